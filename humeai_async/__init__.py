@@ -1,0 +1,83 @@
+"""Asyncio client library for the Hume AI API, directly or through LowCodeAPI.
+
+Everything a program needs is here; the types of requests and answers are in
+`humeai_async.types`, a stand-in server for tests in `humeai_async.testing`.
+"""
+
+from humeai_async.answers import Answer
+from humeai_async.bulk import Outcome, Outcomes, SourceFailedError
+from humeai_async.client import HumeAI
+from humeai_async.errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    ClientClosedError,
+    ConfigurationError,
+    ConflictError,
+    DecodeError,
+    GatewayUnsupportedError,
+    HumeError,
+    HumeSunsetWarning,
+    HumeWarning,
+    InvalidArgumentError,
+    JobFailedError,
+    JobTimeoutError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    RateLimitWaitError,
+    SaveError,
+    ServerError,
+    SunsetError,
+    UnprocessableEntityError,
+)
+from humeai_async.job import AsCompleted, Job
+from humeai_async.limiter import Limiter
+from humeai_async.session import Stats
+from humeai_async.settings import Polling, Pool, Retry, Timeout
+from humeai_async.unset import UNSET
+from humeai_async.wire import Upload
+
+__all__ = [
+    "UNSET",
+    "APIConnectionError",
+    "APIStatusError",
+    "APITimeoutError",
+    "Answer",
+    "AsCompleted",
+    "AuthenticationError",
+    "BadRequestError",
+    "ClientClosedError",
+    "ConfigurationError",
+    "ConflictError",
+    "DecodeError",
+    "GatewayUnsupportedError",
+    "HumeAI",
+    "HumeError",
+    "HumeSunsetWarning",
+    "HumeWarning",
+    "InvalidArgumentError",
+    "Job",
+    "JobFailedError",
+    "JobTimeoutError",
+    "Limiter",
+    "NotFoundError",
+    "Outcome",
+    "Outcomes",
+    "PermissionDeniedError",
+    "Polling",
+    "Pool",
+    "RateLimitError",
+    "RateLimitWaitError",
+    "Retry",
+    "SaveError",
+    "ServerError",
+    "SourceFailedError",
+    "Stats",
+    "SunsetError",
+    "Timeout",
+    "UnprocessableEntityError",
+    "Upload",
+]

@@ -1,0 +1,201 @@
+"""An answer with its envelope taken off, and how a bad one becomes an error.
+
+Hume and the gateway write errors in many shapes; this module finds message, code and request
+id in all of them and picks the class. It never fails while building an error, and it is given
+a scrubber, so that no credential gets into one.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from humeai_async import codec
+from humeai_async.endpoint import Endpoint
+from humeai_async.errors import (
+    APIStatusError,
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    DecodeError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    SunsetError,
+    UnprocessableEntityError,
+)
+from humeai_async.plain import is_array, is_object
+from humeai_async.retry import may_have_worked
+
+BODY_KEPT = 2000
+"""Characters of an error body that are kept on the error."""
+
+NOT_FOUND = 404
+GONE = 410
+
+_CLASSES: dict[int, type[APIStatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: UnprocessableEntityError,
+    429: RateLimitError,
+}
+
+
+class Sender(enum.Enum):
+    """Who wrote an answer."""
+
+    HUME = enum.auto()
+    GATEWAY = enum.auto()
+    """The gateway itself: it refused the token or could not reach Hume."""
+    ROUTER = enum.auto()
+    """The web framework before the gateway: it knows no such path."""
+    UNKNOWN = enum.auto()
+    """The gateway or Hume; the answer does not say."""
+
+
+@frozen
+class Answer:
+    """One answer as Hume gave it: no envelope, Hume's own headers where they are known."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    sender: Sender = Sender.HUME
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - the classes of HTTP
+
+    def json(self) -> Any:
+        """Return the body as plain JSON objects.
+
+        Raises:
+            DecodeError: It is not JSON.
+        """
+        return codec.parse(self.body)
+
+
+def to_error(
+    answer: Answer,
+    endpoint: Endpoint[Any],
+    *,
+    retry_after: float | None,
+    scrub: Callable[[str], str],
+    today: dt.date,
+) -> APIStatusError:
+    """Build the error for an answer that is not a success."""
+    body = answer.body.decode("utf-8", errors="replace")
+    plain = _plain(answer.body)
+    message = scrub(_message(plain) or _hint(answer))
+    unknown = not endpoint.repeatable and may_have_worked(answer.status, retry_after)
+    context: dict[str, Any] = {
+        "method": endpoint.method,
+        "endpoint": endpoint.path,
+        "status": answer.status,
+        "code": _code(plain),
+        "request_id": _request_id(answer.headers, plain),
+        "retry_after": retry_after,
+        "outcome_unknown": unknown,
+        "body": scrub(_without_echo(body, plain))[:BODY_KEPT],
+    }
+    if answer.status in {NOT_FOUND, GONE} and endpoint.sunset and endpoint.sunset <= today:
+        return SunsetError(
+            f"{message}. Hume switched this endpoint off on {endpoint.sunset.isoformat()}; "
+            f"instead there is {endpoint.replacement or 'nothing'}",
+            sunset=endpoint.sunset,
+            replacement=endpoint.replacement,
+            **context,
+        )
+    return _class_for(answer.status)(message, **context)
+
+
+def _class_for(status: int) -> type[APIStatusError]:
+    if status >= 500:  # noqa: PLR2004 - the classes of HTTP
+        return ServerError
+    return _CLASSES.get(status, APIStatusError)
+
+
+def _plain(body: bytes) -> object:
+    try:
+        return codec.parse(body)
+    except DecodeError:
+        return None
+
+
+def _member(plain: object, *names: str) -> object:
+    for name in names:
+        plain = plain.get(name) if is_object(plain) else None
+    return plain
+
+
+_MESSAGES = (
+    ("data", "error", "message"),
+    ("error", "message"),
+    ("message",),
+    ("error",),
+    ("fault", "faultstring"),
+    ("detail",),
+)
+_CODES = (
+    ("data", "error", "code"),
+    ("error", "code"),
+    ("code",),
+    ("fault", "detail", "errorcode"),
+)
+
+
+def _message(plain: object) -> str:
+    for path in _MESSAGES:
+        found = _member(plain, *path)
+        if isinstance(found, str) and found.strip():
+            return found.strip()
+    detail = _member(plain, "detail")
+    return _details(detail) if is_array(detail) else ""
+
+
+def _details(detail: list[Any]) -> str:
+    """Write the list of a 422 as one line, such as `body.name: field required`."""
+    lines: list[str] = []
+    for item in detail:
+        where = _member(item, "loc")
+        place = ".".join(str(part) for part in where) if is_array(where) else ""
+        lines.append(f"{place}: {_member(item, 'msg')}" if place else str(_member(item, "msg")))
+    return "; ".join(lines)
+
+
+def _hint(answer: Answer) -> str:
+    """Say something useful where the body does not."""
+    if answer.body.lstrip()[:1] == b"<":
+        return f"the server answered {answer.status} with an HTML page, probably from a proxy"
+    if 300 <= answer.status < 400:  # noqa: PLR2004 - the classes of HTTP
+        return "the server redirects; redirects are not followed, so check the base URL"
+    return f"the server answered {answer.status} without a message"
+
+
+def _code(plain: object) -> str | None:
+    for path in _CODES:
+        found = _member(plain, *path)
+        if isinstance(found, (str, int)) and not isinstance(found, bool):
+            return str(found)
+    return None
+
+
+def _request_id(headers: Mapping[str, str], plain: object) -> str | None:
+    found = headers.get("x-request-id") or _member(plain, "request_id")
+    return found if isinstance(found, str) else None
+
+
+def _without_echo(body: str, plain: object) -> str:
+    """Drop what the gateway's 401 repeats of the request, credentials included."""
+    if _member(plain, "error", "logging") is None or not is_object(plain):
+        return body
+    return codec.encode({**plain, "error": {"code": _member(plain, "error", "code")}}).decode()

@@ -1,0 +1,249 @@
+"""`HumeAI`: the client, which puts credential, settings and resources together.
+
+It finds the one credential, picks the origin, makes the transport and the limiter or takes
+those it is given, and hangs the resources on them. It makes no call itself but `request`.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import warnings
+from collections.abc import Collection, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from humeai_async.answers import Answer
+from humeai_async.endpoint import Encoding, Endpoint, QueryValue, fill
+from humeai_async.errors import ConfigurationError, HumeWarning, InvalidArgumentError
+from humeai_async.limiter import Limiter
+from humeai_async.origins import HUME_URL, LOWCODEAPI_URL, Direct, LowCodeAPI, Origin
+from humeai_async.poller import Poller
+from humeai_async.resources.batch import Batch
+from humeai_async.session import Session, Stats
+from humeai_async.settings import Polling, Pool, Retry, Timeout
+from humeai_async.transport import AiohttpTransport, ClientSession
+from humeai_async.unset import UNSET, Unset
+
+CREDENTIALS = {
+    "api_token": "LOWCODEAPI_API_TOKEN",
+    "api_key": "HUME_API_KEY",
+    "access_token": "HUME_ACCESS_TOKEN",
+}
+"""Arguments that hold a credential, and the environment variables that stand in for them."""
+
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
+
+
+class HumeAI:
+    """Client of the Hume AI API, directly or through the LowCodeAPI gateway.
+
+    One client serves any number of tasks and is meant to live as long as the program. The
+    connection pool is made on first use; `async with` or `aclose` closes it.
+
+    Args:
+        api_token: LowCodeAPI token: calls go through the gateway.
+        api_key: Hume API key: calls go to Hume.
+        access_token: Hume access token, in place of a key.
+        base_url: Where calls go instead of the credential's usual place; also from
+            `HUME_BASE_URL`.
+        timeout: A `Timeout`, or the seconds a whole call may take; `None` is no limit.
+        retry: When to send again; `Retry(attempts=1)` for never.
+        limiter: Paces requests; may be shared by several clients. Without one the client has
+            its own, which learns the rate.
+        pool: Settings of the connection pool.
+        session: An aiohttp session to borrow instead; it is never closed here.
+        polling: How often waits for jobs ask.
+        gateway_carries: What this gateway can be trusted with although the open-source one
+            cannot: `"uploads"`, `"binary"`, `"bare_json"`.
+
+    Exactly one credential must be there. Without an argument, the variables
+    `LOWCODEAPI_API_TOKEN`, `HUME_API_KEY` and `HUME_ACCESS_TOKEN` are read, now and not at
+    import.
+
+    Raises:
+        ConfigurationError: No credential, more than one, or a setting that cannot be.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_token: str | None = None,
+        api_key: str | None = None,
+        access_token: str | None = None,
+        base_url: str | None = None,
+        timeout: Timeout | float | None = Timeout(),  # noqa: B008 - frozen
+        retry: Retry = Retry(),  # noqa: B008 - frozen
+        limiter: Limiter | None = None,
+        pool: Pool = Pool(),  # noqa: B008 - frozen
+        session: ClientSession | None = None,
+        polling: Polling = Polling(),  # noqa: B008 - frozen
+        gateway_carries: Collection[str] = frozenset(),
+    ) -> None:
+        name, credential = _find_credential(
+            {"api_token": api_token, "api_key": api_key, "access_token": access_token}
+        )
+        base_url = base_url or os.environ.get("HUME_BASE_URL") or None
+        origin = _make_origin(name, credential, base_url, frozenset(gateway_carries))
+        self._transport = AiohttpTransport(pool, session)
+        inner = Session(
+            origin=origin,
+            transport=self._transport,
+            limiter=limiter or Limiter(),
+            retry=retry,
+            timeout=Timeout.of(timeout),
+            polling=polling,
+        )
+        self._hang(inner, Poller(inner))
+
+    def _hang(self, session: Session, poller: Poller) -> None:
+        """Hang the resources on a session."""
+        self._session = session
+        self._poller = poller
+        self.batch = Batch(session, poller)
+
+    def with_options(
+        self,
+        *,
+        timeout: Timeout | float | Unset | None = UNSET,
+        retry: Retry | None = None,
+        limiter: Limiter | None = None,
+        polling: Polling | None = None,
+    ) -> HumeAI:
+        """Return a client with other settings that shares pool, limiter and counters.
+
+        Closing either closes the pool of both. What is left out stays as it is.
+        """
+        changes: dict[str, Any] = {"retry": retry, "limiter": limiter, "polling": polling}
+        changes = {name: value for name, value in changes.items() if value is not None}
+        if not isinstance(timeout, Unset):
+            changes["timeout"] = Timeout.of(timeout)
+        session = self._session.with_settings(**changes)
+        poller = Poller(session) if polling else self._poller
+        relative = copy.copy(self)
+        relative._hang(session, poller)  # noqa: SLF001 - another client of this class
+        return relative
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, QueryValue] | None = None,
+        json: object = UNSET,
+    ) -> Answer:
+        """Make a call that has no method of its own, with the same pacing and retries.
+
+        Args:
+            method: HTTP method; GET, HEAD, PUT and DELETE may be repeated after a failure.
+            path: Path from the root of the API, such as `/v0/evi/configs`.
+            query: Query fields; `None` values are left out.
+            json: JSON body.
+
+        Returns:
+            Status, headers and bytes of the answer; the gateway's envelope is taken off.
+
+        Raises:
+            InvalidArgumentError: The method or path cannot be used.
+        """
+        method = method.upper()
+        if method not in METHODS:
+            raise InvalidArgumentError(f"no such HTTP method: {method!r}", field="method")
+        if not path.startswith("/") or path.startswith("//") or not _is_plain(path):
+            raise InvalidArgumentError(
+                "path must start with one '/' and hold neither query nor '{}': pass query=...",
+                field="path",
+            )
+        endpoint = Endpoint(
+            name="request",
+            method=method,
+            path=path,
+            returns=bytes,
+            bucket="request",
+            source="",
+            encoding=Encoding.NONE if json is UNSET else Encoding.JSON,
+            repeatable=method not in {"POST", "PATCH"},
+        )
+        return await self._session.send(fill(endpoint, query=query, body=json))
+
+    @property
+    def stats(self) -> Stats:
+        """Counters: calls, requests, retries, 429s and failures so far."""
+        return self._session.stats
+
+    @property
+    def limiter(self) -> Limiter:
+        """The limiter that paces this client."""
+        return self._session.limiter
+
+    @property
+    def base_url(self) -> str:
+        """Where calls go."""
+        return self._session.origin.base_url
+
+    async def aclose(self) -> None:
+        """Close the connections; calls in flight end with `ClientClosedError`."""
+        await self._transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __enter__(self) -> None:
+        raise TypeError("HumeAI is asynchronous: write `async with HumeAI(...) as hume:`")
+
+    def __exit__(self, *_: object) -> None:
+        """Never reached; `with` asks for it before `__enter__` can explain."""
+
+    def __repr__(self) -> str:
+        return f"HumeAI({self._session.origin!r})"
+
+
+def _is_plain(path: str) -> bool:
+    return path.isprintable() and not any(c in path for c in "?#{} \\")
+
+
+def _find_credential(given: Mapping[str, str | None]) -> tuple[str, str]:
+    """Return name and text of the one credential.
+
+    Raises:
+        ConfigurationError: There is none, or more than one.
+    """
+    found = {name: text for name, text in given.items() if text is not None}
+    if not found:
+        from_environment = {name: os.environ.get(CREDENTIALS[name]) for name in given}
+        found = {name: text for name, text in from_environment.items() if text}
+    if len(found) > 1:
+        names = " and ".join(f"{name} ({CREDENTIALS[name]})" for name in found)
+        raise ConfigurationError(f"give one credential, not {names}")
+    if not found:
+        names = ", ".join(f"{name}= ({variable})" for name, variable in CREDENTIALS.items())
+        raise ConfigurationError(
+            f"no credential: pass one of {names}, or set the environment variable in brackets"
+        )
+    return next(iter(found.items()))
+
+
+def _make_origin(
+    name: str, credential: str, base_url: str | None, carries: frozenset[str]
+) -> Origin:
+    if name == "api_token":
+        if not credential.startswith("at_"):
+            warnings.warn(
+                "a LowCodeAPI token usually starts with 'at_'; is this one whole?",
+                HumeWarning,
+                stacklevel=4,
+            )
+        return LowCodeAPI(credential, base_url=base_url or LOWCODEAPI_URL, carries=carries)
+    if carries:
+        raise ConfigurationError("gateway_carries goes with api_token, for there is no gateway")
+    if name == "api_key":
+        return Direct(base_url or HUME_URL, api_key=credential)
+    return Direct(base_url or HUME_URL, access_token=credential)

@@ -1,0 +1,162 @@
+"""The description of one endpoint, and how it is filled in.
+
+`Endpoint` is a constant of the catalog: what is called and what comes back. `fill` makes a
+`Call` of it; it is pure and refuses ids that could change the meaning of a path. Nothing
+here knows a host, a credential or an envelope.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import re
+from collections.abc import Mapping, Sequence
+from typing import Generic, TypeAlias, TypeVar
+
+from attrs import Factory, field, frozen
+
+from humeai_async.errors import InvalidArgumentError
+from humeai_async.unset import UNSET, Unset
+from humeai_async.wire import Part
+
+T = TypeVar("T")
+
+QueryValue: TypeAlias = str | int | float | bool | Sequence[str] | Unset | None
+"""What a query field may hold; `None` and `UNSET` leave it out, a sequence repeats its key."""
+
+_PARAMETER = re.compile(r"\{(\w+)\}")
+_UNSAFE_ID = re.compile(r"[\x00-\x20\x7f/\\?#%$,:]")
+"""What must not stand in a path id: the gateway escapes nothing, so any of these would
+address something else."""
+
+
+class Encoding(enum.StrEnum):
+    """How the body of a request is written."""
+
+    NONE = "none"
+    JSON = "json"
+    MULTIPART = "multipart"
+    BARE_JSON = "bare_json"
+    """A JSON value that is not an object or array; the gateway refuses those."""
+
+
+class Style(enum.StrEnum):
+    """How a list is paged."""
+
+    NONE = "none"
+    NUMBERED = "page_number"
+    """`page_number` and `page_size` in, `total_pages` and a named list out."""
+    SPRING = "spring"
+    """The registry's pages: `content`, `number`, `total_pages`, `last`."""
+
+
+@frozen
+class Endpoint(Generic[T]):
+    """One operation of the service, as a constant."""
+
+    name: str
+    """Resource and method of this library, such as `configs.create_version`."""
+    method: str
+    path: str
+    """Path template, such as `/v0/evi/configs/{id}/version/{version}`."""
+    returns: type[T]
+    """Type of the decoded answer; `bytes` for raw ones, `NoneType` where it says nothing."""
+    bucket: str
+    """Which quota it draws on."""
+    source: str
+    """Link to the reference."""
+    row: str | None = None
+    """Its label in the documented table of 63 rows, or `None` beyond it."""
+    query: tuple[str, ...] = ()
+    """Query fields that the service knows."""
+    body: tuple[str, ...] = ()
+    """Body fields that the service knows."""
+    encoding: Encoding = Encoding.NONE
+    paging: Style = Style.NONE
+    items: str | None = None
+    """Field of a page that holds its items."""
+    repeatable: bool = True
+    """Whether sending it twice does what sending it once does."""
+    binary: bool = False
+    """Whether the answer is not text."""
+    sunset: dt.date | None = None
+    """First day on which Hume no longer serves it."""
+    replacement: str = ""
+    """What took its place."""
+    parameters: tuple[str, ...] = field(
+        init=False,
+        default=Factory(lambda self: tuple(_PARAMETER.findall(self.path)), takes_self=True),
+    )
+    """Names of the path parameters, in order."""
+
+
+@frozen
+class Call(Generic[T]):
+    """An endpoint with everything filled in but host and credential."""
+
+    endpoint: Endpoint[T]
+    ids: tuple[str, ...] = ()
+    """Checked path values, in the order of the path."""
+    query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: object = field(default=UNSET, repr=False)
+    """JSON body before encoding: attrs objects, dicts, lists or text."""
+    parts: tuple[Part, ...] = field(default=(), repr=False)
+    """Parts of a multipart body."""
+
+
+def fill(
+    endpoint: Endpoint[T],
+    *ids: str | int,
+    query: Mapping[str, QueryValue] | None = None,
+    body: object = UNSET,
+    parts: Sequence[Part] = (),
+) -> Call[T]:
+    """Fill an endpoint in.
+
+    Args:
+        endpoint: What to call.
+        ids: Values of the path parameters, in the path's order.
+        query: Query fields; `None` and `UNSET` values are left out.
+        body: JSON body.
+        parts: Parts of a multipart body.
+
+    Raises:
+        InvalidArgumentError: An id is empty or holds what must not stand in a path.
+    """
+    checked = tuple(
+        check_id(value, name) for value, name in zip(ids, endpoint.parameters, strict=True)
+    )
+    pairs = tuple(_pairs(query)) if query else ()
+    return Call(endpoint, checked, pairs, body, tuple(parts))
+
+
+def check_id(value: str | int, field_name: str) -> str:
+    r"""Return a path id as text if it is safe to put into a path.
+
+    Raises:
+        InvalidArgumentError: It is empty, `.` or `..`, a number below 0, or holds white space,
+            control characters or any of `/ \ ? # % $ , :`.
+    """
+    text = str(value)
+    if isinstance(value, bool) or text in {"", ".", ".."} or _UNSAFE_ID.search(text):
+        raise InvalidArgumentError(
+            f"{field_name} must be a plain id of letters, digits, '-' and '_', not {text!r}",
+            field=field_name,
+        )
+    if isinstance(value, int) and value < 0:
+        raise InvalidArgumentError(f"{field_name} must be 0 or more, not {text}", field=field_name)
+    return text
+
+
+def _pairs(query: Mapping[str, QueryValue]) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for name, value in query.items():
+        if value is None or isinstance(value, Unset):
+            continue
+        if isinstance(value, bool):
+            pairs.append((name, "true" if value else "false"))
+        elif isinstance(value, (str, int, float)):
+            pairs.append((name, str(value)))
+        else:
+            pairs.extend((name, str(item)) for item in value)
+    return pairs

@@ -1,0 +1,263 @@
+"""Every exception of the library, in one tree.
+
+The module imports nothing of ours, so that any other may raise from it. Nothing else
+leaves the library: errors of aiohttp, cattrs, msgspec, the JSON scanner and the operating
+system are turned into one of these before a caller sees them.
+
+    HumeError
+    ├── ConfigurationError            a client that cannot be built: credentials, settings
+    ├── InvalidArgumentError          told before anything is sent (also a ValueError)
+    ├── ClientClosedError             the client was closed
+    ├── APIConnectionError            no answer: refused, reset, cut off, name not found, TLS
+    │   └── APITimeoutError           no answer in time
+    ├── DecodeError                   an answer that is not what was promised
+    ├── JobFailedError                a batch job ended as FAILED
+    ├── JobTimeoutError               a wait for a batch job ended before the job did
+    ├── RateLimitWaitError            pacing would take longer than the caller allows
+    ├── SaveError                     a file could not be written, or what came is no such file
+    ├── GatewayUnsupportedError       LowCodeAPI cannot carry this call; nothing was sent
+    └── APIStatusError                an answer with an error status
+        ├── BadRequestError           400
+        ├── AuthenticationError       401
+        ├── PermissionDeniedError     403
+        ├── NotFoundError             404
+        │   └── SunsetError           404 or 410 from an endpoint that Hume has switched off
+        ├── ConflictError             409
+        ├── UnprocessableEntityError  422
+        ├── RateLimitError            429
+        └── ServerError               5xx
+
+Any call may raise `APIConnectionError`, `APITimeoutError`, `DecodeError`,
+`RateLimitWaitError`, `ClientClosedError` and the `APIStatusError` family; the docstrings of
+methods name only what is special to them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+
+class HumeError(Exception):
+    """Base of all errors of this library.
+
+    Attributes:
+        message: What happened and, where there is something, what to do.
+        method: HTTP method of the call, or `None` where no call was made.
+        endpoint: Path template of the call (never its credential or query).
+        status: HTTP status of the last answer, or `None`.
+        code: Error code that the service gave, such as `"E0300"`.
+        request_id: The service's id of the request, to quote to its support.
+        attempts: Requests sent for this call.
+        elapsed: Seconds from the start of the call to the error.
+        retry_after: Seconds the service asked to wait, or `None`.
+        outcome_unknown: True where a request that must not be repeated may have been
+            carried out although no good answer came.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        method: str | None = None,
+        endpoint: str | None = None,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        attempts: int = 0,
+        elapsed: float = 0.0,
+        retry_after: float | None = None,
+        outcome_unknown: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.method = method
+        self.endpoint = endpoint
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        self.attempts = attempts
+        self.elapsed = elapsed
+        self.retry_after = retry_after
+        self.outcome_unknown = outcome_unknown
+
+    def __str__(self) -> str:
+        facts = [f"{self.method} {self.endpoint}"] if self.method else []
+        if self.status is not None:
+            facts.append(f"status {self.status}")
+        if self.code is not None:
+            facts.append(f"code {self.code}")
+        if self.request_id is not None:
+            facts.append(f"request id {self.request_id}")
+        if self.attempts > 1:
+            facts.append(f"{self.attempts} attempts in {self.elapsed:.1f} s")
+        if self.outcome_unknown:
+            facts.append("the request may have been carried out")
+        return f"{self.message} [{', '.join(facts)}]" if facts else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions with keyword arguments do not survive pickling without this.
+        return _rebuild, (type(self), self.message, self.__dict__)
+
+
+def _rebuild(cls: type[HumeError], message: str, state: dict[str, Any]) -> HumeError:
+    error = cls.__new__(cls, message)
+    error.args = (message,)
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigurationError(HumeError):
+    """The client cannot be built from what it was given."""
+
+
+class InvalidArgumentError(HumeError, ValueError):
+    """An argument was refused before anything was sent.
+
+    Attributes:
+        field: Name of the argument, as in the method's signature.
+    """
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class ClientClosedError(HumeError):
+    """The client was closed; build another one."""
+
+
+class APIConnectionError(HumeError):
+    """No complete answer came: the connection failed before or during it."""
+
+
+class APITimeoutError(APIConnectionError):
+    """No complete answer came in the time allowed."""
+
+
+class DecodeError(HumeError):
+    """An answer arrived that is not what the endpoint promises.
+
+    Attributes:
+        path: Where in the JSON, such as `$.state.status`; `$` for the whole body.
+    """
+
+    def __init__(self, message: str, *, path: str = "$", **context: Any) -> None:
+        super().__init__(message, **context)
+        self.path = path
+
+
+class JobFailedError(HumeError):
+    """A batch job ended as FAILED.
+
+    Attributes:
+        job_id: The job.
+        job_status: Its last status.
+    """
+
+    def __init__(self, message: str, *, job_id: str, job_status: str) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+        self.job_status = job_status
+
+
+class JobTimeoutError(HumeError):
+    """A wait ended before its job did; the job goes on at Hume and can be waited for again.
+
+    Attributes:
+        job_id: The job.
+        job_status: Its last known status, or `None` if none was seen.
+    """
+
+    def __init__(
+        self, message: str, *, job_id: str, job_status: str | None, elapsed: float
+    ) -> None:
+        super().__init__(message, elapsed=elapsed)
+        self.job_id = job_id
+        self.job_status = job_status
+
+
+class RateLimitWaitError(HumeError):
+    """Pacing would make the call wait longer than its caller allows; told at once.
+
+    Attributes:
+        seconds: How long the wait would have been.
+    """
+
+    def __init__(self, message: str, *, seconds: float, **context: Any) -> None:
+        super().__init__(message, **context)
+        self.seconds = seconds
+
+
+class SaveError(HumeError):
+    """A download was not saved; nothing stands under its name that was not there before."""
+
+
+class GatewayUnsupportedError(HumeError):
+    """The LowCodeAPI gateway cannot carry this call; nothing was sent."""
+
+
+class APIStatusError(HumeError):
+    """An answer with an error status.
+
+    Attributes:
+        body: The start of the answer's text, credentials removed.
+    """
+
+    def __init__(self, message: str, *, body: str = "", **context: Any) -> None:
+        super().__init__(message, **context)
+        self.body = body
+
+
+class BadRequestError(APIStatusError):
+    """400: the request is malformed."""
+
+
+class AuthenticationError(APIStatusError):
+    """401: the credential is missing or wrong."""
+
+
+class PermissionDeniedError(APIStatusError):
+    """403: the credential may not do this."""
+
+
+class NotFoundError(APIStatusError):
+    """404: there is no such thing."""
+
+
+class SunsetError(NotFoundError):
+    """404 or 410 from an endpoint that Hume has switched off.
+
+    Attributes:
+        sunset: First day on which Hume no longer served the endpoint.
+        replacement: What took its place, in words.
+    """
+
+    def __init__(self, message: str, *, sunset: dt.date, replacement: str, **context: Any) -> None:
+        super().__init__(message, **context)
+        self.sunset = sunset
+        self.replacement = replacement
+
+
+class ConflictError(APIStatusError):
+    """409: the request clashes with the present state."""
+
+
+class UnprocessableEntityError(APIStatusError):
+    """422: a field has a value that the service does not accept."""
+
+
+class RateLimitError(APIStatusError):
+    """429: too many requests, and no attempt is left."""
+
+
+class ServerError(APIStatusError):
+    """5xx: the service failed."""
+
+
+class HumeWarning(UserWarning):
+    """Something works, but probably not as meant."""
+
+
+class HumeSunsetWarning(HumeWarning):
+    """An endpoint is called that Hume has switched off."""

@@ -1,0 +1,220 @@
+"""A batch job as a handle: its state, its end, and what came of it.
+
+A `Job` holds an id and the last news of it; it can be made anew from the id at any time, in
+another process too. Waiting goes through the client's one poller. Nothing here cancels a job:
+Hume offers no such call.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeAlias
+
+import anyio
+
+from humeai_async import catalog, downloads
+from humeai_async.endpoint import check_id, fill
+from humeai_async.errors import HumeError, JobFailedError, JobTimeoutError
+from humeai_async.poller import Poller
+from humeai_async.session import Session
+from humeai_async.types.batch import JobDetails, JobStatus
+from humeai_async.types.predictions import Predictions
+
+OnUpdate: TypeAlias = "Callable[[Job], Awaitable[None] | None]"
+"""Called with the job whenever its state has changed."""
+
+
+class Job:
+    """One batch job.
+
+    Attributes:
+        id: Job id, a UUID.
+    """
+
+    __slots__ = ("_details", "_poller", "_session", "id")
+
+    def __init__(
+        self, id: str, session: Session, poller: Poller, details: JobDetails | None = None
+    ) -> None:
+        self.id = check_id(id, "id")
+        self._session = session
+        self._poller = poller
+        self._details = details
+
+    @property
+    def details(self) -> JobDetails | None:
+        """What was last heard of the job; `None` before the first time."""
+        return self._details
+
+    @property
+    def status(self) -> JobStatus | str | None:
+        """Its last seen status; `None` before the first time."""
+        return self._details.state.status if self._details else None
+
+    def note(self, details: JobDetails) -> None:
+        """Take note of news of the job that came another way, such as a list of jobs."""
+        self._details = details
+
+    async def refresh(self) -> JobDetails:
+        """Ask for the job's state once.
+
+        Costs one request.
+
+        Raises:
+            NotFoundError: There is no such job.
+        """
+        self._details = await self._session.call(fill(catalog.BATCH_GET_JOB, self.id))
+        return self._details
+
+    async def wait(self, timeout: float | None = None, on_update: OnUpdate | None = None) -> Job:
+        """Wait until the job is completed.
+
+        All waits of a client share their requests: 500 jobs waited for together cost a few
+        requests a round. The first round is at once, later ones come at growing intervals
+        (`Polling`). Cancelling the wait does nothing to the job, and an unknown status is
+        waited on.
+
+        Args:
+            timeout: Seconds at most; `None` is without limit.
+            on_update: Called with this job at each change of its state; may be async.
+
+        Returns:
+            This job, completed.
+
+        Raises:
+            JobFailedError: The job failed; the message is Hume's.
+            JobTimeoutError: The time is over; the job goes on.
+            NotFoundError: There is no such job.
+        """
+        if self._details is not None and _is_settled(self._details):
+            return self._ended(self._details)
+        wait = self._poller.watch([self.id])
+        try:
+            with anyio.move_on_after(timeout):
+                while True:
+                    await self._poller.hear(wait)
+                    for failure in wait.failures.values():
+                        raise failure
+                    while wait.news:
+                        details = self._details = wait.news.popleft()
+                        await _call(on_update, self)
+                        if details.state.is_settled:
+                            return self._ended(details)
+        finally:
+            self._poller.forget(wait)
+        raise JobTimeoutError(
+            f"job {self.id} is not done after {timeout:g} s (last seen: {self.status}). It goes "
+            f"on at Hume: wait again, or later with hume.batch.job({self.id!r})",
+            job_id=self.id,
+            job_status=self.status,
+            elapsed=anyio.current_time() - wait.since,
+        )
+
+    def _ended(self, details: JobDetails) -> Job:
+        if details.state.status == JobStatus.FAILED:
+            raise JobFailedError(
+                f"job {self.id} failed: {details.state.message or 'no reason given'}",
+                job_id=self.id,
+                job_status=details.state.status,
+            )
+        return self
+
+    async def predictions(self) -> Predictions:
+        """Fetch the predictions of a completed job, one `SourcePredictions` a source.
+
+        Costs one request. A job that has not ended is answered with an error.
+        """
+        return await self._session.call(fill(catalog.BATCH_GET_PREDICTIONS, self.id))
+
+    async def save_predictions(self, path: str | os.PathLike[str]) -> None:
+        """Stream the predictions to a file as Hume's JSON.
+
+        Costs one request. The file appears under its name only when it is complete; one that
+        exists is replaced. Through the gateway the body is held in memory once.
+
+        Raises:
+            HumeError: The file cannot be written, or the answer is not JSON.
+        """
+        call = fill(catalog.BATCH_GET_PREDICTIONS, self.id)
+        if self._session.origin.has_envelopes:
+            answer = await self._session.send(call)
+            await downloads.save(downloads.pieces(answer.body), path, downloads.check_json)
+        else:
+            async with self._session.stream(call) as download:
+                await downloads.save(download.chunks(), path, downloads.check_json)
+
+    async def save_artifacts(self, path: str | os.PathLike[str]) -> None:
+        """Stream the artifacts, a ZIP of CSV files, to a file.
+
+        Costs one request. The file appears under its name only when it is complete and opens
+        as an archive; one that exists is replaced.
+
+        Raises:
+            GatewayUnsupportedError: The gateway ruins archives.
+            HumeError: The file cannot be written, or what came is no archive.
+        """
+        async with self._session.stream(fill(catalog.BATCH_GET_ARTIFACTS, self.id)) as download:
+            await downloads.save(download.chunks(), path, downloads.check_zip)
+
+    def __repr__(self) -> str:
+        return f"Job({self.id}, {self.status or 'not asked yet'})"
+
+
+class AsCompleted:
+    """Jobs in the order in which they end; made by `hume.batch.as_completed`.
+
+    Failed jobs come too: look at `job.status`. A job that does not exist raises when it is
+    found missing, and the iteration can go on after that.
+    """
+
+    def __init__(self, jobs: Iterable[Job], poller: Poller) -> None:
+        self._jobs = {job.id: job for job in jobs}
+        self._poller = poller
+        self._since: float | None = None
+        self._ready = deque(job for job in self._jobs.values() if _is_settled(job.details))
+        self._failures: list[HumeError] = []
+        for job in self._ready:
+            del self._jobs[job.id]
+
+    def __aiter__(self) -> AsCompleted:
+        return self
+
+    async def __anext__(self) -> Job:
+        while not self._ready and not self._failures:
+            if not self._jobs:
+                raise StopAsyncIteration
+            await self._next_round()
+        if self._ready:
+            return self._ready.popleft()
+        raise self._failures.pop()
+
+    async def _next_round(self) -> None:
+        """Take all that one round of the poller has learned."""
+        wait = self._poller.watch(self._jobs, self._since)
+        self._since = wait.since
+        try:
+            await self._poller.hear(wait)
+        finally:
+            self._poller.forget(wait)
+            for details in wait.news:
+                job = self._jobs[details.job_id]
+                job.note(details)
+                if _is_settled(details):
+                    self._ready.append(self._jobs.pop(job.id))
+            for job_id, failure in wait.failures.items():
+                del self._jobs[job_id]
+                self._failures.append(failure)
+
+
+def _is_settled(details: JobDetails | None) -> bool:
+    return details is not None and details.state.is_settled
+
+
+async def _call(on_update: OnUpdate | None, job: Job) -> None:
+    if on_update is not None:
+        result = on_update(job)
+        if inspect.isawaitable(result):
+            await result

@@ -1,0 +1,386 @@
+"""Where calls go: Hume itself, or Hume behind the LowCodeAPI gateway.
+
+An origin puts host and credential on a call and takes the envelope off its answer. It is pure
+but for what `LowCodeAPI` remembers of the URL format that worked. It sends nothing; the
+session does.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import logging
+from collections.abc import Mapping
+from typing import Any, Protocol
+from urllib.parse import quote, urlencode, urlsplit
+
+from humeai_async import codec
+from humeai_async.answers import Answer, Sender
+from humeai_async.endpoint import Call, Encoding, Endpoint
+from humeai_async.errors import ConfigurationError, DecodeError, GatewayUnsupportedError
+from humeai_async.plain import is_object
+from humeai_async.wire import Part, Request, Response
+
+logger = logging.getLogger("humeai_async.origins")
+
+HUME_URL = "https://api.hume.ai"
+LOWCODEAPI_URL = "https://api.lowcodeapi.com/humeai"
+
+GATEWAY_ABILITIES = frozenset({"uploads", "binary", "bare_json"})
+"""What a gateway may be said to carry beyond JSON objects; see `LowCodeAPI`."""
+
+_ROUTE_ERRORS = frozenset({404, 405})
+_PACE_ERRORS = frozenset({429})
+
+
+class Secret:
+    """A credential that shows itself only when asked."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the credential."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+
+class Format(enum.Enum):
+    """How path parameters are written; the old one exists at the gateway only."""
+
+    NEW = "new"
+    """In the path: `/v0/batch/jobs/123`."""
+    OLD = "old"
+    """Names in the path, values in the query: `/v0/batch/jobs/id?id=123`."""
+
+
+class Origin(Protocol):
+    """What the session asks of a place that calls go to."""
+
+    account: str
+    """Stands for the credential in the limiter's buckets; does not reveal it."""
+    is_hume: bool
+    """Whether this is Hume's own host."""
+    has_envelopes: bool
+    """Whether bodies come wrapped."""
+    loses_empty_answers: bool
+    """Whether a call that Hume answers with 204 is never answered here."""
+    base_url: str
+
+    def refuse(self, endpoint: Endpoint[Any]) -> None:
+        """Raise `GatewayUnsupportedError` for a call that cannot be carried."""
+
+    def formats(self, call: Call[Any]) -> tuple[Format, ...]:
+        """Return the URL formats to try, in order."""
+        ...
+
+    def request(
+        self, call: Call[Any], body: bytes | tuple[Part, ...] | None, url_format: Format
+    ) -> Request:
+        """Put host and credential on a call."""
+        ...
+
+    def read(self, response: Response) -> Answer:
+        """Take the envelope off an answer."""
+        ...
+
+    def settle(self, call: Call[Any], url_format: Format, answer: Answer | None) -> bool:
+        """Learn from an answer (`None`: closed without one); true if it is the answer."""
+        ...
+
+    def scrub(self, text: str) -> str:
+        """Remove the credential from a text."""
+        ...
+
+
+class _Base:
+    """What both origins share."""
+
+    def __init__(self, base_url: str, credential: str) -> None:
+        self.base_url = check_base_url(base_url)
+        self._credential = Secret(check_credential(credential))
+        self.account = hashlib.blake2b(credential.encode(), digest_size=6).hexdigest()
+
+    def scrub(self, text: str) -> str:
+        secret = self._credential.reveal()
+        return text.replace(secret, "***").replace(quote(secret, safe=""), "***")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.base_url})"
+
+
+def _headers(body: bytes | tuple[Part, ...] | None) -> dict[str, str]:
+    headers = {"Accept": "application/json, */*;q=0.5"}
+    if isinstance(body, bytes):
+        headers["Content-Type"] = "application/json"
+    return headers
+
+
+class Direct(_Base):
+    """Hume's own API, or a stand-in that speaks like it.
+
+    Args:
+        base_url: Scheme and host, perhaps with a path in front of `/v0/...`.
+        api_key: Goes into the header `X-Hume-Api-Key`.
+        access_token: Goes into `Authorization: Bearer`, in place of a key.
+    """
+
+    has_envelopes = False
+    loses_empty_answers = False
+
+    def __init__(
+        self,
+        base_url: str = HUME_URL,
+        *,
+        api_key: str | None = None,
+        access_token: str | None = None,
+    ) -> None:
+        super().__init__(base_url, api_key or access_token or "")
+        self._bearer = api_key is None
+        self.is_hume = (urlsplit(self.base_url).hostname or "").endswith(".hume.ai")
+
+    def refuse(self, endpoint: Endpoint[Any]) -> None:
+        """Refuse nothing: Hume carries all of its own calls."""
+
+    def formats(self, call: Call[Any]) -> tuple[Format, ...]:
+        """There is one format only."""
+        del call
+        return (Format.NEW,)
+
+    def request(
+        self, call: Call[Any], body: bytes | tuple[Part, ...] | None, url_format: Format
+    ) -> Request:
+        """Put host and credential on a call."""
+        del url_format
+        headers = _headers(body)
+        secret = self._credential.reveal()
+        if self._bearer:
+            headers["Authorization"] = f"Bearer {secret}"
+        else:
+            headers["X-Hume-Api-Key"] = secret
+        url = self.base_url + new_path(call)
+        if call.query:
+            url = f"{url}?{urlencode(call.query)}"
+        return Request(call.endpoint.method, call.endpoint.path, url, headers, body)
+
+    def read(self, response: Response) -> Answer:
+        """Hume puts nothing around its answers."""
+        return Answer(response.status, response.headers, response.body)
+
+    def settle(self, call: Call[Any], url_format: Format, answer: Answer | None) -> bool:
+        """Accept every answer."""
+        del call, url_format, answer
+        return True
+
+
+class LowCodeAPI(_Base):
+    """Hume behind the LowCodeAPI gateway.
+
+    The gateway documents two URL formats; the new one is tried first, the old one where the
+    new one's path does not exist, and what worked is logged once and remembered. It carries
+    JSON objects and arrays only: uploads lose their body without a word, binary answers are
+    ruined, single JSON values are refused.
+
+    Args:
+        api_token: Goes into the query as `api_token`.
+        base_url: The gateway's URL with the provider's name.
+        carries: What this gateway can be trusted with all the same: any of `"uploads"`,
+            `"binary"` and `"bare_json"`.
+    """
+
+    is_hume = False
+    has_envelopes = True
+    loses_empty_answers = True
+
+    def __init__(
+        self,
+        api_token: str,
+        *,
+        base_url: str = LOWCODEAPI_URL,
+        carries: frozenset[str] = frozenset(),
+    ) -> None:
+        super().__init__(base_url, api_token)
+        if unknown := sorted(carries - GATEWAY_ABILITIES):
+            raise ConfigurationError(
+                f"gateway_carries knows {sorted(GATEWAY_ABILITIES)}, not {unknown}"
+            )
+        self._carries = carries
+        self._known: Format | None = None
+        self._new_hangs_up = False
+
+    def refuse(self, endpoint: Endpoint[Any]) -> None:
+        """Refuse what the gateway would lose or ruin.
+
+        Raises:
+            GatewayUnsupportedError: It cannot carry the call; nothing was sent.
+        """
+        needs = {
+            "uploads": endpoint.encoding is Encoding.MULTIPART,
+            "binary": endpoint.binary,
+            "bare_json": endpoint.encoding is Encoding.BARE_JSON,
+        }
+        for ability, needed in needs.items():
+            if needed and ability not in self._carries:
+                raise GatewayUnsupportedError(
+                    f"the LowCodeAPI gateway does not carry {_NAMES[ability]}, so "
+                    f"{endpoint.name} was not sent; call Hume directly (api_key=...), or pass "
+                    f'gateway_carries={{"{ability}"}} if your gateway does',
+                    method=endpoint.method,
+                    endpoint=endpoint.path,
+                )
+
+    def formats(self, call: Call[Any]) -> tuple[Format, ...]:
+        """Return the formats to try; one only where they are the same or one is known."""
+        if not call.ids:
+            return (Format.NEW,)
+        if self._known is Format.OLD:
+            return (Format.OLD,)
+        if self._new_hangs_up and self._known is None:
+            return (Format.OLD, Format.NEW)
+        return (Format.NEW, Format.OLD)
+
+    def request(
+        self, call: Call[Any], body: bytes | tuple[Part, ...] | None, url_format: Format
+    ) -> Request:
+        """Put host, credential and ids on a call, in one of the formats."""
+        query = list(call.query)
+        if url_format is Format.OLD:
+            path = call.endpoint.path.replace("{", "").replace("}", "")
+            query = [*zip(call.endpoint.parameters, call.ids, strict=True), *query]
+        else:
+            path = new_path(call)
+        query.append(("api_token", self._credential.reveal()))
+        url = f"{self.base_url}{path}?{urlencode(query)}"
+        return Request(call.endpoint.method, call.endpoint.path, url, _headers(body), body)
+
+    def read(self, response: Response) -> Answer:
+        """Take one envelope off, of the three shapes of success and the two of failure."""
+        members = codec.members(response.body) if response.body[:1] == b"{" else None
+        if 200 <= response.status < 300:  # noqa: PLR2004 - the classes of HTTP
+            return _read_success(response, members)
+        return _read_error(response, members)
+
+    def settle(self, call: Call[Any], url_format: Format, answer: Answer | None) -> bool:
+        """Say whether this is the answer, or the other format should be tried."""
+        if not call.ids:
+            return True
+        if answer is None:
+            if self._known is None and url_format is Format.NEW and call.endpoint.repeatable:
+                # One version of the gateway dies of the first request in the new format.
+                self._new_hangs_up = True
+            return True
+        if not self._speaks_for_format(call, answer):
+            return False
+        if answer.is_success or answer.sender is Sender.HUME:
+            self._remember(url_format)
+        return True
+
+    def _speaks_for_format(self, call: Call[Any], answer: Answer) -> bool:
+        """Whether an answer came from behind the route, as far as one can tell."""
+        if answer.sender is Sender.ROUTER and answer.status in _ROUTE_ERRORS:
+            return False
+        if answer.is_success or answer.sender is Sender.HUME or self._known is not None:
+            return True
+        # Nothing is known yet, and this error may come from the format: for a request that
+        # can be repeated the other format is worth a try, as the gateway's document asks.
+        return not call.endpoint.repeatable or answer.status in _PACE_ERRORS
+
+    def _remember(self, url_format: Format) -> None:
+        if self._known is not url_format:
+            self._known = url_format
+            logger.info(
+                "the gateway at %s takes the %s URL format", self.base_url, url_format.value
+            )
+
+
+_NAMES = {
+    "uploads": "file uploads",
+    "binary": "binary answers",
+    "bare_json": "single JSON values as a body",
+}
+
+
+def _read_success(response: Response, members: Mapping[str, bytes] | None) -> Answer:
+    if members is not None:
+        if "result" in members and "provider" in members:
+            headers = _inner_headers(members.get("response_headers"), response.headers)
+            return Answer(response.status, headers, members["result"])
+        if set(members) == {"data"}:
+            return Answer(response.status, response.headers, members["data"])
+    return Answer(response.status, response.headers, response.body)
+
+
+def _read_error(response: Response, members: Mapping[str, bytes] | None) -> Answer:
+    if members is None or set(members) == {"message"}:
+        sender = Sender.ROUTER
+    elif "provider" in members and "headers" in members:
+        headers = _inner_headers(members["headers"], response.headers)
+        body = _inner_error(members)
+        return Answer(response.status, headers, body, Sender.HUME)
+    elif "provider" in members:
+        sender = Sender.GATEWAY
+    elif set(members) == {"data"}:
+        sender = Sender.UNKNOWN
+    else:
+        sender = Sender.HUME
+    return Answer(response.status, response.headers, response.body, sender)
+
+
+def _inner_error(members: Mapping[str, bytes]) -> bytes:
+    """Return Hume's own error body, or the gateway's words where Hume's body was empty."""
+    error = members.get("error", b"")
+    inner = codec.members(error)
+    if inner is not None and set(inner) == {"headers", "code"}:
+        return codec.encode({"message": codec.parse(members["message"])})
+    return error
+
+
+def _inner_headers(raw: bytes | None, outer: Mapping[str, str]) -> Mapping[str, str]:
+    """Return Hume's headers from inside the envelope; names are in lower case there."""
+    try:
+        found = codec.parse(raw) if raw else None
+    except DecodeError:
+        found = None
+    if not is_object(found):
+        return outer
+    return {name.lower(): value for name, value in found.items() if isinstance(value, str)}
+
+
+def new_path(call: Call[Any]) -> str:
+    """Write a call's path with its ids in it."""
+    path = call.endpoint.path
+    for name, value in zip(call.endpoint.parameters, call.ids, strict=True):
+        path = path.replace(f"{{{name}}}", quote(value, safe=""))
+    return path
+
+
+def check_base_url(url: str) -> str:
+    """Return a base URL without its trailing slash.
+
+    Raises:
+        ConfigurationError: It is not an http or https URL, or carries more than host and path.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigurationError("base_url must be a URL such as https://api.hume.ai")
+    if parts.query or parts.fragment or parts.username or parts.password:
+        raise ConfigurationError("base_url must hold host and path only: no query, no user")
+    return url.rstrip("/")
+
+
+def check_credential(text: str) -> str:
+    """Return a credential that can be put into a header or query.
+
+    Raises:
+        ConfigurationError: It is empty or holds white space or control characters.
+    """
+    if not text or not text.isprintable() or any(c.isspace() for c in text):
+        raise ConfigurationError(
+            "the credential is empty or holds white space or control characters; "
+            "was it copied whole?"
+        )
+    return text

@@ -1,0 +1,220 @@
+"""One poller for all waits of a client.
+
+A thousand waits for jobs cost a handful of requests a round, not a thousand: one round asks
+"List jobs" for all of them and "Get job details" only for those the list does not show. There
+is no background task. One of the waiting callers, the leader, makes the rounds and hands the
+others what it learned; when it leaves, whatever the reason, another one takes over.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import deque
+from collections.abc import Iterable
+
+import anyio
+import anyio.lowlevel
+from attrs import define, field
+
+from humeai_async import catalog
+from humeai_async.endpoint import QueryValue, fill
+from humeai_async.errors import (
+    APIConnectionError,
+    BadRequestError,
+    DecodeError,
+    HumeError,
+    NotFoundError,
+    RateLimitError,
+    RateLimitWaitError,
+    ServerError,
+)
+from humeai_async.session import Session
+from humeai_async.types.batch import JobDetails
+
+PAGE = 100
+"""Jobs asked for in one list; the server may give fewer."""
+FEW = 2
+"""Up to this many jobs, asking for each is no dearer than asking for a list."""
+SPARE_PAGES = 2
+"""Pages read beyond those that would hold all jobs, before the rest is asked for singly."""
+AT_ONCE = 8
+"""Single requests in flight."""
+BAD_ROUNDS = 5
+"""Rounds in a row that may fail before every wait is told; each was retried already."""
+SHARE = 0.25
+"""Pause between rounds, as a share of the time waited so far."""
+
+_PASSING = (APIConnectionError, ServerError, RateLimitError, RateLimitWaitError, DecodeError)
+"""Errors that may be over by the next round."""
+
+
+@define(eq=False)
+class Wait:
+    """One caller's wait for one or more jobs; used by `Job` and `AsCompleted`."""
+
+    pending: dict[str, JobDetails | None]
+    """Last news of each job still waited for."""
+    since: float
+    news: deque[JobDetails] = field(factory=deque[JobDetails])
+    """What the caller has not been told yet."""
+    failures: dict[str, HumeError] = field(factory=dict[str, HumeError])
+    """Jobs that cannot be waited for, and why."""
+    is_blocked: bool = False
+    signal: anyio.Event = field(factory=anyio.Event)
+
+    def tell(self, details: JobDetails) -> None:
+        """Note news of a job, if it is one of ours and news."""
+        if details.job_id in self.pending and self.pending[details.job_id] != details:
+            self.news.append(details)
+            if details.state.is_settled:
+                del self.pending[details.job_id]
+            else:
+                self.pending[details.job_id] = details
+            self.signal.set()
+
+    def give_up(self, job_id: str, failure: HumeError) -> None:
+        """Note that a job cannot be waited for."""
+        if job_id in self.pending:
+            del self.pending[job_id]
+            self.failures[job_id] = failure
+            self.signal.set()
+
+
+class Poller:
+    """Makes the rounds for all waits of a client and its relatives."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._waits: dict[Wait, None] = {}
+        self._leader: Wait | None = None
+        self._due = -math.inf
+        self._last_round = -math.inf
+        self._wake = anyio.Event()
+        self._bad_rounds = 0
+        self._can_list = True
+
+    def watch(self, job_ids: Iterable[str], since: float | None = None) -> Wait:
+        """Begin a wait, or go on with one begun at `since`; the next round asks for its jobs."""
+        now = anyio.current_time()
+        wait = Wait(dict.fromkeys(job_ids), now if since is None else since)
+        self._waits[wait] = None
+        earliest = max(now, self._last_round + self._session.polling.shortest)
+        if earliest < self._due or self._leader is None:
+            self._due = earliest
+            self._wake.set()
+        return wait
+
+    def forget(self, wait: Wait) -> None:
+        """End a wait."""
+        self._waits.pop(wait, None)
+        self._hand_over(wait)
+
+    async def hear(self, wait: Wait) -> None:
+        """Wait until there is news of a wait's jobs, or a failure, or nothing left to wait for."""
+        wait.is_blocked = True
+        try:
+            while wait.pending and not wait.news and not wait.failures:
+                if self._leader is None:
+                    self._leader = wait
+                if self._leader is wait:
+                    await self._round()
+                else:
+                    await wait.signal.wait()
+                    wait.signal = anyio.Event()
+        finally:
+            wait.is_blocked = False
+            self._hand_over(wait)
+
+    def _hand_over(self, wait: Wait) -> None:
+        """Make another blocked wait the leader, if this one was."""
+        if self._leader is wait:
+            self._leader = None
+            heir = next((other for other in self._waits if other.is_blocked), None)
+            if heir is not None:
+                heir.signal.set()
+
+    async def _round(self) -> None:
+        """Wait until the next round is due, and make it."""
+        await anyio.lowlevel.checkpoint()  # lets waits that start together share the round
+        while anyio.current_time() < self._due:
+            self._wake = anyio.Event()
+            with anyio.move_on_at(self._due):
+                await self._wake.wait()
+        wanted = {job_id for wait in self._waits for job_id in wait.pending}
+        try:
+            await self._ask(wanted)
+            self._bad_rounds = 0
+        except HumeError as problem:
+            self._bad_rounds += 1
+            if not isinstance(problem, _PASSING) or self._bad_rounds >= BAD_ROUNDS:
+                for job_id in wanted:
+                    self._give_up(job_id, problem)
+        self._plan()
+
+    def _plan(self) -> None:
+        """Set the time of the next round: the youngest wait decides how soon."""
+        now = self._last_round = anyio.current_time()
+        youngest = max((wait.since for wait in self._waits if wait.pending), default=now)
+        polling = self._session.polling
+        pause = min(max(SHARE * (now - youngest), polling.shortest), polling.longest)
+        self._due = now + pause * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, no secret
+
+    async def _ask(self, wanted: set[str]) -> None:
+        """Ask for the state of jobs, in as few requests as it takes."""
+        if len(wanted) > FEW and self._can_list:
+            try:
+                await self._ask_list(wanted)
+            except (NotFoundError, BadRequestError):
+                self._can_list = False
+        limiter = anyio.CapacityLimiter(AT_ONCE)
+        failures: list[HumeError] = []
+        async with anyio.create_task_group() as tasks:
+            for job_id in wanted:
+                tasks.start_soon(self._ask_one, job_id, limiter, failures)
+        if failures:
+            raise failures[0]
+
+    async def _ask_list(self, wanted: set[str]) -> None:
+        """Walk back through the list of jobs; what is found is told and taken from `wanted`."""
+        seen: set[str] = set()
+        before: int | None = None
+        for _ in range(math.ceil(len(wanted) / PAGE) + SPARE_PAGES):
+            query: dict[str, QueryValue] = {
+                "limit": PAGE,
+                "sort_by": "created",
+                "direction": "desc",
+            }
+            if before is not None:
+                # One more than the oldest: jobs created in the same millisecond would be lost.
+                query |= {"when": "created_before", "timestamp_ms": before + 1}
+            page = await self._session.call(fill(catalog.BATCH_LIST_JOBS, query=query))
+            fresh = [details for details in page if details.job_id not in seen]
+            times = [details.state.created_timestamp_ms for details in fresh]
+            for details in fresh:
+                self._tell(details)
+                wanted.discard(details.job_id)
+            known = [one for one in times if one is not None]
+            if not wanted or not known:
+                return
+            seen.update(details.job_id for details in fresh)
+            before = min(known)
+
+    async def _ask_one(
+        self, job_id: str, limiter: anyio.CapacityLimiter, failures: list[HumeError]
+    ) -> None:
+        async with limiter:
+            try:
+                self._tell(await self._session.call(fill(catalog.BATCH_GET_JOB, job_id)))
+            except NotFoundError as problem:
+                self._give_up(job_id, problem)
+            except HumeError as problem:
+                failures.append(problem)
+
+    def _tell(self, details: JobDetails) -> None:
+        for wait in self._waits:
+            wait.tell(details)
+
+    def _give_up(self, job_id: str, failure: HumeError) -> None:
+        for wait in self._waits:
+            wait.give_up(job_id, failure)

@@ -1,0 +1,351 @@
+"""The one loop of a call: pace, send, classify, and perhaps again.
+
+A `Session` is given everything it works with (origin, transport, limiter, settings) and holds
+no other state than counters and a retry budget. It knows no resource; resources, pages and
+jobs call `call`, `send` and `stream`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import logging
+import math
+import time
+import warnings
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any, TypeVar
+
+import anyio
+from attrs import Factory, define, evolve, field, frozen
+
+from humeai_async import codec
+from humeai_async.answers import Answer, to_error
+from humeai_async.endpoint import Call, Endpoint
+from humeai_async.errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    DecodeError,
+    HumeError,
+    HumeSunsetWarning,
+    NotFoundError,
+    RateLimitWaitError,
+)
+from humeai_async.limiter import Limiter, Permit
+from humeai_async.origins import Origin
+from humeai_async.ratelimits import parse_retry_after
+from humeai_async.retry import TOO_MANY_REQUESTS, RetryBudget, decide
+from humeai_async.settings import Polling, Retry, Timeout
+from humeai_async.transport import Download, Transport
+from humeai_async.unset import UNSET
+from humeai_async.wire import Part, Request, Response
+
+T = TypeVar("T")
+Body = bytes | tuple[Part, ...] | None
+
+logger = logging.getLogger("humeai_async")
+
+_LARGEST_ERROR_BODY = 1 << 20
+
+
+@define
+class Stats:
+    """What a client has done so far; clients made by `with_options` count together."""
+
+    calls: int = 0
+    """Calls made."""
+    requests: int = 0
+    """Requests sent, repeats included."""
+    retries: int = 0
+    """Repeats of an earlier attempt of the same call."""
+    rate_limited: int = 0
+    """Answers with status 429."""
+    failures: int = 0
+    """Calls that ended with an error."""
+
+
+@define
+class _Shared:
+    """What the clients of one family share beyond pool and limiter."""
+
+    budget: RetryBudget
+    stats: Stats = field(factory=Stats)
+    sunset_told: bool = False
+
+
+@define
+class _Progress:
+    """Where one call is; read by the error that ends it."""
+
+    started: float
+    deadline: float
+    attempts: int = 0
+    in_flight: bool = False
+    may_have_worked: bool = False
+    """Whether an earlier attempt may have been carried out."""
+
+
+@frozen
+class Session:
+    """How calls are made; see the module's first lines."""
+
+    origin: Origin
+    transport: Transport
+    limiter: Limiter
+    retry: Retry = field(factory=Retry)
+    timeout: Timeout = field(factory=Timeout)
+    polling: Polling = field(factory=Polling)
+    _shared: _Shared = field(
+        default=Factory(lambda self: _Shared(RetryBudget(self.retry.budget)), takes_self=True)
+    )
+
+    @property
+    def stats(self) -> Stats:
+        """Counters of the client's family."""
+        return self._shared.stats
+
+    def with_settings(self, **changes: Any) -> Session:
+        """Return a session with other settings that shares everything else."""
+        return evolve(self, **changes)
+
+    async def call(self, call: Call[T]) -> T:
+        """Make a call and decode its answer."""
+        returns = call.endpoint.returns
+        return await self._run(call, lambda answer: codec.decode(returns, answer.body))
+
+    async def send(self, call: Call[Any]) -> Answer:
+        """Make a call and return its answer, the envelope taken off."""
+        return await self._run(call, lambda answer: answer)
+
+    @contextlib.asynccontextmanager
+    async def stream(self, call: Call[Any]) -> AsyncGenerator[Download]:
+        """Make a call and leave its body to be read piece by piece.
+
+        Repeats end where the body begins; the total timeout covers the body too. Through a
+        gateway the body still has its envelope.
+        """
+        progress = self._begin(call.endpoint)
+        with anyio.move_on_at(progress.deadline) as scope:
+            async with contextlib.AsyncExitStack() as stack:
+                yield await self._attempts(
+                    call.endpoint, progress, lambda: self._open(call, progress, stack)
+                )
+        if scope.cancelled_caught:
+            raise self._too_late(call.endpoint, progress)
+
+    async def _run(self, call: Call[Any], read: Callable[[Answer], T]) -> T:
+        progress = self._begin(call.endpoint)
+        body: Body = call.parts or (None if call.body is UNSET else codec.encode(call.body))
+        with anyio.move_on_at(progress.deadline):
+            return await self._attempts(
+                call.endpoint,
+                progress,
+                lambda: self._once(call, body, progress, read),
+                can_repeat=all(part.repeatable for part in call.parts),
+            )
+        raise self._too_late(call.endpoint, progress)
+
+    def _begin(self, endpoint: Endpoint[Any]) -> _Progress:
+        """Refuse what cannot be carried, and set the call's deadline."""
+        self.origin.refuse(endpoint)
+        self._warn_of_sunset(endpoint)
+        self._shared.stats.calls += 1
+        self._shared.budget.earn()
+        now = anyio.current_time()
+        total = self.timeout.total
+        return _Progress(now, math.inf if total is None else now + total)
+
+    def _warn_of_sunset(self, endpoint: Endpoint[Any]) -> None:
+        told = self._shared.sunset_told or not self.origin.is_hume
+        if told or endpoint.sunset is None or endpoint.sunset > today():
+            return
+        self._shared.sunset_told = True
+        warnings.warn(
+            f"Hume switched {endpoint.name} off on {endpoint.sunset.isoformat()}; instead there "
+            f"is {endpoint.replacement or 'nothing'}. The call is made all the same.",
+            HumeSunsetWarning,
+            stacklevel=2,
+        )
+
+    async def _attempts(
+        self,
+        endpoint: Endpoint[Any],
+        progress: _Progress,
+        once: Callable[[], Awaitable[T]],
+        *,
+        can_repeat: bool = True,
+    ) -> T:
+        """Make attempts until one succeeds or no further one is allowed."""
+        failure: HumeError | None = None
+        while True:
+            progress.attempts += 1
+            try:
+                return await once()
+            except RateLimitWaitError as problem:
+                self._finish(problem, endpoint, progress)
+                raise problem from failure
+            except (APIConnectionError, APIStatusError, DecodeError) as problem:
+                failure = problem
+            except HumeError as problem:
+                failure, can_repeat = problem, False
+            pause = self._pause(failure, endpoint, progress) if can_repeat else None
+            if pause is None:
+                self._finish(failure, endpoint, progress)
+                raise failure
+            self._shared.stats.retries += 1
+            logger.debug(
+                "%s: attempt %d failed (%s), again in %.2f s",
+                endpoint.name,
+                progress.attempts,
+                type(failure).__name__,
+                pause,
+            )
+            await anyio.sleep(pause)
+
+    def _pause(
+        self, failure: HumeError, endpoint: Endpoint[Any], progress: _Progress
+    ) -> float | None:
+        """Say how long to wait before going again, or `None` to give up."""
+        repeatable = endpoint.repeatable and not self._may_be_done(failure, endpoint)
+        pause = decide(self.retry, failure, attempt=progress.attempts, repeatable=repeatable)
+        if pause is None or anyio.current_time() + pause >= progress.deadline:
+            return None
+        if failure.status != TOO_MANY_REQUESTS and not self._shared.budget.spend():
+            return None
+        progress.may_have_worked |= isinstance(failure, APIConnectionError)
+        return pause
+
+    def _may_be_done(self, failure: HumeError, endpoint: Endpoint[Any]) -> bool:
+        """Whether silence may mean success: the gateway never passes a 204 on."""
+        return (
+            self.origin.loses_empty_answers
+            and endpoint.method == "DELETE"
+            and isinstance(failure, APITimeoutError)
+        )
+
+    def _finish(self, failure: HumeError, endpoint: Endpoint[Any], progress: _Progress) -> None:
+        """Put what is known of the call on the error that ends it."""
+        self._shared.stats.failures += 1
+        failure.method = endpoint.method
+        failure.endpoint = endpoint.path
+        failure.attempts = progress.attempts
+        failure.elapsed = anyio.current_time() - progress.started
+        if isinstance(failure, APIConnectionError):
+            unknown = failure.outcome_unknown and not endpoint.repeatable
+            failure.outcome_unknown = unknown or self._may_be_done(failure, endpoint)
+        if isinstance(failure, NotFoundError) and endpoint.method == "DELETE":
+            # A repeated DELETE finds nothing where the first one worked unheard.
+            failure.outcome_unknown = progress.may_have_worked
+
+    def _too_late(self, endpoint: Endpoint[Any], progress: _Progress) -> APITimeoutError:
+        failure = APITimeoutError(
+            f"the call did not end within its total timeout of {self.timeout.total:g} s",
+            outcome_unknown=progress.in_flight or progress.may_have_worked,
+        )
+        self._finish(failure, endpoint, progress)
+        return failure
+
+    async def _once(
+        self, call: Call[Any], body: Body, progress: _Progress, read: Callable[[Answer], T]
+    ) -> T:
+        """Make one attempt, in as many URL formats as it takes."""
+        answer = None
+        for url_format in self.origin.formats(call):
+            request = self.origin.request(call, body, url_format)
+            try:
+                answer = await self._exchange(request, call.endpoint, progress)
+            except APIConnectionError as problem:
+                if problem.outcome_unknown and not isinstance(problem, APITimeoutError):
+                    self.origin.settle(call, url_format, None)
+                raise
+            if self.origin.settle(call, url_format, answer):
+                break
+        assert answer is not None  # noqa: S101 - there is at least one format
+        if not answer.is_success:
+            raise self._error(answer, call.endpoint)
+        try:
+            return read(answer)
+        except DecodeError as problem:
+            problem.status = answer.status
+            raise
+
+    async def _exchange(
+        self, request: Request, endpoint: Endpoint[Any], progress: _Progress
+    ) -> Answer:
+        """Wait for the limiter, send one request, and tell the limiter how it went."""
+        permit = await self._permit(endpoint, progress)
+        began = time.perf_counter()
+        try:
+            progress.in_flight = True
+            response = await self.transport.send(request, self.timeout)
+            progress.in_flight = False
+            answer = self.origin.read(response)
+            self._observe(permit, answer.status, answer)
+        finally:
+            permit.done(None)
+        if logger.isEnabledFor(logging.DEBUG):
+            seconds = time.perf_counter() - began
+            logger.debug("%s: status %d after %.3f s", endpoint.name, answer.status, seconds)
+        return answer
+
+    async def _open(
+        self, call: Call[Any], progress: _Progress, stack: contextlib.AsyncExitStack
+    ) -> Download:
+        """Make one attempt at a streamed answer; what is opened stays on the stack."""
+        answer = None
+        for url_format in self.origin.formats(call):
+            request = self.origin.request(call, None, url_format)
+            permit = await self._permit(call.endpoint, progress)
+            async with contextlib.AsyncExitStack() as opened:
+                opened.callback(permit.done, None)
+                download = await opened.enter_async_context(
+                    self.transport.stream(request, self.timeout)
+                )
+                if 200 <= download.status < 300:  # noqa: PLR2004 - the classes of HTTP
+                    answer = Answer(download.status, download.headers, b"")
+                    self._observe(permit, download.status, answer)
+                    self.origin.settle(call, url_format, answer)
+                    stack.push_async_exit(opened.pop_all())
+                    return download
+                body = await download.read()
+            answer = self.origin.read(Response(download.status, download.headers, body))
+            self._observe(permit, answer.status, answer)
+            if self.origin.settle(call, url_format, answer):
+                break
+        assert answer is not None  # noqa: S101 - there is at least one format
+        raise self._error(answer, call.endpoint)
+
+    async def _permit(self, endpoint: Endpoint[Any], progress: _Progress) -> Permit:
+        permit = await self.limiter.acquire(
+            f"{self.origin.account}/{endpoint.bucket}",
+            deadline=None if progress.deadline == math.inf else progress.deadline,
+            head=progress.attempts > 1,
+        )
+        self._shared.stats.requests += 1
+        return permit
+
+    def _observe(self, permit: Permit, status: int, answer: Answer) -> None:
+        if status == TOO_MANY_REQUESTS:
+            self._shared.stats.rate_limited += 1
+        permit.done(status, answer.headers, _retry_after(answer))
+
+    def _error(self, answer: Answer, endpoint: Endpoint[Any]) -> APIStatusError:
+        return to_error(
+            answer,
+            endpoint,
+            retry_after=_retry_after(answer),
+            scrub=self.origin.scrub,
+            today=today(),
+        )
+
+
+def _retry_after(answer: Answer) -> float | None:
+    if answer.is_success:
+        return None
+    return parse_retry_after(answer.headers, now_epoch=time.time())
+
+
+def today() -> dt.date:
+    """Return the date that decides what Hume has switched off."""
+    return dt.datetime.now(tz=dt.UTC).date()

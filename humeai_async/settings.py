@@ -1,0 +1,111 @@
+"""Frozen settings of a client, checked when they are made.
+
+They know nothing of the network. The client hands them to the session, the transport and
+the poller.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from attrs import Attribute, field, frozen
+
+from humeai_async.errors import ConfigurationError
+
+
+def _positive(_: object, attribute: Attribute[float], value: float) -> None:
+    if not (value > 0 and math.isfinite(value)):
+        raise ConfigurationError(f"{attribute.name} must be a positive number, not {value!r}")
+
+
+def _positive_or_none(owner: object, attribute: Attribute[float], value: float | None) -> None:
+    if value is not None:
+        _positive(owner, attribute, value)
+
+
+def _at_least_zero(_: object, attribute: Attribute[float], value: float) -> None:
+    if not (value >= 0 and math.isfinite(value)):
+        raise ConfigurationError(f"{attribute.name} must be zero or more, not {value!r}")
+
+
+def _at_least(least: int) -> Callable[[object, Attribute[int], int], None]:
+    def check(_: object, attribute: Attribute[int], value: int) -> None:
+        if value < least:
+            raise ConfigurationError(f"{attribute.name} must be {least} or more, not {value!r}")
+
+    return check
+
+
+@frozen
+class Timeout:
+    """How long to wait, in seconds; `None` means without limit.
+
+    Waiting for a pooled connection or for the limiter counts against `total` alone, never
+    against `connect`.
+    """
+
+    connect: float | None = field(default=10.0, validator=_positive_or_none)
+    """To open a connection (TCP and TLS)."""
+    read: float | None = field(default=60.0, validator=_positive_or_none)
+    """Between two pieces of an answer, and for its first."""
+    total: float | None = field(default=300.0, validator=_positive_or_none)
+    """For the whole call: queueing, attempts and pauses between them."""
+
+    @classmethod
+    def of(cls, value: Timeout | float | None) -> Timeout:
+        """Read a timeout as users give it: a number is the total, `None` is no total."""
+        if isinstance(value, Timeout):
+            return value
+        return cls(total=None if value is None else float(value))
+
+
+@frozen
+class Retry:
+    """When to send a request again.
+
+    A request that must not be repeated (POST, PATCH) is sent again only where it surely was
+    not carried out: the connection was not made, the answer was 429, or 503 with
+    Retry-After.
+    """
+
+    attempts: int = field(default=4, validator=_at_least(1))
+    """Requests for one call at most, the first included; 1 switches retries off."""
+    backoff: float = field(default=0.5, validator=_positive)
+    """Seconds before the second attempt; doubled for each further one, with full jitter."""
+    longest: float = field(default=20.0, validator=_positive)
+    """Longest pause in seconds that the client picks by itself."""
+    patience: float = field(default=120.0, validator=_positive)
+    """Longest Retry-After in seconds that is waited for; a longer one ends the call."""
+    budget: float = field(default=0.1, validator=_at_least_zero)
+    """Retries allowed for each call on average over the client, beyond a small reserve.
+    Repeats after a 429 do not count: the limiter paces those."""
+
+
+@frozen
+class Pool:
+    """The connections of a client."""
+
+    limit: int = field(default=100, validator=_at_least(1))
+    """Connections at once."""
+    limit_per_host: int = field(default=0, validator=_at_least(0))
+    """Connections at once to one host; 0 is without limit."""
+    keepalive: float = field(default=4.0, validator=_positive)
+    """Seconds an idle connection is kept. The gateway closes its own after 5 s, so a longer
+    time makes requests run into closed connections."""
+    trust_env: bool = False
+    """Take proxies from HTTP_PROXY, HTTPS_PROXY and NO_PROXY."""
+
+
+@frozen
+class Polling:
+    """How often waits ask for the state of jobs.
+
+    The pause between two rounds is a quarter of the time waited so far, within these bounds,
+    with a fifth of jitter.
+    """
+
+    shortest: float = field(default=1.0, validator=_positive)
+    """Seconds between the first rounds."""
+    longest: float = field(default=15.0, validator=_positive)
+    """Seconds between the last rounds."""

@@ -1,0 +1,41 @@
+"""A fake Hume on a real socket, for tests of this library and of code that uses it.
+
+It is built from the facts of the API alone and shares no code with the client, so that a
+slip in one shows in the other. Start with `FakeHume`; `ReplayServer` answers from
+recordings instead.
+"""
+
+from __future__ import annotations
+
+from humeai_async.testing.clock import Clock, ManualClock
+from humeai_async.testing.exchange import Answer, Arrival, FormPart
+from humeai_async.testing.faults import Fault, FaultKind, Faults
+from humeai_async.testing.gateway_recorded import GatewayState
+from humeai_async.testing.jobstate import FakeJob, Outcome
+from humeai_async.testing.options import Options
+from humeai_async.testing.quota import Hint, Quota, Shape
+from humeai_async.testing.server import Dialect, FakeHume, Recorded, SocketHandler
+from humeai_async.testing.upstream import Credentials
+
+__all__ = [
+    "Answer",
+    "Arrival",
+    "Clock",
+    "Credentials",
+    "Dialect",
+    "FakeHume",
+    "FakeJob",
+    "Fault",
+    "FaultKind",
+    "Faults",
+    "FormPart",
+    "GatewayState",
+    "Hint",
+    "ManualClock",
+    "Options",
+    "Outcome",
+    "Quota",
+    "Recorded",
+    "Shape",
+    "SocketHandler",
+]

@@ -1,0 +1,192 @@
+"""What passes between the layers of the fake: a request in, an answer out.
+
+Plain values and the few readers that every handler needs. They know no endpoint, no
+dialect and no socket. The server makes an `Arrival`, the upstream application and the
+gateway in front of it make an `Answer`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, TypeAlias, cast
+
+from attrs import field, frozen
+
+from humeai_async.testing.faults import Fault
+
+Record: TypeAlias = dict[str, Any]
+"""A JSON object as it goes over the wire."""
+Pairs: TypeAlias = tuple[tuple[str, str], ...]
+"""Query fields in order; a name may come more than once."""
+
+JSON_TYPE = "application/json; charset=utf-8"
+TEXT_TYPE = "text/plain; charset=utf-8"
+
+
+class Refusal(Exception):  # noqa: N818 - it is an answer on its way out, not an error of ours
+    """An error answer, raised by a handler.
+
+    Attributes:
+        status: HTTP status.
+        message: What the body says.
+        code: The body's error code.
+    """
+
+    def __init__(self, status: int, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code
+
+
+@frozen
+class FormPart:
+    """One part of a multipart body, with its checksums."""
+
+    name: str
+    """Name of the field, such as `file`."""
+    filename: str | None
+    content_type: str | None
+    size: int
+    """Bytes."""
+    md5: str
+    sha256: str
+    content: bytes = field(repr=False)
+    """The bytes; only the first megabyte of a part that has a file name is kept."""
+
+    @classmethod
+    def of(
+        cls, name: str, content: bytes, *, filename: str | None = None, content_type: str = ""
+    ) -> FormPart:
+        """Make a part of bytes that are all there."""
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        sha256 = hashlib.sha256(content).hexdigest()
+        return cls(name, filename, content_type or None, len(content), md5, sha256, content)
+
+
+@frozen
+class Arrival:
+    """One request as an application sees it: decoded, complete."""
+
+    method: str
+    path: str
+    """As it came, still escaped."""
+    query: Pairs = ()
+    headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
+    """Names in lower case."""
+    body: bytes = field(default=b"", repr=False)
+    parts: tuple[FormPart, ...] | None = None
+    """Parts of a multipart body, which then is not in `body`."""
+    raw_target: str = field(default="", repr=False)
+    """Path and query as they came."""
+
+    def first(self, name: str) -> str | None:
+        """Return the first value of a query field, or `None`."""
+        return next((value for key, value in self.query if key == name), None)
+
+    def every(self, name: str) -> list[str]:
+        """Return all values of a repeated query field."""
+        return [value for key, value in self.query if key == name]
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """Return a query field that is `true` or `false`.
+
+        Raises:
+            Refusal: It is something else.
+        """
+        value = self.first(name)
+        if value is None or value == "":
+            return default
+        if value not in {"true", "false"}:
+            raise Refusal(400, f"{name} must be true or false, not {value!r}", "E0101")
+        return value == "true"
+
+    def number(self, name: str, *, default: int, least: int, most: int | None = None) -> int:
+        """Return a query field that is a whole number.
+
+        Raises:
+            Refusal: It is no number, or out of range.
+        """
+        value = self.first(name)
+        if value is None or value == "":
+            return default
+        if not value.lstrip("-").isdecimal():
+            raise Refusal(400, f"{name} must be a whole number, not {value!r}", "E0101")
+        number = int(value)
+        if number < least or (most is not None and number > most):
+            raise Refusal(400, f"{name} is out of range: {number}", "E0101")
+        return number
+
+    def json(self) -> Any:  # noqa: ANN401 - any JSON value may come
+        """Return the body as JSON.
+
+        Raises:
+            Refusal: It is not JSON.
+        """
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            raise Refusal(400, "The payload is not valid JSON", "E0100") from None
+
+    def object(self) -> Record:
+        """Return the body as a JSON object.
+
+        Raises:
+            Refusal: It is something else.
+        """
+        value = self.json()
+        if not isinstance(value, dict):
+            raise Refusal(400, "The payload must be a JSON object", "E0101")
+        return cast("Record", value)
+
+    def part(self, name: str) -> FormPart | None:
+        """Return the first part of a name of a multipart body, or `None`."""
+        return next((part for part in self.parts or () if part.name == name), None)
+
+
+@frozen
+class Answer:
+    """One answer before it is put on a socket."""
+
+    status: int
+    body: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = field(factory=dict[str, str])
+    fault: Fault | None = None
+    """What goes wrong while it is sent."""
+    silent: bool = False
+    """The caller gets nothing at all."""
+
+    @property
+    def content_type(self) -> str | None:
+        """The Content-Type, or `None`."""
+        return next((v for k, v in self.headers.items() if k.lower() == "content-type"), None)
+
+
+def answer_json(value: object, status: int = 200) -> Answer:
+    """Answer with JSON."""
+    return Answer(status, json.dumps(value).encode(), {"Content-Type": JSON_TYPE})
+
+
+def answer_text(text: str, status: int = 200) -> Answer:
+    """Answer with plain text."""
+    return Answer(status, text.encode(), {"Content-Type": TEXT_TYPE})
+
+
+def answer_error(refusal: Refusal) -> Answer:
+    """Answer with the body that Hume's reference gives for errors."""
+    body: Record = {"error": _REASONS.get(refusal.status, "Error"), "message": refusal.message}
+    if refusal.code is not None:
+        body["code"] = refusal.code
+    return answer_json(body, refusal.status)
+
+
+_REASONS = {
+    400: "Bad Request",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    413: "Payload Too Large",
+    429: "Too Many Requests",
+}

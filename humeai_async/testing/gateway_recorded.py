@@ -1,0 +1,342 @@
+"""The LowCodeAPI gateway as its open-source server was seen to behave.
+
+It calls Hume in process and does to requests and answers what the recordings show, the
+losses included: dropped multipart bodies, ruined archives, rewritten arrays, ids that are
+not escaped, answers that never come. What it makes of JSON is in `javascript`.
+
+Left out: the crash of definitions with proxy paths, redirects to follow, Brotli.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import zlib
+from collections.abc import Mapping
+from email.utils import formatdate
+from typing import Any, Literal, TypeAlias, cast
+from urllib.parse import parse_qsl, quote
+
+from attrs import evolve
+
+from humeai_async.testing import javascript
+from humeai_async.testing.exchange import JSON_TYPE, Answer, Arrival, Pairs, Record
+from humeai_async.testing.faults import CONNECTION_KINDS
+from humeai_async.testing.gateway import PREFIX, Application
+from humeai_async.testing.rows import Row, find_old
+from humeai_async.testing.upstream import Credentials
+
+GatewayState: TypeAlias = Literal["working", "shipped", "no-credentials"]
+"""`working`: as recorded with Hume's authentication filled in. `shipped`: the definition as it
+is in the repository, where every call ends in a 401. `no-credentials`: the user has stored
+no Hume key."""
+
+HEAD_LIMIT = 16 * 1024
+"""Bytes of request line and headers that the HTTP server takes."""
+_MOST_FIELDS = 1000
+_COMPRESSED_FROM = 512
+_JSON_TYPES = frozenset({"application/json", "text/json"})
+_XML_TYPES = frozenset({"application/xml", "text/xml"})
+_COMPRESSIBLE = ("text/", "application/json", "application/problem+json", "application/xml")
+_COOKIE = "connect.sid=s%3Afake; Path=/; HttpOnly"
+_NO_CONTENT = 204
+_REDIRECT = 300
+_ERROR = 400
+
+
+class RecordedGateway:
+    """LowCodeAPI as recorded."""
+
+    def __init__(
+        self,
+        upstream: Application,
+        credentials: Credentials,
+        *,
+        state: GatewayState = "working",
+        body_limit: int = 100 * 1024 * 1024,
+    ) -> None:
+        self._upstream = upstream
+        self._credentials = credentials
+        self._state = state
+        self._body_limit = body_limit
+
+    def handle(self, arrival: Arrival) -> Answer:
+        """Answer one request."""
+        head = len(arrival.raw_target) + sum(len(k) + len(v) + 4 for k, v in arrival.headers.items())
+        if head > HEAD_LIMIT:
+            return Answer(431, b"", {"Connection": "close"})
+        body, refusal = _parse_body(arrival, self._body_limit)
+        if refusal is not None:
+            # The body parser runs before everything else, the session's cookie included.
+            return _dress(refusal, arrival, framework=True)
+        return _dress(self._answer(arrival, body), arrival)
+
+    def _answer(self, arrival: Arrival, body: bytes) -> Answer:
+        path = arrival.path.lower().rstrip("/")
+        if path in {"", PREFIX}:
+            return Answer(302, b"", {"Location": "http://127.0.0.1:3000?redirected_from=fake"})
+        row = self._row(arrival, path)
+        if row is None:
+            return _json({"message": "Not Found"}, 404)
+        refusal = self._check_token(arrival)
+        if refusal is not None:
+            return refusal
+        answer = self._upstream.handle(self._call(row, arrival, body))
+        return _wrap(answer)
+
+    def _row(self, arrival: Arrival, path: str) -> Row | None:
+        if not path.startswith(PREFIX + "/") or "//" in path or "%2f" in path:
+            return None
+        method = "GET" if arrival.method == "HEAD" else arrival.method
+        return find_old(method, path.removeprefix(PREFIX))
+
+    def _check_token(self, arrival: Arrival) -> Answer | None:
+        tokens = arrival.every("api_token")
+        if len(tokens) > 1:
+            return _gateway_error(500, 'invalid input syntax: "api_token" cannot be an array', {})
+        if not tokens or not tokens[0].startswith("at_"):
+            message = "A valid API token is required to access this API."
+            logging: Record = {
+                "method": arrival.method,
+                "status_code": 401,
+                "message": message,
+                "path": arrival.path,
+                "headers": dict(arrival.headers),
+                "query": dict(arrival.query),
+            }
+            return _gateway_error(401, message, {"code": 401, "logging": logging})
+        if tokens[0] != self._credentials.api_token:
+            return _gateway_error(403, "Invalid api_token", {"code": 403})
+        if self._state == "shipped":
+            return _gateway_error(401, "Authentication mode not implemented.", {"code": 401})
+        if self._state == "no-credentials":
+            message = (
+                "No access token is associated with this api_token, "
+                "authorize your humeai with LowCodeAPI."
+            )
+            return _gateway_error(403, message, {"code": 403})
+        return None
+
+    def _call(self, row: Row, arrival: Arrival, body: bytes) -> Arrival:
+        fields = _fields(arrival.query[:_MOST_FIELDS])
+        path, own_query = row.path, ""
+        for name in row.parameters:
+            path = path.replace(f"{{{name}}}", _unescaped(fields.get(name), name))
+        path, _, own_query = path.partition("#")[0].partition("?")
+        query = (
+            tuple(parse_qsl(own_query, keep_blank_values=True)) if own_query else _flatten(fields)
+        )
+        headers = {
+            "accept": "application/json, text/plain, */*",
+            "content-type": "application/json",
+            "user-agent": "axios/1.13.1",
+            "x-hume-api-key": self._credentials.api_key,
+        }
+        method = "GET" if arrival.method == "HEAD" else arrival.method
+        return Arrival(
+            method,
+            _climb(path),
+            query,
+            headers,
+            b"" if method == "GET" else body,
+            raw_target=path,
+        )
+
+
+def _parse_body(arrival: Arrival, limit: int) -> tuple[bytes, Answer | None]:
+    """Return the JSON text that goes on to Hume, or the framework's refusal."""
+    media, _, rest = arrival.headers.get("content-type", "").lower().partition(";")
+    if arrival.parts is not None or media.strip() not in {
+        "application/json",
+        "application/x-www-form-urlencoded",
+    }:
+        return b"{}", None
+    charset = rest.partition("charset=")[2].strip(' "') or "utf-8"
+    if not charset.startswith("utf-"):
+        return b"", _json({"message": f'unsupported charset "{charset.upper()}"'}, 415)
+    if len(arrival.body) > limit:
+        return b"", _json({"message": "request entity too large"}, 413)
+    if not arrival.body:
+        return b"{}", None
+    if media.strip() == "application/x-www-form-urlencoded":
+        form = _fields(tuple(parse_qsl(arrival.body.decode(), keep_blank_values=True)), strip=False)
+        return javascript.dumps(form), None
+    text = arrival.body.decode(charset, "replace")
+    if text.lstrip()[:1] not in {"{", "["}:
+        first = text.lstrip()[:1]
+        message = f'Unexpected token \'{first}\', "{text[:20]}" is not valid JSON'
+        return b"", _json({"message": message}, 400)
+    try:
+        return javascript.dumps(javascript.loads(text)), None
+    except ValueError:
+        return b"", _json({"message": "Unexpected end of JSON input"}, 400)
+
+
+def _fields(query: Pairs, *, strip: bool = True) -> dict[str, str | list[str]]:
+    """Read a query as the framework does: a repeated name becomes a list."""
+    fields: dict[str, str | list[str]] = {}
+    for key, value in query:
+        if key == "api_token":
+            continue
+        name = key.removesuffix("[]") if strip else key
+        seen = fields.get(name)
+        if seen is None:
+            fields[name] = value if name == key else [value]
+        else:
+            fields[name] = [*([seen] if isinstance(seen, str) else seen), value]
+    return fields
+
+
+def _flatten(fields: Mapping[str, str | list[str]]) -> Pairs:
+    """Write a query as the gateway's HTTP client does: lists get numbered names."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in fields.items():
+        if isinstance(value, str):
+            pairs.append((name, value))
+        else:
+            pairs.extend((f"{name}[{place}]", item) for place, item in enumerate(value))
+    return tuple(pairs)
+
+
+def _unescaped(value: str | list[str] | None, name: str) -> str:
+    """Put an id into a path as the gateway does: as it is, by a text replacement."""
+    text = ",".join(value) if isinstance(value, list) else value
+    if not text:
+        return "null"
+    return text.replace("$$", "$").replace("$&", f":{name}")
+
+
+def _climb(path: str) -> str:
+    """Resolve `.` and `..` as an HTTP client does before it sends."""
+    steps: list[str] = []
+    for step in path.replace("\\", "/").split("/"):
+        if step == "..":
+            steps[1:] = steps[1:-1]
+        elif step != ".":
+            steps.append(step)
+    return quote("/".join(steps), safe="/:@!$&'()*+,;=~-._%")
+
+
+def _wrap(answer: Answer) -> Answer:
+    """Put Hume's answer into the envelope."""
+    fault = answer.fault
+    if fault and fault.upstream and fault.kind in CONNECTION_KINDS:
+        if fault.kind.startswith("stall") and fault.seconds is None:
+            return evolve(answer, silent=True, fault=None)
+        return _gateway_error(500, "socket hang up", {"message": "socket hang up"})
+    if answer.status >= _ERROR:
+        return evolve(_wrap_error(answer), fault=fault)
+    if answer.status >= _REDIRECT:
+        return Answer(302, b"", {"Location": f"/?code={answer.status}"}, fault)
+    return evolve(_wrap_success(answer), fault=fault)
+
+
+def _wrap_success(answer: Answer) -> Answer:
+    content_type = answer.content_type
+    media = (content_type or "").partition(";")[0]
+    if "/" not in media:
+        return evolve(answer, silent=True)
+    text = answer.body.decode("utf-8", "replace")
+    if answer.status == _NO_CONTENT:
+        text = ""
+    if media in _XML_TYPES:
+        return _json(_envelope({"xml": text, "json": {}}, answer), 200)
+    if media not in _JSON_TYPES:
+        base = media.strip()
+        return Answer(200, text.encode(), {"Content-Type": f"{base}; charset=utf-8"})
+    result = _read(text)
+    if result is None:
+        return evolve(answer, silent=True)
+    return _json(_envelope(result, answer), 200)
+
+
+def _wrap_error(answer: Answer) -> Answer:
+    text = answer.body.decode("utf-8", "replace")
+    headers = _upstream_headers(answer)
+    error: Any = _read(text) if text else {"headers": headers, "code": answer.status}
+    if error is None:
+        message = "Cannot read properties of null (reading 'message')"
+        return _gateway_error(500, message, {"message": message})
+    said = _own_message(error) or "Error received from the humeai API"
+    body = {"message": said, "provider": "humeai", "error": error, "headers": headers}
+    return _json(body, answer.status)
+
+
+def _read(text: str) -> Any:  # noqa: ANN401 - any JSON value may stand there
+    """Parse JSON; what is none stays text, whatever its content type."""
+    try:
+        return javascript.loads(text)
+    except ValueError:
+        return text
+
+
+def _envelope(result: object, answer: Answer) -> Record:
+    return {
+        "message": _own_message(result) or "Request completed",
+        "provider": "humeai",
+        "result": result,
+        "response_headers": _upstream_headers(answer),
+    }
+
+
+def _own_message(body: object) -> str | None:
+    if not isinstance(body, dict):
+        return None
+    return cast("Record", body).get("message") or None
+
+
+def _upstream_headers(answer: Answer) -> Record:
+    return {
+        **{name.lower(): value for name, value in answer.headers.items()},
+        "content-length": str(len(answer.body)),
+        "date": formatdate(usegmt=True),
+        "server": "fake",
+    }
+
+
+def _gateway_error(status: int, message: str, error: Record) -> Answer:
+    return _json({"message": message, "provider": "humeai", "error": error}, status)
+
+
+def _json(body: object, status: int) -> Answer:
+    return Answer(status, javascript.dumps(body), {"Content-Type": JSON_TYPE})
+
+
+def _dress(answer: Answer, arrival: Arrival, *, framework: bool = False) -> Answer:
+    """Add the headers that the gateway's web server adds, and compress."""
+    if answer.silent:
+        return answer
+    digest = base64.b64encode(hashlib.sha1(answer.body, usedforsecurity=False).digest())[:27]
+    headers = {
+        **answer.headers,
+        "ETag": f'W/"{len(answer.body):x}-{digest.decode()}"',
+        "Keep-Alive": "timeout=5",
+        "Connection": "keep-alive",
+    }
+    if not framework:
+        headers["Vary"] = "Origin, Accept-Encoding"
+        headers["Access-Control-Allow-Credentials"] = "true"
+        if "connect.sid=" not in arrival.headers.get("cookie", ""):
+            headers["Set-Cookie"] = _COOKIE
+    is_read = arrival.method in {"GET", "HEAD"} and answer.status < _REDIRECT
+    if is_read and arrival.headers.get("if-none-match") == headers["ETag"]:
+        headers.pop("Content-Type", None)
+        return Answer(304, b"", headers)
+    return _compress(evolve(answer, headers=headers), arrival)
+
+
+def _compress(answer: Answer, arrival: Arrival) -> Answer:
+    offered = arrival.headers.get("accept-encoding", "")
+    kind = answer.content_type or ""
+    if len(answer.body) < _COMPRESSED_FROM or not kind.startswith(_COMPRESSIBLE):
+        return answer
+    for name, squeeze in (("gzip", _gzip), ("deflate", zlib.compress)):
+        if name in offered:
+            headers = {**answer.headers, "Content-Encoding": name}
+            return evolve(answer, body=squeeze(answer.body), headers=headers)
+    return answer
+
+
+def _gzip(body: bytes) -> bytes:
+    return gzip.compress(body, compresslevel=6, mtime=0)

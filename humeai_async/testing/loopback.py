@@ -1,0 +1,258 @@
+"""A web server on a real socket of this machine, with everything a bad server can do.
+
+It turns requests into `Arrival` values and puts `Answer` values on the wire, faults
+included. It knows no endpoint; the fake Hume and the replay of recordings are built on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+import struct
+from types import TracebackType
+from typing import Any, Self, cast
+
+from aiohttp import BodyPartReader, web
+from multidict import CIMultiDict
+from yarl import URL
+
+from humeai_async.testing.exchange import Answer, Arrival, FormPart
+from humeai_async.testing.faults import Fault
+
+_KEPT_BYTES = 1024 * 1024
+_LONGEST_HEAD = 128 * 1024
+_NO_BODY = frozenset({204, 304})
+_SENT_FIRST = 2
+"""A body that breaks off breaks off after one part in so many."""
+
+
+class _Server(web.Server):
+    """aiohttp's low-level server, which also counts connections."""
+
+    opened = 0
+
+    def connection_made(self, handler: Any, transport: asyncio.Transport) -> None:  # noqa: ANN401 - aiohttp's own type for it is not public
+        self.opened += 1
+        super().connection_made(handler, transport)
+
+
+class LoopbackServer:
+    """Lifecycle and socket work of a test server; subclasses say what it answers."""
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        keepalive: float = 75.0,
+        never_answer: bool = True,
+    ) -> None:
+        self._host = host
+        self._wanted_port = port
+        self._port: int | None = None
+        self._keepalive = keepalive
+        self._never_answer = never_answer
+        self._stopping = asyncio.Event()
+        self._server: _Server | None = None
+        self._runner: web.ServerRunner | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen; `async with` does it by itself.
+
+        Raises:
+            OSError: The port is taken.
+        """
+        self._stopping.clear()
+        self._server = _Server(
+            self._serve,
+            handler_cancellation=True,
+            keepalive_timeout=self._keepalive,
+            access_log=None,
+            max_line_size=_LONGEST_HEAD,
+            max_field_size=_LONGEST_HEAD,
+        )
+        self._runner = web.ServerRunner(self._server, shutdown_timeout=0.5)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._wanted_port, backlog=1024)
+        await site.start()
+        self._port = int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Close the port and every connection; held answers are let go."""
+        self._stopping.set()
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on.
+
+        Raises:
+            RuntimeError: It was never started.
+        """
+        if self._port is None:
+            raise RuntimeError("the server is not started: use `async with`")
+        return self._port
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port."""
+        return f"http://{self._host}:{self.port}"
+
+    @property
+    def connections_opened(self) -> int:
+        """Connections that were ever made to it."""
+        return self._server.opened if self._server is not None else 0
+
+    @property
+    def connections_open(self) -> int:
+        """Connections that are open now."""
+        return len(self._server.connections) if self._server is not None else 0
+
+    async def answer(self, arrival: Arrival) -> tuple[Answer, float]:
+        """Return what to answer, and how many seconds later."""
+        raise NotImplementedError
+
+    async def socket(self, request: web.BaseRequest, arrival: Arrival) -> web.StreamResponse:
+        """Serve a request to open a WebSocket."""
+        del arrival
+        return await _send(request, Answer(404))
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        arrival = await read_arrival(request)
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self.socket(request, arrival)
+        answer, delay = await self.answer(arrival)
+        if delay > 0:
+            await self._hold(delay)
+        if answer.silent:
+            if self._never_answer:
+                await self._hold(None)
+            return _cut(request, reset=False)
+        if answer.fault is not None:
+            return await self._misbehave(request, answer, answer.fault)
+        return await _send(request, answer)
+
+    async def _misbehave(
+        self, request: web.BaseRequest, answer: Answer, fault: Fault
+    ) -> web.StreamResponse:
+        if fault.kind == "reset":
+            return _cut(request, reset=True)
+        if fault.kind == "stall":
+            await self._hold(fault.seconds)
+            return await _send(request, answer)
+        if fault.kind not in {"reset-body", "truncate", "stall-body"}:
+            return await _send(request, answer)
+        response = web.StreamResponse(status=answer.status, headers=_headers(answer))
+        response.content_length = len(answer.body)
+        await response.prepare(request)
+        half = len(answer.body) // _SENT_FIRST
+        await response.write(answer.body[:half])
+        if fault.kind == "stall-body":
+            await self._hold(fault.seconds)
+            await response.write(answer.body[half:])
+            return response
+        return _cut(request, reset=fault.kind == "reset-body", response=response)
+
+    async def _hold(self, seconds: float | None) -> None:
+        """Wait that long, but no longer than the server runs.
+
+        A client that goes away ends it too: aiohttp then cancels the handler.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+
+
+async def read_arrival(request: web.BaseRequest) -> Arrival:
+    """Read a request whole; of uploaded files the checksums and the first megabyte are kept."""
+    parts: tuple[FormPart, ...] | None = None
+    body = b""
+    if request.content_type == "multipart/form-data":
+        parts = await _read_parts(request)
+    else:
+        body = b"".join([chunk async for chunk in request.content.iter_any()])
+    url = URL(request.raw_path, encoded=True)
+    return Arrival(
+        method=request.method,
+        path=url.raw_path,
+        query=tuple(url.query.items()),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=body,
+        parts=parts,
+        raw_target=request.raw_path,
+    )
+
+
+async def _read_parts(request: web.BaseRequest) -> tuple[FormPart, ...]:
+    parts: list[FormPart] = []
+    async for part in await request.multipart():
+        if isinstance(part, BodyPartReader):
+            parts.append(await _read_part(part))
+    return tuple(parts)
+
+
+async def _read_part(part: BodyPartReader) -> FormPart:
+    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+    kept, size = bytearray(), 0
+    while chunk := await part.read_chunk(256 * 1024):
+        md5.update(chunk)
+        sha256.update(chunk)
+        size += len(chunk)
+        if part.filename is None or len(kept) < _KEPT_BYTES:
+            kept += chunk
+    return FormPart(
+        name=part.name or "",
+        filename=part.filename,
+        content_type=part.headers.get("Content-Type"),
+        size=size,
+        md5=md5.hexdigest(),
+        sha256=sha256.hexdigest(),
+        content=bytes(kept),
+    )
+
+
+def _headers(answer: Answer) -> CIMultiDict[str]:
+    return CIMultiDict(answer.headers)
+
+
+async def _send(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+    body = None if answer.status in _NO_BODY else answer.body
+    response = web.Response(status=answer.status, body=body, headers=_headers(answer))
+    if answer.headers.get("Connection") == "close":
+        response.force_close()
+    await response.prepare(request)
+    await response.write_eof()
+    return response
+
+
+def _cut(
+    request: web.BaseRequest, *, reset: bool, response: web.StreamResponse | None = None
+) -> web.StreamResponse:
+    """End the connection without another byte."""
+    transport = request.transport
+    if transport is not None and reset:
+        raw = cast("socket.socket | None", transport.get_extra_info("socket"))
+        if raw is not None:
+            # Closing with a linger time of 0 sends a reset instead of an orderly end.
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    elif transport is not None:
+        transport.close()
+    return response if response is not None else web.Response()

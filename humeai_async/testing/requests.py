@@ -1,0 +1,192 @@
+"""Reads the request that starts a job, and refuses what Hume would refuse.
+
+Everything is checked by the published schema: names of models, names and ranges of their
+settings, numbers of sources. The result is the request as job details echo it, with the
+server's defaults filled in. The job store calls it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+from humeai_async.testing.exchange import Arrival, FormPart, Record, Refusal
+from humeai_async.testing.sources import Source, describe
+
+MOST_SOURCES = 100
+"""URLs, texts and files that one job takes of each."""
+MOST_FILE_BYTES = 100 * 1024 * 1024
+_DEFAULTS: dict[str, Record] = {
+    "face": {
+        "fps_pred": 3.0,
+        "prob_threshold": 0.99,
+        "identify_faces": False,
+        "min_face_size": 60,
+        "facs": None,
+        "descriptions": None,
+        "save_faces": False,
+    },
+    "burst": {},
+    "prosody": {"granularity": "utterance", "window": None, "identify_speakers": False},
+    "language": {
+        "granularity": "word",
+        "sentiment": None,
+        "toxicity": None,
+        "identify_speakers": False,
+    },
+    "ner": {"identify_speakers": False},
+    "facemesh": {},
+}
+_TRANSCRIPTION: Record = {
+    "language": None,
+    "identify_speakers": False,
+    "confidence_threshold": 0.5,
+}
+_WINDOW: Record = {"length": 4.0, "step": 1.0}
+_GRANULARITIES = ("word", "sentence", "utterance", "conversational_turn")
+_SHORTEST_WINDOW = 0.5
+
+
+def read_inference(arrival: Arrival) -> tuple[Record, tuple[Source, ...]]:
+    """Read a request for an inference job, as JSON or as a multipart body.
+
+    Returns:
+        The request as echoed, and its sources: URLs, files, texts.
+
+    Raises:
+        Refusal: Something is wrong with it.
+    """
+    body, files = _body_and_files(arrival)
+    urls, texts = _texts(body, "urls"), _texts(body, "text")
+    registry = _texts(body, "registry_files")
+    if not (urls or texts or files or registry):
+        raise Refusal(400, "At least one of urls, text, registry_files and file is needed", "E0101")
+    for url in urls:
+        if not url.startswith(("http://", "https://")):
+            raise Refusal(400, f"urls: {url!r} is not a URL", "E0101")
+    request: Record = {
+        "models": _models(body),
+        "transcription": _transcription(body),
+        "urls": urls,
+        "text": texts,
+        "registry_files": registry or None,
+        **read_notices(body),
+        "files": [describe(part) for part in files],
+    }
+    sources = (
+        *map(Source.of_url, urls),
+        *(Source.of_url(f"https://assets.example.com/f/{id}") for id in registry),
+        *map(Source.of_file, files),
+        *map(Source.of_text, texts),
+    )
+    return request, sources
+
+
+def read_notices(body: Record) -> Record:
+    """Return the callback and notify fields, which are kept but never acted on.
+
+    Raises:
+        Refusal: One is of another type.
+    """
+    callback, notify = body.get("callback_url"), body.get("notify")
+    if callback is not None and not isinstance(callback, str):
+        raise Refusal(400, "callback_url must be a string", "E0101")
+    if notify is not None and not isinstance(notify, bool):
+        raise Refusal(400, "notify must be true or false", "E0101")
+    return {"callback_url": callback, "notify": bool(notify)}
+
+
+def _body_and_files(arrival: Arrival) -> tuple[Record, list[FormPart]]:
+    if arrival.parts is None:
+        return arrival.object(), []
+    files = [part for part in arrival.parts if part.name == "file"]
+    if len(files) > MOST_SOURCES:
+        raise Refusal(400, f"At most {MOST_SOURCES} files in a job", "E0101")
+    for part in files:
+        if part.size > MOST_FILE_BYTES:
+            raise Refusal(413, f"{part.filename} is over 100 MB", "E0101")
+    unknown = {part.name for part in arrival.parts} - {"file", "json"}
+    if unknown:
+        raise Refusal(400, f"Unknown parts: {', '.join(sorted(unknown))}", "E0101")
+    part = arrival.part("json")
+    if part is None:
+        return {}, files
+    try:
+        body = json.loads(part.content)
+    except ValueError:
+        raise Refusal(400, "The part json is not valid JSON", "E0100") from None
+    if not isinstance(body, dict):
+        raise Refusal(400, "The part json must be a JSON object", "E0101")
+    return cast("Record", body), files
+
+
+def _texts(body: Record, name: str) -> list[str]:
+    value = body.get(name)
+    if value is None:
+        return []
+    items = cast("list[Any]", value) if isinstance(value, list) else None
+    if items is None or not all(isinstance(item, str) for item in items):
+        raise Refusal(400, f"{name} must be a list of strings", "E0101")
+    if len(items) > MOST_SOURCES:
+        raise Refusal(400, f"At most {MOST_SOURCES} {name} in a job", "E0101")
+    return cast("list[str]", items)
+
+
+def _models(body: Record) -> Record | None:
+    models = body.get("models")
+    if models is None:
+        return None
+    if not isinstance(models, dict):
+        raise Refusal(400, "models must be an object", "E0101")
+    echo: Record = {}
+    for name, settings in cast("dict[str, Any]", models).items():
+        if name not in _DEFAULTS:
+            raise Refusal(400, f"models: {name!r} is not a model", "E0101")
+        if settings is not None:
+            echo[name] = _filled(f"models.{name}", settings, _DEFAULTS[name])
+            _check_settings(name, cast("Record", settings), echo[name])
+    return echo
+
+
+def _check_settings(name: str, given: Record, settings: Record) -> None:
+    granularity = settings.get("granularity")
+    if granularity is not None and granularity not in _GRANULARITIES:
+        raise Refusal(400, f"models.{name}.granularity: {granularity!r} is unknown", "E0101")
+    if settings.get("window") is None:
+        return
+    if given.get("granularity") is not None:
+        raise Refusal(400, "models.prosody: window and granularity exclude each other", "E0101")
+    window = _filled("models.prosody.window", settings["window"], _WINDOW)
+    if min(window.values()) < _SHORTEST_WINDOW:
+        raise Refusal(400, "models.prosody.window: at least 0.5 seconds", "E0101")
+    settings["window"] = window
+
+
+def _transcription(body: Record) -> Record | None:
+    if "transcription" in body and body["transcription"] is None:
+        return None
+    return _filled("transcription", body.get("transcription", {}), _TRANSCRIPTION)
+
+
+def _filled(where: str, given: object, defaults: Record) -> Record:
+    """Return settings with the server's defaults in place of missing and null ones."""
+    if not isinstance(given, dict):
+        raise Refusal(400, f"{where} must be an object", "E0101")
+    settings = cast("Record", given)
+    unknown = settings.keys() - defaults.keys()
+    if unknown:
+        raise Refusal(400, f"{where}: unknown field {sorted(unknown)[0]!r}", "E0101")
+    for name, value in settings.items():
+        if value is not None and not _is_like(value, defaults[name]):
+            raise Refusal(400, f"{where}.{name}: {value!r} is of the wrong type", "E0101")
+    return {**defaults, **{name: v for name, v in settings.items() if v is not None}}
+
+
+def _is_like(value: object, default: object) -> bool:
+    if isinstance(default, bool):
+        return isinstance(value, bool)
+    if isinstance(default, (int, float)):
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if isinstance(default, str):
+        return isinstance(value, str)
+    return isinstance(value, (dict, str))

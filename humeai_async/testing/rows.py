@@ -1,0 +1,126 @@
+"""The 63 rows of the documented table, as the LowCodeAPI gateway routes them.
+
+Only methods and paths; nothing here knows what an endpoint does. Both gateways find their
+way with it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from attrs import field, frozen
+
+_PARAMETER = re.compile(r"\{(\w+)\}")
+_TABLE = """
+GET /v0/batch/jobs
+POST /v0/batch/jobs
+GET /v0/batch/jobs/{id}
+GET /v0/batch/jobs/{id}/predictions
+GET /v0/batch/jobs/{id}/artifacts
+GET /v0/evi/chat_groups
+GET /v0/evi/chat_groups/{id}/events
+GET /v0/evi/chats
+GET /v0/evi/chats/{id}
+GET /v0/evi/configs
+POST /v0/evi/configs
+GET /v0/evi/configs/{id}
+POST /v0/evi/configs/{id}
+DELETE /v0/evi/configs/{id}
+PATCH /v0/evi/configs/{id}
+GET /v0/evi/configs/{id}/version/{version}
+DELETE /v0/evi/configs/{id}/version/{version}
+PATCH /v0/evi/configs/{id}/version/{version}
+GET /v0/registry/datasets
+POST /v0/registry/datasets
+GET /v0/registry/datasets/{id}
+POST /v0/registry/datasets/{id}
+DELETE /v0/registry/datasets/{id}
+GET /v0/registry/datasets/{id}/versions
+GET /v0/registry/datasets/{id}/files
+GET /v0/registry/datasets/version/{id}
+GET /v0/registry/datasets/version/{id}/files
+GET /v0/registry/files
+POST /v0/registry/files
+POST /v0/registry/files/upload
+GET /v0/registry/files/{id}
+DELETE /v0/registry/files/{id}
+PATCH /v0/registry/files/{id}
+GET /v0/registry/files/{id}/predictions
+POST /v0/registry/v0/batch/jobs/tl/train
+POST /v0/registry/v0/batch/jobs/tl/inference
+GET /v0/registry/models
+GET /v0/registry/models/{id}
+PATCH /v0/registry/models/{id}
+GET /v0/registry/models/version
+GET /v0/registry/models/version/{id}
+PATCH /v0/registry/models/version/{id}
+GET /v0/evi/privacy/settings
+PATCH /v0/evi/privacy/settings
+DELETE /v0/evi/privacy
+GET /v0/evi/prompts
+POST /v0/evi/prompts
+GET /v0/evi/prompts/{id}
+POST /v0/evi/prompts/{id}
+DELETE /v0/evi/prompts/{id}
+PATCH /v0/evi/prompts/{id}
+GET /v0/evi/prompts/{id}/version/{version}
+DELETE /v0/evi/prompts/{id}/version/{version}
+PATCH /v0/evi/prompts/{id}/version/{version}
+GET /v0/evi/tools
+POST /v0/evi/tools
+GET /v0/evi/tools/{id}
+POST /v0/evi/tools/{id}
+DELETE /v0/evi/tools/{id}
+PATCH /v0/evi/tools/{id}
+GET /v0/evi/tools/{id}/version/{version}
+DELETE /v0/evi/tools/{id}/version/{version}
+PATCH /v0/evi/tools/{id}/version/{version}
+"""
+
+
+@frozen
+class Row:
+    """One row."""
+
+    method: str
+    path: str
+    """Path at Hume, such as `/v0/evi/configs/{id}/version/{version}`."""
+    parameters: tuple[str, ...] = field(init=False)
+    old_path: str = field(init=False)
+    """The old format: parameters stand in the path by name, their values in the query."""
+
+    @parameters.default
+    def _find_parameters(self) -> tuple[str, ...]:
+        return tuple(_PARAMETER.findall(self.path))
+
+    @old_path.default
+    def _flatten(self) -> str:
+        return _PARAMETER.sub(r"\1", self.path)
+
+
+ROWS: tuple[Row, ...] = tuple(Row(*line.split()) for line in _TABLE.split("\n") if line)
+"""The table, in its order; row 1, the chat, is filed by the gateway under List jobs' path."""
+
+_OLD = {(row.method, row.old_path): row for row in ROWS}
+_NEW = tuple(
+    (row, re.compile(_PARAMETER.sub(r"([^/]+)", row.path)))
+    for row in sorted(ROWS, key=lambda row: len(row.parameters))
+    if row.parameters
+)
+
+
+def find_old(method: str, path: str) -> Row | None:
+    """Find the row of an old-format path, or of one without parameters."""
+    return _OLD.get((method, path))
+
+
+def find_new(method: str, path: str) -> tuple[Row, tuple[str, ...]] | None:
+    """Find the row of a new-format path, with the values of its parameters.
+
+    `models/version` and `datasets/version/{id}` win over ids, as at Hume.
+    """
+    for row, pattern in _NEW:
+        match = pattern.fullmatch(path)
+        if match and row.method == method:
+            return row, match.groups()
+    return None

@@ -1,0 +1,294 @@
+"""`FakeHume`: the whole fake behind one `async with`.
+
+It puts the layers together (Hume, in front of it a gateway or none, in front of that the
+socket), keeps a record of every request, and gives tests the handles they need. Tests, the
+demo and benchmarks start here.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal, TypeAlias
+
+from aiohttp import web
+from attrs import define, field
+
+from humeai_async.testing.clock import Clock
+from humeai_async.testing.exchange import Answer, Arrival, FormPart, Pairs, Record
+from humeai_async.testing.faults import Fault, Faults
+from humeai_async.testing.gateway import PREFIX, Application, DocumentedGateway
+from humeai_async.testing.gateway_recorded import GatewayState, RecordedGateway
+from humeai_async.testing.jobstate import FakeJob, Outcome
+from humeai_async.testing.loopback import LoopbackServer
+from humeai_async.testing.options import Options, Seconds
+from humeai_async.testing.quota import Quota
+from humeai_async.testing.upstream import Credentials, Upstream
+from humeai_async.testing.world import World
+
+Dialect: TypeAlias = Literal["direct", "gateway-documented", "gateway-recorded"]
+"""Which server the fake is: Hume itself, LowCodeAPI by its documentation, or LowCodeAPI as
+its open-source server was recorded."""
+
+SocketHandler: TypeAlias = Callable[
+    ["FakeHume", web.BaseRequest, Arrival], Awaitable[web.StreamResponse]
+]
+"""Serves one WebSocket."""
+
+_GATEWAY_KEEPALIVE = 5.0
+_DIRECT_KEEPALIVE = 75.0
+
+
+@define
+class Recorded:
+    """One request that the fake got, secrets included, and the status it answered."""
+
+    method: str
+    path: str
+    """As sent, still escaped."""
+    query: Pairs
+    headers: dict[str, str] = field(repr=False)
+    """Names in lower case."""
+    body: bytes = field(repr=False)
+    parts: tuple[FormPart, ...] | None = None
+    """Parts of a multipart body."""
+    upstream: Arrival | None = None
+    """What Hume saw of it, or `None` if it never got that far."""
+    status: int | None = None
+    """Status that was answered, or `None` if there was no answer."""
+
+
+class FakeHume(LoopbackServer):
+    """A stand-in for Hume, or for LowCodeAPI in front of Hume, on a loopback socket.
+
+    ```python
+    async with FakeHume(run_seconds=0.5) as fake:
+        async with HumeAI(api_key=fake.api_key, base_url=fake.url) as hume:
+            job = await hume.batch.start_job(urls=["https://example.com/a.mp4"])
+            await job.wait(timeout=10)
+    ```
+
+    Marks in the names of sources script trouble: `fail-job`, `stuck-job`, `missing`,
+    `broken` (see `humeai_async.testing.sources`).
+    """
+
+    def __init__(
+        self,
+        *,
+        dialect: Dialect = "direct",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        clock: Clock | None = None,
+        queue_seconds: Seconds = 0.0,
+        run_seconds: Seconds = 0.0,
+        outcome: Callable[[FakeJob], Outcome | None] | None = None,
+        frames: int = 3,
+        latency: float | Callable[[Arrival], float] = 0.0,
+        quota: Quota | None = None,
+        faults: Sequence[Fault] = (),
+        options: Options | None = None,
+        credentials: Credentials | None = None,
+        never_answer: bool = True,
+        gateway_state: GatewayState = "working",
+        body_limit: int = 100 * 1024 * 1024,
+        record_bodies: bool = True,
+    ) -> None:
+        """Make a fake; it listens from `async with` or `start()` on.
+
+        Args:
+            dialect: Which server it is.
+            host: Address to listen on.
+            port: Port to listen on; 0 lets the system choose.
+            clock: What jobs move on; real time if left out.
+            queue_seconds: Seconds of the clock that a job is QUEUED, or a function of the job.
+            run_seconds: Seconds of the clock that a job is IN_PROGRESS, or a function of the job.
+            outcome: Decides how a job ends; `None` from it leaves that to the sources' names.
+            frames: Frames and sentences that predictions cover; sets the size of answers.
+            latency: Real seconds between a request and its answer, or a function of the
+                request. The work is done when the request arrives.
+            quota: Answers 429 when it is used up.
+            faults: What goes wrong from the start.
+            options: Rarer settings; the arguments above win over its fields.
+            credentials: What is accepted instead of the made-up defaults.
+            never_answer: Whether answers that the recorded gateway never gives hold the
+                connection open, as they do; otherwise it is closed without an answer.
+            gateway_state: In which state the recorded gateway is.
+            body_limit: Bytes of a JSON body that the recorded gateway takes.
+            record_bodies: Whether `requests` keep their bodies; switch it off for long runs.
+        """
+        is_recorded = dialect == "gateway-recorded"
+        super().__init__(
+            host=host,
+            port=port,
+            keepalive=_GATEWAY_KEEPALIVE if is_recorded else _DIRECT_KEEPALIVE,
+            never_answer=never_answer,
+        )
+        self.dialect: Dialect = dialect
+        self.clock = clock or Clock()
+        """What jobs move on."""
+        self.faults = Faults(*faults)
+        """What goes wrong."""
+        self.latency = latency
+        """Seconds before an answer; may be set anew at any time."""
+        self.requests: list[Recorded] = []
+        """Every request, in order."""
+        self.socket_handler: SocketHandler | None = None
+        """Serves `/v0/evi/chat` in the direct dialect."""
+        given = options or Options()
+        self._world = World(
+            Options(
+                queue_seconds=queue_seconds or given.queue_seconds,
+                run_seconds=run_seconds or given.run_seconds,
+                outcome=outcome or given.outcome,
+                frames=frames,
+                archive_files=given.archive_files,
+                max_queued=given.max_queued,
+                list_cap=given.list_cap,
+                delete_status=given.delete_status,
+                nulls_in_pages=given.nulls_in_pages,
+                dataset_files_as=given.dataset_files_as,
+                samples=given.samples,
+            ),
+            self.clock,
+        )
+        self._credentials = credentials or Credentials()
+        self.upstream = Upstream(self._world, self._credentials, quota, self.faults)
+        """Hume behind it, with all state."""
+        self._record_bodies = record_bodies
+        self._application = self._front(gateway_state, body_limit)
+
+    @property
+    def url(self) -> str:
+        """Base URL for a client of this dialect."""
+        return self.origin + ("" if self.dialect == "direct" else PREFIX)
+
+    @property
+    def api_key(self) -> str:
+        """The Hume key it accepts in the direct dialect."""
+        return self._credentials.api_key
+
+    @property
+    def access_token(self) -> str:
+        """The access token it accepts in the direct dialect."""
+        return self._credentials.access_token
+
+    @property
+    def api_token(self) -> str:
+        """The LowCodeAPI token it accepts in the gateway dialects."""
+        return self._credentials.api_token
+
+    @property
+    def quota(self) -> Quota | None:
+        """The quota; may be set anew at any time."""
+        return self.upstream.quota
+
+    @quota.setter
+    def quota(self, quota: Quota | None) -> None:
+        self.upstream.quota = quota
+
+    @property
+    def jobs(self) -> dict[str, FakeJob]:
+        """All jobs by id, in the order they were started."""
+        return self.upstream.jobs.jobs
+
+    @property
+    def uploads(self) -> list[FormPart]:
+        """Every file that was uploaded, with size, MD5 and SHA-256."""
+        return self._world.uploads
+
+    def count(
+        self, *, method: str | None = None, path: str | None = None, status: int | None = None
+    ) -> int:
+        """Count requests.
+
+        Args:
+            method: Only this method.
+            path: Only paths that match this pattern, such as `/v0/batch/jobs/*`: the path that
+                Hume saw, or the path that was sent.
+            status: Only this answered status.
+        """
+        return sum(
+            1
+            for request in self.requests
+            if (method is None or request.method == method)
+            and (path is None or _has_path(request, path))
+            and (status is None or request.status == status)
+        )
+
+    def fail_job(self, id: str, message: str = "the job was made to fail") -> None:
+        """Make a job end as FAILED now, unless it has ended."""
+        self._end(id, Outcome("failed", message))
+
+    def finish_job(self, id: str) -> None:
+        """Make a job end as COMPLETED now, unless it has ended."""
+        self._end(id, Outcome("completed"))
+
+    def hold_job(self, id: str) -> None:
+        """Keep a job from ever ending."""
+        self.jobs[id].outcome = Outcome("stuck")
+
+    def state(self, id: str) -> Record:
+        """Return the state of a job as its details would give it now."""
+        return self.jobs[id].state(self.clock.now())
+
+    async def answer(self, arrival: Arrival) -> tuple[Answer, float]:
+        """Answer one request; the socket layer calls it."""
+        recorded = Recorded(
+            method=arrival.method,
+            path=arrival.path,
+            query=arrival.query,
+            headers=dict(arrival.headers),
+            body=arrival.body if self._record_bodies else b"",
+            parts=arrival.parts,
+        )
+        self.requests.append(recorded)
+        self._current = recorded
+        answer = self._application.handle(arrival)
+        if not answer.silent and not (answer.fault and answer.fault.kind in {"reset", "stall"}):
+            recorded.status = answer.status
+        delay = self.latency(arrival) if callable(self.latency) else self.latency
+        return answer, delay
+
+    async def socket(self, request: web.BaseRequest, arrival: Arrival) -> web.StreamResponse:
+        """Serve a WebSocket; the socket layer calls it."""
+        if self.socket_handler is None or self.dialect != "direct":
+            return await super().socket(request, arrival)
+        return await self.socket_handler(self, request, arrival)
+
+    def _end(self, id: str, outcome: Outcome) -> None:
+        job, now = self.jobs[id], self.clock.now()
+        if job.ended <= now:
+            return
+        job.outcome = outcome
+        job.queue_seconds = min(job.queue_seconds, now - job.created)
+        job.run_seconds = now - job.started
+
+    def _front(self, state: GatewayState, body_limit: int) -> Application:
+        hume = _Witness(self)
+        if self.dialect == "gateway-documented":
+            return DocumentedGateway(hume, self._credentials)
+        if self.dialect == "gateway-recorded":
+            return RecordedGateway(hume, self._credentials, state=state, body_limit=body_limit)
+        return hume
+
+    def saw(self, arrival: Arrival) -> Answer:
+        """Note what reaches Hume, and let it answer."""
+        self._current.upstream = arrival
+        return self.upstream.handle(arrival)
+
+
+class _Witness:
+    """Hume, with every request noted before it answers."""
+
+    def __init__(self, fake: FakeHume) -> None:
+        self._fake = fake
+
+    def handle(self, arrival: Arrival) -> Answer:
+        return self._fake.saw(arrival)
+
+
+def _has_path(request: Recorded, pattern: str) -> bool:
+    paths = [request.path, request.path.removeprefix(PREFIX)]
+    if request.upstream is not None:
+        paths.append(request.upstream.path)
+    return any(fnmatch.fnmatchcase(path, pattern) for path in paths)

@@ -1,0 +1,155 @@
+"""The application that stands for api.hume.ai: who may come in, how often, and to whom.
+
+It checks the credential, asks the quota, looks into the script of faults and calls the
+handler of the route. It knows neither sockets nor gateways: one request value in, one
+answer value out, so a gateway can call it in process.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TypeAlias
+from urllib.parse import unquote
+
+from attrs import evolve, field, frozen
+
+from humeai_async.testing.evi import EviStore
+from humeai_async.testing.exchange import (
+    Answer,
+    Arrival,
+    Refusal,
+    answer_error,
+    answer_json,
+)
+from humeai_async.testing.faults import Fault, Faults
+from humeai_async.testing.jobs import JobStore
+from humeai_async.testing.quota import Quota
+from humeai_async.testing.registry import Registry
+from humeai_async.testing.world import World
+
+Handler: TypeAlias = Callable[..., Answer]
+"""Takes the arrival and the ids of its path."""
+
+_PARAMETER = re.compile(r"\{\w+\}")
+
+
+@frozen
+class Credentials:
+    """What the fake accepts."""
+
+    api_key: str = field(default="fake-hume-key", repr=False)
+    access_token: str = field(default="fake-access-token", repr=False)
+    api_token: str = field(default="at_fa4e0000fa4e0000fa4e0000fa4e0000", repr=False)
+
+
+class Upstream:
+    """Hume itself, with all its state."""
+
+    def __init__(
+        self, world: World, credentials: Credentials, quota: Quota | None, faults: Faults
+    ) -> None:
+        self.world = world
+        self.credentials = credentials
+        self.quota = quota
+        self.faults = faults
+        self.jobs = JobStore(world)
+        self.evi = EviStore(world)
+        self.registry = Registry(world, self.jobs)
+        self._requests = 0
+        self._routes = _compile(
+            {**self._batch_routes(), **self.evi.routes(), **self.registry.routes()}
+        )
+
+    def handle(self, arrival: Arrival) -> Answer:
+        """Answer one request."""
+        self._requests += 1
+        headers = {"X-Request-Id": f"req-{self._requests:06d}"}
+        if not self._is_known(arrival):
+            return _with_headers(_UNKNOWN_KEY, headers)
+        if self.quota is not None:
+            verdict = self.quota.take()
+            headers.update(verdict.headers)
+            if not verdict.allowed:
+                refusal = Refusal(429, "Rate limit exceeded", "E0429")
+                return _with_headers(answer_error(refusal), headers)
+        fault = self.faults.pick(arrival.method, arrival.path)
+        answer = Answer(200) if fault and not fault.does_work else self._work(arrival)
+        answer = _with_headers(answer, headers)
+        return _spoil(answer, fault) if fault else answer
+
+    def is_known_socket(self, arrival: Arrival) -> bool:
+        """Whether a WebSocket may be opened; its credential may also stand in the query."""
+        known = self.credentials
+        return (
+            self._is_known(arrival)
+            or arrival.first("api_key") == known.api_key
+            or arrival.first("access_token") == known.access_token
+        )
+
+    def _is_known(self, arrival: Arrival) -> bool:
+        key = arrival.headers.get("x-hume-api-key")
+        bearer = arrival.headers.get("authorization", "")
+        if key is not None and bearer:
+            return False
+        known = self.credentials
+        return key == known.api_key or bearer == f"Bearer {known.access_token}"
+
+    def _work(self, arrival: Arrival) -> Answer:
+        try:
+            handler, ids = self._route(arrival)
+            return handler(arrival, *ids)
+        except Refusal as refusal:
+            return answer_error(refusal)
+
+    def _route(self, arrival: Arrival) -> tuple[Handler, tuple[str, ...]]:
+        method = "GET" if arrival.method == "HEAD" else arrival.method
+        allowed: set[str] = set()
+        for pattern, methods in self._routes.get(arrival.path.count("/"), ()):
+            match = pattern.fullmatch(arrival.path)
+            if match is None:
+                continue
+            if method in methods:
+                return methods[method], tuple(map(unquote, match.groups()))
+            allowed.update(methods)
+        if allowed:
+            raise Refusal(405, f"{method} is not allowed here")
+        raise Refusal(404, f"No such path: {arrival.path}")
+
+    def _batch_routes(self) -> dict[str, Handler]:
+        return {
+            "GET /v0/batch/jobs": self.jobs.list,
+            "POST /v0/batch/jobs": self.jobs.start_inference,
+            "GET /v0/batch/jobs/{id}": self.jobs.get,
+            "GET /v0/batch/jobs/{id}/predictions": self.jobs.predictions,
+            "GET /v0/batch/jobs/{id}/artifacts": self.jobs.artifacts,
+        }
+
+
+_UNKNOWN_KEY = answer_json(
+    {"fault": {"faultstring": "Invalid ApiKey", "detail": {"errorcode": "oauth.v2.InvalidApiKey"}}},
+    401,
+)
+_Compiled = dict[int, list[tuple[re.Pattern[str], dict[str, Handler]]]]
+
+
+def _compile(routes: dict[str, Handler]) -> _Compiled:
+    """Sort routes by their number of slashes; words in a path win over ids."""
+    by_path: dict[str, dict[str, Handler]] = {}
+    for route, handler in routes.items():
+        method, path = route.split()
+        by_path.setdefault(path, {})[method] = handler
+    compiled: _Compiled = {}
+    for path in sorted(by_path, key=lambda path: path.count("{")):
+        pattern = re.compile(_PARAMETER.sub("([^/]+)", path))
+        compiled.setdefault(path.count("/"), []).append((pattern, by_path[path]))
+    return compiled
+
+
+def _with_headers(answer: Answer, headers: dict[str, str]) -> Answer:
+    return evolve(answer, headers={**headers, **answer.headers})
+
+
+def _spoil(answer: Answer, fault: Fault) -> Answer:
+    status, body, headers = fault.spoil(answer.status, answer.body, answer.headers)
+    return evolve(answer, status=status, body=body, headers=headers, fault=fault)

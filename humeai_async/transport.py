@@ -1,0 +1,338 @@
+"""Bytes out, bytes in: the only user of aiohttp's client.
+
+`AiohttpTransport` owns the pool (or borrows one), sends one request at a time as it is told,
+and turns everything that can go wrong below HTTP into `APIConnectionError` or
+`APITimeoutError`, with `outcome_unknown` set where the request may have reached the server.
+It never repeats a request, follows a redirect or keeps a cookie. The session calls it.
+
+Errors are raised outside the `except` that caught aiohttp's: a chained one would carry
+frames, and in them URLs, that may hold a credential.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import io
+import os
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
+from typing import Any, Protocol
+
+import aiohttp
+from aiohttp import ClientSession
+
+from humeai_async.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    ClientClosedError,
+    HumeError,
+    InvalidArgumentError,
+)
+from humeai_async.settings import Pool, Timeout
+from humeai_async.wire import Part, Request, Response
+
+__all__ = ["AiohttpTransport", "ClientSession", "Download", "Transport"]
+
+_LARGE_BODY = 1 << 20
+"""Bodies above this are written by aiohttp in pieces, so that one never holds the loop."""
+_CHUNK = 1 << 18
+"""Bytes of a download that are handed on at once."""
+
+
+class Download(Protocol):
+    """An answer whose body is still to come."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    async def read(self) -> bytes:
+        """Read the whole body."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Read the body piece by piece."""
+        ...
+
+
+class Transport(Protocol):
+    """What the session needs: tests put a scripted one in its place."""
+
+    async def send(self, request: Request, timeout: Timeout) -> Response:
+        """Send a request and read its whole answer."""
+        ...
+
+    def stream(
+        self, request: Request, timeout: Timeout
+    ) -> contextlib.AbstractAsyncContextManager[Download]:
+        """Send a request and leave its body to be read piece by piece."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close the pool."""
+
+
+class _DroppedConnectionError(Exception):
+    """The connection broke while an answer was awaited."""
+
+
+_NETWORK = (aiohttp.ClientError, OSError, _DroppedConnectionError)
+"""What may come from below; `TimeoutError` is an `OSError`."""
+
+
+async def _never_repeat(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending GET and DELETE again by itself on a stale connection.
+
+    It does so, without telling, for two classes of errors; ours is neither. The session
+    decides about repeats, counts them and paces them.
+    """
+    try:
+        return await handler(request)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        raise
+    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as problem:
+        raise _DroppedConnectionError(_system_reason(problem)) from problem
+
+
+class AiohttpTransport:
+    """A pool of connections, made on first use, one for each event loop that uses it.
+
+    Args:
+        pool: Settings of the pool; without effect on a borrowed session.
+        session: A session to borrow. It is never closed here, and its own cookie jar and
+            connector apply.
+    """
+
+    def __init__(self, pool: Pool, session: ClientSession | None = None) -> None:
+        self._pool = pool
+        self._borrowed = session
+        self._owned: dict[asyncio.AbstractEventLoop, ClientSession] = {}
+        self._process = os.getpid()
+        self._timeouts: dict[Timeout, aiohttp.ClientTimeout] = {}
+        self._is_closed = False
+
+    async def send(self, request: Request, timeout: Timeout) -> Response:
+        """Send a request and read its whole answer.
+
+        Raises:
+            APIConnectionError: No complete answer came.
+            APITimeoutError: It did not come in time.
+            ClientClosedError: The transport was closed, before or meanwhile.
+        """
+        try:
+            response = await self._start(request, timeout)
+            async with response:
+                body = await response.read()
+            return Response(response.status, response.headers, body)
+        except Exception as problem:  # noqa: BLE001 - whatever comes from below is explained
+            failure = self._explain(problem, request)
+        raise failure
+
+    @contextlib.asynccontextmanager
+    async def stream(self, request: Request, timeout: Timeout) -> AsyncGenerator[Download]:
+        """Send a request and leave its body to be read piece by piece.
+
+        Raises:
+            APIConnectionError: No answer came.
+            APITimeoutError: It did not come in time.
+            ClientClosedError: The transport was closed.
+        """
+        async with await self._opened(request, timeout) as response:
+            yield _AiohttpDownload(response, functools.partial(self._explain, request=request))
+
+    async def _opened(self, request: Request, timeout: Timeout) -> aiohttp.ClientResponse:
+        try:
+            return await self._start(request, timeout)
+        except Exception as problem:  # noqa: BLE001 - whatever comes from below is explained
+            failure = self._explain(problem, request)
+        raise failure
+
+    async def aclose(self) -> None:
+        """Close the pool; a borrowed session stays open. Calls in flight end with an error."""
+        self._is_closed = True
+        owned, self._owned = self._owned, {}
+        here = asyncio.get_running_loop()
+        for loop, session in owned.items():
+            if loop is here:
+                await session.close()
+            else:
+                _abandon(session)
+
+    async def _start(self, request: Request, timeout: Timeout) -> aiohttp.ClientResponse:
+        return await self._session().request(
+            request.method,
+            request.url,
+            headers=request.headers,
+            data=_payload(request.body),
+            timeout=self._client_timeout(timeout),
+            allow_redirects=False,
+            middlewares=(_never_repeat,),
+        )
+
+    def _session(self) -> ClientSession:
+        """Return the session of this loop, making it where there is none."""
+        if self._is_closed:
+            raise _closed()
+        if self._borrowed is not None:
+            if self._borrowed.closed:
+                raise ClientClosedError("the aiohttp session that was handed in is closed")
+            return self._borrowed
+        if self._process != os.getpid():
+            # After a fork the sockets are the parent's; using them would mix up answers.
+            for parents in self._owned.values():
+                _abandon(parents)
+            self._owned, self._process = {}, os.getpid()
+        loop = asyncio.get_running_loop()
+        session = self._owned.get(loop)
+        if session is None:
+            for old in [one for one in self._owned if one.is_closed()]:
+                _abandon(self._owned.pop(old))
+            session = self._owned[loop] = self._make_session()
+        return session
+
+    def _make_session(self) -> ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=self._pool.limit,
+            limit_per_host=self._pool.limit_per_host,
+            keepalive_timeout=self._pool.keepalive,
+        )
+        return ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=self._pool.trust_env,
+        )
+
+    def _client_timeout(self, timeout: Timeout) -> aiohttp.ClientTimeout:
+        """Translate a timeout: neither limit covers the wait for a free connection."""
+        found = self._timeouts.get(timeout)
+        if found is None:
+            found = self._timeouts[timeout] = aiohttp.ClientTimeout(
+                total=None, connect=None, sock_connect=timeout.connect, sock_read=timeout.read
+            )
+        return found
+
+    def _explain(self, problem: Exception, request: Request) -> Exception:
+        """Say what went wrong in words of ours; aiohttp's may hold the URL.
+
+        What is no failure of the network, such as an error in a user's own iterator, stays.
+        """
+        about: dict[str, Any] = {"method": request.method, "endpoint": request.label}
+        if isinstance(problem, HumeError):
+            return problem
+        if self._is_closed:
+            return _closed(outcome_unknown=True, **about)
+        if isinstance(problem, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)):
+            return _unconnected(problem, about)
+        if isinstance(problem, aiohttp.InvalidURL):
+            return InvalidArgumentError("the URL cannot be used", field="base_url")
+        if isinstance(problem, _NETWORK):
+            return _unanswered(problem, about)
+        return problem
+
+
+def _unconnected(problem: Exception, about: dict[str, Any]) -> HumeError:
+    """Explain a connection that was never made: nothing was sent."""
+    if isinstance(problem, aiohttp.ClientConnectorError):
+        where = f"{problem.host}:{problem.port}"
+        reason = _system_reason(problem)
+        return APIConnectionError(f"could not connect to {where}: {reason}", **about)
+    return APITimeoutError("the connection was not made in time", **about)
+
+
+def _unanswered(problem: Exception, about: dict[str, Any]) -> HumeError:
+    """Explain an answer that did not come: the request may have been carried out."""
+    if isinstance(problem, TimeoutError):
+        message = "the server did not go on answering in time"
+        return APITimeoutError(message, outcome_unknown=True, **about)
+    message = f"the connection broke before the answer was complete: {_reason(problem)}"
+    return APIConnectionError(message, outcome_unknown=True, **about)
+
+
+class _AiohttpDownload:
+    """A streamed answer on aiohttp."""
+
+    def __init__(
+        self, response: aiohttp.ClientResponse, explain: Callable[[Exception], Exception]
+    ) -> None:
+        self._content = response.content
+        self._explain = explain
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+
+    async def read(self) -> bytes:
+        return b"".join([chunk async for chunk in self.chunks()])
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        while chunk := await self._chunk():
+            yield chunk
+
+    async def _chunk(self) -> bytes:
+        try:
+            return await self._content.read(_CHUNK)
+        except Exception as problem:  # noqa: BLE001 - whatever comes from below is explained
+            failure = self._explain(problem)
+        raise failure
+
+
+def _reason(problem: Exception) -> str:
+    """Say why an answer did not come, without aiohttp's words."""
+    if isinstance(problem, aiohttp.ClientPayloadError):
+        return "the body was cut off or cannot be unpacked"
+    if isinstance(problem, aiohttp.ClientResponseError):
+        return "the answer is not HTTP"
+    if isinstance(problem, (aiohttp.ClientError, OSError)):
+        return _system_reason(problem)
+    return str(problem)
+
+
+def _system_reason(problem: Exception) -> str:
+    """Return the operating system's words for an error, which hold no URL."""
+    if isinstance(problem, OSError):
+        return problem.strerror or type(problem).__name__
+    return "closed by the server"
+
+
+def _closed(**about: Any) -> ClientClosedError:
+    return ClientClosedError("the client is closed; build a new one", **about)
+
+
+def _abandon(session: ClientSession) -> None:
+    """Let go of a session whose loop or process is not ours: it cannot be closed from here."""
+    if session.connector is not None:
+        session.detach()
+
+
+class _SizedPayload(aiohttp.AsyncIterablePayload):
+    """An async iterator of known length, which saves the body from going out in chunks."""
+
+    def __init__(self, part: Part, chunks: AsyncIterable[bytes]) -> None:
+        super().__init__(chunks, content_type=part.content_type)
+        self._size = part.size
+
+
+def _payload(
+    body: bytes | tuple[Part, ...] | None,
+) -> bytes | io.BytesIO | aiohttp.FormData | None:
+    """Return what aiohttp writes piece by piece."""
+    if body is None:
+        return None
+    if isinstance(body, bytes):
+        return body if len(body) < _LARGE_BODY else io.BytesIO(body)
+    form = aiohttp.FormData(quote_fields=False)
+    for part in body:
+        form.add_field(
+            part.name,
+            _field(part),
+            filename=part.filename,
+            content_type=part.content_type,
+        )
+    return form
+
+
+def _field(part: Part) -> str | io.BytesIO | _SizedPayload:
+    """Return what aiohttp takes as a part: text without a file name is a plain field."""
+    if not isinstance(part.content, bytes):
+        return _SizedPayload(part, part.content())
+    return part.content.decode() if part.filename is None else io.BytesIO(part.content)

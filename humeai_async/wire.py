@@ -1,0 +1,79 @@
+"""What crosses the seam between the session and the transport.
+
+Frozen values without behaviour: a `Request` out, a `Response` in. They know neither
+endpoints nor credentials' names; reprs leave out everything that may hold a secret.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterable, Callable, Mapping
+from typing import BinaryIO, TypeAlias
+
+from attrs import field, frozen
+
+Content: TypeAlias = (
+    bytes | os.PathLike[str] | BinaryIO | AsyncIterable[bytes] | Callable[[], AsyncIterable[bytes]]
+)
+"""What an upload can be made of.
+
+Bytes and paths can be sent again. An open file is sent from where it stands and can be sent
+again if it can seek. An async iterator can be sent once; a callable that returns a new async
+iterator can be sent again.
+"""
+
+
+@frozen
+class Upload:
+    """One file of an upload, with its name and type.
+
+    Plain `bytes`, paths and open files may be given wherever an `Upload` is asked for; this
+    class adds a name or a type.
+    """
+
+    content: Content = field(repr=False)
+    """The bytes, or where they come from."""
+    filename: str | None = None
+    """Name the service sees; the path's own name, or `file`, if left out."""
+    content_type: str | None = None
+    """MIME type; guessed from the name if left out."""
+
+
+@frozen
+class Part:
+    """One part of a multipart body, checked and ready to send."""
+
+    name: str
+    content: bytes | Callable[[], AsyncIterable[bytes]] = field(repr=False)
+    """The bytes, or what gives them piece by piece, anew for each attempt."""
+    filename: str | None = None
+    content_type: str | None = None
+    size: int | None = None
+    """Bytes, where known; without it the body goes out in chunks."""
+    repeatable: bool = True
+    """Whether `content` can be given a second time."""
+
+
+@frozen
+class Request:
+    """One HTTP request, ready to send."""
+
+    method: str
+    label: str
+    """Path template for logs and errors: no ids, no query, no credential."""
+    url: str = field(repr=False)
+    """Full URL with query; may hold a credential."""
+    headers: Mapping[str, str] = field(repr=False)
+    """May hold a credential."""
+    body: bytes | tuple[Part, ...] | None = field(default=None, repr=False)
+    """JSON text, or the parts of a multipart body."""
+
+
+@frozen
+class Response:
+    """One HTTP answer, fully read."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names are matched without regard to case."""
+    body: bytes = field(repr=False)

@@ -1,0 +1,157 @@
+"""Imports point down only, and every module imports alone."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "humeai_async"
+
+LAYERS = [
+    {"errors", "unset"},
+    {
+        "wire",
+        "settings",
+        "types.tagged",
+        "types.paging",
+        "types.predictions",
+        "types.json_text",
+        "ratelimits",
+    },
+    {"endpoint", "retry", "downloads", "uploads", "events"},
+    {"types.*"},
+    {"codec", "catalog", "limiter", "pacing", "learning", "transport", "rows"},
+    {"answers"},
+    {"origins"},
+    {"session"},
+    {"poller", "pages", "socket"},
+    {"job"},
+    {"bulk"},
+    {"resources._base"},
+    {"resources._versioned"},
+    {"resources.*"},
+    {"client", "sinks"},
+    {"__init__"},
+    {"cli"},
+]
+"""From the lowest up; a module may import from layers below its own, and from its own none
+but what `SIDEWAYS` says. `testing` stands beside them all and is imported by `cli` alone."""
+
+SIDEWAYS = {
+    ("limiter", "pacing"),
+    ("limiter", "learning"),
+    ("learning", "pacing"),
+    ("types.batch", "types.registry"),
+    ("types.chat", "types.chat_settings"),
+    ("types.chat", "types.evi"),
+    ("types.evi_configs", "types.evi"),
+}
+
+ALONE = {
+    "aiohttp": {"transport", "testing"},
+    "cattrs": {"codec"},
+    "msgspec": {"codec", "types.predictions"},
+    "click": {"cli"},
+    "rich": {"cli"},
+}
+"""Libraries that only these modules may import."""
+
+
+def modules() -> list[str]:
+    """Name every module, relative to the package."""
+    found = [p.relative_to(PACKAGE).with_suffix("") for p in sorted(PACKAGE.rglob("*.py"))]
+    return [".".join(path.parts) for path in found]
+
+
+def imports(module: str) -> set[str]:
+    """Name everything that a module imports, as absolute names."""
+    tree = ast.parse((PACKAGE / Path(*module.split("."))).with_suffix(".py").read_text("utf-8"))
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} has a relative import"
+            base = node.module or ""
+            names.update(
+                f"{base}.{alias.name}" if is_module(f"{base}.{alias.name}") else base
+                for alias in node.names
+            )
+    return names
+
+
+def is_module(name: str) -> bool:
+    """Whether an absolute name is a module of the package."""
+    path = PACKAGE.parent / Path(*name.split("."))
+    return name.startswith("humeai_async") and (
+        path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+    )
+
+
+def own_imports(module: str) -> set[str]:
+    """Name the package's modules that a module imports, relative to the package."""
+    found = {name for name in imports(module) if name.split(".")[0] == "humeai_async"}
+    return {name.removeprefix("humeai_async").lstrip(".") or "__init__" for name in found}
+
+
+def layer(module: str) -> int:
+    """Return the layer of a module, the most exact entry first."""
+    for number, names in enumerate(LAYERS):
+        if module in names:
+            return number
+    parent = module.rpartition(".")[0] + ".*"
+    for number, names in enumerate(LAYERS):
+        if parent in names:
+            return number
+    raise AssertionError(f"{module} has no layer: give it one in tests/test_layers.py")
+
+
+def is_beside(module: str) -> bool:
+    """Whether a module stands outside the layers: the fake, and empty package files."""
+    return module.startswith("testing") or module.endswith(".__init__")
+
+
+def import_alone(module: str) -> subprocess.Popen[bytes]:
+    """Start a fresh interpreter that imports one module."""
+    return subprocess.Popen([sys.executable, "-c", f"import {module}"])  # noqa: S603 - our own
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if not is_beside(m)])
+def test_imports_point_down(module: str) -> None:
+    for name in own_imports(module):
+        if name.startswith("testing"):
+            assert module == "cli"
+        elif not is_beside(name) and (module, name) not in SIDEWAYS:
+            assert layer(name) < layer(module), f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if m.startswith("testing")])
+def test_the_fake_knows_nothing_above_the_wire(module: str) -> None:
+    known = {name for name in own_imports(module) if not name.startswith("testing")}
+    assert known <= {"errors", "unset", "wire", "__init__"}
+
+
+@pytest.mark.parametrize("module", modules())
+def test_each_library_has_its_one_place(module: str) -> None:
+    for library, places in ALONE.items():
+        if library in {name.split(".")[0] for name in imports(module)}:
+            assert module in places or module.split(".", maxsplit=1)[0] in places
+
+
+@pytest.mark.parametrize("module", modules())
+def test_no_import_hides_from_run_time_to_break_a_cycle(module: str) -> None:
+    path = (PACKAGE / Path(*module.split("."))).with_suffix(".py")
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            hidden = [n for n in ast.walk(node) if isinstance(n, (ast.Import, ast.ImportFrom))]
+            assert hidden == []
+
+
+def test_every_module_imports_alone_in_a_fresh_interpreter() -> None:
+    names = ["humeai_async." + m.removesuffix(".__init__") for m in modules() if m != "__init__"]
+    running = [(name, import_alone(name)) for name in names]
+    assert [name for name, process in running if process.wait() != 0] == []
