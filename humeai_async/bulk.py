@@ -133,16 +133,17 @@ async def _host(
     async with send:
         try:
             await run(send)
-        except* HumeError as group:
-            raise _first(group) from None
+        except BaseExceptionGroup as group:
+            problem = _first(group)
+        else:
+            return
+        raise problem
 
 
-def _first(group: BaseExceptionGroup[HumeError]) -> HumeError:
-    problem: BaseException = group
-    while isinstance(problem, BaseExceptionGroup):
-        problem = problem.exceptions[0]
-    assert isinstance(problem, HumeError)  # noqa: S101 - the group was split by that class
-    return problem
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Take the first error out of the groups that task groups put around it."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 @frozen

@@ -69,6 +69,7 @@ class _Product:
         encoding: Encoding | None = None,
         items: str | None = None,
         binary: bool = False,
+        socket: bool = False,
     ) -> Endpoint[T]:
         """Describe one endpoint of this product; the rest follows from what is given."""
         if encoding is None:
@@ -92,6 +93,7 @@ class _Product:
             items=items,
             repeatable=method in {"GET", "DELETE"},
             binary=binary,
+            socket=socket,
             sunset=self.sunset,
             replacement=self.replacement,
         )
@@ -439,7 +441,8 @@ CHAT_CONNECT = _EVI.endpoint(
     "chat.connect", "GET", "/v0/evi/chat", ServerEvent,
     docs="chat/chat",
     query=("access_token", "api_key", "config_id", "config_version", "resumed_chat_group_id",
-           "event_limit", "verbose_transcription", "allow_connection", "session_settings"))
+           "event_limit", "verbose_transcription", "allow_connection", "session_settings"),
+    socket=True)
 # The paths of the custom models' jobs as of April 2024, without the prefix.
 JOBS_START_TRAINING_PLAIN = _REGISTRY.endpoint(
     "jobs.start_training_plain", "POST", "/v0/batch/jobs/tl/train", JobId,

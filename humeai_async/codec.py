@@ -33,8 +33,9 @@ from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.plain import is_array, is_object, kind
 from humeai_async.types import batch, chat
 from humeai_async.types.paging import NumberedPage, SpringPage
-from humeai_async.types.predictions import Predictions, Scores, scan_error
+from humeai_async.types.predictions import Predictions
 from humeai_async.types.registry import Dataset
+from humeai_async.types.scores import Scores, scan_error
 from humeai_async.types.tagged import Tagged
 from humeai_async.unset import Unset
 
@@ -131,6 +132,11 @@ def encode(value: object) -> bytes:
     ) as problem:
         reason = str(problem)
     raise InvalidArgumentError(f"the request cannot be written as JSON: {reason}", field="body")
+
+
+def encode_line(value: object) -> bytes:
+    """Write a value as one line of JSON lines, whatever white space its raw parts hold."""
+    return msgspec.json.format(encode(value), indent=-1) + b"\n"
 
 
 def to_plain(value: object) -> Any:

@@ -79,6 +79,8 @@ class Endpoint(Generic[T]):
     """Whether sending it twice does what sending it once does."""
     binary: bool = False
     """Whether the answer is not text."""
+    socket: bool = False
+    """Whether it is a WebSocket; what comes back is then one message."""
     sunset: dt.date | None = None
     """First day on which Hume no longer serves it."""
     replacement: str = ""

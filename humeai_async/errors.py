@@ -15,6 +15,7 @@ system are turned into one of these before a caller sees them.
     ├── JobTimeoutError               a wait for a batch job ended before the job did
     ├── RateLimitWaitError            pacing would take longer than the caller allows
     ├── SaveError                     a file could not be written, or what came is no such file
+    ├── ChatClosedError               a chat ended with an error code, or is over already
     ├── GatewayUnsupportedError       LowCodeAPI cannot carry this call; nothing was sent
     └── APIStatusError                an answer with an error status
         ├── BadRequestError           400
@@ -191,6 +192,24 @@ class RateLimitWaitError(HumeError):
 
 class SaveError(HumeError):
     """A download was not saved; nothing stands under its name that was not there before."""
+
+
+class ChatClosedError(HumeError):
+    """A chat's socket was closed with an error code, or nothing more can be sent on it.
+
+    Attributes:
+        close_code: Close code of the WebSocket: 1008 for a violated policy, 1011 for an
+            internal error, 1006 for a connection that was lost and not resumed; `None` for a
+            chat that was never opened. `code` is the same as text.
+        reason: The server's words, or empty.
+    """
+
+    def __init__(
+        self, message: str, *, close_code: int | None, reason: str = "", **context: Any
+    ) -> None:
+        super().__init__(message, code=None if close_code is None else str(close_code), **context)
+        self.close_code = close_code
+        self.reason = reason
 
 
 class GatewayUnsupportedError(HumeError):

@@ -218,6 +218,13 @@ class LowCodeAPI(_Base):
         Raises:
             GatewayUnsupportedError: It cannot carry the call; nothing was sent.
         """
+        if endpoint.socket:
+            raise GatewayUnsupportedError(
+                f"the LowCodeAPI gateway does not carry WebSockets, so {endpoint.name} was not "
+                "opened; call Hume directly (api_key=...)",
+                method=endpoint.method,
+                endpoint=endpoint.path,
+            )
         needs = {
             "uploads": endpoint.encoding is Encoding.MULTIPART,
             "binary": endpoint.binary,

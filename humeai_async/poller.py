@@ -18,7 +18,7 @@ import anyio.lowlevel
 from attrs import define, field
 
 from humeai_async import catalog
-from humeai_async.endpoint import QueryValue, fill
+from humeai_async.endpoint import fill
 from humeai_async.errors import (
     APIConnectionError,
     BadRequestError,
@@ -29,6 +29,7 @@ from humeai_async.errors import (
     RateLimitWaitError,
     ServerError,
 )
+from humeai_async.joblist import JobWalk
 from humeai_async.session import Session
 from humeai_async.types.batch import JobDetails
 
@@ -177,28 +178,13 @@ class Poller:
 
     async def _ask_list(self, wanted: set[str]) -> None:
         """Walk back through the list of jobs; what is found is told and taken from `wanted`."""
-        seen: set[str] = set()
-        before: int | None = None
+        walk = JobWalk(self._session, PAGE, {"sort_by": "created", "direction": "desc"})
         for _ in range(math.ceil(len(wanted) / PAGE) + SPARE_PAGES):
-            query: dict[str, QueryValue] = {
-                "limit": PAGE,
-                "sort_by": "created",
-                "direction": "desc",
-            }
-            if before is not None:
-                # One more than the oldest: jobs created in the same millisecond would be lost.
-                query |= {"when": "created_before", "timestamp_ms": before + 1}
-            page = await self._session.call(fill(catalog.BATCH_LIST_JOBS, query=query))
-            fresh = [details for details in page if details.job_id not in seen]
-            times = [details.state.created_timestamp_ms for details in fresh]
-            for details in fresh:
+            for details in await walk.step():
                 self._tell(details)
                 wanted.discard(details.job_id)
-            known = [one for one in times if one is not None]
-            if not wanted or not known:
+            if not wanted or walk.is_done:
                 return
-            seen.update(details.job_id for details in fresh)
-            before = min(known)
 
     async def _ask_one(
         self, job_id: str, limiter: anyio.CapacityLimiter, failures: list[HumeError]

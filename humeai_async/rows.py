@@ -16,10 +16,10 @@ from humeai_async.types.predictions import (
     LanguagePrediction,
     NerPrediction,
     ProsodyPrediction,
-    Scores,
     SourcePredictions,
     TimeInterval,
 )
+from humeai_async.types.scores import Scores
 
 EXPRESSIONS = (
     "Admiration", "Adoration", "Aesthetic Appreciation", "Amusement", "Anger", "Anxiety", "Awe",

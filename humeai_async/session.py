@@ -2,7 +2,7 @@
 
 A `Session` is given everything it works with (origin, transport, limiter, settings) and holds
 no other state than counters and a retry budget. It knows no resource; resources, pages and
-jobs call `call`, `send` and `stream`.
+jobs call `call`, `send` and `stream`, the chat `open_socket`.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from humeai_async.origins import Origin
 from humeai_async.ratelimits import parse_retry_after
 from humeai_async.retry import TOO_MANY_REQUESTS, RetryBudget, decide
 from humeai_async.settings import Polling, Retry, Timeout
+from humeai_async.sockets import Socket
 from humeai_async.transport import Download, Transport
 from humeai_async.unset import UNSET
 from humeai_async.wire import Part, Request, Response
@@ -47,6 +48,7 @@ Body = bytes | tuple[Part, ...] | None
 logger = logging.getLogger("humeai_async")
 
 _LARGEST_ERROR_BODY = 1 << 20
+_SWITCHING = 101
 
 
 @define
@@ -133,6 +135,15 @@ class Session:
                 )
         if scope.cancelled_caught:
             raise self._too_late(call.endpoint, progress)
+
+    async def open_socket(self, call: Call[Any]) -> Socket:
+        """Open a WebSocket; the handshake is paced, timed and repeated like any call."""
+        progress = self._begin(call.endpoint)
+        with anyio.move_on_at(progress.deadline):
+            return await self._attempts(
+                call.endpoint, progress, lambda: self._handshake(call, progress)
+            )
+        raise self._too_late(call.endpoint, progress)
 
     async def _run(self, call: Call[Any], read: Callable[[Answer], T]) -> T:
         progress = self._begin(call.endpoint)
@@ -314,6 +325,22 @@ class Session:
             if self.origin.settle(call, url_format, answer):
                 break
         assert answer is not None  # noqa: S101 - there is at least one format
+        raise self._error(answer, call.endpoint)
+
+    async def _handshake(self, call: Call[Any], progress: _Progress) -> Socket:
+        """Make one attempt at a WebSocket."""
+        url_format = self.origin.formats(call)[0]
+        request = self.origin.request(call, None, url_format)
+        permit = await self._permit(call.endpoint, progress)
+        try:
+            opened = await self.transport.open_socket(request, self.timeout)
+            if not isinstance(opened, Response):
+                permit.done(_SWITCHING, {}, None)
+                return opened
+            answer = self.origin.read(opened)
+            self._observe(permit, answer.status, answer)
+        finally:
+            permit.done(None)
         raise self._error(answer, call.endpoint)
 
     async def _permit(self, endpoint: Endpoint[Any], progress: _Progress) -> Permit:

@@ -98,6 +98,29 @@ class Pool:
 
 
 @frozen
+class Reconnect:
+    """How a chat is resumed whose connection was lost.
+
+    The first try waits `shortest` seconds and up to `spread` more, at random, so that clients
+    that were cut off together do not come back together; later ones wait longer. The
+    defaults are those of Hume's own clients.
+    """
+
+    attempts: int = field(default=30, validator=_at_least(1))
+    """Tries in a row; counted anew after a connection that held for `steady` seconds."""
+    shortest: float = field(default=1.0, validator=_positive)
+    """Seconds before the first try at least."""
+    spread: float = field(default=4.0, validator=_at_least_zero)
+    """Seconds of jitter on top of that."""
+    growth: float = field(default=1.3, validator=_positive)
+    """Factor from one pause to the next."""
+    longest: float = field(default=10.0, validator=_positive)
+    """Seconds of a pause at most."""
+    steady: float = field(default=5.0, validator=_at_least_zero)
+    """Seconds after which a connection counts as a good one."""
+
+
+@frozen
 class Polling:
     """How often waits ask for the state of jobs.
 

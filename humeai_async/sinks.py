@@ -43,7 +43,7 @@ class JsonLines:
                 "type": type(outcome.error).__name__,
                 "message": outcome.error.message,
             }
-        self._file.write(codec.encode(line) + b"\n")
+        self._file.write(codec.encode_line(line))
         self._file.flush()
 
     def close(self) -> None:

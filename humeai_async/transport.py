@@ -1,4 +1,4 @@
-"""Bytes out, bytes in: the only user of aiohttp's client.
+"""Bytes out, bytes in: with the sockets beside it, the only user of aiohttp's client.
 
 `AiohttpTransport` owns the pool (or borrows one), sends one request at a time as it is told,
 and turns everything that can go wrong below HTTP into `APIConnectionError` or
@@ -30,6 +30,7 @@ from humeai_async.errors import (
     InvalidArgumentError,
 )
 from humeai_async.settings import Pool, Timeout
+from humeai_async.sockets import AiohttpSocket, Socket, open_socket, read_refusal
 from humeai_async.wire import Part, Request, Response
 
 __all__ = ["AiohttpTransport", "ClientSession", "Download", "Transport"]
@@ -68,8 +69,12 @@ class Transport(Protocol):
         """Send a request and leave its body to be read piece by piece."""
         ...
 
+    async def open_socket(self, request: Request, timeout: Timeout) -> Socket | Response:
+        """Open a WebSocket, or return the answer that refused it."""
+        ...
+
     async def aclose(self) -> None:
-        """Close the pool."""
+        """Close the pool and all sockets."""
 
 
 class _DroppedConnectionError(Exception):
@@ -111,6 +116,7 @@ class AiohttpTransport:
         self._owned: dict[asyncio.AbstractEventLoop, ClientSession] = {}
         self._process = os.getpid()
         self._timeouts: dict[Timeout, aiohttp.ClientTimeout] = {}
+        self._sockets: set[AiohttpSocket] = set()
         self._is_closed = False
 
     async def send(self, request: Request, timeout: Timeout) -> Response:
@@ -149,11 +155,39 @@ class AiohttpTransport:
             failure = self._explain(problem, request)
         raise failure
 
+    async def open_socket(self, request: Request, timeout: Timeout) -> Socket | Response:
+        """Open a WebSocket outside the pool, so that chats never keep calls waiting.
+
+        Returns:
+            The socket, or the answer that refused it.
+
+        Raises:
+            APIConnectionError: No answer came.
+            APITimeoutError: It did not come in time.
+            ClientClosedError: The transport was closed.
+        """
+        try:
+            owner = self._make_socket_session(timeout)
+            opened = await open_socket(owner, request, self._sockets.discard)
+        except Exception as problem:  # noqa: BLE001 - whatever comes from below is explained
+            failure = self._explain(problem, request)
+        else:
+            if not isinstance(opened, AiohttpSocket):
+                return opened
+            self._sockets.add(opened)
+            if not self._is_closed:
+                return opened
+            await opened.cut()
+            failure = _closed(method=request.method, endpoint=request.label)
+        raise failure
+
     async def aclose(self) -> None:
         """Close the pool; a borrowed session stays open. Calls in flight end with an error."""
         self._is_closed = True
         owned, self._owned = self._owned, {}
         here = asyncio.get_running_loop()
+        for socket in [one for one in self._sockets if one.loop is here]:
+            await socket.cut()
         for loop, session in owned.items():
             if loop is here:
                 await session.close()
@@ -202,6 +236,20 @@ class AiohttpTransport:
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=self._pool.trust_env,
+        )
+
+    def _make_socket_session(self, timeout: Timeout) -> ClientSession:
+        """Make a session for one socket: only so can a handshake have its own timeouts."""
+        lender = self._session()
+        borrowed = self._borrowed
+        return ClientSession(
+            connector=aiohttp.TCPConnector(limit=0) if borrowed is None else borrowed.connector,
+            connector_owner=borrowed is None,
+            cookie_jar=lender.cookie_jar,
+            headers=lender.headers,
+            trust_env=lender.trust_env,
+            timeout=self._client_timeout(timeout),
+            middlewares=(_never_repeat, read_refusal),
         )
 
     def _client_timeout(self, timeout: Timeout) -> aiohttp.ClientTimeout:

@@ -11,7 +11,7 @@ import mimetypes
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias, TypeGuard
+from typing import Any, BinaryIO, TypeAlias, TypeGuard, cast
 
 import anyio
 import anyio.to_thread
@@ -29,12 +29,15 @@ _CHUNK = 1 << 18
 """Bytes read from a file at once."""
 
 
-async def as_part(file: File, *, name: str = "file", largest: int = LARGEST_FILE) -> Part:
+async def as_part(
+    file: File, *, name: str = "file", argument: str = "files", largest: int = LARGEST_FILE
+) -> Part:
     """Make a part of a file.
 
     Args:
         file: What to upload.
         name: Name of the part.
+        argument: Argument that the file was given in, for errors.
         largest: Bytes at most.
 
     Raises:
@@ -45,25 +48,25 @@ async def as_part(file: File, *, name: str = "file", largest: int = LARGEST_FILE
     if isinstance(content, (bytes, bytearray, memoryview)):
         part = _part(upload, bytes(content), name, size=len(content))
     elif _is_path(content):
-        part = await _path_part(upload, Path(content), name)
+        part = await _path_part(upload, Path(content), name, argument)
     elif _is_stream(content):
         once = content
         part = _part(upload, lambda: once, name, repeatable=False)
     elif callable(content):
         part = _part(upload, content, name)
     elif hasattr(content, "read"):
-        part = await _file_part(upload, content, name)
+        part = await _file_part(upload, cast("BinaryIO", content), name)
     else:
         raise InvalidArgumentError(
             f"a file is bytes, a path, an open file or an async iterator, not "
             f"{type(content).__name__}; for a name on disk pass pathlib.Path(...)",
-            field="files",
+            field=argument,
         )
     if part.size is not None and part.size > largest:
         raise InvalidArgumentError(
             f"{part.filename} has {part.size / MEGABYTE:.0f} MB; "
             f"{largest // MEGABYTE} MB are the most for one uploaded file",
-            field="files",
+            field=argument,
         )
     return part
 
@@ -90,7 +93,7 @@ def _part(
     return Part(name, content, filename, guessed or "application/octet-stream", size, repeatable)
 
 
-async def _path_part(upload: Upload, path: Path, name: str) -> Part:
+async def _path_part(upload: Upload, path: Path, name: str, argument: str) -> Part:
     place = anyio.Path(path)
     try:
         size = (await place.stat()).st_size
@@ -99,7 +102,7 @@ async def _path_part(upload: Upload, path: Path, name: str) -> Part:
     except OSError as problem:
         size, reason = 0, problem.strerror or type(problem).__name__
     if reason:
-        raise InvalidArgumentError(f"cannot upload {place}: {reason}", field="files")
+        raise InvalidArgumentError(f"cannot upload {place}: {reason}", field=argument)
 
     async def read() -> AsyncIterator[bytes]:
         async with await place.open("rb") as opened:

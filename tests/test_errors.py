@@ -24,6 +24,7 @@ EXAMPLES: list[HumeError] = [
     errors.JobTimeoutError("no", job_id="j", job_status=None, elapsed=2.0),
     errors.RateLimitWaitError("no", seconds=3.0),
     errors.SunsetError("no", sunset=dt.date(2026, 6, 15), replacement="x", status=404),
+    errors.ChatClosedError("no", close_code=1008, reason="policy"),
     errors.RateLimitError("no", status=429, retry_after=2.0, body="{}"),
 ]
 

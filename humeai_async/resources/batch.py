@@ -12,20 +12,30 @@ from typing import Any
 
 from humeai_async import catalog, codec
 from humeai_async.bulk import BulkSource, Fetching, Outcomes, Prediction, each
-from humeai_async.endpoint import fill
+from humeai_async.checks import MOST_SOURCES, check_number, check_sources
+from humeai_async.endpoint import QueryValue, fill
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.job import AsCompleted, Job
+from humeai_async.joblist import SURE_LIMIT, JobWalk
+from humeai_async.pages import Pages, timed
 from humeai_async.poller import Poller
 from humeai_async.resources._base import Resource
 from humeai_async.session import Session
-from humeai_async.types.batch import InferenceRequest, JobDetails, Models, Transcription
+from humeai_async.types.batch import (
+    InferenceRequest,
+    JobDetails,
+    JobSortBy,
+    JobStatus,
+    JobType,
+    JobWhen,
+    Models,
+    SortDirection,
+    Transcription,
+)
 from humeai_async.types.predictions import Predictions, SourcePredictions
 from humeai_async.unset import UNSET, Unset
 from humeai_async.uploads import File, as_part
 from humeai_async.wire import Part
-
-MOST_SOURCES = 100
-"""URLs, texts or files in one job at most, each kind by itself, as Hume documents it."""
 
 
 class Batch(Resource):
@@ -136,6 +146,57 @@ class Batch(Resource):
         """
         return await self._session.call(fill(catalog.BATCH_GET_ARTIFACTS, id))
 
+    def list_jobs(
+        self,
+        *,
+        limit: int = SURE_LIMIT,
+        status: JobStatus | str | Sequence[JobStatus | str] | None = None,
+        when: JobWhen | str | None = None,
+        timestamp_ms: int | None = None,
+        sort_by: JobSortBy | str | None = None,
+        direction: SortDirection | str | None = None,
+        type: JobType | str | Sequence[JobType | str] | None = None,
+    ) -> Pages[JobDetails]:
+        """List the account's jobs, newest first.
+
+        Costs one request a page. Hume has no pages here: each request asks for what was
+        created before the last job seen, and a job that was told already is left out. In an
+        order other than that of creation there is no way on, and one page is all.
+
+        Args:
+            limit: Jobs a page, not in all (see `Pages.collect`); 1 or more.
+            status: Only jobs of this status, or of one of these.
+            when: Which side of `timestamp_ms` to list: `created_before` or `created_after`.
+            timestamp_ms: Milliseconds since 1970; now if left out.
+            sort_by: Time to sort by: `created`, `started` or `ended`.
+            direction: `desc` for newest first, `asc` for oldest first.
+            type: Only jobs of this type, or of one of these; Hume knew this in 2024 only.
+
+        Returns:
+            Pages of jobs.
+
+        Raises:
+            InvalidArgumentError: A number is out of range, or `timestamp_ms` lacks `when`.
+            DecodeError: While iterating: more jobs of one millisecond than the server shows.
+
+        Source: https://dev.hume.ai/reference/expression-measurement-api/batch/list-jobs
+        """
+        check_number("limit", limit, least=1)
+        if timestamp_ms is not None:
+            check_number("timestamp_ms", timestamp_ms, least=0)
+            if when is None:
+                raise InvalidArgumentError("timestamp_ms says nothing without when", field="when")
+        given: dict[str, QueryValue] = {
+            "status": status,
+            "when": when,
+            "timestamp_ms": timestamp_ms,
+            "sort_by": sort_by,
+            "direction": direction,
+            "type": type,
+        }
+        query = {name: value for name, value in given.items() if value is not None}
+        return timed(lambda: JobWalk(self._session, limit, query))
+
     def as_completed(self, jobs: Iterable[Job]) -> AsCompleted:
         """Iterate over jobs in the order in which they end, failed ones included.
 
@@ -163,7 +224,7 @@ class Batch(Resource):
             Async iterator of one `Outcome` a job, in the order in which they arrive. A job
             that failed, or is not there, has an `error` and ends nothing.
         """
-        check_positive("concurrency", concurrency)
+        check_number("concurrency", concurrency, least=1)
         jobs = _as_jobs(job_ids, self.job)
         fetching = Fetching(jobs, concurrency=concurrency, timeout=timeout)
         return Outcomes(fetching.run)
@@ -199,12 +260,8 @@ class Batch(Resource):
             InvalidArgumentError: A setting is out of range.
             AuthenticationError: The credential is refused; no source could succeed.
         """
-        check_positive("jobs_at_once", jobs_at_once)
-        check_positive("job_size", job_size)
-        if job_size > MOST_SOURCES:
-            raise InvalidArgumentError(
-                f"job_size is {MOST_SOURCES} at most, not {job_size}", field="job_size"
-            )
+        check_number("jobs_at_once", jobs_at_once, least=1)
+        check_number("job_size", job_size, least=1, most=MOST_SOURCES)
         start = functools.partial(self.start_job, models=models, transcription=transcription)
         prediction = Prediction(
             sources, start, job_size=job_size, jobs_at_once=jobs_at_once, timeout=timeout
@@ -217,39 +274,6 @@ async def _as_jobs(
 ) -> AsyncIterator[Job]:
     async for one in each(job_ids):
         yield make(one) if isinstance(one, str) else one
-
-
-def check_positive(name: str, value: int) -> None:
-    """Refuse a number below 1.
-
-    Raises:
-        InvalidArgumentError: `field` names the argument.
-    """
-    if value < 1:
-        raise InvalidArgumentError(f"{name} must be 1 or more, not {value}", field=name)
-
-
-def check_sources(**sources: Sequence[object] | None) -> None:
-    """Refuse a job without sources, with too many, or with one text in place of a list.
-
-    Raises:
-        InvalidArgumentError: `field` names the argument.
-    """
-    if not any(sources.values()):
-        raise InvalidArgumentError(
-            "a job needs at least one source: urls, text or files", field="urls"
-        )
-    for name, given in sources.items():
-        if isinstance(given, (str, bytes)):
-            raise InvalidArgumentError(f"{name} is a list; put [] around it", field=name)
-        if given is not None and len(given) > MOST_SOURCES:
-            raise InvalidArgumentError(
-                f"{name} has {len(given)} entries and a job takes {MOST_SOURCES}; split them "
-                "over several jobs, or let hume.batch.predict do so",
-                field=name,
-            )
-        if name != "files" and not all(isinstance(one, str) and one for one in given or ()):
-            raise InvalidArgumentError(f"{name} must hold non-empty texts only", field=name)
 
 
 def _json_part(request: InferenceRequest) -> Part:

@@ -7,6 +7,7 @@ recordings instead.
 
 from __future__ import annotations
 
+from humeai_async.testing.chats import FakeChat
 from humeai_async.testing.clock import Clock, ManualClock
 from humeai_async.testing.exchange import Answer, Arrival, FormPart
 from humeai_async.testing.faults import Fault, FaultKind, Faults
@@ -14,6 +15,7 @@ from humeai_async.testing.gateway_recorded import GatewayState
 from humeai_async.testing.jobstate import FakeJob, Outcome
 from humeai_async.testing.options import Options
 from humeai_async.testing.quota import Hint, Quota, Shape
+from humeai_async.testing.replay import ReplayServer
 from humeai_async.testing.server import Dialect, FakeHume, Recorded, SocketHandler
 from humeai_async.testing.upstream import Credentials
 
@@ -23,6 +25,7 @@ __all__ = [
     "Clock",
     "Credentials",
     "Dialect",
+    "FakeChat",
     "FakeHume",
     "FakeJob",
     "Fault",
@@ -36,6 +39,7 @@ __all__ = [
     "Outcome",
     "Quota",
     "Recorded",
+    "ReplayServer",
     "Shape",
     "SocketHandler",
 ]

@@ -11,7 +11,7 @@ import re
 import zipfile
 from collections.abc import Sequence
 
-from humeai_async.testing.exchange import Record
+from humeai_async.testing.exchange import Record, as_record
 
 _STAMP = (2025, 5, 12, 14, 0, 0)
 """A fixed time for the members, so that the same job gives the same bytes."""
@@ -21,10 +21,11 @@ _SCORED = ("emotions", "facs", "descriptions", "sentiment", "toxicity")
 def pack(predictions: Sequence[Record]) -> bytes:
     """Return the archive of a job's predictions."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w") as archive:
         for number, element in enumerate(predictions):
             for name, text in _tables(element).items():
-                archive.writestr(zipfile.ZipInfo(f"{_folder(number, element)}/{name}", _STAMP), text)
+                member = zipfile.ZipInfo(f"{_folder(number, element)}/{name}", _STAMP)
+                archive.writestr(member, text, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 
@@ -55,8 +56,8 @@ def _row(file: str, group: str, prediction: Record) -> Record:
         if key in _SCORED:
             prefix = "" if key == "emotions" else f"{key}."
             row.update({prefix + score["name"]: score["score"] for score in value})
-        elif isinstance(value, dict):
-            row.update({f"{key}.{part}": number for part, number in value.items()})
+        elif (span := as_record(value)) is not None:
+            row.update({f"{key}.{part}": number for part, number in span.items()})
         else:
             row[key] = value
     return row

@@ -1,9 +1,217 @@
-"""placeholder"""
-from humeai_async.testing.world import World
-from humeai_async.testing.exchange import Answer
+"""The EVI endpoints: configs, prompts, tools and privacy; chats are in `chats`.
+
+It says what the fields of each kind are and how a config takes its prompt and tools from
+the other stores. It knows no URL but those it hands to the upstream application.
+"""
+
+from __future__ import annotations
+
+import json
 from collections.abc import Callable
+from typing import Any
+
+from humeai_async.testing.chats import ChatStore
+from humeai_async.testing.exchange import (
+    TEXT_TYPE,
+    Answer,
+    Arrival,
+    Record,
+    Refusal,
+    answer_json,
+    as_list,
+    as_record,
+)
+from humeai_async.testing.versions import Kind, VersionedStore
+from humeai_async.testing.world import World
+
+_CONFIG_FIELDS = (
+    "prompt",
+    "voice",
+    "language_model",
+    "ellm_model",
+    "tools",
+    "builtin_tools",
+    "event_messages",
+    "timeouts",
+    "nudges",
+    "interruption",
+    "turn_detection",
+    "webhooks",
+)
+_LISTS = ("tools", "builtin_tools", "webhooks")
+_DEFAULTS: Record = {
+    "language_model": None,
+    "ellm_model": {"allow_short_responses": False},
+    "nudges": {"enabled": False, "interval_secs": None},
+    "interruption": {"min_interruption_ms": 800},
+    "turn_detection": {
+        "end_of_turn_silence_ms": 800,
+        "prefix_padding_ms": 300,
+        "speech_detection_threshold": 0.5,
+    },
+}
+_TIMEOUTS: Record = {
+    "inactivity": {"enabled": True, "duration_secs": 600},
+    "max_duration": {"enabled": True, "duration_secs": 1800},
+}
+_EVENTS = ("on_new_chat", "on_inactivity_timeout", "on_max_duration_timeout")
+
+
 class EviStore:
+    """Everything under `/v0/evi`."""
+
     def __init__(self, world: World) -> None:
-        pass
+        self.prompts = VersionedStore(world, _PROMPT)
+        self.tools = VersionedStore(world, _TOOL)
+        self.configs = VersionedStore(world, _config_kind(self.prompts, self.tools))
+        self.chats = ChatStore(world)
+        self.privacy: Record = {
+            "id": world.new_id("privacy"),
+            "do_not_retain_data": False,
+            "do_not_use_for_training": True,
+        }
+
     def routes(self) -> dict[str, Callable[..., Answer]]:
-        return {}
+        """Return all handlers."""
+        return {
+            **self.configs.routes(),
+            **self.prompts.routes(),
+            **self.tools.routes(),
+            **self.chats.routes(),
+            "GET /v0/evi/privacy/settings": self.get_privacy,
+            "PATCH /v0/evi/privacy/settings": self.update_privacy,
+            "DELETE /v0/evi/privacy": self.delete_data,
+        }
+
+    def get_privacy(self, _: Arrival) -> Answer:
+        """GET /v0/evi/privacy/settings."""
+        return answer_json(self.privacy)
+
+    def update_privacy(self, arrival: Arrival) -> Answer:
+        """PATCH /v0/evi/privacy/settings: camelCase fields in the query."""
+        retain, train = self.privacy["do_not_retain_data"], self.privacy["do_not_use_for_training"]
+        self.privacy["do_not_retain_data"] = not arrival.flag("allowRetention", default=not retain)
+        self.privacy["do_not_use_for_training"] = not arrival.flag(
+            "allowTraining", default=not train
+        )
+        return answer_json(self.privacy)
+
+    def delete_data(self, _: Arrival) -> Answer:
+        """DELETE /v0/evi/privacy: all chats go. The answer is not documented."""
+        self.chats.clear()
+        return Answer(200, b"", {"Content-Type": TEXT_TYPE})
+
+
+def _build_prompt(body: Record) -> Record:
+    return {
+        "text": body["text"],
+        "prompt_expansion": body.get("prompt_expansion") or {"enabled": True},
+    }
+
+
+def _build_tool(body: Record) -> Record:
+    try:
+        json.loads(body["parameters"])
+    except ValueError:
+        raise Refusal(400, "parameters must be a string that holds JSON", "E0101") from None
+    return {
+        "tool_type": "FUNCTION",
+        "parameters": body["parameters"],
+        "description": body.get("description"),
+        "fallback_content": body.get("fallback_content"),
+    }
+
+
+_PROMPT = Kind(
+    "prompt",
+    "prompts_page",
+    required=("text",),
+    optional=("prompt_expansion",),
+    build=_build_prompt,
+    unlisted=("prompt_expansion",),
+)
+_TOOL = Kind(
+    "tool",
+    "tools_page",
+    required=("parameters",),
+    optional=("description", "fallback_content"),
+    build=_build_tool,
+)
+
+
+def _config_kind(prompts: VersionedStore, tools: VersionedStore) -> Kind:
+    def build(body: Record) -> Record:
+        for name in _CONFIG_FIELDS:
+            expected = list if name in _LISTS else dict
+            if body.get(name) is not None and not isinstance(body[name], expected):
+                raise Refusal(400, f"{name} must be a JSON {expected.__name__}", "E0101")
+        chosen = {name: body.get(name) or default for name, default in _DEFAULTS.items()}
+        return {
+            "evi_version": body["evi_version"],
+            "prompt": _prompt(body, prompts),
+            "voice": _voice(body.get("voice")),
+            **chosen,
+            "tools": [_tool(spec, tools) for spec in as_list(body.get("tools")) or []],
+            "builtin_tools": [
+                {"tool_type": "BUILTIN", "fallback_content": None, **spec}
+                for spec in as_list(body.get("builtin_tools")) or []
+            ],
+            "event_messages": {
+                event: {"text": None, **message} if message else {"enabled": False, "text": None}
+                for event, message in _each(body, "event_messages", _EVENTS)
+            },
+            "timeouts": {
+                name: {**_TIMEOUTS[name], **(spec or {})}
+                for name, spec in _each(body, "timeouts", tuple(_TIMEOUTS))
+            },
+            "webhooks": body.get("webhooks") or [],
+        }
+
+    return Kind(
+        "config",
+        "configs_page",
+        required=("evi_version",),
+        optional=_CONFIG_FIELDS,
+        build=build,
+        typed=False,
+    )
+
+
+def _each(body: Record, name: str, fields: tuple[str, ...]) -> list[tuple[str, Any]]:
+    given = as_record(body.get(name)) or {}
+    unknown = given.keys() - set(fields)
+    if unknown:
+        raise Refusal(400, f"{name}: unknown field {min(unknown)!r}", "E0101")
+    return [(field, given.get(field)) for field in fields]
+
+
+def _prompt(body: Record, prompts: VersionedStore) -> Record | None:
+    spec = as_record(body.get("prompt"))
+    if not spec:
+        return None
+    if spec.get("id") is not None:
+        return {**prompts.find(spec["id"], spec.get("version")), "version_type": "FIXED"}
+    if not spec.get("text"):
+        raise Refusal(400, "prompt needs an id or a text", "E0101")
+    made = prompts.add({**spec, "name": f"{body['name']} prompt"})
+    return {**made, "version_type": "FIXED"}
+
+
+def _tool(spec: Any, tools: VersionedStore) -> Record:
+    wanted = as_record(spec)
+    if wanted is None or "id" not in wanted:
+        raise Refusal(400, "tools: each needs an id", "E0101")
+    return {**tools.find(wanted["id"], wanted.get("version")), "version_type": "FIXED"}
+
+
+def _voice(spec: Record | None) -> Record | None:
+    if not spec:
+        return None
+    if not (spec.get("id") or spec.get("name")):
+        raise Refusal(400, "voice needs an id or a name", "E0101")
+    return {
+        "id": spec.get("id") or "1433ebe1-2920-579c-85b1-3e210523e75f",
+        "name": spec.get("name") or "Library Narrator",
+        "provider": spec.get("provider") or "HUME_AI",
+        "compatible_octave_models": ["1", "2"],
+    }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from attrs import field, frozen
 
@@ -119,7 +119,7 @@ class Arrival:
             raise Refusal(400, f"{name} is out of range: {number}", "E0101")
         return number
 
-    def json(self) -> Any:  # noqa: ANN401 - any JSON value may come
+    def json(self) -> Any:
         """Return the body as JSON.
 
         Raises:
@@ -136,10 +136,10 @@ class Arrival:
         Raises:
             Refusal: It is something else.
         """
-        value = self.json()
-        if not isinstance(value, dict):
+        record = as_record(self.json())
+        if record is None:
             raise Refusal(400, "The payload must be a JSON object", "E0101")
-        return cast("Record", value)
+        return record
 
     def part(self, name: str) -> FormPart | None:
         """Return the first part of a name of a multipart body, or `None`."""
@@ -162,6 +162,18 @@ class Answer:
     def content_type(self) -> str | None:
         """The Content-Type, or `None`."""
         return next((v for k, v in self.headers.items() if k.lower() == "content-type"), None)
+
+
+def as_list(value: Any) -> list[Any] | None:
+    """Return a JSON value if it is an array."""
+    items: Any = value
+    return items if isinstance(value, list) else None
+
+
+def as_record(value: Any) -> Record | None:
+    """Return a JSON value if it is an object."""
+    record: Any = value
+    return record if isinstance(value, dict) else None
 
 
 def answer_json(value: object, status: int = 200) -> Answer:

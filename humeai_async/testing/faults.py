@@ -16,7 +16,7 @@ from attrs import field, frozen
 
 FaultKind: TypeAlias = Literal[
     "status", "html", "garbage", "empty", "content-type",
-    "reset", "reset-body", "truncate", "stall", "stall-body",
+    "reset", "close", "reset-body", "truncate", "stall", "stall-body",
 ]  # fmt: skip
 """What goes wrong.
 
@@ -31,14 +31,15 @@ An answer that is not the right one:
 A connection that fails:
 
 - `reset`: no answer, the connection is reset
+- `close`: no answer, the connection is closed in good order
 - `reset-body`: reset after half of the body
 - `truncate`: closed in good order after half of the body
 - `stall`: no answer, the connection stays open
 - `stall-body`: half of the body, then nothing, the connection stays open
 """
 
-CONNECTION_KINDS = frozenset({"reset", "reset-body", "truncate", "stall", "stall-body"})
-_BEFORE_BODY = frozenset({"status", "html", "reset", "stall"})
+CONNECTION_KINDS = frozenset({"reset", "close", "reset-body", "truncate", "stall", "stall-body"})
+_BEFORE_BODY = frozenset({"status", "html", "reset", "close", "stall"})
 _HTML = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 _GARBAGE = b'{"job_id": "8b1c2f3a-4d5e", "state": {"sta'
 
@@ -68,7 +69,7 @@ class Fault:
     content_type: str | None = None
     """For `status` and `content-type`."""
     after_work: bool = False
-    """For `status`, `html`, `reset` and `stall`: the request is carried out first, so that
+    """For `status`, `html`, `reset`, `close` and `stall`: the request is carried out first, so that
     its caller cannot know. The other kinds spoil an answer, so the work is always done."""
     seconds: float | None = None
     """For the stalls: how long, in real seconds, before the answer goes on; `None` is until
@@ -80,7 +81,13 @@ class Fault:
     @property
     def does_work(self) -> bool:
         """Whether the request is carried out."""
-        return self.after_work or self.kind not in _BEFORE_BODY
+        ends = self.kind == "stall" and self.seconds is not None
+        return self.after_work or ends or self.kind not in _BEFORE_BODY
+
+    @property
+    def is_mute(self) -> bool:
+        """Whether not a byte of an answer is sent."""
+        return self.kind in {"reset", "close"} or (self.kind == "stall" and self.seconds is None)
 
     def matches(self, method: str, path: str) -> bool:
         """Whether a request is one that it may hit."""

@@ -12,12 +12,12 @@ and statuses other than the seven it lists become the nearest of them.
 from __future__ import annotations
 
 import json
-from typing import Any, Protocol, cast
+from typing import Protocol
 from urllib.parse import quote
 
 from attrs import evolve
 
-from humeai_async.testing.exchange import JSON_TYPE, Answer, Arrival, Record
+from humeai_async.testing.exchange import JSON_TYPE, Answer, Arrival, as_record
 from humeai_async.testing.faults import CONNECTION_KINDS
 from humeai_async.testing.rows import Row, find_new, find_old
 from humeai_async.testing.upstream import Credentials
@@ -81,7 +81,7 @@ class DocumentedGateway:
             ids = tuple(arrival.first(name) or "" for name in old.parameters)
             # With no id in the query, a word such as `id` is an id of the new format.
             if all(ids):
-                return old, tuple(quote(id, safe="") for id in ids), True
+                return old, tuple(quote(value, safe="") for value in ids), True
         new = find_new(arrival.method, path)
         return None if new is None else (*new, False)
 
@@ -91,6 +91,8 @@ def _wrap(answer: Answer) -> Answer:
         if answer.fault.kind.startswith("stall") and answer.fault.seconds is None:
             return evolve(answer, silent=True, fault=None)
         return _refuse(500, "socket hang up")
+    if answer.fault and answer.fault.is_mute:
+        return answer
     headers = {
         name: value
         for name, value in answer.headers.items()
@@ -109,10 +111,9 @@ def _wrap_error(answer: Answer) -> Answer:
     if status not in _STATUSES:
         status = _SERVER_ERROR if status >= _SERVER_ERROR else _ERROR
     try:
-        body: Any = json.loads(answer.body)
+        said = as_record(json.loads(answer.body)) or {}
     except ValueError:
-        body = None
-    said: Record = cast("Record", body) if isinstance(body, dict) else {}
+        said = {}
     message = str(said.get("message") or f"Error received from the humeai API ({answer.status})")
     return evolve(_refuse(status, message, str(said.get("code") or status)), fault=answer.fault)
 

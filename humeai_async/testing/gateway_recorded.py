@@ -15,13 +15,13 @@ import hashlib
 import zlib
 from collections.abc import Mapping
 from email.utils import formatdate
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias
 from urllib.parse import parse_qsl, quote
 
 from attrs import evolve
 
 from humeai_async.testing import javascript
-from humeai_async.testing.exchange import JSON_TYPE, Answer, Arrival, Pairs, Record
+from humeai_async.testing.exchange import JSON_TYPE, Answer, Arrival, Pairs, Record, as_record
 from humeai_async.testing.faults import CONNECTION_KINDS
 from humeai_async.testing.gateway import PREFIX, Application
 from humeai_async.testing.rows import Row, find_old
@@ -32,6 +32,7 @@ GatewayState: TypeAlias = Literal["working", "shipped", "no-credentials"]
 is in the repository, where every call ends in a 401. `no-credentials`: the user has stored
 no Hume key."""
 
+_FORM = "application/x-www-form-urlencoded"
 HEAD_LIMIT = 16 * 1024
 """Bytes of request line and headers that the HTTP server takes."""
 _MOST_FIELDS = 1000
@@ -63,7 +64,9 @@ class RecordedGateway:
 
     def handle(self, arrival: Arrival) -> Answer:
         """Answer one request."""
-        head = len(arrival.raw_target) + sum(len(k) + len(v) + 4 for k, v in arrival.headers.items())
+        head = len(arrival.raw_target) + sum(
+            len(k) + len(v) + 4 for k, v in arrival.headers.items()
+        )
         if head > HEAD_LIMIT:
             return Answer(431, b"", {"Connection": "close"})
         body, refusal = _parse_body(arrival, self._body_limit)
@@ -147,10 +150,8 @@ class RecordedGateway:
 def _parse_body(arrival: Arrival, limit: int) -> tuple[bytes, Answer | None]:
     """Return the JSON text that goes on to Hume, or the framework's refusal."""
     media, _, rest = arrival.headers.get("content-type", "").lower().partition(";")
-    if arrival.parts is not None or media.strip() not in {
-        "application/json",
-        "application/x-www-form-urlencoded",
-    }:
+    media = media.strip()
+    if arrival.parts is not None or media not in {"application/json", _FORM}:
         return b"{}", None
     charset = rest.partition("charset=")[2].strip(' "') or "utf-8"
     if not charset.startswith("utf-"):
@@ -159,13 +160,17 @@ def _parse_body(arrival: Arrival, limit: int) -> tuple[bytes, Answer | None]:
         return b"", _json({"message": "request entity too large"}, 413)
     if not arrival.body:
         return b"{}", None
-    if media.strip() == "application/x-www-form-urlencoded":
-        form = _fields(tuple(parse_qsl(arrival.body.decode(), keep_blank_values=True)), strip=False)
-        return javascript.dumps(form), None
     text = arrival.body.decode(charset, "replace")
-    if text.lstrip()[:1] not in {"{", "["}:
-        first = text.lstrip()[:1]
-        message = f'Unexpected token \'{first}\', "{text[:20]}" is not valid JSON'
+    if media == _FORM:
+        form = _fields(tuple(parse_qsl(text, keep_blank_values=True)), strip=False)
+        return javascript.dumps(form), None
+    return _parse_json(text)
+
+
+def _parse_json(text: str) -> tuple[bytes, Answer | None]:
+    first = text.lstrip()[:1]
+    if first not in {"{", "["}:
+        message = f"Unexpected token '{first}', \"{text[:20]}\" is not valid JSON"
         return b"", _json({"message": message}, 400)
     try:
         return javascript.dumps(javascript.loads(text)), None
@@ -225,6 +230,8 @@ def _wrap(answer: Answer) -> Answer:
         if fault.kind.startswith("stall") and fault.seconds is None:
             return evolve(answer, silent=True, fault=None)
         return _gateway_error(500, "socket hang up", {"message": "socket hang up"})
+    if fault and fault.is_mute:
+        return answer
     if answer.status >= _ERROR:
         return evolve(_wrap_error(answer), fault=fault)
     if answer.status >= _REDIRECT:
@@ -263,7 +270,7 @@ def _wrap_error(answer: Answer) -> Answer:
     return _json(body, answer.status)
 
 
-def _read(text: str) -> Any:  # noqa: ANN401 - any JSON value may stand there
+def _read(text: str) -> Any:
     """Parse JSON; what is none stays text, whatever its content type."""
     try:
         return javascript.loads(text)
@@ -281,9 +288,7 @@ def _envelope(result: object, answer: Answer) -> Record:
 
 
 def _own_message(body: object) -> str | None:
-    if not isinstance(body, dict):
-        return None
-    return cast("Record", body).get("message") or None
+    return (as_record(body) or {}).get("message") or None
 
 
 def _upstream_headers(answer: Answer) -> Record:

@@ -16,7 +16,7 @@ _PLAIN = 1e21
 """From here on JavaScript writes numbers with an exponent."""
 
 
-def loads(text: str) -> Any:  # noqa: ANN401 - any JSON value may stand there
+def loads(text: str) -> Any:
     """Parse JSON text as JavaScript does.
 
     Raises:

@@ -107,7 +107,7 @@ class JobStore:
         headers = {"Content-Type": "application/octet-stream", "Content-Disposition": disposition}
         return Answer(200, body, headers)
 
-    def list(self, arrival: Arrival) -> Answer:
+    def list_jobs(self, arrival: Arrival) -> Answer:
         """GET /v0/batch/jobs."""
         limit = arrival.number("limit", default=_DEFAULT_LIMIT, least=1)
         found = itertools.islice(self._listed(arrival), min(limit, self._world.options.list_cap))

@@ -14,7 +14,6 @@ from attrs import define, field, frozen
 from humeai_async.testing.exchange import Record
 from humeai_async.testing.sources import Source
 
-
 JobType: TypeAlias = Literal["INFERENCE", "TRAINING", "TL_INFERENCE"]
 
 

@@ -32,7 +32,7 @@ class _Server(web.Server):
 
     opened = 0
 
-    def connection_made(self, handler: Any, transport: asyncio.Transport) -> None:  # noqa: ANN401 - aiohttp's own type for it is not public
+    def connection_made(self, handler: Any, transport: asyncio.Transport) -> None:
         self.opened += 1
         super().connection_made(handler, transport)
 
@@ -150,8 +150,8 @@ class LoopbackServer:
     async def _misbehave(
         self, request: web.BaseRequest, answer: Answer, fault: Fault
     ) -> web.StreamResponse:
-        if fault.kind == "reset":
-            return _cut(request, reset=True)
+        if fault.kind in {"reset", "close"}:
+            return _cut(request, reset=fault.kind == "reset")
         if fault.kind == "stall":
             await self._hold(fault.seconds)
             return await _send(request, answer)
@@ -201,11 +201,10 @@ async def read_arrival(request: web.BaseRequest) -> Arrival:
 
 
 async def _read_parts(request: web.BaseRequest) -> tuple[FormPart, ...]:
-    parts: list[FormPart] = []
-    async for part in await request.multipart():
-        if isinstance(part, BodyPartReader):
-            parts.append(await _read_part(part))
-    return tuple(parts)
+    reader = await request.multipart()
+    return tuple(
+        [await _read_part(part) async for part in reader if isinstance(part, BodyPartReader)]
+    )
 
 
 async def _read_part(part: BodyPartReader) -> FormPart:

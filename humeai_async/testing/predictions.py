@@ -98,9 +98,7 @@ def _files(source: Source, job: Job) -> tuple[list[str], list[str]]:
 def _predict_file(source: Source, file: str, job: Job) -> Record:
     media = Source.of_url(f"file:///{file}") if source.is_archive else source
     text = source.identity if source.kind == "text" else _speech(source.identity, file, job.frames)
-    scene = _Scene(
-        (source.identity, file), source, media.file_type, media.models, job, text
-    )
+    scene = _Scene((source.identity, file), source, media.file_type, media.models, job, text)
     asked = job.models or dict.fromkeys(_MODELS)
     models = {name: _predict_model(scene, name, settings) for name, settings in asked.items()}
     return {"file": file, "file_type": media.file_type, "models": models}

@@ -8,9 +8,15 @@ server's defaults filled in. The job store calls it.
 from __future__ import annotations
 
 import json
-from typing import Any, cast
 
-from humeai_async.testing.exchange import Arrival, FormPart, Record, Refusal
+from humeai_async.testing.exchange import (
+    Arrival,
+    FormPart,
+    Record,
+    Refusal,
+    as_list,
+    as_record,
+)
 from humeai_async.testing.sources import Source, describe
 
 MOST_SOURCES = 100
@@ -75,7 +81,7 @@ def read_inference(arrival: Arrival) -> tuple[Record, tuple[Source, ...]]:
     }
     sources = (
         *map(Source.of_url, urls),
-        *(Source.of_url(f"https://assets.example.com/f/{id}") for id in registry),
+        *(Source.of_url(f"https://assets.example.com/f/{file}") for file in registry),
         *map(Source.of_file, files),
         *map(Source.of_text, texts),
     )
@@ -108,43 +114,43 @@ def _body_and_files(arrival: Arrival) -> tuple[Record, list[FormPart]]:
     unknown = {part.name for part in arrival.parts} - {"file", "json"}
     if unknown:
         raise Refusal(400, f"Unknown parts: {', '.join(sorted(unknown))}", "E0101")
-    part = arrival.part("json")
-    if part is None:
+    settings = arrival.part("json")
+    if settings is None:
         return {}, files
     try:
-        body = json.loads(part.content)
+        body = as_record(json.loads(settings.content))
     except ValueError:
         raise Refusal(400, "The part json is not valid JSON", "E0100") from None
-    if not isinstance(body, dict):
+    if body is None:
         raise Refusal(400, "The part json must be a JSON object", "E0101")
-    return cast("Record", body), files
+    return body, files
 
 
 def _texts(body: Record, name: str) -> list[str]:
     value = body.get(name)
     if value is None:
         return []
-    items = cast("list[Any]", value) if isinstance(value, list) else None
+    items = as_list(value)
     if items is None or not all(isinstance(item, str) for item in items):
         raise Refusal(400, f"{name} must be a list of strings", "E0101")
     if len(items) > MOST_SOURCES:
         raise Refusal(400, f"At most {MOST_SOURCES} {name} in a job", "E0101")
-    return cast("list[str]", items)
+    return items
 
 
 def _models(body: Record) -> Record | None:
-    models = body.get("models")
-    if models is None:
+    if body.get("models") is None:
         return None
-    if not isinstance(models, dict):
+    models = as_record(body["models"])
+    if models is None:
         raise Refusal(400, "models must be an object", "E0101")
     echo: Record = {}
-    for name, settings in cast("dict[str, Any]", models).items():
+    for name, settings in models.items():
         if name not in _DEFAULTS:
             raise Refusal(400, f"models: {name!r} is not a model", "E0101")
         if settings is not None:
             echo[name] = _filled(f"models.{name}", settings, _DEFAULTS[name])
-            _check_settings(name, cast("Record", settings), echo[name])
+            _check_settings(name, settings, echo[name])
     return echo
 
 
@@ -170,12 +176,12 @@ def _transcription(body: Record) -> Record | None:
 
 def _filled(where: str, given: object, defaults: Record) -> Record:
     """Return settings with the server's defaults in place of missing and null ones."""
-    if not isinstance(given, dict):
+    settings = as_record(given)
+    if settings is None:
         raise Refusal(400, f"{where} must be an object", "E0101")
-    settings = cast("Record", given)
     unknown = settings.keys() - defaults.keys()
     if unknown:
-        raise Refusal(400, f"{where}: unknown field {sorted(unknown)[0]!r}", "E0101")
+        raise Refusal(400, f"{where}: unknown field {min(unknown)!r}", "E0101")
     for name, value in settings.items():
         if value is not None and not _is_like(value, defaults[name]):
             raise Refusal(400, f"{where}.{name}: {value!r} is of the wrong type", "E0101")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from attrs import field, frozen
+from attrs import frozen
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _TABLE = """
@@ -85,16 +85,15 @@ class Row:
     method: str
     path: str
     """Path at Hume, such as `/v0/evi/configs/{id}/version/{version}`."""
-    parameters: tuple[str, ...] = field(init=False)
-    old_path: str = field(init=False)
-    """The old format: parameters stand in the path by name, their values in the query."""
 
-    @parameters.default
-    def _find_parameters(self) -> tuple[str, ...]:
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the ids in the path."""
         return tuple(_PARAMETER.findall(self.path))
 
-    @old_path.default
-    def _flatten(self) -> str:
+    @property
+    def old_path(self) -> str:
+        """The old format: parameters stand in the path by name, their values in the query."""
         return _PARAMETER.sub(r"\1", self.path)
 
 

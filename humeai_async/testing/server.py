@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, TypeAlias
 
 from aiohttp import web
-from attrs import define, field
+from attrs import define, evolve, field
 
+from humeai_async.testing.chats import FakeChat
 from humeai_async.testing.clock import Clock
 from humeai_async.testing.exchange import Answer, Arrival, FormPart, Pairs, Record
 from humeai_async.testing.faults import Fault, Faults
@@ -79,10 +80,10 @@ class FakeHume(LoopbackServer):
         host: str = "127.0.0.1",
         port: int = 0,
         clock: Clock | None = None,
-        queue_seconds: Seconds = 0.0,
-        run_seconds: Seconds = 0.0,
+        queue_seconds: Seconds | None = None,
+        run_seconds: Seconds | None = None,
         outcome: Callable[[FakeJob], Outcome | None] | None = None,
-        frames: int = 3,
+        frames: int | None = None,
         latency: float | Callable[[Arrival], float] = 0.0,
         quota: Quota | None = None,
         faults: Sequence[Fault] = (),
@@ -100,10 +101,13 @@ class FakeHume(LoopbackServer):
             host: Address to listen on.
             port: Port to listen on; 0 lets the system choose.
             clock: What jobs move on; real time if left out.
-            queue_seconds: Seconds of the clock that a job is QUEUED, or a function of the job.
-            run_seconds: Seconds of the clock that a job is IN_PROGRESS, or a function of the job.
+            queue_seconds: Seconds of the clock that a job is QUEUED, or a function of the job;
+                0 if left out.
+            run_seconds: Seconds of the clock that a job is IN_PROGRESS, or a function of the
+                job; 0 if left out.
             outcome: Decides how a job ends; `None` from it leaves that to the sources' names.
-            frames: Frames and sentences that predictions cover; sets the size of answers.
+            frames: Frames and sentences that predictions cover; sets the size of
+                answers; 3 if left out.
             latency: Real seconds between a request and its answer, or a function of the
                 request. The work is done when the request arrives.
             quota: Answers 429 when it is used up.
@@ -136,24 +140,19 @@ class FakeHume(LoopbackServer):
         """Serves `/v0/evi/chat` in the direct dialect."""
         given = options or Options()
         self._world = World(
-            Options(
-                queue_seconds=queue_seconds or given.queue_seconds,
-                run_seconds=run_seconds or given.run_seconds,
-                outcome=outcome or given.outcome,
-                frames=frames,
-                archive_files=given.archive_files,
-                max_queued=given.max_queued,
-                list_cap=given.list_cap,
-                delete_status=given.delete_status,
-                nulls_in_pages=given.nulls_in_pages,
-                dataset_files_as=given.dataset_files_as,
-                samples=given.samples,
+            evolve(
+                given,
+                queue_seconds=given.queue_seconds if queue_seconds is None else queue_seconds,
+                run_seconds=given.run_seconds if run_seconds is None else run_seconds,
+                outcome=given.outcome if outcome is None else outcome,
+                frames=given.frames if frames is None else frames,
             ),
             self.clock,
         )
         self._credentials = credentials or Credentials()
         self.upstream = Upstream(self._world, self._credentials, quota, self.faults)
         """Hume behind it, with all state."""
+        self._hume = _Witness(self.upstream)
         self._record_bodies = record_bodies
         self._application = self._front(gateway_state, body_limit)
 
@@ -215,6 +214,28 @@ class FakeHume(LoopbackServer):
             and (status is None or request.status == status)
         )
 
+    def add_chat(
+        self,
+        *,
+        group_id: str | None = None,
+        status: str = "USER_ENDED",
+        config: Record | None = None,
+        metadata: str | None = None,
+        script: Sequence[tuple[str, str, str | None]] | None = None,
+    ) -> FakeChat:
+        """Add a chat after the others.
+
+        Args:
+            group_id: Group it belongs to; a new one if left out.
+            status: Such as `ACTIVE`, which has no end.
+            config: Its `id` and `version`.
+            metadata: JSON in a string.
+            script: Role, type and text of each event; a small talk of seven if left out.
+        """
+        return self.upstream.evi.chats.add(
+            group_id=group_id, status=status, config=config, metadata=metadata, script=script
+        )
+
     def fail_job(self, id: str, message: str = "the job was made to fail") -> None:
         """Make a job end as FAILED now, unless it has ended."""
         self._end(id, Outcome("failed", message))
@@ -242,9 +263,10 @@ class FakeHume(LoopbackServer):
             parts=arrival.parts,
         )
         self.requests.append(recorded)
-        self._current = recorded
+        self._hume.last = None
         answer = self._application.handle(arrival)
-        if not answer.silent and not (answer.fault and answer.fault.kind in {"reset", "stall"}):
+        recorded.upstream = self._hume.last
+        if not (answer.silent or (answer.fault and answer.fault.is_mute)):
             recorded.status = answer.status
         delay = self.latency(arrival) if callable(self.latency) else self.latency
         return answer, delay
@@ -264,27 +286,24 @@ class FakeHume(LoopbackServer):
         job.run_seconds = now - job.started
 
     def _front(self, state: GatewayState, body_limit: int) -> Application:
-        hume = _Witness(self)
+        hume = self._hume
         if self.dialect == "gateway-documented":
             return DocumentedGateway(hume, self._credentials)
         if self.dialect == "gateway-recorded":
             return RecordedGateway(hume, self._credentials, state=state, body_limit=body_limit)
         return hume
 
-    def saw(self, arrival: Arrival) -> Answer:
-        """Note what reaches Hume, and let it answer."""
-        self._current.upstream = arrival
-        return self.upstream.handle(arrival)
-
 
 class _Witness:
-    """Hume, with every request noted before it answers."""
+    """Hume, with its last request noted before it answers."""
 
-    def __init__(self, fake: FakeHume) -> None:
-        self._fake = fake
+    def __init__(self, upstream: Upstream) -> None:
+        self.last: Arrival | None = None
+        self._upstream = upstream
 
     def handle(self, arrival: Arrival) -> Answer:
-        return self._fake.saw(arrival)
+        self.last = arrival
+        return self._upstream.handle(arrival)
 
 
 def _has_path(request: Recorded, pattern: str) -> bool:

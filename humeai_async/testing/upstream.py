@@ -118,7 +118,7 @@ class Upstream:
 
     def _batch_routes(self) -> dict[str, Handler]:
         return {
-            "GET /v0/batch/jobs": self.jobs.list,
+            "GET /v0/batch/jobs": self.jobs.list_jobs,
             "POST /v0/batch/jobs": self.jobs.start_inference,
             "GET /v0/batch/jobs/{id}": self.jobs.get,
             "GET /v0/batch/jobs/{id}/predictions": self.jobs.predictions,

@@ -1,148 +1,20 @@
 """The predictions of a batch job: a typed shell around raw scores.
 
-A body of predictions is mostly scores: 48 names and numbers for every face in every frame.
-So the scanner makes the objects around them at once and leaves each list of scores as a slice
-of the body until somebody reads it. This is the one module of types that knows the scanner
-(msgspec); `codec.py` calls `Predictions.from_json`, users read the rest.
+The scanner makes the objects of these classes at once and leaves each list of scores as a
+slice of the body (see `scores.py`). `codec.py` calls `Predictions.from_json`, users read the
+rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, overload
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, overload
 
 import msgspec
 from attrs import frozen
 
 from humeai_async.errors import DecodeError
-
-
-class Score(NamedTuple):
-    """One named number, such as `("Joy", 0.73)`."""
-
-    name: str
-    """Label: one of the 48 expressions (53 for language), an action unit, a level."""
-    score: float
-    """Mostly 0 to 1, but it may lie outside."""
-
-
-class _WireScore(msgspec.Struct, frozen=True, gc=False):
-    name: str
-    score: float
-
-
-_scores_decoder = msgspec.json.Decoder(list[_WireScore])
-
-
-class Scores(Sequence[Score]):
-    """A list of named scores in the service's order, read from the body on first touch.
-
-    Works as a sequence of `(name, score)` pairs and as a lookup by name:
-    `face.emotions["Joy"]`.
-    """
-
-    __slots__ = ("_pairs", "_raw")
-
-    def __init__(self, pairs: Iterable[tuple[str, float]] | msgspec.Raw) -> None:
-        self._raw = pairs if isinstance(pairs, msgspec.Raw) else None
-        self._pairs = None if isinstance(pairs, msgspec.Raw) else tuple(Score(*p) for p in pairs)
-
-    def _read(self) -> tuple[Score, ...]:
-        if self._pairs is None:
-            assert self._raw is not None  # noqa: S101 - one of the two is always there
-            try:
-                decoded = _scores_decoder.decode(self._raw)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
-                raise scan_error(
-                    problem, "the scores are not a list of names and numbers"
-                ) from None
-            self._pairs = tuple([Score(item.name, item.score) for item in decoded])
-        return self._pairs
-
-    @overload
-    def __getitem__(self, key: int) -> Score: ...
-    @overload
-    def __getitem__(self, key: slice) -> tuple[Score, ...]: ...
-    @overload
-    def __getitem__(self, key: str) -> float: ...
-    def __getitem__(self, key: int | slice | str) -> Score | tuple[Score, ...] | float:
-        """Return the pair at a position, or the score of a name.
-
-        Raises:
-            KeyError: There is no such name (a `str` key).
-            IndexError: There is no such position (an `int` key).
-            DecodeError: The body is wrong here.
-        """
-        pairs = self._read()
-        if not isinstance(key, str):
-            return pairs[key]
-        for name, score in pairs:
-            if name == key:
-                return score
-        raise KeyError(key)
-
-    def __len__(self) -> int:
-        return len(self._read())
-
-    def __iter__(self) -> Iterator[Score]:
-        return iter(self._read())
-
-    def __contains__(self, item: object) -> bool:
-        pairs = self._read()
-        return any(p.name == item for p in pairs) if isinstance(item, str) else item in pairs
-
-    def top(self, count: int = 3) -> list[Score]:
-        """Return the strongest scores, strongest first."""
-        return sorted(self._read(), key=lambda pair: pair.score, reverse=True)[:count]
-
-    def as_dict(self) -> dict[str, float]:
-        """Return all scores by name, in the service's order."""
-        return dict(self._read())
-
-    def to_wire(self) -> msgspec.Raw | list[dict[str, str | float]]:
-        """Return what the JSON writer takes: the text as it came, or the pairs as objects."""
-        if self._raw is not None:
-            return self._raw
-        return [pair._asdict() for pair in self._read()]
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, Scores):
-            return self._read() == other._read()
-        return NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._read())
-
-    def __repr__(self) -> str:
-        strongest = ", ".join(f"{name}={score:.3f}" for name, score in self.top())
-        return f"Scores({len(self)}: {strongest}{', ...' if len(self) > 3 else ''})"  # noqa: PLR2004 - as many as top() gives
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Scores, (self._read(),)
-
-
-if TYPE_CHECKING:
-    RawScores = Scores
-    MaybeRawScores = Scores | None
-else:
-    # What the scanner sees is a slice; what everybody else sees, from __attrs_post_init__ on,
-    # is `Scores`, or `None` for a slice that says null.
-    RawScores = MaybeRawScores = msgspec.Raw
-
-
-@frozen(kw_only=True)
-class _Scored:
-    """Turns the raw slices of its fields into `Scores`."""
-
-    score_fields: ClassVar[tuple[str, ...]] = ("emotions",)
-    """Names of the fields that hold scores."""
-
-    def __attrs_post_init__(self) -> None:
-        for name in self.score_fields:
-            raw = getattr(self, name)
-            if isinstance(raw, msgspec.Raw):
-                absent = name != "emotions" and bytes(raw) == b"null"
-                object.__setattr__(self, name, None if absent else Scores(raw))
+from humeai_async.types.scores import MaybeRawScores, RawScores, Scored, Scores, scan_error
 
 
 @frozen(kw_only=True)
@@ -176,7 +48,7 @@ class PositionInterval:
 
 
 @frozen(kw_only=True)
-class FacePrediction(_Scored):
+class FacePrediction(Scored):
     """One face in one frame."""
 
     score_fields: ClassVar[tuple[str, ...]] = ("emotions", "facs", "descriptions")
@@ -198,7 +70,7 @@ class FacePrediction(_Scored):
 
 
 @frozen(kw_only=True)
-class BurstPrediction(_Scored):
+class BurstPrediction(Scored):
     """One vocal burst: a sound that is not speech."""
 
     score_fields: ClassVar[tuple[str, ...]] = ("emotions", "descriptions")
@@ -212,7 +84,7 @@ class BurstPrediction(_Scored):
 
 
 @frozen(kw_only=True)
-class ProsodyPrediction(_Scored):
+class ProsodyPrediction(Scored):
     """One unit or window of speech."""
 
     time: TimeInterval
@@ -228,7 +100,7 @@ class ProsodyPrediction(_Scored):
 
 
 @frozen(kw_only=True)
-class LanguagePrediction(_Scored):
+class LanguagePrediction(Scored):
     """One unit of text."""
 
     score_fields: ClassVar[tuple[str, ...]] = ("emotions", "sentiment", "toxicity")
@@ -252,7 +124,7 @@ class LanguagePrediction(_Scored):
 
 
 @frozen(kw_only=True)
-class NerPrediction(_Scored):
+class NerPrediction(Scored):
     """One named entity."""
 
     entity: str
@@ -278,7 +150,7 @@ class NerPrediction(_Scored):
 
 
 @frozen(kw_only=True)
-class FacemeshPrediction(_Scored):
+class FacemeshPrediction(Scored):
     """One set of face landmarks."""
 
     emotions: RawScores
@@ -528,7 +400,7 @@ class Predictions(Sequence[SourcePredictions]):
                             problem.message, path=f"{path}.{name}{problem.path[1:]}"
                         ) from None
 
-    def _walk(self) -> Iterator[tuple[str, _Scored]]:
+    def _walk(self) -> Iterator[tuple[str, Scored]]:
         for s, source in enumerate(self._sources):
             for f, file in enumerate(source.files):
                 here = f"$[{s}].results.predictions[{f}].models"
@@ -564,13 +436,3 @@ class Predictions(Sequence[SourcePredictions]):
 
     def __repr__(self) -> str:
         return f"Predictions({len(self)} sources, {len(self.body)} bytes)"
-
-
-def scan_error(problem: Exception, what: str) -> DecodeError:
-    """Turn an error of the scanner into ours, with its path."""
-    text = str(problem)
-    message, found, path = text.partition(" - at `")
-    if not found or not isinstance(problem, msgspec.ValidationError):
-        return DecodeError(f"{what}: {text}")
-    path = path.rstrip("`")
-    return DecodeError(f"{what}: {message} at {path}", path=path)

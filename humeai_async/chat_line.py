@@ -1,0 +1,249 @@
+"""The connections of one chat, one after the other.
+
+A `ChatLine` opens a connection, and a new one that resumes the chat group when it is lost; it
+keeps what a new connection must begin with. No task runs behind it: whoever receives also
+reconnects. Messages are bytes here; what they mean, the chat's socket above knows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anyio
+from attrs import evolve
+
+from humeai_async import catalog, codec
+from humeai_async.endpoint import QueryValue, fill
+from humeai_async.errors import (
+    APIConnectionError,
+    ChatClosedError,
+    ClientClosedError,
+    HumeError,
+)
+from humeai_async.reconnect import describe, may_resume, may_try_again, pause_before, remember
+from humeai_async.session import Session
+from humeai_async.settings import Reconnect
+from humeai_async.sockets import LOST, NORMAL, Closed, Socket
+from humeai_async.types.chat import PauseAssistantMessage, SessionSettings
+from humeai_async.types.chat_settings import ConnectSettings
+
+logger = logging.getLogger("humeai_async.chat")
+
+Opening = Callable[[], tuple[bytes, ...]]
+"""Gives the messages that a connection begins with."""
+
+
+class ChatLine:
+    """What carries a chat's messages.
+
+    Args:
+        session: Opens the connections.
+        query: Query of the handshake, without the settings.
+        settings: Session settings to begin with.
+        reconnect: How to resume the chat; `None` for never.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        query: Mapping[str, QueryValue],
+        settings: ConnectSettings,
+        reconnect: Reconnect | None,
+    ) -> None:
+        self.group_id: str | None = None
+        """Chat group to resume, once it is known."""
+        self.is_paused = False
+        """Whether the assistant is to be silent."""
+        self.end: Closed | None = None
+        """How the chat ended."""
+        self.cause: HumeError | None = None
+        """Why it could not be resumed."""
+        self._session = session
+        self._query = query
+        self._settings = settings
+        self._reconnect = reconnect
+        self._kept = remember({}, _without_handshake(settings))
+        self._socket: Socket | None = None
+        self._opened_at: float | None = None
+        self._tries = 0
+        self._coming_back: anyio.CancelScope | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection now, as far as is known."""
+        return self._socket is not None and self.end is None
+
+    async def open(self) -> None:
+        """Open the first connection.
+
+        Raises:
+            ChatClosedError: That was done before.
+        """
+        if self._opened_at is not None or self.end is not None:
+            raise ChatClosedError(
+                "a chat is opened once; call connect again for another", close_code=None
+            )
+        # The key of a language model goes out as a message: URLs end up in logs.
+        settings = evolve(self._settings, language_model_api_key=None)
+        query = {**self._query, **dict(settings.to_query())}
+        self._socket = await self._open(self._session, query, self._first_messages)
+
+    async def receive(self) -> bytes | Closed:
+        """Wait for the next message, on a new connection if need be; one task at a time.
+
+        Returns:
+            The message, or how the chat ended.
+
+        Raises:
+            ClientClosedError: The client was closed.
+            ChatClosedError: The chat was never opened.
+        """
+        while True:
+            if self.end is not None:
+                await self.aclose()
+                return self.end
+            if self._opened_at is None:
+                raise _unopened()
+            if self._socket is None:
+                await self._come_back()
+                continue
+            got = await self._socket.receive()
+            if isinstance(got, bytes):
+                return got
+            self._judge(got)
+
+    async def send(self, message: bytes) -> None:
+        """Send a message.
+
+        Raises:
+            ChatClosedError: The chat is over, or was never opened.
+            APIConnectionError: There is no connection at the moment, or it broke.
+        """
+        self.check_open()
+        if self._socket is None:
+            raise APIConnectionError("the connection was lost and is not resumed yet")
+        await self._socket.send(message)
+
+    def check_open(self) -> None:
+        """Refuse to send where nothing can be sent any more.
+
+        Raises:
+            ChatClosedError: The chat is over, or was never opened.
+        """
+        if self.end is not None:
+            raise ChatClosedError(
+                f"the chat is over ({describe(self.end)}); nothing was sent",
+                close_code=self.end.code,
+                reason=self.end.reason,
+            )
+        if self._opened_at is None:
+            raise _unopened()
+
+    def keep(self, settings: Mapping[str, Any]) -> None:
+        """Keep session settings for a new connection to begin with."""
+        self._kept = remember(self._kept, settings)
+
+    async def aclose(self) -> None:
+        """End the chat and close the connection; a second call does nothing."""
+        if self.end is None:
+            self.end = Closed(NORMAL)
+        if self._coming_back is not None:
+            self._coming_back.cancel()
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            await socket.aclose()
+
+    def _judge(self, closed: Closed) -> None:
+        """Decide what the end of a connection means for the chat."""
+        self._socket = None
+        if self.end is not None:
+            return
+        if self._reconnect is None or not may_resume(closed.code):
+            self.end = closed
+            return
+        logger.info("the chat's connection ended (%d), resuming", closed.code)
+        assert self._opened_at is not None  # noqa: S101 - a connection that ended was opened
+        if anyio.current_time() - self._opened_at >= self._reconnect.steady:
+            self._tries = 0
+
+    async def _come_back(self) -> None:
+        """Resume the chat on a new connection; end it where that cannot help."""
+        assert self._reconnect is not None  # noqa: S101 - else the chat had ended
+        with anyio.CancelScope() as scope:
+            # Closing the chat must not wait for this.
+            self._coming_back = scope
+            try:
+                await self._try_to_come_back(self._reconnect)
+            finally:
+                self._coming_back = None
+
+    async def _try_to_come_back(self, reconnect: Reconnect) -> None:
+        once = self._session.with_settings(retry=evolve(self._session.retry, attempts=1))
+        query = dict(self._query)
+        if self.group_id is not None:
+            query["resumed_chat_group_id"] = self.group_id
+        while (pause := pause_before(reconnect, self._tries)) is not None:
+            self._tries += 1
+            await anyio.sleep(pause)
+            try:
+                self._socket = await self._open(once, query, self._kept_messages)
+            except ClientClosedError:
+                self.end = Closed(LOST, "the client was closed")
+                raise
+            except HumeError as problem:
+                self.cause = problem
+                if not may_try_again(problem):
+                    self.end = Closed(LOST, "resuming it was refused")
+                    return
+            else:
+                self.cause = None
+                logger.info("the chat was resumed at try %d", self._tries)
+                return
+        self.end = Closed(LOST, f"not resumed in {self._tries} tries")
+
+    async def _open(
+        self, session: Session, query: Mapping[str, QueryValue], opening: Opening
+    ) -> Socket:
+        """Open a connection and send what must go first on it."""
+        socket = await session.open_socket(fill(catalog.CHAT_CONNECT, query=query))
+        try:
+            sent: tuple[bytes, ...] = ()
+            # Once more where another task changed the settings meanwhile.
+            while sent != (due := opening()):
+                for message in due:
+                    await socket.send(message)
+                sent = due
+        except BaseException:
+            await socket.aclose(wait=False)
+            raise
+        self._opened_at = anyio.current_time()
+        return socket
+
+    def _first_messages(self) -> tuple[bytes, ...]:
+        key = self._settings.language_model_api_key
+        if key is None:
+            return ()
+        return (codec.encode(SessionSettings(language_model_api_key=key)),)
+
+    def _kept_messages(self) -> tuple[bytes, ...]:
+        messages: list[bytes] = []
+        if self._kept:
+            messages.append(codec.encode({"type": "session_settings", **self._kept}))
+        if self.is_paused:
+            messages.append(codec.encode(PauseAssistantMessage()))
+        return tuple(messages)
+
+
+def _without_handshake(settings: ConnectSettings) -> dict[str, Any]:
+    plain: dict[str, Any] = codec.to_plain(settings)
+    plain.pop("event_limit", None)
+    return plain
+
+
+def _unopened() -> ChatClosedError:
+    return ChatClosedError(
+        "the chat is not open: write `async with hume.chat.connect(...) as chat:`",
+        close_code=None,
+    )

@@ -1,0 +1,272 @@
+"""`ChatSocket`: one conversation with EVI, as typed events out and in.
+
+It puts types on the messages that a `ChatLine` carries, keeps the chat's ids, and says how the
+chat ended. It knows neither URLs nor credentials nor aiohttp; `chat.connect` makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+
+from humeai_async import codec
+from humeai_async.chat_line import ChatLine
+from humeai_async.errors import APIConnectionError, ChatClosedError, InvalidArgumentError
+from humeai_async.plain import is_object
+from humeai_async.reconnect import CLEAN, ENDINGS, describe
+from humeai_async.sockets import LARGEST_MESSAGE, NORMAL, Closed
+from humeai_async.types.chat import (
+    AssistantInput,
+    AudioInput,
+    ChatMetadata,
+    ClientEvent,
+    PauseAssistantMessage,
+    ResumeAssistantMessage,
+    ServerEvent,
+    SessionSettings,
+    ToolErrorMessage,
+    ToolResponseMessage,
+    UserInput,
+    WebSocketError,
+)
+
+_SETTINGS = "session_settings"
+
+
+class ChatSocket:
+    """A chat with EVI: send on it, iterate over it.
+
+    ```python
+    async with hume.chat.connect(config_id="...") as chat:
+        await chat.send_text("Will it rain in Porto tomorrow?")
+        async for event in chat:
+            match event:
+                case AssistantMessage():
+                    print(event.message.content)
+                case AudioOutput():
+                    play(event.audio)
+                case AssistantEnd():
+                    break
+    ```
+
+    Tasks may send while another one iterates. The iteration ends when the chat does in good
+    order, by either side or by an error event that ends it (which is delivered first); any
+    other end raises `ChatClosedError`. A message that is not what Hume promises raises
+    `DecodeError`; the chat is still open then, and a new `async for` goes on after it.
+
+    When the connection is lost the iteration waits, resumes the chat group, and goes on; a
+    new `ChatMetadata` event tells. Until then audio is dropped (`send_audio` returns `False`),
+    settings and pauses are kept and go out first on the new connection, and all else raises
+    `APIConnectionError`. What was under way when the connection broke may be lost. Nobody
+    notices a lost connection, or resumes it, but the one who iterates.
+
+    Args:
+        line: What carries the messages.
+    """
+
+    def __init__(self, line: ChatLine) -> None:
+        self.chat_id: str | None = None
+        """Chat UUID; known once the first event, `ChatMetadata`, was read."""
+        self.chat_group_id: str | None = None
+        """Conversation; give it as `resumed_chat_group_id` to go on with it later."""
+        self._line = line
+        self._reading = anyio.Lock()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection now, as far as is known."""
+        return self._line.is_connected
+
+    @property
+    def close_code(self) -> int | None:
+        """Code with which the chat ended; `None` while it goes on."""
+        return None if self._line.end is None else self._line.end.code
+
+    @property
+    def close_reason(self) -> str:
+        """Reason with which the chat ended, or empty."""
+        return "" if self._line.end is None else self._line.end.reason
+
+    async def __aenter__(self) -> Self:
+        await self._line.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ServerEvent:
+        async with self._reading:
+            got = await self._line.receive()
+            if isinstance(got, Closed):
+                raise self._ended(got)
+            return self._take(got)
+
+    async def send(self, event: ClientEvent | Mapping[str, Any]) -> None:
+        """Send any message.
+
+        Args:
+            event: The message, or a dict with its `type` and fields.
+
+        Raises:
+            InvalidArgumentError: It has no type, or is over 16 MiB.
+            ChatClosedError: The chat is over, or not open yet.
+            APIConnectionError: There is no connection at the moment, or it broke.
+        """
+        plain = codec.to_plain(event)
+        if not is_object(plain) or not isinstance(plain.get("type"), str):
+            raise InvalidArgumentError("a message needs a type", field="event")
+        message = codec.encode(plain)
+        if len(message) > LARGEST_MESSAGE:
+            raise InvalidArgumentError(
+                f"the message has {len(message)} bytes; {LARGEST_MESSAGE} are allowed",
+                field="event",
+            )
+        self._line.check_open()
+        if plain["type"] == _SETTINGS:
+            self._line.keep(plain)
+            if not self.is_connected:
+                return
+        await self._line.send(message)
+
+    async def send_text(self, text: str) -> None:
+        """Say something as the user, in writing.
+
+        Args:
+            text: What the user says; not empty.
+        """
+        await self.send(UserInput(text=_filled(text, "text")))
+
+    async def speak(self, text: str) -> None:
+        """Have the assistant say something word for word.
+
+        Args:
+            text: What it says; not empty.
+        """
+        await self.send(AssistantInput(text=_filled(text, "text")))
+
+    async def send_audio(self, audio: bytes) -> bool:
+        """Say something as the user, as sound.
+
+        Args:
+            audio: About 20 ms of sound, at speaking pace: Hume refuses whole recordings. Raw
+                audio needs its format in the session settings first; containers do not.
+
+        Returns:
+            Whether it was sent: sound is dropped while the connection is being resumed, for
+            it would come too late.
+        """
+        if not audio:
+            raise InvalidArgumentError("audio must not be empty", field="audio")
+        self._line.check_open()
+        if not self.is_connected:
+            return False
+        try:
+            await self.send(AudioInput.from_bytes(audio))
+        except APIConnectionError:
+            return False
+        return True
+
+    async def send_settings(self, settings: SessionSettings | Mapping[str, Any]) -> None:
+        """Change the running session.
+
+        Args:
+            settings: What changes; the rest stays. Kept for resumptions, all but a context
+                for one message only.
+        """
+        if isinstance(settings, Mapping):
+            settings = {**settings, "type": _SETTINGS}
+        await self.send(settings)
+
+    async def send_tool_response(self, tool_call_id: str, content: str) -> None:
+        """Answer a `ToolCallMessage` with the tool's result.
+
+        Args:
+            tool_call_id: Id from the call.
+            content: The result, for the language model.
+        """
+        call = _filled(tool_call_id, "tool_call_id")
+        await self.send(ToolResponseMessage(tool_call_id=call, content=content))
+
+    async def send_tool_error(
+        self,
+        tool_call_id: str,
+        error: str,
+        *,
+        content: str | None = None,
+        code: str | None = None,
+        level: str | None = None,
+    ) -> None:
+        """Answer a `ToolCallMessage` with the tool's failure.
+
+        Args:
+            tool_call_id: Id from the call.
+            error: What went wrong, for developers.
+            content: What went wrong, for the language model.
+            code: Code of the error.
+            level: How bad it is: `warn`.
+        """
+        call = _filled(tool_call_id, "tool_call_id")
+        await self.send(
+            ToolErrorMessage(
+                tool_call_id=call, error=error, content=content, code=code, level=level
+            )
+        )
+
+    async def pause(self) -> None:
+        """Keep the assistant from answering until `resume`; it goes on listening."""
+        await self._set_paused(PauseAssistantMessage(), is_paused=True)
+
+    async def resume(self) -> None:
+        """Let the assistant answer again."""
+        await self._set_paused(ResumeAssistantMessage(), is_paused=False)
+
+    async def aclose(self) -> None:
+        """End the chat and close the connection; a second call does nothing."""
+        await self._line.aclose()
+
+    async def _set_paused(self, event: ClientEvent, *, is_paused: bool) -> None:
+        self._line.check_open()
+        self._line.is_paused = is_paused
+        if self.is_connected:
+            await self.send(event)
+
+    def _take(self, message: bytes) -> ServerEvent:
+        """Read one message, and learn from it what resuming will need."""
+        event = codec.decode(ServerEvent, message)
+        if isinstance(event, ChatMetadata):
+            self.chat_id, self.chat_group_id = event.chat_id, event.chat_group_id
+            self._line.group_id = event.chat_group_id
+        elif isinstance(event, WebSocketError) and event.code in ENDINGS:
+            self._line.end = Closed(NORMAL, event.slug)
+        return event
+
+    def _ended(self, end: Closed) -> Exception:
+        """Return what the iteration over a chat that is over ends with."""
+        if end.code in CLEAN:
+            return StopAsyncIteration()
+        error = ChatClosedError(
+            f"the chat was closed: {describe(end)}", close_code=end.code, reason=end.reason
+        )
+        error.__cause__ = self._line.cause
+        return error
+
+    def __repr__(self) -> str:
+        state = "open" if self.close_code is None else f"closed: {self.close_code}"
+        return f"ChatSocket(chat_id={self.chat_id!r}, {state})"
+
+
+def _filled(text: str, field_name: str) -> str:
+    if not text:
+        raise InvalidArgumentError(f"{field_name} must not be empty", field=field_name)
+    return text

@@ -1,0 +1,63 @@
+"""Arguments checked before anything is sent.
+
+Each function refuses one kind of bad argument with an `InvalidArgumentError` that names it.
+They know no endpoint; ids that go into a path are checked by `endpoint.py`. The resources and
+`pages.py` call them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from humeai_async.errors import InvalidArgumentError
+
+MOST_SOURCES = 100
+"""URLs, texts or files in one job at most, each kind by itself, as Hume documents it."""
+
+
+def check_number(name: str, value: int, *, least: int, most: int | None = None) -> None:
+    """Refuse what is not a whole number within its range.
+
+    Raises:
+        InvalidArgumentError: `field` names the argument.
+    """
+    if type(value) is not int or value < least or (most is not None and value > most):
+        reach = f"{least} or more" if most is None else f"from {least} to {most}"
+        raise InvalidArgumentError(f"{name} must be {reach}, not {value!r}", field=name)
+
+
+def check_text(name: str, value: object) -> None:
+    """Refuse what is not a text, or an empty one.
+
+    Raises:
+        InvalidArgumentError: `field` names the argument.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidArgumentError(f"{name} must be a text that says something", field=name)
+
+
+def check_sources(**sources: Sequence[object] | None) -> None:
+    """Refuse a job without sources, with too many, or with one text in place of a list.
+
+    Args:
+        sources: All arguments that a job's sources may come in, by name.
+
+    Raises:
+        InvalidArgumentError: `field` names the argument.
+    """
+    if not any(sources.values()):
+        names = ", ".join(sources)
+        raise InvalidArgumentError(
+            f"a job needs at least one source: give any of {names}", field=next(iter(sources))
+        )
+    for name, given in sources.items():
+        if isinstance(given, (str, bytes)):
+            raise InvalidArgumentError(f"{name} is a list; put [] around it", field=name)
+        if given is not None and len(given) > MOST_SOURCES:
+            raise InvalidArgumentError(
+                f"{name} has {len(given)} entries and a job takes {MOST_SOURCES}; split them "
+                "over several jobs, or let hume.batch.predict do so",
+                field=name,
+            )
+        if name != "files" and not all(isinstance(one, str) and one for one in given or ()):
+            raise InvalidArgumentError(f"{name} must hold non-empty texts only", field=name)

@@ -1,0 +1,226 @@
+"""The nine verbs that configs, prompts and tools share.
+
+A versioned resource is its endpoints and the two verbs whose arguments differ: `create` and
+`create_version`, which the subclasses write out. Nothing here knows which resource it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+from attrs import frozen
+
+from humeai_async.checks import check_text
+from humeai_async.endpoint import Endpoint, fill
+from humeai_async.pages import Pages, numbered
+from humeai_async.resources._base import Resource
+from humeai_async.types.evi import NameRequest, VersionDescriptionRequest
+
+T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class VersionedEndpoints(Generic[T]):
+    """The endpoints of one versioned resource."""
+
+    list: Endpoint[Any]
+    create: Endpoint[T]
+    list_versions: Endpoint[Any]
+    create_version: Endpoint[T]
+    delete: Endpoint[None]
+    update_name: Endpoint[None]
+    get_version: Endpoint[T]
+    delete_version: Endpoint[None]
+    update_description: Endpoint[T]
+
+
+class VersionedResource(Resource, Generic[T]):
+    """Configs, prompts or tools: things with a name and numbered versions from 0 up."""
+
+    __slots__ = ()
+
+    _endpoints: VersionedEndpoints[T]
+
+    def list(
+        self,
+        *,
+        page_number: int = 0,
+        page_size: int | None = None,
+        restrict_to_most_recent: bool | None = None,
+        name: str | None = None,
+        prefetch: int = 0,
+    ) -> Pages[T]:
+        """List them, the newest version of each.
+
+        Costs one request a page.
+
+        Args:
+            page_number: Page to begin with; the first is 0.
+            page_size: Items a page, 1 to 100; Hume takes 10 if left out.
+            restrict_to_most_recent: Only the newest version of each, which is what Hume does if
+                it is left out; false lists every version.
+            name: Only those of this name.
+            prefetch: Pages to fetch ahead, once their number is known.
+
+        Returns:
+            Pages of items.
+
+        Raises:
+            InvalidArgumentError: A number is out of range.
+
+        Source: https://dev.hume.ai/reference/empathic-voice-interface-evi/configs/list-configs
+        (and likewise `prompts/list-prompts`, `tools/list-tools`)
+        """
+        query = {"restrict_to_most_recent": restrict_to_most_recent, "name": name}
+        return numbered(
+            self._session,
+            fill(self._endpoints.list, query=query),
+            page_number=page_number,
+            page_size=page_size,
+            prefetch=prefetch,
+        )
+
+    def list_versions(
+        self,
+        id: str,
+        *,
+        page_number: int = 0,
+        page_size: int | None = None,
+        restrict_to_most_recent: bool = False,
+        prefetch: int = 0,
+    ) -> Pages[T]:
+        """List the versions of one.
+
+        Hume itself takes `restrict_to_most_recent` as true here too, and then lists the newest
+        version only; this method sends false unless told otherwise.
+
+        Costs one request a page.
+
+        Args:
+            id: Its UUID.
+            page_number: Page to begin with; the first is 0.
+            page_size: Items a page, 1 to 100; Hume takes 10 if left out.
+            restrict_to_most_recent: Only the newest version.
+            prefetch: Pages to fetch ahead, once their number is known.
+
+        Returns:
+            Pages of versions.
+
+        Raises:
+            InvalidArgumentError: The id cannot be one, or a number is out of range.
+
+        Source:
+        https://dev.hume.ai/reference/empathic-voice-interface-evi/configs/list-config-versions
+        (and likewise `prompts/list-prompt-versions`, `tools/list-tool-versions`)
+        """
+        query = {"restrict_to_most_recent": restrict_to_most_recent}
+        return numbered(
+            self._session,
+            fill(self._endpoints.list_versions, id, query=query),
+            page_number=page_number,
+            page_size=page_size,
+            prefetch=prefetch,
+        )
+
+    async def delete(self, id: str) -> None:
+        """Delete it with all its versions.
+
+        Costs one request. Through the gateway an answer without a body never arrives: an
+        `APITimeoutError` with `outcome_unknown` then probably means that it worked.
+
+        Args:
+            id: Its UUID.
+
+        Raises:
+            NotFoundError: There is none of that id; with `outcome_unknown`, an earlier attempt
+                of this very call may have deleted it.
+
+        Source: https://dev.hume.ai/reference/empathic-voice-interface-evi/configs/delete-config
+        (and likewise `prompts/delete-prompt`, `tools/delete-tool`)
+        """
+        await self._session.call(fill(self._endpoints.delete, id))
+
+    async def update_name(self, id: str, *, name: str) -> None:
+        """Give it another name, for all its versions.
+
+        Costs one request. Hume answers with an empty body or plain text, never with the
+        object; through the gateway an empty answer may never arrive (`APITimeoutError` with
+        `outcome_unknown`).
+
+        Args:
+            id: Its UUID.
+            name: The new name, unique in the account.
+
+        Raises:
+            InvalidArgumentError: The id cannot be one, or the name is empty.
+
+        Source:
+        https://dev.hume.ai/reference/empathic-voice-interface-evi/configs/update-config-name
+        (and likewise `prompts/update-prompt-name`, `tools/update-tool-name`)
+        """
+        check_text("name", name)
+        body = NameRequest(name=name)
+        await self._session.call(fill(self._endpoints.update_name, id, body=body))
+
+    async def get_version(self, id: str, version: int) -> T:
+        """Fetch one version.
+
+        Costs one request.
+
+        Args:
+            id: Its UUID.
+            version: Number of the version; the first is 0.
+
+        Raises:
+            InvalidArgumentError: The id cannot be one, or the version is below 0.
+
+        Source:
+        https://dev.hume.ai/reference/empathic-voice-interface-evi/configs/get-config-version
+        (and likewise `prompts/get-prompt-version`, `tools/get-tool-version`)
+        """
+        return await self._session.call(fill(self._endpoints.get_version, id, version))
+
+    async def delete_version(self, id: str, version: int) -> None:
+        """Delete one version.
+
+        Costs one request. Through the gateway an answer without a body never arrives: an
+        `APITimeoutError` with `outcome_unknown` then probably means that it worked.
+
+        Args:
+            id: Its UUID.
+            version: Number of the version; the first is 0.
+
+        Raises:
+            InvalidArgumentError: The id cannot be one, or the version is below 0.
+
+        Source:
+        https://dev.hume.ai/reference/empathic-voice-interface-evi/configs/delete-config-version
+        (and likewise `prompts/delete-prompt-version`, `tools/delete-tool-version`)
+        """
+        await self._session.call(fill(self._endpoints.delete_version, id, version))
+
+    async def update_description(
+        self, id: str, version: int, *, version_description: str | None
+    ) -> T:
+        """Give one version another description.
+
+        Costs one request.
+
+        Args:
+            id: Its UUID.
+            version: Number of the version; the first is 0.
+            version_description: The new description; `None` is sent as null.
+
+        Returns:
+            The version with its new description.
+
+        Raises:
+            InvalidArgumentError: The id cannot be one, or the version is below 0.
+
+        Source:
+        https://dev.hume.ai/reference/empathic-voice-interface-evi/configs/update-config-description
+        (and likewise `prompts/update-prompt-description`, `tools/update-tool-description`)
+        """
+        body = VersionDescriptionRequest(version_description=version_description)
+        call = fill(self._endpoints.update_description, id, version, body=body)
+        return await self._session.call(call)

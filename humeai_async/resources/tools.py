@@ -1,0 +1,111 @@
+"""EVI tools: functions that the language model may ask the caller to run, in versions.
+
+Only what tools do not share with configs and prompts stands here: what one is made of. It
+knows nothing of how calls are made.
+"""
+
+from __future__ import annotations
+
+from humeai_async import catalog
+from humeai_async.checks import check_text
+from humeai_async.endpoint import fill
+from humeai_async.resources._versioned import VersionedEndpoints, VersionedResource
+from humeai_async.types.evi import Tool, ToolRequest
+
+
+class Tools(VersionedResource[Tool]):
+    """The category "Tools" of the documented table.
+
+    Source: https://dev.hume.ai/reference/empathic-voice-interface-evi/tools/list-tools
+    """
+
+    __slots__ = ()
+
+    _endpoints = VersionedEndpoints(
+        list=catalog.TOOLS_LIST,
+        create=catalog.TOOLS_CREATE,
+        list_versions=catalog.TOOLS_LIST_VERSIONS,
+        create_version=catalog.TOOLS_CREATE_VERSION,
+        delete=catalog.TOOLS_DELETE,
+        update_name=catalog.TOOLS_UPDATE_NAME,
+        get_version=catalog.TOOLS_GET_VERSION,
+        delete_version=catalog.TOOLS_DELETE_VERSION,
+        update_description=catalog.TOOLS_UPDATE_DESCRIPTION,
+    )
+
+    async def create(
+        self,
+        *,
+        name: str,
+        parameters: str,
+        version_description: str | None = None,
+        description: str | None = None,
+        fallback_content: str | None = None,
+    ) -> Tool:
+        """Make a tool; it begins with version 0.
+
+        Costs one request.
+
+        Args:
+            name: Name of the function, unique in the account.
+            parameters: JSON Schema of the function's arguments, as text: `json.dumps(schema)`.
+            version_description: Note on version 0.
+            description: What it does; the language model reads it to know when to call.
+            fallback_content: Text for the language model if the tool fails.
+
+        Returns:
+            The tool as made.
+
+        Raises:
+            InvalidArgumentError: `name` is empty, or `parameters` is no text.
+
+        Source: https://dev.hume.ai/reference/empathic-voice-interface-evi/tools/create-tool
+        """
+        check_text("name", name)
+        check_text("parameters", parameters)
+        request = ToolRequest(
+            name=name,
+            parameters=parameters,
+            version_description=version_description,
+            description=description,
+            fallback_content=fallback_content,
+        )
+        return await self._session.call(fill(catalog.TOOLS_CREATE, body=request))
+
+    async def create_version(
+        self,
+        id: str,
+        *,
+        parameters: str,
+        version_description: str | None = None,
+        description: str | None = None,
+        fallback_content: str | None = None,
+    ) -> Tool:
+        """Make a new version of a tool.
+
+        Costs one request.
+
+        Args:
+            id: Tool UUID.
+            parameters: JSON Schema of the function's arguments, as text.
+            version_description: Note on this version.
+            description: What it does.
+            fallback_content: Text for the language model if the tool fails.
+
+        Returns:
+            The new version.
+
+        Raises:
+            InvalidArgumentError: The id cannot be one, or `parameters` is no text.
+
+        Source:
+        https://dev.hume.ai/reference/empathic-voice-interface-evi/tools/create-tool-version
+        """
+        check_text("parameters", parameters)
+        request = ToolRequest(
+            parameters=parameters,
+            version_description=version_description,
+            description=description,
+            fallback_content=fallback_content,
+        )
+        return await self._session.call(fill(catalog.TOOLS_CREATE_VERSION, id, body=request))

@@ -1,0 +1,223 @@
+"""One WebSocket: messages out, messages in, and how it ended.
+
+Everything that aiohttp says about the end of a connection becomes a `Closed` with a code, be
+it a close frame, a lost connection or a heartbeat that nobody answered. Nothing here knows an
+endpoint, a credential or a message's meaning; the transport opens sockets, the chat uses them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import aiohttp
+import anyio
+from attrs import frozen
+
+from humeai_async.errors import APIConnectionError, ClientClosedError
+from humeai_async.wire import Request, Response
+
+__all__ = ["LARGEST_MESSAGE", "AiohttpSocket", "Closed", "Socket", "open_socket", "read_refusal"]
+
+LARGEST_MESSAGE = 16 * 1024 * 1024
+"""Bytes of one message, either way: what Hume documents for the chat."""
+HEARTBEAT = 20.0
+"""Seconds of silence before a ping; half of it later an unanswered one ends the socket."""
+CLOSE_WAIT = 5.0
+"""Seconds to wait for the server's half of the closing handshake."""
+
+NORMAL = 1000
+NO_CODE = 1005
+"""The server's close frame held no code."""
+LOST = 1006
+"""The connection ended without a close frame."""
+
+_SWITCHING = 101
+_LARGEST_REFUSAL = 1 << 16
+
+
+@frozen
+class Closed:
+    """How a socket ended."""
+
+    code: int
+    """Close code; 1005 if the server gave none, 1006 if the connection was lost."""
+    reason: str = ""
+    """The server's words, or ours for 1006."""
+
+
+class Socket(Protocol):
+    """What the chat needs: tests may put a scripted one in its place."""
+
+    async def send(self, message: bytes) -> None:
+        """Send one text message."""
+
+    async def receive(self) -> bytes | Closed:
+        """Wait for the next message, or learn how the socket ended."""
+        ...
+
+    async def aclose(self, *, wait: bool = True) -> None:
+        """Close it."""
+
+
+class AiohttpSocket:
+    """A socket on aiohttp.
+
+    Args:
+        socket: The open socket.
+        owner: Session made for this socket alone; it is closed with it.
+        forget: Told when the socket has let go of everything.
+    """
+
+    def __init__(
+        self,
+        socket: aiohttp.ClientWebSocketResponse,
+        owner: aiohttp.ClientSession,
+        forget: Callable[[AiohttpSocket], None],
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        """Loop that the socket lives on."""
+        self._socket = socket
+        self._owner = owner
+        self._forget = forget
+        self._closed: Closed | None = None
+        self._is_left = False
+        self._is_cut = False
+
+    async def send(self, message: bytes) -> None:
+        """Send one text message; tasks may send at the same time.
+
+        Raises:
+            APIConnectionError: The connection is gone; whether the message arrived is unknown.
+        """
+        try:
+            await self._socket.send_frame(message, aiohttp.WSMsgType.TEXT)
+        except (aiohttp.ClientError, OSError, RuntimeError):
+            pass
+        else:
+            return
+        raise APIConnectionError(
+            "the connection broke while a message was sent", outcome_unknown=True
+        )
+
+    async def receive(self) -> bytes | Closed:
+        """Wait for the next message; one task at a time.
+
+        Raises:
+            ClientClosedError: The client was closed.
+        """
+        if self._closed is None:
+            message = await self._socket.receive()
+            if message.type is aiohttp.WSMsgType.TEXT:
+                return str(message.data).encode()
+            if message.type is aiohttp.WSMsgType.BINARY:
+                return bytes(message.data)
+            self._closed = Closed(NORMAL) if self._is_left else _how_closed(message)
+            if not self._is_left:
+                await self._release()
+        if self._is_cut:
+            raise ClientClosedError("the client was closed while the socket was open")
+        return self._closed
+
+    async def aclose(self, *, wait: bool = True) -> None:
+        """Close it with code 1000; a second call does nothing.
+
+        Args:
+            wait: Whether to wait some seconds for the server's half of the handshake.
+        """
+        if self._is_left:
+            return
+        self._is_left = True
+        try:
+            # aiohttp drops the connection when its close is cancelled.
+            with anyio.move_on_after(CLOSE_WAIT if wait else 0):
+                await self._socket.close()
+        finally:
+            await self._release()
+
+    async def cut(self) -> None:
+        """Close it because the client is closed; whoever receives gets an error."""
+        self._is_cut = True
+        await self.aclose(wait=False)
+
+    async def _release(self) -> None:
+        # Shielded: a cancelled task must not leave the connection behind.
+        with anyio.CancelScope(shield=True):
+            await self._owner.close()
+        self._forget(self)
+
+
+def _how_closed(message: aiohttp.WSMessage) -> Closed:
+    """Read aiohttp's last message of a socket that the other side, or an error, ended."""
+    if message.type is aiohttp.WSMsgType.CLOSE:
+        return Closed(int(message.data or NO_CODE), str(message.extra or ""))
+    if message.type is aiohttp.WSMsgType.ERROR:
+        problem: Any = message.data
+        if isinstance(problem, aiohttp.WebSocketError):
+            return Closed(int(problem.code), str(problem.args[1]))
+        if isinstance(problem, TimeoutError):
+            return Closed(LOST, "the server did not answer a ping")
+    return Closed(LOST, "the connection was lost")
+
+
+class _RefusedError(Exception):
+    """The handshake was answered with something else than a socket."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+async def read_refusal(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Read an answer that is no handshake, before aiohttp drops its body or follows it.
+
+    aiohttp follows redirects of handshakes with all headers of ours, the key included, and
+    offers no setting against it; a middleware sees the answer first.
+    """
+    response = await handler(request)
+    if response.status == _SWITCHING:
+        return response
+    body = b""
+    while len(body) < _LARGEST_REFUSAL and (chunk := await response.content.read(1 << 14)):
+        body += chunk
+    response.close()
+    raise _RefusedError(Response(response.status, response.headers, body))
+
+
+async def open_socket(
+    owner: aiohttp.ClientSession, request: Request, forget: Callable[[AiohttpSocket], None]
+) -> AiohttpSocket | Response:
+    """Make the handshake.
+
+    Args:
+        owner: Session for this socket alone, with `read_refusal` among its middlewares; it is
+            closed with the socket, or here if there is none.
+        request: URL (`https` stands for `wss`) and headers.
+        forget: Told when the socket has let go of everything.
+
+    Returns:
+        The socket, or the answer that refused it.
+
+    Raises:
+        APIConnectionError: The server's handshake is wrong. aiohttp's own errors pass.
+    """
+    try:
+        socket = await owner.ws_connect(
+            request.url,
+            headers=request.headers,
+            heartbeat=HEARTBEAT,
+            max_msg_size=LARGEST_MESSAGE,
+            timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_WAIT),
+        )
+        return AiohttpSocket(socket, owner, forget)
+    except BaseException as problem:
+        with anyio.CancelScope(shield=True):
+            await owner.close()
+        if isinstance(problem, _RefusedError):
+            return problem.response
+        if not isinstance(problem, aiohttp.WSServerHandshakeError):
+            raise
+    raise APIConnectionError("the server's answer is not the handshake of a WebSocket")

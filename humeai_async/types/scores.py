@@ -1,0 +1,155 @@
+"""Lists of named scores, left as a slice of the body until somebody reads them.
+
+A body of predictions is mostly scores: 48 names and numbers for every face in every frame.
+`Scores` looks like a sequence of pairs and is made of such a slice; `Scored` puts it into the
+fields of the predictions' classes. The scanner is msgspec, which only this module,
+`predictions.py` and `codec.py` know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, overload
+
+import msgspec
+from attrs import frozen
+
+from humeai_async.errors import DecodeError
+
+
+class Score(NamedTuple):
+    """One named number, such as `("Joy", 0.73)`."""
+
+    name: str
+    """Label: one of the 48 expressions (53 for language), an action unit, a level."""
+    score: float
+    """Mostly 0 to 1, but it may lie outside."""
+
+
+class _WireScore(msgspec.Struct, frozen=True, gc=False):
+    name: str
+    score: float
+
+
+_scores_decoder = msgspec.json.Decoder(list[_WireScore])
+
+
+class Scores(Sequence[Score]):
+    """A list of named scores in the service's order, read from the body on first touch.
+
+    Works as a sequence of `(name, score)` pairs and as a lookup by name:
+    `face.emotions["Joy"]`.
+    """
+
+    __slots__ = ("_pairs", "_raw")
+
+    def __init__(self, pairs: Iterable[tuple[str, float]] | msgspec.Raw) -> None:
+        self._raw = pairs if isinstance(pairs, msgspec.Raw) else None
+        self._pairs = None if isinstance(pairs, msgspec.Raw) else tuple(Score(*p) for p in pairs)
+
+    def _read(self) -> tuple[Score, ...]:
+        if self._pairs is None:
+            assert self._raw is not None  # noqa: S101 - one of the two is always there
+            try:
+                decoded = _scores_decoder.decode(self._raw)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
+                raise scan_error(
+                    problem, "the scores are not a list of names and numbers"
+                ) from None
+            self._pairs = tuple([Score(item.name, item.score) for item in decoded])
+        return self._pairs
+
+    @overload
+    def __getitem__(self, key: int) -> Score: ...
+    @overload
+    def __getitem__(self, key: slice) -> tuple[Score, ...]: ...
+    @overload
+    def __getitem__(self, key: str) -> float: ...
+    def __getitem__(self, key: int | slice | str) -> Score | tuple[Score, ...] | float:
+        """Return the pair at a position, or the score of a name.
+
+        Raises:
+            KeyError: There is no such name (a `str` key).
+            IndexError: There is no such position (an `int` key).
+            DecodeError: The body is wrong here.
+        """
+        pairs = self._read()
+        if not isinstance(key, str):
+            return pairs[key]
+        for name, score in pairs:
+            if name == key:
+                return score
+        raise KeyError(key)
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __iter__(self) -> Iterator[Score]:
+        return iter(self._read())
+
+    def __contains__(self, item: object) -> bool:
+        pairs = self._read()
+        return any(p.name == item for p in pairs) if isinstance(item, str) else item in pairs
+
+    def top(self, count: int = 3) -> list[Score]:
+        """Return the strongest scores, strongest first."""
+        return sorted(self._read(), key=lambda pair: pair.score, reverse=True)[:count]
+
+    def as_dict(self) -> dict[str, float]:
+        """Return all scores by name, in the service's order."""
+        return dict(self._read())
+
+    def to_wire(self) -> msgspec.Raw | list[dict[str, str | float]]:
+        """Return what the JSON writer takes: the text as it came, or the pairs as objects."""
+        if self._raw is not None:
+            return self._raw
+        return [pair._asdict() for pair in self._read()]
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Scores):
+            return self._read() == other._read()
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._read())
+
+    def __repr__(self) -> str:
+        strongest = ", ".join(f"{name}={score:.3f}" for name, score in self.top())
+        return f"Scores({len(self)}: {strongest}{', ...' if len(self) > 3 else ''})"  # noqa: PLR2004 - as many as top() gives
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Scores, (self._read(),)
+
+
+if TYPE_CHECKING:
+    RawScores = Scores
+    MaybeRawScores = Scores | None
+else:
+    # What the scanner sees is a slice; what everybody else sees, from __attrs_post_init__ on,
+    # is `Scores`, or `None` for a slice that says null.
+    RawScores = MaybeRawScores = msgspec.Raw
+
+
+@frozen(kw_only=True)
+class Scored:
+    """Turns the raw slices of its fields into `Scores`."""
+
+    score_fields: ClassVar[tuple[str, ...]] = ("emotions",)
+    """Names of the fields that hold scores."""
+
+    def __attrs_post_init__(self) -> None:
+        for name in self.score_fields:
+            raw = getattr(self, name)
+            if isinstance(raw, msgspec.Raw):
+                absent = name != "emotions" and bytes(raw) == b"null"
+                object.__setattr__(self, name, None if absent else Scores(raw))
+
+
+def scan_error(problem: Exception, what: str) -> DecodeError:
+    """Turn an error of the scanner into ours, with its path."""
+    text = str(problem)
+    message, found, path = text.partition(" - at `")
+    if not found or not isinstance(problem, msgspec.ValidationError):
+        return DecodeError(f"{what}: {text}")
+    path = path.rstrip("`")
+    return DecodeError(f"{what}: {message} at {path}", path=path)

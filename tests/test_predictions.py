@@ -1,0 +1,197 @@
+"""The typed shell over predictions, and the scores left in the body until they are touched."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import operator
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from humeai_async import codec
+from humeai_async.errors import DecodeError, HumeError
+from humeai_async.plain import is_array, is_object
+from humeai_async.types.predictions import FacePrediction, Predictions
+from humeai_async.types.scores import Score, Scores
+
+SAMPLE = (Path(__file__).parent / "samples/answers/get_job_predictions.json").read_bytes()
+
+
+def read() -> Predictions:
+    return Predictions.from_json(SAMPLE)
+
+
+def face(predictions: Predictions) -> FacePrediction:
+    found = predictions[0].files[0].models.face
+    assert found is not None
+    return found.grouped_predictions[0].predictions[0]
+
+
+def one_face(**changes: Any) -> bytes:
+    prediction = {
+        "frame": 0,
+        "time": 0.0,
+        "prob": 1,
+        "box": {"x": 0, "y": 0, "w": 1, "h": 1},
+        "emotions": [{"name": "Joy", "score": 0.5}, {"name": "Awe", "score": 0.25}],
+        **changes,
+    }
+    groups = {"grouped_predictions": [{"id": "unknown", "predictions": [prediction]}]}
+    file = {"file": "a.jpg", "models": {"face": groups}}
+    results = {"predictions": [file], "errors": []}
+    return json.dumps([{"source": {"type": "text"}, "results": results}]).encode()
+
+
+def test_scores_read_as_a_sequence_of_names_and_numbers() -> None:
+    scores = face(Predictions.from_json(one_face())).emotions
+    assert list(scores) == [("Joy", 0.5), ("Awe", 0.25)]
+    assert Score("Awe", 0.25) == scores[-1]
+    assert (Score("Joy", 0.5),) == scores[:1]
+    assert len(scores) == 2
+
+
+def test_scores_are_found_by_name() -> None:
+    scores = face(Predictions.from_json(one_face())).emotions
+    assert scores["Awe"] == 0.25
+    assert operator.contains(scores, "Joy")
+    assert not operator.contains(scores, "Fear")
+    assert scores.as_dict() == {"Joy": 0.5, "Awe": 0.25}
+    with pytest.raises(KeyError):
+        scores["Fear"]
+
+
+def test_the_strongest_come_first() -> None:
+    scores = Scores([("a", 0.1), ("b", 0.9), ("c", 0.5)])
+    assert scores.top(2) == [("b", 0.9), ("c", 0.5)]
+
+
+def test_scores_not_asked_for_are_none() -> None:
+    prediction = face(Predictions.from_json(one_face(facs=None)))
+    assert prediction.facs is None
+    assert prediction.descriptions is None
+
+
+def test_reading_touches_no_scores() -> None:
+    body = one_face(emotions=[{"name": 5}])
+    prediction = face(Predictions.from_json(body))
+    with pytest.raises(DecodeError) as caught:
+        len(prediction.emotions)
+    assert caught.value.path == "$[0].name"
+
+
+def test_validation_names_the_path_of_what_is_wrong_inside() -> None:
+    predictions = Predictions.from_json(one_face(emotions=[{"name": "Joy", "score": "high"}]))
+    with pytest.raises(DecodeError) as caught:
+        predictions.validate()
+    expected = (
+        "$[0].results.predictions[0].models.face.grouped_predictions[0].predictions[0]"
+        ".emotions[0].score"
+    )
+    assert expected == caught.value.path
+
+
+@pytest.mark.parametrize("broken", [None, 5, "x", [5], [{}], {"a": 1}])
+def test_emotions_of_another_shape_are_a_decode_error_when_touched(broken: object) -> None:
+    prediction = face(Predictions.from_json(one_face(emotions=broken)))
+    with pytest.raises(DecodeError):
+        list(prediction.emotions)
+
+
+def test_equal_bodies_give_equal_predictions() -> None:
+    assert read() == read()
+    assert read() != Predictions.from_json(one_face())
+    assert hash(face(read()).emotions) == hash(face(read()).emotions)
+
+
+def test_predictions_survive_pickling_and_copying() -> None:
+    first = read()[0]
+    assert first == pickle.loads(pickle.dumps(first))  # noqa: S301 - our own bytes
+    assert first == copy.deepcopy(first)
+    whole = pickle.loads(pickle.dumps(read()))  # noqa: S301 - our own bytes
+    assert read() == whole
+    assert read().body == whole.body
+
+
+def test_a_repr_is_short_and_says_what_is_strongest() -> None:
+    scores = Scores([("a", 0.1), ("b", 0.9), ("c", 0.5), ("d", 0.2)])
+    assert repr(scores) == "Scores(4: b=0.900, c=0.500, d=0.200, ...)"
+    assert f"Predictions(3 sources, {len(SAMPLE)} bytes)" == repr(read())
+
+
+@pytest.mark.parametrize("touched", [False, True])
+def test_what_is_written_again_equals_what_was_read(touched: bool) -> None:
+    predictions = read()
+    if touched:
+        predictions.validate()
+    assert without_nulls(json.loads(SAMPLE)) == without_nulls(json.loads(codec.encode(predictions)))
+
+
+def without_nulls(value: Any) -> Any:
+    if is_object(value):
+        return {k: without_nulls(v) for k, v in value.items() if v is not None}
+    return [without_nulls(v) for v in value] if is_array(value) else value
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (b"", "$"),
+        (b"\xff", "$"),
+        (b"<html></html>", "$"),
+        (b"{}", "$"),
+        (b"[1]", "$[0]"),
+        (SAMPLE[: len(SAMPLE) // 2], "$"),
+        (b'[{"source": {}}]', "$[0].source"),
+        (b"[" * 100_000, "$[0]"),
+    ],
+)
+def test_a_body_that_is_wrong_is_a_decode_error_with_its_path(body: bytes, path: str) -> None:
+    with pytest.raises(DecodeError) as caught:
+        Predictions.from_json(body)
+    assert path == caught.value.path
+
+
+@given(st.binary(max_size=60), st.integers(0, len(SAMPLE) - 1))
+def test_a_mutated_body_gives_predictions_or_an_error_of_ours(piece: bytes, at: int) -> None:
+    body = SAMPLE[:at] + piece + SAMPLE[at + len(piece) :]
+    with contextlib.suppress(HumeError):
+        Predictions.from_json(body).validate()
+
+
+def test_custom_model_results_are_read_too() -> None:
+    sample = Path(__file__).parent / "samples/answers/extra_tl_predictions.json"
+    body = sample.read_bytes() if sample.exists() else TL_SAMPLE
+    found = Predictions.from_json(body)[0].files[0].custom_models
+    assert found
+    assert all(model.output for model in found.values())
+
+
+TL_SAMPLE = json.dumps(
+    [
+        {
+            "source": {"type": "url", "url": "https://media.example.com/a.mp3"},
+            "results": {
+                "predictions": [
+                    {
+                        "file": "a.mp3",
+                        "file_type": "audio",
+                        "custom_models": {
+                            "mood": {
+                                "output": {"calm": 0.8, "cross": 0.2},
+                                "error": "",
+                                "task_type": "classification",
+                            }
+                        },
+                    }
+                ],
+                "errors": [],
+            },
+        }
+    ]
+).encode()
