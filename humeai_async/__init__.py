@@ -24,6 +24,7 @@ from humeai_async.errors import (
     InvalidArgumentError,
     JobFailedError,
     JobTimeoutError,
+    LedgerError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
@@ -35,6 +36,7 @@ from humeai_async.errors import (
 )
 from humeai_async.job import AsCompleted, Job
 from humeai_async.limiter import Limiter
+from humeai_async.pages import Page, Pages
 from humeai_async.session import Stats
 from humeai_async.settings import Polling, Pool, Retry, Timeout
 from humeai_async.unset import UNSET
@@ -62,10 +64,13 @@ __all__ = [
     "Job",
     "JobFailedError",
     "JobTimeoutError",
+    "LedgerError",
     "Limiter",
     "NotFoundError",
     "Outcome",
     "Outcomes",
+    "Page",
+    "Pages",
     "PermissionDeniedError",
     "Polling",
     "Pool",

@@ -66,7 +66,7 @@ class Answer:
     """One answer as Hume gave it: no envelope, Hume's own headers where they are known."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     sender: Sender = Sender.HUME
 
@@ -101,8 +101,8 @@ def to_error(
         "method": endpoint.method,
         "endpoint": endpoint.path,
         "status": answer.status,
-        "code": _code(plain),
-        "request_id": _request_id(answer.headers, plain),
+        "code": _scrubbed(_code(plain), scrub),
+        "request_id": _scrubbed(_request_id(answer.headers, plain), scrub),
         "retry_after": retry_after,
         "outcome_unknown": unknown,
         "body": scrub(_without_echo(body, plain))[:BODY_KEPT],
@@ -192,6 +192,10 @@ def _code(plain: object) -> str | None:
 def _request_id(headers: Mapping[str, str], plain: object) -> str | None:
     found = headers.get("x-request-id") or _member(plain, "request_id")
     return found if isinstance(found, str) else None
+
+
+def _scrubbed(text: str | None, scrub: Callable[[str], str]) -> str | None:
+    return None if text is None else scrub(text)
 
 
 def _without_echo(body: str, plain: object) -> str:

@@ -1,36 +1,31 @@
-"""Many sources in, one outcome for each out.
+"""Many sources in, one outcome for each out: what both pipelines share.
 
-`Outcomes` runs a pipeline while it is iterated: sources are read and grouped into jobs, a
-bounded number of jobs is submitted and waited for through the client's one poller, predictions
-are fetched, and each source's share is handed to the consumer. Nothing is read ahead of a
-consumer that is slow. `hume.batch.predict` and `hume.batch.fetch_predictions` make one.
+`Outcomes` runs a pipeline while it is iterated and hands its outcomes over one by one; what
+the consumer has not taken is never ahead of it by more than the jobs in flight. The pipelines
+are `Fetching` here and `Prediction` in `predicting.py`; `hume.batch` starts them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import itertools
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import Any, Generic, Self, TypeAlias, TypeVar, cast
+from typing import Generic, Self, TypeAlias, TypeVar
 
 import anyio
-import anyio.to_thread
-from anyio.streams.memory import MemoryObjectSendStream
-from attrs import frozen
+from attrs import field, frozen
 
 from humeai_async.errors import (
     AuthenticationError,
     ClientClosedError,
     GatewayUnsupportedError,
     HumeError,
-    InvalidArgumentError,
     PermissionDeniedError,
 )
 from humeai_async.job import Job
-from humeai_async.types.predictions import Predictions, SourcePredictions
+from humeai_async.types.predictions import Predictions
 
 BulkSource: TypeAlias = str | os.PathLike[str]
 """A source: a text that begins with http:// or https:// is a URL, any other is a text to be
@@ -40,7 +35,7 @@ S = TypeVar("S")
 P = TypeVar("P")
 T = TypeVar("T")
 
-_HOPELESS = (
+HOPELESS = (
     AuthenticationError,
     PermissionDeniedError,
     GatewayUnsupportedError,
@@ -60,6 +55,8 @@ class Outcome(Generic[S, P]):
     predictions: P | None = None
     error: HumeError | None = None
     """Why there are none."""
+    key: bytes | None = field(default=None, repr=False, eq=False)
+    """What stands for the source in the run's ledger."""
 
 
 class SourceFailedError(HumeError):
@@ -74,6 +71,70 @@ class SourceFailedError(HumeError):
         self.job_id = job_id
 
 
+class Handover(Generic[S, P]):
+    """Where a pipeline and its consumer meet."""
+
+    def __init__(self) -> None:
+        self._offered: dict[int, tuple[Outcome[S, P], anyio.Event]] = {}
+        self._numbers = itertools.count()
+        self._news = anyio.Event()
+        self._has_ended = False
+        self._in_hand: Outcome[S, P] | None = None
+        self._untaken = 0
+        self._all_taken = anyio.Event()
+        self.on_taken: Callable[[Outcome[S, P]], None] | None = None
+        """Called with an outcome once the consumer has asked for the next one."""
+
+    async def give(self, outcome: Outcome[S, P]) -> None:
+        """Hand an outcome over; returns when the consumer has it."""
+        number, has_it = next(self._numbers), anyio.Event()
+        self._offered[number] = outcome, has_it
+        self._untaken += 1
+        self._news.set()
+        try:
+            await has_it.wait()
+        finally:
+            if self._offered.pop(number, None) is not None:
+                self._untaken -= 1
+
+    async def all_taken(self) -> None:
+        """Wait until the consumer has asked for another one after the last."""
+        while self._untaken:
+            self._all_taken = anyio.Event()
+            await self._all_taken.wait()
+
+    async def take(self) -> Outcome[S, P] | None:
+        """Return the next outcome, which says that the last one is dealt with.
+
+        Returns:
+            The outcome, or `None` after the last.
+        """
+        self._deal_with_the_last()
+        while not self._offered:
+            if self._has_ended:
+                return None
+            self._news = anyio.Event()
+            await self._news.wait()
+        self._in_hand, has_it = self._offered.pop(next(iter(self._offered)))
+        has_it.set()
+        return self._in_hand
+
+    def _deal_with_the_last(self) -> None:
+        outcome, self._in_hand = self._in_hand, None
+        if outcome is None:
+            return
+        self._untaken -= 1
+        if self.on_taken is not None:
+            self.on_taken(outcome)
+        if not self._untaken:
+            self._all_taken.set()
+
+    def end(self) -> None:
+        """Say that no more outcomes come."""
+        self._has_ended = True
+        self._news.set()
+
+
 class Outcomes(Generic[S, P]):
     """Outcomes as they come in; an async iterator.
 
@@ -81,11 +142,9 @@ class Outcomes(Generic[S, P]):
     on interpreters that do not collect garbage at once.
     """
 
-    def __init__(
-        self, run: Callable[[MemoryObjectSendStream[Outcome[S, P]]], Awaitable[None]]
-    ) -> None:
+    def __init__(self, run: Callable[[Handover[S, P]], Awaitable[None]]) -> None:
         self._run = run
-        self._send, self._receive = anyio.create_memory_object_stream[Outcome[S, P]](0)
+        self._handover = Handover[S, P]()
         self._host: asyncio.Task[None] | None = None
 
     def __aiter__(self) -> Self:
@@ -93,20 +152,19 @@ class Outcomes(Generic[S, P]):
 
     async def __anext__(self) -> Outcome[S, P]:
         if self._host is None:
-            self._host = asyncio.create_task(_host(self._run, self._send))
-        try:
-            return await self._receive.receive()
-        except anyio.EndOfStream:
+            self._host = asyncio.create_task(_host(self._run, self._handover))
+        outcome = await self._handover.take()
+        if outcome is None:
             await self._host
-            raise StopAsyncIteration from None
+            raise StopAsyncIteration
+        return outcome
 
     async def aclose(self) -> None:
         """End everything that runs for this iterator, and wait until it has."""
-        self._send.close()
-        self._receive.close()
         if self._host is not None and not self._host.done():
             self._host.cancel()
-            await asyncio.wait([self._host])
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait([self._host])
 
     async def __aenter__(self) -> Self:
         return self
@@ -120,71 +178,27 @@ class Outcomes(Generic[S, P]):
         await self.aclose()
 
     def __del__(self) -> None:
-        self._send.close()
-        self._receive.close()
         if self._host is not None and not self._host.get_loop().is_closed():
             self._host.cancel()
 
 
-async def _host(
-    run: Callable[[MemoryObjectSendStream[T]], Awaitable[None]], send: MemoryObjectSendStream[T]
-) -> None:
+async def _host(run: Callable[[Handover[S, P]], Awaitable[None]], handover: Handover[S, P]) -> None:
     """Run a pipeline; it holds no reference to the iterator, so that one can be collected."""
-    async with send:
-        try:
-            await run(send)
-        except BaseExceptionGroup as group:
-            problem = _first(group)
-        else:
-            return
-        raise problem
+    try:
+        await run(handover)
+    except BaseExceptionGroup as group:
+        problem = _first(group)
+    else:
+        return
+    finally:
+        handover.end()
+    raise problem
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def _first(problem: BaseException) -> BaseException:
     """Take the first error out of the groups that task groups put around it."""
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
-
-
-@frozen
-class _Group:
-    """Sources of one kind that go into one job."""
-
-    kind: str
-    sources: list[BulkSource]
-
-
-def kind_of(source: BulkSource) -> str:
-    """Say which list of a job a source belongs to: `urls`, `text` or `files`.
-
-    Raises:
-        InvalidArgumentError: It is neither text nor path, or empty.
-    """
-    if isinstance(source, os.PathLike):
-        return "files"
-    if not isinstance(cast("object", source), str) or not source.strip():
-        raise InvalidArgumentError(
-            f"a source is a URL, a text or a path, not {source!r}", field="sources"
-        )
-    return "urls" if source.startswith(("http://", "https://")) else "text"
-
-
-async def grouped(
-    sources: Iterable[BulkSource] | AsyncIterable[BulkSource], size: int
-) -> AsyncIterator[_Group]:
-    """Group sources by kind, so many to a job; one that is there twice goes in once a job."""
-    open_groups: dict[str, _Group] = {}
-    async for source in each(sources):
-        kind = kind_of(source)
-        group = open_groups.setdefault(kind, _Group(kind, []))
-        if source in group.sources and kind != "text":
-            yield open_groups.pop(kind)
-            group = open_groups.setdefault(kind, _Group(kind, []))
-        group.sources.append(source)
-        if len(group.sources) >= size:
-            yield open_groups.pop(kind)
-    for group in open_groups.values():
-        yield group
+    inner: tuple[BaseException, ...] = getattr(problem, "exceptions", ())
+    return _first(inner[0]) if inner else problem
 
 
 async def each(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
@@ -195,115 +209,6 @@ async def each(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
     else:
         for item in items:
             yield item
-
-
-class Prediction:
-    """The pipeline of `hume.batch.predict`: group, submit, wait, fetch, match.
-
-    Args:
-        sources: What to predict.
-        start: Starts a job with `urls`, `text` or `files`.
-        job_size: Sources in one job.
-        jobs_at_once: Jobs in flight.
-        timeout: Seconds to wait for one job; `None` is without limit.
-    """
-
-    def __init__(
-        self,
-        sources: Iterable[BulkSource] | AsyncIterable[BulkSource],
-        start: Callable[..., Awaitable[Job]],
-        *,
-        job_size: int,
-        jobs_at_once: int,
-        timeout: float | None,
-    ) -> None:
-        self._sources = sources
-        self._start = start
-        self._job_size = job_size
-        self._slots = anyio.Semaphore(jobs_at_once)
-        self._timeout = timeout
-
-    async def run(
-        self, send: MemoryObjectSendStream[Outcome[BulkSource, SourcePredictions]]
-    ) -> None:
-        """Run the pipeline; a slot is free again once the consumer has all of a job."""
-        async with anyio.create_task_group() as tasks:
-            async for group in grouped(self._sources, self._job_size):
-                await self._slots.acquire()
-                tasks.start_soon(self._run_group, group, send)
-
-    async def _run_group(
-        self,
-        group: _Group,
-        send: MemoryObjectSendStream[Outcome[BulkSource, SourcePredictions]],
-    ) -> None:
-        try:
-            for outcome in await self._outcomes(group):
-                await send.send(outcome)
-        finally:
-            self._slots.release()
-
-    async def _outcomes(self, group: _Group) -> list[Outcome[BulkSource, SourcePredictions]]:
-        job: Job | None = None
-        try:
-            job = await self._start(**{group.kind: group.sources})
-            await job.wait(timeout=self._timeout)
-            predictions = await job.predictions()
-            found = await _match(group, predictions)
-        except _HOPELESS:
-            raise
-        except HumeError as problem:
-            job_id = job.id if job else None
-            return [Outcome(source=s, job_id=job_id, error=problem) for s in group.sources]
-        return [
-            _outcome(source, job.id, share)
-            for source, share in zip(group.sources, found, strict=True)
-        ]
-
-
-def _outcome(
-    source: BulkSource, job_id: str, share: SourcePredictions | None
-) -> Outcome[BulkSource, SourcePredictions]:
-    if share is None:
-        reason = "the job is completed, but says nothing of this source"
-    elif share.results is None:
-        reason = share.error or "no reason given"
-    else:
-        return Outcome(source=source, job_id=job_id, predictions=share)
-    return Outcome(source=source, job_id=job_id, error=SourceFailedError(reason, job_id=job_id))
-
-
-async def _match(group: _Group, predictions: Predictions) -> list[SourcePredictions | None]:
-    """Find each source's share by what it is, for the order is not promised.
-
-    Texts are told by nothing but their place; files by their content, since names were lost
-    at times.
-    """
-    if group.kind == "text":
-        texts = [one for one in predictions if one.source.type == "text"]
-        return [*texts, *[None] * len(group.sources)][: len(group.sources)]
-    if group.kind == "urls":
-        by_url = {one.source.url: one for one in predictions}
-        return [by_url.get(str(source)) for source in group.sources]
-    by_content = {one.source.md5sum: one for one in predictions}
-    digests = await anyio.to_thread.run_sync(_digests, group.sources)
-    return [by_content.get(digest) for digest in digests]
-
-
-def _digests(paths: Sequence[BulkSource]) -> list[str | None]:
-    return [_md5(Path(path)) for path in paths]
-
-
-def _md5(path: Path) -> str | None:
-    try:
-        with path.open("rb") as opened:
-            return hashlib.file_digest(opened, _new_md5).hexdigest()
-    except OSError:
-        return None
-
-
-def _new_md5() -> Any:
-    return hashlib.md5(usedforsecurity=False)
 
 
 class Fetching:
@@ -326,25 +231,25 @@ class Fetching:
         self._slots = anyio.Semaphore(concurrency)
         self._timeout = timeout
 
-    async def run(self, send: MemoryObjectSendStream[Outcome[str, Predictions]]) -> None:
+    async def run(self, handover: Handover[str, Predictions]) -> None:
         """Run the pipeline; a slot is free again once the consumer has the outcome."""
         async with anyio.create_task_group() as tasks:
             async for job in each(self._jobs):
                 await self._slots.acquire()
-                tasks.start_soon(self._fetch, job, send)
+                tasks.start_soon(self._fetch, job, handover)
 
-    async def _fetch(
-        self, job: Job, send: MemoryObjectSendStream[Outcome[str, Predictions]]
-    ) -> None:
+    async def _fetch(self, job: Job, handover: Handover[str, Predictions]) -> None:
+        try:
+            await handover.give(await self._outcome(job))
+        finally:
+            self._slots.release()
+
+    async def _outcome(self, job: Job) -> Outcome[str, Predictions]:
         try:
             await job.wait(timeout=self._timeout)
             found = await job.predictions()
-            outcome = Outcome(source=job.id, job_id=job.id, predictions=found)
-        except _HOPELESS:
+        except HOPELESS:
             raise
         except HumeError as problem:
-            outcome = Outcome[str, Predictions](source=job.id, job_id=job.id, error=problem)
-        try:
-            await send.send(outcome)
-        finally:
-            self._slots.release()
+            return Outcome(source=job.id, job_id=job.id, error=problem)
+        return Outcome(source=job.id, job_id=job.id, predictions=found)

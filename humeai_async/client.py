@@ -20,6 +20,17 @@ from humeai_async.limiter import Limiter
 from humeai_async.origins import HUME_URL, LOWCODEAPI_URL, Direct, LowCodeAPI, Origin
 from humeai_async.poller import Poller
 from humeai_async.resources.batch import Batch
+from humeai_async.resources.chat import Chat
+from humeai_async.resources.chat_groups import ChatGroups
+from humeai_async.resources.chats import Chats
+from humeai_async.resources.configs import Configs
+from humeai_async.resources.datasets import Datasets
+from humeai_async.resources.files import Files
+from humeai_async.resources.jobs import Jobs
+from humeai_async.resources.models import Models
+from humeai_async.resources.privacy import Privacy
+from humeai_async.resources.prompts import Prompts
+from humeai_async.resources.tools import Tools
 from humeai_async.session import Session, Stats
 from humeai_async.settings import Polling, Pool, Retry, Timeout
 from humeai_async.transport import AiohttpTransport, ClientSession
@@ -65,6 +76,31 @@ class HumeAI:
         ConfigurationError: No credential, more than one, or a setting that cannot be.
     """
 
+    batch: Batch
+    """Expression measurement jobs and what comes of them."""
+    chat: Chat
+    """The chat with EVI."""
+    chat_groups: ChatGroups
+    """Conversations: chats and those that resumed them."""
+    chats: Chats
+    """Chats, and what was said in them."""
+    configs: Configs
+    """What chats are made of."""
+    datasets: Datasets
+    """Labelled files for custom models."""
+    files: Files
+    """Files of the custom models' registry."""
+    jobs: Jobs
+    """Jobs that train or run custom models."""
+    models: Models
+    """Custom models."""
+    privacy: Privacy
+    """What Hume may keep and use."""
+    prompts: Prompts
+    """Instructions to the language model."""
+    tools: Tools
+    """Functions that the language model may ask for."""
+
     def __init__(
         self,
         *,
@@ -101,6 +137,17 @@ class HumeAI:
         self._session = session
         self._poller = poller
         self.batch = Batch(session, poller)
+        self.chat = Chat(session)
+        self.chat_groups = ChatGroups(session)
+        self.chats = Chats(session)
+        self.configs = Configs(session)
+        self.datasets = Datasets(session)
+        self.files = Files(session)
+        self.jobs = Jobs(session, poller)
+        self.models = Models(session)
+        self.privacy = Privacy(session)
+        self.prompts = Prompts(session)
+        self.tools = Tools(session)
 
     def with_options(
         self,

@@ -16,6 +16,7 @@ system are turned into one of these before a caller sees them.
     ├── RateLimitWaitError            pacing would take longer than the caller allows
     ├── SaveError                     a file could not be written, or what came is no such file
     ├── ChatClosedError               a chat ended with an error code, or is over already
+    ├── LedgerError                   the ledger of a bulk run cannot be used
     ├── GatewayUnsupportedError       LowCodeAPI cannot carry this call; nothing was sent
     └── APIStatusError                an answer with an error status
         ├── BadRequestError           400
@@ -194,6 +195,10 @@ class SaveError(HumeError):
     """A download was not saved; nothing stands under its name that was not there before."""
 
 
+class MissingPackageError(HumeError):
+    """A package is not installed that only some uses of the library need."""
+
+
 class ChatClosedError(HumeError):
     """A chat's socket was closed with an error code, or nothing more can be sent on it.
 
@@ -210,6 +215,10 @@ class ChatClosedError(HumeError):
         super().__init__(message, code=None if close_code is None else str(close_code), **context)
         self.close_code = close_code
         self.reason = reason
+
+
+class LedgerError(HumeError):
+    """The ledger of a bulk run cannot be used: another run has it, or it is another's."""
 
 
 class GatewayUnsupportedError(HumeError):

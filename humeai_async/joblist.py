@@ -27,7 +27,8 @@ class JobWalk:
     """One walk along the list of jobs, newest first or oldest first.
 
     Jobs created in one millisecond are kept apart by their ids: each request overlaps the last
-    one by a millisecond, and asks for more where all it asks for were seen already.
+    one by a millisecond, and asks for more where all it asks for were seen already. Jobs of one
+    millisecond beyond what one answer holds cannot be reached; the walk goes on behind them.
     """
 
     _session: Session
@@ -36,10 +37,10 @@ class JobWalk:
     query: Mapping[str, QueryValue] = field(factory=dict[str, QueryValue])
     """Further query fields of the first request; `when` and `timestamp_ms` bound the walk."""
     is_done: bool = field(default=False, init=False)
-    is_stuck: bool = field(default=False, init=False)
-    """Whether the walk ended because a full answer showed no way on."""
-    edge: int | None = field(default=None, init=False)
+    _edge: int | None = field(default=None, init=False)
     """Creation time of the job seen last, in milliseconds since 1970."""
+    _overlap: int = field(default=1, init=False)
+    """Milliseconds that the next request goes back over; 0 once that brought nothing new."""
     _near: dict[str, int | None] = field(factory=dict[str, "int | None"], init=False)
     """Jobs that the next answer will hold again, with their creation times."""
 
@@ -47,7 +48,7 @@ class JobWalk:
         """Make one request and return the jobs that were not seen before.
 
         Returns:
-            The jobs in their order; none once the walk is done.
+            The jobs in their order. None do not mean the end: `is_done` does.
         """
         if self.is_done:
             return []
@@ -57,15 +58,15 @@ class JobWalk:
         found = await self._session.call(
             fill(catalog.BATCH_LIST_JOBS, query={"limit": limit, **self._query()})
         )
-        fresh = [job for job in found if job.job_id not in self._near and self._is_ahead(job)]
+        unseen = {job.job_id: job for job in found if job.job_id not in self._near}
+        fresh = [job for job in unseen.values() if self._is_ahead(job)]
         inside = [job for job in fresh if self._is_inside(job)]
-        times = [t for job in fresh if (t := job.state.created_timestamp_ms) is not None]
-        if times and len(inside) == len(fresh) and self._is_sorted_by_creation:
-            self.is_done = len(found) < min(limit, SURE_LIMIT)
-            self._advance(max(times) if self._goes_forward else min(times), fresh)
-        else:
-            self.is_done = True
-            self.is_stuck = not times and len(found) >= limit
+        self.is_done = (
+            len(found) < min(limit, SURE_LIMIT)
+            or len(inside) < len(fresh)
+            or not self._is_sorted_by_creation
+            or not self._advance(fresh)
+        )
         return inside
 
     @property
@@ -78,34 +79,40 @@ class JobWalk:
         return self.query.get("sort_by") in {None, JobSortBy.CREATED}
 
     def _query(self) -> dict[str, QueryValue]:
-        if self.edge is None:
+        if self._edge is None:
             return dict(self.query)
-        when, pivot = JobWhen.CREATED_BEFORE, self.edge + 1
+        when, pivot = JobWhen.CREATED_BEFORE, self._edge + self._overlap
         if self._goes_forward:
-            when, pivot = JobWhen.CREATED_AFTER, self.edge - 1
+            when, pivot = JobWhen.CREATED_AFTER, self._edge - self._overlap
         return {**self.query, "when": when.value, "timestamp_ms": pivot}
 
-    def _advance(self, edge: int, fresh: list[JobDetails]) -> None:
-        """Move the edge, and keep what lies within a millisecond of it."""
-        self.edge = edge
+    def _advance(self, fresh: list[JobDetails]) -> bool:
+        """Move the edge and keep what lies near it; false if there is no way on."""
+        times = [t for job in fresh if (t := job.state.created_timestamp_ms) is not None]
+        if not times:
+            self._overlap -= 1
+            return not fresh and self._edge is not None and self._overlap == 0
+        self._overlap = 1
+        self._edge = edge = max(times) if self._goes_forward else min(times)
         seen = {**self._near, **{job.job_id: job.state.created_timestamp_ms for job in fresh}}
         self._near = {
             job_id: created
             for job_id, created in seen.items()
             if created is None or abs(created - edge) <= 1
         }
+        return True
 
     def _is_ahead(self, job: JobDetails) -> bool:
         """Whether a job lies on the far side of the edge; others were seen and forgotten."""
         created = job.state.created_timestamp_ms
-        if self.edge is None or created is None:
+        if self._edge is None or created is None:
             return True
-        return created >= self.edge - 1 if self._goes_forward else created <= self.edge + 1
+        return created >= self._edge - 1 if self._goes_forward else created <= self._edge + 1
 
     def _is_inside(self, job: JobDetails) -> bool:
         """Whether a job lies within the caller's bound, which later requests cannot carry."""
         created, bound = job.state.created_timestamp_ms, self.query.get("timestamp_ms")
-        if self.edge is None or created is None or not isinstance(bound, int):
+        if self._edge is None or created is None or not isinstance(bound, int):
             return True
         when = self.query.get("when")
         if when == JobWhen.CREATED_AFTER:

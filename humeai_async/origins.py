@@ -45,6 +45,17 @@ class Secret:
         """Return the credential."""
         return self._text
 
+    def scrub(self, text: str) -> str:
+        """Remove the credential from a text, as it is or escaped as in a URL or in JSON."""
+        for form in (
+            self._text,
+            quote(self._text, safe=""),
+            self._text.replace("/", "\\/"),
+            codec.encode(self._text)[1:-1].decode(),
+        ):
+            text = text.replace(form, "***")
+        return text
+
     def __repr__(self) -> str:
         return "Secret(***)"
 
@@ -106,8 +117,7 @@ class _Base:
         self.account = hashlib.blake2b(credential.encode(), digest_size=6).hexdigest()
 
     def scrub(self, text: str) -> str:
-        secret = self._credential.reveal()
-        return text.replace(secret, "***").replace(quote(secret, safe=""), "***")
+        return self._credential.scrub(text)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base_url})"

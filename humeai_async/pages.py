@@ -276,19 +276,14 @@ class TimedWalk:
     _number: int = field(default=0, init=False)
 
     async def step(self) -> list[Page[JobDetails]]:
-        """Make one request and return its jobs as one page."""
-        walk = self._walk
-        jobs = await walk.step()
-        if not jobs and walk.is_stuck:
-            raise DecodeError(
-                f"more than {walk.limit} jobs were created at {walk.edge} (milliseconds since "
-                "1970) and the server does not show them all; those beyond are reached with "
-                "that as timestamp_ms"
-            )
+        """Return the jobs of the next answer that holds new ones, as one page."""
+        jobs = await self._walk.step()
+        while not jobs and not self._walk.is_done:
+            jobs = await self._walk.step()
         if not jobs and self._number > 0:
             return []
         self._number += 1
-        return [Page(items=jobs, number=self._number - 1, size=walk.limit, envelope=jobs)]
+        return [Page(items=jobs, number=self._number - 1, size=self._walk.limit, envelope=jobs)]
 
 
 def numbered(

@@ -33,9 +33,9 @@ from humeai_async.errors import (
     RateLimitWaitError,
 )
 from humeai_async.limiter import Limiter, Permit
-from humeai_async.origins import Origin
+from humeai_async.origins import Format, Origin
 from humeai_async.ratelimits import parse_retry_after
-from humeai_async.retry import TOO_MANY_REQUESTS, RetryBudget, decide
+from humeai_async.retry import TOO_MANY_REQUESTS, RetryBudget, decide, may_have_worked
 from humeai_async.settings import Polling, Retry, Timeout
 from humeai_async.sockets import Socket
 from humeai_async.transport import Download, Transport
@@ -47,7 +47,6 @@ Body = bytes | tuple[Part, ...] | None
 
 logger = logging.getLogger("humeai_async")
 
-_LARGEST_ERROR_BODY = 1 << 20
 _SWITCHING = 101
 
 
@@ -83,6 +82,9 @@ class _Progress:
     started: float
     deadline: float
     attempts: int = 0
+    sent: int = 0
+    """Requests; an attempt takes two where the URL format is still to be found, and none where
+    the limiter says no."""
     in_flight: bool = False
     may_have_worked: bool = False
     """Whether an earlier attempt may have been carried out."""
@@ -153,7 +155,7 @@ class Session:
                 call.endpoint,
                 progress,
                 lambda: self._once(call, body, progress, read),
-                can_repeat=all(part.repeatable for part in call.parts),
+                can_repeat=_can_repeat(call),
             )
         raise self._too_late(call.endpoint, progress)
 
@@ -191,6 +193,7 @@ class Session:
         failure: HumeError | None = None
         while True:
             progress.attempts += 1
+            progress.in_flight = False
             try:
                 return await once()
             except RateLimitWaitError as problem:
@@ -224,7 +227,7 @@ class Session:
             return None
         if failure.status != TOO_MANY_REQUESTS and not self._shared.budget.spend():
             return None
-        progress.may_have_worked |= isinstance(failure, APIConnectionError)
+        progress.may_have_worked |= _left_open(failure)
         return pause
 
     def _may_be_done(self, failure: HumeError, endpoint: Endpoint[Any]) -> bool:
@@ -233,6 +236,7 @@ class Session:
             self.origin.loses_empty_answers
             and endpoint.method == "DELETE"
             and isinstance(failure, APITimeoutError)
+            and failure.outcome_unknown
         )
 
     def _finish(self, failure: HumeError, endpoint: Endpoint[Any], progress: _Progress) -> None:
@@ -240,11 +244,13 @@ class Session:
         self._shared.stats.failures += 1
         failure.method = endpoint.method
         failure.endpoint = endpoint.path
-        failure.attempts = progress.attempts
+        failure.attempts = progress.sent
         failure.elapsed = anyio.current_time() - progress.started
-        if isinstance(failure, APIConnectionError):
-            unknown = failure.outcome_unknown and not endpoint.repeatable
-            failure.outcome_unknown = unknown or self._may_be_done(failure, endpoint)
+        # An answer that cannot be read was a success all the same.
+        unknown = failure.outcome_unknown or isinstance(failure, DecodeError)
+        failure.outcome_unknown = self._may_be_done(failure, endpoint) or (
+            unknown and not endpoint.repeatable
+        )
         if isinstance(failure, NotFoundError) and endpoint.method == "DELETE":
             # A repeated DELETE finds nothing where the first one worked unheard.
             failure.outcome_unknown = progress.may_have_worked
@@ -267,10 +273,9 @@ class Session:
             try:
                 answer = await self._exchange(request, call.endpoint, progress)
             except APIConnectionError as problem:
-                if problem.outcome_unknown and not isinstance(problem, APITimeoutError):
-                    self.origin.settle(call, url_format, None)
+                self._settle_silence(call, url_format, problem)
                 raise
-            if self.origin.settle(call, url_format, answer):
+            if self.origin.settle(call, url_format, answer) or not _can_repeat(call):
                 break
         assert answer is not None  # noqa: S101 - there is at least one format
         if not answer.is_success:
@@ -280,6 +285,13 @@ class Session:
         except DecodeError as problem:
             problem.status = answer.status
             raise
+
+    def _settle_silence(
+        self, call: Call[Any], url_format: Format, problem: APIConnectionError
+    ) -> None:
+        """Tell the origin of a request that the server closed the connection on."""
+        if problem.outcome_unknown and not isinstance(problem, APITimeoutError):
+            self.origin.settle(call, url_format, None)
 
     async def _exchange(
         self, request: Request, endpoint: Endpoint[Any], progress: _Progress
@@ -310,17 +322,22 @@ class Session:
             permit = await self._permit(call.endpoint, progress)
             async with contextlib.AsyncExitStack() as opened:
                 opened.callback(permit.done, None)
-                download = await opened.enter_async_context(
-                    self.transport.stream(request, self.timeout)
-                )
+                try:
+                    download = await opened.enter_async_context(
+                        self.transport.stream(request, self.timeout)
+                    )
+                except APIConnectionError as problem:
+                    self._settle_silence(call, url_format, problem)
+                    raise
                 if 200 <= download.status < 300:  # noqa: PLR2004 - the classes of HTTP
                     answer = Answer(download.status, download.headers, b"")
                     self._observe(permit, download.status, answer)
                     self.origin.settle(call, url_format, answer)
                     stack.push_async_exit(opened.pop_all())
                     return download
-                body = await download.read()
-            answer = self.origin.read(Response(download.status, download.headers, body))
+                # Not in a variable: what echoes a credential must not show in a traceback.
+                response = Response(download.status, download.headers, await download.read())
+            answer = self.origin.read(response)
             self._observe(permit, answer.status, answer)
             if self.origin.settle(call, url_format, answer):
                 break
@@ -350,6 +367,7 @@ class Session:
             head=progress.attempts > 1,
         )
         self._shared.stats.requests += 1
+        progress.sent += 1
         return permit
 
     def _observe(self, permit: Permit, status: int, answer: Answer) -> None:
@@ -365,6 +383,18 @@ class Session:
             scrub=self.origin.scrub,
             today=today(),
         )
+
+
+def _can_repeat(call: Call[Any]) -> bool:
+    """Whether all that a call sends can be sent a second time."""
+    return all(part.repeatable for part in call.parts)
+
+
+def _left_open(failure: HumeError) -> bool:
+    """Whether a failed attempt may have been carried out."""
+    if isinstance(failure, APIStatusError):
+        return failure.status is not None and may_have_worked(failure.status, failure.retry_after)
+    return failure.outcome_unknown or isinstance(failure, DecodeError)
 
 
 def _retry_after(answer: Answer) -> float | None:

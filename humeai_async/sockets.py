@@ -210,7 +210,6 @@ async def open_socket(
             headers=request.headers,
             heartbeat=HEARTBEAT,
             max_msg_size=LARGEST_MESSAGE,
-            timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_WAIT),
         )
         return AiohttpSocket(socket, owner, forget)
     except BaseException as problem:

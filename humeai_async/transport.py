@@ -17,6 +17,8 @@ import functools
 import io
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
+from socket import gaierror
+from ssl import SSLError
 from typing import Any, Protocol
 
 import aiohttp
@@ -81,6 +83,18 @@ class _DroppedConnectionError(Exception):
     """The connection broke while an answer was awaited."""
 
 
+class _SpoiledError(Exception):
+    """Content gave out while it was sent.
+
+    It goes through aiohttp in place of the content's own error, so that that one keeps a short
+    traceback, without aiohttp's frames and the URLs in them.
+    """
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 _NETWORK = (aiohttp.ClientError, OSError, _DroppedConnectionError)
 """What may come from below; `TimeoutError` is an `OSError`."""
 
@@ -117,6 +131,7 @@ class AiohttpTransport:
         self._process = os.getpid()
         self._timeouts: dict[Timeout, aiohttp.ClientTimeout] = {}
         self._sockets: set[AiohttpSocket] = set()
+        self._closings: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
     async def send(self, request: Request, timeout: Timeout) -> Response:
@@ -128,13 +143,20 @@ class AiohttpTransport:
             ClientClosedError: The transport was closed, before or meanwhile.
         """
         try:
-            response = await self._start(request, timeout)
-            async with response:
-                body = await response.read()
-            return Response(response.status, response.headers, body)
+            return await self._whole(request, timeout)
+        except asyncio.CancelledError:
+            if not self._cut_queue():
+                raise
+            failure = _closed(method=request.method, endpoint=request.label)
         except Exception as problem:  # noqa: BLE001 - whatever comes from below is explained
             failure = self._explain(problem, request)
         raise failure
+
+    async def _whole(self, request: Request, timeout: Timeout) -> Response:
+        # In a frame of its own: the repr of aiohttp's response holds the URL, and the frame
+        # of `send` stands in the traceback of what goes wrong.
+        async with await self._start(request, timeout) as response:
+            return Response(response.status, response.headers, await response.read())
 
     @contextlib.asynccontextmanager
     async def stream(self, request: Request, timeout: Timeout) -> AsyncGenerator[Download]:
@@ -145,14 +167,24 @@ class AiohttpTransport:
             APITimeoutError: It did not come in time.
             ClientClosedError: The transport was closed.
         """
-        async with await self._opened(request, timeout) as response:
-            yield _AiohttpDownload(response, functools.partial(self._explain, request=request))
+        # No variable holds aiohttp's response: its repr shows the URL, and this frame stands in
+        # the traceback of whatever goes wrong while the body is read.
+        async with contextlib.AsyncExitStack() as stack:
+            yield await self._opened(request, timeout, stack)
 
-    async def _opened(self, request: Request, timeout: Timeout) -> aiohttp.ClientResponse:
+    async def _opened(
+        self, request: Request, timeout: Timeout, stack: contextlib.AsyncExitStack
+    ) -> Download:
+        explain = functools.partial(self._explain, request=request)
         try:
-            return await self._start(request, timeout)
+            response = await stack.enter_async_context(await self._start(request, timeout))
+            return _AiohttpDownload(response, explain)
+        except asyncio.CancelledError:
+            if not self._cut_queue():
+                raise
+            failure = _closed(method=request.method, endpoint=request.label)
         except Exception as problem:  # noqa: BLE001 - whatever comes from below is explained
-            failure = self._explain(problem, request)
+            failure = explain(problem)
         raise failure
 
     async def open_socket(self, request: Request, timeout: Timeout) -> Socket | Response:
@@ -189,21 +221,30 @@ class AiohttpTransport:
         for socket in [one for one in self._sockets if one.loop is here]:
             await socket.cut()
         for loop, session in owned.items():
-            if loop is here:
+            if loop is here or loop.is_closed():
                 await session.close()
             else:
-                _abandon(session)
+                with contextlib.suppress(RuntimeError):  # it was closed at this moment
+                    loop.call_soon_threadsafe(self._close_on, loop, session)
 
     async def _start(self, request: Request, timeout: Timeout) -> aiohttp.ClientResponse:
-        return await self._session().request(
-            request.method,
-            request.url,
-            headers=request.headers,
-            data=_payload(request.body),
-            timeout=self._client_timeout(timeout),
-            allow_redirects=False,
-            middlewares=(_never_repeat,),
-        )
+        spoiled: list[_SpoiledError] = []
+        try:
+            return await self._session().request(
+                request.method,
+                request.url,
+                headers=request.headers,
+                data=_payload(request.body, spoiled),
+                timeout=self._client_timeout(timeout),
+                allow_redirects=False,
+                middlewares=(_never_repeat,),
+            )
+        except Exception:
+            if not spoiled:
+                raise
+        # The content gave out, not the connection: its own error says more, and the server
+        # cannot have acted on half a body.
+        raise spoiled[0]
 
     def _session(self) -> ClientSession:
         """Return the session of this loop, making it where there is none."""
@@ -215,16 +256,32 @@ class AiohttpTransport:
             return self._borrowed
         if self._process != os.getpid():
             # After a fork the sockets are the parent's; using them would mix up answers.
-            for parents in self._owned.values():
-                _abandon(parents)
+            _parents.extend(self._owned.values())
             self._owned, self._process = {}, os.getpid()
         loop = asyncio.get_running_loop()
         session = self._owned.get(loop)
         if session is None:
             for old in [one for one in self._owned if one.is_closed()]:
-                _abandon(self._owned.pop(old))
+                self._close_on(loop, self._owned.pop(old))
             session = self._owned[loop] = self._make_session()
         return session
+
+    def _close_on(self, loop: asyncio.AbstractEventLoop, session: ClientSession) -> None:
+        """Close a session in the background, on its own loop or, if that is closed, on this."""
+        task = loop.create_task(session.close())
+        self._closings.add(task)
+        task.add_done_callback(self._closings.discard)
+
+    def _cut_queue(self) -> bool:
+        """Whether a cancellation came from a closed pool and not from the caller.
+
+        Closing its pool, aiohttp cancels whoever waits there for a free connection. Let
+        through, that would end the caller's task without a word.
+        """
+        borrowed = self._borrowed
+        is_closed = self._is_closed or (borrowed is not None and borrowed.closed)
+        task = asyncio.current_task()
+        return is_closed and task is not None and not task.cancelling()
 
     def _make_session(self) -> ClientSession:
         connector = aiohttp.TCPConnector(
@@ -269,6 +326,8 @@ class AiohttpTransport:
         about: dict[str, Any] = {"method": request.method, "endpoint": request.label}
         if isinstance(problem, HumeError):
             return problem
+        if isinstance(problem, _SpoiledError):
+            return problem.reason
         if self._is_closed:
             return _closed(outcome_unknown=True, **about)
         if isinstance(problem, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)):
@@ -330,15 +389,19 @@ def _reason(problem: Exception) -> str:
         return "the body was cut off or cannot be unpacked"
     if isinstance(problem, aiohttp.ClientResponseError):
         return "the answer is not HTTP"
-    if isinstance(problem, (aiohttp.ClientError, OSError)):
-        return _system_reason(problem)
-    return str(problem)
+    if isinstance(problem, _DroppedConnectionError):
+        return str(problem)
+    return _system_reason(problem)
 
 
 def _system_reason(problem: Exception) -> str:
-    """Return the operating system's words for an error, which hold no URL."""
-    if isinstance(problem, OSError):
-        return problem.strerror or type(problem).__name__
+    """Return the operating system's words for an error; aiohttp's own may hold the URL."""
+    if isinstance(problem, aiohttp.ClientConnectorError):
+        problem = problem.os_error
+        if isinstance(problem, (gaierror, SSLError)):  # their numbers are their own
+            return problem.strerror or "TLS failed"
+    if isinstance(problem, OSError) and problem.errno:
+        return os.strerror(problem.errno)
     return "closed by the server"
 
 
@@ -346,10 +409,9 @@ def _closed(**about: Any) -> ClientClosedError:
     return ClientClosedError("the client is closed; build a new one", **about)
 
 
-def _abandon(session: ClientSession) -> None:
-    """Let go of a session whose loop or process is not ours: it cannot be closed from here."""
-    if session.connector is not None:
-        session.detach()
+_parents: list[ClientSession] = []
+"""Sessions of a process that this one was forked from. They are kept: closed or collected here,
+they would take the parent's sockets out of the parent's own event loop."""
 
 
 class _SizedPayload(aiohttp.AsyncIterablePayload):
@@ -360,8 +422,20 @@ class _SizedPayload(aiohttp.AsyncIterablePayload):
         self._size = part.size
 
 
+async def _watched(
+    chunks: AsyncIterable[bytes], spoiled: list[_SpoiledError]
+) -> AsyncGenerator[bytes]:
+    """Pass content on and note its error, which aiohttp would make one of the connection."""
+    try:
+        async for chunk in chunks:
+            yield chunk
+    except Exception as problem:  # noqa: BLE001 - it is passed on as it is
+        spoiled.append(_SpoiledError(problem))
+        raise spoiled[0] from None
+
+
 def _payload(
-    body: bytes | tuple[Part, ...] | None,
+    body: bytes | tuple[Part, ...] | None, spoiled: list[_SpoiledError]
 ) -> bytes | io.BytesIO | aiohttp.FormData | None:
     """Return what aiohttp writes piece by piece."""
     if body is None:
@@ -372,15 +446,15 @@ def _payload(
     for part in body:
         form.add_field(
             part.name,
-            _field(part),
+            _field(part, spoiled),
             filename=part.filename,
             content_type=part.content_type,
         )
     return form
 
 
-def _field(part: Part) -> str | io.BytesIO | _SizedPayload:
+def _field(part: Part, spoiled: list[_SpoiledError]) -> str | io.BytesIO | _SizedPayload:
     """Return what aiohttp takes as a part: text without a file name is a plain field."""
     if not isinstance(part.content, bytes):
-        return _SizedPayload(part, part.content())
+        return _SizedPayload(part, _watched(part.content(), spoiled))
     return part.content.decode() if part.filename is None else io.BytesIO(part.content)

@@ -74,6 +74,7 @@ class Response:
     """One HTTP answer, fully read."""
 
     status: int
-    headers: Mapping[str, str]
-    """Names are matched without regard to case."""
+    headers: Mapping[str, str] = field(repr=False)
+    """Names are matched without regard to case. May hold a credential: a redirect repeats the
+    URL."""
     body: bytes = field(repr=False)

@@ -11,8 +11,10 @@ from typing import Any
 
 from PIL import Image
 
-from humeai_async import HumeAI, Polling
-from humeai_async.testing import Dialect, FakeHume
+from humeai_async import HumeAI, Limiter, Polling, Retry
+from humeai_async.origins import Direct
+from humeai_async.session import Session
+from humeai_async.testing import Dialect, FakeHume, ScriptedTransport
 
 DIALECTS: tuple[Dialect, ...] = ("direct", "gateway-documented", "gateway-recorded")
 
@@ -58,3 +60,11 @@ def media_folder(folder: Path, count: int = 24) -> list[Path]:
         else jpeg_file(folder / f"picture-{n:02}.jpg", n)
         for n in range(count)
     ]
+
+
+def session_of(transport: ScriptedTransport, **settings: Any) -> Session:
+    """Return a session that talks to a script, unpaced and without repeats."""
+    settings.setdefault("limiter", Limiter(rate=1_000_000))
+    settings.setdefault("retry", Retry(attempts=1))
+    settings.setdefault("origin", Direct("https://hume.test", api_key="key"))
+    return Session(transport=transport, **settings)

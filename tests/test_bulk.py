@@ -90,7 +90,7 @@ async def test_a_failed_job_fails_its_own_sources_only() -> None:
 
 async def test_a_job_that_is_refused_fails_its_own_sources_only() -> None:
     async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:
-        fake.faults.add(Fault("status", status=500, method="POST", times=1))
+        fake.faults.add(Fault("status", status=400, method="POST", times=1))
         run = hume.batch.predict(urls(4), models=MODELS, job_size=2, jobs_at_once=1)
         failed = [o.source async for o in run if o.error]
     assert urls(2) == failed
@@ -156,7 +156,7 @@ async def test_leaving_the_loop_early_leaves_nothing_running() -> None:
         gc.collect()
         await anyio.sleep(0.1)
         left = [repr(task) for task in asyncio.all_tasks() - before]
-        assert [] == [name for name in left if "humeai_async/bulk" in name]
+        assert [name for name in left if "humeai_async/bulk" in name] == []
 
 
 async def test_closing_a_run_ends_it_and_waits_for_the_end() -> None:

@@ -7,18 +7,21 @@ Starts jobs, finds them again and fetches what came of them. A started job comes
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from humeai_async import catalog, codec
-from humeai_async.bulk import BulkSource, Fetching, Outcomes, Prediction, each
+from humeai_async.bulk import BulkSource, Fetching, Outcomes, each
 from humeai_async.checks import MOST_SOURCES, check_number, check_sources
 from humeai_async.endpoint import QueryValue, fill
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.job import AsCompleted, Job
 from humeai_async.joblist import SURE_LIMIT, JobWalk
+from humeai_async.ledger import Ledger
 from humeai_async.pages import Pages, timed
 from humeai_async.poller import Poller
+from humeai_async.predicting import Prediction, Settings
 from humeai_async.resources._base import Resource
 from humeai_async.session import Session
 from humeai_async.types.batch import (
@@ -160,12 +163,14 @@ class Batch(Resource):
         """List the account's jobs, newest first.
 
         Costs one request a page. Hume has no pages here: each request asks for what was
-        created before the last job seen, and a job that was told already is left out. In an
-        order other than that of creation there is no way on, and one page is all.
+        created before the last job seen, and a job that was told already is left out. Jobs of
+        one millisecond beyond what one answer holds cannot be reached. In an order other than
+        that of creation there is no way on, and one page is all.
 
         Args:
             limit: Jobs a page, not in all (see `Pages.collect`); 1 or more.
-            status: Only jobs of this status, or of one of these.
+            status: Only jobs of this status, or of one of these. The open-source gateway writes
+                several in a form that Hume may not know.
             when: Which side of `timestamp_ms` to list: `created_before` or `created_after`.
             timestamp_ms: Milliseconds since 1970; now if left out.
             sort_by: Time to sort by: `created`, `started` or `ended`.
@@ -177,7 +182,6 @@ class Batch(Resource):
 
         Raises:
             InvalidArgumentError: A number is out of range, or `timestamp_ms` lacks `when`.
-            DecodeError: While iterating: more jobs of one millisecond than the server shows.
 
         Source: https://dev.hume.ai/reference/expression-measurement-api/batch/list-jobs
         """
@@ -235,6 +239,8 @@ class Batch(Resource):
         *,
         models: Models | Mapping[str, Any] | None = None,
         transcription: Transcription | Mapping[str, Any] | Unset | None = UNSET,
+        ledger: str | os.PathLike[str] | Ledger | None = None,
+        retry_failed: bool = False,
         job_size: int = MOST_SOURCES,
         jobs_at_once: int = 32,
         timeout: float | None = None,
@@ -248,6 +254,10 @@ class Batch(Resource):
                 fast as outcomes are taken.
             models: Models to run, such as `{"face": {}}`; all of them if left out.
             transcription: Settings of the transcription; `None` switches it off.
+            ledger: File that remembers what was submitted and what arrived, made if it is not
+                there: the same run, started again after a crash, submits nothing twice and
+                gives what is missing. A source that is given twice goes in once.
+            retry_failed: Try the sources again that failed in earlier runs of the ledger.
             job_size: Sources in one job, 1 to 100.
             jobs_at_once: Jobs in flight; Hume queues 500 at most.
             timeout: Seconds to wait for one job; `None` is without limit.
@@ -259,12 +269,27 @@ class Batch(Resource):
         Raises:
             InvalidArgumentError: A setting is out of range.
             AuthenticationError: The credential is refused; no source could succeed.
+            LedgerError: Another run has the ledger, or it is not this run's.
         """
         check_number("jobs_at_once", jobs_at_once, least=1)
         check_number("job_size", job_size, least=1, most=MOST_SOURCES)
+        request = InferenceRequest(models=models, transcription=transcription)
+        settings = Settings(
+            job_size=job_size,
+            jobs_at_once=jobs_at_once,
+            timeout=timeout,
+            ledger=ledger,
+            retry_failed=retry_failed,
+            configuration=codec.encode(request).decode(),
+        )
         start = functools.partial(self.start_job, models=models, transcription=transcription)
+        newest_first = {"sort_by": "created", "direction": "desc"}
         prediction = Prediction(
-            sources, start, job_size=job_size, jobs_at_once=jobs_at_once, timeout=timeout
+            sources,
+            start=start,
+            attach=self.job,
+            walk=lambda: JobWalk(self._session, SURE_LIMIT, newest_first),
+            settings=settings,
         )
         return Outcomes(prediction.run)
 

@@ -1,18 +1,30 @@
 """The chat: what the documented table calls "Chat", and the socket it means.
 
 The row gives the query of the EVI WebSocket with the path of the list of jobs; `get` calls it
-as it stands there. It knows nothing of how calls are made.
+as it stands there, `connect` opens the socket. It knows nothing of how calls are made, nor of
+what goes over the socket.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from humeai_async import catalog
-from humeai_async.checks import check_number
+from attrs import fields_dict
+
+from humeai_async import catalog, codec
+from humeai_async.chat_line import ChatLine
+from humeai_async.chat_socket import ChatSocket
+from humeai_async.checks import check_number, check_text
 from humeai_async.endpoint import fill
+from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.resources._base import Resource
+from humeai_async.settings import Reconnect
 from humeai_async.types.batch import JobDetails
+from humeai_async.types.chat_settings import ConnectSettings
+
+MOST_EVENTS = 300
+"""Events of a group's earlier chats that Hume gives at most."""
 
 
 class Chat(Resource):
@@ -37,7 +49,7 @@ class Chat(Resource):
         The documented table files the EVI WebSocket under `GET /v0/batch/jobs`. Called so, the
         service lists the account's newest batch jobs and the parameters mean nothing to it;
         `batch.list_jobs` is the call for that. What the row stands for is a WebSocket, which
-        no plain request opens.
+        `connect` opens.
 
         Costs one request.
 
@@ -67,3 +79,90 @@ class Chat(Resource):
             "resumed_chat_group_id": resumed_chat_group_id,
         }
         return await self._session.call(fill(catalog.CHAT_GET, query=query))
+
+    def connect(
+        self,
+        *,
+        config_id: str | None = None,
+        config_version: int | None = None,
+        resumed_chat_group_id: str | None = None,
+        event_limit: int | None = None,
+        verbose_transcription: bool | None = None,
+        allow_connection: bool | None = None,
+        session_settings: ConnectSettings | Mapping[str, Any] | None = None,
+        reconnect: bool | Reconnect = True,
+    ) -> ChatSocket:
+        """Prepare a chat with EVI; `async with` opens it.
+
+        Costs one handshake, paced and repeated like any call, and one for each resumption.
+        The client's credential goes into a header. Not through the gateway, which carries no
+        WebSockets. Hume ended the service on 13 November 2026.
+
+        Args:
+            config_id: Config UUID; Hume's own default config (EVI 3) if left out.
+            config_version: Version of the config, 0 or more; the newest if left out.
+            resumed_chat_group_id: Conversation to go on with.
+            event_limit: Events of that conversation's history to take up, 0 to 300; Hume
+                takes 300 if left out.
+            verbose_transcription: Also send interim versions of what the user says.
+            allow_connection: Let the control plane join in.
+            session_settings: Settings to begin with, as `ConnectSettings` or a dict of the
+                same keys.
+            reconnect: Whether, or how, to resume the conversation when the connection is
+                lost; see `ChatSocket`. A first connection that fails is not resumed.
+
+        Returns:
+            The chat, not open yet.
+
+        Raises:
+            InvalidArgumentError: A number is out of range, an id is empty, or the settings
+                are none.
+
+        Entering it raises `GatewayUnsupportedError` through the gateway, and what any call may
+        raise where the handshake fails.
+
+        Source: https://dev.hume.ai/reference/empathic-voice-interface-evi/chat/chat
+        """
+        if config_version is not None:
+            check_number("config_version", config_version, least=0)
+        if event_limit is not None:
+            check_number("event_limit", event_limit, least=0, most=MOST_EVENTS)
+        for name, text in {
+            "config_id": config_id,
+            "resumed_chat_group_id": resumed_chat_group_id,
+        }.items():
+            if text is not None:
+                check_text(name, text)
+        query = {
+            "config_id": config_id,
+            "config_version": config_version,
+            "resumed_chat_group_id": resumed_chat_group_id,
+            "event_limit": event_limit,
+            "verbose_transcription": verbose_transcription,
+            "allow_connection": allow_connection,
+        }
+        if isinstance(reconnect, bool):
+            reconnect_as = Reconnect() if reconnect else None
+        else:
+            reconnect_as = reconnect
+        settings = _read_settings(session_settings or {})
+        return ChatSocket(ChatLine(self._session, query, settings, reconnect_as))
+
+
+def _read_settings(given: ConnectSettings | Mapping[str, Any]) -> ConnectSettings:
+    """Read settings that may be given as a dict.
+
+    Raises:
+        InvalidArgumentError: They have an unknown key, or a value of a wrong type.
+    """
+    if isinstance(given, ConnectSettings):
+        return given
+    if unknown := sorted(given.keys() - fields_dict(ConnectSettings).keys()):
+        raise InvalidArgumentError(
+            f"session_settings has no field {unknown[0]!r}", field="session_settings"
+        )
+    try:
+        return codec.structure(ConnectSettings, codec.to_plain(given))
+    except DecodeError as problem:
+        reason = problem.message
+    raise InvalidArgumentError(f"session_settings: {reason}", field="session_settings")

@@ -7,8 +7,10 @@ recordings instead.
 
 from __future__ import annotations
 
+from humeai_async.testing.chat_server import ChatServer, Drop, FakeConnection
 from humeai_async.testing.chats import FakeChat
 from humeai_async.testing.clock import Clock, ManualClock
+from humeai_async.testing.conversation import tool_call
 from humeai_async.testing.exchange import Answer, Arrival, FormPart
 from humeai_async.testing.faults import Fault, FaultKind, Faults
 from humeai_async.testing.gateway_recorded import GatewayState
@@ -16,16 +18,26 @@ from humeai_async.testing.jobstate import FakeJob, Outcome
 from humeai_async.testing.options import Options
 from humeai_async.testing.quota import Hint, Quota, Shape
 from humeai_async.testing.replay import ReplayServer
-from humeai_async.testing.server import Dialect, FakeHume, Recorded, SocketHandler
+from humeai_async.testing.server import Dialect, FakeHume, Recorded
+from humeai_async.testing.transport import (
+    Reply,
+    ScriptedTransport,
+    json_answer,
+    query_of,
+    reply_json,
+)
 from humeai_async.testing.upstream import Credentials
 
 __all__ = [
     "Answer",
     "Arrival",
+    "ChatServer",
     "Clock",
     "Credentials",
     "Dialect",
+    "Drop",
     "FakeChat",
+    "FakeConnection",
     "FakeHume",
     "FakeJob",
     "Fault",
@@ -40,6 +52,11 @@ __all__ = [
     "Quota",
     "Recorded",
     "ReplayServer",
+    "Reply",
+    "ScriptedTransport",
     "Shape",
-    "SocketHandler",
+    "json_answer",
+    "query_of",
+    "reply_json",
+    "tool_call",
 ]

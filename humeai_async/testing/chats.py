@@ -1,7 +1,8 @@
 """Chats, their events and the groups they are in.
 
-Chats begin as two samples; `add` makes more. It knows nothing of the WebSocket that real
-chats come from. The EVI store hands its handlers to the upstream application.
+Chats begin as two samples; `add` makes more, `note` goes on with one. It knows nothing of
+the WebSocket that real chats come from. The EVI store hands its handlers to the upstream
+application.
 """
 
 from __future__ import annotations
@@ -115,6 +116,15 @@ class ChatStore:
         chat.events.extend(self._event(chat, number, *line) for number, line in enumerate(lines))
         self.chats[chat.id] = chat
         return chat
+
+    def note(self, chat: FakeChat, role: str, type: str, text: str | None) -> None:
+        """Add an event to a chat that goes on."""
+        event = self._event(chat, len(chat.events), role, type, text)
+        chat.events.append({**event, "timestamp": self.now_ms()})
+
+    def now_ms(self) -> int:
+        """Return the fake's time in epoch milliseconds."""
+        return self._world.now_ms()
 
     def clear(self) -> None:
         """Forget all chats."""

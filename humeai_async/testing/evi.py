@@ -190,7 +190,7 @@ def _prompt(body: Record, prompts: VersionedStore) -> Record | None:
     if not spec:
         return None
     if spec.get("id") is not None:
-        return {**prompts.find(spec["id"], spec.get("version")), "version_type": "FIXED"}
+        return {**prompts.find(str(spec["id"]), spec.get("version")), "version_type": "FIXED"}
     if not spec.get("text"):
         raise Refusal(400, "prompt needs an id or a text", "E0101")
     made = prompts.add({**spec, "name": f"{body['name']} prompt"})
@@ -201,7 +201,7 @@ def _tool(spec: Any, tools: VersionedStore) -> Record:
     wanted = as_record(spec)
     if wanted is None or "id" not in wanted:
         raise Refusal(400, "tools: each needs an id", "E0101")
-    return {**tools.find(wanted["id"], wanted.get("version")), "version_type": "FIXED"}
+    return {**tools.find(str(wanted["id"]), wanted.get("version")), "version_type": "FIXED"}
 
 
 def _voice(spec: Record | None) -> Record | None:

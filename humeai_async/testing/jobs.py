@@ -157,8 +157,8 @@ class JobStore:
             return [predicting.predict_custom(source, settings, name) for source in job.sources]
         return [predicting.predict_source(source, settings) for source in job.sources]
 
-    def _settings(self, job: FakeJob) -> predicting.Job:
-        return predicting.Job(
+    def _settings(self, job: FakeJob) -> predicting.Recipe:
+        return predicting.Recipe(
             models=job.request.get("models") or {},
             transcribed=job.request.get("transcription", {}) is not None,
             frames=self._world.options.frames,

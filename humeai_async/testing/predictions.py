@@ -29,7 +29,7 @@ _MOST_UNITS = 500
 
 
 @frozen
-class Job:
+class Recipe:
     """What of a job its predictions depend on."""
 
     models: Record
@@ -50,7 +50,7 @@ class _Scene:
     source: Source
     file_type: str
     fitting: tuple[str, ...]
-    job: Job
+    recipe: Recipe
     text: str = field(default="", repr=False)
 
     @property
@@ -59,47 +59,49 @@ class _Scene:
 
     @property
     def metadata(self) -> Record | None:
-        if not (self.is_media and self.job.transcribed):
+        if not (self.is_media and self.recipe.transcribed):
             return None
         confidence = round(rng(*self.key, "transcript").uniform(0.7, 0.99), 4)
         return {"confidence": confidence, "detected_language": "en"}
 
 
-def predict_source(source: Source, job: Job) -> Record:
+def predict_source(source: Source, recipe: Recipe) -> Record:
     """Return the element that a source has in the predictions of its job."""
     if source.is_marked("missing"):
         return {"source": source.record, "results": None, "error": f"{source.name} was not found"}
-    files, failed = _files(source, job)
+    files, failed = _files(source, recipe)
     results = {
-        "predictions": [_predict_file(source, file, job) for file in files],
+        "predictions": [_predict_file(source, file, recipe) for file in files],
         "errors": [{"message": "the media could not be read", "file": file} for file in failed],
     }
     return {"source": source.record, "results": results, "error": None}
 
 
-def count(source: Source, job: Job) -> tuple[int, int]:
+def count(source: Source, recipe: Recipe) -> tuple[int, int]:
     """Return how many files of a source have predictions, and how many errors it has."""
     if source.is_marked("missing"):
         return 0, 1
-    files, failed = _files(source, job)
+    files, failed = _files(source, recipe)
     return len(files), len(failed)
 
 
-def _files(source: Source, job: Job) -> tuple[list[str], list[str]]:
+def _files(source: Source, recipe: Recipe) -> tuple[list[str], list[str]]:
     if source.is_archive:
         stem = source.name.split(".")[0]
-        files = [f"{stem}/clip-{number}.mp4" for number in range(job.archive_files)]
+        files = [f"{stem}/clip-{number}.mp4" for number in range(recipe.archive_files)]
     else:
         files = [source.name]
     broken = 1 if source.is_marked("broken") else 0
     return files[: len(files) - broken], files[len(files) - broken :]
 
 
-def _predict_file(source: Source, file: str, job: Job) -> Record:
+def _predict_file(source: Source, file: str, recipe: Recipe) -> Record:
     media = Source.of_url(f"file:///{file}") if source.is_archive else source
-    text = source.identity if source.kind == "text" else _speech(source.identity, file, job.frames)
-    scene = _Scene((source.identity, file), source, media.file_type, media.models, job, text)
-    asked = job.models or dict.fromkeys(_MODELS)
+    text = (
+        source.identity if source.kind == "text" else _speech(source.identity, file, recipe.frames)
+    )
+    scene = _Scene((source.identity, file), source, media.file_type, media.models, recipe, text)
+    asked = recipe.models or dict.fromkeys(_MODELS)
     models = {name: _predict_model(scene, name, settings) for name, settings in asked.items()}
     return {"file": file, "file_type": media.file_type, "models": models}
 
@@ -127,7 +129,7 @@ def _face(scene: _Scene, settings: Record) -> _Found:
     step = 1.0 / float(settings.get("fps_pred") or 3.0)
     draw = rng(*scene.key, "box")
     box = {"x": draw.uniform(0, 400), "y": draw.uniform(0, 200), "w": 188.0, "h": 241.75}
-    for place in range(1 if scene.file_type == "image" else scene.job.frames):
+    for place in range(1 if scene.file_type == "image" else scene.recipe.frames):
         key = (*scene.key, "face", place)
         prediction: Record = {
             "frame": place * 10,
@@ -159,7 +161,7 @@ def _prosody(scene: _Scene, settings: Record) -> _Found:
     window: Record | None = settings.get("window")
     step = float((window or {}).get("step") or 3.0)
     length = float((window or {}).get("length") or 2.6)
-    transcribed = window is None and scene.job.transcribed
+    transcribed = window is None and scene.recipe.transcribed
     for place, (text, _) in enumerate(_units(scene.text, "sentence")):
         speaker = _speaker(scene, settings, place)
         yield (
@@ -175,7 +177,7 @@ def _prosody(scene: _Scene, settings: Record) -> _Found:
 
 
 def _language(scene: _Scene, settings: Record) -> _Found:
-    if scene.is_media and not scene.job.transcribed:
+    if scene.is_media and not scene.recipe.transcribed:
         return
     granularity = settings.get("granularity") or "word"
     for place, (text, begin) in enumerate(_units(scene.text, granularity)):
@@ -195,7 +197,7 @@ def _language(scene: _Scene, settings: Record) -> _Found:
 
 
 def _ner(scene: _Scene, settings: Record) -> _Found:
-    if scene.is_media and not scene.job.transcribed:
+    if scene.is_media and not scene.recipe.transcribed:
         return
     words = [unit for unit in _units(scene.text, "word") if unit[0][:1].isupper() and unit[1] > 0]
     for place, (word, begin) in enumerate(words):
@@ -264,9 +266,9 @@ def _confidence(scene: _Scene, *key: object) -> float:
     return round(rng(*scene.key, *key, "confidence").uniform(0.6, 0.99), 4)
 
 
-def predict_custom(source: Source, job: Job, model: str) -> Record:
+def predict_custom(source: Source, recipe: Recipe, model: str) -> Record:
     """Return the element that a source has in the predictions of a custom model."""
-    element = predict_source(source, job)
+    element = predict_source(source, recipe)
     if element["results"] is None:
         return element
     labels = ("angry", "calm")

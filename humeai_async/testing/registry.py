@@ -27,7 +27,7 @@ from humeai_async.testing.exchange import (
 )
 from humeai_async.testing.jobs import JobStore
 from humeai_async.testing.paging import spring
-from humeai_async.testing.predictions import Job, predict_source
+from humeai_async.testing.predictions import Recipe, predict_source
 from humeai_async.testing.sources import Source
 from humeai_async.testing.world import World
 
@@ -166,7 +166,7 @@ class Registry:
             raise Refusal(413, "The file is over 100 MB", "E0101")
         self._world.uploads.append(part)
         attributes = arrival.part("attributes")
-        listed = _attributes(json.loads(attributes.content) if attributes else None)
+        listed = _attributes(_json_of(attributes) if attributes else None)
         kind = (part.content_type or "").partition("/")[0]
         fields: Record = {
             "name": part.filename,
@@ -200,7 +200,7 @@ class Registry:
     def file_predictions(self, _: Arrival, id: str) -> Answer:
         """GET /v0/registry/files/{id}/predictions: shaped like a job's, which is a guess."""
         source = Source.of_url(str(self._file(id)["file"]["uri"]))
-        return answer_json([predict_source(source, Job({"burst": {}}))])
+        return answer_json([predict_source(source, Recipe({"burst": {}}))])
 
     def _dataset(self, id: str) -> _Dataset:
         dataset = self._datasets.get(id)
@@ -288,16 +288,20 @@ def _labels(arrival: Arrival) -> tuple[frozenset[str], Record]:
 
 
 def _feature_types(part: FormPart) -> Record:
-    try:
-        types = as_record(json.loads(part.content))
-    except ValueError:
-        types = None
+    types = as_record(_json_of(part))
     if types is None:
         raise Refusal(400, "feature_types must be a JSON object", "E0101")
     for name, value in types.items():
         if value not in _FEATURE_TYPES:
             raise Refusal(400, f"feature_types: {name} is {value!r}", "E0101")
     return types
+
+
+def _json_of(part: FormPart) -> Any:
+    try:
+        return json.loads(part.content)
+    except ValueError:
+        raise Refusal(400, f"The part {part.name} is not valid JSON", "E0100") from None
 
 
 def _are_numbers(cells: Iterable[str]) -> bool:
@@ -322,8 +326,7 @@ def _posted_file(item: object) -> tuple[Record, list[Record]]:
 def _attributes(given: object) -> list[Record]:
     if given is None:
         return []
-    listed = as_list(given) or []
-    attributes = [as_record(attribute) or {} for attribute in listed]
+    attributes = [as_record(attribute) or {} for attribute in as_list(given) or [None]]
     if any({"name", "value"} != attribute.keys() for attribute in attributes):
         raise Refusal(400, "attributes must be a list of name and value", "E0101")
     return attributes

@@ -33,7 +33,8 @@ class ReplayServer(LoopbackServer):
 
     An exchange is a dict with `name`, `request` (`method`, `url_path`, `query`), `response`
     (`status`, `headers`, `body`) or `None`, and then `client_error`: one that begins with
-    `TimeoutError` is never answered, any other is closed without an answer.
+    `TimeoutError` is never answered, any other is closed without an answer. Where requests
+    repeat, the first exchange wins: give the exchanges of one server, or use names.
     """
 
     def __init__(

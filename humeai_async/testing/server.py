@@ -8,12 +8,13 @@ demo and benchmarks start here.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
 from aiohttp import web
 from attrs import define, evolve, field
 
+from humeai_async.testing.chat_server import ChatServer
 from humeai_async.testing.chats import FakeChat
 from humeai_async.testing.clock import Clock
 from humeai_async.testing.exchange import Answer, Arrival, FormPart, Pairs, Record
@@ -30,11 +31,6 @@ from humeai_async.testing.world import World
 Dialect: TypeAlias = Literal["direct", "gateway-documented", "gateway-recorded"]
 """Which server the fake is: Hume itself, LowCodeAPI by its documentation, or LowCodeAPI as
 its open-source server was recorded."""
-
-SocketHandler: TypeAlias = Callable[
-    ["FakeHume", web.BaseRequest, Arrival], Awaitable[web.StreamResponse]
-]
-"""Serves one WebSocket."""
 
 _GATEWAY_KEEPALIVE = 5.0
 _DIRECT_KEEPALIVE = 75.0
@@ -136,8 +132,6 @@ class FakeHume(LoopbackServer):
         """Seconds before an answer; may be set anew at any time."""
         self.requests: list[Recorded] = []
         """Every request, in order."""
-        self.socket_handler: SocketHandler | None = None
-        """Serves `/v0/evi/chat` in the direct dialect."""
         given = options or Options()
         self._world = World(
             evolve(
@@ -152,6 +146,9 @@ class FakeHume(LoopbackServer):
         self._credentials = credentials or Credentials()
         self.upstream = Upstream(self._world, self._credentials, quota, self.faults)
         """Hume behind it, with all state."""
+        self.chat = ChatServer(self.upstream)
+        """The EVI WebSocket, of the direct dialect alone: its connections, and what is to
+        happen to them."""
         self._hume = _Witness(self.upstream)
         self._record_bodies = record_bodies
         self._application = self._front(gateway_state, body_limit)
@@ -273,9 +270,9 @@ class FakeHume(LoopbackServer):
 
     async def socket(self, request: web.BaseRequest, arrival: Arrival) -> web.StreamResponse:
         """Serve a WebSocket; the socket layer calls it."""
-        if self.socket_handler is None or self.dialect != "direct":
+        if self.dialect != "direct":
             return await super().socket(request, arrival)
-        return await self.socket_handler(self, request, arrival)
+        return await self.chat.serve(request, arrival)
 
     def _end(self, id: str, outcome: Outcome) -> None:
         job, now = self.jobs[id], self.clock.now()

@@ -66,7 +66,7 @@ class Upstream:
         self._requests += 1
         headers = {"X-Request-Id": f"req-{self._requests:06d}"}
         if not self._is_known(arrival):
-            return _with_headers(_UNKNOWN_KEY, headers)
+            return _with_headers(UNKNOWN_KEY, headers)
         if self.quota is not None:
             verdict = self.quota.take()
             headers.update(verdict.headers)
@@ -126,10 +126,11 @@ class Upstream:
         }
 
 
-_UNKNOWN_KEY = answer_json(
+UNKNOWN_KEY = answer_json(
     {"fault": {"faultstring": "Invalid ApiKey", "detail": {"errorcode": "oauth.v2.InvalidApiKey"}}},
     401,
 )
+"""What Hume answers to a credential that it does not know."""
 _Compiled = dict[int, list[tuple[re.Pattern[str], dict[str, Handler]]]]
 
 

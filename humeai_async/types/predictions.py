@@ -1,357 +1,25 @@
 """The predictions of a batch job: a typed shell around raw scores.
 
-The scanner makes the objects of these classes at once and leaves each list of scores as a
+The scanner makes the objects of `measurements.py` at once and leaves each list of scores as a
 slice of the body (see `scores.py`). `codec.py` calls `Predictions.from_json`, users read the
-rest.
+rest; tables are made below, in `tables.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, overload
+from typing import Any, overload
 
 import msgspec
-from attrs import frozen
 
-from humeai_async.errors import DecodeError
-from humeai_async.types.scores import MaybeRawScores, RawScores, Scored, Scores, scan_error
-
-
-@frozen(kw_only=True)
-class BoundingBox:
-    """Box around a face, in pixels of the frame."""
-
-    x: float
-    """Left edge."""
-    y: float
-    """Top edge."""
-    w: float
-    """Width."""
-    h: float
-    """Height."""
-
-
-@frozen(kw_only=True)
-class TimeInterval:
-    """Span of the media, in seconds."""
-
-    begin: float
-    end: float
-
-
-@frozen(kw_only=True)
-class PositionInterval:
-    """Span of characters, zero-based; `end` is not part of it."""
-
-    begin: int
-    end: int
-
-
-@frozen(kw_only=True)
-class FacePrediction(Scored):
-    """One face in one frame."""
-
-    score_fields: ClassVar[tuple[str, ...]] = ("emotions", "facs", "descriptions")
-
-    frame: int
-    """Frame number."""
-    time: float
-    """Seconds from the start."""
-    prob: float
-    """Probability that it is a face, 0 to 1."""
-    box: BoundingBox
-    """Where it is."""
-    emotions: RawScores
-    """48 expressions."""
-    facs: MaybeRawScores = None
-    """Action units of FACS 2.0, if asked for."""
-    descriptions: MaybeRawScores = None
-    """Descriptive features such as "Smile", if asked for."""
-
-
-@frozen(kw_only=True)
-class BurstPrediction(Scored):
-    """One vocal burst: a sound that is not speech."""
-
-    score_fields: ClassVar[tuple[str, ...]] = ("emotions", "descriptions")
-
-    time: TimeInterval
-    """When."""
-    emotions: RawScores
-    """48 expressions."""
-    descriptions: RawScores
-    """Kinds of vocal burst, such as "Gasp"."""
-
-
-@frozen(kw_only=True)
-class ProsodyPrediction(Scored):
-    """One unit or window of speech."""
-
-    time: TimeInterval
-    """When."""
-    emotions: RawScores
-    """48 expressions."""
-    text: str | None = None
-    """The words; `None` where transcription was off."""
-    confidence: float | None = None
-    """Confidence of the transcript, 0 to 1."""
-    speaker_confidence: float | None = None
-    """Confidence of the speaker's label, 0 to 1."""
-
-
-@frozen(kw_only=True)
-class LanguagePrediction(Scored):
-    """One unit of text."""
-
-    score_fields: ClassVar[tuple[str, ...]] = ("emotions", "sentiment", "toxicity")
-
-    text: str
-    """The words."""
-    position: PositionInterval
-    """Where in the whole text."""
-    emotions: RawScores
-    """53 expressions."""
-    time: TimeInterval | None = None
-    """When, for audio and video."""
-    confidence: float | None = None
-    """Confidence of the transcript, 0 to 1."""
-    speaker_confidence: float | None = None
-    """Confidence of the speaker's label, 0 to 1."""
-    sentiment: MaybeRawScores = None
-    """Nine levels named "1" (most negative) to "9", if asked for."""
-    toxicity: MaybeRawScores = None
-    """Six kinds of toxicity, if asked for."""
-
-
-@frozen(kw_only=True)
-class NerPrediction(Scored):
-    """One named entity."""
-
-    entity: str
-    """The topic or entity."""
-    position: PositionInterval
-    """Where in the whole text."""
-    entity_confidence: float
-    """Confidence in the entity."""
-    support: float
-    """How often other entities link to it."""
-    uri: str
-    """Page that describes it."""
-    link_word: str
-    """Word that the emotions belong to."""
-    emotions: RawScores
-    """Expressions around the entity."""
-    time: TimeInterval | None = None
-    """When, for audio and video."""
-    confidence: float | None = None
-    """Confidence of the transcript, 0 to 1."""
-    speaker_confidence: float | None = None
-    """Confidence of the speaker's label, 0 to 1."""
-
-
-@frozen(kw_only=True)
-class FacemeshPrediction(Scored):
-    """One set of face landmarks."""
-
-    emotions: RawScores
-    """48 expressions."""
-
-
-@frozen(kw_only=True)
-class TranscriptionMetadata:
-    """How well the media was transcribed."""
-
-    confidence: float
-    """0 to 1."""
-    detected_language: str | None = None
-    """BCP-47 tag."""
-
-
-@frozen(kw_only=True)
-class FaceGroup:
-    """All predictions of one face, in the order of time."""
-
-    id: str
-    """Label such as `face_0`, or `unknown` where faces were not identified."""
-    predictions: list[FacePrediction]
-
-
-@frozen(kw_only=True)
-class BurstGroup:
-    """All vocal bursts of one id."""
-
-    id: str
-    predictions: list[BurstPrediction]
-
-
-@frozen(kw_only=True)
-class ProsodyGroup:
-    """All speech of one speaker."""
-
-    id: str
-    predictions: list[ProsodyPrediction]
-
-
-@frozen(kw_only=True)
-class LanguageGroup:
-    """All text of one speaker."""
-
-    id: str
-    predictions: list[LanguagePrediction]
-
-
-@frozen(kw_only=True)
-class NerGroup:
-    """All entities of one speaker."""
-
-    id: str
-    predictions: list[NerPrediction]
-
-
-@frozen(kw_only=True)
-class FacemeshGroup:
-    """All face meshes of one id."""
-
-    id: str
-    predictions: list[FacemeshPrediction]
-
-
-@frozen(kw_only=True)
-class FacePredictions:
-    """What the face model found."""
-
-    grouped_predictions: list[FaceGroup]
-    metadata: dict[str, Any] | None = None
-
-
-@frozen(kw_only=True)
-class BurstPredictions:
-    """What the vocal burst model found."""
-
-    grouped_predictions: list[BurstGroup]
-    metadata: dict[str, Any] | None = None
-
-
-@frozen(kw_only=True)
-class ProsodyPredictions:
-    """What the speech prosody model found."""
-
-    grouped_predictions: list[ProsodyGroup]
-    metadata: TranscriptionMetadata | None = None
-
-
-@frozen(kw_only=True)
-class LanguagePredictions:
-    """What the language model found."""
-
-    grouped_predictions: list[LanguageGroup]
-    metadata: TranscriptionMetadata | None = None
-
-
-@frozen(kw_only=True)
-class NerPredictions:
-    """What the named-entity model found."""
-
-    grouped_predictions: list[NerGroup]
-    metadata: TranscriptionMetadata | None = None
-
-
-@frozen(kw_only=True)
-class FacemeshPredictions:
-    """What the face mesh model found."""
-
-    grouped_predictions: list[FacemeshGroup]
-    metadata: dict[str, Any] | None = None
-
-
-@frozen(kw_only=True)
-class ModelsPredictions:
-    """Predictions by model; `None` for models that did not run on the file."""
-
-    face: FacePredictions | None = None
-    burst: BurstPredictions | None = None
-    prosody: ProsodyPredictions | None = None
-    language: LanguagePredictions | None = None
-    ner: NerPredictions | None = None
-    facemesh: FacemeshPredictions | None = None
-
-
-@frozen(kw_only=True)
-class CustomModelPrediction:
-    """Output of one custom model."""
-
-    output: dict[str, float]
-    """Score by label."""
-    error: str = ""
-    """What went wrong; empty if nothing did."""
-    task_type: str = ""
-    """`classification` or `regression`."""
-
-
-@frozen(kw_only=True)
-class FilePredictions:
-    """Predictions of one file; a source that is an archive has many."""
-
-    file: str
-    """Path relative to the source."""
-    file_type: str | None = None
-    """`image`, `audio`, `video` or `text`; not sent by every version of the service."""
-    models: ModelsPredictions = ModelsPredictions()
-    """By model."""
-    custom_models: dict[str, CustomModelPrediction] | None = None
-    """By custom model, for jobs that ran one."""
-
-
-@frozen(kw_only=True)
-class FileError:
-    """One file of a source that could not be processed."""
-
-    message: str
-    """What went wrong."""
-    file: str
-    """Path relative to the source."""
-
-
-@frozen(kw_only=True)
-class SourceResults:
-    """What came of one source."""
-
-    predictions: list[FilePredictions]
-    """One for each file that was processed."""
-    errors: list[FileError]
-    """One for each file that was not."""
-
-
-@frozen(kw_only=True)
-class Source:
-    """Where the media came from."""
-
-    type: str
-    """`url`, `file` or `text`."""
-    url: str | None = None
-    """Of a `url` source."""
-    filename: str | None = None
-    """Of a `file` source: the name it was uploaded under."""
-    content_type: str | None = None
-    """Of a `file` source: its MIME type."""
-    md5sum: str | None = None
-    """Of a `file` source: MD5 of the content, in hex."""
-
-
-@frozen(kw_only=True)
-class SourcePredictions:
-    """Everything found for one source of a job; either `results` or `error` is set."""
-
-    source: Source
-    results: SourceResults | None = None
-    error: str | None = None
-    """Why the whole source failed."""
-
-    @property
-    def files(self) -> list[FilePredictions]:
-        """Predictions of each file; empty where the source failed."""
-        return self.results.predictions if self.results else []
-
+from humeai_async import tables
+from humeai_async.errors import DecodeError, InvalidArgumentError
+from humeai_async.rows import MODELS, Row, flat
+from humeai_async.types.measurements import SourcePredictions
+from humeai_async.types.score_table import ScoreTable
+from humeai_async.types.scores import Scored, Scores, scan_error
+
+__all__ = ["Predictions", "SourcePredictions"]
 
 _decoder = msgspec.json.Decoder(list[SourcePredictions])
 
@@ -396,15 +64,88 @@ class Predictions(Sequence[SourcePredictions]):
                     try:
                         len(scores)
                     except DecodeError as problem:
-                        raise DecodeError(
-                            problem.message, path=f"{path}.{name}{problem.path[1:]}"
-                        ) from None
+                        raise _placed(problem, path, name) from None
 
-    def _walk(self) -> Iterator[tuple[str, Scored]]:
+    def named(self) -> Iterator[tuple[str, SourcePredictions]]:
+        """Give each source with its URL or file name, or `#2` for a text that stands third."""
+        for place, found in enumerate(self._sources):
+            yield found.source.url or found.source.filename or f"#{place}", found
+
+    def scores(self, model: str, field: str = "emotions") -> ScoreTable:
+        """Read all scores of one model, without an object a score.
+
+        Args:
+            model: One of `face`, `burst`, `prosody`, `language`, `ner`, `facemesh`.
+            field: Which list of scores: `emotions`, or what the model has beside them, such as
+                `facs` and `descriptions` of a face, `sentiment` and `toxicity` of language.
+
+        Returns:
+            One row a prediction, in the order in which they stand in the answer; the columns
+            are the names that occur, in the service's order.
+
+        Raises:
+            InvalidArgumentError: There is no such model, or it has no such scores.
+            DecodeError: A list of scores is not what was promised; `path` names it.
+        """
+        if model not in MODELS:
+            raise InvalidArgumentError(f"model is one of {', '.join(MODELS)}", field="model")
+        table = ScoreTable(grows=True)
+        for path, prediction in self._walk((model,)):
+            if field not in prediction.score_fields:
+                known = ", ".join(prediction.score_fields)
+                raise InvalidArgumentError(f"field of {model} is one of {known}", field="field")
+            scores: Scores | None = getattr(prediction, field)
+            try:
+                table.append(*(scores.split() if scores is not None else ((), [])))
+            except DecodeError as problem:
+                raise _placed(problem, path, field) from None
+        return table
+
+    def to_arrow(self) -> Any:
+        """Make a table of all predictions, one flat row each; see `humeai_async.tables`.
+
+        Returns:
+            A `pyarrow.Table` with the columns and types of `tables.SCHEMA`, always all of them.
+
+        Raises:
+            MissingPackageError: pyarrow is not installed (extra `arrow`).
+            DecodeError: A list of scores is not what was promised; `path` names it.
+        """
+        try:
+            return tables.to_arrow(self._rows())
+        except DecodeError:
+            self.validate()
+            raise
+
+    def to_polars(self) -> Any:
+        """Make a `polars.DataFrame` of all predictions; else as `to_arrow`.
+
+        Raises:
+            MissingPackageError: polars or pyarrow is not installed.
+            DecodeError: A list of scores is not what was promised; `path` names it.
+        """
+        return tables.to_polars(self.to_arrow())
+
+    def to_pandas(self) -> Any:
+        """Make a `pandas.DataFrame` of all predictions; else as `to_arrow`.
+
+        Whole numbers that may be missing, such as `frame`, have pandas' own type `Int64`.
+
+        Raises:
+            MissingPackageError: pandas or pyarrow is not installed.
+            DecodeError: A list of scores is not what was promised; `path` names it.
+        """
+        return tables.to_pandas(self.to_arrow())
+
+    def _rows(self) -> Iterator[Row]:
+        for name, found in self.named():
+            yield from flat(name, found)
+
+    def _walk(self, models: tuple[str, ...] = MODELS) -> Iterator[tuple[str, Scored]]:
         for s, source in enumerate(self._sources):
             for f, file in enumerate(source.files):
                 here = f"$[{s}].results.predictions[{f}].models"
-                for model in ("face", "burst", "prosody", "language", "ner", "facemesh"):
+                for model in models:
                     found = getattr(file.models, model)
                     groups: list[Any] = found.grouped_predictions if found else []
                     for g, group in enumerate(groups):
@@ -436,3 +177,8 @@ class Predictions(Sequence[SourcePredictions]):
 
     def __repr__(self) -> str:
         return f"Predictions({len(self)} sources, {len(self.body)} bytes)"
+
+
+def _placed(problem: DecodeError, path: str, field: str) -> DecodeError:
+    """Say of an error inside a list of scores where in the body that list stands."""
+    return DecodeError(problem.message, path=f"{path}.{field}{problem.path[1:]}")

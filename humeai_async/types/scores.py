@@ -49,15 +49,15 @@ class Scores(Sequence[Score]):
 
     def _read(self) -> tuple[Score, ...]:
         if self._pairs is None:
-            assert self._raw is not None  # noqa: S101 - one of the two is always there
-            try:
-                decoded = _scores_decoder.decode(self._raw)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
-                raise scan_error(
-                    problem, "the scores are not a list of names and numbers"
-                ) from None
-            self._pairs = tuple([Score(item.name, item.score) for item in decoded])
+            self._pairs = tuple([Score(item.name, item.score) for item in self._scan()])
         return self._pairs
+
+    def _scan(self) -> list[_WireScore]:
+        assert self._raw is not None  # noqa: S101 - pairs or slice, one of the two is always there
+        try:
+            return _scores_decoder.decode(self._raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
+            raise scan_error(problem, "the scores are not a list of names and numbers") from None
 
     @overload
     def __getitem__(self, key: int) -> Score: ...
@@ -98,6 +98,17 @@ class Scores(Sequence[Score]):
     def as_dict(self) -> dict[str, float]:
         """Return all scores by name, in the service's order."""
         return dict(self._read())
+
+    def split(self) -> tuple[tuple[str, ...], list[float]]:
+        """Return the names and the numbers apart, in the service's order.
+
+        Keeps no object a score, so that tables of many predictions take little memory.
+
+        Raises:
+            DecodeError: The body is wrong here.
+        """
+        pairs = self._scan() if self._pairs is None else self._pairs
+        return tuple([pair.name for pair in pairs]), [pair.score for pair in pairs]
 
     def to_wire(self) -> msgspec.Raw | list[dict[str, str | float]]:
         """Return what the JSON writer takes: the text as it came, or the pairs as objects."""

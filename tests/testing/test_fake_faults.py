@@ -1,0 +1,163 @@
+"""The script of faults, acted out on the socket."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+from callers import Caller, caller
+
+from humeai_async.testing import Fault, FaultKind, Faults
+
+BODY = {"urls": ["https://a.example/a.mp4"]}
+
+
+async def post(call: Caller) -> Any:
+    return await call("POST", "/v0/batch/jobs", json=BODY)
+
+
+async def test_a_status_fault_comes_before_the_work() -> None:
+    async with caller(faults=[Fault("status", status=503, headers={"Retry-After": "3"})]) as call:
+        reply = await post(call)
+        assert not call.fake.jobs
+        assert (await post(call)).status == 200
+    assert reply.status == 503
+    assert reply.headers["Retry-After"] == "3"
+    assert reply.json == {"message": "A scripted fault"}
+
+
+async def test_a_status_fault_may_come_after_the_work() -> None:
+    async with caller(faults=[Fault("status", status=500, after_work=True)]) as call:
+        assert (await post(call)).status == 500
+        assert len(call.fake.jobs) == 1
+
+
+async def test_html_stands_where_json_belongs() -> None:
+    async with caller(faults=[Fault("html", status=502)]) as call:
+        reply = await post(call)
+    assert reply.status == 502
+    assert reply.headers["Content-Type"] == "text/html"
+    assert reply.body.startswith(b"<html>")
+
+
+async def test_garbage_is_whole_but_no_json() -> None:
+    async with caller(faults=[Fault("garbage")]) as call:
+        reply = await post(call)
+    assert reply.status == 200
+    assert reply.headers["Content-Type"].startswith("application/json")
+    with pytest.raises(json.JSONDecodeError):
+        _ = reply.json
+
+
+async def test_an_empty_answer_keeps_its_status() -> None:
+    async with caller(faults=[Fault("empty")]) as call:
+        reply = await post(call)
+        assert len(call.fake.jobs) == 1
+    assert (reply.status, reply.body) == (200, b"")
+
+
+async def test_a_wrong_content_type_spoils_nothing_else() -> None:
+    async with caller(faults=[Fault("content-type", content_type="image/png")]) as call:
+        reply = await post(call)
+    assert reply.headers["Content-Type"] == "image/png"
+    assert reply.json["job_id"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("reset", aiohttp.ClientOSError),
+        ("close", aiohttp.ServerDisconnectedError),
+        ("reset-body", aiohttp.ClientPayloadError),
+        ("truncate", aiohttp.ClientPayloadError),
+    ],
+)
+async def test_connections_fail_as_scripted(kind: FaultKind, error: type[Exception]) -> None:
+    async with caller(faults=[Fault(kind)]) as call:
+        with pytest.raises(error):
+            await post(call)
+        assert (await post(call)).status == 200
+
+
+@pytest.mark.parametrize("kind", ["stall", "stall-body"])
+async def test_a_stall_lasts_until_the_client_gives_up(kind: FaultKind) -> None:
+    async with caller(faults=[Fault(kind)], timeout=0.2) as call:
+        with pytest.raises(TimeoutError):
+            await post(call)
+        assert (await post(call)).status == 200
+
+
+@pytest.mark.parametrize("kind", ["stall", "stall-body"])
+async def test_a_stall_may_end(kind: FaultKind) -> None:
+    async with caller(faults=[Fault(kind, seconds=0.01)]) as call:
+        reply = await post(call)
+    assert reply.json["job_id"]
+
+
+@pytest.mark.parametrize("kind", ["reset", "close", "stall"])
+async def test_what_cuts_the_answer_comes_before_or_after_the_work(kind: FaultKind) -> None:
+    faults = [Fault(kind), Fault(kind, after_work=True)]
+    async with caller(faults=faults, timeout=0.2) as call:
+        for jobs in (0, 1):
+            with pytest.raises((aiohttp.ClientError, TimeoutError)):
+                await post(call)
+            assert len(call.fake.jobs) == jobs
+        assert call.fake.count(status=200) == 0
+
+
+async def test_faults_hit_only_what_they_match() -> None:
+    faults = [
+        Fault("status", method="POST", times=None),
+        Fault("status", path="/v0/batch/jobs/*", status=418, times=None),
+        Fault("status", when=lambda _, path: path.endswith("tools"), status=419, times=None),
+    ]
+    async with caller(faults=faults) as call:
+        assert (await call("GET", "/v0/batch/jobs")).status == 200
+        assert (await call("GET", "/v0/batch/jobs/{id}", "x")).status == 418
+        assert (await call("GET", "/v0/evi/tools")).status == 419
+        assert (await post(call)).status == 500
+        assert [path for _, _, path in call.fake.faults.fired] == [
+            "/v0/batch/jobs/x",
+            "/v0/evi/tools",
+            "/v0/batch/jobs",
+        ]
+        call.fake.faults.clear()
+        assert (await post(call)).status == 200
+
+
+def test_faults_run_out() -> None:
+    faults = Faults(Fault("reset", times=2), Fault("stall", times=1))
+    picked = [faults.pick("GET", "/x") for _ in range(4)]
+    assert [fault and fault.kind for fault in picked] == ["reset", "reset", "stall", None]
+
+
+def test_a_share_of_requests_is_hit_the_same_in_every_run() -> None:
+    runs = [
+        [bool(faults.pick("GET", "/x")) for _ in range(1000)]
+        for faults in (Faults(Fault("reset", times=None, probability=0.1), seed=7),) * 1
+        + (Faults(Fault("reset", times=None, probability=0.1), seed=7),)
+    ]
+    assert runs[0] == runs[1]
+    assert 60 < sum(runs[0]) < 140
+
+
+@pytest.mark.parametrize("dialect", ["direct", "gateway-documented", "gateway-recorded"])
+async def test_one_script_serves_all_dialects(dialect: str) -> None:
+    fault = Fault("status", status=500, path="/v0/batch/jobs/*/predictions")
+    async with caller(dialect=dialect, faults=[fault]) as call:
+        job = await call.start("https://a.example/a.mp4")
+        assert (await call("GET", "/v0/batch/jobs/{id}/predictions", job)).status == 500
+        assert (await call("GET", "/v0/batch/jobs/{id}/predictions", job)).status == 200
+
+
+async def test_the_gateway_turns_a_reset_at_hume_into_its_own_500() -> None:
+    async with caller(dialect="gateway-recorded", faults=[Fault("reset", upstream=True)]) as call:
+        reply = await post(call)
+    assert reply.status == 500
+    assert reply.json == {
+        "message": "socket hang up",
+        "provider": "humeai",
+        "error": {"message": "socket hang up"},
+    }
