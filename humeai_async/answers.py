@@ -35,6 +35,9 @@ from humeai_async.retry import may_have_worked
 BODY_KEPT = 2000
 """Characters of an error body that are kept on the error."""
 
+LONGEST_SENTENCE = 200
+"""Characters of a body without form that still make a message."""
+
 NOT_FOUND = 404
 GONE = 410
 
@@ -94,8 +97,8 @@ def to_error(
 ) -> APIStatusError:
     """Build the error for an answer that is not a success."""
     body = answer.body.decode("utf-8", errors="replace")
-    plain = _plain(answer.body)
-    message = scrub(_message(plain) or _hint(answer))
+    plain = _plain(answer.body, body)
+    message = scrub(_message(plain) or _hint(answer.status, plain))
     unknown = not endpoint.repeatable and may_have_worked(answer.status, retry_after)
     context: dict[str, Any] = {
         "method": endpoint.method,
@@ -124,11 +127,12 @@ def _class_for(status: int) -> type[APIStatusError]:
     return _CLASSES.get(status, APIStatusError)
 
 
-def _plain(body: bytes) -> object:
+def _plain(body: bytes, text: str) -> object:
+    """Read a body as JSON; what is none counts as the text that it is."""
     try:
         return codec.parse(body)
     except DecodeError:
-        return None
+        return text
 
 
 def _member(plain: object, *names: str) -> object:
@@ -159,7 +163,19 @@ def _message(plain: object) -> str:
         if isinstance(found, str) and found.strip():
             return found.strip()
     detail = _member(plain, "detail")
-    return _details(detail) if is_array(detail) else ""
+    if is_array(detail):
+        return _details(detail)
+    return plain.strip() if isinstance(plain, str) and _is_sentence(plain) else ""
+
+
+def _is_sentence(text: str) -> bool:
+    """Whether a text without form, from a proxy perhaps, is short enough for a message."""
+    text = text.strip()
+    return len(text) <= LONGEST_SENTENCE and text.isprintable() and not _is_page(text)
+
+
+def _is_page(text: str) -> bool:
+    return text.lstrip()[:1] == "<"
 
 
 def _details(detail: list[Any]) -> str:
@@ -168,17 +184,18 @@ def _details(detail: list[Any]) -> str:
     for item in detail:
         where = _member(item, "loc")
         place = ".".join(str(part) for part in where) if is_array(where) else ""
-        lines.append(f"{place}: {_member(item, 'msg')}" if place else str(_member(item, "msg")))
+        said = item if isinstance(item, str) else str(_member(item, "msg"))
+        lines.append(f"{place}: {said}" if place else said)
     return "; ".join(lines)
 
 
-def _hint(answer: Answer) -> str:
+def _hint(status: int, plain: object) -> str:
     """Say something useful where the body does not."""
-    if answer.body.lstrip()[:1] == b"<":
-        return f"the server answered {answer.status} with an HTML page, probably from a proxy"
-    if 300 <= answer.status < 400:  # noqa: PLR2004 - the classes of HTTP
+    if 300 <= status < 400:  # noqa: PLR2004 - the classes of HTTP
         return "the server redirects; redirects are not followed, so check the base URL"
-    return f"the server answered {answer.status} without a message"
+    if isinstance(plain, str) and _is_page(plain):
+        return f"the server answered {status} with an HTML page, probably from a proxy"
+    return f"the server answered {status} without a message"
 
 
 def _code(plain: object) -> str | None:

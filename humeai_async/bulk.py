@@ -109,7 +109,7 @@ class Handover(Generic[S, P]):
         Returns:
             The outcome, or `None` after the last.
         """
-        self._deal_with_the_last()
+        self.taken()
         while not self._offered:
             if self._has_ended:
                 return None
@@ -119,7 +119,8 @@ class Handover(Generic[S, P]):
         has_it.set()
         return self._in_hand
 
-    def _deal_with_the_last(self) -> None:
+    def taken(self) -> None:
+        """Note that the consumer has dealt with the outcome in its hands, if there is one."""
         outcome, self._in_hand = self._in_hand, None
         if outcome is None:
             return
@@ -158,6 +159,14 @@ class Outcomes(Generic[S, P]):
             await self._host
             raise StopAsyncIteration
         return outcome
+
+    def taken(self) -> None:
+        """Say that the last outcome is dealt with, before asking for the next one.
+
+        Asking says so too; a consumer that puts outcomes on disk in step with a ledger says
+        it as soon as it is true.
+        """
+        self._handover.taken()
 
     async def aclose(self) -> None:
         """End everything that runs for this iterator, and wait until it has."""

@@ -1,6 +1,6 @@
-"""The command line: `humeai-async demo` and `humeai-async predict`.
+"""The command line: `humeai-async demo`, `predict` and `status`.
 
-Thin: it collects sources, runs `hume.batch.predict` into sinks and shows how it goes. What a
+Thin: it collects sources, has `predict_into` run them and shows how it goes. What a
 user got wrong is told in one line, without a traceback, with exit code 2; failed sources and
 errors of the service give 1, Ctrl-C gives 130.
 """
@@ -12,14 +12,20 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 try:
     import click
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
     from rich.table import Table
 except ImportError:
     sys.exit("humeai-async needs the extra `cli`: pip install 'humeai_async[cli]'")
@@ -27,9 +33,12 @@ except ImportError:
 from humeai_async.bulk import BulkSource
 from humeai_async.client import HumeAI
 from humeai_async.errors import ConfigurationError, HumeError, InvalidArgumentError
+from humeai_async.ledger import Standing, State, standing_of
+from humeai_async.predicting import SourceOutcome
 from humeai_async.rows import MODELS, strongest
+from humeai_async.runs import LEDGER, predict_into
 from humeai_async.settings import Polling
-from humeai_async.sinks import FORMATS, Sinks, SourceOutcome, name_of
+from humeai_async.sinks import FORMATS, name_of
 
 T = TypeVar("T")
 
@@ -57,9 +66,7 @@ def main() -> None:
 @click.option(
     "--rate", default=40.0, show_default=True, help="Requests a second that the stand-in allows."
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder for the results; a new one if left out."
-)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the results.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def demo(count: int, rate: float, out: Path | None, *, as_json: bool) -> None:
     """Run many sources through a stand-in for Hume on this machine; nothing leaves it."""
@@ -70,35 +77,29 @@ def demo(count: int, rate: float, out: Path | None, *, as_json: bool) -> None:
 @main.command()
 @click.argument("sources", nargs=-1)
 @click.option(
-    "--from", "listed", type=click.Path(), help="File with a source a line; - for standard input."
+    "--from", "listed", type=click.Path(), help="File with a source a line; - is standard input."
 )
-@click.option("--models", help=f"Models to run, with commas: {','.join(MODELS)}. All if left out.")
+@click.option("--models", help=f"Models to run: {','.join(MODELS)}. All if left out.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=Path("predictions"),
     show_default=True,
-    help="Folder for the results.",
+    help="Folder for ledger and results; the same command again goes on there.",
 )
 @click.option(
     "--format",
     "formats",
     multiple=True,
     type=click.Choice(list(FORMATS)),
-    default=list(FORMATS),
+    default=("jsonl", "csv"),
     show_default=True,
+    help="Form of the results; may be given more than once.",
 )
+@click.option("--retry-failed", is_flag=True, help="Try again what failed at an earlier start.")
 @click.option("--base-url", help="Where calls go; the credential's usual place if left out.")
-@click.option(
-    "--job-size",
-    type=click.IntRange(1, 100),
-    default=100,
-    show_default=True,
-    help="Sources in one job.",
-)
-@click.option(
-    "--jobs", type=click.IntRange(1, 500), default=32, show_default=True, help="Jobs in flight."
-)
+@click.option("--job-size", type=click.IntRange(1, 100), default=100, show_default=True)
+@click.option("--jobs", type=click.IntRange(1, 500), default=32, show_default=True)
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds to wait for one job."
 )
@@ -114,6 +115,7 @@ def predict(
     jobs: int,
     timeout: float | None,
     *,
+    retry_failed: bool,
     as_json: bool,
 ) -> None:
     """Predict SOURCES: URLs, files, folders, or - for a list on standard input.
@@ -123,12 +125,34 @@ def predict(
 
     async def work() -> int:
         found = list(collect(sources, listed))
-        hume = HumeAI(base_url=base_url)
-        settings = {"models": chosen(models), "job_size": job_size, "jobs_at_once": jobs}
-        async with hume:
-            return await _predict(
-                hume, found, out, formats, as_json=as_json, timeout=timeout, **settings
-            )
+        settings: dict[str, Any] = {
+            "formats": tuple(dict.fromkeys(formats)),
+            "models": chosen(models),
+            "retry_failed": retry_failed,
+            "job_size": job_size,
+            "jobs_at_once": jobs,
+            "timeout": timeout,
+        }
+        async with HumeAI(base_url=base_url) as hume:
+            return await _predict(hume, found, out, as_json=as_json, **settings)
+
+    run(work)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def status(folder: Path, *, as_json: bool) -> None:
+    """Tell where the run in FOLDER stands, while it runs or afterwards."""
+
+    async def work() -> int:
+        standing = await standing_of(folder / LEDGER)
+        if as_json:
+            click.echo(json.dumps(counts_of(standing) | {"reasons": dict(standing.reasons)}))
+        else:
+            show_counts(Console(), f"Run in {folder}", counts_of(standing))
+            show_reasons(Console(), standing.reasons)
+        return 0
 
     run(work)
 
@@ -219,19 +243,17 @@ def _expand(name: str) -> Iterator[BulkSource]:
 async def _demo(count: int, rate: float, folder: Path, *, as_json: bool) -> int:
     from humeai_async.testing import FakeHume, Quota  # noqa: PLC0415 - a server, needed here only
 
+    if not as_json:
+        click.echo(f"{count} sources through a stand-in for Hume that allows {rate:g} requests/s")
     sources = [f"https://media.example.com/clip-{n:04}.mp4" for n in range(count)]
     quota = Quota(rate=rate, burst=max(1, int(rate / 4)))
     async with FakeHume(quota=quota, latency=0.01, queue_seconds=0.3, run_seconds=0.7) as fake:
         hume = HumeAI(api_key=fake.api_key, base_url=fake.url, polling=Polling(shortest=0.25))
+        models: dict[str, Any] = {"face": {}, "prosody": {}}
+        formats = ("jsonl", "csv")
         async with hume:
             return await _predict(
-                hume,
-                sources,
-                folder,
-                tuple(FORMATS),
-                as_json=as_json,
-                models={"face": {}, "prosody": {}},
-                job_size=5,
+                hume, sources, folder, as_json=as_json, formats=formats, models=models, job_size=5
             )
 
 
@@ -239,98 +261,140 @@ async def _predict(
     hume: HumeAI,
     sources: Sequence[BulkSource],
     folder: Path,
-    formats: tuple[str, ...],
     *,
     as_json: bool,
     **settings: Any,
 ) -> int:
-    """Run sources into files and tell how it went; the exit code says whether all is well."""
-    tally = Tally(len(sources))
-    began = time.monotonic()
+    """Run sources into a folder and tell how it went; the exit code says whether all is well."""
+    tally = Tally(len(dict.fromkeys(sources)), hume)
     try:
-        with Sinks(folder, formats) as sinks, tally.progress() as progress:
-            bar = progress.add_task("predicting", total=len(sources), rate_limited=0)
-            async with hume.batch.predict(sources, **settings) as outcomes:
-                async for outcome in outcomes:
-                    sinks.write(outcome)
-                    tally.count(outcome)
-                    progress.update(bar, advance=1, rate_limited=hume.stats.rate_limited)
+        with tally:
+            report = await predict_into(
+                folder,
+                hume.batch,
+                sources,
+                on_start=tally.begin,
+                on_outcome=tally.count,
+                **settings,
+            )
     except asyncio.CancelledError:
         click.echo(
-            f"humeai-async: stopped; {tally.done} of {tally.total} outcomes are in {folder}",
+            f"humeai-async: stopped; {tally.done} of {tally.total} outcomes are in {folder}, "
+            "and the same command goes on",
             err=True,
         )
         raise
-    summary = {
-        "sources": tally.total,
-        "failed": tally.failed,
-        "jobs": len(tally.jobs),
-        "requests": hume.stats.requests,
-        "rate_limited": hume.stats.rate_limited,
-        "retries": hume.stats.retries,
-        "seconds": round(time.monotonic() - began, 2),
-        "files": [str(path) for path in sinks.paths],
+    stats = hume.stats
+    counts = counts_of(report.standing) | {
+        "requests": stats.requests,
+        "rate_limited": stats.rate_limited,
+        "retries": stats.retries,
+        "seconds": round(tally.seconds, 2),
     }
+    files = [str(path) for path in report.files]
     if as_json:
-        click.echo(json.dumps(summary, indent=2))
+        reasons = dict(report.standing.reasons)
+        click.echo(json.dumps(counts | {"reasons": reasons, "files": files}, indent=2))
     else:
-        tally.show(summary)
-    return FAILED if tally.failed else 0
+        tally.show_strongest(Console())
+        show_counts(Console(), "Run", counts)
+        show_reasons(Console(), report.standing.reasons)
+        for file in files:
+            click.echo(f"wrote {file}")
+    return FAILED if counts["failed"] else 0
+
+
+def counts_of(standing: Standing) -> dict[str, Any]:
+    """Return the counts of a run by the names that are shown."""
+    counts = standing.counts
+    return {
+        "sources": sum(counts.values()),
+        "arrived": counts[State.ARRIVED],
+        "failed": counts[State.FAILED],
+        "open": counts[State.PLANNED] + counts[State.SUBMITTED],
+        "jobs": standing.jobs,
+    }
+
+
+def show_counts(console: Console, title: str, counts: Mapping[str, Any]) -> None:
+    """Print counts as a table."""
+    table = Table(title=title, show_header=False)
+    for name, value in counts.items():
+        table.add_row("429s" if name == "rate_limited" else name, str(value))
+    console.print(table)
+
+
+def show_reasons(console: Console, reasons: Mapping[str, int]) -> None:
+    """Print why sources failed, the most frequent reasons first."""
+    for reason, times in list(reasons.items())[:SHOWN]:
+        console.print(f"failed {times} x: {reason}", soft_wrap=True, markup=False)
 
 
 class Tally:
-    """Counts outcomes and keeps what the closing tables show."""
+    """Counts outcomes, draws the progress bar, and keeps what the closing table shows.
 
-    def __init__(self, total: int) -> None:
+    Args:
+        total: Sources of the run.
+        hume: The client, for its counters.
+    """
+
+    def __init__(self, total: int, hume: HumeAI) -> None:
         self.total = total
         self.done = 0
-        self.failed = 0
-        self.jobs: set[str] = set()
-        self._reasons: dict[str, int] = {}
+        self._before = 0
+        self._hume = hume
+        self._began = time.monotonic()
         self._strongest: list[tuple[float, str, str, str]] = []
-
-    def progress(self) -> Progress:
-        """Return a progress bar; silent where standard error is not a terminal."""
         console = Console(stderr=True)
-        return Progress(
+        self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[rate_limited]} x 429"),
+            TextColumn("{task.fields[rate]:.0f}/s"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[limited]} x 429"),
             console=console,
             disable=not console.is_terminal,
         )
+        self._bar = self._progress.add_task("predicting", total=total, rate=0.0, limited=0)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._began
+
+    def begin(self, standing: Standing) -> None:
+        """Take note of what earlier starts have done."""
+        self.done = self._before = standing.counts[State.ARRIVED] + standing.counts[State.FAILED]
+        self._progress.update(self._bar, completed=self.done)
 
     def count(self, outcome: SourceOutcome) -> None:
         """Count one outcome."""
         self.done += 1
-        if outcome.job_id is not None:
-            self.jobs.add(outcome.job_id)
-        if outcome.error is not None:
-            self.failed += 1
-            reason = outcome.error.message
-            self._reasons[reason] = self._reasons.get(reason, 0) + 1
+        limited = self._hume.stats.rate_limited
+        rate = (self.done - self._before) / max(self.seconds, 0.001)
+        self._progress.update(self._bar, advance=1, limited=limited, rate=rate)
         for file in outcome.predictions.files if outcome.predictions else ():
             for model, (name, score) in strongest(file).items():
-                self._strongest.append((score, name_of(outcome.source), model, name))
-        self._strongest = sorted(self._strongest, reverse=True)[:SHOWN]
+                self._note(score, name_of(outcome.source), model, name)
 
-    def show(self, summary: dict[str, Any]) -> None:
-        """Print the closing tables."""
-        console = Console()
-        if self._strongest:
-            table = Table("source", "model", "expression", "score", title="Strongest expressions")
-            for score, source, model, name in self._strongest:
-                table.add_row(source, model, name, f"{score:.3f}")
-            console.print(table)
-        counts = Table(title="Run", show_header=False)
-        labels = {"rate_limited": "429s"}
-        for name, value in summary.items():
-            if name != "files":
-                counts.add_row(labels.get(name, name), str(value))
-        console.print(counts)
-        for path in summary["files"]:
-            console.print(f"wrote {path}", soft_wrap=True, highlight=False)
-        for reason, times in sorted(self._reasons.items(), key=lambda item: -item[1])[:SHOWN]:
-            console.print(f"failed {times} x: {reason}", soft_wrap=True, markup=False)
+    def _note(self, score: float, source: str, model: str, name: str) -> None:
+        if len(self._strongest) < SHOWN or score > self._strongest[-1][0]:
+            self._strongest.append((score, source, model, name))
+            self._strongest.sort(reverse=True)
+            del self._strongest[SHOWN:]
+
+    def show_strongest(self, console: Console) -> None:
+        """Print the strongest expressions."""
+        if not self._strongest:
+            return
+        table = Table("source", "model", "expression", "score", title="Strongest expressions")
+        for score, source, model, name in self._strongest:
+            table.add_row(source, model, name, f"{score:.3f}")
+        console.print(table)
+
+    def __enter__(self) -> None:
+        self._progress.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()

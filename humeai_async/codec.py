@@ -136,7 +136,10 @@ def encode(value: object) -> bytes:
 
 def encode_line(value: object) -> bytes:
     """Write a value as one line of JSON lines, whatever white space its raw parts hold."""
-    return msgspec.json.format(encode(value), indent=-1) + b"\n"
+    line = encode(value)
+    # Only the white space of raw parts can hold a line break: within texts they are escaped.
+    is_one_line = b"\n" not in line and b"\r" not in line
+    return (line if is_one_line else msgspec.json.format(line, indent=-1)) + b"\n"
 
 
 def to_plain(value: object) -> Any:
@@ -334,7 +337,12 @@ def _make_converter() -> Converter:
     converter.register_unstructure_hook(msgspec.Raw, Scores.to_wire)
     converter.register_unstructure_hook(Scores, Scores.to_wire)
     converter.register_unstructure_hook(
-        Predictions, lambda found: [converter.unstructure(source) for source in found]
+        Predictions,
+        lambda found: (
+            msgspec.Raw(found.body)
+            if found.body
+            else [converter.unstructure(source) for source in found]
+        ),
     )
     converter.register_structure_hook_factory(
         lambda cls: isinstance(cls, type) and issubclass(cls, (NumberedPage, SpringPage)),

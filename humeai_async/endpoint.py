@@ -25,7 +25,7 @@ QueryValue: TypeAlias = str | int | float | bool | Sequence[str] | Unset | None
 """What a query field may hold; `None` and `UNSET` leave it out, a sequence repeats its key."""
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
-_UNSAFE_ID = re.compile(r"[\x00-\x20\x7f/\\?#%$,:]")
+_UNSAFE_ID = re.compile(r"[ /\\?#%$,:]")
 """What must not stand in a path id: the gateway escapes nothing, so any of these would
 address something else."""
 
@@ -132,15 +132,17 @@ def fill(
     return Call(endpoint, checked, pairs, body, tuple(parts))
 
 
-def check_id(value: str | int, field_name: str) -> str:
-    r"""Return a path id as text if it is safe to put into a path.
+def check_id(value: object, field_name: str) -> str:
+    r"""Return a path id, a text or a number, as text if it is safe to put into a path.
 
     Raises:
-        InvalidArgumentError: It is empty, `.` or `..`, a number below 0, or holds white space,
-            control characters or any of `/ \ ? # % $ , :`.
+        InvalidArgumentError: It is something else, empty, `.` or `..`, a number below 0, or
+            holds white space, control characters or any of `/ \ ? # % $ , :`.
     """
     text = str(value)
-    if isinstance(value, bool) or text in {"", ".", ".."} or _UNSAFE_ID.search(text):
+    is_id = isinstance(value, (str, int)) and not isinstance(value, bool)
+    is_safe = text not in {"", ".", ".."} and text.isprintable() and not _UNSAFE_ID.search(text)
+    if not (is_id and is_safe):
         raise InvalidArgumentError(
             f"{field_name} must be a plain id of letters, digits, '-' and '_', not {text!r}",
             field=field_name,
@@ -158,7 +160,19 @@ def _pairs(query: Mapping[str, QueryValue]) -> list[tuple[str, str]]:
         if isinstance(value, bool):
             pairs.append((name, "true" if value else "false"))
         elif isinstance(value, (str, int, float)):
-            pairs.append((name, str(value)))
+            pairs.append((name, _text(name, value)))
         else:
-            pairs.extend((name, str(item)) for item in value)
+            pairs.extend((name, _text(name, item)) for item in value)
     return pairs
+
+
+def _text(name: str, value: object) -> str:
+    """Write a query value; half a surrogate pair, as of a broken file name, has no bytes."""
+    text = str(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        reason = f"{name} holds characters that cannot be sent: {text!r}"
+    else:
+        return text
+    raise InvalidArgumentError(reason, field=name)

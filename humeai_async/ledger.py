@@ -31,11 +31,6 @@ T = TypeVar("T")
 VERSION = 1
 """Version of the file's layout."""
 
-CHECKPOINT_SIZE = 2000
-"""Outcomes after which a checkpoint is made, at the latest."""
-CHECKPOINT_SECONDS = 1.0
-"""Seconds after which a checkpoint is made, at the latest."""
-
 _LAYOUT = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE jobs (
@@ -147,8 +142,8 @@ class Ledger:
         self._settled: list[Settled] = []
         self._noted = anyio.Event()
         self.before_checkpoint: Callable[[], Mapping[str, int]] | None = None
-        """Called in the worker thread before each checkpoint: puts everything that was
-        delivered safely on disk and returns how far each file is then."""
+        """Called in the worker thread before each checkpoint: puts everything that was noted
+        safely on disk and returns how far each file of results is then."""
 
     @classmethod
     async def open(cls, path: str | os.PathLike[str], configuration: str) -> Self:
@@ -216,17 +211,12 @@ class Ledger:
     async def keep(self) -> None:
         """Put notes on disk as they come, until cancelled.
 
-        Where files have to be brought on disk first, that is done once a second at most, or
-        for so many outcomes.
+        Does nothing where files have to be brought on disk with them: whoever writes those
+        knows when they and the notes say the same, and makes the checkpoints.
         """
-        while True:
+        while self.before_checkpoint is None:
             await self._noted.wait()
             self._noted = anyio.Event()
-            if self.before_checkpoint is not None:
-                with anyio.move_on_after(CHECKPOINT_SECONDS):
-                    while len(self._settled) < CHECKPOINT_SIZE:
-                        await self._noted.wait()
-                        self._noted = anyio.Event()
             await self.checkpoint()
 
     async def checkpoint(self) -> None:

@@ -276,7 +276,8 @@ class LowCodeAPI(_Base):
 
     def read(self, response: Response) -> Answer:
         """Take one envelope off, of the three shapes of success and the two of failure."""
-        members = codec.members(response.body) if response.body[:1] == b"{" else None
+        starts_like_one = response.body.lstrip()[:1] == b"{"
+        members = codec.members(response.body) if starts_like_one else None
         if 200 <= response.status < 300:  # noqa: PLR2004 - the classes of HTTP
             return _read_success(response, members)
         return _read_error(response, members)
@@ -352,7 +353,7 @@ def _inner_error(members: Mapping[str, bytes]) -> bytes:
     error = members.get("error", b"")
     inner = codec.members(error)
     if inner is not None and set(inner) == {"headers", "code"}:
-        return codec.encode({"message": codec.parse(members["message"])})
+        return b'{"message":' + members.get("message", b'""') + b"}"
     return error
 
 
@@ -381,10 +382,14 @@ def check_base_url(url: str) -> str:
     Raises:
         ConfigurationError: It is not an http or https URL, or carries more than host and path.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a bad port or address
+        is_usable = False
+    if not is_usable or not _is_one_word(url):
         raise ConfigurationError("base_url must be a URL such as https://api.hume.ai")
-    if parts.query or parts.fragment or parts.username or parts.password:
+    if any(mark in url for mark in "?#@"):
         raise ConfigurationError("base_url must hold host and path only: no query, no user")
     return url.rstrip("/")
 
@@ -395,9 +400,14 @@ def check_credential(text: str) -> str:
     Raises:
         ConfigurationError: It is empty or holds white space or control characters.
     """
-    if not text or not text.isprintable() or any(c.isspace() for c in text):
+    if not text or not _is_one_word(text):
         raise ConfigurationError(
             "the credential is empty or holds white space or control characters; "
             "was it copied whole?"
         )
     return text
+
+
+def _is_one_word(text: str) -> bool:
+    """Whether a text holds no white space, control characters or halves of characters."""
+    return text.isprintable() and " " not in text

@@ -248,11 +248,12 @@ class NumberedWalk(Generic[T]):
         return self._last.items if self._last else []
 
     def _ends_with(self, page: Page[T]) -> bool:
+        if isinstance(page.envelope, SpringPage) and page.envelope.last is True:
+            return True
         if self._total is not None:
             return self.number >= self._total
-        is_last = isinstance(page.envelope, SpringPage) and page.envelope.last is True
         # Only pages with a total have nulls among their items, so a short one has no successor.
-        return is_last or (page.size is not None and len(page.items) < page.size)
+        return page.size is not None and len(page.items) < page.size
 
     def _lack_of_progress(self, page: Page[T]) -> DecodeError | None:
         """Return the error of a list that goes on for ever, if this is one."""

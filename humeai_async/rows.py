@@ -45,7 +45,6 @@ MODELS = ("face", "burst", "prosody", "language", "ner", "facemesh")
 """The models, as columns name them."""
 
 
-
 class Place(NamedTuple):
     """Where a prediction comes from: the first columns of its row."""
 
@@ -101,30 +100,22 @@ COLUMNS = (*PLACE, *SCORES)
 
 
 class Row(NamedTuple):
-    """One prediction: its place, and its lists of scores unread."""
+    """One prediction, flat."""
 
     place: Place
-    emotions: Scores
-    sentiment: Scores | None = None
-    toxicity: Scores | None = None
+    names: tuple[str, ...]
+    """Columns of its scores: some of `SCORES`, and expressions that Hume has added since."""
+    scores: list[float]
+    """As many scores."""
 
-    def named_scores(self) -> tuple[tuple[str, ...], list[float]]:
-        """Return the columns' names of all its scores, and the scores.
-
-        Raises:
-            DecodeError: A list of scores is not what was promised.
-        """
-        names, scores = self.emotions.split()
-        for prefix, more in (("sentiment", self.sentiment), ("toxicity", self.toxicity)):
-            if more is not None:
-                more_names, more_scores = more.split()
-                names += tuple([f"{prefix}_{name}" for name in more_names])
-                scores += more_scores
-        return names, scores
+    def as_dict(self) -> dict[str, Any]:
+        """Return what is there, by column."""
+        place = {name: value for name, value in self.place._asdict().items() if value is not None}
+        return place | dict(zip(self.names, self.scores, strict=True))
 
 
 def flat(source: str, predictions: SourcePredictions) -> Iterator[Row]:
-    """Flatten what was found for one source, scores left as they are.
+    """Flatten what was found for one source.
 
     Args:
         source: What to write into the column `source`.
@@ -132,17 +123,24 @@ def flat(source: str, predictions: SourcePredictions) -> Iterator[Row]:
 
     Returns:
         One row a prediction: file after file, model after model, in the service's order.
+
+    Raises:
+        DecodeError: A list of scores is not what was promised.
     """
+    known: dict[tuple[str, ...], tuple[str, ...]] = {}
     for file in predictions.files:
         for model in MODELS:
             found = getattr(file.models, model)
             for group in found.grouped_predictions if found else ():
                 for prediction in group.predictions:
-                    yield _row(source, file.file, model, group.id, prediction)
+                    place = _place(Place(source, file.file, model, group.id), prediction)
+                    names, scores = _scores(prediction)
+                    # Rows that are kept share one tuple of names: it is larger than the scores.
+                    yield Row(place, known.setdefault(names, names), scores)
 
 
 def rows(source: str, predictions: SourcePredictions) -> Iterator[dict[str, Any]]:
-    """Flatten what was found for one source.
+    """Flatten what was found for one source into dicts.
 
     Args:
         source: What to write into the column `source`.
@@ -156,8 +154,7 @@ def rows(source: str, predictions: SourcePredictions) -> Iterator[dict[str, Any]
         DecodeError: A list of scores is not what was promised.
     """
     for row in flat(source, predictions):
-        place = {name: value for name, value in row.place._asdict().items() if value is not None}
-        yield place | dict(zip(*row.named_scores(), strict=True))
+        yield row.as_dict()
 
 
 def strongest(file: FilePredictions) -> dict[str, tuple[str, float]]:
@@ -173,31 +170,36 @@ def strongest(file: FilePredictions) -> dict[str, tuple[str, float]]:
     return best
 
 
-def _row(source: str, file: str, model: str, id: str, prediction: Any) -> Row:
+def _place(start: Place, prediction: Any) -> Place:
     if isinstance(prediction, FacePrediction):
-        return Row(_face(source, file, model, id, prediction), prediction.emotions)
-    time = getattr(prediction, "time", None)
-    begin, end = (time.begin, time.end) if isinstance(time, TimeInterval) else (None, None)
-    place = Place(source, file, model, id, None, begin, end)
+        # By position: there are more faces than anything else, and this is the fastest way.
+        time, box = prediction.time, prediction.box
+        return Place(
+            *start[:4], prediction.frame, time, time, None, None,
+            box.x, box.y, box.w, box.h, None, prediction.prob,
+        )  # fmt: skip
+    found: dict[str, Any] = {}
+    span = getattr(prediction, "time", None)
+    if isinstance(span, TimeInterval):
+        found |= {"begin": span.begin, "end": span.end}
     if isinstance(prediction, (LanguagePrediction, NerPrediction)):
         position = prediction.position
-        place = place._replace(text_begin=position.begin, text_end=position.end)
+        found |= {"text_begin": position.begin, "text_end": position.end}
     if isinstance(prediction, (LanguagePrediction, ProsodyPrediction, NerPrediction)):
         text = prediction.entity if isinstance(prediction, NerPrediction) else prediction.text
-        place = place._replace(
-            text=text,
-            confidence=prediction.confidence,
-            speaker_confidence=prediction.speaker_confidence,
-        )
+        found |= {"text": text, "confidence": prediction.confidence}
+        found |= {"speaker_confidence": prediction.speaker_confidence}
+    return start._replace(**found)
+
+
+def _scores(prediction: Any) -> tuple[tuple[str, ...], list[float]]:
+    """Return the columns of all scores of a prediction that have one, and the scores."""
+    names, scores = prediction.emotions.split()
     if isinstance(prediction, LanguagePrediction):
-        return Row(place, prediction.emotions, prediction.sentiment, prediction.toxicity)
-    return Row(place, prediction.emotions)
-
-
-def _face(source: str, file: str, model: str, id: str, face: FacePrediction) -> Place:
-    # By position: there are more faces than anything else, and this is the fastest way.
-    time, box = face.time, face.box
-    return Place(
-        source, file, model, id, face.frame, time, time, None, None,
-        box.x, box.y, box.w, box.h, None, face.prob,
-    )  # fmt: skip
+        for prefix in ("sentiment", "toxicity"):
+            more: Scores | None = getattr(prediction, prefix)
+            if more is not None:
+                more_names, more_scores = more.split()
+                names += tuple([f"{prefix}_{name}" for name in more_names])
+                scores += more_scores
+    return names, scores

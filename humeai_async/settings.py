@@ -8,33 +8,50 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any, TypeGuard
 
 from attrs import Attribute, field, frozen
 
 from humeai_async.errors import ConfigurationError
 
 
-def _positive(_: object, attribute: Attribute[float], value: float) -> None:
-    if not (value > 0 and math.isfinite(value)):
+def _is_number(value: object) -> TypeGuard[float]:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return math.isfinite(value)
+
+
+def _positive(_: object, attribute: Attribute[float], value: object) -> None:
+    if not (_is_number(value) and value > 0):
         raise ConfigurationError(f"{attribute.name} must be a positive number, not {value!r}")
 
 
-def _positive_or_none(owner: object, attribute: Attribute[float], value: float | None) -> None:
+def _positive_or_none(owner: object, attribute: Attribute[Any], value: object) -> None:
     if value is not None:
         _positive(owner, attribute, value)
 
 
-def _at_least_zero(_: object, attribute: Attribute[float], value: float) -> None:
-    if not (value >= 0 and math.isfinite(value)):
+def _at_least_zero(_: object, attribute: Attribute[float], value: object) -> None:
+    if not (_is_number(value) and value >= 0):
         raise ConfigurationError(f"{attribute.name} must be zero or more, not {value!r}")
 
 
-def _at_least(least: int) -> Callable[[object, Attribute[int], int], None]:
-    def check(_: object, attribute: Attribute[int], value: int) -> None:
-        if value < least:
-            raise ConfigurationError(f"{attribute.name} must be {least} or more, not {value!r}")
+def _at_least(least: int) -> Callable[[object, Attribute[int], object], None]:
+    def check(_: object, attribute: Attribute[int], value: object) -> None:
+        if not (_is_number(value) and value >= least and value == int(value)):
+            raise ConfigurationError(
+                f"{attribute.name} must be a whole number of {least} or more, not {value!r}"
+            )
 
     return check
+
+
+def _not_below_shortest(owner: Polling, attribute: Attribute[float], value: float) -> None:
+    _positive(owner, attribute, value)
+    if value < owner.shortest:
+        raise ConfigurationError(
+            f"{attribute.name} must be {owner.shortest!r} or more, as shortest is, not {value!r}"
+        )
 
 
 @frozen
@@ -57,7 +74,7 @@ class Timeout:
         """Read a timeout as users give it: a number is the total, `None` is no total."""
         if isinstance(value, Timeout):
             return value
-        return cls(total=None if value is None else float(value))
+        return cls(total=value)
 
 
 @frozen
@@ -130,5 +147,5 @@ class Polling:
 
     shortest: float = field(default=1.0, validator=_positive)
     """Seconds between the first rounds."""
-    longest: float = field(default=15.0, validator=_positive)
+    longest: float = field(default=15.0, validator=_not_below_shortest)
     """Seconds between the last rounds."""

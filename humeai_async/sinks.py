@@ -1,40 +1,123 @@
-"""Outcomes to files: JSON lines and CSV, written as they arrive.
+"""Outcomes to files: JSON lines, CSV and Parquet, written as they arrive.
 
-A sink is opened on a folder, takes outcomes one by one and flushes each, so that whatever has
-arrived is on disk when the program is stopped. It knows nothing of jobs or requests; the
-command line uses it, and users may.
+`Sinks` is opened on a folder, takes outcomes one by one, and at each checkpoint (`sync`) says
+how far its files are on the disk for good; opened again with those positions it drops what
+came after them and goes on. It knows nothing of jobs or requests, blocks, and may be called
+from any thread, one call at a time. The command line uses it, and users may.
+
+JSON lines hold everything. CSV and Parquet have one row a prediction with the columns of
+`rows.COLUMNS` and `tables.SCHEMA`, the same rows in both; sources that failed have none.
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, ClassVar, Protocol, Self, TypeAlias
 
-from humeai_async import codec
+from attrs import evolve
+
+from humeai_async import codec, disk, tables
 from humeai_async.bulk import BulkSource, Outcome
-from humeai_async.errors import SaveError
-from humeai_async.rows import COLUMNS, rows
-from humeai_async.types.predictions import SourcePredictions
+from humeai_async.errors import DecodeError, InvalidArgumentError, SaveError
+from humeai_async.parquet import ParquetParts, parts_folder
+from humeai_async.rows import COLUMNS, Row, flat
+from humeai_async.types.predictions import Predictions, SourcePredictions
 
-SourceOutcome = Outcome[BulkSource, SourcePredictions]
+SourceOutcome: TypeAlias = Outcome[BulkSource, SourcePredictions]
+"""What came of a source."""
+JobOutcome: TypeAlias = Outcome[str, Predictions]
+"""What came of a job."""
+AnyOutcome: TypeAlias = SourceOutcome | JobOutcome
 
 
-class JsonLines:
-    """One line a source: its name, its job, and its predictions or its error.
+class Sink(Protocol):
+    """One file that outcomes go to."""
+
+    wants_rows: ClassVar[bool]
+    """Whether it is given the rows of an outcome; otherwise they need not be made."""
+
+    def write(self, outcome: AnyOutcome, rows: Sequence[Row]) -> None:
+        """Write one outcome."""
+
+    def sync(self) -> int:
+        """Put everything onto the disk for good; returns the position to go on from."""
+        ...
+
+    def finish(self) -> None:
+        """Give the results up to the last `sync` their final form."""
+
+    def close(self) -> None:
+        """Close the file; it may be opened again with a position."""
+
+
+class _Appended:
+    """A file that grows at its end and is cut back to a checkpoint.
 
     Args:
-        path: File to write; it must not exist.
+        path: The file.
+        position: Size in bytes to go on from; what stands behind it is dropped.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file: IO[bytes] = path.open("xb")
+    head: ClassVar[bytes] = b""
+    """What the file begins with."""
 
-    def write(self, outcome: SourceOutcome) -> None:
+    def __init__(self, path: Path, position: int = 0) -> None:
+        self._file: IO[bytes] = path.open("r+b" if path.exists() else "x+b")
+        self._cut(path, position)
+        if not position:
+            self.append(self.head)
+        self._folder: Path | None = path.parent
+
+    def append(self, data: bytes) -> None:
+        """Write bytes at the end, as far as the operating system."""
+        self._file.write(data)
+        self._file.flush()
+
+    def sync(self) -> int:
+        """Put everything onto the disk for good; returns the size."""
+        disk.flush(self._file)
+        if self._folder is not None:
+            disk.sync_folder(self._folder)
+            self._folder = None
+        return self._file.tell()
+
+    def finish(self) -> None:
+        """Do nothing: the file has its final form at all times."""
+
+    def close(self) -> None:
+        """Close the file; what a full disk refused before may be lost, the checkpoint is not."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+    def _cut(self, path: Path, position: int) -> None:
+        size = self._file.seek(0, os.SEEK_END)
+        self._file.seek(0)
+        reason = ""
+        if size < position:
+            reason = f"{path} has {size} bytes, but {position} were taken for saved"
+        elif position and self._file.read(len(self.head)) != self.head:
+            reason = f"{path} has other columns: it was begun by another version"
+        if reason:
+            self._file.close()
+            raise SaveError(reason)
+        self._file.truncate(position)
+        self._file.seek(position)
+
+
+class JsonLines(_Appended):
+    """One line an outcome: its source, its job, and its predictions or its error."""
+
+    wants_rows: ClassVar[bool] = False
+
+    def write(self, outcome: AnyOutcome, rows: Sequence[Row]) -> None:
         """Write one outcome."""
+        del rows
         line: dict[str, Any] = {"source": name_of(outcome.source), "job_id": outcome.job_id}
         if outcome.predictions is not None:
             line["predictions"] = outcome.predictions
@@ -43,40 +126,64 @@ class JsonLines:
                 "type": type(outcome.error).__name__,
                 "message": outcome.error.message,
             }
-        self._file.write(codec.encode_line(line))
-        self._file.flush()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        self.append(codec.encode_line(line))
 
 
-class Csv:
-    """One row a prediction, with the columns of `rows.COLUMNS`; failed sources have none.
+def _csv_text(write: Callable[[csv.DictWriter[str]], object]) -> bytes:
+    text = io.StringIO(newline="")
+    write(csv.DictWriter(text, COLUMNS, extrasaction="ignore"))
+    return text.getvalue().encode()
+
+
+class Csv(_Appended):
+    """One row a prediction, with the columns of `rows.COLUMNS`."""
+
+    wants_rows: ClassVar[bool] = True
+    head: ClassVar[bytes] = _csv_text(lambda writer: writer.writeheader())
+
+    def write(self, outcome: AnyOutcome, rows: Sequence[Row]) -> None:
+        """Write the rows of one outcome."""
+        del outcome
+        if rows:
+            self.append(_csv_text(lambda writer: writer.writerows(row.as_dict() for row in rows)))
+
+
+class Parquet:
+    """One row a prediction, with the columns of `tables.SCHEMA`; needs the extra `arrow`.
 
     Args:
-        path: File to write; it must not exist.
+        path: The file; it appears with `finish`.
+        position: Checkpoint to go on from; later parts are dropped.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file: IO[str] = path.open("x", encoding="utf-8", newline="")
-        self._writer = csv.DictWriter(self._file, COLUMNS, extrasaction="ignore")
-        self._writer.writeheader()
+    wants_rows: ClassVar[bool] = True
+    head: ClassVar[bytes] = b""
 
-    def write(self, outcome: SourceOutcome) -> None:
+    def __init__(self, path: Path, position: int = 0) -> None:
+        self._parts = ParquetParts(path, position)
+
+    def write(self, outcome: AnyOutcome, rows: Sequence[Row]) -> None:
         """Write the rows of one outcome."""
-        if outcome.predictions is not None:
-            self._writer.writerows(rows(name_of(outcome.source), outcome.predictions))
-            self._file.flush()
+        del outcome
+        self._parts.write(rows)
+
+    def sync(self) -> int:
+        """Put everything onto the disk for good, in a part of its own."""
+        return self._parts.sync()
+
+    def finish(self) -> None:
+        """Put the parts together."""
+        self._parts.finish()
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Let go of what is open."""
+        self._parts.close()
 
 
-FORMATS: Mapping[str, tuple[str, type[JsonLines | Csv]]] = {
+FORMATS: Mapping[str, tuple[str, type[JsonLines | Csv | Parquet]]] = {
     "jsonl": ("predictions.jsonl", JsonLines),
     "csv": ("predictions.csv", Csv),
+    "parquet": ("predictions.parquet", Parquet),
 }
 """File names and sinks by format."""
 
@@ -84,49 +191,126 @@ FORMATS: Mapping[str, tuple[str, type[JsonLines | Csv]]] = {
 class Sinks:
     """Several sinks in one folder, as a context manager.
 
+    ```python
+    with Sinks(Path("out"), ("jsonl", "parquet")) as sinks:
+        async for outcome in outcomes:
+            sinks.write(outcome)
+        sinks.sync()
+        sinks.finish()
+    ```
+
+    To survive a crash, keep what `sync` returns wherever the run keeps its state, and open the
+    next `Sinks` with it.
+
     Args:
         folder: Where to write; made if it is not there.
         formats: Keys of `FORMATS`.
+        positions: A position by format, to go on from; what stands behind it is dropped. A
+            format without one begins anew: a file with results must not be there.
+
+    Attributes:
+        paths: The files, in the order of the formats; that of Parquet appears with `finish`.
 
     Raises:
-        SaveError: A file cannot be made, or is there already.
+        InvalidArgumentError: There is no such format.
+        MissingPackageError: A format needs a package that is not installed.
+        SaveError: A file cannot be made, a new one is there already, or one to go on with
+            holds less than its position says.
     """
 
-    def __init__(self, folder: Path, formats: tuple[str, ...]) -> None:
-        self.paths = [folder / FORMATS[name][0] for name in formats]
-        self._sinks: list[JsonLines | Csv] = []
-        reason = ""
-        try:
+    def __init__(
+        self, folder: Path, formats: Sequence[str], positions: Mapping[str, int] | None = None
+    ) -> None:
+        self._sinks: dict[str, Sink] = {}
+        self._broken = False
+        unknown = [name for name in formats if name not in FORMATS]
+        if unknown:
+            raise InvalidArgumentError(
+                f"a format is one of {', '.join(FORMATS)}, not {', '.join(unknown)}",
+                field="formats",
+            )
+        if "parquet" in formats:
+            tables.load("pyarrow.parquet")
+        chosen = {name: folder / FORMATS[name][0] for name in formats}
+        self.paths = list(chosen.values())
+        known = positions or {}
+        with self._explained(f"cannot write to {folder}"):
             folder.mkdir(parents=True, exist_ok=True)
-            for name, path in zip(formats, self.paths, strict=True):
-                self._sinks.append(FORMATS[name][1](path))
-        except FileExistsError as problem:
-            reason = f"{problem.filename} is there already; choose another folder"
-        except OSError as problem:
-            reason = f"cannot write to {folder}: {problem.strerror}"
-        if reason:
-            self.close()
-            raise SaveError(reason)
+            for name, path in chosen.items():
+                if name not in known:
+                    _refuse_results(path, FORMATS[name][1].head)
+            for name, path in chosen.items():
+                self._sinks[name] = FORMATS[name][1](path, known.get(name, 0))
 
-    def write(self, outcome: SourceOutcome) -> None:
+    def write(self, outcome: AnyOutcome) -> AnyOutcome:
         """Write one outcome to all of them.
+
+        Returns:
+            The outcome as it was written: where rows are asked for and a list of scores is not
+            what was promised, one with that `DecodeError` in place of the predictions.
+
+        Raises:
+            SaveError: The disk refuses it. The files may hold a part of it; from the last
+                position on they can be written anew.
+        """
+        rows: list[Row] = []
+        if any(sink.wants_rows for sink in self._sinks.values()):
+            try:
+                rows = rows_of(outcome)
+            except DecodeError as problem:
+                outcome = evolve(outcome, predictions=None, error=problem)
+        with self._explained("cannot write the results"):
+            for sink in self._sinks.values():
+                sink.write(outcome, rows)
+        return outcome
+
+    def sync(self) -> dict[str, int]:
+        """Put everything onto the disk for good. Costs a write-through for each file.
+
+        Returns:
+            The positions to go on from, by format.
 
         Raises:
             SaveError: The disk refuses it.
         """
-        reason = ""
-        try:
-            for sink in self._sinks:
-                sink.write(outcome)
-        except OSError as problem:
-            reason = problem.strerror or type(problem).__name__
-        if reason:
-            raise SaveError(f"cannot write the results: {reason}")
+        with self._explained("cannot write the results"):
+            return {name: sink.sync() for name, sink in self._sinks.items()}
+
+    def finish(self) -> None:
+        """Give the results their final form, as of the last `sync`.
+
+        More can be written by a new `Sinks` with the same positions.
+
+        Raises:
+            SaveError: The disk refuses it.
+        """
+        with self._explained("cannot write the results"):
+            for sink in self._sinks.values():
+                sink.finish()
 
     def close(self) -> None:
         """Close all of them."""
-        for sink in self._sinks:
+        for sink in self._sinks.values():
             sink.close()
+
+    @contextlib.contextmanager
+    def _explained(self, what: str) -> Generator[None]:
+        """Turn errors of the system into ours; after one nothing more is written."""
+        if self._broken:
+            raise SaveError(f"{what}: an earlier write failed")
+        self._broken, reason = True, ""
+        try:
+            yield
+            self._broken = False
+        except FileExistsError as problem:
+            reason = f"{problem.filename} is there already; choose another folder"
+        except OSError as problem:
+            reason = f"{what}: {problem.strerror or type(problem).__name__}"
+        finally:
+            if self._broken:
+                self.close()
+        if reason:
+            raise SaveError(reason)
 
     def __enter__(self) -> Self:
         return self
@@ -140,6 +324,38 @@ class Sinks:
         self.close()
 
 
+def rows_of(outcome: AnyOutcome) -> list[Row]:
+    """Flatten an outcome of a source or of a job; a failed one gives nothing.
+
+    Raises:
+        DecodeError: A list of scores is not what was promised.
+    """
+    found = outcome.predictions
+    if found is None:
+        return []
+    if isinstance(found, Predictions):
+        return list(found.rows())
+    return list(flat(name_of(outcome.source), found))
+
+
 def name_of(source: BulkSource) -> str:
-    """Return a source as text."""
-    return os.fspath(source)
+    """Return a source as text; bytes of a path that are no text become question marks."""
+    return os.fspath(source).encode("utf-8", errors="replace").decode()
+
+
+def _refuse_results(path: Path, head: bytes) -> None:
+    """Refuse a file with results in it; one that was only begun may be begun again."""
+    parts = parts_folder(path)
+    for taken in (path, parts):
+        if not os.path.lexists(taken):
+            continue
+        if taken == parts and not any(parts.iterdir()):
+            continue
+        if path.suffix != ".parquet" and head.startswith(_start(path, len(head) + 1)):
+            continue
+        raise FileExistsError(None, "File exists", str(taken))
+
+
+def _start(path: Path, size: int) -> bytes:
+    with path.open("rb") as opened:
+        return opened.read(size)

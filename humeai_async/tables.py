@@ -13,7 +13,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from humeai_async.errors import DecodeError, MissingPackageError
+from humeai_async.errors import MissingPackageError
 from humeai_async.rows import PLACE, SCORES, Row
 from humeai_async.types.score_table import ScoreTable
 
@@ -45,20 +45,15 @@ class Columns:
         self._scores = ScoreTable(SCORES)
 
     def append(self, row: Row) -> None:
-        """Take a row in.
-
-        Raises:
-            DecodeError: Its scores are not what was promised; nothing was taken in.
-        """
-        self._scores.append(*row.named_scores())
+        """Take a row in."""
         self._places.append(row.place)
+        self._scores.append(row.names, row.scores)
 
     def take(self) -> Any:
         """Return all rows so far as a `pyarrow.RecordBatch`, and forget them.
 
         Raises:
             MissingPackageError: pyarrow is not installed.
-            DecodeError: A whole number is beyond 64 bits.
         """
         pa = load("pyarrow")
         arrays = [*self._place_arrays(pa), *self._score_arrays(pa)]
@@ -72,10 +67,7 @@ class Columns:
     def _place_arrays(self, pa: Any) -> Iterator[Any]:
         columns = zip(*self._places, strict=True) if self._places else [()] * len(PLACE)
         for name, values in zip(PLACE, columns, strict=True):
-            try:
-                yield pa.array(values, SCHEMA[name])
-            except (OverflowError, pa.ArrowInvalid):
-                raise DecodeError(f"a number of the column {name} is beyond 64 bits") from None
+            yield pa.array(values, SCHEMA[name])
 
     def _score_arrays(self, pa: Any) -> Iterator[Any]:
         compute = load("pyarrow.compute")
@@ -106,7 +98,6 @@ def batches(rows: Iterable[Row], size: int = BATCH_ROWS) -> Iterator[Any]:
 
     Raises:
         MissingPackageError: pyarrow is not installed.
-        DecodeError: A row is not what was promised.
     """
     columns = Columns()
     for row in rows:
@@ -122,7 +113,6 @@ def to_arrow(rows: Iterable[Row]) -> Any:
 
     Raises:
         MissingPackageError: pyarrow is not installed.
-        DecodeError: A row is not what was promised.
     """
     pa = load("pyarrow")
     return pa.Table.from_batches(batches(rows), schema=schema())

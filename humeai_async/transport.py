@@ -95,6 +95,12 @@ class _SpoiledError(Exception):
         self.reason = reason
 
 
+_UNCONNECTED = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+)
+"""What comes before anything is sent."""
 _NETWORK = (aiohttp.ClientError, OSError, _DroppedConnectionError)
 """What may come from below; `TimeoutError` is an `OSError`."""
 
@@ -147,7 +153,7 @@ class AiohttpTransport:
         except asyncio.CancelledError:
             if not self._cut_queue():
                 raise
-            failure = _closed(method=request.method, endpoint=request.label)
+            failure: Exception = _closed(method=request.method, endpoint=request.label)
         except Exception as problem:  # noqa: BLE001 - whatever comes from below is explained
             failure = self._explain(problem, request)
         raise failure
@@ -182,7 +188,7 @@ class AiohttpTransport:
         except asyncio.CancelledError:
             if not self._cut_queue():
                 raise
-            failure = _closed(method=request.method, endpoint=request.label)
+            failure: Exception = _closed(method=request.method, endpoint=request.label)
         except Exception as problem:  # noqa: BLE001 - whatever comes from below is explained
             failure = explain(problem)
         raise failure
@@ -330,10 +336,8 @@ class AiohttpTransport:
             return problem.reason
         if self._is_closed:
             return _closed(outcome_unknown=True, **about)
-        if isinstance(problem, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)):
+        if isinstance(problem, _UNCONNECTED):
             return _unconnected(problem, about)
-        if isinstance(problem, aiohttp.InvalidURL):
-            return InvalidArgumentError("the URL cannot be used", field="base_url")
         if isinstance(problem, _NETWORK):
             return _unanswered(problem, about)
         return problem
@@ -341,6 +345,8 @@ class AiohttpTransport:
 
 def _unconnected(problem: Exception, about: dict[str, Any]) -> HumeError:
     """Explain a connection that was never made: nothing was sent."""
+    if isinstance(problem, aiohttp.InvalidURL):
+        return InvalidArgumentError("the URL cannot be used", field="base_url")
     if isinstance(problem, aiohttp.ClientConnectorError):
         where = f"{problem.host}:{problem.port}"
         reason = _system_reason(problem)

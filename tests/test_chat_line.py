@@ -8,22 +8,27 @@ import anyio
 import anyio.lowlevel
 import pytest
 from attrs import evolve
+from chat_support import NEVER_SOON, QUICK, chat_with, kinds, read_all, read_turn
+from support import session_of
 
 from humeai_async import HumeAI
+from humeai_async.chat_line import ChatLine
 from humeai_async.chat_socket import ChatSocket
 from humeai_async.errors import (
     APIConnectionError,
     AuthenticationError,
     ChatClosedError,
+    ClientClosedError,
+    DecodeError,
     ServerError,
 )
 from humeai_async.limiter import Limiter, Permit
-from humeai_async.settings import Retry
-from humeai_async.testing import Drop, FakeHume, Fault
+from humeai_async.settings import Retry, Timeout
+from humeai_async.sockets import Closed, Socket
+from humeai_async.testing import Drop, FakeHume, Fault, ScriptedTransport
 from humeai_async.types.chat import AssistantMessage, ChatMetadata, SessionSettings
 from humeai_async.types.chat_settings import ConnectSettings, SessionContext
-
-from chat_support import NEVER_SOON, QUICK, chat_with, kinds, read_all, read_turn
+from humeai_async.wire import Request
 
 CHAT = "/v0/evi/chat"
 
@@ -78,12 +83,14 @@ async def test_a_lost_chat_is_resumed_in_its_group(code: int | None) -> None:
 
 async def test_a_chat_that_broke_before_its_group_was_known_begins_anew() -> None:
     async with FakeHume() as fake:
-        fake.faults.add(Fault("reset", path=CHAT, times=0))
+        # The first message cannot be read, so the group stays unknown.
+        fake.chat.greetings.append("not json")
         fake.chat.drops.append(Drop(after=0))
         async with chat_with(fake, resumed_chat_group_id="g-7") as chat:
-            await chat.send_text("hi")
-            while len(fake.chat.connections) == 1:
+            with pytest.raises(DecodeError):
                 await anext(chat)
+            assert chat.chat_group_id is None
+            await anext(chat)
             assert fake.chat.connections[1].first("resumed_chat_group_id") == "g-7"
 
 
@@ -237,10 +244,13 @@ async def test_a_first_connection_that_fails_is_not_resumed() -> None:
 
 
 async def test_closing_does_not_wait_for_the_next_try() -> None:
+    ended: list[str] = []
     async with FakeHume() as fake:
         fake.chat.drops.append(Drop(after=0))
-        async with chat_with(fake, reconnect=NEVER_SOON) as chat, anyio.create_task_group() as tasks:
-            ended: list[str] = []
+        async with (
+            chat_with(fake, reconnect=NEVER_SOON) as chat,
+            anyio.create_task_group() as tasks,
+        ):
 
             async def read() -> None:
                 ended.extend(kinds(await read_all(chat)))
@@ -294,3 +304,112 @@ async def test_a_cancelled_resumption_goes_on_with_the_next_read() -> None:
             assert scope.cancelled_caught
             gate.opened.set()
             assert isinstance(await anext(chat), ChatMetadata)
+
+
+async def test_closing_the_client_while_a_chat_is_away_ends_it_by_name() -> None:
+    gate = Gate()
+    async with FakeHume() as fake:
+        hume = HumeAI(api_key=fake.api_key, base_url=fake.url, limiter=gate)
+        fake.chat.drops.append(Drop(after=1))
+        async with hume.chat.connect(reconnect=QUICK) as chat:
+            await anext(chat)
+            gate.shut()
+            await chat.send_text("breaks it")
+
+            async def close() -> None:
+                await gate.waiting.wait()
+                await hume.aclose()
+                gate.opened.set()
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(close)
+                with pytest.raises(ClientClosedError):
+                    await anext(chat)
+            with pytest.raises(ChatClosedError, match="the client was closed"):
+                await chat.send_text("hi")
+
+
+class ScriptedSocket:
+    """A socket that gives what it is told and may refuse to send."""
+
+    def __init__(self, *script: bytes | Closed, is_broken: bool = False) -> None:
+        self.script = list(script)
+        self.sent: list[bytes] = []
+        self.is_broken = is_broken
+        self.is_closed = False
+
+    async def send(self, message: bytes) -> None:
+        if self.is_broken:
+            raise APIConnectionError("broken", outcome_unknown=True)
+        self.sent.append(message)
+
+    async def receive(self) -> bytes | Closed:
+        return self.script.pop(0)
+
+    async def aclose(self, *, wait: bool = True) -> None:
+        del wait
+        self.is_closed = True
+
+
+class ScriptedSockets(ScriptedTransport):
+    """A transport that opens scripted sockets."""
+
+    def __init__(self, *sockets: ScriptedSocket) -> None:
+        super().__init__()
+        self.sockets = list(sockets)
+
+    async def open_socket(self, request: Request, timeout: Timeout) -> Socket:  # type: ignore[override]  # it opens some
+        del request, timeout
+        return self.sockets.pop(0)
+
+
+def line_on(*sockets: ScriptedSocket, settings: ConnectSettings | None = None) -> ChatLine:
+    session = session_of(ScriptedSockets(*sockets))
+    return ChatLine(session, {}, settings or ConnectSettings(), QUICK)
+
+
+async def test_a_connection_that_breaks_before_its_settings_are_out_is_replaced() -> (
+    None
+):
+    first = ScriptedSocket(Closed(1006))
+    broken = ScriptedSocket(is_broken=True)
+    good = ScriptedSocket(b"hello")
+    line = line_on(first, broken, good, settings=ConnectSettings(voice_id="v"))
+    await line.open()
+    assert await line.receive() == b"hello"
+    assert broken.is_closed
+    assert good.sent == [b'{"type":"session_settings","voice_id":"v"}']
+
+
+async def test_a_first_connection_that_cannot_take_its_settings_is_closed() -> None:
+    broken = ScriptedSocket(is_broken=True)
+    line = line_on(broken, settings=ConnectSettings(language_model_api_key="llm"))
+    with pytest.raises(APIConnectionError, match="broken"):
+        await line.open()
+    assert broken.is_closed
+
+
+async def test_settings_that_change_while_a_connection_begins_go_out_before_all_else() -> None:
+    class Slow(ScriptedSocket):
+        async def send(self, message: bytes) -> None:
+            await super().send(message)
+            if len(self.sent) == 1:
+                line.keep({"voice_id": "w"})
+
+    slow = Slow(b"hello")
+    line = line_on(ScriptedSocket(Closed(1012)), slow, settings=ConnectSettings(voice_id="v"))
+    await line.open()
+    await line.receive()
+    assert slow.sent == [
+        b'{"type":"session_settings","voice_id":"v"}',
+        b'{"type":"session_settings","voice_id":"w"}',
+    ]
+
+
+async def test_audio_that_meets_a_broken_connection_is_dropped() -> None:
+    broken = ScriptedSocket(is_broken=True)
+    async with ChatSocket(line_on(broken)) as chat:
+        assert not await chat.send_audio(b"sound")
+        with pytest.raises(APIConnectionError) as caught:
+            await chat.send_text("hi")
+        assert caught.value.outcome_unknown

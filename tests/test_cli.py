@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import anyio
+import pyarrow.parquet
 import pytest
 from support import DIALECTS, media_folder
 
@@ -103,7 +104,7 @@ async def test_failed_sources_give_exit_code_1_and_are_told(fake: FakeHume, tmp_
     urls = ["https://media.example.com/missing.mp4", "https://media.example.com/b.mp4"]
     done = await run(["predict", *urls, "--out", tmp_path / "out"], fake)
     assert done.returncode == 1
-    assert b"failed 1 x: missing.mp4" in done.stdout
+    assert b"failed 1 x: SourceFailedError: missing.mp4" in done.stdout
     assert len(lines_of(tmp_path / "out")) == 2
 
 
@@ -145,7 +146,7 @@ async def test_a_refused_credential_gives_exit_code_1_without_a_traceback(
     assert "401" in done.stderr.decode()
 
 
-async def test_results_that_are_there_are_not_written_over(fake: FakeHume, tmp_path: Path) -> None:
+async def test_results_of_something_else_are_not_written_over(fake: FakeHume, tmp_path: Path) -> None:
     (tmp_path / "predictions.csv").write_text("mine")
     done = await run(["predict", "https://x.example/a.mp4", "--out", tmp_path], fake)
     assert done.returncode == 1
@@ -200,3 +201,62 @@ async def test_help_names_the_commands() -> None:
     assert done.returncode == 0
     assert b"demo" in done.stdout
     assert b"predict" in done.stdout
+
+
+async def test_the_same_command_again_goes_on(fake: FakeHume, tmp_path: Path) -> None:
+    urls = [f"https://media.example.com/{n}.mp4" for n in range(6)]
+    arguments: list[str | Path] = ["predict", "--job-size", "2", "--out", tmp_path / "out"]
+    first = await run([*arguments, *urls[:4]], fake)
+    second = await run([*arguments, *urls], fake)
+    assert [0, 0] == [first.returncode, second.returncode]
+    assert sorted(urls) == sorted(str(line["source"]) for line in lines_of(tmp_path / "out"))
+    assert 3 == len(fake.jobs)
+
+
+async def test_other_settings_in_the_same_folder_are_refused(
+    fake: FakeHume, tmp_path: Path
+) -> None:
+    arguments: list[str | Path] = ["predict", "https://x.example/a.mp4", "--out", tmp_path / "out"]
+    await run([*arguments, "--models", "face"], fake)
+    done = await run([*arguments, "--models", "prosody"], fake)
+    assert done.returncode == 1
+    assert "other settings" in done.stderr.decode()
+
+
+async def test_failed_sources_are_tried_again_if_asked(fake: FakeHume, tmp_path: Path) -> None:
+    url = "https://media.example.com/missing.mp4"
+    arguments: list[str | Path] = ["predict", url, "--out", tmp_path / "out"]
+    for extra, jobs in ([], 1), ([], 1), (["--retry-failed"], 2):
+        done = await run([*arguments, *extra], fake)
+        assert (1, jobs) == (done.returncode, len(fake.jobs))
+
+
+async def test_the_status_of_a_folder_is_told(fake: FakeHume, tmp_path: Path) -> None:
+    urls = ["https://media.example.com/missing.mp4", "https://media.example.com/b.mp4"]
+    await run(["predict", *urls, "--out", tmp_path / "out"], fake)
+    done = await run(["status", tmp_path / "out", "--json"])
+    assert done.returncode == 0
+    told = json.loads(done.stdout)
+    assert (2, 1, 1, 0, 1) == tuple(
+        told[name] for name in ("sources", "arrived", "failed", "open", "jobs")
+    )
+    shown = await run(["status", tmp_path / "out"])
+    assert b"SourceFailedError" in shown.stdout
+
+
+async def test_the_status_of_a_folder_without_a_run_is_a_mistake(tmp_path: Path) -> None:
+    done = await run(["status", tmp_path])
+    assert done.returncode == 1
+    assert b"no ledger" in done.stderr
+
+
+async def test_parquet_is_written_too(fake: FakeHume, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    urls = [f"https://media.example.com/{n}.mp4" for n in range(5)]
+    done = await run(["predict", *urls, "--models", "face", "--format", "parquet", "--out", out], fake)
+    assert done.returncode == 0, done.stderr
+    table = pyarrow.parquet.read_table(out / "predictions.parquet")
+    assert set(urls) == set(table.column("source").to_pylist())
+    assert ["ledger.db", "ledger.db.lock", "predictions.parquet"] == sorted(
+        path.name for path in out.iterdir()
+    )

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "humeai_async"
 
 LAYERS = [
-    {"errors", "unset"},
+    {"errors", "unset", "plain"},
     {
         "wire",
         "settings",
@@ -39,6 +39,7 @@ LAYERS = [
     {"resources._versioned"},
     {"resources.*"},
     {"client", "sinks"},
+    {"runs"},
     {"__init__"},
     {"cli"},
     {"__main__"},

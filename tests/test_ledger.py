@@ -31,8 +31,8 @@ def submitted(fake: FakeHume) -> Counter[str]:
 
 
 async def run(hume: HumeAI, path: Path, sources: Any, **settings: Any) -> list[SourceOutcome]:
-    settings = {"models": MODELS, "job_size": 3, "ledger": path} | settings
-    return [outcome async for outcome in hume.batch.predict(sources, **settings)]
+    given: dict[str, Any] = {"models": MODELS, "job_size": 3, "ledger": path, **settings}
+    return [outcome async for outcome in hume.batch.predict(sources, **given)]
 
 
 @pytest.fixture(autouse=True)

@@ -83,6 +83,8 @@ class ChatServer:
         """Calls of tools to make before answering, one for each turn; see `tool_call`."""
         self.frames: deque[str | bytes] = deque()
         """Frames to put in before the next answers, one each: what a bad server sends."""
+        self.greetings: deque[str | bytes] = deque()
+        """Frames in place of the first messages of the connections to come, one each."""
         self.open = 0
         """Connections that are open now."""
         self._upstream = upstream
@@ -163,7 +165,11 @@ class ChatServer:
             is_verbose=connection.first("verbose_transcription") == "true",
         )
         received = 0
-        await _send(socket, talk.greet())
+        greeting = talk.greet()
+        if self.greetings:
+            await _send_frame(socket, self.greetings.popleft())
+        else:
+            await _send(socket, greeting)
         while drop is None or received < drop.after:
             message = await socket.receive()
             if message.type not in {WSMsgType.TEXT, WSMsgType.BINARY}:
@@ -186,8 +192,7 @@ class ChatServer:
     ) -> None:
         answers = talk.answer(frame)
         if answers and self.frames:
-            odd = self.frames.popleft()
-            await (socket.send_str(odd) if isinstance(odd, str) else socket.send_bytes(odd))
+            await _send_frame(socket, self.frames.popleft())
         await _send(socket, answers)
 
 
@@ -208,6 +213,10 @@ def _note(connection: FakeConnection, frame: str | bytes) -> None:
         record = as_record(json.loads(frame))
         if record is not None:
             connection.received.append(record)
+
+
+async def _send_frame(socket: web.WebSocketResponse, frame: str | bytes) -> None:
+    await (socket.send_str(frame) if isinstance(frame, str) else socket.send_bytes(frame))
 
 
 async def _send(socket: web.WebSocketResponse, messages: list[Record]) -> None:

@@ -7,11 +7,15 @@ around them, `rows.py` flattens them.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeAlias
 
+import msgspec
 from attrs import frozen
 
 from humeai_async.types.scores import MaybeRawScores, RawScores, Scored
+
+Int64: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""A whole number that tables can hold; the scanner refuses larger ones."""
 
 
 @frozen(kw_only=True)
@@ -40,8 +44,8 @@ class TimeInterval:
 class PositionInterval:
     """Span of characters, zero-based; `end` is not part of it."""
 
-    begin: int
-    end: int
+    begin: Int64
+    end: Int64
 
 
 @frozen(kw_only=True)
@@ -50,7 +54,7 @@ class FacePrediction(Scored):
 
     score_fields: ClassVar[tuple[str, ...]] = ("emotions", "facs", "descriptions")
 
-    frame: int
+    frame: Int64
     """Frame number."""
     time: float
     """Seconds from the start."""

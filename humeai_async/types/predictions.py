@@ -112,7 +112,7 @@ class Predictions(Sequence[SourcePredictions]):
             DecodeError: A list of scores is not what was promised; `path` names it.
         """
         try:
-            return tables.to_arrow(self._rows())
+            return tables.to_arrow(self.rows())
         except DecodeError:
             self.validate()
             raise
@@ -137,7 +137,12 @@ class Predictions(Sequence[SourcePredictions]):
         """
         return tables.to_pandas(self.to_arrow())
 
-    def _rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[Row]:
+        """Flatten all predictions, one row each, with `named` in the column `source`.
+
+        Raises:
+            DecodeError: A list of scores is not what was promised.
+        """
         for name, found in self.named():
             yield from flat(name, found)
 

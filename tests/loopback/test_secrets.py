@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
+from typing import Any
 
 import pytest
 from rawserver import (
@@ -32,7 +33,11 @@ SECRET = "at_PLANTED-marked/secret+1"
 LOOKS = (SECRET, "at_PLANTED-marked%2Fsecret%2B1", SECRET.replace("/", "\\/"))
 ECHO = (
     '{"message":"A valid API token is required: ' + SECRET + '","provider":"humeai","error":'
-    '{"code":401,"logging":{"query":{"api_token":"' + SECRET + '"},"headers":{"x":"' + SECRET + '"}}}}'
+    '{"code":401,"logging":{"query":{"api_token":"'
+    + SECRET
+    + '"},"headers":{"x":"'
+    + SECRET
+    + '"}}}}'
 ).encode()
 ELSEWHERE = f"https://elsewhere.example/?api_token={LOOKS[1]}"
 
@@ -102,43 +107,53 @@ def leaks(said: str) -> list[str]:
     return [line for line in said.splitlines() if any(look in line for look in LOOKS)]
 
 
-async def failure_of(hume: HumeAI, kind: str) -> HumeError:
+def client_with(credential: str, url: str, **settings: Any) -> HumeAI:
+    """Make a client with the planted credential."""
+    settings[credential] = SECRET
+    return HumeAI(base_url=url, **settings)
+
+
+async def content() -> AsyncIterator[bytes]:
+    """Give more than fits into the buffers on the way."""
+    for _ in range(8):
+        yield b"x" * (1 << 20)
+
+
+CALLS: dict[str, Callable[[HumeAI], Awaitable[object]]] = {
+    "get": lambda hume: hume.batch.get_job("job-1"),
+    "start": lambda hume: hume.batch.start_job(urls=["https://media.example.com/a.mp4"]),
+    "upload": lambda hume: hume.batch.start_job(files=[Upload(content, "a.wav")]),
+    "stream": lambda hume: hume.batch.job("job-1").save_artifacts("never-written.zip"),
+}
+
+
+async def failure_of(hume: HumeAI, kind: str = "get") -> HumeError:
     """Make a call of one kind and return what it raises."""
-
-    async def content() -> AsyncIterator[bytes]:
-        for _ in range(8):
-            yield b"x" * (1 << 20)
-
     with pytest.raises(HumeError) as caught:
-        if kind == "get":
-            await hume.batch.get_job("job-1")
-        elif kind == "start":
-            await hume.batch.start_job(urls=["https://media.example.com/a.mp4"])
-        elif kind == "upload":
-            await hume.batch.start_job(files=[Upload(content, "a.wav")])
-        else:
-            await hume.batch.job("job-1").save_artifacts("never-written.zip")
+        await CALLS[kind](hume)
     return caught.value
 
 
-@pytest.mark.parametrize("kind", ["get", "start", "upload", "stream"])
+@pytest.mark.parametrize("kind", CALLS)
 @pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
 async def test_no_failure_shows_the_credential(
     act: Act, kind: str, credential: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     carries = {"uploads", "binary"} if credential == "api_token" else set[str]()
+    total = 0.05 if act is ACTS["silent"] else 5.0
     async with RawServer(act, reads_bodies=kind != "upload") as server:
-        async with HumeAI(
-            **{credential: SECRET},
-            base_url=server.url,
-            timeout=Timeout(read=0.03, total=0.05 if act is ACTS["silent"] else 5.0),
+        hume = client_with(
+            credential,
+            server.url,
+            timeout=Timeout(read=0.03, total=total),
             retry=Retry(attempts=2, backoff=0.001),
             gateway_carries=carries,
-        ) as hume:
+        )
+        async with hume:
             error = await failure_of(hume, kind)
-            said = everything_said(error) + repr(hume) + repr(vars(hume)) + caplog.text
-    assert leaks(said) == []
+    assert leaks(everything_said(error) + caplog.text) == []
+    assert leaks(f"{hume!r} {vars(hume)!r}") == []
 
 
 async def test_a_failed_connection_does_not_show_the_credential(
@@ -147,22 +162,21 @@ async def test_a_failed_connection_does_not_show_the_credential(
     caplog.set_level(logging.DEBUG)
     async with RawServer(answer()) as server:
         url = server.url
-    async with HumeAI(
-        **{credential: SECRET}, base_url=url, retry=Retry(attempts=2, backoff=0.001)
-    ) as hume:
-        error = await failure_of(hume, "get")
+    retry = Retry(attempts=2, backoff=0.001)
+    async with client_with(credential, url, retry=retry) as hume:
+        error = await failure_of(hume)
     said = everything_said(error) + caplog.text
     assert leaks(said) == []
 
 
 async def test_a_closed_client_does_not_show_the_credential(credential: str) -> None:
-    hume = HumeAI(**{credential: SECRET}, base_url="http://127.0.0.1:9")
+    hume = client_with(credential, "http://127.0.0.1:9")
     await hume.aclose()
-    said = everything_said(await failure_of(hume, "get")) + repr(hume)
+    said = everything_said(await failure_of(hume)) + repr(hume)
     assert leaks(said) == []
 
 
 async def test_the_servers_words_stay_in_the_error() -> None:
     act = answer(b'{"message": "no such job", "code": "E0101"}', status="404 Not Found")
     async with RawServer(act) as server, HumeAI(api_key=SECRET, base_url=server.url) as hume:
-        assert "no such job" in str(await failure_of(hume, "get"))
+        assert "no such job" in str(await failure_of(hume))

@@ -41,12 +41,18 @@ SHORT = 0.05
 NOW = asyncio.Event
 
 
-def request_to(url: str, method: str = "GET", body: bytes | tuple[Part, ...] | None = None) -> Request:
+def request_to(
+    url: str, method: str = "GET", body: bytes | tuple[Part, ...] | None = None
+) -> Request:
     return Request(method, "/v0/thing/{id}", f"{url}/v0/thing/1?api_token=at_x", {}, body)
 
 
 async def send_to(
-    server: RawServer, method: str = "GET", *, timeout: Timeout = TIMEOUT, pool: Pool = Pool()
+    server: RawServer,
+    method: str = "GET",
+    *,
+    timeout: Timeout = TIMEOUT,
+    pool: Pool = Pool(),  # noqa: B008 - frozen
 ) -> Response:
     transport = AiohttpTransport(pool)
     try:
@@ -154,7 +160,9 @@ async def test_an_answer_that_does_not_come_may_hide_a_success(start: bytes) -> 
         pytest.param(raw(NOT_GZIP, close=False), id="not what it says it is packed with"),
         pytest.param(raw(NOT_HTTP), id="another protocol"),
         pytest.param(raw(b"\x00\xff" * 40), id="noise"),
-        pytest.param(raw(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n"), id="endless head"),
+        pytest.param(
+            raw(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n"), id="endless head"
+        ),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -381,7 +389,10 @@ async def test_a_borrowed_sessions_own_timeout_and_redirects_do_not_apply() -> N
     act = answer(status="302 Found", headers={"Location": "/elsewhere"})
     freed = asyncio.Event()
     impatient = aiohttp.ClientTimeout(total=0.01)
-    async with RawServer(after(freed, act)) as server, aiohttp.ClientSession(timeout=impatient) as session:
+    async with (
+        RawServer(after(freed, act)) as server,
+        aiohttp.ClientSession(timeout=impatient) as session,
+    ):
         transport = AiohttpTransport(Pool(), session)
         call = asyncio.ensure_future(transport.send(request_to(server.url), TIMEOUT))
         await asyncio.sleep(0.03)
@@ -450,7 +461,9 @@ async def test_an_answer_before_the_end_of_an_upload_is_taken() -> None:
         yield b"x"
         await asyncio.Event().wait()
 
-    act = answer(b'{"message": "too large"}', status="413 Too Large", headers={"Connection": "close"})
+    act = answer(
+        b'{"message": "too large"}', status="413 Too Large", headers={"Connection": "close"}
+    )
     async with RawServer(act, reads_bodies=False) as server:
         transport = AiohttpTransport(Pool())
         part = Part("file", content, "a.bin")
@@ -477,7 +490,10 @@ async def test_what_a_users_own_iterator_raises_comes_out_as_it_is(problem: Exce
 
 
 async def test_parts_without_a_file_name_are_plain_fields() -> None:
-    parts = (Part("json", b'{"a": 1}', content_type="application/json"), Part("file", b"RIFF", "a.wav", "audio/wav"))
+    parts = (
+        Part("json", b'{"a": 1}', content_type="application/json"),
+        Part("file", b"RIFF", "a.wav", "audio/wav"),
+    )
     async with RawServer(answer()) as server:
         transport = AiohttpTransport(Pool())
         await transport.send(request_to(server.url, "POST", parts), TIMEOUT)

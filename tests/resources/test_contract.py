@@ -130,8 +130,9 @@ def check_answer(answer: Any, fact: dict[str, Any]) -> None:
     expected = ANSWERS[fact["answer"]]
     content = answer.envelope if isinstance(answer, Page) else answer
     if type(expected) is list:
-        assert type(content) is list
-        assert all(isinstance(item, expected[0]) for item in list[Any](content))
+        items: list[Any] = content
+        assert type(items) is list
+        assert all(isinstance(item, expected[0]) for item in items)
     else:
         assert isinstance(content, expected)
     assert isinstance(answer, Page) == (fact["paging"] != "none" or answer is not content)

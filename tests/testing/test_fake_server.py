@@ -153,6 +153,14 @@ async def test_a_body_that_is_no_json_is_refused() -> None:
     assert reply.json["code"] == "E0100"
 
 
+@pytest.mark.parametrize("dialect", DIALECTS[1:])
+async def test_a_gateway_carries_no_websocket(dialect: Dialect) -> None:
+    async with FakeHume(dialect=dialect) as fake, aiohttp.ClientSession() as session:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+            await session.ws_connect(f"{fake.url}/v0/evi/chat?api_token={fake.api_token}")
+    assert caught.value.status == 404
+
+
 def test_a_clock_can_run_fast() -> None:
     assert Clock(speed=1e6).now() < Clock(speed=1e6).now() + 1e6
     clock = Clock(speed=1e9, epoch=5.0)

@@ -162,7 +162,7 @@ def after(event: asyncio.Event, act: Act) -> Act:
     return later
 
 
-HALF_A_BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{\"half\": "
-HALF_A_CHUNK = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n20\r\n{\"half\": "
+HALF_A_BODY = b'HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{"half": '
+HALF_A_CHUNK = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n20\r\n{"half": '
 NOT_GZIP = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 8\r\n\r\nnot gzip"
 NOT_HTTP = b"SSH-2.0-OpenSSH_9.6\r\n"

@@ -1,0 +1,159 @@
+"""A bulk run into a folder: ledger and results side by side, in step.
+
+`predict_into` runs `hume.batch.predict` with a ledger and writes every outcome once into the
+files of the chosen formats, whatever stops the program and however often it is started again.
+It draws nothing and prints nothing: the command line shows what it is told through a callback,
+and so can anybody.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from attrs import frozen
+
+from humeai_async import codec
+from humeai_async.bulk import BulkSource, Outcomes
+from humeai_async.errors import SaveError
+from humeai_async.ledger import Ledger, Standing
+from humeai_async.predicting import SourceOutcome
+from humeai_async.resources.batch import Batch
+from humeai_async.sinks import Sinks
+from humeai_async.types.batch import InferenceRequest, Models, Transcription
+from humeai_async.types.predictions import SourcePredictions
+from humeai_async.unset import UNSET, Unset
+
+LEDGER = "ledger.db"
+"""Name of the ledger in a run's folder."""
+
+CHECKPOINT_SECONDS = 1.0
+"""Seconds between two checkpoints; a crash makes the run fetch again what came since."""
+
+
+@frozen
+class Report:
+    """How a run ended."""
+
+    standing: Standing
+    """Sources by state, jobs, and reasons of failures, over all starts of the run."""
+    arrived: int
+    """Outcomes of this start."""
+    files: tuple[Path, ...]
+    """Where the results are."""
+
+
+async def predict_into(
+    folder: str | os.PathLike[str],
+    batch: Batch,
+    sources: Iterable[BulkSource] | AsyncIterable[BulkSource],
+    *,
+    formats: Sequence[str] = ("jsonl",),
+    models: Models | Mapping[str, Any] | None = None,
+    transcription: Transcription | Mapping[str, Any] | Unset | None = UNSET,
+    retry_failed: bool = False,
+    job_size: int = 100,
+    jobs_at_once: int = 32,
+    timeout: float | None = None,
+    on_start: Callable[[Standing], None] | None = None,
+    on_outcome: Callable[[SourceOutcome], None] | None = None,
+) -> Report:
+    """Predict sources into files, or go on with it.
+
+    Args:
+        folder: Where ledger and results are kept; made if it is not there.
+        batch: `hume.batch`.
+        sources: As for `hume.batch.predict`.
+        formats: Any of `jsonl`, `csv` and `parquet`; the same at every start.
+        models: As for `hume.batch.predict`; the same at every start.
+        transcription: As for `hume.batch.predict`; the same at every start.
+        retry_failed: Try those sources again that failed at an earlier start. Their new
+            outcomes are added to the files.
+        job_size: As for `hume.batch.predict`.
+        jobs_at_once: As for `hume.batch.predict`.
+        timeout: As for `hume.batch.predict`.
+        on_start: Told where the run stands before it goes on.
+        on_outcome: Told each outcome, once it is written.
+
+    Returns:
+        How it ended.
+
+    Raises:
+        LedgerError: Another run has the folder, or it belongs to other settings.
+        SaveError: The results cannot be written.
+    """
+    folder = Path(folder)
+    request = InferenceRequest(models=models, transcription=transcription)
+    configuration = f"{codec.encode(request).decode()} as {','.join(formats)}"
+    await _make(folder)
+    ledger = await Ledger.open(folder / LEDGER, configuration)
+    with await _sinks(folder, formats, ledger) as sinks:
+        # The ledger closes before the sinks do: its last checkpoint needs them.
+        async with ledger:
+            ledger.before_checkpoint = sinks.sync
+            await ledger.checkpoint()
+            if on_start is not None:
+                on_start(await ledger.standing())
+            outcomes = batch.predict(
+                sources,
+                models=models,
+                transcription=transcription,
+                ledger=ledger,
+                retry_failed=retry_failed,
+                job_size=job_size,
+                jobs_at_once=jobs_at_once,
+                timeout=timeout,
+            )
+            count = await _write(outcomes, sinks, ledger, on_outcome)
+            await ledger.checkpoint()
+            ledger.before_checkpoint = None
+            await anyio.to_thread.run_sync(sinks.finish)
+            return Report(await ledger.standing(), count, tuple(sinks.paths))
+
+
+async def _sinks(folder: Path, formats: Sequence[str], ledger: Ledger) -> Sinks:
+    try:
+        positions = await ledger.positions()
+        return await anyio.to_thread.run_sync(lambda: Sinks(folder, tuple(formats), positions))
+    except BaseException:
+        await ledger.aclose()
+        raise
+
+
+async def _write(
+    outcomes: Outcomes[BulkSource, SourcePredictions],
+    sinks: Sinks,
+    ledger: Ledger,
+    on_outcome: Callable[[SourceOutcome], None] | None,
+) -> int:
+    """Write outcomes as they come, in step with the ledger; return how many."""
+    count, due = 0, time.monotonic() + CHECKPOINT_SECONDS
+    async with outcomes:
+        async for outcome in outcomes:
+            with anyio.CancelScope(shield=True):
+                # Written and noted without a pause between, so that at every checkpoint
+                # files and ledger say the same.
+                await anyio.to_thread.run_sync(sinks.write, outcome)
+                outcomes.taken()
+            count += 1
+            if on_outcome is not None:
+                on_outcome(outcome)
+            if time.monotonic() >= due:
+                await ledger.checkpoint()
+                due = time.monotonic() + CHECKPOINT_SECONDS
+    return count
+
+
+async def _make(folder: Path) -> None:
+    try:
+        await anyio.Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        reason = problem.strerror or type(problem).__name__
+    else:
+        return
+    raise SaveError(f"cannot write to {folder}: {reason}")

@@ -1,0 +1,116 @@
+"""Bad arguments are told before anything is sent, with the name of the argument."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import session_of
+
+from humeai_async import InvalidArgumentError, Upload
+from humeai_async.poller import Poller
+from humeai_async.resources.batch import Batch
+from humeai_async.resources.chat import Chat
+from humeai_async.resources.chat_groups import ChatGroups
+from humeai_async.resources.chats import Chats
+from humeai_async.resources.configs import Configs
+from humeai_async.resources.datasets import Datasets
+from humeai_async.resources.files import Files
+from humeai_async.resources.jobs import Jobs
+from humeai_async.resources.models import Models
+from humeai_async.resources.privacy import Privacy
+from humeai_async.resources.prompts import Prompts
+from humeai_async.resources.tools import Tools
+from humeai_async.session import Session
+from humeai_async.testing import ScriptedTransport
+
+pytestmark = pytest.mark.anyio
+
+MODEL = {"name": "Moods"}
+REF = {"id": "m"}
+FILE = {"name": "a.wav", "hume_storage": True, "data_type": "audio"}
+BIG = Upload(b"x" * 100_000_001, "big.csv")
+
+
+def jobs(session: Session) -> Jobs:
+    return Jobs(session, Poller(session))
+
+
+CALLS: list[tuple[str, Callable[[Session], Awaitable[Any]]]] = [
+    ("id", lambda s: Configs(s).delete("")),
+    ("id", lambda s: Prompts(s).update_name("a/b", name="x")),
+    ("id", lambda s: Tools(s).get_version("..", 0)),
+    ("id", lambda s: Datasets(s).get("a?b")),
+    ("id", lambda s: Datasets(s).create_version("", labels_file=b"a")),
+    ("id", lambda s: Files(s).get_predictions("a b")),
+    ("id", lambda s: Models(s).get_version("a,b")),
+    ("version", lambda s: Configs(s).get_version("c", -1)),
+    ("version", lambda s: Tools(s).delete_version("t", -7)),
+    ("version", lambda s: Prompts(s).update_description("p", -1, version_description="x")),
+    ("version", lambda s: Prompts(s).get_version("p", True)),
+    ("name", lambda s: Configs(s).create(name="", evi_version="3")),
+    ("name", lambda s: Configs(s).update_name("c", name=" ")),
+    ("name", lambda s: Prompts(s).create(name="", text="x")),
+    ("name", lambda s: Tools(s).create(name="", parameters="{}")),
+    ("name", lambda s: Files(s).update_name("f", name="")),
+    ("name", lambda s: Models(s).update_name("m", name="")),
+    ("name", lambda s: Datasets(s).create(name="", labels_file=b"a")),
+    ("evi_version", lambda s: Configs(s).create(name="x", evi_version="")),
+    ("evi_version", lambda s: Configs(s).create_version("c", evi_version="")),
+    ("text", lambda s: Prompts(s).create(name="x", text="")),
+    ("text", lambda s: Prompts(s).create_version("p", text="")),
+    ("parameters", lambda s: Tools(s).create(name="x", parameters="")),
+    ("parameters", lambda s: Tools(s).create_version("t", parameters="")),
+    ("labels_file", lambda s: Datasets(s).create(name="x")),
+    ("labels_file", lambda s: Datasets(s).create_version("d")),
+    ("labels_file", lambda s: Datasets(s).create(name="x", labels_file=Path("/not/there.csv"))),
+    ("labels_file", lambda s: Datasets(s).create(name="x", labels_file=BIG)),
+    ("file", lambda s: Files(s).upload(file=Path("/not/there.wav"))),
+    ("file", lambda s: Files(s).create()),
+    ("file", lambda s: Files(s).create(files=[])),
+    ("file", lambda s: Files(s).create(file=FILE, files=[{"file": FILE}])),
+    ("attributes", lambda s: Files(s).create(files=[{"file": FILE}], attributes=[])),
+    ("description", lambda s: Models(s).update_version_description("v", description="")),
+    ("allow_retention", lambda s: Privacy(s).update_settings()),
+    ("config_version", lambda s: Chat(s).get(config_version=-1)),
+    ("custom_model", lambda s: jobs(s).start_training(custom_model={}, dataset={"id": "d"})),
+    ("dataset", lambda s: jobs(s).start_training(custom_model=MODEL, dataset={})),
+    ("custom_model", lambda s: jobs(s).start_inference(custom_model={}, urls=["https://a"])),
+    ("urls", lambda s: jobs(s).start_inference(custom_model=REF)),
+    ("urls", lambda s: jobs(s).start_inference(custom_model=REF, urls=["https://a"] * 101)),
+    ("registry_files", lambda s: jobs(s).start_inference(custom_model=REF, registry_files=[""])),
+    ("urls", lambda s: Batch(s, Poller(s)).start_job(urls=[])),
+    ("job_size", lambda s: anext(aiter(Batch(s, Poller(s)).predict([], job_size=101)))),
+    ("page_size", lambda s: Configs(s).list(page_size=0)),
+    ("page_size", lambda s: Chats(s).list(page_size=101)),
+    ("page_size", lambda s: Files(s).list(page_size=0)),
+    ("page_number", lambda s: ChatGroups(s).list(page_number=-1)),
+    ("page_number", lambda s: Datasets(s).list_versions("d", page_number=-1)),
+    ("id", lambda s: Chats(s).list_events("")),
+    ("id", lambda s: ChatGroups(s).list_events("a%2Fb")),
+    ("id", lambda s: Tools(s).list_versions("a#b")),
+    ("id", lambda s: Datasets(s).list_version_files("")),
+    ("prefetch", lambda s: Models(s).list(prefetch=-1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "call"), CALLS)
+async def test_a_bad_argument_is_named_and_nothing_is_sent(
+    name: str, call: Callable[[Session], Awaitable[Any]]
+) -> None:
+    transport = ScriptedTransport()
+    with pytest.raises(InvalidArgumentError) as caught:
+        await call(session_of(transport))
+    assert caught.value.field == name
+    assert isinstance(caught.value, ValueError)
+    assert transport.requests == []
+
+
+async def test_a_text_in_place_of_a_file_is_explained() -> None:
+    datasets = Datasets(session_of(ScriptedTransport()))
+    wrong: Any = "labels.csv"
+    with pytest.raises(InvalidArgumentError, match="pathlib") as caught:
+        await datasets.create(name="x", labels_file=wrong)
+    assert caught.value.field == "labels_file"
