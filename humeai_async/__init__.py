@@ -5,7 +5,9 @@ Everything a program needs is here; the types of requests and answers are in
 """
 
 from humeai_async.answers import Answer
+from humeai_async.archives import unpack
 from humeai_async.bulk import Outcome, Outcomes, SourceFailedError
+from humeai_async.chat_socket import ChatSocket
 from humeai_async.client import HumeAI
 from humeai_async.errors import (
     APIConnectionError,
@@ -13,6 +15,7 @@ from humeai_async.errors import (
     APITimeoutError,
     AuthenticationError,
     BadRequestError,
+    ChatClosedError,
     ClientClosedError,
     ConfigurationError,
     ConflictError,
@@ -25,6 +28,7 @@ from humeai_async.errors import (
     JobFailedError,
     JobTimeoutError,
     LedgerError,
+    MissingPackageError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
@@ -38,7 +42,7 @@ from humeai_async.job import AsCompleted, Job
 from humeai_async.limiter import Limiter
 from humeai_async.pages import Page, Pages
 from humeai_async.session import Stats
-from humeai_async.settings import Polling, Pool, Retry, Timeout
+from humeai_async.settings import Polling, Pool, Reconnect, Retry, Timeout
 from humeai_async.unset import UNSET
 from humeai_async.wire import Upload
 
@@ -51,6 +55,8 @@ __all__ = [
     "AsCompleted",
     "AuthenticationError",
     "BadRequestError",
+    "ChatClosedError",
+    "ChatSocket",
     "ClientClosedError",
     "ConfigurationError",
     "ConflictError",
@@ -66,6 +72,7 @@ __all__ = [
     "JobTimeoutError",
     "LedgerError",
     "Limiter",
+    "MissingPackageError",
     "NotFoundError",
     "Outcome",
     "Outcomes",
@@ -76,6 +83,7 @@ __all__ = [
     "Pool",
     "RateLimitError",
     "RateLimitWaitError",
+    "Reconnect",
     "Retry",
     "SaveError",
     "ServerError",
@@ -85,4 +93,5 @@ __all__ = [
     "Timeout",
     "UnprocessableEntityError",
     "Upload",
+    "unpack",
 ]

@@ -156,7 +156,8 @@ class Outcomes(Generic[S, P]):
             self._host = asyncio.create_task(_host(self._run, self._handover))
         outcome = await self._handover.take()
         if outcome is None:
-            await self._host
+            await asyncio.wait([self._host])
+            self._host.result()
             raise StopAsyncIteration
         return outcome
 
@@ -248,10 +249,8 @@ class Fetching:
                 tasks.start_soon(self._fetch, job, handover)
 
     async def _fetch(self, job: Job, handover: Handover[str, Predictions]) -> None:
-        try:
-            await handover.give(await self._outcome(job))
-        finally:
-            self._slots.release()
+        await handover.give(await self._outcome(job))
+        self._slots.release()
 
     async def _outcome(self, job: Job) -> Outcome[str, Predictions]:
         try:

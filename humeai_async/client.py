@@ -198,7 +198,7 @@ class HumeAI:
             raise InvalidArgumentError(f"no such HTTP method: {method!r}", field="method")
         if not path.startswith("/") or path.startswith("//") or not _is_plain(path):
             raise InvalidArgumentError(
-                "path must start with one '/' and hold neither query nor '{}': pass query=...",
+                "path must start with one '/' and hold no query, '..' or '{}': pass query=...",
                 field="path",
             )
         endpoint = Endpoint(
@@ -208,7 +208,7 @@ class HumeAI:
             returns=bytes,
             bucket="request",
             source="",
-            encoding=Encoding.NONE if json is UNSET else Encoding.JSON,
+            encoding=_encoding_of(json),
             repeatable=method not in {"POST", "PATCH"},
         )
         return await self._session.send(fill(endpoint, query=query, body=json))
@@ -253,8 +253,17 @@ class HumeAI:
         return f"HumeAI({self._session.origin!r})"
 
 
+def _encoding_of(body: object) -> Encoding:
+    if body is UNSET:
+        return Encoding.NONE
+    # Gateways take objects and arrays alone, so single values are told apart.
+    is_single = body is None or isinstance(body, (str, int, float))
+    return Encoding.BARE_JSON if is_single else Encoding.JSON
+
+
 def _is_plain(path: str) -> bool:
-    return path.isprintable() and not any(c in path for c in "?#{} \\")
+    is_straight = not {".", ".."} & set(path.split("/"))
+    return is_straight and path.isprintable() and not any(c in path for c in "?#{} \\")
 
 
 def _find_credential(given: Mapping[str, str | None]) -> tuple[str, str]:
@@ -286,7 +295,7 @@ def _make_origin(
             warnings.warn(
                 "a LowCodeAPI token usually starts with 'at_'; is this one whole?",
                 HumeWarning,
-                stacklevel=4,
+                stacklevel=3,
             )
         return LowCodeAPI(credential, base_url=base_url or LOWCODEAPI_URL, carries=carries)
     if carries:

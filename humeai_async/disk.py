@@ -39,7 +39,13 @@ def sync_folder(folder: Path) -> None:
 
 
 def partial_name(target: Path) -> Path:
-    """Return a hidden name beside a target that nobody else uses."""
+    """Return a hidden name beside a target that nobody else uses.
+
+    Raises:
+        ValueError: The target is no name, such as `.` or a text with a null in it.
+    """
+    if "\0" in str(target):
+        raise ValueError("there is a null in it")
     return target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
 
 

@@ -1,51 +1,107 @@
-"""Bodies to disk: streamed, checked, and under their final name only when complete.
+"""Bodies to disk: streamed, resumed, checked, and under their final name only when complete.
 
 A download goes to a temporary file beside its target, is flushed, checked and renamed; when
-anything goes wrong, cancellation included, the temporary file goes away. It knows no job and
-no network, only pieces of bytes. `Job` calls it.
+anything goes wrong, cancellation included, the temporary file goes away. Where a body breaks
+off, the rest of it is asked for by Range if the server knows that, else the whole again. It
+knows no job and no archive; `Job` calls it.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
-import zipfile
-from collections.abc import AsyncIterator, Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import anyio
 import anyio.to_thread
+from attrs import define, evolve
 
-from humeai_async.errors import SaveError
+from humeai_async import disk
+from humeai_async.endpoint import Call
+from humeai_async.errors import APIConnectionError, APIStatusError, SaveError
+from humeai_async.retry import decide
+from humeai_async.session import Session
+from humeai_async.transport import Download
+
+OnProgress: TypeAlias = Callable[[int, int | None], None]
+"""Called with the bytes so far, and with their number in the end or `None` if not known."""
+Check: TypeAlias = Callable[[Path], str]
+"""Looks at a complete file and says what is wrong with it, or nothing."""
 
 _PIECE = 1 << 20
 """Bytes of a body in memory that are written at once."""
+_PARTIAL_CONTENT = 206
+_RANGE_NOT_SATISFIABLE = 416
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+
+
+async def download(
+    session: Session,
+    call: Call[Any],
+    path: str | os.PathLike[str],
+    check: Check,
+    on_progress: OnProgress | None = None,
+) -> None:
+    """Make a call and stream its body to a file.
+
+    A body that breaks off is gone on with as long as there is progress; without, as often as
+    the session's `Retry` allows. The session's total timeout is for all of it.
+
+    Args:
+        session: Makes the call.
+        call: A call that can be repeated.
+        path: Final name; a file that is there is replaced.
+        check: Looks at the complete file.
+        on_progress: Told after each piece.
+
+    Raises:
+        SaveError: The file cannot be written, or the check found something.
+        HumeError: The call failed, as ever.
+    """
+
+    async def fill(opened: BinaryIO) -> None:
+        await _Body(session, call, opened, on_progress).fetch()
+
+    await _save(Path(path), check, fill)
 
 
 async def save(
-    chunks: AsyncIterator[bytes], path: str | os.PathLike[str], check: Callable[[Path], str]
+    body: bytes,
+    path: str | os.PathLike[str],
+    check: Check,
+    on_progress: OnProgress | None = None,
 ) -> None:
-    """Write pieces to a file.
-
-    Args:
-        chunks: The body.
-        path: Final name; a file that is there is replaced.
-        check: Looks at the complete file and says what is wrong with it, or nothing.
+    """Write a body that is in memory to a file, with the same care.
 
     Raises:
         SaveError: The file cannot be written, or the check found something.
     """
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+
+    async def fill(opened: BinaryIO) -> None:
+        for start in range(0, len(body), _PIECE):
+            await anyio.to_thread.run_sync(opened.write, body[start : start + _PIECE])
+            if on_progress is not None:
+                on_progress(min(start + _PIECE, len(body)), len(body))
+
+    await _save(Path(path), check, fill)
+
+
+async def _save(target: Path, check: Check, fill: Callable[[BinaryIO], Awaitable[None]]) -> None:
+    partial = _beside(target)
     reason = ""
     try:
         try:
             opened = await anyio.to_thread.run_sync(lambda: partial.open("xb"))
-            await _write(opened, chunks)
+            try:
+                await fill(opened)
+                await anyio.to_thread.run_sync(disk.flush, opened)
+            finally:
+                opened.close()
             reason = await anyio.to_thread.run_sync(check, partial)
             if not reason:
-                await anyio.to_thread.run_sync(os.replace, partial, target)
+                await anyio.to_thread.run_sync(disk.put_in_place, partial, target)
         except OSError as problem:
             reason = problem.strerror or type(problem).__name__
     finally:
@@ -55,24 +111,131 @@ async def save(
         raise SaveError(f"{target} was not saved: {reason}")
 
 
-async def _write(opened: BinaryIO, chunks: AsyncIterator[bytes]) -> None:
+def _beside(target: Path) -> Path:
+    """Return the name to write under until all is there."""
     try:
-        async for chunk in chunks:
-            await anyio.to_thread.run_sync(opened.write, chunk)
-        await anyio.to_thread.run_sync(_flush, opened)
-    finally:
-        opened.close()
+        return disk.partial_name(target)
+    except ValueError:
+        reason = "that is not the name of a file"
+    raise SaveError(f"{target} was not saved: {reason}")
 
 
-def _flush(opened: BinaryIO) -> None:
-    opened.flush()
-    os.fsync(opened.fileno())
+@define
+class _Body:
+    """A body on its way into a file, over as many answers as it takes."""
+
+    _session: Session
+    _call: Call[Any]
+    _file: BinaryIO
+    _on_progress: OnProgress | None
+    _done: int = 0
+    _total: int | None = None
+    """Bytes in the end, where known."""
+    _validator: str | None = None
+    """Names this very body to the server."""
+    _can_resume: bool = False
+
+    async def fetch(self) -> None:
+        """Go on until the body is whole.
+
+        Raises:
+            HumeError: It breaks off without progress, or an answer is an error.
+        """
+        total = self._session.timeout.total
+        deadline = None if total is None else anyio.current_time() + total
+        attempt, furthest = 0, 0
+        while (failure := await self._once(_shortened(self._session, deadline))) is not None:
+            attempt = 1 if self._done > furthest else attempt + 1
+            furthest = max(furthest, self._done)
+            pause = decide(self._session.retry, failure, attempt=attempt, repeatable=True)
+            if pause is None or (deadline and anyio.current_time() + pause >= deadline):
+                raise failure
+            await anyio.sleep(pause)
+
+    async def _once(self, session: Session) -> APIConnectionError | None:
+        """Read one answer into the file, and return what it broke off with."""
+        headers = self._resuming()
+        try:
+            async with session.stream(self._call, headers) as answer:
+                if not await self._begin(answer):
+                    return self._broken("the server sent another part than the one asked for")
+                return await self._read(answer)
+        except APIStatusError as problem:
+            if not headers or problem.status != _RANGE_NOT_SATISFIABLE:
+                raise
+        self._can_resume = False
+        return self._broken("the server no longer has the rest of the body")
+
+    def _resuming(self) -> dict[str, str]:
+        """Return the headers that ask for the rest; none asks for the whole."""
+        if not (self._can_resume and self._done):
+            return {}
+        # Packed bodies cannot be counted in bytes of the file.
+        headers = {"Range": f"bytes={self._done}-", "Accept-Encoding": "identity"}
+        return headers | ({"If-Range": self._validator} if self._validator else {})
+
+    async def _begin(self, answer: Download) -> bool:
+        """Make the file stand where the answer begins; false if it begins elsewhere."""
+        if answer.status == _PARTIAL_CONTENT:
+            start, total = _content_range(answer.headers)
+            fits = start == self._done and (self._total is None or total in {None, self._total})
+            self._can_resume = self._can_resume and fits
+            return fits
+        self._done = 0
+        await anyio.to_thread.run_sync(_empty, self._file)
+        self._learn(answer.headers)
+        return True
+
+    def _learn(self, headers: Mapping[str, str]) -> None:
+        """Note how a whole body can be gone on with."""
+        packed = headers.get("Content-Encoding", "identity").lower() != "identity"
+        size = headers.get("Content-Length", "")
+        self._total = int(size) if size.isdecimal() and not packed else None
+        tag = headers.get("ETag", "")
+        is_strong = tag and not tag.startswith("W/")
+        self._validator = tag if is_strong else headers.get("Last-Modified")
+        same = self._validator is not None or self._total is not None
+        refused = headers.get("Accept-Ranges", "").lower() == "none"
+        self._can_resume = same and not packed and not refused
+
+    async def _read(self, answer: Download) -> APIConnectionError | None:
+        try:
+            async for chunk in answer.chunks():
+                await anyio.to_thread.run_sync(self._file.write, chunk)
+                self._done += len(chunk)
+                if self._on_progress is not None:
+                    self._on_progress(self._done, self._total)
+        except APIConnectionError as problem:
+            return problem
+        if self._total is not None and self._done != self._total:
+            return self._broken(f"the body ended after {self._done} of {self._total} bytes")
+        return None
+
+    def _broken(self, reason: str) -> APIConnectionError:
+        endpoint = self._call.endpoint
+        return APIConnectionError(reason, method=endpoint.method, endpoint=endpoint.path)
 
 
-async def pieces(body: bytes) -> AsyncIterator[bytes]:
-    """Cut a body in memory into pieces."""
-    for start in range(0, len(body), _PIECE):
-        yield body[start : start + _PIECE]
+def _shortened(session: Session, deadline: float | None) -> Session:
+    """Return a session whose calls end at a time of the event loop's clock."""
+    if deadline is None:
+        return session
+    left = max(deadline - anyio.current_time(), 0.001)
+    return session.with_settings(timeout=evolve(session.timeout, total=left))
+
+
+def _content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
+    """Read which byte a part begins with, and how many the whole has."""
+    match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
+    if match is None:
+        return None, None
+    total = match[2]
+    return int(match[1]), None if total == "*" else int(total)
+
+
+def _empty(opened: BinaryIO) -> None:
+    opened.seek(0)
+    opened.truncate()
 
 
 def check_json(path: Path) -> str:
@@ -82,13 +245,3 @@ def check_json(path: Path) -> str:
         opened.seek(max(0, path.stat().st_size - 64))
         last = opened.read().rstrip()[-1:]
     return "" if (first, last) == (b"[", b"]") else "what came is not a whole JSON array"
-
-
-def check_zip(path: Path) -> str:
-    """Say what keeps a file from being a ZIP archive whose members are all readable."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            broken = archive.testzip()
-    except zipfile.BadZipFile:
-        return "what came is not a ZIP archive"
-    return f"{broken} in the archive is damaged" if broken else ""

@@ -15,7 +15,8 @@ from typing import TypeAlias
 
 import anyio
 
-from humeai_async import catalog, downloads
+from humeai_async import archives, catalog, downloads
+from humeai_async.downloads import OnProgress
 from humeai_async.endpoint import check_id, fill
 from humeai_async.errors import HumeError, JobFailedError, JobTimeoutError
 from humeai_async.poller import Poller
@@ -129,11 +130,20 @@ class Job:
         """
         return await self._session.call(fill(catalog.BATCH_GET_PREDICTIONS, self.id))
 
-    async def save_predictions(self, path: str | os.PathLike[str]) -> None:
+    async def save_predictions(
+        self, path: str | os.PathLike[str], *, on_progress: OnProgress | None = None
+    ) -> None:
         """Stream the predictions to a file as Hume's JSON.
 
-        Costs one request. The file appears under its name only when it is complete; one that
-        exists is replaced. Through the gateway the body is held in memory once.
+        Costs one request, and one more each time the body breaks off: what is missing is asked
+        for where the server can send a part, else the whole again. The file appears under its
+        name only when it is complete; one that exists is replaced. Through the gateway the
+        body is held in memory once.
+
+        Args:
+            path: The file.
+            on_progress: Called with the bytes so far and their number in the end, or `None`
+                where that is not known; the first falls back where a download starts anew.
 
         Raises:
             HumeError: The file cannot be written, or the answer is not JSON.
@@ -141,23 +151,30 @@ class Job:
         call = fill(catalog.BATCH_GET_PREDICTIONS, self.id)
         if self._session.origin.has_envelopes:
             answer = await self._session.send(call)
-            await downloads.save(downloads.pieces(answer.body), path, downloads.check_json)
+            await downloads.save(answer.body, path, downloads.check_json, on_progress)
         else:
-            async with self._session.stream(call) as download:
-                await downloads.save(download.chunks(), path, downloads.check_json)
+            await downloads.download(self._session, call, path, downloads.check_json, on_progress)
 
-    async def save_artifacts(self, path: str | os.PathLike[str]) -> None:
+    async def save_artifacts(
+        self, path: str | os.PathLike[str], *, on_progress: OnProgress | None = None
+    ) -> None:
         """Stream the artifacts, a ZIP of CSV files, to a file.
 
-        Costs one request. The file appears under its name only when it is complete and opens
-        as an archive; one that exists is replaced.
+        Costs one request, and one more each time the body breaks off, as in
+        `save_predictions`. The file appears under its name only when it is complete and opens
+        as an archive; one that exists is replaced. `humeai_async.unpack` unpacks it.
+
+        Args:
+            path: The file.
+            on_progress: Called with the bytes so far and their number in the end, or `None`
+                where that is not known.
 
         Raises:
             GatewayUnsupportedError: The gateway ruins archives.
             HumeError: The file cannot be written, or what came is no archive.
         """
-        async with self._session.stream(fill(catalog.BATCH_GET_ARTIFACTS, self.id)) as download:
-            await downloads.save(download.chunks(), path, downloads.check_zip)
+        call = fill(catalog.BATCH_GET_ARTIFACTS, self.id)
+        await downloads.download(self._session, call, path, archives.check, on_progress)
 
     def __repr__(self) -> str:
         return f"Job({self.id}, {self.status or 'not asked yet'})"

@@ -1,299 +1,364 @@
-"""prototype"""
+"""The rules by which a pacer finds a quota, keeps to it and uses all of it.
+
+A pure state machine in virtual time: the limiter asks `ready_in` before a call, says `take`
+when it goes and `answered` when its answer is there. Nothing here reads a clock or waits; the
+theory stands at the head of `limiter.py`.
+"""
+
 from __future__ import annotations
+
 import math
-from collections import deque
-from humeai_async.pacing import TokenBucket
+from collections.abc import Sequence
+from typing import Final
 
-START_RATE = 24.0
-DOUBLING = 0.25
-FIRST = 8
-OPEN, CLOSED = 0, 1
-MARGIN = 0.985
-SHRUG = 0.05
-SLOTS = 256
-MAXW = 30.0
+from humeai_async.credit import Credit
+from humeai_async.evidence import Contact, Evidence
+from humeai_async.pacing import TokenBucket, WindowCount
+from humeai_async.ratelimits import Quota
 
-class Log:
-    """accepted calls in slots"""
-    def __init__(self):
-        self.slots = deque()   # [time, count]
-        self.total = 0.0
-        self.grain = 0.005
-        self.keep = 3.0
-    def add(self, t, cost):
-        s = self.slots
-        if s and t - s[-1][0] < self.grain: s[-1][1] += cost   # slot time = first; conservative handled by grain
-        else: s.append([t, cost])
-        while s and s[0][0] < t - self.keep: s.popleft()
-    def count(self, a, b):
-        return sum(c for t, c in self.slots if a < t <= b)
+TOO_MANY_REQUESTS: Final = 429
+SERVICE_UNAVAILABLE: Final = 503
+LONGEST_PAUSE: Final = 600.0
+"""Seconds; after a longer hint the service is asked again all the same."""
 
-class Gate:
-    """sliding count over window"""
-    def __init__(self, window, log, now):
-        self.window = window
-        self.q = deque([t, c] for t, c in log.slots if t > now - window)
-        self.total = sum(c for _, c in self.q)
-        self.grain = window / SLOTS
-    def add(self, t, cost):
-        q = self.q
-        if q and t - q[-1][0] < self.grain: q[-1][1] += cost
-        else: q.append([t, cost])
-        self.total += cost
-    def wait(self, now, room, cost):
-        """room= allowed total (capacity - in flight)"""
-        q = self.q
-        edge = now - self.window
-        while q and q[0][0] + self.grain/2 <= edge:
-            self.total -= q.popleft()[1]
-        if self.total + cost <= room: return 0.0
-        if not q: return 0.0 if room >= 1 else math.inf
-        return max(1e-4, q[0][0] + self.grain/2 - edge)
+_START_RATE: Final = 24.0
+_START_CALLS: Final = 4.0
+_START_WINDOW: Final = 8
+_DOUBLING: Final = 0.25
+"""Seconds in which the rate doubles while nothing has been refused."""
+_MARGIN: Final = 0.985
+"""Share of a measured rate that is used until the next look upward."""
+_DECLARED_MARGIN: Final = 0.99
+"""Share of a declared rate that is used: clocks and networks jitter by that much."""
+_SLACK: Final = 0.05
+"""Seconds of calls that are caught up after a timer came late."""
+_CATCH_UP: Final = 3.0
+"""How much faster than its rate the pacer makes up for a pause."""
+_FIRST_PROBE: Final = 0.01
+_PROBE_GROWTH: Final = 1.5
+_LONGEST_PROBE: Final = 0.25
+_TRUST: Final = 3
+"""Answers after an opening until calls that were refused before are risked again."""
+_LOOK_AFTER: Final = 1.5
+"""Seconds at a well measured rate before the pacer looks upward."""
+_LOOK_SOON: Final = 0.2
+_FASTEST: Final = 1e6
+"""Calls a second; no pacing is needed beyond."""
+_TRICKLE: Final = 0.25
+"""Seconds after which one more call is risked however full the window looks."""
+_STEP: Final = 0.1
+"""Seconds of growth that one answer may bring at most: idle time is no evidence."""
+
 
 class Pacer:
-    def __init__(self, now, rate=None, burst=None):
-        self.declared = rate is not None
-        self.learning = not self.declared
-        self.ramp = self.learning
-        r = rate if rate else START_RATE
-        self.base = r
-        self.bucket = TokenBucket(r, burst or (max(1.0, SHRUG * r) if rate else 4.0), now, 1.0 if rate else 4.0)
-        self.peak = TokenBucket(math.inf, 1.0, now, 1.0)
-        self.window = FIRST if self.learning else math.inf
+    """Paces the calls on one quota."""
+
+    __slots__ = (
+        "_bucket", "_closed_at", "_coarse", "_count", "_credit", "_delay", "_earliest", "_era",
+        "_evidence", "_grown_at", "_growth", "_hinted", "_last_take", "_lesson", "_missed",
+        "_peak", "_pressed", "_probes", "_ramping", "_trusted", "_until", "_window", "accepted",
+        "ceiling", "closed", "in_flight", "pauses", "refused", "round_trip",
+    )  # fmt: skip
+
+    def __init__(self, now: float, rate: float | None = None, burst: float | None = None) -> None:
+        """Make a pacer.
+
+        Args:
+            now: The time, in seconds of any steady clock.
+            rate: Calls a second that are allowed; `None` finds out.
+            burst: Calls that may go at once after a time of rest.
+        """
+        self.ceiling = math.inf if rate is None else rate * _DECLARED_MARGIN
+        """Calls a second that are never exceeded."""
+        start = _START_RATE if rate is None else self.ceiling
+        size = burst or (_START_CALLS if rate is None else max(1.0, _SLACK * start))
+        self._bucket = TokenBucket(start, size, now, 1.0 if rate and not burst else size)
+        self._peak = TokenBucket(math.inf, 1.0, now, 1.0)
+        self._count: WindowCount | None = None
+        self._evidence = Evidence(now, start)
+        self._credit = Credit(now)
+        self._ramping = rate is None
+        self._window: float = _START_WINDOW if rate is None else math.inf
+        self.closed = False
+        """Whether the quota is known to be used up."""
         self.in_flight = 0
-        self.era = 0
-        self.state = OPEN
-        self.hold = 0.0
-        self.delay = 0.0
-        self.probes = 0
-        self.pressed = False
         self.accepted = 0
-        self.refusals = 0
-        self.grown_at = now
-        self.active = 0.0     # growth clock
-        self.anchors = deque(maxlen=16)
-        self.closings = deque(maxlen=16)
-        self.lower = now
-        self.started = None
-        self.log = Log()
-        self.gate = None
-        self.rtt = math.inf
-        self.cost429 = 0
-        self.f = 1.0
-        self.note = []
+        self.refused = 0
+        """Answers with status 429."""
+        self.pauses = 0
+        self.round_trip = math.inf
+        """Shortest time to an answer seen, in seconds."""
+        self._era = 0
+        self._until = self._last_take = -math.inf
+        self._closed_at = self._earliest = self._grown_at = now
+        self._delay = _FIRST_PROBE
+        self._hinted = self._coarse = self._lesson = self._pressed = False
+        self._missed = self._probes = 0
+        self._trusted = _TRUST
+        self._growth = 0.0
 
-    hinted = False
-    coarse = False
-    sure = True
-    trust = 10
-    confirmed = False
     @property
-    def probing(self):
-        return not self.hinted and (self.state == CLOSED or self.trust < 3)
+    def rate(self) -> float | None:
+        """Calls a second, or `None` while it is not known."""
+        return None if self._ramping else self._bucket.rate
 
-    def ready_in(self, now, cost):
-        if self.state == CLOSED:
-            self.pressed = True
-            if now < self.hold:
-                return self.hold - now
-            return math.inf if self.probes else 0.0
-        w = self.bucket.wait(now, cost)
-        if w > 0:
-            self.pressed = True
-            return w
-        if self.peak.rate < math.inf:
-            w = self.peak.wait(now, 1.0)
-            if w > 0: return w
-        if self.gate is not None:
-            w = self.gate.wait(now, self.bucket.rate * self.gate.window - self.in_flight, cost)
-            if w > 0:
-                self.pressed = True
-                return w
-        if self.in_flight >= self.window:
-            self.pressed = True
-            return math.inf
+    @property
+    def window(self) -> float | None:
+        """Length of the quota's window in seconds, if it is known to have one."""
+        return self._evidence.window
+
+    @property
+    def wants_fresh(self) -> bool:
+        """Whether a call that was never refused should go first: it can bear a refusal."""
+        return not self._hinted and (self.closed or self._trusted < _TRUST)
+
+    def tokens(self, now: float) -> float:
+        """Return how many calls the bucket would let go at once; below 0 is debt."""
+        return self._bucket.tokens(now)
+
+    def paused_for(self, now: float) -> float:
+        """Return the seconds for which surely no call goes."""
+        return max(0.0, self._until - now) if self.closed else 0.0
+
+    def ready_in(self, now: float, cost: float) -> float:
+        """Return the seconds until a call may go or it is worth asking again; 0 is now."""
+        if self.closed:
+            self._pressed = True
+            return max(0.0, self._until - now)
+        wait = self._bucket.wait(now, cost)
+        if wait > 0.0:
+            self._pressed = True
+            return wait
+        if self._peak.rate != math.inf:
+            wait = self._peak.wait(now, 1.0)
+            if wait > 0.0:
+                return wait
+        if self._count is not None:
+            room = self._bucket.rate * self._count.window - self.in_flight - cost
+            wait = self._count.wait(now, room)
+            if wait > 0.0:
+                self._pressed = True
+                return min(wait, _TRICKLE)
+        if self.in_flight and (self.in_flight >= self._window or not self._credit.covers(cost)):
+            self._pressed = True
+            return max(0.0, self._last_take + _TRICKLE - now)
         return 0.0
 
-    def take(self, now, cost):
-        if self.started is None:
-            self.started = now
-            self.anchors.append((now, now, 0))
-            self.grown_at = now
-        self.bucket.take(now, cost)
-        if self.peak.rate < math.inf: self.peak.take(now, 1.0)
+    def expect(self, now: float, cost: float) -> float:
+        """Return the seconds until calls of this cost in all have gone, as far as is known.
+
+        What is not known counts as 0, so a caller may be turned away by the answer.
+        """
+        wait = self.paused_for(now)
+        if not self._ramping:
+            missing = cost - self._bucket.tokens(now + wait if wait else now)
+            wait += max(0.0, missing / self._bucket.rate)
+        return wait
+
+    def take(self, now: float, cost: float) -> int:
+        """Let a call go; the number returned belongs to its answer."""
+        if self._last_take == -math.inf:
+            self._evidence.start(now)
+            self._grown_at = now
+        self._bucket.take(now, cost)
+        if self._peak.rate != math.inf:
+            self._peak.take(now, 1.0)
+        self._credit.spend(cost)
         self.in_flight += 1
-        if self.state == CLOSED:
-            self.probes += 1
-        return self.era
+        self._last_take = now
+        if self.closed:
+            # If this one takes long to be answered, another is risked.
+            self._probes += 1
+            self._until = now + max(1.0, 4 * min(self.round_trip, LONGEST_PAUSE))
+        return self._era
 
-    def answered(self, now, era, sent, cost, status, retry_after, quotas):
+    def give_back(self, cost: float) -> None:
+        """Take a call back that was let go but never sent."""
         self.in_flight -= 1
-        fresh = era == self.era
-        if status is not None and now - sent < self.rtt: self.rtt = now - sent
-        if status == 429:
-            self.refusals += 1
-            self.refused(now, fresh, sent, retry_after)
-        elif status is None:
-            if fresh and self.state == CLOSED:
-                self.probes = 0
-                self.hold = max(self.hold, now + self.delay)
+        self._bucket.give(cost)
+
+    def answered(
+        self,
+        now: float,
+        era: int,
+        sent: float,
+        cost: float,
+        status: int | None,
+        retry_after: float | None = None,
+        quotas: Sequence[Quota] = (),
+    ) -> None:
+        """Learn from an answer.
+
+        Args:
+            now: The time.
+            era: What `take` returned.
+            sent: When the call went.
+            cost: Its cost.
+            status: Status of the answer; `None` if there was none.
+            retry_after: Seconds the service asks to wait, if it does.
+            quotas: What the answer's headers say of the quota.
+        """
+        self.in_flight -= 1
+        current = era == self._era
+        if status is None:
+            if current and self.closed:
+                self._until = min(self._until, now + self._delay)
+            return
+        if now - sent < self.round_trip:
+            self.round_trip = max(0.0, now - sent)
+        reset = self._credit.read(quotas, self.in_flight, now) if quotas else None
+        if status == TOO_MANY_REQUESTS:
+            self.refused += 1
+            hint = reset if retry_after is None else retry_after
+            if current or not self.closed:
+                self._refuse(now, sent, hint, current=current)
+            elif hint is not None:
+                self._heed(now, hint)
+        elif status == SERVICE_UNAVAILABLE and retry_after is not None:
+            self._pause(now, retry_after)
         else:
-            if self.state == CLOSED:
-                if fresh: self.reopen(now, sent)
+            self._accept(now, sent, cost, current=current)
+            if reset is not None and self._credit.used_up and not self.closed:
+                self._refuse(now, sent, reset, current=True)
+
+    def shift(self, seconds: float) -> None:
+        """Move to a clock that shows this many seconds more; answers on the way are lost."""
+        self._bucket.shift(seconds)
+        self._peak.shift(seconds)
+        self._evidence.shift(seconds)
+        if self._count is not None:
+            self._count.shift(seconds)
+        for name in ("_until", "_last_take", "_closed_at", "_earliest", "_grown_at"):
+            setattr(self, name, getattr(self, name) + seconds)
+        self.in_flight = 0
+        self._era += 1
+
+    def _accept(self, now: float, sent: float, cost: float, *, current: bool) -> None:
+        self.accepted += 1
+        if self.closed:
+            if current:
+                self._open(now, sent)
+        else:
+            self._trusted += current
+            if self._ramping:
+                self._double(now)
             else:
-                if fresh: self.trust += 1
-                self.grow(now)
-            self.accepted += cost
-            t = now - self.rtt / 2
-            self.log.add(t, cost)
-            if self.gate is not None: self.gate.add(now - self.rtt, cost)
+                self._look_up(now)
+        # The service counted the call between half a round trip ago and one.
+        self._evidence.accept(now - self.round_trip / 2, cost)
+        if self._count is not None:
+            self._count.add(now - self.round_trip, cost)
 
-    def refused(self, now, fresh, sent, ra):
-        if self.state == OPEN:
-            if not fresh and ra is None: return
-            self.state = CLOSED
-            self.era += 1
-            self.probes = 0
-            self.closed_at = sent
-            self.close_count = self.accepted
-            self.lower = sent
-            self.delay = 0.01
-            self.hold = now + self.delay
-            self.hinted = self.coarse = False
-            self.cost429 = 0
-            self.close_rate = self.bucket.rate
-        elif fresh:
-            self.lower = max(self.lower, sent)
-            self.probes = 0
-            self.delay = min(self.delay * 1.5, 0.25)
-            self.hold = max(self.hold, now + self.delay)
-        self.cost429 += 1
-        if ra == 1.0 and self.learning and not self.ramp:
-            ra = None  # whole seconds cannot say less
-        if ra is not None:
-            self.hinted = True
-            self.hold = max(self.hold, now + min(ra, 600))
-            self.coarse = ra >= 1 and ra == int(ra)
-            self.lower = max(self.lower, now + ra - self.coarse - self.rtt/2)
+    def _close(self, now: float, sent: float) -> None:
+        self.closed = True
+        self.pauses += 1
+        self._era += 1
+        self._closed_at = self._earliest = sent
+        self._delay = _FIRST_PROBE
+        self._until = now + self._delay
+        self._hinted = self._coarse = self._lesson = False
+        self._missed = self._probes = 0
 
-    def span(self, lo, hi, count):
-        """span from interval, snapped to customary window lengths nearest to expectation"""
-        near = [w for w in (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0) if lo - 0.01 - self.rtt < w <= hi + 0.01 + self.rtt]
-        if near:
-            return near[0], True
-        return lo + (hi - lo) * 0.25, False
+    def _refuse(self, now: float, sent: float, hint: float | None, *, current: bool) -> None:
+        if not self.closed:
+            if not current and hint is None:
+                return  # sent before the last closing: it says nothing new
+            self._close(now, sent)
+        elif current:
+            self._earliest = max(self._earliest, sent)
+            self._missed += 1
+            self._delay = min(self._delay * _PROBE_GROWTH, _LONGEST_PROBE)
+            self._until = now + self._delay
+        self._lesson = True
+        if hint is not None:
+            self._heed(now, hint)
 
-    def reopen(self, now, sent):
-        self.state = OPEN
-        self.trust = 0
-        self.era += 1
-        self.probes = 0
-        upper = sent
-        lower = min(self.lower, sent)
-        opened = (lower + upper) / 2
-        count = self.accepted
-        if self.learning: self.learn(lower, upper, count)
-        else: self.base = self.bucket.rate
-        self.anchors.append((lower, upper, count))
-        r = self.base * MARGIN if self.learning else self.base
-        debt = min(r * (sent - lower), r)
-        size = max(1.0, SHRUG * r, debt)
-        if self.gate: size = max(size, r*0.5)
-        self.bucket = TokenBucket(r, size, now, debt)
-        self.peak = TokenBucket(3 * r, max(1.0, 0.02 * r), now, 1.0)
-        self.active = 0.0
-        self.grown_at = now
-        self.pressed = False
-        self.note.append((round(now-self.started,2), round(self.closed_at-self.started,2), round(lower-self.started,2), round(self.base,1), self.gate.window if self.gate else None, self.cost429))
-
-    def learn(self, lower, upper, count):
-        opened = (lower + upper)/2
-        self.sure = True
-        if self.ramp:
-            self.ramp = False
-            self.window = math.inf
-            t0 = self.started
-            self.base = count / (opened - t0)
-            w, snapped = self.span(lower - t0, upper - t0, count)
-            quick = not self.coarse and (upper - self.closed_at) < 0.05 * (upper - t0)
-            self.sure = snapped
-            if quick:
-                self.base *= 0.5
-                self.anchors.clear()
-            else:
-                self.base = count / w * (1 if snapped else 1.1)
-                if w <= MAXW:
-                    self.log.keep = 2 * w + 2
-                    self.gate = Gate(w, self.log, upper)
-            self.confirmed = snapped and not quick
+    def _heed(self, now: float, hint: float) -> None:
+        """Wait as long as the service says, everybody."""
+        if hint == 1.0 and not self._ramping and self.ceiling == math.inf:
+            # Whole seconds cannot say less than one. Once the quota is measured, a refusal
+            # comes from a look upward by one or two calls, and is treated as if it were
+            # silent: with single calls, further and further apart.
             return
-        g = self.gate
-        err = (upper - lower) / 2
-        if g and not self.confirmed and self.anchors:
-            l, u, c = self.anchors[-1]
-            span = opened - (l + u)/2
-            err2 = err + (u - l)/2
-            if not self.coarse and err2 < 0.15*span and 0.5 * g.window < span < 1.5 * g.window and upper - self.closed_at > 0.04 * span and count > c:
-                near = [w for w in (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0) if abs(w - span) <= err2 + 0.02]
-                if near: span = near[0]; self.confirmed = True
-                self.base = (count - c) / span
-                self.gate = Gate(span, self.log, upper)
-                return
-        if self.coarse:
-            w = self.gate.window if self.gate else 2.0
-            self.base = self.log.count(self.closed_at - w, self.closed_at + 1) / w
-            self.sure = False
-            return
-        if g and err < 0.05 * g.window:
-            w = g.window
-            m = self.log.count(opened - w, opened) / w
-            if not self.confirmed:
-                v = w
-                while v > w / 2:
-                    v *= 0.95
-                    m = max(m, self.log.count(opened - v, opened) / v)
-                m = max(m, self.measure(lower, upper, count) or 0) * 1.03
-                self.sure = False
-            self.base = m
-            return
-        m = self.measure(lower, upper, count)
-        if m is not None: self.base = m
+        self._hinted = True
+        self._coarse = hint >= 1.0 and hint.is_integer()
+        pause = min(hint, LONGEST_PAUSE)
+        self._until = max(self._until, now + pause)
+        earliest = now + pause - self._coarse - min(self.round_trip, 1.0) / 2
+        self._earliest = max(self._earliest, earliest)
 
-    def measure(self, lo, hi, count):
-        best = None
-        for l, u, c in reversed(self.anchors):
-            a, b = lo - u, hi - l
-            if b <= 0 or count - c < 1: continue
-            w = (a+b)/2; err = (b - a)/2/w + 1 / (count - c)
-            if w <= 0: continue
-            if err < 0.05: return (count - c) / w
-            if best is None or err < best[0]: best = (err, (count - c)/w)
-            if w > 5: break
-        if best and best[0] < 0.3: return best[1]
-        return None
+    def _pause(self, now: float, seconds: float) -> None:
+        """Stand still for a service that is down, which says nothing about its quota."""
+        if not self.closed:
+            self._close(now, now)
+        self._hinted = True
+        self._until = max(self._until, now + min(seconds, LONGEST_PAUSE))
 
-    def grow(self, now):
-        if not self.learning: return
-        dt = now - self.grown_at
-        if self.ramp:
-            if self.pressed:
-                self.window += 1
-                r = self.bucket.rate * 2 ** (min(dt, 0.1) / DOUBLING)
-                self.bucket.set_rate(now, r, max(4.0, 0.02 * r))
-                self.pressed = False
-                self.grown_at = now
-            elif dt > 0.1: self.grown_at = now
+    def _open(self, now: float, sent: float) -> None:
+        self.closed = False
+        self._era += 1
+        self._trusted = 0
+        earliest = min(self._earliest, sent)
+        if self._lesson:
+            self._learn(
+                Contact(self._closed_at, earliest, sent, self._hinted, self._coarse, self._missed),
+                now,
+            )
+        self._growth = 0.0
+        self._grown_at = now
+        self._pressed = False
+        if self.ceiling == math.inf and not self._ramping:
+            rate = self._evidence.rate * _MARGIN
+            # What the quota would have allowed since it opened is made up for.
+            debt = min(rate * (sent - earliest), rate)
+            size = max(1.0, _SLACK * rate, debt, rate / 2 if self._count else 0.0)
+            self._bucket.reset(now, rate, size, debt)
+            self._peak.reset(now, _CATCH_UP * rate, max(1.0, 0.02 * rate), 1.0)
+
+    def _learn(self, contact: Contact, now: float) -> None:
+        if self._ramping:
+            self._evidence.first(contact, self._credit.policy)
+            self._ramping = False
+            self._window = math.inf
+        else:
+            self._evidence.next(contact)
+        window = self._evidence.window
+        if window is None or self.ceiling != math.inf:
+            self._count = None
+        elif self._count is None or self._count.window != window:
+            self._count = self._evidence.recent(window, now)
+
+    def _double(self, now: float) -> None:
+        """Grow while nothing was ever refused: twice as fast every quarter second."""
+        passed = now - self._grown_at
+        if self._pressed:
+            self._window += 1
+            rate = self._bucket.rate * 2 ** (min(passed, _STEP) / _DOUBLING)
+            rate = min(rate, _FASTEST)
+            self._bucket.set_rate(now, rate, max(_START_CALLS, 0.02 * rate))
+            self._pressed = False
+            self._grown_at = now
+        elif passed > _STEP:
+            self._grown_at = now
+
+    def _look_up(self, now: float) -> None:
+        """Keep to the measured rate for a while, then faster and faster leave it."""
+        passed = now - self._grown_at
+        if passed < _FIRST_PROBE:
             return
-        if dt < 0.01: return
-        self.grown_at = now
-        if not self.pressed: return
-        self.pressed = False
-        self.active += min(dt, 0.1)
-        a = self.active
-        f = MARGIN
-        hold = 1.5 if self.sure else 0.2
-        if a > hold: f += 0.01 * (math.exp(2 * (a - hold)) - 1)
-        r = self.base * f
-        tokens = self.bucket.tokens(now)
-        self.bucket.set_rate(now, r, max(1.0, SHRUG * r, tokens))
-        self.peak.set_rate(now, 3 * r, max(1.0, 0.02 * r))
+        self._grown_at = now
+        if not self._pressed or self._credit.is_low:
+            return
+        self._pressed = False
+        self._growth += min(passed, _STEP)
+        beyond = self._growth - (_LOOK_AFTER if self._evidence.sure else _LOOK_SOON)
+        share = _MARGIN
+        if beyond > 0:
+            share += 0.01 * math.expm1(2 * min(beyond, 10.0))
+        rate = min(self._evidence.rate * share, self.ceiling, _FASTEST)
+        if self.ceiling != math.inf:
+            self._bucket.set_rate(now, rate, self._bucket.size)
+            return
+        size = max(1.0, _SLACK * rate, self._bucket.tokens(now))
+        self._bucket.set_rate(now, rate, size)
+        self._peak.set_rate(now, _CATCH_UP * rate, max(1.0, 0.02 * rate))

@@ -208,6 +208,10 @@ class Ledger:
         self._settled.append(settled)
         self._noted.set()
 
+    def drop_notes(self) -> None:
+        """Forget what is not on disk yet; the next start of the run gives it again."""
+        self._settled.clear()
+
     async def keep(self) -> None:
         """Put notes on disk as they come, until cancelled.
 

@@ -1,47 +1,152 @@
-"""Provisional: replaced by the learning limiter."""
+"""The limiter: every call asks it before it goes, and tells it what came back.
+
+Services close when a quota is used up: they answer 429, until time has passed. The quota is
+mostly unknown, shared, and changes. The limiter finds it, keeps to it and uses all of it.
+
+Who goes, and when. Each bucket (a credential and a product) has a token bucket that fills at
+the rate believed right. A call that finds a token goes at once, without a turn of the event
+loop; the others queue: first come, first served within a priority, interactive before bulk
+but one in eight. Calls that met a 429 go first. The first in line is never overtaken by a
+cheaper one, and one timer serves all. A cancelled waiter leaves its place and no trace.
+
+What a quota looks like from outside. A token bucket lets a burst through, then single calls
+at an even rate, so after closing it opens again at once. A fixed window lets N calls through
+and stays closed until the window ends. A sliding window counts the last W seconds: after a
+burst it stays closed until the burst is W old, and then repeats the burst's shape. So the
+time a quota stays closed tells a bucket from a window, and these equations hold:
+
+    first contact    calls since the start / time until it opens = N / W for both windows;
+                     for a bucket that is too high by its first burst
+    bucket           calls between two moments at which it was empty / that time = its rate
+    sliding window   calls in the W seconds before it opens = N
+    fixed window     openings are W, or a multiple of it, apart
+
+Windows are mostly 1, 2, 5, 10, ... seconds long: a range that holds one of these is exact.
+
+How it learns. With nothing known, 4 calls go at once, then 24 a second, doubling every
+quarter second while answers are good: on a fast network 4 to 8 calls are in flight when the
+quota closes, and these are all that is lost. The calls in flight are held, too: 8, and one
+more for each answer. At a 429 everybody stops: as long as Retry-After says, or, if nothing is
+said, single calls try, 10 ms later, then 1.5 times as long, at most 0.25 s apart; they are
+calls never refused before, if any wait, for a call has few lives. When one gets through, the
+rate is measured as above and 98.5 % of it is used, with the window's count beside it, so that
+a sliding window is never asked too early. After 1.5 s the rate creeps up, faster and faster:
+2 % above after two seconds, threefold after four, so growth is found in seconds at the
+price of two or three 429s each time. Time lost in a pause is made up at up to 3 times the
+rate. Waiting calls without a hint of more quota cost nothing: no growth happens unasked.
+
+What headers change. `RateLimit-Remaining` and its kin (see `ratelimits.py`) let no more calls
+out than remain; reaching zero is a contact like a 429 that costs nothing, and the rate rests
+while less than a tenth remains. A window named by the service is believed if the measure is
+near it. Retry-After stops all calls for its time, with one exception: `1` cannot say less
+than a second, so once the rate is measured, single calls try before it is over. A hint beyond
+ten minutes stops for ten.
+
+A limit on calls in flight looks like a quota that opens whenever a call ends; see
+`learning.py` for how it is told apart.
+
+Declared rates are kept to by 99 % (clocks and networks jitter), from the first call on, with
+bursts of 50 ms of calls unless `burst` says more; they fall on a 429 like learned ones.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import math
+from collections.abc import Callable
+from typing import Final
 
-import anyio
+from attrs import frozen
 
-from humeai_async.errors import RateLimitWaitError
+from humeai_async.errors import ConfigurationError
+from humeai_async.lanes import Priority
+from humeai_async.learning import Pacer
+from humeai_async.queueing import (
+    Bucket,
+    LimiterEvent,
+    Paused,
+    Permit,
+    RateChanged,
+    Waited,
+)
+
+__all__ = [
+    "BULK", "INTERACTIVE", "BucketState", "Limiter", "LimiterEvent", "Paused", "Permit",
+    "Priority", "RateChanged", "Waited",
+]  # fmt: skip
+
+INTERACTIVE: Final = Priority.INTERACTIVE
+BULK: Final = Priority.BULK
 
 
-class Permit:
-    """Provisional."""
+@frozen
+class BucketState:
+    """What a limiter knows of one bucket, at one moment."""
 
-    def __init__(self, limiter: Limiter) -> None:
-        self._limiter = limiter
-        self._is_done = False
-
-    def done(
-        self,
-        status: int | None,
-        headers: Mapping[str, str] | None = None,
-        retry_after: float | None = None,
-    ) -> None:
-        """Provisional."""
-        if self._is_done:
-            return
-        self._is_done = True
-        if status == 429:  # noqa: PLR2004
-            self._limiter._until = max(
-                self._limiter._until, anyio.current_time() + (retry_after or 0.25)
-            )
+    rate: float | None
+    """Calls a second; `None` while it is not known."""
+    window: float | None
+    """Seconds of the quota's window, where one was found."""
+    tokens: float
+    """Calls that could go at once."""
+    waiting: int
+    """Calls in the queue."""
+    in_flight: int
+    """Calls that went and are not answered."""
+    paused_for: float
+    """Seconds for which surely no call goes."""
+    pauses: int
+    """Times the quota was found used up."""
+    refused: int
+    """Answers with status 429."""
+    accepted: int
+    """Other answers."""
 
 
 class Limiter:
-    """Provisional."""
+    """Paces calls; finds out how fast they may go, if it is not told.
+
+    One limiter may serve several clients. It works on one event loop at a time.
+    """
 
     def __init__(
-        self, rate: float | None = None, per: float = 1.0, burst: float | None = None
+        self,
+        rate: float | None = None,
+        per: float = 1.0,
+        burst: float | None = None,
+        *,
+        max_wait: float | None = None,
+        max_waiting: int | None = None,
+        on_event: Callable[[LimiterEvent], object] | None = None,
     ) -> None:
-        self._until = 0.0
-        self._lock = anyio.Lock()
-        self._gap = per / rate if rate else 0.0
-        self._next = 0.0
+        """Make a limiter.
+
+        Args:
+            rate: Calls allowed in each `per`; `None` finds out.
+            per: Seconds.
+            burst: Calls that may go at once after a rest; 50 ms of calls, and at least
+                one, if left out. Needs `rate`.
+            max_wait: Seconds a call may wait at most; 0 never waits.
+            max_waiting: Calls that may wait at the same time in one bucket.
+            on_event: Called with a `Waited`, `Paused` or `RateChanged`. Must be quick; what
+                it raises is logged.
+
+        Raises:
+            ConfigurationError: A number is not positive, or `burst` stands without `rate`.
+        """
+        _check("rate", rate)
+        _check("per", per)
+        _check("burst", burst, least=1.0)
+        _check("max_wait", max_wait, least=0.0)
+        _check("max_waiting", max_waiting, least=0.0)
+        if burst is not None and rate is None:
+            raise ConfigurationError("burst needs a rate: an unknown quota's burst is unknown")
+        self._rate = None if rate is None else rate / per
+        self._burst = burst
+        self._max_wait = math.inf if max_wait is None else max_wait
+        self._max_waiting = math.inf if max_waiting is None else max_waiting
+        self._on_event = on_event
+        self._buckets: dict[str, Bucket] = {}
 
     async def acquire(
         self,
@@ -49,17 +154,87 @@ class Limiter:
         *,
         cost: float = 1.0,
         deadline: float | None = None,
+        priority: Priority = INTERACTIVE,
         head: bool = False,
     ) -> Permit:
-        """Provisional."""
-        async with self._lock:
-            while True:
-                now = anyio.current_time()
-                wait = max(self._until, self._next) - now
-                if wait <= 0:
-                    break
-                if deadline is not None and now + wait > deadline:
-                    raise RateLimitWaitError("too long", seconds=wait)
-                await anyio.sleep(wait)
-            self._next = max(self._next, anyio.current_time()) + self._gap
-        return Permit(self)
+        """Wait until a call may go. If it may at once, the event loop gets no turn.
+
+        Args:
+            bucket: Which quota it draws on.
+            cost: How many calls it counts for; above 0.
+            deadline: Time of the event loop's clock until which it may wait.
+            priority: Whether somebody waits for the answer.
+            head: Go before all calls of the same priority that were never sent, as a call
+                does that was refused.
+
+        Returns:
+            Leave to go.
+
+        Raises:
+            RateLimitWaitError: It would wait, as far as is known, beyond its deadline or
+                `max_wait`, or too many wait already: told at once. Or it has waited so long.
+            ConfigurationError: The limiter is in use on another event loop, or the cost is
+                not positive.
+        """
+        loop = asyncio.get_running_loop()
+        place = self._buckets.get(bucket)
+        if place is None or place.loop is not loop:
+            place = self._place(bucket, place, loop)
+        if not cost > 0.0:
+            raise ConfigurationError(f"cost must be a positive number, not {cost!r}")
+        now = loop.time()
+        if not place.lanes and place.pacer.ready_in(now, cost) <= 0.0:
+            return place.grant(now, cost)
+        until = min(now + self._max_wait, math.inf if deadline is None else deadline)
+        future = place.queue(now, cost, until, priority, head, self._max_waiting)
+        try:
+            permit = await future
+        except BaseException:
+            place.leave(future)
+            raise
+        place.tell_wait(now)
+        return permit
+
+    def snapshot(self, bucket: str = "") -> BucketState:
+        """Return the state of a bucket; one never used looks like a new one."""
+        place = self._buckets.get(bucket)
+        if place is None:
+            pacer = Pacer(0.0, self._rate, self._burst)
+            return _state(pacer, 0, 0.0)
+        return _state(place.pacer, len(place.lanes), place.now())
+
+    @property
+    def buckets(self) -> tuple[str, ...]:
+        """Names of the buckets used so far."""
+        return tuple(self._buckets)
+
+    def _place(self, name: str, place: Bucket | None, loop: asyncio.AbstractEventLoop) -> Bucket:
+        """Make a bucket, or move it from an event loop that is over to this one."""
+        if place is None:
+            pacer = Pacer(loop.time(), self._rate, self._burst)
+            place = self._buckets[name] = Bucket(name, pacer, loop, self._on_event)
+        else:
+            place.move(loop)
+        return place
+
+
+def _check(name: str, value: float | None, least: float | None = None) -> None:
+    if value is None:
+        return
+    if not math.isfinite(value) or (value <= 0 if least is None else value < least):
+        bound = "a positive number" if least is None else f"{least:g} or more"
+        raise ConfigurationError(f"{name} must be {bound}, not {value!r}")
+
+
+def _state(pacer: Pacer, waiting: int, now: float) -> BucketState:
+    return BucketState(
+        rate=pacer.rate,
+        window=pacer.window,
+        tokens=pacer.tokens(now),
+        waiting=waiting,
+        in_flight=pacer.in_flight,
+        paused_for=pacer.paused_for(now),
+        pauses=pacer.pauses,
+        refused=pacer.refused,
+        accepted=pacer.accepted,
+    )

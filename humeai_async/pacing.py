@@ -1,10 +1,17 @@
-"""A token bucket in virtual time: how many calls may go, and when the next one may.
+"""Buckets and counts in virtual time: how many calls may go, and when the next one may.
 
 Pure sums over a `now` that the caller hands in; nothing here reads a clock, waits, or knows of
-answers. The learner sets its rate, and the limiter asks it before every call.
+answers. The pacer sets their rates, and asks them before every call.
 """
 
 from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Final
+
+_HAIR: Final = 1e-9
+"""Tokens; sums of floats must not make a timer fire twice for one call."""
 
 
 class TokenBucket:
@@ -34,31 +41,104 @@ class TokenBucket:
         """Return the balance; time that runs backwards adds nothing."""
         if now > self._at:
             tokens = self._tokens + (now - self._at) * self.rate
-            self._tokens = tokens if tokens < self.size else self.size
+            self._tokens = min(self.size, tokens)
             self._at = now
         return self._tokens
 
     def wait(self, now: float, cost: float) -> float:
         """Return the seconds until a call of this cost may go; 0 if it may now."""
-        need = cost if cost < self.size else self.size
+        need = min(self.size, cost)
         missing = need - self.tokens(now)
-        # A hair of tolerance: sums of floats must not make a timer fire twice for one call.
         return missing / self.rate if missing > _HAIR else 0.0
 
     def take(self, now: float, cost: float) -> None:
         """Spend tokens, into debt if need be."""
         self._tokens = self.tokens(now) - cost
 
+    def give(self, tokens: float) -> None:
+        """Put back tokens of a call that was never sent."""
+        self._tokens = min(self.size, self._tokens + tokens)
+
+    def reset(self, now: float, rate: float, size: float, tokens: float) -> None:
+        """Begin anew with other numbers."""
+        self.rate = rate
+        self.size = size
+        self._at = now
+        self._tokens = tokens
+
     def set_rate(self, now: float, rate: float, size: float) -> None:
         """Change rate and size; what has arrived so far arrived at the old rate."""
         tokens = self.tokens(now)
         self.rate = rate
         self.size = size
-        self._tokens = tokens if tokens < size else size
+        self._tokens = min(size, tokens)
 
     def shift(self, seconds: float) -> None:
         """Move to a clock that shows this many seconds more."""
         self._at += seconds
 
 
-_HAIR = 1e-9
+class WindowCount:
+    """How many calls fell into the last so many seconds, in constant memory.
+
+    Calls are counted in slots, so a sum is exact but for one slot.
+    """
+
+    __slots__ = ("_slots", "_total", "_width", "window")
+
+    def __init__(self, window: float, fineness: int = 256) -> None:
+        """Make an empty count over a window of so many seconds, in so many slots."""
+        self.window = window
+        self._width = window / fineness
+        self._slots: deque[list[float]] = deque()
+        self._total = 0.0
+
+    def add(self, at: float, cost: float) -> None:
+        """Count a call at a time; times may be out of order by less than a slot."""
+        slots = self._slots
+        if slots and at - slots[-1][0] < self._width:
+            slots[-1][1] += cost
+        else:
+            slots.append([at, cost])
+        self._total += cost
+        self._forget(at)
+
+    def wait(self, now: float, room: float) -> float:
+        """Return the seconds until the window holds no more than `room`; 0 if it does now.
+
+        What cannot be waited for, a room below zero, is infinite.
+        """
+        self._forget(now)
+        if self._total <= room + _HAIR:
+            return 0.0
+        if not self._slots:
+            return math.inf
+        oldest = self._slots[0][0] + self._width / 2 + self.window - now
+        return max(_LEAST_WAIT, oldest)
+
+    def between(self, start: float, end: float) -> float:
+        """Return the calls after `start` and until `end`."""
+        return sum(cost for at, cost in self._slots if start < at <= end)
+
+    def over(self, window: float, now: float, fineness: int = 256) -> WindowCount:
+        """Return a count over another window that holds the same calls."""
+        other = WindowCount(window, fineness)
+        for at, cost in self._slots:
+            if at > now - window:
+                other.add(at, cost)
+        return other
+
+    def shift(self, seconds: float) -> None:
+        """Move to a clock that shows this many seconds more."""
+        for slot in self._slots:
+            slot[0] += seconds
+
+    def _forget(self, now: float) -> None:
+        edge = now - self.window - self._width / 2
+        slots = self._slots
+        while slots and slots[0][0] <= edge:
+            self._total -= slots.popleft()[1]
+
+
+_LEAST_WAIT: Final = 1e-4
+"""Seconds; a slot's edge is not known better, and timers should not spin on it."""

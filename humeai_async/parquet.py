@@ -123,7 +123,7 @@ class ParquetParts:
         if not self._path.exists():
             return 0
         with self._explained():
-            metadata = self._parquet.read_schema(self._path).metadata or {}
+            metadata: dict[bytes, bytes] = self._parquet.read_schema(self._path).metadata or {}
         try:
             return int(metadata[_POSITION])
         except (KeyError, ValueError):
@@ -156,8 +156,8 @@ class ParquetParts:
         waiting: list[Any] = []
         rows = 0
         for file in files:
-            with self._parquet.ParquetFile(file) as opened:
-                for batch in opened.iter_batches(tables.BATCH_ROWS):
+            with self._parquet.ParquetFile(file, pre_buffer=False) as opened:
+                for batch in opened.iter_batches(tables.BATCH_ROWS, use_threads=False):
                     waiting.append(batch)
                     rows += batch.num_rows
                     if rows >= tables.BATCH_ROWS:
@@ -168,7 +168,7 @@ class ParquetParts:
 
     def _join(self, batches: list[Any]) -> Any:
         table = self._arrow.Table.from_batches(batches)
-        return table.replace_schema_metadata(None).combine_chunks()
+        return table.replace_schema_metadata(None)
 
     @contextlib.contextmanager
     def _explained(self) -> Generator[None]:

@@ -268,11 +268,10 @@ class Prediction:
     async def _run_group(
         self, group: Group, handover: Handover[BulkSource, SourcePredictions]
     ) -> None:
-        try:
-            async for outcome in self._outcomes(group):
-                await handover.give(outcome)
-        finally:
-            self._slots.release()
+        async for outcome in self._outcomes(group):
+            await handover.give(outcome)
+        # Not where an error ends the run: no further job is to be started then.
+        self._slots.release()
 
     async def _outcomes(self, group: Group) -> AsyncIterator[SourceOutcome]:
         """Do one job, and give an outcome for each of its sources."""

@@ -49,6 +49,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
 _DURATIONS = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_LONGEST_NUMBER = 40
 _OLD_PREFIXES = ("ratelimit-", "x-ratelimit-", "x-rate-limit-")
 
 
@@ -132,8 +133,8 @@ def _ietf(headers: Mapping[str, str]) -> tuple[Quota, ...]:
     if not states:
         return tuple(policies.values())
     quotas: list[Quota] = []
-    for name, quota in states.items():
-        known = policies.get(name)
+    for name, state_only in states.items():
+        known, quota = policies.get(name), state_only
         if known is None and len(states) == 1 and policies:
             # Draft 7 gives states no names: they belong to the policy of the same limit.
             same = [item for item in policies.values() if item.limit == quota.limit]
@@ -275,14 +276,14 @@ def _date(text: str) -> float | None:
 def _number(text: str) -> float | None:
     text = text.strip()
     # The pattern first: `float` also takes "nan", "infinity" and "1_000".
-    number = float(text) if len(text) <= 40 and _NUMBER.fullmatch(text) else math.inf
+    number = float(text) if len(text) <= _LONGEST_NUMBER and _NUMBER.fullmatch(text) else math.inf
     return number if math.isfinite(number) else None
 
 
 def _duration(text: str) -> float | None:
     """A number of seconds, or numbers with units such as `6m0s`."""
     text = text.strip().lower()
-    if len(text) <= 40 and _DURATIONS.fullmatch(text):
+    if len(text) <= _LONGEST_NUMBER and _DURATIONS.fullmatch(text):
         return sum(float(value) * _UNITS[unit] for value, unit in _DURATION.findall(text))
     return _number(text)
 

@@ -8,11 +8,12 @@ and so can anybody.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import anyio.to_thread
@@ -34,6 +35,11 @@ LEDGER = "ledger.db"
 
 CHECKPOINT_SECONDS = 1.0
 """Seconds between two checkpoints; a crash makes the run fetch again what came since."""
+
+WRITE_SECONDS = 0.1
+"""Seconds that an outcome waits for others to be written with it, at most."""
+WRITE_SIZE = 64
+"""Outcomes that are written at once, at most."""
 
 
 @frozen
@@ -109,11 +115,12 @@ async def predict_into(
                 jobs_at_once=jobs_at_once,
                 timeout=timeout,
             )
-            count = await _write(outcomes, sinks, ledger, on_outcome)
-            await ledger.checkpoint()
+            writer = _Writer(sinks, ledger, on_outcome)
+            async with outcomes:
+                await writer.write_all(outcomes)
             ledger.before_checkpoint = None
             await anyio.to_thread.run_sync(sinks.finish)
-            return Report(await ledger.standing(), count, tuple(sinks.paths))
+            return Report(await ledger.standing(), writer.count, tuple(sinks.paths))
 
 
 async def _sinks(folder: Path, formats: Sequence[str], ledger: Ledger) -> Sinks:
@@ -125,28 +132,62 @@ async def _sinks(folder: Path, formats: Sequence[str], ledger: Ledger) -> Sinks:
         raise
 
 
-async def _write(
-    outcomes: Outcomes[BulkSource, SourcePredictions],
-    sinks: Sinks,
-    ledger: Ledger,
-    on_outcome: Callable[[SourceOutcome], None] | None,
-) -> int:
-    """Write outcomes as they come, in step with the ledger; return how many."""
-    count, due = 0, time.monotonic() + CHECKPOINT_SECONDS
-    async with outcomes:
-        async for outcome in outcomes:
+class _Writer:
+    """Writes outcomes a few at a time, in step with the ledger.
+
+    Whatever ends the run, the ledger is told of an outcome only together with the position of
+    the files behind it: notes are put on disk at checkpoints, and no checkpoint is made
+    without everything that is noted being written.
+    """
+
+    def __init__(
+        self, sinks: Sinks, ledger: Ledger, on_outcome: Callable[[SourceOutcome], None] | None
+    ) -> None:
+        self._sinks = sinks
+        self._ledger = ledger
+        self._on_outcome = on_outcome
+        self._waiting: list[SourceOutcome] = []
+        self._next_checkpoint = time.monotonic() + CHECKPOINT_SECONDS
+        self.count = 0
+        """Outcomes written."""
+
+    async def write_all(self, outcomes: Outcomes[BulkSource, SourcePredictions]) -> None:
+        """Write outcomes until there are no more."""
+        try:
+            while True:
+                with anyio.move_on_after(WRITE_SECONDS if self._waiting else math.inf) as scope:
+                    outcome = await anext(outcomes, None)
+                    if outcome is None:
+                        break
+                    self._waiting.append(outcome)
+                if scope.cancelled_caught or len(self._waiting) >= WRITE_SIZE:
+                    await self._flush(outcomes)
+        finally:
             with anyio.CancelScope(shield=True):
-                # Written and noted without a pause between, so that at every checkpoint
-                # files and ledger say the same.
-                await anyio.to_thread.run_sync(sinks.write, outcome)
-                outcomes.taken()
-            count += 1
-            if on_outcome is not None:
-                on_outcome(outcome)
-            if time.monotonic() >= due:
-                await ledger.checkpoint()
-                due = time.monotonic() + CHECKPOINT_SECONDS
-    return count
+                await self._flush(outcomes)
+                await self._ledger.checkpoint()
+
+    async def _flush(self, outcomes: Outcomes[BulkSource, SourcePredictions]) -> None:
+        """Write what waits, and make a checkpoint if one is due."""
+        waiting, self._waiting = self._waiting, []
+        with anyio.CancelScope(shield=True):
+            try:
+                written = await anyio.to_thread.run_sync(self._write, waiting)
+            except BaseException:
+                # Not written, so not dealt with either: the next start fetches it again.
+                self._ledger.drop_notes()
+                raise
+            outcomes.taken()
+        self.count += len(written)
+        for outcome in written:
+            if self._on_outcome is not None:
+                self._on_outcome(outcome)
+        if time.monotonic() >= self._next_checkpoint:
+            await self._ledger.checkpoint()
+            self._next_checkpoint = time.monotonic() + CHECKPOINT_SECONDS
+
+    def _write(self, outcomes: list[SourceOutcome]) -> list[SourceOutcome]:
+        return [cast("SourceOutcome", self._sinks.write(outcome)) for outcome in outcomes]
 
 
 async def _make(folder: Path) -> None:

@@ -13,7 +13,7 @@ import logging
 import math
 import time
 import warnings
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import anyio
@@ -48,6 +48,7 @@ Body = bytes | tuple[Part, ...] | None
 logger = logging.getLogger("humeai_async")
 
 _SWITCHING = 101
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 @define
@@ -123,17 +124,19 @@ class Session:
         return await self._run(call, lambda answer: answer)
 
     @contextlib.asynccontextmanager
-    async def stream(self, call: Call[Any]) -> AsyncGenerator[Download]:
+    async def stream(
+        self, call: Call[Any], headers: Mapping[str, str] = _NO_HEADERS
+    ) -> AsyncGenerator[Download]:
         """Make a call and leave its body to be read piece by piece.
 
         Repeats end where the body begins; the total timeout covers the body too. Through a
-        gateway the body still has its envelope.
+        gateway the body still has its envelope. The headers go on top of the origin's own.
         """
         progress = self._begin(call.endpoint)
         with anyio.move_on_at(progress.deadline) as scope:
             async with contextlib.AsyncExitStack() as stack:
                 yield await self._attempts(
-                    call.endpoint, progress, lambda: self._open(call, progress, stack)
+                    call.endpoint, progress, lambda: self._open(call, progress, stack, headers)
                 )
         if scope.cancelled_caught:
             raise self._too_late(call.endpoint, progress)
@@ -313,12 +316,17 @@ class Session:
         return answer
 
     async def _open(
-        self, call: Call[Any], progress: _Progress, stack: contextlib.AsyncExitStack
+        self,
+        call: Call[Any],
+        progress: _Progress,
+        stack: contextlib.AsyncExitStack,
+        headers: Mapping[str, str],
     ) -> Download:
         """Make one attempt at a streamed answer; what is opened stays on the stack."""
         answer = None
         for url_format in self.origin.formats(call):
             request = self.origin.request(call, None, url_format)
+            request = evolve(request, headers={**request.headers, **headers})
             permit = await self._permit(call.endpoint, progress)
             async with contextlib.AsyncExitStack() as opened:
                 opened.callback(permit.done, None)

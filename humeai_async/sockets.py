@@ -8,6 +8,7 @@ endpoint, a credential or a message's meaning; the transport opens sockets, the 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -26,6 +27,8 @@ HEARTBEAT = 20.0
 """Seconds of silence before a ping; half of it later an unanswered one ends the socket."""
 CLOSE_WAIT = 5.0
 """Seconds to wait for the server's half of the closing handshake."""
+READ_AHEAD = LARGEST_MESSAGE
+"""Bytes of messages that nobody has asked for yet, from which on no more are read."""
 
 NORMAL = 1000
 NO_CODE = 1005
@@ -64,6 +67,10 @@ class Socket(Protocol):
 class AiohttpSocket:
     """A socket on aiohttp.
 
+    A task of its own reads ahead: pings are answered, and heartbeats heard, only while
+    somebody reads, and a user who plays the sound of one event may not ask for the next one
+    for a minute. The task ends with the socket.
+
     Args:
         socket: The open socket.
         owner: Session made for this socket alone; it is closed with it.
@@ -84,6 +91,11 @@ class AiohttpSocket:
         self._closed: Closed | None = None
         self._is_left = False
         self._is_cut = False
+        self._arrived: deque[bytes] = deque()
+        self._size = 0
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+        self._reader = self.loop.create_task(self._read_ahead())
 
     async def send(self, message: bytes) -> None:
         """Send one text message; tasks may send at the same time.
@@ -107,18 +119,20 @@ class AiohttpSocket:
         Raises:
             ClientClosedError: The client was closed.
         """
-        if self._closed is None:
-            message = await self._socket.receive()
-            if message.type is aiohttp.WSMsgType.TEXT:
-                return str(message.data).encode()
-            if message.type is aiohttp.WSMsgType.BINARY:
-                return bytes(message.data)
-            self._closed = Closed(NORMAL) if self._is_left else _how_closed(message)
-            if not self._is_left:
-                await self._release()
+        while not (self._arrived or self._closed or self._is_left):
+            self._news.clear()
+            await self._news.wait()
         if self._is_cut:
             raise ClientClosedError("the client was closed while the socket was open")
-        return self._closed
+        if self._is_left:
+            return Closed(NORMAL)
+        if not self._arrived:
+            assert self._closed is not None  # noqa: S101 - the loop ended for one of three
+            return self._closed
+        message = self._arrived.popleft()
+        self._size -= len(message)
+        self._room.set()
+        return message
 
     async def aclose(self, *, wait: bool = True) -> None:
         """Close it with code 1000; a second call does nothing.
@@ -129,10 +143,12 @@ class AiohttpSocket:
         if self._is_left:
             return
         self._is_left = True
+        self._news.set()
+        self._room.set()
         try:
-            # aiohttp drops the connection when its close is cancelled.
-            with anyio.move_on_after(CLOSE_WAIT if wait else 0):
-                await self._socket.close()
+            if wait:
+                with anyio.move_on_after(CLOSE_WAIT):
+                    await self._socket.close()
         finally:
             await self._release()
 
@@ -141,9 +157,38 @@ class AiohttpSocket:
         self._is_cut = True
         await self.aclose(wait=False)
 
+    async def _read_ahead(self) -> None:
+        """Read until the socket ends, and let go of everything then."""
+        while self._closed is None and not self._is_left:
+            message = await self._socket.receive()
+            if message.type is aiohttp.WSMsgType.TEXT:
+                await self._keep(str(message.data).encode())
+            elif message.type is aiohttp.WSMsgType.BINARY:
+                await self._keep(bytes(message.data))
+            else:
+                self._closed = _how_closed(message)
+                self._news.set()
+        if not self._is_left:
+            await self._release()
+
+    async def _keep(self, message: bytes) -> None:
+        """Keep a message for whoever receives, and wait while there are too many."""
+        self._arrived.append(message)
+        self._size += len(message)
+        self._news.set()
+        while self._size > READ_AHEAD and not self._is_left:
+            self._room.clear()
+            await self._room.wait()
+
     async def _release(self) -> None:
         # Shielded: a cancelled task must not leave the connection behind.
         with anyio.CancelScope(shield=True):
+            if asyncio.current_task() is not self._reader:
+                self._reader.cancel()
+                await asyncio.wait([self._reader])
+            # aiohttp drops the connection, if there still is one, when its close is cancelled.
+            with anyio.move_on_after(0):
+                await self._socket.close()
             await self._owner.close()
         self._forget(self)
 

@@ -438,6 +438,9 @@ async def _watched(
     except Exception as problem:  # noqa: BLE001 - it is passed on as it is
         spoiled.append(_SpoiledError(problem))
         raise spoiled[0] from None
+    finally:
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
 
 
 def _payload(

@@ -7,20 +7,27 @@ sends nothing; resources call it.
 
 from __future__ import annotations
 
+import functools
+import io
 import mimetypes
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+import stat
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, TypeGuard, cast
 
 import anyio
 import anyio.to_thread
+from attrs import evolve
 
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.wire import Content, Part, Upload
 
 File: TypeAlias = Upload | Content
 """A file to upload: an `Upload` with name and type, or just its content."""
+
+Refusal: TypeAlias = Callable[[str], InvalidArgumentError]
+"""Makes the error for the argument that a file was given in."""
 
 MEGABYTE = 1_000_000
 LARGEST_FILE = 100 * MEGABYTE
@@ -43,32 +50,65 @@ async def as_part(
     Raises:
         InvalidArgumentError: It is not there, not readable, empty of a path, or too large.
     """
+    refuse: Refusal = functools.partial(InvalidArgumentError, field=argument)
     upload = file if isinstance(file, Upload) else Upload(file)
     content = upload.content
     if isinstance(content, (bytes, bytearray, memoryview)):
-        part = _part(upload, bytes(content), name, size=len(content))
+        whole = bytes(content)
+        part = _part(upload, whole, name, size=len(whole))
     elif _is_path(content):
-        part = await _path_part(upload, Path(content), name, argument)
+        part = await _path_part(upload, Path(content), name, refuse)
     elif _is_stream(content):
         once = content
         part = _part(upload, lambda: once, name, repeatable=False)
     elif callable(content):
         part = _part(upload, content, name)
     elif hasattr(content, "read"):
-        part = await _file_part(upload, cast("BinaryIO", content), name)
+        part = await _file_part(upload, cast("BinaryIO", content), name, refuse)
     else:
-        raise InvalidArgumentError(
+        raise refuse(
             f"a file is bytes, a path, an open file or an async iterator, not "
-            f"{type(content).__name__}; for a name on disk pass pathlib.Path(...)",
-            field=argument,
+            f"{type(content).__name__}; for a name on disk pass pathlib.Path(...)"
         )
     if part.size is not None and part.size > largest:
-        raise InvalidArgumentError(
+        raise refuse(
             f"{part.filename} has {part.size / MEGABYTE:.0f} MB; "
-            f"{largest // MEGABYTE} MB are the most for one uploaded file",
-            field=argument,
+            f"{largest // MEGABYTE} MB are the most for one uploaded file"
         )
-    return part
+    if isinstance(part.content, bytes):
+        return part
+    watched = functools.partial(_measured, part, part.content, largest, refuse)
+    return evolve(part, content=watched)
+
+
+async def _measured(
+    part: Part,
+    content: Callable[[], AsyncIterable[bytes]],
+    largest: int,
+    refuse: Refusal,
+) -> AsyncIterator[bytes]:
+    """Pass content on as long as it is what it was said to be.
+
+    The length of a file goes out ahead of it, so one that changed meanwhile would leave the
+    server waiting for the rest, or with a broken body.
+    """
+    pieces, sent = content(), 0
+    try:
+        async for piece in pieces:
+            sent += len(piece)
+            if sent > largest:
+                raise refuse(
+                    f"{part.filename} has more than {largest // MEGABYTE} MB, "
+                    "the most for one uploaded file"
+                )
+            if part.size is not None and sent > part.size:
+                break
+            yield piece
+    finally:
+        if isinstance(pieces, AsyncGenerator):
+            await pieces.aclose()
+    if part.size is not None and sent != part.size:
+        raise refuse(f"{part.filename} changed while it was sent")
 
 
 def _is_path(content: object) -> TypeGuard[os.PathLike[str]]:
@@ -88,43 +128,81 @@ def _part(
     size: int | None = None,
     repeatable: bool = True,
 ) -> Part:
-    filename = upload.filename or default_name
+    filename = _printable(upload.filename or default_name)
     guessed = upload.content_type or mimetypes.guess_type(filename)[0]
     return Part(name, content, filename, guessed or "application/octet-stream", size, repeatable)
 
 
-async def _path_part(upload: Upload, path: Path, name: str, argument: str) -> Part:
-    place = anyio.Path(path)
-    try:
-        size = (await place.stat()).st_size
-        is_file = await place.is_file()
-        reason = "" if is_file else "it is not a file"
-    except OSError as problem:
-        size, reason = 0, problem.strerror or type(problem).__name__
+def _printable(filename: str) -> str:
+    """Replace what must not stand in a header: line ends, and bytes that were no text."""
+    return "".join(one if one.isprintable() else "_" for one in filename)
+
+
+async def _path_part(upload: Upload, path: Path, name: str, refuse: Refusal) -> Part:
+    size, reason = await anyio.to_thread.run_sync(_look_at, path)
     if reason:
-        raise InvalidArgumentError(f"cannot upload {place}: {reason}", field=argument)
+        raise refuse(f"cannot upload {path}: {reason}")
 
     async def read() -> AsyncIterator[bytes]:
-        async with await place.open("rb") as opened:
-            while chunk := await opened.read(_CHUNK):
-                yield chunk
+        try:
+            async with await anyio.open_file(path, "rb") as opened:
+                while piece := await opened.read(_CHUNK):
+                    yield piece
+        except OSError as problem:
+            failure = refuse(f"cannot upload {path}: {_reason(problem)}")
+        else:
+            return
+        raise failure
 
-    return _part(upload, read, name, default_name=place.name, size=size)
+    return _part(upload, read, name, default_name=path.name, size=size)
 
 
-async def _file_part(upload: Upload, opened: BinaryIO, name: str) -> Part:
+def _look_at(path: Path) -> tuple[int, str]:
+    """Return the size of a file, and what keeps it from being read, if anything."""
+    try:
+        # A named pipe would keep `open` waiting, so look first.
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            return 0, "it is not a file"
+        with path.open("rb"):
+            return found.st_size, ""
+    except (OSError, ValueError) as problem:  # ValueError: a null character
+        return 0, _reason(problem)
+
+
+def _reason(problem: Exception) -> str:
+    said = problem.strerror if isinstance(problem, OSError) else str(problem)
+    return said or type(problem).__name__
+
+
+async def _file_part(upload: Upload, opened: BinaryIO, name: str, refuse: Refusal) -> Part:
     """Read an open file from where it stands, now and at each repeat."""
-    default_name = os.path.basename(str(getattr(opened, "name", "file")))  # noqa: PTH119 - a name, no path
+    if isinstance(opened, io.TextIOBase):
+        raise refuse('the file is open as text; open it with open(path, "rb")')
+    if getattr(opened, "closed", False):
+        raise refuse("the file is closed already")
     start, size = await anyio.to_thread.run_sync(_measure, opened)
 
     async def read() -> AsyncIterator[bytes]:
         if start is not None:
             await anyio.to_thread.run_sync(opened.seek, start)
-        while chunk := await anyio.to_thread.run_sync(opened.read, _CHUNK):
-            yield chunk
+        while piece := await anyio.to_thread.run_sync(opened.read, _CHUNK):
+            yield piece
 
-    repeatable = start is not None
-    return _part(upload, read, name, default_name=default_name, size=size, repeatable=repeatable)
+    return _part(
+        upload,
+        read,
+        name,
+        default_name=_name_of(opened),
+        size=size,
+        repeatable=start is not None,
+    )
+
+
+def _name_of(opened: BinaryIO) -> str:
+    """Return the name of an open file; a pipe or temporary file has a number for one."""
+    name: object = getattr(opened, "name", None)
+    return Path(name).name if isinstance(name, str) else "file"
 
 
 def _measure(opened: Any) -> tuple[int | None, int | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import random
 import struct
@@ -68,3 +69,10 @@ def session_of(transport: ScriptedTransport, **settings: Any) -> Session:
     settings.setdefault("retry", Retry(attempts=1))
     settings.setdefault("origin", Direct("https://hume.test", api_key="key"))
     return Session(transport=transport, **settings)
+
+
+def parquet_column(path: Path, name: str) -> list[Any]:
+    """Read one column of a Parquet file."""
+    parquet: Any = importlib.import_module("pyarrow.parquet")  # untyped in part
+    values: list[Any] = parquet.read_table(path, columns=[name]).column(name).to_pylist()
+    return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import anyio
@@ -368,9 +369,7 @@ def line_on(*sockets: ScriptedSocket, settings: ConnectSettings | None = None) -
     return ChatLine(session, {}, settings or ConnectSettings(), QUICK)
 
 
-async def test_a_connection_that_breaks_before_its_settings_are_out_is_replaced() -> (
-    None
-):
+async def test_a_connection_that_breaks_before_its_settings_are_out_is_replaced() -> None:
     first = ScriptedSocket(Closed(1006))
     broken = ScriptedSocket(is_broken=True)
     good = ScriptedSocket(b"hello")
@@ -413,3 +412,28 @@ async def test_audio_that_meets_a_broken_connection_is_dropped() -> None:
         with pytest.raises(APIConnectionError) as caught:
             await chat.send_text("hi")
         assert caught.value.outcome_unknown
+
+
+async def test_many_chats_that_break_again_and_again_all_end_and_leave_nothing() -> None:
+    answers: list[str | None] = []
+
+    async def talk(hume: HumeAI, number: int) -> None:
+        async with hume.chat.connect(reconnect=QUICK) as chat:
+            async for event in chat:
+                if isinstance(event, ChatMetadata):
+                    await chat.send_text(str(number))
+                if isinstance(event, AssistantMessage):
+                    answers.append(event.message.content)
+                    break
+
+    async with FakeHume() as fake, HumeAI(api_key=fake.api_key, base_url=fake.url) as hume:
+        before = asyncio.all_tasks()
+        fake.chat.drops.extend([Drop(after=1), Drop(after=1, code=1012), None, None] * 5)
+        async with anyio.create_task_group() as tasks:
+            for number in range(20):
+                tasks.start_soon(talk, hume, number)
+        with anyio.fail_after(5):
+            while fake.connections_open or asyncio.all_tasks() != before:
+                await anyio.lowlevel.checkpoint()
+        assert len(fake.chat.connections) == 30
+    assert sorted(answers, key=str) == sorted(f"You said: {number}" for number in range(20))

@@ -13,9 +13,8 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import anyio
-import pyarrow.parquet
 import pytest
-from support import DIALECTS, media_folder
+from support import DIALECTS, media_folder, parquet_column
 
 from humeai_async.rows import COLUMNS
 from humeai_async.testing import Dialect, FakeHume, Fault
@@ -146,7 +145,9 @@ async def test_a_refused_credential_gives_exit_code_1_without_a_traceback(
     assert "401" in done.stderr.decode()
 
 
-async def test_results_of_something_else_are_not_written_over(fake: FakeHume, tmp_path: Path) -> None:
+async def test_results_of_something_else_are_not_written_over(
+    fake: FakeHume, tmp_path: Path
+) -> None:
     (tmp_path / "predictions.csv").write_text("mine")
     done = await run(["predict", "https://x.example/a.mp4", "--out", tmp_path], fake)
     assert done.returncode == 1
@@ -208,9 +209,9 @@ async def test_the_same_command_again_goes_on(fake: FakeHume, tmp_path: Path) ->
     arguments: list[str | Path] = ["predict", "--job-size", "2", "--out", tmp_path / "out"]
     first = await run([*arguments, *urls[:4]], fake)
     second = await run([*arguments, *urls], fake)
-    assert [0, 0] == [first.returncode, second.returncode]
+    assert [first.returncode, second.returncode] == [0, 0]
     assert sorted(urls) == sorted(str(line["source"]) for line in lines_of(tmp_path / "out"))
-    assert 3 == len(fake.jobs)
+    assert len(fake.jobs) == 3
 
 
 async def test_other_settings_in_the_same_folder_are_refused(
@@ -237,8 +238,12 @@ async def test_the_status_of_a_folder_is_told(fake: FakeHume, tmp_path: Path) ->
     done = await run(["status", tmp_path / "out", "--json"])
     assert done.returncode == 0
     told = json.loads(done.stdout)
-    assert (2, 1, 1, 0, 1) == tuple(
-        told[name] for name in ("sources", "arrived", "failed", "open", "jobs")
+    assert tuple(told[name] for name in ("sources", "arrived", "failed", "open", "jobs")) == (
+        2,
+        1,
+        1,
+        0,
+        1,
     )
     shown = await run(["status", tmp_path / "out"])
     assert b"SourceFailedError" in shown.stdout
@@ -253,10 +258,13 @@ async def test_the_status_of_a_folder_without_a_run_is_a_mistake(tmp_path: Path)
 async def test_parquet_is_written_too(fake: FakeHume, tmp_path: Path) -> None:
     out = tmp_path / "out"
     urls = [f"https://media.example.com/{n}.mp4" for n in range(5)]
-    done = await run(["predict", *urls, "--models", "face", "--format", "parquet", "--out", out], fake)
-    assert done.returncode == 0, done.stderr
-    table = pyarrow.parquet.read_table(out / "predictions.parquet")
-    assert set(urls) == set(table.column("source").to_pylist())
-    assert ["ledger.db", "ledger.db.lock", "predictions.parquet"] == sorted(
-        path.name for path in out.iterdir()
+    done = await run(
+        ["predict", *urls, "--models", "face", "--format", "parquet", "--out", out], fake
     )
+    assert done.returncode == 0, done.stderr
+    assert set(urls) == set(parquet_column(out / "predictions.parquet", "source"))
+    assert sorted(path.name for path in out.iterdir()) == [
+        "ledger.db",
+        "ledger.db.lock",
+        "predictions.parquet",
+    ]

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from humeai_async import codec
 from humeai_async.errors import DecodeError, HumeError
 from humeai_async.plain import is_array, is_object
-from humeai_async.types.predictions import FacePrediction, Predictions
+from humeai_async.types.measurements import FacePrediction
+from humeai_async.types.predictions import Predictions
 from humeai_async.types.scores import Score, Scores
 
 SAMPLE = (Path(__file__).parent / "samples/answers/get_job_predictions.json").read_bytes()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import gc
+import struct
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
 
 import aiohttp
@@ -285,6 +288,89 @@ async def test_a_server_that_answers_pings_is_kept(monkeypatch: pytest.MonkeyPat
             assert await socket.receive() == b"alive"
 
 
+async def test_pings_are_answered_while_nobody_reads() -> None:
+    answered = asyncio.Event()
+
+    async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        socket = web.WebSocketResponse(autoping=False)
+        await socket.prepare(request)
+        await socket.send_str("unread")
+        await socket.ping(b"there?")
+        assert (await socket.receive()).type is aiohttp.WSMsgType.PONG
+        answered.set()
+        await socket.receive()
+        return socket
+
+    async with web_server(serve) as url, opened(url) as socket:
+        with anyio.fail_after(5):
+            await answered.wait()
+        assert await socket.receive() == b"unread"
+
+
+async def test_no_more_is_read_ahead_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "READ_AHEAD", 1 << 20)
+    sent: list[int] = []
+
+    async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        for number in range(400):
+            await socket.send_str(f"{number:07}" + "x" * (1 << 17))
+            sent.append(number)
+        await socket.receive()
+        return socket
+
+    async with web_server(serve) as url, opened(url) as socket:
+        quiet = 0
+        while quiet < 1000:
+            before = len(sent)
+            await anyio.lowlevel.checkpoint()
+            quiet = quiet + 1 if len(sent) == before and sent else 0
+        assert len(sent) < 200
+        got = [await socket.receive() for _ in range(400)]
+    assert [int(message[:7]) for message in got if isinstance(message, bytes)] == list(range(400))
+
+
+async def test_messages_that_came_before_the_end_are_still_read() -> None:
+    async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        for text in ("a", "b"):
+            await socket.send_str(text)
+        await socket.close(code=1012)
+        return socket
+
+    async with web_server(serve) as url, opened(url) as socket:
+        with contextlib.suppress(APIConnectionError):
+            while True:  # until it is known here that the connection ended
+                await socket.send(b"x")
+                await anyio.lowlevel.checkpoint()
+        assert [await socket.receive() for _ in range(3)] == [b"a", b"b", Closed(1012)]
+
+
+async def test_closing_a_socket_with_a_full_buffer_ends_its_task(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sockets, "READ_AHEAD", 10)
+
+    async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        for _ in range(3):
+            await socket.send_str("x" * 100)
+        await socket.receive()
+        return socket
+
+    async with web_server(serve) as url:
+        before = asyncio.all_tasks()
+        async with opened(url) as socket:
+            await socket.receive()
+            await socket.aclose()
+            with anyio.fail_after(5):
+                while asyncio.all_tasks() - before:
+                    await anyio.lowlevel.checkpoint()
+
+
 async def test_closing_does_not_wait_for_a_server_that_never_closes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -304,6 +390,24 @@ async def test_closing_does_not_wait_for_a_server_that_never_closes(
         with pytest.raises(APIConnectionError, match="broke"):
             await socket.send(b"late")
         held.set()
+
+
+async def test_a_reset_connection_is_lost_and_let_go_of() -> None:
+    async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_str("last")
+        transport = request.transport
+        assert transport is not None
+        raw = transport.get_extra_info("socket")
+        raw.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+        return socket
+
+    async with web_server(serve) as url, opened(url) as socket:
+        assert await socket.receive() == b"last"
+        assert await socket.receive() == Closed(1006, "the connection was lost")
+    gc.collect()  # an unclosed connection would warn now, and warnings are errors
 
 
 async def test_a_close_frame_without_a_code_is_a_code_of_its_own() -> None:

@@ -22,6 +22,7 @@ from humeai_async.testing.exchange import (
 )
 from humeai_async.testing.jobstate import FakeJob, JobType, Outcome
 from humeai_async.testing.options import Seconds
+from humeai_async.testing.ranges import in_part
 from humeai_async.testing.requests import read_inference
 from humeai_async.testing.sources import Source
 from humeai_async.testing.world import World
@@ -91,21 +92,24 @@ class JobStore:
         """GET /v0/batch/jobs/{id}."""
         return answer_json(self._find(id).record(self._world.clock.now(), with_user=True))
 
-    def predictions(self, _: Arrival, id: str) -> Answer:
+    def predictions(self, arrival: Arrival, id: str) -> Answer:
         """GET /v0/batch/jobs/{id}/predictions."""
         job = self._find_completed(id)
         if id not in self._kept:
             if len(self._kept) >= _KEPT:
                 del self._kept[next(iter(self._kept))]
             self._kept[id] = json.dumps(self._predict(job)).encode()
-        return Answer(200, self._kept[id], {"Content-Type": JSON_TYPE})
+        return self._ranged(arrival, Answer(200, self._kept[id], {"Content-Type": JSON_TYPE}))
 
-    def artifacts(self, _: Arrival, id: str) -> Answer:
+    def artifacts(self, arrival: Arrival, id: str) -> Answer:
         """GET /v0/batch/jobs/{id}/artifacts."""
         body = artifacts.pack(self._predict(self._find_completed(id)))
         disposition = 'attachment; filename="artifacts.zip"'
         headers = {"Content-Type": "application/octet-stream", "Content-Disposition": disposition}
-        return Answer(200, body, headers)
+        return self._ranged(arrival, Answer(200, body, headers))
+
+    def _ranged(self, arrival: Arrival, answer: Answer) -> Answer:
+        return in_part(arrival, answer) if self._world.options.ranges else answer
 
     def list_jobs(self, arrival: Arrival) -> Answer:
         """GET /v0/batch/jobs."""

@@ -48,13 +48,9 @@ def request_to(
 
 
 async def send_to(
-    server: RawServer,
-    method: str = "GET",
-    *,
-    timeout: Timeout = TIMEOUT,
-    pool: Pool = Pool(),  # noqa: B008 - frozen
+    server: RawServer, method: str = "GET", *, timeout: Timeout = TIMEOUT
 ) -> Response:
-    transport = AiohttpTransport(pool)
+    transport = AiohttpTransport(Pool())
     try:
         return await transport.send(request_to(server.url, method), timeout)
     finally:

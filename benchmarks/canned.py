@@ -1,0 +1,138 @@
+"""A server of canned answers in a process of its own, so that only the client is measured.
+
+It speaks as much of Hume's batch API as the benchmarks need: jobs are completed at once, and
+predictions are small faces or bodies of a given size. Run by the benchmarks, not by hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import multiprocessing
+import random
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from typing import Any
+
+from aiohttp import web
+
+from humeai_async.rows import EXPRESSIONS
+
+STATE = {
+    "status": "COMPLETED",
+    "created_timestamp_ms": 1,
+    "started_timestamp_ms": 1,
+    "ended_timestamp_ms": 2,
+    "num_predictions": 1,
+    "num_errors": 0,
+}
+
+
+def face(seed: int) -> dict[str, Any]:
+    """Make one face with 48 scores: about 2.6 kB of JSON."""
+    chance = random.Random(seed)
+    return {
+        "frame": seed,
+        "time": seed / 3,
+        "prob": 0.9987,
+        "box": {"x": 412.5, "y": 96.25, "w": 188.0, "h": 241.75},
+        "emotions": [{"name": name, "score": chance.random()} for name in EXPRESSIONS],
+        "facs": None,
+        "descriptions": None,
+    }
+
+
+def predictions(url: str, faces: int) -> str:
+    """Make the predictions of one source."""
+    found = {"metadata": None, "grouped_predictions": []}
+    found["grouped_predictions"] = [
+        {"id": "face_0", "predictions": [face(n) for n in range(faces)]}
+    ]
+    file = {"file": "a.mp4", "models": {"face": found}}
+    source = {"type": "url", "url": url}
+    return json.dumps({"source": source, "results": {"predictions": [file], "errors": []}})
+
+
+class Jobs:
+    """Jobs that are completed as soon as they are started."""
+
+    def __init__(self, faces: int) -> None:
+        self._jobs: list[list[str]] = []
+        self._details: list[bytes] = []
+        before, _, after = predictions("@url@", faces).partition("@url@")
+        self._before, self._after = before, after
+
+    async def start(self, request: web.Request) -> web.Response:
+        """Start a job."""
+        urls = (await request.json())["urls"]
+        self._jobs.append(urls)
+        number = len(self._jobs) - 1
+        details = {
+            "type": "INFERENCE",
+            "job_id": f"job-{number}",
+            "request": {"urls": urls, "files": []},
+            "state": STATE | {"created_timestamp_ms": number},
+        }
+        self._details.append(json.dumps(details).encode())
+        return web.json_response({"job_id": f"job-{number}"})
+
+    async def list(self, request: web.Request) -> web.Response:
+        """List the newest jobs, or those before a time."""
+        before = int(request.query.get("timestamp_ms", len(self._jobs)))
+        limit = int(request.query.get("limit", 50))
+        end = min(before, len(self._jobs))
+        found = self._details[max(0, end - limit) : end][::-1]
+        return web.Response(body=b"[" + b",".join(found) + b"]", content_type="application/json")
+
+    async def get(self, request: web.Request) -> web.Response:
+        """Tell one job."""
+        body = self._details[_number(request)]
+        return web.Response(body=body, content_type="application/json")
+
+    async def predictions(self, request: web.Request) -> web.Response:
+        """Give the predictions of one job."""
+        urls = self._jobs[_number(request)]
+        text = ",".join(f"{self._before}{url}{self._after}" for url in urls)
+        return web.Response(text=f"[{text}]", content_type="application/json")
+
+
+def _number(request: web.Request) -> int:
+    return int(request.match_info["id"].removeprefix("job-"))
+
+
+async def _serve(faces: int, told: Connection) -> None:
+    jobs = Jobs(faces)
+    app = web.Application(client_max_size=1 << 28)
+    app.router.add_post("/v0/batch/jobs", jobs.start)
+    app.router.add_get("/v0/batch/jobs", jobs.list)
+    app.router.add_get("/v0/batch/jobs/{id}", jobs.get)
+    app.router.add_get("/v0/batch/jobs/{id}/predictions", jobs.predictions)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    told.send(runner.addresses[0][1])
+    await asyncio.Event().wait()
+
+
+def _run(faces: int, told: Connection) -> None:
+    asyncio.run(_serve(faces, told))
+
+
+@contextlib.contextmanager
+def canned_server(faces: int = 1) -> Iterator[str]:
+    """Run the server in a process of its own, and give its URL.
+
+    Args:
+        faces: Faces in the predictions of each source.
+    """
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(
+        target=_run, args=(faces, there), daemon=True
+    )
+    process.start()
+    try:
+        yield f"http://127.0.0.1:{here.recv()}"
+    finally:
+        process.terminate()
+        process.join()

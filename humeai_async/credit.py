@@ -1,0 +1,69 @@
+"""How many calls the headers of the last answer leave to spend.
+
+Pure sums; the headers are read by `ratelimits.py` and the pacer asks before each call.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from humeai_async.evidence import LONGEST_WINDOW
+from humeai_async.ratelimits import Quota
+
+_EPOCH: Final = 2.0
+"""Seconds over which the least credit is remembered, twice."""
+_LOW: Final = 0.1
+
+
+class Credit:
+    """What the headers of the last answer leave to spend."""
+
+    __slots__ = ("_epoch", "_left", "_limit", "_low", "_low_before", "policy", "used_up")
+
+    def __init__(self, now: float) -> None:
+        """Begin without headers, which is credit without end."""
+        self.policy: tuple[float, float] | None = None
+        """Calls and seconds of the strictest window that the service names."""
+        self.used_up = False
+        """Whether the last answer left nothing."""
+        self._left = math.inf
+        self._limit = math.inf
+        self._low = self._low_before = math.inf
+        self._epoch = now
+
+    @property
+    def is_low(self) -> bool:
+        """Whether less than a tenth was left at some time lately."""
+        return min(self._low, self._low_before) < _LOW * self._limit < math.inf
+
+    def covers(self, cost: float) -> bool:
+        """Whether a call of this cost would surely be let in."""
+        return self._left >= cost
+
+    def spend(self, cost: float) -> None:
+        """Count a call on its way."""
+        self._left -= cost
+
+    def read(self, quotas: Sequence[Quota], in_flight: int, now: float) -> float | None:
+        """Take in what an answer says; return the seconds to the reset of the tightest quota."""
+        known = [quota for quota in quotas if quota.remaining is not None]
+        paced = [
+            (quota.limit, quota.window)
+            for quota in quotas
+            if quota.limit and quota.window and quota.window <= LONGEST_WINDOW
+        ]
+        if paced:
+            self.policy = min(paced, key=lambda pair: pair[0] / pair[1])
+        if not known:
+            return None
+        tightest = min(known, key=lambda quota: quota.remaining or 0.0)
+        remaining = tightest.remaining or 0.0
+        self.used_up = remaining < 1.0
+        self._left = remaining - in_flight
+        self._limit = tightest.limit or math.inf
+        if now - self._epoch > _EPOCH:
+            self._epoch, self._low_before, self._low = now, self._low, remaining
+        self._low = min(self._low, remaining)
+        return tightest.reset

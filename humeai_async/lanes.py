@@ -1,0 +1,122 @@
+"""Who goes next: the order in which waiting calls are let go.
+
+Pure bookkeeping over futures that somebody else resolves; it knows neither clocks nor quotas.
+The limiter keeps one `Lanes` a bucket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import math
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any, Final, TypeAlias
+
+from attrs import frozen
+
+_BULK_SHARE: Final = 8
+"""While both wait, one call in so many is a bulk one, so that none waits for ever."""
+
+
+class Priority(enum.IntEnum):
+    """Who goes first when calls wait."""
+
+    INTERACTIVE = 0
+    """Somebody waits for the answer."""
+    BULK = 1
+    """Goes when nothing interactive waits, and one time in eight when something does."""
+
+
+@frozen
+class Ticket:
+    """One waiting call."""
+
+    future: asyncio.Future[Any]
+    cost: float
+    deadline: float
+    """Loop time at which it gives up; may be infinite."""
+
+
+Lane: TypeAlias = OrderedDict[asyncio.Future[Any], Ticket]
+
+
+class Lanes:
+    """First come, first served, within two priorities; a retried call before fresh ones."""
+
+    __slots__ = ("_costs", "_lanes", "_streak", "next_deadline")
+
+    def __init__(self) -> None:
+        # Retried and fresh calls of each priority. Ordered dicts, for a cancelled waiter must
+        # leave at once from wherever it stands, in constant time.
+        self._lanes: tuple[Lane, Lane, Lane, Lane] = (
+            OrderedDict(), OrderedDict(), OrderedDict(), OrderedDict(),
+        )  # fmt: skip
+        self._costs = [0.0, 0.0, 0.0, 0.0]
+        self._streak = 0
+        self.next_deadline = math.inf
+        """No waiting call gives up before this time."""
+
+    def __len__(self) -> int:
+        retried, fresh, bulk_retried, bulk = self._lanes
+        return len(retried) + len(fresh) + len(bulk_retried) + len(bulk)
+
+    def __bool__(self) -> bool:
+        retried, fresh, bulk_retried, bulk = self._lanes
+        return bool(retried or fresh or bulk_retried or bulk)
+
+    def cost_ahead(self, priority: Priority, *, head: bool) -> float:
+        """Return the cost of all calls that would go before a new one."""
+        return sum(self._costs[: 2 * priority + 1 if head else 2 * priority + 2])
+
+    def add(self, ticket: Ticket, priority: Priority, *, head: bool) -> None:
+        """Let a call queue up."""
+        number = 2 * priority + (not head)
+        self._lanes[number][ticket.future] = ticket
+        self._costs[number] += ticket.cost
+        self.next_deadline = min(self.next_deadline, ticket.deadline)
+
+    def discard(self, future: asyncio.Future[Any]) -> bool:
+        """Take a call out, wherever it stands; say whether it was there."""
+        for number, lane in enumerate(self._lanes):
+            ticket = lane.pop(future, None)
+            if ticket is not None:
+                # An empty lane starts its sum anew, so that float errors cannot pile up.
+                self._costs[number] = self._costs[number] - ticket.cost if lane else 0.0
+                return True
+        return False
+
+    def first(self, *, prefer_fresh: bool) -> Ticket | None:
+        """Return the call that goes next.
+
+        Args:
+            prefer_fresh: Take one that was never refused, if there is any of its priority.
+        """
+        retried, fresh, bulk_retried, bulk = self._lanes
+        if bulk or bulk_retried:
+            waits = bool(retried or fresh)
+            if not waits or self._streak >= _BULK_SHARE - 1:
+                retried, fresh = bulk_retried, bulk
+        lane = fresh if fresh and (prefer_fresh or not retried) else retried
+        return next(iter(lane.values()), None)
+
+    def remove(self, ticket: Ticket) -> None:
+        """Take out the call that goes now."""
+        retried, fresh, bulk_retried, bulk = self._lanes
+        if ticket.future in fresh or ticket.future in retried:
+            self._streak = self._streak + 1 if bulk or bulk_retried else 0
+        else:
+            self._streak = 0
+        self.discard(ticket.future)
+
+    def expired(self, until: float) -> Iterator[Ticket]:
+        """Take out all calls whose deadline is not after a time."""
+        late = [one for one in self if one.deadline <= until]
+        for ticket in late:
+            self.discard(ticket.future)
+        self.next_deadline = min((one.deadline for one in self), default=math.inf)
+        yield from late
+
+    def __iter__(self) -> Iterator[Ticket]:
+        for lane in self._lanes:
+            yield from lane.values()

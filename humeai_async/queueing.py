@@ -1,0 +1,287 @@
+"""One bucket of the limiter: its queue, its timer, and the permits it hands out.
+
+It joins the pacer (may a call go?) and the lanes (which one?) to an event loop, whose clock it
+reads. The limiter makes one for each quota; callers see only the permits and the events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from attrs import frozen
+
+from humeai_async.errors import ConfigurationError, RateLimitWaitError
+from humeai_async.lanes import Lanes, Priority, Ticket
+from humeai_async.learning import TOO_MANY_REQUESTS, Pacer
+from humeai_async.ratelimits import parse_retry_after, read_quotas
+
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+_DEADLINE_GRAIN: Final = 0.01
+"""Seconds between two looks for waiters that gave up."""
+_NEWS: Final = 0.2
+"""A rate that changed by less is not worth an event."""
+
+_logger = logging.getLogger("humeai_async.limiter")
+
+
+@frozen
+class Waited:
+    """A call got its turn after it had to wait."""
+
+    bucket: str
+    seconds: float
+
+
+@frozen
+class Paused:
+    """The quota is used up: nobody goes for so long."""
+
+    bucket: str
+    seconds: float
+
+
+@frozen
+class RateChanged:
+    """The rate was measured, and is another than before."""
+
+    bucket: str
+    before: float | None
+    rate: float
+
+
+LimiterEvent: TypeAlias = Waited | Paused | RateChanged
+
+
+class Permit:
+    """Leave for one call to go; `done` must be told how it went.
+
+    A permit that is dropped counts as a call without an answer.
+    """
+
+    __slots__ = ("_bucket", "_cost", "_era", "_sent")
+
+    def __init__(self, bucket: Bucket, cost: float, era: int, sent: float) -> None:
+        self._bucket: Bucket | None = bucket
+        self._cost = cost
+        self._era = era
+        self._sent = sent
+
+    def done(
+        self,
+        status: int | None,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        retry_after: float | None = None,
+    ) -> None:
+        """Tell how the call went. Only the first time counts; never raises.
+
+        Args:
+            status: Status of the answer, or `None` if none came.
+            headers: Headers of the answer; names in lower case, or a mapping that ignores
+                case.
+            retry_after: Seconds the service asks to wait; read from the headers if left out.
+        """
+        bucket, self._bucket = self._bucket, None
+        if bucket is None:
+            return
+        try:
+            bucket.answered(self._era, self._sent, self._cost, status, headers, retry_after)
+        except Exception:
+            # Pacing is a service to the call, and must not spoil its answer.
+            _logger.exception("%s: an answer could not be counted", bucket.name)
+
+    def __del__(self) -> None:
+        if self._bucket is not None:
+            self.done(None)
+
+    def give_back(self) -> None:
+        """Hand the permit back unused: its token is for the next in line."""
+        bucket, self._bucket = self._bucket, None
+        if bucket is not None:
+            bucket.take_back(self._cost)
+
+
+class Bucket:
+    """One quota: its pacer, its queue, and the one timer that serves it."""
+
+    __slots__ = (
+        "_looked", "_on_event", "_rate", "_timer", "_timer_at", "lanes", "loop", "name",
+        "pacer",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        name: str,
+        pacer: Pacer,
+        loop: asyncio.AbstractEventLoop,
+        on_event: Callable[[LimiterEvent], object] | None,
+    ) -> None:
+        self.name = name
+        self.pacer = pacer
+        self.lanes = Lanes()
+        self.loop = loop
+        self._on_event = on_event
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = math.inf
+        self._rate = pacer.rate
+        self._looked = -math.inf
+
+    def now(self) -> float:
+        return self.loop.time()
+
+    def grant(self, now: float, cost: float) -> Permit:
+        return Permit(self, cost, self.pacer.take(now, cost), now)
+
+    def queue(
+        self,
+        now: float,
+        cost: float,
+        until: float,
+        priority: Priority,
+        head: bool,
+        most: float,
+    ) -> asyncio.Future[Permit]:
+        """Line up, or tell at once that it is of no use."""
+        wait = self.pacer.expect(now, self.lanes.cost_ahead(priority, head=head) + cost)
+        if len(self.lanes) >= most:
+            raise RateLimitWaitError(f"{len(self.lanes)} calls are waiting already", seconds=wait)
+        if until <= now or now + wait > until:
+            wait = max(wait, self.pacer.ready_in(now, cost))
+            raise RateLimitWaitError(
+                f"the limiter would make this call wait {wait:.3g} s, longer than allowed",
+                seconds=wait,
+            )
+        future: asyncio.Future[Permit] = self.loop.create_future()
+        self.lanes.add(Ticket(future, cost, until), priority, head=head)
+        self.pump(now)
+        return future
+
+    def leave(self, future: asyncio.Future[Permit]) -> None:
+        """Clean up after a waiter that was cancelled or got an error."""
+        if future.done() and not future.cancelled() and future.exception() is None:
+            future.result().give_back()
+        elif self.lanes.discard(future):
+            self.pump(self.now())
+
+    def take_back(self, cost: float) -> None:
+        self.pacer.give_back(cost)
+        self.pump(self.now())
+
+    def answered(
+        self,
+        era: int,
+        sent: float,
+        cost: float,
+        status: int | None,
+        headers: Mapping[str, str],
+        retry_after: float | None,
+    ) -> None:
+        now = self.now()
+        pacer = self.pacer
+        was_closed, before = pacer.closed, pacer.paused_for(now)
+        quotas = read_quotas(headers, now_epoch=time.time()) if headers else ()
+        if retry_after is None and headers and status == TOO_MANY_REQUESTS:
+            retry_after = parse_retry_after(headers, now_epoch=time.time())
+        pacer.answered(now, era, sent, cost, status, retry_after, quotas)
+        if pacer.closed:
+            pause = pacer.paused_for(now)
+            if pause > before:
+                self._turn_away(now + pause, now)
+                if not was_closed:
+                    _logger.info("%s: the quota is used up, paused %.3g s", self.name, pause)
+                    self._tell(Paused(self.name, pause))
+        elif was_closed:
+            self._tell_rate()
+        if self.lanes:
+            self.pump(now)
+
+    def pump(self, now: float) -> None:
+        """Let go whoever may, and set the timer for the next."""
+        lanes, pacer = self.lanes, self.pacer
+        if self.loop.is_closed():
+            return
+        if lanes.next_deadline <= now:
+            self._turn_away(now, now)
+        while True:
+            ticket = lanes.first(prefer_fresh=pacer.wants_fresh)
+            if ticket is None:
+                return
+            if ticket.future.done():
+                # Cancelled, and its task had no turn yet.
+                lanes.remove(ticket)
+                continue
+            wait = pacer.ready_in(now, ticket.cost)
+            if wait > 0.0:
+                self._wake_at(min(now + wait, max(lanes.next_deadline, now + _DEADLINE_GRAIN)))
+                return
+            lanes.remove(ticket)
+            ticket.future.set_result(self.grant(now, ticket.cost))
+
+    def move(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Go on on another event loop.
+
+        Raises:
+            ConfigurationError: The old one is still at work.
+        """
+        if not self.loop.is_closed() and (self.loop.is_running() or self.lanes):
+            raise ConfigurationError(
+                "this limiter is in use on another event loop; give each loop its own"
+            )
+        # Whoever waited on a closed loop will never run again.
+        self.lanes = Lanes()
+        self._timer, self._timer_at = None, math.inf
+        self.pacer.shift(loop.time() - self.loop.time())
+        self.loop = loop
+
+    def tell_wait(self, since: float) -> None:
+        if self._on_event is not None or _logger.isEnabledFor(logging.DEBUG):
+            seconds = self.now() - since
+            _logger.debug("%s: waited %.3f s", self.name, seconds)
+            self._tell(Waited(self.name, seconds))
+
+    def _wake_at(self, when: float) -> None:
+        if self._timer is not None:
+            if self._timer_at <= when:
+                return
+            self._timer.cancel()
+        self._timer_at = when
+        self._timer = self.loop.call_at(when, self._wake)
+
+    def _wake(self) -> None:
+        self._timer, self._timer_at = None, math.inf
+        self.pump(self.now())
+
+    def _turn_away(self, until: float, now: float) -> None:
+        """Tell those whose deadline comes before the quota opens."""
+        if self.lanes.next_deadline > until:
+            return
+        for ticket in self.lanes.expired(until):
+            if not ticket.future.done():
+                wait = max(0.0, until - now)
+                ticket.future.set_exception(
+                    RateLimitWaitError(
+                        f"the call's time is up before its turn, in {wait:.3g} s or later",
+                        seconds=wait,
+                    )
+                )
+
+    def _tell_rate(self) -> None:
+        rate, before = self.pacer.rate, self._rate
+        if rate is None or (before is not None and abs(rate - before) < _NEWS * before):
+            return
+        self._rate = rate
+        _logger.info("%s: measured %.4g calls a second", self.name, rate)
+        self._tell(RateChanged(self.name, before, rate))
+
+    def _tell(self, event: LimiterEvent) -> None:
+        if self._on_event is None:
+            return
+        try:
+            self._on_event(event)
+        except Exception:
+            _logger.exception("on_event failed")
