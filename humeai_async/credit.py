@@ -14,7 +14,8 @@ from humeai_async.ratelimits import Quota
 
 _EPOCH: Final = 2.0
 """Seconds over which the least credit is remembered, twice."""
-_LOW: Final = 0.1
+_LOW: Final = 0.03
+"""Share of the limit; with less left, the rate is as high as it can be."""
 
 
 class Credit:
@@ -35,7 +36,7 @@ class Credit:
 
     @property
     def is_low(self) -> bool:
-        """Whether less than a tenth was left at some time lately."""
+        """Whether less than three hundredths were left at some time lately."""
         return min(self._low, self._low_before) < _LOW * self._limit < math.inf
 
     def covers(self, cost: float) -> bool:

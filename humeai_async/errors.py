@@ -15,6 +15,7 @@ system are turned into one of these before a caller sees them.
     ├── JobTimeoutError               a wait for a batch job ended before the job did
     ├── RateLimitWaitError            pacing would take longer than the caller allows
     ├── SaveError                     a file could not be written, or what came is no such file
+    ├── MissingPackageError           a package that only some uses need is not installed
     ├── ChatClosedError               a chat ended with an error code, or is over already
     ├── LedgerError                   the ledger of a bulk run cannot be used
     ├── GatewayUnsupportedError       LowCodeAPI cannot carry this call; nothing was sent

@@ -58,7 +58,8 @@ class Evidence:
     """Everything seen of one quota."""
 
     __slots__ = (
-        "_anchors", "_log", "_quick", "_started", "accepted", "confirmed", "rate", "sure",
+        "_anchors", "_log", "_quick", "_started", "accepted", "confirmed",
+        "exact", "rate", "sure",
         "window",
     )  # fmt: skip
 
@@ -73,6 +74,8 @@ class Evidence:
         """Whether the window is known and not guessed."""
         self.sure = True
         """Whether the rate was measured well."""
+        self.exact = False
+        """Whether the service itself named the rate, and measures do not speak against it."""
         self._started = now
         self._quick = 0
         self._anchors: deque[tuple[Contact, float]] = deque(maxlen=16)
@@ -110,6 +113,7 @@ class Evidence:
         self.sure = False
         if declared is not None and 0.5 < measured * declared[1] / declared[0] < 2.0:  # noqa: PLR2004 - a policy in the same range is the one at work
             self.rate = declared[0] / declared[1]
+            self.exact = True
             self._settle(declared[1], known=True)
         elif self._is_quick(contact, elapsed):
             # A token bucket: it started full, so the measure is far too high.
@@ -125,11 +129,12 @@ class Evidence:
 
     def next(self, contact: Contact) -> None:
         """Learn from a later contact."""
+        self.exact = False
         self.sure = True
         self._doubt_window(contact)
         if self._measure_window(contact):
             pass
-        elif contact.coarse:
+        elif contact.coarse and not self.confirmed:
             window = self.window or 2.0
             self.rate = self._log.between(contact.closed - window, contact.closed + 1) / window
             self.sure = False
@@ -166,28 +171,42 @@ class Evidence:
             self._quick = 0
 
     def _measure_window(self, contact: Contact) -> bool:
-        """Read the window's length from two contacts in neighbouring windows."""
+        """Read the window's length from two openings, which lie whole windows apart."""
         if self.window is None or self.confirmed or contact.coarse or not self._anchors:
             return False
         last, accepted = self._anchors[-1]
         span = contact.opened - last.opened
         doubt = contact.doubt + last.doubt
         count = self.accepted - accepted
-        ratio = span / self.window
+        # No token bucket stays closed for long.
         long_closed = contact.latest - contact.closed > 0.04 * span
-        if not (0.5 < ratio < 1.45 and doubt < 0.15 * span and long_closed and count):  # noqa: PLR2004
+        if not (doubt < 0.15 * span and long_closed and count):
             return False
-        near = [one for one in CUSTOMARY if abs(one - span) <= doubt + 2 * _TIMING]
-        if not near and ratio > 1.1:  # noqa: PLR2004 - might be two windows
-            return False
-        span = near[0] if near else span
-        self.rate = count / span
-        self._settle(span, known=bool(near))
-        return True
+        for windows in (1, 2, 3):
+            length = span / windows
+            # The first window was measured with the rest of one before it: it is too long.
+            if not 0.5 < length / self.window < 1.45:  # noqa: PLR2004
+                continue
+            near = [one for one in CUSTOMARY if abs(one - length) <= doubt / windows + 2 * _TIMING]
+            if near:
+                self._settle(near[0], known=True)
+                used = self._log.between(contact.opened - near[0], contact.opened)
+                self.rate = (used or count / windows) / near[0]
+                return True
+            if windows == 1 and length / self.window < 1.1:  # noqa: PLR2004
+                self._settle(span, known=False)
+                self.rate = count / span
+                return True
+        return False
 
     def _count_window(self, contact: Contact, window: float) -> None:
         """Count what the last full window let through."""
-        rate = self._log.between(contact.opened - window, contact.opened) / window
+        log = self._log
+        rate = log.between(contact.opened - window, contact.opened) / window
+        most = log.between(contact.earliest - window, contact.latest) / window
+        least = log.between(contact.latest - window, contact.latest) / window
+        if self.confirmed and least <= self.rate <= most:
+            rate = self.rate
         if not self.confirmed:
             # The window may be shorter than thought: lean up, which brings the next contact
             # into the next window, and that tells the length.

@@ -28,6 +28,8 @@ _DOUBLING: Final = 0.25
 """Seconds in which the rate doubles while nothing has been refused."""
 _MARGIN: Final = 0.985
 """Share of a measured rate that is used until the next look upward."""
+_EXACT_MARGIN: Final = 0.995
+"""The same where the service names its rate, and how much of it is left."""
 _DECLARED_MARGIN: Final = 0.99
 """Share of a declared rate that is used: clocks and networks jitter by that much."""
 _SLACK: Final = 0.05
@@ -46,6 +48,7 @@ _FASTEST: Final = 1e6
 """Calls a second; no pacing is needed beyond."""
 _TRICKLE: Final = 0.25
 """Seconds after which one more call is risked however full the window looks."""
+_SHORT_RESET: Final = 2.0
 _STEP: Final = 0.1
 """Seconds of growth that one answer may bring at most: idle time is no evidence."""
 
@@ -209,7 +212,7 @@ class Pacer:
         reset = self._credit.read(quotas, self.in_flight, now) if quotas else None
         if status == TOO_MANY_REQUESTS:
             self.refused += 1
-            hint = reset if retry_after is None else retry_after
+            hint = self._binding(retry_after, reset)
             if current or not self.closed:
                 self._refuse(now, sent, hint, current=current)
             elif hint is not None:
@@ -219,7 +222,7 @@ class Pacer:
         else:
             self._accept(now, sent, cost, current=current)
             if reset is not None and self._credit.used_up and not self.closed:
-                self._refuse(now, sent, reset, current=True)
+                self._refuse(now, sent, self._binding(None, reset), current=True)
 
     def shift(self, seconds: float) -> None:
         """Move to a clock that shows this many seconds more; answers on the way are lost."""
@@ -273,15 +276,22 @@ class Pacer:
         if hint is not None:
             self._heed(now, hint)
 
+    def _binding(self, retry_after: float | None, reset: float | None) -> float | None:
+        """Return the seconds for which nobody may go.
+
+        Whole seconds cannot say less than one, nor the date of a reset less than two. Once
+        the quota is measured, a refusal comes from a look upward by one or two calls; such a
+        hint is then no more than a bound, and single calls try, further and further apart.
+        """
+        measured = not self._ramping and self.ceiling == math.inf
+        if retry_after is not None:
+            return None if measured and retry_after == 1.0 else retry_after
+        return None if measured and reset is not None and reset <= _SHORT_RESET else reset
+
     def _heed(self, now: float, hint: float) -> None:
         """Wait as long as the service says, everybody."""
-        if hint == 1.0 and not self._ramping and self.ceiling == math.inf:
-            # Whole seconds cannot say less than one. Once the quota is measured, a refusal
-            # comes from a look upward by one or two calls, and is treated as if it were
-            # silent: with single calls, further and further apart.
-            return
         self._hinted = True
-        self._coarse = hint >= 1.0 and hint.is_integer()
+        self._coarse = hint >= 1.0
         pause = min(hint, LONGEST_PAUSE)
         self._until = max(self._until, now + pause)
         earliest = now + pause - self._coarse - min(self.round_trip, 1.0) / 2
@@ -308,12 +318,16 @@ class Pacer:
         self._grown_at = now
         self._pressed = False
         if self.ceiling == math.inf and not self._ramping:
-            rate = self._evidence.rate * _MARGIN
+            rate = self._evidence.rate * self._margin
             # What the quota would have allowed since it opened is made up for.
             debt = min(rate * (sent - earliest), rate)
             size = max(1.0, _SLACK * rate, debt, rate / 2 if self._count else 0.0)
             self._bucket.reset(now, rate, size, debt)
             self._peak.reset(now, _CATCH_UP * rate, max(1.0, 0.02 * rate), 1.0)
+
+    @property
+    def _margin(self) -> float:
+        return _EXACT_MARGIN if self._evidence.exact else _MARGIN
 
     def _learn(self, contact: Contact, now: float) -> None:
         if self._ramping:
@@ -325,6 +339,8 @@ class Pacer:
         window = self._evidence.window
         if window is None or self.ceiling != math.inf:
             self._count = None
+        elif contact.coarse and not self._evidence.confirmed:
+            pass  # a guess would hold back more than it helps
         elif self._count is None or self._count.window != window:
             self._count = self._evidence.recent(window, now)
 
@@ -352,7 +368,7 @@ class Pacer:
         self._pressed = False
         self._growth += min(passed, _STEP)
         beyond = self._growth - (_LOOK_AFTER if self._evidence.sure else _LOOK_SOON)
-        share = _MARGIN
+        share = self._margin
         if beyond > 0:
             share += 0.01 * math.expm1(2 * min(beyond, 10.0))
         rate = min(self._evidence.rate * share, self.ceiling, _FASTEST)

@@ -110,7 +110,7 @@ class Bucket:
     """One quota: its pacer, its queue, and the one timer that serves it."""
 
     __slots__ = (
-        "_looked", "_on_event", "_rate", "_timer", "_timer_at", "lanes", "loop", "name",
+        "_on_event", "_rate", "_timer", "_timer_at", "lanes", "loop", "name",
         "pacer",
     )  # fmt: skip
 
@@ -129,12 +129,13 @@ class Bucket:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
         self._rate = pacer.rate
-        self._looked = -math.inf
 
     def now(self) -> float:
+        """Return the time of its event loop."""
         return self.loop.time()
 
     def grant(self, now: float, cost: float) -> Permit:
+        """Let a call go."""
         return Permit(self, cost, self.pacer.take(now, cost), now)
 
     def queue(
@@ -169,6 +170,7 @@ class Bucket:
             self.pump(self.now())
 
     def take_back(self, cost: float) -> None:
+        """Take back a permit that was never used."""
         self.pacer.give_back(cost)
         self.pump(self.now())
 
@@ -181,6 +183,7 @@ class Bucket:
         headers: Mapping[str, str],
         retry_after: float | None,
     ) -> None:
+        """Count an answer, and let go whoever may now."""
         now = self.now()
         pacer = self.pacer
         was_closed, before = pacer.closed, pacer.paused_for(now)
@@ -239,6 +242,7 @@ class Bucket:
         self.loop = loop
 
     def tell_wait(self, since: float) -> None:
+        """Log that a call had to wait since then, and tell the hook."""
         if self._on_event is not None or _logger.isEnabledFor(logging.DEBUG):
             seconds = self.now() - since
             _logger.debug("%s: waited %.3f s", self.name, seconds)

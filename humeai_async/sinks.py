@@ -26,11 +26,10 @@ from humeai_async import codec, disk, tables
 from humeai_async.bulk import BulkSource, Outcome
 from humeai_async.errors import DecodeError, InvalidArgumentError, SaveError
 from humeai_async.parquet import ParquetParts, parts_folder
+from humeai_async.predicting import SourceOutcome
 from humeai_async.rows import COLUMNS, Row, flat
-from humeai_async.types.predictions import Predictions, SourcePredictions
+from humeai_async.types.predictions import Predictions
 
-SourceOutcome: TypeAlias = Outcome[BulkSource, SourcePredictions]
-"""What came of a source."""
 JobOutcome: TypeAlias = Outcome[str, Predictions]
 """What came of a job."""
 AnyOutcome: TypeAlias = SourceOutcome | JobOutcome

@@ -1,4 +1,4 @@
-"""Bytes out, bytes in: with the sockets beside it, the only user of aiohttp's client.
+"""Bytes out, bytes in: with payloads and sockets beside it, the only user of aiohttp's client.
 
 `AiohttpTransport` owns the pool (or borrows one), sends one request at a time as it is told,
 and turns everything that can go wrong below HTTP into `APIConnectionError` or
@@ -14,9 +14,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import io
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from socket import gaierror
 from ssl import SSLError
 from typing import Any, Protocol
@@ -31,14 +30,13 @@ from humeai_async.errors import (
     HumeError,
     InvalidArgumentError,
 )
+from humeai_async.payloads import SpoiledError, payload
 from humeai_async.settings import Pool, Timeout
 from humeai_async.sockets import AiohttpSocket, Socket, open_socket, read_refusal
-from humeai_async.wire import Part, Request, Response
+from humeai_async.wire import Request, Response
 
 __all__ = ["AiohttpTransport", "ClientSession", "Download", "Transport"]
 
-_LARGE_BODY = 1 << 20
-"""Bodies above this are written by aiohttp in pieces, so that one never holds the loop."""
 _CHUNK = 1 << 18
 """Bytes of a download that are handed on at once."""
 
@@ -83,18 +81,6 @@ class _DroppedConnectionError(Exception):
     """The connection broke while an answer was awaited."""
 
 
-class _SpoiledError(Exception):
-    """Content gave out while it was sent.
-
-    It goes through aiohttp in place of the content's own error, so that that one keeps a short
-    traceback, without aiohttp's frames and the URLs in them.
-    """
-
-    def __init__(self, reason: Exception) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 _UNCONNECTED = (
     aiohttp.ClientConnectorError,
     aiohttp.ConnectionTimeoutError,
@@ -135,7 +121,7 @@ class AiohttpTransport:
         self._borrowed = session
         self._owned: dict[asyncio.AbstractEventLoop, ClientSession] = {}
         self._process = os.getpid()
-        self._timeouts: dict[Timeout, aiohttp.ClientTimeout] = {}
+        self._timeouts: dict[tuple[float | None, float | None], aiohttp.ClientTimeout] = {}
         self._sockets: set[AiohttpSocket] = set()
         self._closings: set[asyncio.Task[None]] = set()
         self._is_closed = False
@@ -234,13 +220,13 @@ class AiohttpTransport:
                     loop.call_soon_threadsafe(self._close_on, loop, session)
 
     async def _start(self, request: Request, timeout: Timeout) -> aiohttp.ClientResponse:
-        spoiled: list[_SpoiledError] = []
+        spoiled: list[SpoiledError] = []
         try:
             return await self._session().request(
                 request.method,
                 request.url,
                 headers=request.headers,
-                data=_payload(request.body, spoiled),
+                data=payload(request.body, spoiled),
                 timeout=self._client_timeout(timeout),
                 allow_redirects=False,
                 middlewares=(_never_repeat,),
@@ -317,9 +303,10 @@ class AiohttpTransport:
 
     def _client_timeout(self, timeout: Timeout) -> aiohttp.ClientTimeout:
         """Translate a timeout: neither limit covers the wait for a free connection."""
-        found = self._timeouts.get(timeout)
+        key = timeout.connect, timeout.read
+        found = self._timeouts.get(key)
         if found is None:
-            found = self._timeouts[timeout] = aiohttp.ClientTimeout(
+            found = self._timeouts[key] = aiohttp.ClientTimeout(
                 total=None, connect=None, sock_connect=timeout.connect, sock_read=timeout.read
             )
         return found
@@ -332,7 +319,7 @@ class AiohttpTransport:
         about: dict[str, Any] = {"method": request.method, "endpoint": request.label}
         if isinstance(problem, HumeError):
             return problem
-        if isinstance(problem, _SpoiledError):
+        if isinstance(problem, SpoiledError):
             return problem.reason
         if self._is_closed:
             return _closed(outcome_unknown=True, **about)
@@ -418,52 +405,3 @@ def _closed(**about: Any) -> ClientClosedError:
 _parents: list[ClientSession] = []
 """Sessions of a process that this one was forked from. They are kept: closed or collected here,
 they would take the parent's sockets out of the parent's own event loop."""
-
-
-class _SizedPayload(aiohttp.AsyncIterablePayload):
-    """An async iterator of known length, which saves the body from going out in chunks."""
-
-    def __init__(self, part: Part, chunks: AsyncIterable[bytes]) -> None:
-        super().__init__(chunks, content_type=part.content_type)
-        self._size = part.size
-
-
-async def _watched(
-    chunks: AsyncIterable[bytes], spoiled: list[_SpoiledError]
-) -> AsyncGenerator[bytes]:
-    """Pass content on and note its error, which aiohttp would make one of the connection."""
-    try:
-        async for chunk in chunks:
-            yield chunk
-    except Exception as problem:  # noqa: BLE001 - it is passed on as it is
-        spoiled.append(_SpoiledError(problem))
-        raise spoiled[0] from None
-    finally:
-        if isinstance(chunks, AsyncGenerator):
-            await chunks.aclose()
-
-
-def _payload(
-    body: bytes | tuple[Part, ...] | None, spoiled: list[_SpoiledError]
-) -> bytes | io.BytesIO | aiohttp.FormData | None:
-    """Return what aiohttp writes piece by piece."""
-    if body is None:
-        return None
-    if isinstance(body, bytes):
-        return body if len(body) < _LARGE_BODY else io.BytesIO(body)
-    form = aiohttp.FormData(quote_fields=False)
-    for part in body:
-        form.add_field(
-            part.name,
-            _field(part, spoiled),
-            filename=part.filename,
-            content_type=part.content_type,
-        )
-    return form
-
-
-def _field(part: Part, spoiled: list[_SpoiledError]) -> str | io.BytesIO | _SizedPayload:
-    """Return what aiohttp takes as a part: text without a file name is a plain field."""
-    if not isinstance(part.content, bytes):
-        return _SizedPayload(part, _watched(part.content(), spoiled))
-    return part.content.decode() if part.filename is None else io.BytesIO(part.content)

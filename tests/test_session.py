@@ -507,6 +507,12 @@ async def test_a_delete_that_never_reached_the_gateway_is_repeated() -> None:
     assert scene.sent == 3
 
 
+async def test_a_delete_that_never_reached_the_gateway_to_the_end_leaves_nothing_open() -> None:
+    scene = Scene(*[APITimeoutError("no connection") for _ in range(4)], origin=gateway())
+    error = await scene.failure(DELETE)
+    assert (error.attempts, error.outcome_unknown) == (4, False)
+
+
 async def test_a_delete_that_meets_its_deadline_behind_the_gateway_is_left_open() -> None:
     scene = Scene(slow(1e9), origin=gateway(), timeout=Timeout(total=5.0))
     assert (await scene.failure(DELETE)).outcome_unknown

@@ -22,8 +22,9 @@ from humeai_async.errors import (
     MissingPackageError,
     SaveError,
 )
+from humeai_async.predicting import SourceOutcome
 from humeai_async.rows import COLUMNS, Row, rows
-from humeai_async.sinks import FORMATS, Csv, JobOutcome, Sinks, SourceOutcome, name_of
+from humeai_async.sinks import FORMATS, Csv, JobOutcome, Sinks, name_of
 from humeai_async.types.predictions import Predictions
 
 ALL = tuple(FORMATS)
