@@ -14,6 +14,7 @@ from humeai_async.ratelimits import Quota
 
 _EPOCH: Final = 2.0
 """Seconds over which the least credit is remembered, twice."""
+_AMPLE: Final = 0.25
 _LOW: Final = 0.03
 """Share of the limit; with less left, the rate is as high as it can be."""
 
@@ -21,14 +22,15 @@ _LOW: Final = 0.03
 class Credit:
     """What the headers of the last answer leave to spend."""
 
-    __slots__ = ("_epoch", "_left", "_limit", "_low", "_low_before", "policy", "used_up")
+    __slots__ = ("_epoch", "_had_some", "_left", "_limit", "_low", "_low_before", "policy", "used_up")
 
     def __init__(self, now: float) -> None:
         """Begin without headers, which is credit without end."""
         self.policy: tuple[float, float] | None = None
         """Calls and seconds of the strictest window that the service names."""
         self.used_up = False
-        """Whether the last answer left nothing."""
+        """Whether the last answer was the first to leave nothing after some that did."""
+        self._had_some = True
         self._left = math.inf
         self._limit = math.inf
         self._low = self._low_before = math.inf
@@ -38,6 +40,11 @@ class Credit:
     def is_low(self) -> bool:
         """Whether less than three hundredths were left at some time lately."""
         return min(self._low, self._low_before) < _LOW * self._limit < math.inf
+
+    @property
+    def is_ample(self) -> bool:
+        """Whether the headers say that more than a quarter is left."""
+        return _AMPLE * self._limit < self._left < math.inf
 
     def covers(self, cost: float) -> bool:
         """Whether a call of this cost would surely be let in."""
@@ -61,7 +68,9 @@ class Credit:
             return None
         tightest = min(known, key=lambda quota: quota.remaining or 0.0)
         remaining = tightest.remaining or 0.0
-        self.used_up = remaining < 1.0
+        self.used_up = remaining < 1.0 and self._had_some
+        # A bucket that runs on empty says so in every answer, which is no news.
+        self._had_some = remaining >= 2.0 or (self._had_some and remaining >= 1.0)  # noqa: PLR2004
         self._left = remaining - in_flight
         self._limit = tightest.limit or math.inf
         if now - self._epoch > _EPOCH:

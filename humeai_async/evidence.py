@@ -22,6 +22,7 @@ LONGEST_WINDOW: Final = 60.0
 _FINENESS: Final = 1024
 _TIMING: Final = 0.01
 """Seconds; no time of ours is known better."""
+_STALE: Final = 3.0
 _UNSURE: Final = 1.1
 """A first estimate leans up: too high is told at once by a refusal, too low by nothing."""
 
@@ -59,7 +60,7 @@ class Evidence:
 
     __slots__ = (
         "_anchors", "_log", "_quick", "_started", "accepted", "confirmed",
-        "exact", "rate", "sure",
+        "exact", "rate", "rough", "sure",
         "window",
     )  # fmt: skip
 
@@ -74,6 +75,8 @@ class Evidence:
         """Whether the window is known and not guessed."""
         self.sure = True
         """Whether the rate was measured well."""
+        self.rough = False
+        """Whether the rate is no more than a lower bound."""
         self.exact = False
         """Whether the service itself named the rate, and measures do not speak against it."""
         self._started = now
@@ -118,8 +121,7 @@ class Evidence:
         elif self._is_quick(contact, elapsed):
             # A token bucket: it started full, so the measure is far too high.
             self.rate = measured / 2
-            self.sure = True
-            return
+            self.rough = True
         else:
             window, known = _window(contact.earliest - start, contact.latest - start)
             self.rate = self.accepted / window * (1.0 if known else _UNSURE)
@@ -131,6 +133,7 @@ class Evidence:
         """Learn from a later contact."""
         self.exact = False
         self.sure = True
+        self.rough = False
         self._doubt_window(contact)
         if self._measure_window(contact):
             pass
@@ -142,7 +145,14 @@ class Evidence:
             self._count_window(contact, self.window)
         else:
             rate = self._between_contacts(contact)
-            self.rate = self.rate * 0.97 if rate is None else rate
+            if rate is None:
+                rate = self.rate * 0.97
+            elif contact.closed - self._anchors[-1][0].latest > _STALE:
+                # A bucket that was full in between refilled less than it might have. Rather
+                # too high: then the next contact comes soon, and is exact.
+                recent = self._log.between(contact.closed - 2.0, contact.latest) / 2.0
+                rate = max(rate, 0.8 * recent)
+            self.rate = rate
         self._anchors.append((contact, self.accepted))
 
     def _settle(self, window: float, *, known: bool) -> None:
@@ -163,12 +173,13 @@ class Evidence:
         """Give a window up that keeps opening at once: it is a token bucket."""
         if self.window is None or not self._anchors or contact.hinted or contact.missed:
             self._quick = 0
-        elif contact.opened - self._anchors[-1][0].latest < 0.5 * self.window:
+            return
+        if contact.opened - self._anchors[-1][0].latest < 0.5 * self.window:
             self._quick += 1
-            if self._quick >= 3:  # noqa: PLR2004 - chance makes two in a row
-                self.window = None
         else:
             self._quick = 0
+        if self._quick >= 3:  # noqa: PLR2004 - chance makes two in a row
+            self.window = None
 
     def _measure_window(self, contact: Contact) -> bool:
         """Read the window's length from two openings, which lie whole windows apart."""
@@ -205,8 +216,9 @@ class Evidence:
         rate = log.between(contact.opened - window, contact.opened) / window
         most = log.between(contact.earliest - window, contact.latest) / window
         least = log.between(contact.latest - window, contact.latest) / window
-        if self.confirmed and least <= self.rate <= most:
-            rate = self.rate
+        if self.confirmed and (contact.coarse or least <= self.rate <= most):
+            # A vague measure speaks against the rate no more than it must.
+            rate = min(max(self.rate, least), most)
         if not self.confirmed:
             # The window may be shorter than thought: lean up, which brings the next contact
             # into the next window, and that tells the length.

@@ -44,7 +44,7 @@ Lane: TypeAlias = OrderedDict[asyncio.Future[Any], Ticket]
 class Lanes:
     """First come, first served, within two priorities; a retried call before fresh ones."""
 
-    __slots__ = ("_costs", "_lanes", "_streak", "next_deadline")
+    __slots__ = ("_costs", "_lanes", "_next", "_streak", "next_deadline")
 
     def __init__(self) -> None:
         # Retried and fresh calls of each priority. Ordered dicts, for a cancelled waiter must
@@ -53,7 +53,7 @@ class Lanes:
             OrderedDict(), OrderedDict(), OrderedDict(), OrderedDict(),
         )  # fmt: skip
         self._costs = [0.0, 0.0, 0.0, 0.0]
-        self._streak = 0
+        self._streak = self._next = 0
         self.next_deadline = math.inf
         """No waiting call gives up before this time."""
 
@@ -79,10 +79,8 @@ class Lanes:
     def discard(self, future: asyncio.Future[Any]) -> bool:
         """Take a call out, wherever it stands; say whether it was there."""
         for number, lane in enumerate(self._lanes):
-            ticket = lane.pop(future, None)
-            if ticket is not None:
-                # An empty lane starts its sum anew, so that float errors cannot pile up.
-                self._costs[number] = self._costs[number] - ticket.cost if lane else 0.0
+            if future in lane:
+                self._take(number, future)
                 return True
         return False
 
@@ -93,21 +91,29 @@ class Lanes:
             prefer_fresh: Take one that was never refused, if there is any of its priority.
         """
         retried, fresh, bulk_retried, bulk = self._lanes
-        if bulk or bulk_retried:
-            waits = bool(retried or fresh)
-            if not waits or self._streak >= _BULK_SHARE - 1:
-                retried, fresh = bulk_retried, bulk
-        lane = fresh if fresh and (prefer_fresh or not retried) else retried
-        return next(iter(lane.values()), None)
+        number = 0
+        if (bulk or bulk_retried) and (
+            self._streak >= _BULK_SHARE - 1 or not (retried or fresh)
+        ):
+            number, retried, fresh = 2, bulk_retried, bulk
+        if fresh and (prefer_fresh or not retried):
+            number += 1
+        self._next = number
+        lane = self._lanes[number]
+        return lane[next(iter(lane))] if lane else None
 
-    def remove(self, ticket: Ticket) -> None:
-        """Take out the call that goes now."""
-        retried, fresh, bulk_retried, bulk = self._lanes
-        if ticket.future in fresh or ticket.future in retried:
-            self._streak = self._streak + 1 if bulk or bulk_retried else 0
-        else:
-            self._streak = 0
-        self.discard(ticket.future)
+    def remove_first(self, ticket: Ticket) -> None:
+        """Take out the call that `first` named: it goes now."""
+        _, _, bulk_retried, bulk = self._lanes
+        number = self._next
+        self._streak = self._streak + 1 if number < 2 and (bulk or bulk_retried) else 0  # noqa: PLR2004 - the bulk lanes
+        self._take(number, ticket.future)
+
+    def _take(self, number: int, future: asyncio.Future[Any]) -> None:
+        lane = self._lanes[number]
+        cost = lane.pop(future).cost
+        # An empty lane starts its sum anew, so that float errors cannot pile up.
+        self._costs[number] = self._costs[number] - cost if lane else 0.0
 
     def expired(self, until: float) -> Iterator[Ticket]:
         """Take out all calls whose deadline is not after a time."""

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+from humeai_async.concurrency import Concurrency
 from humeai_async.credit import Credit
 from humeai_async.evidence import Contact, Evidence
 from humeai_async.pacing import TokenBucket, WindowCount
@@ -48,7 +49,11 @@ _FASTEST: Final = 1e6
 """Calls a second; no pacing is needed beyond."""
 _TRICKLE: Final = 0.25
 """Seconds after which one more call is risked however full the window looks."""
+_TRICKLE_FULL: Final = 5.0
+"""The same where the service limits the calls in flight."""
 _SHORT_RESET: Final = 2.0
+_REGROWTH: Final = 0.5
+"""Seconds in which a rate doubles that is only known to be too low."""
 _STEP: Final = 0.1
 """Seconds of growth that one answer may bring at most: idle time is no evidence."""
 
@@ -57,8 +62,8 @@ class Pacer:
     """Paces the calls on one quota."""
 
     __slots__ = (
-        "_bucket", "_closed_at", "_coarse", "_count", "_credit", "_delay", "_earliest", "_era",
-        "_evidence", "_grown_at", "_growth", "_hinted", "_last_take", "_lesson", "_missed",
+        "_bucket", "_closed_at", "_coarse", "_concurrency", "_count", "_credit", "_delay", "_earliest", "_era",
+        "_evidence", "_grown_at", "_growth", "_hinted", "_last_take", "_lesson", "_level", "_missed",
         "_peak", "_pressed", "_probes", "_ramping", "_trusted", "_until", "_window", "accepted",
         "ceiling", "closed", "in_flight", "pauses", "refused", "round_trip",
     )  # fmt: skip
@@ -80,6 +85,8 @@ class Pacer:
         self._count: WindowCount | None = None
         self._evidence = Evidence(now, start)
         self._credit = Credit(now)
+        self._concurrency = Concurrency()
+        self._level = 0
         self._ramping = rate is None
         self._window: float = _START_WINDOW if rate is None else math.inf
         self.closed = False
@@ -115,6 +122,11 @@ class Pacer:
         """Whether a call that was never refused should go first: it can bear a refusal."""
         return not self._hinted and (self.closed or self._trusted < _TRUST)
 
+    @property
+    def most_in_flight(self) -> float:
+        """Calls the service allows in flight; infinite if no such limit was found."""
+        return self._concurrency.limit
+
     def tokens(self, now: float) -> float:
         """Return how many calls the bucket would let go at once; below 0 is debt."""
         return self._bucket.tokens(now)
@@ -142,6 +154,9 @@ class Pacer:
             if wait > 0.0:
                 self._pressed = True
                 return min(wait, _TRICKLE)
+        if self.in_flight >= self._concurrency.limit:
+            self._pressed = True
+            return max(0.0, self._last_take + _TRICKLE_FULL - now)
         if self.in_flight and (self.in_flight >= self._window or not self._credit.covers(cost)):
             self._pressed = True
             return max(0.0, self._last_take + _TRICKLE - now)
@@ -229,6 +244,7 @@ class Pacer:
         self._bucket.shift(seconds)
         self._peak.shift(seconds)
         self._evidence.shift(seconds)
+        self._concurrency.shift(seconds)
         if self._count is not None:
             self._count.shift(seconds)
         for name in ("_until", "_last_take", "_closed_at", "_earliest", "_grown_at"):
@@ -243,6 +259,8 @@ class Pacer:
                 self._open(now, sent)
         else:
             self._trusted += current
+            if self._concurrency.limit != math.inf:
+                self._concurrency.used(now, self.in_flight)
             if self._ramping:
                 self._double(now)
             else:
@@ -257,6 +275,7 @@ class Pacer:
         self.pauses += 1
         self._era += 1
         self._closed_at = self._earliest = sent
+        self._level = self.in_flight
         self._delay = _FIRST_PROBE
         self._until = now + self._delay
         self._hinted = self._coarse = self._lesson = False
@@ -317,7 +336,9 @@ class Pacer:
         self._growth = 0.0
         self._grown_at = now
         self._pressed = False
-        if self.ceiling == math.inf and not self._ramping:
+        if self._concurrency.limit != math.inf:
+            self._run_free(now)
+        elif self.ceiling == math.inf and not self._ramping:
             rate = self._evidence.rate * self._margin
             # What the quota would have allowed since it opened is made up for.
             debt = min(rate * (sent - earliest), rate)
@@ -329,7 +350,18 @@ class Pacer:
     def _margin(self) -> float:
         return _EXACT_MARGIN if self._evidence.exact else _MARGIN
 
+    def _run_free(self, now: float) -> None:
+        """Let the limit of calls in flight do the pacing."""
+        self._count = None
+        rate = min(max(self._bucket.rate, 1.0) * 2, self.ceiling, _FASTEST)
+        self._bucket.reset(now, rate, max(1.0, _SLACK * rate), 1.0)
+        self._peak.reset(now, math.inf, 1.0, 1.0)
+
     def _learn(self, contact: Contact, now: float) -> None:
+        if not self._ramping and self._concurrency.contact(
+            now, self._level, at_once=contact.missed == 0 and not contact.hinted
+        ):
+            return
         if self._ramping:
             self._evidence.first(contact, self._credit.policy)
             self._ramping = False
@@ -363,13 +395,21 @@ class Pacer:
         if passed < _FIRST_PROBE:
             return
         self._grown_at = now
+        if self._concurrency.limit != math.inf:
+            if self._pressed:
+                rate = self._bucket.rate * 2 ** (min(passed, _STEP) / _DOUBLING)
+                rate = min(rate, self.ceiling, _FASTEST)
+                self._bucket.set_rate(now, rate, max(1.0, _SLACK * rate))
+            return
         if not self._pressed or self._credit.is_low:
             return
         self._pressed = False
-        self._growth += min(passed, _STEP)
+        self._growth += min(passed, _STEP) * (2 if self._credit.is_ample else 1)
         beyond = self._growth - (_LOOK_AFTER if self._evidence.sure else _LOOK_SOON)
         share = self._margin
-        if beyond > 0:
+        if self._evidence.rough:
+            share = 2 ** (self._growth / _REGROWTH)
+        elif beyond > 0:
             share += 0.01 * math.expm1(2 * min(beyond, 10.0))
         rate = min(self._evidence.rate * share, self.ceiling, _FASTEST)
         if self.ceiling != math.inf:

@@ -13,6 +13,7 @@ import enum
 import hashlib
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -139,6 +140,7 @@ class Ledger:
         self._connection = connection
         self._lock = lock
         self._thread = anyio.CapacityLimiter(1)
+        self._mutex = threading.Lock()
         self._settled: list[Settled] = []
         self._noted = anyio.Event()
         self.before_checkpoint: Callable[[], Mapping[str, int]] | None = None
@@ -166,7 +168,6 @@ class Ledger:
         try:
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
             _check(connection, path, configuration)
             return cls(path, connection, lock)
         except sqlite3.Error as problem:
@@ -228,7 +229,10 @@ class Ledger:
         settled, self._settled = self._settled, []
         if settled or self.before_checkpoint is not None:
             with anyio.CancelScope(shield=True):
-                await self._run(_checkpoint, settled, self.before_checkpoint)
+                if self.before_checkpoint is None:
+                    await self._run(_note_settled, settled)
+                else:
+                    await self._run(_checkpoint, settled, self.before_checkpoint)
 
     async def positions(self) -> dict[str, int] | None:
         """Return how far each file of results was at the last checkpoint; `None` before it."""
@@ -247,8 +251,9 @@ class Ledger:
                 await anyio.to_thread.run_sync(self._close)
 
     def _close(self) -> None:
-        self._connection.close()
-        self._lock.close()
+        with self._mutex:
+            self._connection.close()
+            self._lock.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -263,10 +268,14 @@ class Ledger:
         **kwargs: P.kwargs,
     ) -> T:
         """Do one piece of work in the worker thread, as one transaction."""
-        return await anyio.to_thread.run_sync(
-            lambda: _transaction(self.path, self._connection, work, *args, **kwargs),
-            limiter=self._thread,
-        )
+
+        def transact() -> T:
+            # A task that is cancelled from outside leaves its thread behind; the next one has
+            # to wait for that.
+            with self._mutex:
+                return _transaction(self.path, self._connection, work, *args, **kwargs)
+
+        return await anyio.to_thread.run_sync(transact, limiter=self._thread)
 
 
 async def standing_of(path: str | os.PathLike[str]) -> Standing:
@@ -346,7 +355,11 @@ def _transaction(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> T:
+    # Steps that must not be done twice wait for the disk. A note that is lost with the power
+    # makes a source come twice, no more; one that is lost with the process cannot be.
+    level = "NORMAL" if work is _note_settled else "FULL"
     try:
+        connection.execute(f"PRAGMA synchronous = {level}")
         connection.execute("BEGIN IMMEDIATE")
         try:
             result = work(connection, *args, **kwargs)
@@ -412,20 +425,23 @@ def _submit(connection: sqlite3.Connection, number: int, job_id: str) -> None:
     )
 
 
-def _checkpoint(
-    connection: sqlite3.Connection,
-    settled: Sequence[Settled],
-    before: Callable[[], Mapping[str, int]] | None,
-) -> None:
+def _note_settled(connection: sqlite3.Connection, settled: Sequence[Settled]) -> None:
     connection.executemany(
         "UPDATE sources SET state = ?, reason = ?, can_go_on = ? WHERE key = ?",
         [(one.state, one.reason, one.can_go_on, one.key) for one in settled],
     )
-    if before is not None:
-        connection.executemany(
-            "INSERT OR REPLACE INTO facts VALUES (?, ?)",
-            [(f"position {name}", str(value)) for name, value in before().items()],
-        )
+
+
+def _checkpoint(
+    connection: sqlite3.Connection,
+    settled: Sequence[Settled],
+    before: Callable[[], Mapping[str, int]],
+) -> None:
+    _note_settled(connection, settled)
+    connection.executemany(
+        "INSERT OR REPLACE INTO facts VALUES (?, ?)",
+        [(f"position {name}", str(value)) for name, value in before().items()],
+    )
 
 
 def _positions(connection: sqlite3.Connection) -> dict[str, int] | None:

@@ -41,13 +41,14 @@ class TokenBucket:
         """Return the balance; time that runs backwards adds nothing."""
         if now > self._at:
             tokens = self._tokens + (now - self._at) * self.rate
-            self._tokens = min(self.size, tokens)
+            # No min(): every call passes here, and the comparison takes a third of the time.
+            self._tokens = tokens if tokens < self.size else self.size  # noqa: FURB136
             self._at = now
         return self._tokens
 
     def wait(self, now: float, cost: float) -> float:
         """Return the seconds until a call of this cost may go; 0 if it may now."""
-        need = min(self.size, cost)
+        need = cost if cost < self.size else self.size  # noqa: FURB136 - as above
         missing = need - self.tokens(now)
         return missing / self.rate if missing > _HAIR else 0.0
 
@@ -100,8 +101,8 @@ class WindowCount:
             slots[-1][1] += cost
         else:
             slots.append([at, cost])
+            self._forget(at)
         self._total += cost
-        self._forget(at)
 
     def wait(self, now: float, room: float) -> float:
         """Return the seconds until the window holds no more than `room`; 0 if it does now.

@@ -239,7 +239,7 @@ class Prediction:
                         tasks.start_soon(self._run_group, group, handover)
                 await handover.all_taken()
                 keeping.cancel_scope.cancel()
-            if self._ledger is not None:
+            if self._ledger is not None and self._ledger.before_checkpoint is None:
                 await self._ledger.checkpoint()
 
     async def _open_ledger(self, stack: contextlib.AsyncExitStack) -> Ledger | None:

@@ -216,13 +216,13 @@ class Bucket:
                 return
             if ticket.future.done():
                 # Cancelled, and its task had no turn yet.
-                lanes.remove(ticket)
+                lanes.remove_first(ticket)
                 continue
             wait = pacer.ready_in(now, ticket.cost)
             if wait > 0.0:
                 self._wake_at(min(now + wait, max(lanes.next_deadline, now + _DEADLINE_GRAIN)))
                 return
-            lanes.remove(ticket)
+            lanes.remove_first(ticket)
             ticket.future.set_result(self.grant(now, ticket.cost))
 
     def move(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -148,6 +148,7 @@ class _Writer:
         self._on_outcome = on_outcome
         self._waiting: list[SourceOutcome] = []
         self._next_checkpoint = time.monotonic() + CHECKPOINT_SECONDS
+        self._has_failed = False
         self.count = 0
         """Outcomes written."""
 
@@ -163,13 +164,15 @@ class _Writer:
                 if scope.cancelled_caught or len(self._waiting) >= WRITE_SIZE:
                     await self._flush(outcomes)
         finally:
-            with anyio.CancelScope(shield=True):
-                await self._flush(outcomes)
-                await self._ledger.checkpoint()
+            if not self._has_failed:
+                with anyio.CancelScope(shield=True):
+                    await self._flush(outcomes)
+                    await self._ledger.checkpoint()
 
     async def _flush(self, outcomes: Outcomes[BulkSource, SourcePredictions]) -> None:
         """Write what waits, and make a checkpoint if one is due."""
         waiting, self._waiting = self._waiting, []
+        self._has_failed = True
         with anyio.CancelScope(shield=True):
             try:
                 written = await anyio.to_thread.run_sync(self._write, waiting)
@@ -178,6 +181,7 @@ class _Writer:
                 self._ledger.drop_notes()
                 raise
             outcomes.taken()
+        self._has_failed = False
         self.count += len(written)
         for outcome in written:
             if self._on_outcome is not None:

@@ -25,7 +25,7 @@ LAYERS = [
         "checks",
         "disk",
     },
-    {"types.measurements", "archives", "pacing", "lanes"},
+    {"types.measurements", "archives", "pacing", "lanes", "concurrency"},
     {"evidence"},
     {"credit"},
     {"learning"},
