@@ -11,7 +11,7 @@ import contextlib
 import json
 import multiprocessing
 import random
-from collections.abc import Iterator
+from collections.abc import Generator
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -45,10 +45,8 @@ def face(seed: int) -> dict[str, Any]:
 
 def predictions(url: str, faces: int) -> str:
     """Make the predictions of one source."""
-    found = {"metadata": None, "grouped_predictions": []}
-    found["grouped_predictions"] = [
-        {"id": "face_0", "predictions": [face(n) for n in range(faces)]}
-    ]
+    group = {"id": "face_0", "predictions": [face(n) for n in range(faces)]}
+    found = {"metadata": None, "grouped_predictions": [group]}
     file = {"file": "a.mp4", "models": {"face": found}}
     source = {"type": "url", "url": url}
     return json.dumps({"source": source, "results": {"predictions": [file], "errors": []}})
@@ -68,7 +66,7 @@ class Jobs:
         urls = (await request.json())["urls"]
         self._jobs.append(urls)
         number = len(self._jobs) - 1
-        details = {
+        details: dict[str, Any] = {
             "type": "INFERENCE",
             "job_id": f"job-{number}",
             "request": {"urls": urls, "files": []},
@@ -120,7 +118,7 @@ def _run(faces: int, told: Connection) -> None:
 
 
 @contextlib.contextmanager
-def canned_server(faces: int = 1) -> Iterator[str]:
+def canned_server(faces: int = 1) -> Generator[str]:
     """Run the server in a process of its own, and give its URL.
 
     Args:

@@ -174,24 +174,29 @@ class _Writer:
         waiting, self._waiting = self._waiting, []
         self._has_failed = True
         with anyio.CancelScope(shield=True):
-            try:
-                written = await anyio.to_thread.run_sync(self._write, waiting)
-            except BaseException:
-                # Not written, so not dealt with either: the next start fetches it again.
-                self._ledger.drop_notes()
-                raise
+            waiting = await self._write(waiting)
             outcomes.taken()
         self._has_failed = False
-        self.count += len(written)
-        for outcome in written:
+        self.count += len(waiting)
+        for outcome in waiting:
             if self._on_outcome is not None:
                 self._on_outcome(outcome)
         if time.monotonic() >= self._next_checkpoint:
             await self._ledger.checkpoint()
             self._next_checkpoint = time.monotonic() + CHECKPOINT_SECONDS
 
-    def _write(self, outcomes: list[SourceOutcome]) -> list[SourceOutcome]:
-        return [cast("SourceOutcome", self._sinks.write(outcome)) for outcome in outcomes]
+    async def _write(self, outcomes: list[SourceOutcome]) -> list[SourceOutcome]:
+        sinks = self._sinks
+        try:
+            return await anyio.to_thread.run_sync(
+                lambda: [cast("SourceOutcome", sinks.write(outcome)) for outcome in outcomes]
+            )
+        except BaseException:
+            # Not written, or in part: the next start cuts the files back to the last checkpoint
+            # and fetches again what came after it.
+            self._ledger.drop_notes()
+            self._ledger.before_checkpoint = None
+            raise
 
 
 async def _make(folder: Path) -> None:
