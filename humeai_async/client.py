@@ -43,6 +43,9 @@ CREDENTIALS = {
 }
 """Arguments that hold a credential, and the environment variables that stand in for them."""
 
+BUCKETS = frozenset({"batch", "evi", "registry"})
+"""Quotas of the catalog, which are named for the second part of their paths."""
+
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
 
 
@@ -166,7 +169,7 @@ class HumeAI:
         if not isinstance(timeout, Unset):
             changes["timeout"] = Timeout.of(timeout)
         session = self._session.with_settings(**changes)
-        poller = Poller(session) if polling else self._poller
+        poller = Poller(session) if polling or limiter else self._poller
         relative = copy.copy(self)
         relative._hang(session, poller)  # noqa: SLF001 - another client of this class
         return relative
@@ -206,7 +209,7 @@ class HumeAI:
             method=method,
             path=path,
             returns=bytes,
-            bucket="request",
+            bucket=_bucket_of(path),
             source="",
             encoding=_encoding_of(json),
             repeatable=method not in {"POST", "PATCH"},
@@ -259,6 +262,12 @@ def _encoding_of(body: object) -> Encoding:
     # Gateways take objects and arrays alone, so single values are told apart.
     is_single = body is None or isinstance(body, (str, int, float))
     return Encoding.BARE_JSON if is_single else Encoding.JSON
+
+
+def _bucket_of(path: str) -> str:
+    """Return the quota that a path draws on, as the catalog's endpoints below it do."""
+    parts = path.split("/")
+    return parts[2] if len(parts) > 2 and parts[2] in BUCKETS else "request"  # noqa: PLR2004 - "", version, product
 
 
 def _is_plain(path: str) -> bool:

@@ -40,6 +40,9 @@ _CATCH_UP: Final = 3.0
 _FIRST_PROBE: Final = 0.01
 _PROBE_GROWTH: Final = 1.5
 _LONGEST_PROBE: Final = 0.25
+_SPARING: Final = {1: (0.25, 4.0), 2: (0.1, 2.2), 3: (0.05, 1.8)}
+"""Seconds to the first probe and growth from one to the next, where only so many calls are
+there to try which were refused before."""
 _TRUST: Final = 3
 """Answers after an opening until calls that were refused before are risked again."""
 _LOOK_AFTER: Final = 1.5
@@ -64,7 +67,7 @@ class Pacer:
     __slots__ = (
         "_bucket", "_closed_at", "_coarse", "_concurrency", "_count", "_credit", "_delay", "_earliest", "_era",
         "_evidence", "_grown_at", "_growth", "_hinted", "_last_take", "_lesson", "_level", "_missed",
-        "_peak", "_pressed", "_probes", "_ramping", "_trusted", "_until", "_window", "accepted",
+        "_peak", "_pressed", "_probes", "_ramping", "_refused_at", "_trusted", "_until", "_window", "accepted",
         "ceiling", "closed", "in_flight", "pauses", "refused", "round_trip",
     )  # fmt: skip
 
@@ -100,7 +103,7 @@ class Pacer:
         """Shortest time to an answer seen, in seconds."""
         self._era = 0
         self._until = self._last_take = -math.inf
-        self._closed_at = self._earliest = self._grown_at = now
+        self._closed_at = self._earliest = self._grown_at = self._refused_at = now
         self._delay = _FIRST_PROBE
         self._hinted = self._coarse = self._lesson = self._pressed = False
         self._missed = self._probes = 0
@@ -161,6 +164,25 @@ class Pacer:
             self._pressed = True
             return max(0.0, self._last_take + _TRICKLE - now)
         return 0.0
+
+    def spare_in(self, now: float, retried: int) -> float:
+        """Return the seconds until a call that was refused before may try a closed quota.
+
+        Such a call has few attempts left. If no other is there to try, the tries are spread
+        so that those that are left outlast a window of some seconds.
+
+        Args:
+            now: The time.
+            retried: How many such calls there are.
+        """
+        if not self.closed or self._hinted:
+            return 0.0
+        first, growth = _SPARING.get(retried, (_FIRST_PROBE, _PROBE_GROWTH))
+        at = self._refused_at + first * growth ** min(self._missed, 20)
+        window = self._evidence.window
+        if window is not None and self._evidence.confirmed:
+            at = min(at, self._closed_at + window)
+        return max(0.0, at - now)
 
     def expect(self, now: float, cost: float) -> float:
         """Return the seconds until calls of this cost in all have gone, as far as is known.
@@ -247,7 +269,7 @@ class Pacer:
         self._concurrency.shift(seconds)
         if self._count is not None:
             self._count.shift(seconds)
-        for name in ("_until", "_last_take", "_closed_at", "_earliest", "_grown_at"):
+        for name in ("_until", "_last_take", "_closed_at", "_earliest", "_grown_at", "_refused_at"):
             setattr(self, name, getattr(self, name) + seconds)
         self.in_flight = 0
         self._era += 1
@@ -292,6 +314,7 @@ class Pacer:
             self._delay = min(self._delay * _PROBE_GROWTH, _LONGEST_PROBE)
             self._until = now + self._delay
         self._lesson = True
+        self._refused_at = now
         if hint is not None:
             self._heed(now, hint)
 

@@ -183,7 +183,8 @@ class Limiter:
         if not cost > 0.0:
             raise ConfigurationError(f"cost must be a positive number, not {cost!r}")
         now = loop.time()
-        if not place.lanes and place.pacer.ready_in(now, cost) <= 0.0:
+        pacer = place.pacer
+        if not (place.lanes or (head and pacer.closed)) and pacer.ready_in(now, cost) <= 0.0:
             return place.grant(now, cost)
         until = min(now + self._max_wait, math.inf if deadline is None else deadline)
         future = place.queue(now, cost, until, priority, head, self._max_waiting)

@@ -31,6 +31,8 @@ GATEWAY_ABILITIES = frozenset({"uploads", "binary", "bare_json"})
 
 _ROUTE_ERRORS = frozenset({404, 405})
 _PACE_ERRORS = frozenset({429})
+_HUMES_OWN = frozenset({"code", "fault"})
+"""Members that only Hume's errors have."""
 
 
 class Secret:
@@ -341,7 +343,10 @@ def _read_error(response: Response, members: Mapping[str, bytes] | None) -> Answ
         return Answer(response.status, headers, body, Sender.HUME)
     elif "provider" in members:
         sender = Sender.GATEWAY
-    elif set(members) == {"data"}:
+    elif set(members) == {"data"} or (
+        response.status in _ROUTE_ERRORS and not members.keys() & _HUMES_OWN
+    ):
+        # One without an envelope is Hume's, passed on, or comes from a router of another make.
         sender = Sender.UNKNOWN
     else:
         sender = Sender.HUME

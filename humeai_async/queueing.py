@@ -219,6 +219,8 @@ class Bucket:
                 lanes.remove_first(ticket)
                 continue
             wait = pacer.ready_in(now, ticket.cost)
+            if pacer.closed and lanes.retried_next:
+                wait = max(wait, pacer.spare_in(now, lanes.retried_next))
             if wait > 0.0:
                 self._wake_at(min(now + wait, max(lanes.next_deadline, now + _DEADLINE_GRAIN)))
                 return

@@ -96,7 +96,8 @@ class Traffic:
             if kind == "change":
                 self.quota.rate = values[0]
             elif kind == "timer":
-                self._timer = float("inf")
+                if values[0] <= self._timer:
+                    self._timer = float("inf")
             elif kind == "arrive":
                 self._arrive(chance, values)
                 continue
@@ -128,11 +129,13 @@ class Traffic:
     def _pump(self, chance: random.Random, start: float) -> None:
         while self._fresh or self._retried:
             wait = self.pacer.ready_in(self.now, 1.0)
+            if self._retried and not (self._fresh and self.pacer.wants_fresh):
+                wait = max(wait, self.pacer.spare_in(self.now, len(self._retried)))
             if wait > 0:
                 at = self.now + wait
                 if at < self._timer:
                     self._timer = at
-                    self._later(at + TIMER_LATE * chance.random(), "timer")
+                    self._later(at + TIMER_LATE * chance.random(), "timer", at)
                 return
             fresh = self._fresh and (self.pacer.wants_fresh or not self._retried)
             call = (self._fresh if fresh else self._retried).popleft()

@@ -26,8 +26,11 @@ from humeai_async import (
     Retry,
     ServerError,
     Timeout,
+    catalog,
 )
+from humeai_async import client as client_module
 from humeai_async.client import CREDENTIALS
+from humeai_async.endpoint import Endpoint
 from humeai_async.session import Session
 from humeai_async.testing import FakeHume, Fault
 
@@ -335,3 +338,14 @@ async def test_a_null_body_is_sent_as_one() -> None:
         with pytest.raises(BadRequestError):
             await hume.request("PATCH", "/v0/things", json=None)
     assert fake.requests[0].body == b"null"
+
+
+@pytest.mark.parametrize("endpoint", catalog.TABLE, ids=lambda endpoint: endpoint.name)
+def test_a_raw_request_draws_on_the_quota_of_the_method_it_stands_for(
+    endpoint: Endpoint[Any],
+) -> None:
+    assert endpoint.bucket == client_module._bucket_of(endpoint.path)
+
+
+def test_a_raw_request_elsewhere_has_a_quota_of_its_own() -> None:
+    assert ["request"] * 3 == [client_module._bucket_of(p) for p in ("/", "/v0", "/v1/tts/x")]

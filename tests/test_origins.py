@@ -171,8 +171,10 @@ def test_the_text_inside_an_envelope_is_not_changed() -> None:
     [
         (404, {"data": {"error": {"message": "no", "code": "N"}}}, Sender.UNKNOWN),
         (404, {"message": "Not Found"}, Sender.ROUTER),
-        (404, {"status": 404, "error": "Not Found", "message": "no"}, Sender.HUME),
-        (404, {"detail": "no"}, Sender.HUME),
+        (404, {"status": 404, "error": "Not Found", "message": "no"}, Sender.UNKNOWN),
+        (404, {"detail": "Not Found"}, Sender.UNKNOWN),
+        (404, {"error": "Not Found", "message": "no", "code": "E0404"}, Sender.HUME),
+        (422, {"detail": []}, Sender.HUME),
         (401, {"fault": {"faultstring": "no"}}, Sender.HUME),
         (500, {"message": "no", "provider": "humeai"}, Sender.GATEWAY),
         (500, {"provider": "humeai", "headers": {}}, Sender.HUME),
