@@ -29,7 +29,7 @@ import aiohttp
 
 from benchmarks.canned import canned_server
 from humeai_async import HumeAI, Limiter, Polling
-from humeai_async.runs import predict_into
+from humeai_async.bulk.runs import predict_into
 
 UNPACED = 1e9
 SIZE_330_KB = 128

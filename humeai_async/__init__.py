@@ -6,8 +6,8 @@ Everything a program needs is here; the types of requests and answers are in
 
 from humeai_async.answers import Answer
 from humeai_async.archives import unpack
-from humeai_async.bulk import Outcome, Outcomes, SourceFailedError
-from humeai_async.chat_socket import ChatSocket
+from humeai_async.bulk.outcomes import Outcome, Outcomes, SourceFailedError
+from humeai_async.chat.socket import ChatSocket
 from humeai_async.client import HumeAI
 from humeai_async.errors import (
     APIConnectionError,

@@ -30,15 +30,15 @@ try:
 except ImportError:
     sys.exit("humeai-async needs the extra `cli`: pip install 'humeai_async[cli]'")
 
-from humeai_async.bulk import BulkSource
+from humeai_async.bulk.ledger import Standing, State, standing_of
+from humeai_async.bulk.outcomes import BulkSource
+from humeai_async.bulk.predicting import SourceOutcome
+from humeai_async.bulk.runs import LEDGER, predict_into
+from humeai_async.bulk.sinks import FORMATS, name_of
 from humeai_async.client import HumeAI
 from humeai_async.errors import ConfigurationError, HumeError, InvalidArgumentError
-from humeai_async.ledger import Standing, State, standing_of
-from humeai_async.predicting import SourceOutcome
 from humeai_async.rows import MODELS, strongest
-from humeai_async.runs import LEDGER, predict_into
 from humeai_async.settings import Polling
-from humeai_async.sinks import FORMATS, name_of
 
 T = TypeVar("T")
 

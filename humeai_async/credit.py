@@ -22,7 +22,16 @@ _LOW: Final = 0.03
 class Credit:
     """What the headers of the last answer leave to spend."""
 
-    __slots__ = ("_epoch", "_had_some", "_left", "_limit", "_low", "_low_before", "policy", "used_up")
+    __slots__ = (
+        "_epoch",
+        "_had_some",
+        "_left",
+        "_limit",
+        "_low",
+        "_low_before",
+        "policy",
+        "used_up",
+    )
 
     def __init__(self, now: float) -> None:
         """Begin without headers, which is credit without end."""

@@ -92,9 +92,7 @@ class Lanes:
         """
         retried, fresh, bulk_retried, bulk = self._lanes
         number = 0
-        if (bulk or bulk_retried) and (
-            self._streak >= _BULK_SHARE - 1 or not (retried or fresh)
-        ):
+        if (bulk or bulk_retried) and (self._streak >= _BULK_SHARE - 1 or not (retried or fresh)):
             number, retried, fresh = 2, bulk_retried, bulk
         if fresh and (prefer_fresh or not retried):
             number += 1

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from humeai_async import HumeAI
-from humeai_async.chat_socket import ChatSocket
+from humeai_async.chat.socket import ChatSocket
 from humeai_async.settings import Reconnect
 from humeai_async.testing import FakeHume
 from humeai_async.types.chat import AssistantEnd, ServerEvent

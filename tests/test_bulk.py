@@ -22,7 +22,7 @@ from humeai_async import (
     Retry,
     SourceFailedError,
 )
-from humeai_async.bulk import BulkSource
+from humeai_async.bulk.outcomes import BulkSource
 from humeai_async.testing import Dialect, FakeHume, Fault
 
 pytestmark = pytest.mark.anyio

@@ -13,8 +13,8 @@ from chat_support import NEVER_SOON, QUICK, chat_with, kinds, read_all, read_tur
 from support import session_of
 
 from humeai_async import HumeAI
-from humeai_async.chat_line import ChatLine
-from humeai_async.chat_socket import ChatSocket
+from humeai_async.chat.line import ChatLine
+from humeai_async.chat.socket import ChatSocket
 from humeai_async.errors import (
     APIConnectionError,
     AuthenticationError,

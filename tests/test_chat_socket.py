@@ -16,7 +16,7 @@ from chat_support import chat_with, kinds, read_all, read_turn
 from support import client_of
 
 from humeai_async import HumeAI
-from humeai_async.chat_socket import ChatSocket
+from humeai_async.chat.socket import ChatSocket
 from humeai_async.errors import (
     APIConnectionError,
     ChatClosedError,

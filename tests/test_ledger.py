@@ -12,8 +12,8 @@ import pytest
 from support import client_of, media_folder
 
 from humeai_async import HumeAI, InvalidArgumentError, LedgerError, Outcome, Retry
-from humeai_async.ledger import Ledger, Settled, State, key_of, standing_of
-from humeai_async.predicting import SourceOutcome
+from humeai_async.bulk.ledger import Ledger, Settled, State, key_of, standing_of
+from humeai_async.bulk.predicting import SourceOutcome
 from humeai_async.testing import FakeHume, Fault
 
 pytestmark = pytest.mark.anyio
@@ -37,7 +37,7 @@ async def run(hume: HumeAI, path: Path, sources: Any, **settings: Any) -> list[S
 
 @pytest.fixture(autouse=True)
 def quick_searches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("humeai_async.predicting.SEARCH_PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("humeai_async.bulk.predicting.SEARCH_PAUSES", (0.0, 0.0, 0.0))
 
 
 async def test_a_run_that_is_done_gives_nothing_and_submits_nothing(tmp_path: Path) -> None:

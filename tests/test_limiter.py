@@ -220,16 +220,11 @@ async def test_a_waiter_cancelled_in_the_moment_of_its_turn_gives_its_token_back
     second = asyncio.create_task(limiter.acquire())
     await settle()
     began = now()
-    place = limiter._buckets[""]
-    asyncio.get_running_loop().call_at(began + 0.2, lambda: None)
-    while not place.pacer.in_flight == 2:  # the first waiter's future has its result
-        await asyncio.sleep(0.0)
-        if place.pacer.in_flight < 2 and now() - began < 0.15:
-            asyncio.get_running_loop().call_later(0.05, lambda: None)
-            await asyncio.sleep(0.0)
-    first.cancel()
+    # In the same turn of the loop as the limiter's own timer, and after it.
+    asyncio.get_running_loop().call_at(began + 1 / 9.9 + 1e-10, first.cancel)
     await second
-    assert now() - began <= 0.21
+    assert first.cancelled()
+    assert now() - began == pytest.approx(1 / 9.9)
     assert limiter.snapshot().in_flight == 2
 
 

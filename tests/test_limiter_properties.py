@@ -98,7 +98,7 @@ def test_a_limit_of_calls_in_flight_is_told_from_one_of_calls_a_second() -> None
     changes=st.lists(st.tuples(st.floats(0.1, 20), st.floats(1, 500)), max_size=3),
     seed=st.integers(0, 1000),
 )  # fmt: skip
-def test_nobody_waits_for_ever(  # noqa: PLR0917 - as many dimensions as traffic has
+def test_nobody_waits_for_ever(
     shape: Shape,
     hint: Hint,
     rate: float,

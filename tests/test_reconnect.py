@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from humeai_async.chat.reconnect import describe, may_resume, may_try_again, pause_before, remember
 from humeai_async.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -16,7 +17,6 @@ from humeai_async.errors import (
     RateLimitWaitError,
     ServerError,
 )
-from humeai_async.reconnect import describe, may_resume, may_try_again, pause_before, remember
 from humeai_async.settings import Reconnect
 from humeai_async.sockets import Closed
 

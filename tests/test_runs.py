@@ -12,9 +12,9 @@ import pytest
 from support import client_of
 
 from humeai_async import HumeAI, SaveError
-from humeai_async.ledger import State, standing_of
-from humeai_async.runs import LEDGER, Report, predict_into
-from humeai_async.sinks import AnyOutcome, Sinks
+from humeai_async.bulk.ledger import State, standing_of
+from humeai_async.bulk.runs import LEDGER, Report, predict_into
+from humeai_async.bulk.sinks import AnyOutcome, Sinks
 from humeai_async.testing import FakeHume
 
 pytestmark = pytest.mark.anyio
@@ -45,8 +45,8 @@ async def test_every_source_is_in_the_files_once(tmp_path: Path) -> None:
 async def test_many_outcomes_over_many_checkpoints_stay_in_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("humeai_async.runs.CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr("humeai_async.runs.WRITE_SIZE", 3)
+    monkeypatch.setattr("humeai_async.bulk.runs.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("humeai_async.bulk.runs.WRITE_SIZE", 3)
     async with FakeHume(frames=1) as fake, client_of(fake) as hume:
         await run(hume, tmp_path, urls(200), formats=["jsonl", "parquet"])
     assert Counter(urls(200)) == sources_in(tmp_path)
@@ -64,8 +64,8 @@ async def test_a_disk_that_fails_in_mid_run_loses_and_doubles_nothing(
             raise SaveError("No space left on device")
         return write(self, outcome)
 
-    monkeypatch.setattr("humeai_async.runs.WRITE_SIZE", 4)
-    monkeypatch.setattr("humeai_async.runs.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("humeai_async.bulk.runs.WRITE_SIZE", 4)
+    monkeypatch.setattr("humeai_async.bulk.runs.CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(Sinks, "write", fail_once)
     async with FakeHume() as fake, client_of(fake) as hume:
         with pytest.raises(SaveError, match="No space left"):

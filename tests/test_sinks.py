@@ -13,18 +13,18 @@ from typing import IO, Any
 import pytest
 from tabular import body, face, is_missing, pa, pl, pq, text_source, url_source, word
 
-from humeai_async import sinks as sinks_module
 from humeai_async import tables
-from humeai_async.bulk import Outcome, SourceFailedError
+from humeai_async.bulk import sinks as sinks_module
+from humeai_async.bulk.outcomes import Outcome, SourceFailedError
+from humeai_async.bulk.predicting import SourceOutcome
+from humeai_async.bulk.sinks import FORMATS, Csv, JobOutcome, Sinks, name_of
 from humeai_async.errors import (
     DecodeError,
     InvalidArgumentError,
     MissingPackageError,
     SaveError,
 )
-from humeai_async.predicting import SourceOutcome
 from humeai_async.rows import COLUMNS, Row, rows
-from humeai_async.sinks import FORMATS, Csv, JobOutcome, Sinks, name_of
 from humeai_async.types.predictions import Predictions
 
 ALL = tuple(FORMATS)

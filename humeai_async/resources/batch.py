@@ -12,16 +12,16 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Ma
 from typing import Any
 
 from humeai_async import catalog, codec
-from humeai_async.bulk import BulkSource, Fetching, Outcomes, each
+from humeai_async.bulk.ledger import Ledger
+from humeai_async.bulk.outcomes import BulkSource, Fetching, Outcomes, each
+from humeai_async.bulk.predicting import Prediction, Settings
 from humeai_async.checks import MOST_SOURCES, check_number, check_sources
 from humeai_async.endpoint import QueryValue, fill
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.job import AsCompleted, Job
 from humeai_async.joblist import SURE_LIMIT, JobWalk
-from humeai_async.ledger import Ledger
 from humeai_async.pages import Pages, timed
 from humeai_async.poller import Poller
-from humeai_async.predicting import Prediction, Settings
 from humeai_async.resources._base import Resource
 from humeai_async.session import Session
 from humeai_async.types.batch import (

@@ -13,8 +13,8 @@ from typing import Any
 from attrs import fields_dict
 
 from humeai_async import catalog, codec
-from humeai_async.chat_line import ChatLine
-from humeai_async.chat_socket import ChatSocket
+from humeai_async.chat.line import ChatLine
+from humeai_async.chat.socket import ChatSocket
 from humeai_async.checks import check_number, check_text
 from humeai_async.endpoint import fill
 from humeai_async.errors import DecodeError, InvalidArgumentError

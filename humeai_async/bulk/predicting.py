@@ -21,7 +21,15 @@ import anyio
 import anyio.to_thread
 from attrs import evolve, frozen
 
-from humeai_async.bulk import HOPELESS, BulkSource, Handover, Outcome, SourceFailedError, each
+from humeai_async.bulk.ledger import Ledger, PlannedJob, Settled, State, key_of
+from humeai_async.bulk.outcomes import (
+    HOPELESS,
+    BulkSource,
+    Handover,
+    Outcome,
+    SourceFailedError,
+    each,
+)
 from humeai_async.errors import (
     APIConnectionError,
     HumeError,
@@ -33,7 +41,6 @@ from humeai_async.errors import (
 )
 from humeai_async.job import Job
 from humeai_async.joblist import JobWalk
-from humeai_async.ledger import Ledger, PlannedJob, Settled, State, key_of
 from humeai_async.types.batch import InferenceRequest, JobDetails
 from humeai_async.types.predictions import Predictions, SourcePredictions
 from humeai_async.uploads import as_part

@@ -13,10 +13,10 @@ from typing import Any, Self
 import anyio
 
 from humeai_async import codec
-from humeai_async.chat_line import ChatLine
+from humeai_async.chat.line import ChatLine
+from humeai_async.chat.reconnect import CLEAN, ENDINGS, describe
 from humeai_async.errors import APIConnectionError, ChatClosedError, InvalidArgumentError
 from humeai_async.plain import is_object
-from humeai_async.reconnect import CLEAN, ENDINGS, describe
 from humeai_async.sockets import LARGEST_MESSAGE, NORMAL, Closed
 from humeai_async.types.chat import (
     AssistantInput,

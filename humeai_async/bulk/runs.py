@@ -20,12 +20,12 @@ import anyio.to_thread
 from attrs import frozen
 
 from humeai_async import codec
-from humeai_async.bulk import BulkSource, Outcomes
+from humeai_async.bulk.ledger import Ledger, Standing
+from humeai_async.bulk.outcomes import BulkSource, Outcomes
+from humeai_async.bulk.predicting import SourceOutcome
+from humeai_async.bulk.sinks import Sinks
 from humeai_async.errors import SaveError
-from humeai_async.ledger import Ledger, Standing
-from humeai_async.predicting import SourceOutcome
 from humeai_async.resources.batch import Batch
-from humeai_async.sinks import Sinks
 from humeai_async.types.batch import InferenceRequest, Models, Transcription
 from humeai_async.types.predictions import SourcePredictions
 from humeai_async.unset import UNSET, Unset

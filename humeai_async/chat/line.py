@@ -15,6 +15,7 @@ import anyio
 from attrs import evolve
 
 from humeai_async import catalog, codec
+from humeai_async.chat.reconnect import describe, may_resume, may_try_again, pause_before, remember
 from humeai_async.endpoint import QueryValue, fill
 from humeai_async.errors import (
     APIConnectionError,
@@ -22,7 +23,6 @@ from humeai_async.errors import (
     ClientClosedError,
     HumeError,
 )
-from humeai_async.reconnect import describe, may_resume, may_try_again, pause_before, remember
 from humeai_async.session import Session
 from humeai_async.settings import Reconnect
 from humeai_async.sockets import LOST, NORMAL, Closed, Socket

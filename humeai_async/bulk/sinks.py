@@ -23,10 +23,10 @@ from typing import IO, Any, ClassVar, Protocol, Self, TypeAlias
 from attrs import evolve
 
 from humeai_async import codec, disk, tables
-from humeai_async.bulk import BulkSource, Outcome
+from humeai_async.bulk.outcomes import BulkSource, Outcome
+from humeai_async.bulk.parquet import ParquetParts, parts_folder
+from humeai_async.bulk.predicting import SourceOutcome
 from humeai_async.errors import DecodeError, InvalidArgumentError, SaveError
-from humeai_async.parquet import ParquetParts, parts_folder
-from humeai_async.predicting import SourceOutcome
 from humeai_async.rows import COLUMNS, Row, flat
 from humeai_async.types.predictions import Predictions
 
