@@ -19,6 +19,8 @@ CUSTOMARY: Final = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0)
 """Seconds; services pick their windows from few numbers, which makes a vague one exact."""
 LONGEST_WINDOW: Final = 60.0
 """Seconds; a longer window is paced like a token bucket."""
+SLOWEST: Final = 0.05
+"""Calls a second; no estimate is lower, so that a mistake can be found out."""
 _FINENESS: Final = 1024
 _TIMING: Final = 0.01
 """Seconds; no time of ours is known better."""
@@ -127,6 +129,7 @@ class Evidence:
             self.rate = self.accepted / window * (1.0 if known else _UNSURE)
             self._settle(window, known=known)
         self.sure = self.confirmed
+        self.rate = max(self.rate, SLOWEST)
         self._anchors.append((contact, self.accepted))
 
     def next(self, contact: Contact) -> None:
@@ -153,6 +156,7 @@ class Evidence:
                 recent = self._log.between(contact.closed - 2.0, contact.latest) / 2.0
                 rate = max(rate, 0.8 * recent)
             self.rate = rate
+        self.rate = max(self.rate, SLOWEST)
         self._anchors.append((contact, self.accepted))
 
     def _settle(self, window: float, *, known: bool) -> None:
@@ -201,7 +205,7 @@ class Evidence:
             near = [one for one in CUSTOMARY if abs(one - length) <= doubt / windows + 2 * _TIMING]
             if near:
                 self._settle(near[0], known=True)
-                used = self._log.between(contact.opened - near[0], contact.opened)
+                used = self._log.between(contact.earliest - near[0], contact.latest)
                 self.rate = (used or count / windows) / near[0]
                 return True
             if windows == 1 and length / self.window < 1.1:  # noqa: PLR2004

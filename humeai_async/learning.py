@@ -58,7 +58,8 @@ _SHORT_RESET: Final = 2.0
 _REGROWTH: Final = 0.5
 """Seconds in which a rate doubles that is only known to be too low."""
 _STEP: Final = 0.1
-"""Seconds of growth that one answer may bring at most: idle time is no evidence."""
+"""Seconds of growth that one answer may bring at most, or the time of two calls: idle time is
+no evidence."""
 
 
 class Pacer:
@@ -153,10 +154,10 @@ class Pacer:
                 return wait
         if self._count is not None:
             room = self._bucket.rate * self._count.window - self.in_flight - cost
-            wait = self._count.wait(now, room)
+            wait = self._count.wait(now, max(0.0, room))
             if wait > 0.0:
                 self._pressed = True
-                return min(wait, _TRICKLE)
+                return wait
         if self.in_flight >= self._concurrency.limit:
             self._pressed = True
             return max(0.0, self._last_take + _TRICKLE_FULL - now)
@@ -258,7 +259,8 @@ class Pacer:
             self._pause(now, retry_after)
         else:
             self._accept(now, sent, cost, current=current)
-            if reset is not None and self._credit.used_up and not self.closed:
+            heeds = reset is not None and self.ceiling == math.inf
+            if heeds and self._credit.used_up and not self.closed:
                 self._refuse(now, sent, self._binding(None, reset), current=True)
 
     def shift(self, seconds: float) -> None:
@@ -385,6 +387,8 @@ class Pacer:
             now, self._level, at_once=contact.missed == 0 and not contact.hinted
         ):
             return
+        if self._ramping and not self._evidence.accepted:
+            return  # nothing is known yet
         if self._ramping:
             self._evidence.first(contact, self._credit.policy)
             self._ramping = False
@@ -427,7 +431,8 @@ class Pacer:
         if not self._pressed or self._credit.is_low:
             return
         self._pressed = False
-        self._growth += min(passed, _STEP) * (2 if self._credit.is_ample else 1)
+        step = max(_STEP, 2.0 / self._bucket.rate)
+        self._growth += min(passed, step) * (2 if self._credit.is_ample else 1)
         beyond = self._growth - (_LOOK_AFTER if self._evidence.sure else _LOOK_SOON)
         share = self._margin
         if self._evidence.rough:

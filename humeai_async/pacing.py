@@ -6,7 +6,6 @@ answers. The pacer sets their rates, and asks them before every call.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from typing import Final
 
@@ -107,13 +106,13 @@ class WindowCount:
     def wait(self, now: float, room: float) -> float:
         """Return the seconds until the window holds no more than `room`; 0 if it does now.
 
-        What cannot be waited for, a room below zero, is infinite.
+        Args:
+            now: The time.
+            room: Calls; at least 0.
         """
         self._forget(now)
-        if self._total <= room + _HAIR:
+        if self._total <= room + _HAIR or not self._slots:
             return 0.0
-        if not self._slots:
-            return math.inf
         oldest = self._slots[0][0] + self._width / 2 + self.window - now
         return max(_LEAST_WAIT, oldest)
 

@@ -18,7 +18,7 @@ from humeai_async.testing import FakeHume, Fault
 
 pytestmark = pytest.mark.anyio
 
-KILLS = 50 if os.environ.get("HUMEAI_ASYNC_SOAK") else 12
+KILLS = 50 if os.environ.get("HUMEAI_ASYNC_SOAK") else 6
 SOURCES = 60
 FORMATS = ("--format", "jsonl", "--format", "csv", "--format", "parquet")
 

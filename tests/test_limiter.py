@@ -196,6 +196,7 @@ async def test_a_cancelled_waiter_leaves_no_trace() -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
     gone = [weakref.ref(task) for task in tasks]
     del task, tasks
+    await settle()  # asyncio.gather holds its tasks for a turn of the loop
     gc.collect()
     assert limiter.snapshot().waiting == 0
     assert [ref for ref in gone if ref() is not None] == []
@@ -225,7 +226,7 @@ async def test_a_waiter_cancelled_in_the_moment_of_its_turn_gives_its_token_back
     await second
     assert first.cancelled()
     assert now() - began == pytest.approx(1 / 9.9)
-    assert limiter.snapshot().in_flight == 2
+    assert limiter.snapshot().in_flight == 1  # the first permit was dropped, the second is out
 
 
 async def test_a_waiter_behind_a_cancelled_big_one_goes_as_soon_as_it_can() -> None:
@@ -525,15 +526,18 @@ async def test_ten_thousand_waiters_cost_one_timer() -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_a_hundred_thousand_acquires_by_ten_thousand_waiters_take_little_time() -> None:
+def test_a_hundred_thousand_acquires_by_ten_thousand_waiters_take_little_time() -> None:
     limiter = Limiter(rate=1_000_000)
 
     async def ten() -> None:
         for _ in range(10):
             (await limiter.acquire()).done(200)
 
+    async def crowd() -> None:
+        await asyncio.gather(*[ten() for _ in range(10_000)])
+
     began = time.process_time()
-    await asyncio.gather(*[ten() for _ in range(10_000)])
+    asyncio.run(crowd())
     # Three times the promise: the figure itself belongs to the benchmark, on a quiet machine.
     assert time.process_time() - began < 3.0
     assert limiter.snapshot().accepted == 100_000

@@ -155,15 +155,18 @@ async def test_handshakes_are_paced_in_the_bucket_of_the_product(
     asked: list[str] = []
     told: list[int | None] = []
 
-    def listen(status: int | None, *_: object) -> None:
+    done = Permit.done
+
+    def listen(permit: Permit, status: int | None, *rest: Any) -> None:
         told.append(status)
+        done(permit, status, *rest)
 
     class Listening(Limiter):
         async def acquire(self, bucket: str = "", **keywords: Any) -> Permit:
             asked.append(bucket.partition("/")[2])
-            permit = await super().acquire(bucket, **keywords)
-            monkeypatch.setattr(permit, "done", listen)
-            return permit
+            return await super().acquire(bucket, **keywords)
+
+    monkeypatch.setattr(Permit, "done", listen)
 
     async with (
         FakeHume() as fake,
