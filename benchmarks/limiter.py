@@ -25,9 +25,9 @@ import importlib.util
 import multiprocessing
 import time
 import tracemalloc
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from multiprocessing.connection import Connection
-from typing import Any, cast
+from typing import TypeAlias, cast
 
 import aiohttp
 from aiohttp import web
@@ -41,6 +41,11 @@ EMPTY_PAGE = b'{"page_number":0,"page_size":10,"total_pages":1,"configs_page":[]
 IN_FLIGHT = 64
 WINDOW = 2.0
 REFUSED = 429
+
+
+Call: TypeAlias = Callable[[], Awaitable[bool]]
+"""Makes one call; says whether it worked."""
+Opened: TypeAlias = contextlib.AbstractAsyncContextManager[Call]
 
 
 @define
@@ -96,7 +101,7 @@ def _run(told: Connection) -> None:
 
 
 @contextlib.contextmanager
-def quota_server() -> Iterator[str]:
+def quota_server() -> Generator[str]:
     """Run the server in a process of its own, and give its URL."""
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_run, args=(there,), daemon=True)
@@ -108,13 +113,8 @@ def quota_server() -> Iterator[str]:
         process.join()
 
 
-Call = Callable[[], Awaitable[bool]]
-"""Makes one call; says whether it worked."""
-Opened = contextlib.AbstractAsyncContextManager[Call]
-
-
 @contextlib.asynccontextmanager
-async def ours(url: str, rate: float | None = None) -> Any:
+async def ours(url: str, rate: float | None = None) -> AsyncGenerator[Call]:
     limiter = Limiter(rate=rate)
     async with HumeAI(
         api_key="key", base_url=url, limiter=limiter, timeout=Timeout(total=120.0)
@@ -131,7 +131,7 @@ async def ours(url: str, rate: float | None = None) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def official(url: str, retries: int = 2) -> Any:
+async def official(url: str, retries: int = 2) -> AsyncGenerator[Call]:
     client = importlib.import_module("hume").AsyncHumeClient(api_key="key", base_url=url)
     options = {"max_retries": retries}
 
@@ -149,7 +149,7 @@ async def official(url: str, retries: int = 2) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def paced_by_aiolimiter(url: str, rate: float) -> Any:
+async def paced_by_aiolimiter(url: str, rate: float) -> AsyncGenerator[Call]:
     limiter = importlib.import_module("aiolimiter").AsyncLimiter(rate, 1.0)
     async with aiohttp.ClientSession() as session:
 

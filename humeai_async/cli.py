@@ -340,7 +340,7 @@ class Tally:
 
     def __init__(self, total: int, hume: HumeAI) -> None:
         self.total = total
-        self.done = 0
+        self.done: int = 0
         self._before = 0
         self._hume = hume
         self._began = time.monotonic()

@@ -40,7 +40,7 @@ class Job:
     def __init__(
         self, id: str, session: Session, poller: Poller, details: JobDetails | None = None
     ) -> None:
-        self.id = check_id(id, "id")
+        self.id: str = check_id(id, "id")
         self._session = session
         self._poller = poller
         self._details = details

@@ -14,6 +14,7 @@ from typing import Final
 from humeai_async.concurrency import Concurrency
 from humeai_async.credit import Credit
 from humeai_async.evidence import Contact, Evidence
+from humeai_async.growth import FASTEST, Growth, margin
 from humeai_async.pacing import TokenBucket, WindowCount
 from humeai_async.ratelimits import Quota
 
@@ -25,16 +26,12 @@ LONGEST_PAUSE: Final = 600.0
 _START_RATE: Final = 24.0
 _START_CALLS: Final = 4.0
 _START_WINDOW: Final = 8
-_DOUBLING: Final = 0.25
-"""Seconds in which the rate doubles while nothing has been refused."""
-_MARGIN: Final = 0.985
-"""Share of a measured rate that is used until the next look upward."""
-_EXACT_MARGIN: Final = 0.995
-"""The same where the service names its rate, and how much of it is left."""
 _DECLARED_MARGIN: Final = 0.99
 """Share of a declared rate that is used: clocks and networks jitter by that much."""
 _SLACK: Final = 0.05
-"""Seconds of calls that are caught up after a timer came late."""
+"""Seconds of calls that are made up for after a timer came late."""
+_SMOOTH: Final = 0.02
+"""Seconds of calls that may go at once while a pause is made up for."""
 _CATCH_UP: Final = 3.0
 """How much faster than its rate the pacer makes up for a pause."""
 _FIRST_PROBE: Final = 0.01
@@ -45,31 +42,23 @@ _SPARING: Final = {1: (0.25, 4.0), 2: (0.1, 2.2), 3: (0.05, 1.8)}
 there to try which were refused before."""
 _TRUST: Final = 3
 """Answers after an opening until calls that were refused before are risked again."""
-_LOOK_AFTER: Final = 1.5
-"""Seconds at a well measured rate before the pacer looks upward."""
-_LOOK_SOON: Final = 0.2
-_FASTEST: Final = 1e6
-"""Calls a second; no pacing is needed beyond."""
 _TRICKLE: Final = 0.25
 """Seconds after which one more call is risked however full the window looks."""
 _TRICKLE_FULL: Final = 5.0
 """The same where the service limits the calls in flight."""
 _SHORT_RESET: Final = 2.0
-_REGROWTH: Final = 0.5
-"""Seconds in which a rate doubles that is only known to be too low."""
-_STEP: Final = 0.1
-"""Seconds of growth that one answer may bring at most, or the time of two calls: idle time is
-no evidence."""
+"""Seconds; see `Pacer._binding`."""
 
 
 class Pacer:
     """Paces the calls on one quota."""
 
     __slots__ = (
-        "_bucket", "_closed_at", "_coarse", "_concurrency", "_count", "_credit", "_delay", "_earliest", "_era",
-        "_evidence", "_grown_at", "_growth", "_hinted", "_last_take", "_lesson", "_level", "_missed",
-        "_peak", "_pressed", "_probes", "_ramping", "_refused_at", "_trusted", "_until", "_window", "accepted",
-        "ceiling", "closed", "in_flight", "pauses", "refused", "round_trip",
+        "_bucket", "_closed_at", "_coarse", "_concurrency", "_count", "_credit", "_delay",
+        "_earliest", "_era", "_evidence", "_growth", "_hinted", "_last_take", "_lesson",
+        "_level", "_missed", "_missed_below", "_peak", "_probe_level", "_ramping", "_refused_at", "_trusted", "_until",
+        "_window", "accepted", "ceiling", "closed", "in_flight", "pauses", "refused",
+        "round_trip",
     )  # fmt: skip
 
     def __init__(self, now: float, rate: float | None = None, burst: float | None = None) -> None:
@@ -90,7 +79,7 @@ class Pacer:
         self._evidence = Evidence(now, start)
         self._credit = Credit(now)
         self._concurrency = Concurrency()
-        self._level = 0
+        self._level = self._probe_level = self._missed_below = 0
         self._ramping = rate is None
         self._window: float = _START_WINDOW if rate is None else math.inf
         self.closed = False
@@ -104,12 +93,12 @@ class Pacer:
         """Shortest time to an answer seen, in seconds."""
         self._era = 0
         self._until = self._last_take = -math.inf
-        self._closed_at = self._earliest = self._grown_at = self._refused_at = now
+        self._closed_at = self._earliest = self._refused_at = now
         self._delay = _FIRST_PROBE
-        self._hinted = self._coarse = self._lesson = self._pressed = False
-        self._missed = self._probes = 0
+        self._hinted = self._coarse = self._lesson = False
+        self._missed = 0
         self._trusted = _TRUST
-        self._growth = 0.0
+        self._growth = Growth(now)
 
     @property
     def rate(self) -> float | None:
@@ -142,27 +131,27 @@ class Pacer:
     def ready_in(self, now: float, cost: float) -> float:
         """Return the seconds until a call may go or it is worth asking again; 0 is now."""
         if self.closed:
-            self._pressed = True
-            return max(0.0, self._until - now)
+            full = self.in_flight >= self._concurrency.limit
+            return max(0.0, self._until - now, self._last_take + _TRICKLE - now if full else 0.0)
         wait = self._bucket.wait(now, cost)
+        if wait == 0.0 and (self.in_flight or self._count is not None):
+            wait = self._held_back(now, cost)
         if wait > 0.0:
-            self._pressed = True
-            return wait
-        if self._peak.rate != math.inf:
+            self._growth.pressed = True
+        elif self._peak.rate != math.inf:
             wait = self._peak.wait(now, 1.0)
-            if wait > 0.0:
-                return wait
+        return wait
+
+    def _held_back(self, now: float, cost: float) -> float:
+        """Return the seconds for which a call waits although it has a token."""
         if self._count is not None:
             room = self._bucket.rate * self._count.window - self.in_flight - cost
             wait = self._count.wait(now, max(0.0, room))
             if wait > 0.0:
-                self._pressed = True
                 return wait
         if self.in_flight >= self._concurrency.limit:
-            self._pressed = True
             return max(0.0, self._last_take + _TRICKLE_FULL - now)
         if self.in_flight and (self.in_flight >= self._window or not self._credit.covers(cost)):
-            self._pressed = True
             return max(0.0, self._last_take + _TRICKLE - now)
         return 0.0
 
@@ -200,16 +189,16 @@ class Pacer:
         """Let a call go; the number returned belongs to its answer."""
         if self._last_take == -math.inf:
             self._evidence.start(now)
-            self._grown_at = now
+            self._growth.restart(now)
         self._bucket.take(now, cost)
         if self._peak.rate != math.inf:
             self._peak.take(now, 1.0)
         self._credit.spend(cost)
+        self._probe_level = self.in_flight
         self.in_flight += 1
         self._last_take = now
         if self.closed:
             # If this one takes long to be answered, another is risked.
-            self._probes += 1
             self._until = now + max(1.0, 4 * min(self.round_trip, LONGEST_PAUSE))
         return self._era
 
@@ -271,8 +260,12 @@ class Pacer:
         self._concurrency.shift(seconds)
         if self._count is not None:
             self._count.shift(seconds)
-        for name in ("_until", "_last_take", "_closed_at", "_earliest", "_grown_at", "_refused_at"):
-            setattr(self, name, getattr(self, name) + seconds)
+        self._growth.shift(seconds)
+        self._until += seconds
+        self._last_take += seconds
+        self._closed_at += seconds
+        self._earliest += seconds
+        self._refused_at += seconds
         self.in_flight = 0
         self._era += 1
 
@@ -300,10 +293,11 @@ class Pacer:
         self._era += 1
         self._closed_at = self._earliest = sent
         self._level = self.in_flight
+        self._missed_below = 0
         self._delay = _FIRST_PROBE
         self._until = now + self._delay
         self._hinted = self._coarse = self._lesson = False
-        self._missed = self._probes = 0
+        self._missed = 0
 
     def _refuse(self, now: float, sent: float, hint: float | None, *, current: bool) -> None:
         if not self.closed:
@@ -313,6 +307,7 @@ class Pacer:
         elif current:
             self._earliest = max(self._earliest, sent)
             self._missed += 1
+            self._missed_below += self._probe_level < self._level
             self._delay = min(self._delay * _PROBE_GROWTH, _LONGEST_PROBE)
             self._until = now + self._delay
         self._lesson = True
@@ -358,33 +353,27 @@ class Pacer:
                 Contact(self._closed_at, earliest, sent, self._hinted, self._coarse, self._missed),
                 now,
             )
-        self._growth = 0.0
-        self._grown_at = now
-        self._pressed = False
+        self._growth.restart(now)
         if self._concurrency.limit != math.inf:
             self._run_free(now)
         elif self.ceiling == math.inf and not self._ramping:
-            rate = self._evidence.rate * self._margin
+            rate = self._evidence.rate * margin(self._evidence)
             # What the quota would have allowed since it opened is made up for.
             debt = min(rate * (sent - earliest), rate)
             size = max(1.0, _SLACK * rate, debt, rate / 2 if self._count else 0.0)
             self._bucket.reset(now, rate, size, debt)
-            self._peak.reset(now, _CATCH_UP * rate, max(1.0, 0.02 * rate), 1.0)
-
-    @property
-    def _margin(self) -> float:
-        return _EXACT_MARGIN if self._evidence.exact else _MARGIN
+            self._peak.reset(now, _CATCH_UP * rate, max(1.0, _SMOOTH * rate), 1.0)
 
     def _run_free(self, now: float) -> None:
         """Let the limit of calls in flight do the pacing."""
         self._count = None
-        rate = min(max(self._bucket.rate, 1.0) * 2, self.ceiling, _FASTEST)
+        rate = min(max(self._bucket.rate, 1.0) * 2, self.ceiling, FASTEST)
         self._bucket.reset(now, rate, max(1.0, _SLACK * rate), 1.0)
         self._peak.reset(now, math.inf, 1.0, 1.0)
 
     def _learn(self, contact: Contact, now: float) -> None:
         if not self._ramping and self._concurrency.contact(
-            now, self._level, at_once=contact.missed == 0 and not contact.hinted
+            now, self._level, at_once=not (self._missed_below or contact.hinted)
         ):
             return
         if self._ramping and not self._evidence.accepted:
@@ -404,45 +393,24 @@ class Pacer:
             self._count = self._evidence.recent(window, now)
 
     def _double(self, now: float) -> None:
-        """Grow while nothing was ever refused: twice as fast every quarter second."""
-        passed = now - self._grown_at
-        if self._pressed:
+        """Grow while nothing was ever refused."""
+        rate = self._growth.doubled(now, self._bucket.rate)
+        if rate is not None:
             self._window += 1
-            rate = self._bucket.rate * 2 ** (min(passed, _STEP) / _DOUBLING)
-            rate = min(rate, _FASTEST)
-            self._bucket.set_rate(now, rate, max(_START_CALLS, 0.02 * rate))
-            self._pressed = False
-            self._grown_at = now
-        elif passed > _STEP:
-            self._grown_at = now
+            self._bucket.set_rate(now, rate, max(_START_CALLS, _SMOOTH * rate))
 
     def _look_up(self, now: float) -> None:
-        """Keep to the measured rate for a while, then faster and faster leave it."""
-        passed = now - self._grown_at
-        if passed < _FIRST_PROBE:
-            return
-        self._grown_at = now
+        """Leave the measured rate after a while, to see whether there is more."""
         if self._concurrency.limit != math.inf:
-            if self._pressed:
-                rate = self._bucket.rate * 2 ** (min(passed, _STEP) / _DOUBLING)
-                rate = min(rate, self.ceiling, _FASTEST)
-                self._bucket.set_rate(now, rate, max(1.0, _SLACK * rate))
+            rate = self._growth.doubled(now, self._bucket.rate)
+        else:
+            rate = self._growth.crept(now, self._bucket.rate, self._evidence, self._credit)
+        if rate is None:
             return
-        if not self._pressed or self._credit.is_low:
-            return
-        self._pressed = False
-        step = max(_STEP, 2.0 / self._bucket.rate)
-        self._growth += min(passed, step) * (2 if self._credit.is_ample else 1)
-        beyond = self._growth - (_LOOK_AFTER if self._evidence.sure else _LOOK_SOON)
-        share = self._margin
-        if self._evidence.rough:
-            share = 2 ** (self._growth / _REGROWTH)
-        elif beyond > 0:
-            share += 0.01 * math.expm1(2 * min(beyond, 10.0))
-        rate = min(self._evidence.rate * share, self.ceiling, _FASTEST)
+        rate = min(rate, self.ceiling)
         if self.ceiling != math.inf:
             self._bucket.set_rate(now, rate, self._bucket.size)
             return
-        size = max(1.0, _SLACK * rate, self._bucket.tokens(now))
-        self._bucket.set_rate(now, rate, size)
-        self._peak.set_rate(now, _CATCH_UP * rate, max(1.0, 0.02 * rate))
+        self._bucket.set_rate(now, rate, max(1.0, _SLACK * rate, self._bucket.tokens(now)))
+        if self._peak.rate != math.inf:
+            self._peak.set_rate(now, _CATCH_UP * rate, max(1.0, _SMOOTH * rate))

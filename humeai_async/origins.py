@@ -21,7 +21,7 @@ from humeai_async.errors import ConfigurationError, DecodeError, GatewayUnsuppor
 from humeai_async.plain import is_object
 from humeai_async.wire import Part, Request, Response
 
-logger = logging.getLogger("humeai_async.origins")
+logger: logging.Logger = logging.getLogger("humeai_async.origins")
 
 HUME_URL = "https://api.hume.ai"
 LOWCODEAPI_URL = "https://api.lowcodeapi.com/humeai"
@@ -114,9 +114,9 @@ class _Base:
     """What both origins share."""
 
     def __init__(self, base_url: str, credential: str) -> None:
-        self.base_url = check_base_url(base_url)
+        self.base_url: str = check_base_url(base_url)
         self._credential = Secret(check_credential(credential))
-        self.account = hashlib.blake2b(credential.encode(), digest_size=6).hexdigest()
+        self.account: str = hashlib.blake2b(credential.encode(), digest_size=6).hexdigest()
 
     def scrub(self, text: str) -> str:
         return self._credential.scrub(text)
@@ -153,7 +153,7 @@ class Direct(_Base):
     ) -> None:
         super().__init__(base_url, api_key or access_token or "")
         self._bearer = api_key is None
-        self.is_hume = (urlsplit(self.base_url).hostname or "").endswith(".hume.ai")
+        self.is_hume: bool = (urlsplit(self.base_url).hostname or "").endswith(".hume.ai")
 
     def refuse(self, endpoint: Endpoint[Any]) -> None:
         """Refuse nothing: Hume carries all of its own calls."""

@@ -45,7 +45,7 @@ from humeai_async.wire import Part, Request, Response
 T = TypeVar("T")
 Body = bytes | tuple[Part, ...] | None
 
-logger = logging.getLogger("humeai_async")
+logger: logging.Logger = logging.getLogger("humeai_async")
 
 _SWITCHING = 101
 _NO_HEADERS: Mapping[str, str] = {}

@@ -83,7 +83,7 @@ class AiohttpSocket:
         owner: aiohttp.ClientSession,
         forget: Callable[[AiohttpSocket], None],
     ) -> None:
-        self.loop = asyncio.get_running_loop()
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         """Loop that the socket lives on."""
         self._socket = socket
         self._owner = owner

@@ -21,6 +21,8 @@ from humeai_async.testing import Hint, Quota, Shape
 EPOCH = 1_700_000_000.0
 WINDOW = 2.0
 TIMER_LATE = 0.0012
+TRANSIT = 0.002
+"""Seconds to a service whose latency is all in its own work."""
 ATTEMPTS = 4
 
 
@@ -143,7 +145,8 @@ class Traffic:
             era = self.pacer.take(self.now, 1.0)
             self.sent.append(self.now - start)
             latency = self.latency * (1 + self.jitter * chance.uniform(-1, 1))
-            self._later(self.now + latency / 2, "arrive", call, self.now, era, latency)
+            way = latency / 2 if self.most_in_flight is None else TRANSIT
+            self._later(self.now + way, "arrive", call, self.now, era, latency)
 
     def _arrive(self, chance: random.Random, values: tuple[float, ...]) -> None:
         call, sent, era, latency = values
@@ -159,7 +162,7 @@ class Traffic:
             self._active += 1
             self._later(self.now + latency, "answer", call, sent, era, 200, -1)
         else:
-            self._later(self.now + 0.002, "answer", call, sent, era, 429, -1)
+            self._later(self.now + TRANSIT, "answer", call, sent, era, 429, -1)
 
     def _answer(self, values: tuple[float, ...], start: float) -> None:
         number, sent, era, status, reply = values

@@ -28,6 +28,7 @@ LAYERS = [
     {"types.measurements", "archives", "pacing", "lanes", "concurrency"},
     {"evidence"},
     {"credit"},
+    {"growth"},
     {"learning"},
     {"queueing"},
     {"rows"},

@@ -191,11 +191,10 @@ async def test_a_cancelled_waiter_leaves_no_trace() -> None:
     tasks = [asyncio.create_task(limiter.acquire()) for _ in range(100)]
     await settle()
     assert limiter.snapshot().waiting == 100
-    for task in tasks:
-        task.cancel()
+    assert [task.cancel() for task in tasks] == [True] * 100
     await asyncio.gather(*tasks, return_exceptions=True)
     gone = [weakref.ref(task) for task in tasks]
-    del task, tasks
+    del tasks
     await settle()  # asyncio.gather holds its tasks for a turn of the loop
     gc.collect()
     assert limiter.snapshot().waiting == 0

@@ -231,7 +231,7 @@ class Sinks:
         if "parquet" in formats:
             tables.load("pyarrow.parquet")
         chosen = {name: folder / FORMATS[name][0] for name in formats}
-        self.paths = list(chosen.values())
+        self.paths: list[Path] = list(chosen.values())
         known = positions or {}
         with self._explained(f"cannot write to {folder}"):
             folder.mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,7 @@ from humeai_async.sockets import LOST, NORMAL, Closed, Socket
 from humeai_async.types.chat import PauseAssistantMessage, SessionSettings
 from humeai_async.types.chat_settings import ConnectSettings
 
-logger = logging.getLogger("humeai_async.chat")
+logger: logging.Logger = logging.getLogger("humeai_async.chat")
 
 Opening = Callable[[], tuple[bytes, ...]]
 """Gives the messages that a connection begins with."""

@@ -85,7 +85,7 @@ class ChatServer:
         """Frames to put in before the next answers, one each: what a bad server sends."""
         self.greetings: deque[str | bytes] = deque()
         """Frames in place of the first messages of the connections to come, one each."""
-        self.open = 0
+        self.open: int = 0
         """Connections that are open now."""
         self._upstream = upstream
 

@@ -29,7 +29,7 @@ class Clock:
         if not (speed > 0 and math.isfinite(speed)):
             raise ValueError(f"speed must be a positive number, not {speed!r}")
         self.speed = speed
-        self.epoch = time.time() if epoch is None else epoch
+        self.epoch: float = time.time() if epoch is None else epoch
         self._started = time.monotonic()
 
     def now(self) -> float:

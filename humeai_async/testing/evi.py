@@ -61,10 +61,10 @@ class EviStore:
     """Everything under `/v0/evi`."""
 
     def __init__(self, world: World) -> None:
-        self.prompts = VersionedStore(world, _PROMPT)
-        self.tools = VersionedStore(world, _TOOL)
-        self.configs = VersionedStore(world, _config_kind(self.prompts, self.tools))
-        self.chats = ChatStore(world)
+        self.prompts: VersionedStore = VersionedStore(world, _PROMPT)
+        self.tools: VersionedStore = VersionedStore(world, _TOOL)
+        self.configs: VersionedStore = VersionedStore(world, _config_kind(self.prompts, self.tools))
+        self.chats: ChatStore = ChatStore(world)
         self.privacy: Record = {
             "id": world.new_id("privacy"),
             "do_not_retain_data": False,

@@ -77,9 +77,9 @@ class Quota:
         self.burst = burst
         self.shape: Shape = shape
         self.hints: frozenset[Hint] = frozenset([hints] if isinstance(hints, str) else hints)
-        self.asked = 0
+        self.asked: int = 0
         """Requests seen."""
-        self.refused = 0
+        self.refused: int = 0
         """Requests answered 429."""
         self._clock = clock
         self._wall = wall

@@ -60,7 +60,7 @@ class Registry:
     def __init__(self, world: World, jobs: JobStore) -> None:
         self.files: dict[str, Record] = {}
         """Files with their attributes, by id."""
-        self.models = CustomModels(world, jobs)
+        self.models: CustomModels = CustomModels(world, jobs)
         self._datasets: dict[str, _Dataset] = {}
         self._world = world
 

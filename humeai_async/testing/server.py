@@ -124,9 +124,9 @@ class FakeHume(LoopbackServer):
             never_answer=never_answer,
         )
         self.dialect: Dialect = dialect
-        self.clock = clock or Clock()
+        self.clock: Clock = clock or Clock()
         """What jobs move on."""
-        self.faults = Faults(*faults)
+        self.faults: Faults = Faults(*faults)
         """What goes wrong."""
         self.latency = latency
         """Seconds before an answer; may be set anew at any time."""
@@ -144,9 +144,9 @@ class FakeHume(LoopbackServer):
             self.clock,
         )
         self._credentials = credentials or Credentials()
-        self.upstream = Upstream(self._world, self._credentials, quota, self.faults)
+        self.upstream: Upstream = Upstream(self._world, self._credentials, quota, self.faults)
         """Hume behind it, with all state."""
-        self.chat = ChatServer(self.upstream)
+        self.chat: ChatServer = ChatServer(self.upstream)
         """The EVI WebSocket, of the direct dialect alone: its connections, and what is to
         happen to them."""
         self._hume = _Witness(self.upstream)

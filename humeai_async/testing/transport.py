@@ -40,13 +40,13 @@ class ScriptedTransport:
             otherwise: What happens after the last step; an error if left out.
         """
         self.otherwise = otherwise
-        self.script = deque(script)
+        self.script: deque[Reply] = deque(script)
         """What is still to happen; may be added to at any time."""
         self.requests: list[Request] = []
         """Every request, in order."""
         self.timeouts: list[object] = []
         """The timeout of every request."""
-        self.is_closed = False
+        self.is_closed: bool = False
 
     async def send(self, request: Request, timeout: object) -> Response:
         """Do the next step.

@@ -53,9 +53,9 @@ class Upstream:
         self.credentials = credentials
         self.quota = quota
         self.faults = faults
-        self.jobs = JobStore(world)
-        self.evi = EviStore(world)
-        self.registry = Registry(world, self.jobs)
+        self.jobs: JobStore = JobStore(world)
+        self.evi: EviStore = EviStore(world)
+        self.registry: Registry = Registry(world, self.jobs)
         self._requests = 0
         self._routes = _compile(
             {**self._batch_routes(), **self.evi.routes(), **self.registry.routes()}

@@ -22,7 +22,7 @@ class World:
         self.options = options
         self.clock = clock
         self._counts: Counter[str] = Counter()
-        self.user_id = self.new_id("user")
+        self.user_id: str = self.new_id("user")
         self.uploads: list[FormPart] = []
 
     def new_id(self, kind: str) -> str:

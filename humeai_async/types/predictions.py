@@ -8,7 +8,7 @@ rest; tables are made below, in `tables.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
 import msgspec
 
@@ -37,7 +37,7 @@ class Predictions(Sequence[SourcePredictions]):
 
     def __init__(self, sources: Sequence[SourcePredictions], body: bytes = b"") -> None:
         self._sources = sources
-        self.body = body
+        self.body: bytes = body
 
     @classmethod
     def from_json(cls, body: bytes) -> Predictions:
@@ -178,7 +178,7 @@ class Predictions(Sequence[SourcePredictions]):
             return list(self._sources) == list(other._sources)
         return NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # mutable sequences of sources inside
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # sources can be lists
 
     def __repr__(self) -> str:
         return f"Predictions({len(self)} sources, {len(self.body)} bytes)"

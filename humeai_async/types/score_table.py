@@ -32,7 +32,7 @@ class ScoreTable:
     """
 
     def __init__(self, names: tuple[str, ...] = (), *, grows: bool = False) -> None:
-        self.names = names
+        self.names: tuple[str, ...] = names
         self.values: array[float] = array("d")
         self._grows = grows
         self._rows = 0
