@@ -12,8 +12,6 @@ from typing import Final
 from humeai_async.evidence import LONGEST_WINDOW
 from humeai_async.ratelimits import Quota
 
-_EPOCH: Final = 2.0
-"""Seconds over which the least credit is remembered, twice."""
 _AMPLE: Final = 0.25
 _LOW: Final = 0.03
 """Share of the limit; with less left, the rate is as high as it can be."""
@@ -29,6 +27,7 @@ class Credit:
         "_limit",
         "_low",
         "_low_before",
+        "memory",
         "policy",
         "used_up",
     )
@@ -39,6 +38,8 @@ class Credit:
         """Calls and seconds of the strictest window that the service names."""
         self.used_up = False
         """Whether the last answer was the first to leave nothing after some that did."""
+        self.memory = 2.0
+        """Seconds over which the least credit is remembered, twice: the quota's window."""
         self._had_some = True
         self._left = math.inf
         self._limit = math.inf
@@ -82,7 +83,7 @@ class Credit:
         self._had_some = remaining >= 2.0 or (self._had_some and remaining >= 1.0)  # noqa: PLR2004
         self._left = remaining - in_flight
         self._limit = tightest.limit or math.inf
-        if now - self._epoch > _EPOCH:
+        if now - self._epoch > self.memory:
             self._epoch, self._low_before, self._low = now, self._low, remaining
         self._low = min(self._low, remaining)
         return tightest.reset

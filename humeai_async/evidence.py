@@ -154,7 +154,9 @@ class Evidence:
                 # A bucket that was full in between refilled less than it might have. Rather
                 # too high: then the next contact comes soon, and is exact.
                 recent = self._log.between(contact.closed - 2.0, contact.latest) / 2.0
-                rate = max(rate, 0.8 * recent)
+                if rate < 0.8 * recent:
+                    rate = 0.8 * recent
+                    self._anchors.clear()
             self.rate = rate
         self.rate = max(self.rate, SLOWEST)
         self._anchors.append((contact, self.accepted))

@@ -42,6 +42,8 @@ _SPARING: Final = {1: (0.25, 4.0), 2: (0.1, 2.2), 3: (0.05, 1.8)}
 there to try which were refused before."""
 _TRUST: Final = 3
 """Answers after an opening until calls that were refused before are risked again."""
+_BUCKET_MEMORY: Final = 0.5
+"""Seconds; a token bucket has no window over which its credit goes up and down."""
 _TRICKLE: Final = 0.25
 """Seconds after which one more call is risked however full the window looks."""
 _TRICKLE_FULL: Final = 5.0
@@ -56,9 +58,9 @@ class Pacer:
     __slots__ = (
         "_bucket", "_closed_at", "_coarse", "_concurrency", "_count", "_credit", "_delay",
         "_earliest", "_era", "_evidence", "_growth", "_hinted", "_last_take", "_lesson",
-        "_level", "_missed", "_missed_below", "_peak", "_probe_level", "_ramping", "_refused_at", "_trusted", "_until",
-        "_window", "accepted", "ceiling", "closed", "in_flight", "pauses", "refused",
-        "round_trip",
+        "_level", "_missed", "_missed_below", "_peak", "_probe_level", "_ramping",
+        "_refused_at", "_trusted", "_until", "_window", "accepted", "ceiling", "closed",
+        "in_flight", "pauses", "refused", "round_trip",
     )  # fmt: skip
 
     def __init__(self, now: float, rate: float | None = None, burst: float | None = None) -> None:
@@ -385,6 +387,7 @@ class Pacer:
         else:
             self._evidence.next(contact)
         window = self._evidence.window
+        self._credit.memory = window or _BUCKET_MEMORY
         if window is None or self.ceiling != math.inf:
             self._count = None
         elif contact.coarse and not self._evidence.confirmed:

@@ -1,19 +1,19 @@
 """The limiter: every call asks it before it goes, and tells it what came back.
 
-Services close when a quota is used up: they answer 429, until time has passed. The quota is
+Services close when a quota is used up: they answer 429 until time has passed. The quota is
 mostly unknown, shared, and changes. The limiter finds it, keeps to it and uses all of it.
 
 Who goes, and when. Each bucket (a credential and a product) has a token bucket that fills at
 the rate believed right. A call that finds a token goes at once, without a turn of the event
 loop; the others queue: first come, first served within a priority, interactive before bulk
-but one in eight. Calls that met a 429 go first. The first in line is never overtaken by a
-cheaper one, and one timer serves all. A cancelled waiter leaves its place and no trace.
+but one in eight, calls that met a 429 before fresh ones. The first in line is never overtaken
+by a cheaper one, and one timer serves all. A cancelled waiter leaves no trace.
 
 What a quota looks like from outside. A token bucket lets a burst through, then single calls
-at an even rate, so after closing it opens again at once. A fixed window lets N calls through
-and stays closed until the window ends. A sliding window counts the last W seconds: after a
-burst it stays closed until the burst is W old, and then repeats the burst's shape. So the
-time a quota stays closed tells a bucket from a window, and these equations hold:
+at an even rate; after closing it opens again at once. A fixed window lets N calls through and
+stays closed until it ends. A sliding window counts the last W seconds: after a burst it stays
+closed until the burst is W old, and then repeats the burst's shape. So the time for which a
+quota stays closed tells a bucket from a window, and these equations hold:
 
     first contact    calls since the start / time until it opens = N / W for both windows;
                      for a bucket that is too high by its first burst
@@ -24,29 +24,27 @@ time a quota stays closed tells a bucket from a window, and these equations hold
 Windows are mostly 1, 2, 5, 10, ... seconds long: a range that holds one of these is exact.
 
 How it learns. With nothing known, 4 calls go at once, then 24 a second, doubling every
-quarter second while answers are good: on a fast network 4 to 8 calls are in flight when the
-quota closes, and these are all that is lost. The calls in flight are held, too: 8, and one
-more for each answer. At a 429 everybody stops: as long as Retry-After says, or, if nothing is
-said, single calls try, 10 ms later, then 1.5 times as long, at most 0.25 s apart; they are
-calls never refused before, if any wait, for a call has few lives. When one gets through, the
-rate is measured as above and 98.5 % of it is used, with the window's count beside it, so that
-a sliding window is never asked too early. After 1.5 s the rate creeps up, faster and faster:
-2 % above after two seconds, threefold after four, so growth is found in seconds at the
-price of two or three 429s each time. Time lost in a pause is made up at up to 3 times the
-rate. Waiting calls without a hint of more quota cost nothing: no growth happens unasked.
+quarter second while answers are good, with 8 in flight and one more for each answer. On a
+fast network few are in flight when the quota closes, and these are all that is lost. Then
+everybody stops: as long as Retry-After says, or, if nothing is said, until single calls get
+through, tried 10 ms later, then 1.5 times as long, at most 0.25 s apart. Calls never refused
+before try first, for a call has few lives. Now the rate is measured as above and 98.5 % of it
+used, beside a count over the window, so that a sliding window is not asked too early. After
+1.5 s the rate creeps up, faster and faster: 2 % above after two seconds, threefold after
+four. So growth is found in seconds at the price of a few 429s each time; an idle client does
+not grow. Time lost in a pause is made up for at up to three times the rate.
 
 What headers change. `RateLimit-Remaining` and its kin (see `ratelimits.py`) let no more calls
-out than remain; reaching zero is a contact like a 429 that costs nothing, and the rate rests
-while less than a tenth remains. A window named by the service is believed if the measure is
-near it. Retry-After stops all calls for its time, with one exception: `1` cannot say less
-than a second, so once the rate is measured, single calls try before it is over. A hint beyond
-ten minutes stops for ten.
+out than remain; reaching zero is a contact that costs nothing, and growth rests while
+little remains. A window that the service names is believed if the measure is near it.
+Retry-After stops all calls for its time, but ten minutes at most, with one exception: whole
+seconds cannot say less than `1`, so once the rate is measured, single calls try before.
 
-A limit on calls in flight looks like a quota that opens whenever a call ends; see
-`learning.py` for how it is told apart.
+A limit of calls in flight looks like a quota that opens whenever a call ends, at the same
+number in flight each time. Three contacts of that kind put it on trial (`concurrency.py`).
 
-Declared rates are kept to by 99 % (clocks and networks jitter), from the first call on, with
-bursts of 50 ms of calls unless `burst` says more; they fall on a 429 like learned ones.
+Declared rates are kept to by 99 % (clocks and networks jitter) from the first call on, with
+bursts of 50 ms of calls unless `burst` says more. On a 429 they fall like learned ones.
 """
 
 from __future__ import annotations
@@ -87,6 +85,8 @@ class BucketState:
     """Calls a second; `None` while it is not known."""
     window: float | None
     """Seconds of the quota's window, where one was found."""
+    most_in_flight: int | None
+    """Calls that the service allows in flight, where such a limit was found."""
     tokens: float
     """Calls that could go at once."""
     waiting: int
@@ -231,6 +231,7 @@ def _state(pacer: Pacer, waiting: int, now: float) -> BucketState:
     return BucketState(
         rate=pacer.rate,
         window=pacer.window,
+        most_in_flight=None if math.isinf(pacer.most_in_flight) else int(pacer.most_in_flight),
         tokens=pacer.tokens(now),
         waiting=waiting,
         in_flight=pacer.in_flight,
