@@ -70,7 +70,7 @@ async def _predict_into(url: str, count: int, folder: Path, form: str) -> int:
     async with client(url) as hume:
         settings: dict[str, Any] = {"formats": [form], "models": {"face": {}}}
         report = await predict_into(folder / form, hume.batch, urls(count), **settings)
-    return report.arrived
+    return report.outcomes
 
 
 async def start(url: str, count: int) -> list[str]:

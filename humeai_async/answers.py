@@ -39,6 +39,7 @@ LONGEST_SENTENCE = 200
 """Characters of a body without form that still make a message."""
 
 NOT_FOUND = 404
+METHOD_NOT_ALLOWED = 405
 GONE = 410
 
 _CLASSES: dict[int, type[APIStatusError]] = {
@@ -77,6 +78,11 @@ class Answer:
     def is_success(self) -> bool:
         """Whether the status is 2xx."""
         return 200 <= self.status < 300  # noqa: PLR2004 - the classes of HTTP
+
+    @property
+    def is_no_route(self) -> bool:
+        """Whether it says that there is no such path, rather than no such thing."""
+        return self.sender is Sender.ROUTER and self.status in {NOT_FOUND, METHOD_NOT_ALLOWED}
 
     def json(self) -> Any:
         """Return the body as plain JSON objects.
@@ -162,6 +168,9 @@ def _message(plain: object) -> str:
         found = _member(plain, *path)
         if isinstance(found, str) and found.strip():
             return found.strip()
+    for listed in (_member(plain, "errors"), plain):
+        if is_array(listed) and listed:
+            return _message(listed[0]) if is_object(listed[0]) else str(listed[0])
     detail = _member(plain, "detail")
     if is_array(detail):
         return _details(detail)

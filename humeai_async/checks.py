@@ -7,7 +7,8 @@ They know no endpoint; ids that go into a path are checked by `endpoint.py`. The
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import AsyncIterable, Iterable, Sequence
 
 from humeai_async.errors import InvalidArgumentError
 
@@ -53,6 +54,8 @@ def check_sources(**sources: Sequence[object] | None) -> None:
     for name, given in sources.items():
         if isinstance(given, (str, bytes)):
             raise InvalidArgumentError(f"{name} is a list; put [] around it", field=name)
+        if given is not None and not isinstance(given, Sequence):
+            raise InvalidArgumentError(f"{name} is a list, not {type(given).__name__}", field=name)
         if given is not None and len(given) > MOST_SOURCES:
             raise InvalidArgumentError(
                 f"{name} has {len(given)} entries and a job takes {MOST_SOURCES}; split them "
@@ -61,3 +64,29 @@ def check_sources(**sources: Sequence[object] | None) -> None:
             )
         if name != "files" and not all(isinstance(one, str) and one for one in given or ()):
             raise InvalidArgumentError(f"{name} must hold non-empty texts only", field=name)
+
+
+def check_many(name: str, value: object) -> None:
+    """Refuse one thing where many are asked for: a text would be taken letter by letter.
+
+    Raises:
+        InvalidArgumentError: `field` names the argument.
+    """
+    if isinstance(value, (str, bytes, os.PathLike)):
+        raise InvalidArgumentError(f"{name} is a list; put [] around it", field=name)
+    if not isinstance(value, (Iterable, AsyncIterable)):
+        kind = type(value).__name__
+        raise InvalidArgumentError(f"{name} must be something to iterate, not {kind}", field=name)
+
+
+def check_seconds(name: str, value: float | None) -> None:
+    """Refuse what is no length of time; `None` is without limit.
+
+    Raises:
+        InvalidArgumentError: `field` names the argument.
+    """
+    if value is None:
+        return
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not value >= 0:
+        raise InvalidArgumentError(f"{name} is a number of seconds, not {value!r}", field=name)

@@ -12,6 +12,7 @@ import json
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,9 +31,9 @@ try:
 except ImportError:
     sys.exit("humeai-async needs the extra `cli`: pip install 'humeai_async[cli]'")
 
-from humeai_async.bulk.ledger import Standing, State, standing_of
+from humeai_async.bulk.ledger import State, standing_of
 from humeai_async.bulk.outcomes import BulkSource
-from humeai_async.bulk.predicting import SourceOutcome
+from humeai_async.bulk.predicting import SourceOutcome, is_open, reason_of
 from humeai_async.bulk.runs import LEDGER, predict_into
 from humeai_async.bulk.sinks import FORMATS, name_of
 from humeai_async.client import HumeAI
@@ -64,7 +65,11 @@ def main() -> None:
 @main.command()
 @click.option("--sources", "count", default=300, show_default=True, type=click.IntRange(1, 100_000))
 @click.option(
-    "--rate", default=40.0, show_default=True, help="Requests a second that the stand-in allows."
+    "--rate",
+    default=40.0,
+    show_default=True,
+    type=click.FloatRange(1, 1_000_000),
+    help="Requests a second that the stand-in allows.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the results.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -98,8 +103,16 @@ def demo(count: int, rate: float, out: Path | None, *, as_json: bool) -> None:
 )
 @click.option("--retry-failed", is_flag=True, help="Try again what failed at an earlier start.")
 @click.option("--base-url", help="Where calls go; the credential's usual place if left out.")
-@click.option("--job-size", type=click.IntRange(1, 100), default=100, show_default=True)
-@click.option("--jobs", type=click.IntRange(1, 500), default=32, show_default=True)
+@click.option(
+    "--job-size",
+    type=click.IntRange(1, 100),
+    default=100,
+    show_default=True,
+    help="Sources in one job.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(1, 500), default=32, show_default=True, help="Jobs in flight."
+)
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds to wait for one job."
 )
@@ -122,12 +135,13 @@ def predict(
 
     The credential is read from LOWCODEAPI_API_TOKEN, HUME_API_KEY or HUME_ACCESS_TOKEN.
     """
+    # Outside the event loop, which would keep Ctrl-C from ending the wait for standard input.
+    found, chosen_models = told(lambda: (list(collect(sources, listed)), chosen(models)))
 
     async def work() -> int:
-        found = list(collect(sources, listed))
         settings: dict[str, Any] = {
             "formats": tuple(dict.fromkeys(formats)),
-            "models": chosen(models),
+            "models": chosen_models,
             "retry_failed": retry_failed,
             "job_size": job_size,
             "jobs_at_once": jobs,
@@ -147,11 +161,12 @@ def status(folder: Path, *, as_json: bool) -> None:
 
     async def work() -> int:
         standing = await standing_of(folder / LEDGER)
+        counts = counts_of(standing.counts) | {"jobs": standing.jobs}
         if as_json:
-            click.echo(json.dumps(counts_of(standing) | {"reasons": dict(standing.reasons)}))
+            click.echo(json.dumps(counts | {"reasons": dict(standing.reasons)}))
         else:
-            show_counts(Console(), f"Run in {folder}", counts_of(standing))
-            show_reasons(Console(), standing.reasons)
+            show_counts(Console(), f"Run in {folder}", counts)
+            show_reasons(Console(), standing.reasons, counts["failed"])
         return 0
 
     run(work)
@@ -159,17 +174,33 @@ def status(folder: Path, *, as_json: bool) -> None:
 
 def run(work: Callable[[], Coroutine[Any, Any, int]]) -> None:
     """Run a command to its exit code."""
+    warnings.showwarning = show_warning
+    sys.exit(told(lambda: asyncio.run(work())))
+
+
+def told(work: Callable[[], T]) -> T:
+    """Do some work, and end the command in a line where it goes wrong."""
     try:
-        code = asyncio.run(work())
+        return work()
     except (ConfigurationError, InvalidArgumentError) as problem:
-        click.echo(f"humeai-async: {problem}", err=True)
-        code = WRONG_USE
+        code, said = WRONG_USE, str(problem)
     except HumeError as problem:
-        click.echo(f"humeai-async: {problem}", err=True)
-        code = FAILED
+        code, said = FAILED, str(problem)
     except KeyboardInterrupt:
-        code = INTERRUPTED
+        code, said = INTERRUPTED, ""
+    if said:
+        say(said)
     sys.exit(code)
+
+
+def say(text: str) -> None:
+    """Print a line for the person at the terminal, apart from what the command puts out."""
+    click.echo(f"humeai-async: {text}", err=True)
+
+
+def show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Print a warning as a line, without the place in the code."""
+    say(str(message))
 
 
 def chosen(models: str | None) -> dict[str, Any] | None:
@@ -223,12 +254,12 @@ def _lines(name: str) -> list[str]:
 
 
 def _expand(name: str) -> Iterator[BulkSource]:
-    if name.startswith(("http://", "https://")):
+    if name.lower().startswith(("http://", "https://")):
         yield name
         return
     path = Path(name)
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in MEDIA and p.is_file())
+        files = sorted(p for p in path.rglob("*") if _is_media(p))
         if not files:
             raise InvalidArgumentError(f"{name} holds no media files", field="sources")
         yield from files
@@ -238,6 +269,10 @@ def _expand(name: str) -> Iterator[BulkSource]:
         raise InvalidArgumentError(
             f"{name} is no URL, and there is no such file or folder", field="sources"
         )
+
+
+def _is_media(path: Path) -> bool:
+    return path.suffix.lower() in MEDIA and not path.name.startswith(".") and path.is_file()
 
 
 async def _demo(count: int, rate: float, folder: Path, *, as_json: bool) -> int:
@@ -266,7 +301,8 @@ async def _predict(
     **settings: Any,
 ) -> int:
     """Run sources into a folder and tell how it went; the exit code says whether all is well."""
-    tally = Tally(len(dict.fromkeys(sources)), hume)
+    retries = bool(settings.get("retry_failed"))
+    tally = Tally(len(dict.fromkeys(sources)), hume, retries=retries)
     try:
         with tally:
             report = await predict_into(
@@ -278,14 +314,12 @@ async def _predict(
                 **settings,
             )
     except asyncio.CancelledError:
-        click.echo(
-            f"humeai-async: stopped; {tally.done} of {tally.total} outcomes are in {folder}, "
-            "and the same command goes on",
-            err=True,
-        )
+        done, total = tally.done, tally.total
+        say(f"stopped; {done} of {total} outcomes are in {folder}, and the same command goes on")
         raise
     stats = hume.stats
-    counts = counts_of(report.standing) | {
+    counts = counts_of(report.counts) | {
+        "jobs": report.standing.jobs,
         "requests": stats.requests,
         "rate_limited": stats.rate_limited,
         "retries": stats.retries,
@@ -298,21 +332,20 @@ async def _predict(
     else:
         tally.show_strongest(Console())
         show_counts(Console(), "Run", counts)
-        show_reasons(Console(), report.standing.reasons)
+        show_reasons(Console(), report.standing.reasons, counts["failed"])
+        show_open(Console(), tally.open_reasons)
         for file in files:
             click.echo(f"wrote {file}")
-    return FAILED if counts["failed"] else 0
+    return FAILED if counts["failed"] or counts["open"] else 0
 
 
-def counts_of(standing: Standing) -> dict[str, Any]:
+def counts_of(counts: Mapping[State, int]) -> dict[str, Any]:
     """Return the counts of a run by the names that are shown."""
-    counts = standing.counts
     return {
         "sources": sum(counts.values()),
         "arrived": counts[State.ARRIVED],
         "failed": counts[State.FAILED],
         "open": counts[State.PLANNED] + counts[State.SUBMITTED],
-        "jobs": standing.jobs,
     }
 
 
@@ -324,10 +357,20 @@ def show_counts(console: Console, title: str, counts: Mapping[str, Any]) -> None
     console.print(table)
 
 
-def show_reasons(console: Console, reasons: Mapping[str, int]) -> None:
+def show_reasons(console: Console, reasons: Mapping[str, int], failed: int) -> None:
     """Print why sources failed, the most frequent reasons first."""
     for reason, times in list(reasons.items())[:SHOWN]:
         console.print(f"failed {times} x: {reason}", soft_wrap=True, markup=False)
+    if failed:
+        console.print("--retry-failed tries failed sources again")
+
+
+def show_open(console: Console, reasons: Mapping[str, int]) -> None:
+    """Print what kept sources from being done."""
+    for reason, times in list(reasons.items())[:SHOWN]:
+        console.print(f"open {times} x: {reason}", soft_wrap=True, markup=False)
+    if reasons:
+        console.print("the same command goes on with open sources")
 
 
 class Tally:
@@ -336,10 +379,14 @@ class Tally:
     Args:
         total: Sources of the run.
         hume: The client, for its counters.
+        retries: Whether sources that failed are tried again.
     """
 
-    def __init__(self, total: int, hume: HumeAI) -> None:
+    def __init__(self, total: int, hume: HumeAI, *, retries: bool) -> None:
         self.total = total
+        self._retries = retries
+        self.open_reasons: dict[str, int] = {}
+        """What kept sources from being done, and how often."""
         self.done: int = 0
         self._before = 0
         self._hume = hume
@@ -363,13 +410,19 @@ class Tally:
         """Seconds since the start."""
         return time.monotonic() - self._began
 
-    def begin(self, standing: Standing) -> None:
+    def begin(self, counts: Mapping[State, int]) -> None:
         """Take note of what earlier starts have done."""
-        self.done = self._before = standing.counts[State.ARRIVED] + standing.counts[State.FAILED]
+        self.done = self._before = counts[State.ARRIVED]
+        if not self._retries:
+            self.done = self._before = self._before + counts[State.FAILED]
         self._progress.update(self._bar, completed=self.done)
 
     def count(self, outcome: SourceOutcome) -> None:
         """Count one outcome."""
+        if outcome.error is not None and is_open(outcome):
+            reason = reason_of(outcome.error)
+            self.open_reasons[reason] = self.open_reasons.get(reason, 0) + 1
+            return
         self.done += 1
         limited = self._hume.stats.rate_limited
         rate = (self.done - self._before) / max(self.seconds, 0.001)

@@ -119,6 +119,13 @@ class HumeAI:
         polling: Polling = Polling(),  # noqa: B008 - frozen
         gateway_carries: Collection[str] = frozenset(),
     ) -> None:
+        _check("base_url", base_url, str)
+        _check("retry", retry, Retry, optional=False)
+        _check("limiter", limiter, Limiter)
+        _check("pool", pool, Pool, optional=False)
+        _check("session", session, ClientSession)
+        _check("polling", polling, Polling, optional=False)
+        _check("gateway_carries", gateway_carries, (set, frozenset, list, tuple), optional=False)
         name, credential = _find_credential(
             {"api_token": api_token, "api_key": api_key, "access_token": access_token}
         )
@@ -164,6 +171,9 @@ class HumeAI:
 
         Closing either closes the pool of both. What is left out stays as it is.
         """
+        _check("retry", retry, Retry)
+        _check("limiter", limiter, Limiter)
+        _check("polling", polling, Polling)
         changes: dict[str, Any] = {"retry": retry, "limiter": limiter, "polling": polling}
         changes = {name: value for name, value in changes.items() if value is not None}
         if not isinstance(timeout, Unset):
@@ -180,7 +190,7 @@ class HumeAI:
         path: str,
         *,
         query: Mapping[str, QueryValue] | None = None,
-        json: object = UNSET,
+        json: object = None,
     ) -> Answer:
         """Make a call that has no method of its own, with the same pacing and retries.
 
@@ -188,7 +198,7 @@ class HumeAI:
             method: HTTP method; GET, HEAD, PUT and DELETE may be repeated after a failure.
             path: Path from the root of the API, such as `/v0/evi/configs`.
             query: Query fields; `None` values are left out.
-            json: JSON body.
+            json: JSON body; `None` for none.
 
         Returns:
             Status, headers and bytes of the answer; the gateway's envelope is taken off.
@@ -214,7 +224,8 @@ class HumeAI:
             encoding=_encoding_of(json),
             repeatable=method not in {"POST", "PATCH"},
         )
-        return await self._session.send(fill(endpoint, query=query, body=json))
+        body = UNSET if json is None else json
+        return await self._session.send(fill(endpoint, query=query, body=body))
 
     @property
     def stats(self) -> Stats:
@@ -257,11 +268,10 @@ class HumeAI:
 
 
 def _encoding_of(body: object) -> Encoding:
-    if body is UNSET:
+    if body is None:
         return Encoding.NONE
     # Gateways take objects and arrays alone, so single values are told apart.
-    is_single = body is None or isinstance(body, (str, int, float))
-    return Encoding.BARE_JSON if is_single else Encoding.JSON
+    return Encoding.BARE_JSON if isinstance(body, (str, int, float)) else Encoding.JSON
 
 
 def _bucket_of(path: str) -> str:
@@ -275,12 +285,28 @@ def _is_plain(path: str) -> bool:
     return is_straight and path.isprintable() and not any(c in path for c in "?#{} \\")
 
 
+def _check(
+    name: str, value: object, kind: type | tuple[type, ...], *, optional: bool = True
+) -> None:
+    """Refuse a setting of another kind at once, where the mistake is.
+
+    Raises:
+        ConfigurationError: It names the setting and what it is.
+    """
+    if not isinstance(value, kind) and not (optional and value is None):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        wanted = " or ".join(one.__name__ for one in kinds)
+        raise ConfigurationError(f"{name} is a {wanted}, not {type(value).__name__}")
+
+
 def _find_credential(given: Mapping[str, str | None]) -> tuple[str, str]:
     """Return name and text of the one credential.
 
     Raises:
         ConfigurationError: There is none, or more than one.
     """
+    for name, text in given.items():
+        _check(name, text, str)
     found = {name: text for name, text in given.items() if text is not None}
     if not found:
         from_environment = {name: os.environ.get(CREDENTIALS[name]) for name in given}

@@ -41,6 +41,9 @@ from humeai_async.unset import Unset
 
 T = TypeVar("T")
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""What some servers put before their JSON."""
+
 TAGGED: tuple[Tagged, ...] = (
     batch.JOBS,
     chat.CLIENT_EVENTS,
@@ -93,7 +96,7 @@ def parse(body: bytes) -> Any:
         DecodeError: It is not JSON.
     """
     try:
-        return msgspec.json.decode(body)
+        return msgspec.json.decode(body.removeprefix(BYTE_ORDER_MARK))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
         error = scan_error(problem, _not_json(body))
     raise error

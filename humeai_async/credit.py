@@ -27,7 +27,7 @@ class Credit:
         "_limit",
         "_low",
         "_low_before",
-        "memory",
+        "_memory",
         "policy",
         "used_up",
     )
@@ -38,8 +38,7 @@ class Credit:
         """Calls and seconds of the strictest window that the service names."""
         self.used_up = False
         """Whether the last answer was the first to leave nothing after some that did."""
-        self.memory = 2.0
-        """Seconds over which the least credit is remembered, twice: the quota's window."""
+        self._memory = 2.0
         self._had_some = True
         self._left = math.inf
         self._limit = math.inf
@@ -52,6 +51,11 @@ class Credit:
         return min(self._low, self._low_before) < _LOW * self._limit < math.inf
 
     @property
+    def is_known(self) -> bool:
+        """Whether the service tells how much is left."""
+        return self._left < math.inf
+
+    @property
     def is_ample(self) -> bool:
         """Whether the headers say that more than a quarter is left."""
         return _AMPLE * self._limit < self._left < math.inf
@@ -59,6 +63,12 @@ class Credit:
     def covers(self, cost: float) -> bool:
         """Whether a call of this cost would surely be let in."""
         return self._left >= cost
+
+    def restart(self, now: float, memory: float) -> None:
+        """Forget how low the credit was, as after each opening of the quota."""
+        self._epoch = now
+        self._memory = memory
+        self._low = self._low_before = math.inf
 
     def spend(self, cost: float) -> None:
         """Count a call on its way."""
@@ -80,10 +90,10 @@ class Credit:
         remaining = tightest.remaining or 0.0
         self.used_up = remaining < 1.0 and self._had_some
         # A bucket that runs on empty says so in every answer, which is no news.
-        self._had_some = remaining >= 2.0 or (self._had_some and remaining >= 1.0)  # noqa: PLR2004
+        self._had_some = remaining >= 2.0 or (self._had_some and remaining >= 1.0)  # noqa: PLR2004 - calls
         self._left = remaining - in_flight
         self._limit = tightest.limit or math.inf
-        if now - self._epoch > self.memory:
+        if now - self._epoch > self._memory:
             self._epoch, self._low_before, self._low = now, self._low, remaining
         self._low = min(self._low, remaining)
         return tightest.reset

@@ -24,6 +24,7 @@ SLOWEST: Final = 0.05
 _FINENESS: Final = 1024
 _TIMING: Final = 0.01
 """Seconds; no time of ours is known better."""
+_SOON: Final = 0.25
 _STALE: Final = 3.0
 _UNSURE: Final = 1.1
 """A first estimate leans up: too high is told at once by a refusal, too low by nothing."""
@@ -116,7 +117,8 @@ class Evidence:
         elapsed = contact.opened - start
         measured = self.accepted / max(elapsed, _TIMING)
         self.sure = False
-        if declared is not None and 0.5 < measured * declared[1] / declared[0] < 2.0:  # noqa: PLR2004 - a policy in the same range is the one at work
+        # A policy within a factor of two of the measure is the one at work.
+        if declared is not None and 0.5 < measured * declared[1] / declared[0] < 2.0:  # noqa: PLR2004 - see above
             self.rate = declared[0] / declared[1]
             self.exact = True
             self._settle(declared[1], known=True)
@@ -132,9 +134,8 @@ class Evidence:
         self.rate = max(self.rate, SLOWEST)
         self._anchors.append((contact, self.accepted))
 
-    def next(self, contact: Contact) -> None:
-        """Learn from a later contact."""
-        self.exact = False
+    def next(self, contact: Contact, declared: tuple[float, float] | None) -> None:
+        """Learn from a later contact; the arguments are those of `first`."""
         self.sure = True
         self.rough = False
         self._doubt_window(contact)
@@ -157,7 +158,13 @@ class Evidence:
                 if rate < 0.8 * recent:
                     rate = 0.8 * recent
                     self._anchors.clear()
+            elif contact.closed - self._anchors[-1][0].latest < _SOON:
+                # Still too fast, and a measure over so few calls is no better than this.
+                rate *= 0.97
             self.rate = rate
+        self.exact = declared is not None and 0.8 < self.rate * declared[1] / declared[0] < 1.25  # noqa: PLR2004 - the measure is no better than this
+        if self.exact and declared is not None:
+            self.rate = declared[0] / declared[1]
         self.rate = max(self.rate, SLOWEST)
         self._anchors.append((contact, self.accepted))
 
@@ -202,7 +209,7 @@ class Evidence:
         for windows in (1, 2, 3):
             length = span / windows
             # The first window was measured with the rest of one before it: it is too long.
-            if not 0.5 < length / self.window < 1.45:  # noqa: PLR2004
+            if not 0.5 < length / self.window < 1.45:  # noqa: PLR2004 - the rest is under one
                 continue
             near = [one for one in CUSTOMARY if abs(one - length) <= doubt / windows + 2 * _TIMING]
             if near:
@@ -210,7 +217,7 @@ class Evidence:
                 used = self._log.between(contact.earliest - near[0], contact.latest)
                 self.rate = (used or count / windows) / near[0]
                 return True
-            if windows == 1 and length / self.window < 1.1:  # noqa: PLR2004
+            if windows == 1 and length / self.window < 1.1:  # noqa: PLR2004 - not two in one
                 self._settle(span, known=False)
                 self.rate = count / span
                 return True
@@ -253,7 +260,7 @@ class Evidence:
                 best = error, count / span
             if error < 0.05 or span > 5.0:  # noqa: PLR2004 - good enough, too old
                 break
-        return best[1] if best is not None and best[0] < 0.3 else None  # noqa: PLR2004
+        return best[1] if best is not None and best[0] < 0.3 else None  # noqa: PLR2004 - too vague
 
 
 def _window(shortest: float, longest: float) -> tuple[float, bool]:

@@ -16,12 +16,19 @@ from typing import TypeAlias
 import anyio
 
 from humeai_async import archives, catalog, downloads
+from humeai_async.checks import check_seconds
 from humeai_async.downloads import OnProgress
-from humeai_async.endpoint import check_id, fill
-from humeai_async.errors import HumeError, JobFailedError, JobTimeoutError
+from humeai_async.endpoint import Call, check_id, fill
+from humeai_async.errors import (
+    DecodeError,
+    HumeError,
+    InvalidArgumentError,
+    JobFailedError,
+    JobTimeoutError,
+)
 from humeai_async.poller import Poller
 from humeai_async.session import Session
-from humeai_async.types.batch import JobDetails, JobStatus
+from humeai_async.types.batch import JobDetails, JobId, JobStatus
 from humeai_async.types.predictions import Predictions
 
 OnUpdate: TypeAlias = "Callable[[Job], Awaitable[None] | None]"
@@ -40,10 +47,10 @@ class Job:
     def __init__(
         self, id: str, session: Session, poller: Poller, details: JobDetails | None = None
     ) -> None:
+        self._details = details
         self.id: str = check_id(id, "id")
         self._session = session
         self._poller = poller
-        self._details = details
 
     @property
     def details(self) -> JobDetails | None:
@@ -90,6 +97,7 @@ class Job:
             JobTimeoutError: The time is over; the job goes on.
             NotFoundError: There is no such job.
         """
+        check_seconds("timeout", timeout)
         if self._details is not None and _is_settled(self._details):
             return self._ended(self._details)
         wait = self._poller.watch([self.id])
@@ -106,8 +114,9 @@ class Job:
                             return self._ended(details)
         finally:
             self._poller.forget(wait)
+        seen = self.status or "not asked yet"
         raise JobTimeoutError(
-            f"job {self.id} is not done after {timeout:g} s (last seen: {self.status}). It goes "
+            f"job {self.id} is not done after {timeout:g} s (last seen: {seen}). It goes "
             f"on at Hume: wait again, or later with hume.batch.job({self.id!r})",
             job_id=self.id,
             job_status=self.status,
@@ -178,6 +187,27 @@ class Job:
 
     def __repr__(self) -> str:
         return f"Job({self.id}, {self.status or 'not asked yet'})"
+
+
+async def start(call: Call[JobId], session: Session, poller: Poller) -> Job:
+    """Make a call that starts a job, and return its handle.
+
+    Raises:
+        DecodeError: The answer names no usable job, although one was probably started.
+    """
+    started = await session.call(call)
+    try:
+        return Job(started.job_id, session, poller)
+    except InvalidArgumentError:
+        endpoint = call.endpoint
+    raise DecodeError(
+        f"the answer names the job {started.job_id!r}, which cannot be an id",
+        path="$.job_id",
+        method=endpoint.method,
+        endpoint=endpoint.path,
+        attempts=1,
+        outcome_unknown=True,
+    )
 
 
 class AsCompleted:

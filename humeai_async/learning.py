@@ -36,6 +36,8 @@ _CATCH_UP: Final = 3.0
 """How much faster than its rate the pacer makes up for a pause."""
 _FIRST_PROBE: Final = 0.01
 _PROBE_GROWTH: Final = 1.5
+_PROBE_GROWTH_TOLD: Final = 2.0
+"""The same where headers tell of the quota: it needs less trying."""
 _LONGEST_PROBE: Final = 0.25
 _SPARING: Final = {1: (0.25, 4.0), 2: (0.1, 2.2), 3: (0.05, 1.8)}
 """Seconds to the first probe and growth from one to the next, where only so many calls are
@@ -310,7 +312,8 @@ class Pacer:
             self._earliest = max(self._earliest, sent)
             self._missed += 1
             self._missed_below += self._probe_level < self._level
-            self._delay = min(self._delay * _PROBE_GROWTH, _LONGEST_PROBE)
+            growth = _PROBE_GROWTH_TOLD if self._credit.is_known else _PROBE_GROWTH
+            self._delay = min(self._delay * growth, _LONGEST_PROBE)
             self._until = now + self._delay
         self._lesson = True
         self._refused_at = now
@@ -385,9 +388,9 @@ class Pacer:
             self._ramping = False
             self._window = math.inf
         else:
-            self._evidence.next(contact)
+            self._evidence.next(contact, self._credit.policy)
         window = self._evidence.window
-        self._credit.memory = window or _BUCKET_MEMORY
+        self._credit.restart(now, window or _BUCKET_MEMORY)
         if window is None or self.ceiling != math.inf:
             self._count = None
         elif contact.coarse and not self._evidence.confirmed:

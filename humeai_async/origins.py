@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode, urlsplit
@@ -31,8 +32,8 @@ GATEWAY_ABILITIES = frozenset({"uploads", "binary", "bare_json"})
 
 _ROUTE_ERRORS = frozenset({404, 405})
 _PACE_ERRORS = frozenset({429})
-_HUMES_OWN = frozenset({"code", "fault"})
-"""Members that only Hume's errors have."""
+_HUMES_CODE = re.compile(rb'"[EIW]\d{4}"')
+"""How Hume's own error codes look in JSON."""
 
 
 class Secret:
@@ -222,6 +223,7 @@ class LowCodeAPI(_Base):
             )
         self._carries = carries
         self._known: Format | None = None
+        self._odd_ones: dict[str, Format] = {}
         self._new_hangs_up = False
 
     def refuse(self, endpoint: Endpoint[Any]) -> None:
@@ -256,11 +258,10 @@ class LowCodeAPI(_Base):
         """Return the formats to try; one only where they are the same or one is known."""
         if not call.ids:
             return (Format.NEW,)
-        if self._known is Format.OLD:
-            return (Format.OLD,)
-        if self._new_hangs_up and self._known is None:
-            return (Format.OLD, Format.NEW)
-        return (Format.NEW, Format.OLD)
+        known = self._odd_ones.get(call.endpoint.name, self._known)
+        if self._new_hangs_up and known is not Format.NEW:
+            return (Format.OLD,) if known else (Format.OLD, Format.NEW)
+        return (Format.OLD, Format.NEW) if known is Format.OLD else (Format.NEW, Format.OLD)
 
     def request(
         self, call: Call[Any], body: bytes | tuple[Part, ...] | None, url_format: Format
@@ -296,25 +297,32 @@ class LowCodeAPI(_Base):
         if not self._speaks_for_format(call, answer):
             return False
         if answer.is_success or answer.sender is Sender.HUME:
-            self._remember(url_format)
+            self._remember(call.endpoint.name, url_format)
         return True
 
     def _speaks_for_format(self, call: Call[Any], answer: Answer) -> bool:
         """Whether an answer came from behind the route, as far as one can tell."""
-        if answer.sender is Sender.ROUTER and answer.status in _ROUTE_ERRORS:
+        if answer.is_no_route:
             return False
         if answer.is_success or answer.sender is Sender.HUME or self._known is not None:
             return True
+        if answer.status in _ROUTE_ERRORS:
+            # Perhaps the route's: nothing was carried out then, whatever the method.
+            return False
         # Nothing is known yet, and this error may come from the format: for a request that
         # can be repeated the other format is worth a try, as the gateway's document asks.
-        return not call.endpoint.repeatable or answer.status in _PACE_ERRORS
+        asked_to_wait = answer.status in _PACE_ERRORS or "retry-after" in answer.headers
+        return not call.endpoint.repeatable or asked_to_wait
 
-    def _remember(self, url_format: Format) -> None:
-        if self._known is not url_format:
+    def _remember(self, name: str, url_format: Format) -> None:
+        """Remember what worked: for the client, and for endpoints that differ from that."""
+        if self._known is None:
             self._known = url_format
             logger.info(
                 "the gateway at %s takes the %s URL format", self.base_url, url_format.value
             )
+        elif url_format is not self._known:
+            self._odd_ones[name] = url_format
 
 
 _NAMES = {
@@ -324,13 +332,17 @@ _NAMES = {
 }
 
 
+_WRAPPING = frozenset(
+    {"message", "provider", "response_headers", "status", "statusCode", "success", "code"}
+)
+"""What stands beside the answer in an envelope of success."""
+
+
 def _read_success(response: Response, members: Mapping[str, bytes] | None) -> Answer:
-    if members is not None:
-        if "result" in members and "provider" in members:
+    for name in ("result", "data"):
+        if members is not None and name in members and members.keys() <= {name, *_WRAPPING}:
             headers = _inner_headers(members.get("response_headers"), response.headers)
-            return Answer(response.status, headers, members["result"])
-        if set(members) == {"data"}:
-            return Answer(response.status, response.headers, members["data"])
+            return Answer(response.status, headers, members[name])
     return Answer(response.status, response.headers, response.body)
 
 
@@ -344,13 +356,18 @@ def _read_error(response: Response, members: Mapping[str, bytes] | None) -> Answ
     elif "provider" in members:
         sender = Sender.GATEWAY
     elif set(members) == {"data"} or (
-        response.status in _ROUTE_ERRORS and not members.keys() & _HUMES_OWN
+        response.status in _ROUTE_ERRORS and not _is_humes_own(members)
     ):
         # One without an envelope is Hume's, passed on, or comes from a router of another make.
         sender = Sender.UNKNOWN
     else:
         sender = Sender.HUME
     return Answer(response.status, response.headers, response.body, sender)
+
+
+def _is_humes_own(members: Mapping[str, bytes]) -> bool:
+    """Whether an error without an envelope can only be Hume's."""
+    return "fault" in members or _HUMES_CODE.fullmatch(members.get("code", b"")) is not None
 
 
 def _inner_error(members: Mapping[str, bytes]) -> bytes:
@@ -370,7 +387,11 @@ def _inner_headers(raw: bytes | None, outer: Mapping[str, str]) -> Mapping[str, 
         found = None
     if not is_object(found):
         return outer
-    return {name.lower(): value for name, value in found.items() if isinstance(value, str)}
+    return {
+        name.lower(): str(value)
+        for name, value in found.items()
+        if isinstance(value, (str, int, float)) and not isinstance(value, bool)
+    }
 
 
 def new_path(call: Call[Any]) -> str:

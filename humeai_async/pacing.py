@@ -41,7 +41,7 @@ class TokenBucket:
         if now > self._at:
             tokens = self._tokens + (now - self._at) * self.rate
             # No min(): every call passes here, and the comparison takes a third of the time.
-            self._tokens = tokens if tokens < self.size else self.size  # noqa: FURB136
+            self._tokens = tokens if tokens < self.size else self.size  # noqa: FURB136 - see above
             self._at = now
         return self._tokens
 

@@ -21,7 +21,7 @@ from humeai_async import catalog
 from humeai_async.endpoint import fill
 from humeai_async.errors import (
     APIConnectionError,
-    BadRequestError,
+    APIStatusError,
     DecodeError,
     HumeError,
     NotFoundError,
@@ -43,6 +43,11 @@ AT_ONCE = 8
 """Single requests in flight."""
 BAD_ROUNDS = 5
 """Rounds in a row that may fail before every wait is told; each was retried already."""
+BAD_LISTS = 2
+"""Lists in a row that may fail before jobs are asked for singly instead."""
+_FOR_EVERY_CALL = frozenset({401, 429})
+_NO_LIST = frozenset({400, 403, 404, 405, 410, 422, 501})
+"""Statuses that say that there is no list to be had here."""
 SHARE = 0.25
 """Pause between rounds, as a share of the time waited so far."""
 
@@ -94,6 +99,7 @@ class Poller:
         self._wake = anyio.Event()
         self._bad_rounds = 0
         self._can_list = True
+        self._bad_lists = 0
 
     def watch(self, job_ids: Iterable[str], since: float | None = None) -> Wait:
         """Begin a wait, or go on with one begun at `since`; the next round asks for its jobs."""
@@ -166,8 +172,9 @@ class Poller:
         if len(wanted) > FEW and self._can_list:
             try:
                 await self._ask_list(wanted)
-            except (NotFoundError, BadRequestError):
-                self._can_list = False
+                self._bad_lists = 0
+            except (APIStatusError, DecodeError) as problem:
+                self._doubt_the_list(problem)
         limiter = anyio.CapacityLimiter(AT_ONCE)
         failures: list[HumeError] = []
         async with anyio.create_task_group() as tasks:
@@ -175,6 +182,19 @@ class Poller:
                 tasks.start_soon(self._ask_one, job_id, limiter, failures)
         if failures:
             raise failures[0]
+
+    def _doubt_the_list(self, problem: HumeError) -> None:
+        """Do without the list, where it is the list that fails.
+
+        Raises:
+            HumeError: Single requests would fare no better, or the list may be back next time.
+        """
+        if problem.status in _FOR_EVERY_CALL:
+            raise problem
+        self._bad_lists += 1
+        self._can_list = problem.status not in _NO_LIST
+        if self._can_list and self._bad_lists < BAD_LISTS:
+            raise problem
 
     async def _ask_list(self, wanted: set[str]) -> None:
         """Walk back through the list of jobs; what is found is told and taken from `wanted`."""

@@ -86,8 +86,9 @@ class RetryBudget:
 
     __slots__ = ("_balance", "_earned")
 
-    RESERVE = 20.0
-    """Retries in hand at the start, and at most."""
+    RESERVE = 100.0
+    """Retries in hand at the start, and at most: a server that starts anew drops all the
+    connections of a pool at once."""
 
     def __init__(self, earned: float) -> None:
         self._earned = earned

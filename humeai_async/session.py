@@ -35,7 +35,13 @@ from humeai_async.errors import (
 from humeai_async.limiter import Limiter, Permit
 from humeai_async.origins import Format, Origin
 from humeai_async.ratelimits import parse_retry_after
-from humeai_async.retry import TOO_MANY_REQUESTS, RetryBudget, decide, may_have_worked
+from humeai_async.retry import (
+    SERVICE_UNAVAILABLE,
+    TOO_MANY_REQUESTS,
+    RetryBudget,
+    decide,
+    may_have_worked,
+)
 from humeai_async.settings import Polling, Retry, Timeout
 from humeai_async.sockets import Socket
 from humeai_async.transport import Download, Transport
@@ -71,7 +77,6 @@ class Stats:
 class _Shared:
     """What the clients of one family share beyond pool and limiter."""
 
-    budget: RetryBudget
     stats: Stats = field(factory=Stats)
     sunset_told: bool = False
 
@@ -101,8 +106,9 @@ class Session:
     retry: Retry = field(factory=Retry)
     timeout: Timeout = field(factory=Timeout)
     polling: Polling = field(factory=Polling)
-    _shared: _Shared = field(
-        default=Factory(lambda self: _Shared(RetryBudget(self.retry.budget)), takes_self=True)
+    _shared: _Shared = field(factory=_Shared)
+    _budget: RetryBudget = field(
+        default=Factory(lambda self: RetryBudget(self.retry.budget), takes_self=True)
     )
 
     @property
@@ -112,6 +118,8 @@ class Session:
 
     def with_settings(self, **changes: Any) -> Session:
         """Return a session with other settings that shares everything else."""
+        if "retry" in changes:
+            changes["budget"] = RetryBudget(changes["retry"].budget)
         return evolve(self, **changes)
 
     async def call(self, call: Call[T]) -> T:
@@ -167,7 +175,7 @@ class Session:
         self.origin.refuse(endpoint)
         self._warn_of_sunset(endpoint)
         self._shared.stats.calls += 1
-        self._shared.budget.earn()
+        self._budget.earn()
         now = anyio.current_time()
         total = self.timeout.total
         return _Progress(now, math.inf if total is None else now + total)
@@ -200,6 +208,10 @@ class Session:
             try:
                 return await once()
             except RateLimitWaitError as problem:
+                problem.retry_after = problem.seconds
+                if failure is not None:
+                    problem.status, problem.code = failure.status, failure.code
+                    problem.request_id = failure.request_id
                 self._finish(problem, endpoint, progress)
                 raise problem from failure
             except (APIConnectionError, APIStatusError, DecodeError) as problem:
@@ -228,7 +240,9 @@ class Session:
         pause = decide(self.retry, failure, attempt=progress.attempts, repeatable=repeatable)
         if pause is None or anyio.current_time() + pause >= progress.deadline:
             return None
-        if failure.status != TOO_MANY_REQUESTS and not self._shared.budget.spend():
+        is_told_when = failure.status == SERVICE_UNAVAILABLE and failure.retry_after is not None
+        is_paced = failure.status == TOO_MANY_REQUESTS or is_told_when
+        if not is_paced and not self._budget.spend():
             return None
         progress.may_have_worked |= _left_open(failure)
         return pause
@@ -270,7 +284,7 @@ class Session:
         self, call: Call[Any], body: Body, progress: _Progress, read: Callable[[Answer], T]
     ) -> T:
         """Make one attempt, in as many URL formats as it takes."""
-        answer = None
+        doubted: list[Answer] = []
         for url_format in self.origin.formats(call):
             request = self.origin.request(call, body, url_format)
             try:
@@ -280,7 +294,10 @@ class Session:
                 raise
             if self.origin.settle(call, url_format, answer) or not _can_repeat(call):
                 break
-        assert answer is not None  # noqa: S101 - there is at least one format
+            progress.may_have_worked |= may_have_worked(answer.status, None)
+            doubted.append(answer)
+        else:
+            answer = _least_doubtful(doubted)
         if not answer.is_success:
             raise self._error(answer, call.endpoint)
         try:
@@ -323,7 +340,7 @@ class Session:
         headers: Mapping[str, str],
     ) -> Download:
         """Make one attempt at a streamed answer; what is opened stays on the stack."""
-        answer = None
+        doubted: list[Answer] = []
         for url_format in self.origin.formats(call):
             request = self.origin.request(call, None, url_format)
             request = evolve(request, headers={**request.headers, **headers})
@@ -349,7 +366,9 @@ class Session:
             self._observe(permit, answer.status, answer)
             if self.origin.settle(call, url_format, answer):
                 break
-        assert answer is not None  # noqa: S101 - there is at least one format
+            doubted.append(answer)
+        else:
+            answer = _least_doubtful(doubted)
         raise self._error(answer, call.endpoint)
 
     async def _handshake(self, call: Call[Any], progress: _Progress) -> Socket:
@@ -396,6 +415,11 @@ class Session:
 def _can_repeat(call: Call[Any]) -> bool:
     """Whether all that a call sends can be sent a second time."""
     return all(part.repeatable for part in call.parts)
+
+
+def _least_doubtful(doubted: list[Answer]) -> Answer:
+    """Choose the first answer that says more than that there is no such path."""
+    return next((answer for answer in doubted if not answer.is_no_route), doubted[-1])
 
 
 def _left_open(failure: HumeError) -> bool:

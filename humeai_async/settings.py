@@ -96,7 +96,7 @@ class Retry:
     """Longest Retry-After in seconds that is waited for; a longer one ends the call."""
     budget: float = field(default=0.1, validator=_at_least_zero)
     """Retries allowed for each call on average over the client, beyond a small reserve.
-    Repeats after a 429 do not count: the limiter paces those."""
+    Repeats that the service asks for (429, and 503 with Retry-After) do not count."""
 
 
 @frozen

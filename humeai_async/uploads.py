@@ -23,7 +23,7 @@ from attrs import evolve
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.wire import Content, Part, Upload
 
-File: TypeAlias = Upload | Content
+File: TypeAlias = Upload | Content | str
 """A file to upload: an `Upload` with name and type, or just its content."""
 
 Refusal: TypeAlias = Callable[[str], InvalidArgumentError]
@@ -51,7 +51,9 @@ async def as_part(
         InvalidArgumentError: It is not there, not readable, empty of a path, or too large.
     """
     refuse: Refusal = functools.partial(InvalidArgumentError, field=argument)
-    upload = file if isinstance(file, Upload) else Upload(file)
+    upload = (
+        file if isinstance(file, Upload) else Upload(Path(file) if isinstance(file, str) else file)
+    )
     content = upload.content
     if isinstance(content, (bytes, bytearray, memoryview)):
         whole = bytes(content)
@@ -68,7 +70,7 @@ async def as_part(
     else:
         raise refuse(
             f"a file is bytes, a path, an open file or an async iterator, not "
-            f"{type(content).__name__}; for a name on disk pass pathlib.Path(...)"
+            f"{type(content).__name__}"
         )
     if part.size is not None and part.size > largest:
         raise refuse(

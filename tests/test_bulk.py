@@ -194,9 +194,10 @@ async def test_settings_out_of_range_are_refused(settings: dict[str, int], field
 @pytest.mark.parametrize("source", ["", "   ", 5, None, b"bytes"])
 async def test_what_is_no_source_is_refused(source: object) -> None:
     async with FakeHume() as fake, client_of(fake) as hume:
-        with pytest.raises(InvalidArgumentError, match="URL, a text or a path"):
-            async for _ in hume.batch.predict([source]):  # type: ignore[list-item]  # bad on purpose
-                pass
+        run = hume.batch.predict([source, *urls(1)])  # type: ignore[list-item]  # bad on purpose
+        outcomes = [outcome async for outcome in run]
+    assert [source] == [o.source for o in outcomes if isinstance(o.error, InvalidArgumentError)]
+    assert 2 == len(outcomes)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -326,18 +326,29 @@ async def test_a_path_that_could_lead_elsewhere_is_refused(path: str) -> None:
     assert caught.value.field == "path"
 
 
-@pytest.mark.parametrize("value", [None, "text", 7, 1.5, True])
+@pytest.mark.parametrize("value", ["text", 7, 1.5, True])
 async def test_a_single_value_as_a_body_is_not_for_the_gateway(value: object) -> None:
     with pytest.raises(GatewayUnsupportedError, match="bare_json"):
         await HumeAI(api_token="at_x").request("PATCH", "/v0/things", json=value)
 
 
-async def test_a_null_body_is_sent_as_one() -> None:
+async def test_none_for_a_body_is_no_body() -> None:
     faults = [Fault("status", status=400)]
     async with FakeHume(faults=faults) as fake, client_of(fake) as hume:
         with pytest.raises(BadRequestError):
             await hume.request("PATCH", "/v0/things", json=None)
-    assert fake.requests[0].body == b"null"
+    assert fake.requests[0].body == b""
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("api_key", 5), ("base_url", 5), ("retry", 3), ("pool", 100), ("limiter", 50),
+     ("session", 5), ("polling", 3), ("gateway_carries", "uploads")],
+)  # fmt: skip
+def test_a_setting_of_the_wrong_kind_is_named(name: str, value: object) -> None:
+    settings: dict[str, Any] = {"api_key": "k", name: value}
+    with pytest.raises(ConfigurationError, match=name):
+        HumeAI(**settings)
 
 
 @pytest.mark.parametrize("endpoint", catalog.TABLE, ids=lambda endpoint: endpoint.name)

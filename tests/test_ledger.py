@@ -147,7 +147,7 @@ async def test_a_job_that_was_not_done_in_time_is_not_submitted_again(tmp_path: 
     ledger = tmp_path / "run.db"
     async with FakeHume(run_seconds=0.3) as fake, client_of(fake) as hume:
         late = await run(hume, ledger, urls(3), timeout=0.02)
-        again = await run(hume, ledger, urls(3), retry_failed=True)
+        again = await run(hume, ledger, urls(3))
         assert Counter(urls(3)) == submitted(fake)
     assert {"JobTimeoutError"} == {type(outcome.error).__name__ for outcome in late}
     assert [outcome.error for outcome in again] == [None] * 3

@@ -6,14 +6,17 @@ was told.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from quota_simulation import Traffic
+from virtual_time import VirtualLoop
 
 from humeai_async.learning import Pacer
+from humeai_async.limiter import Limiter
 from humeai_async.pacing import TokenBucket, WindowCount
 from humeai_async.testing import Hint, Shape
 
@@ -133,6 +136,44 @@ def test_no_more_than_the_declared_tokens_are_ever_spent(
             pacer.take(now, 1.0)
             taken += 1
     assert taken <= most + rate * now + 1e-6
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    callers=st.lists(
+        st.tuples(st.floats(0, 2), st.floats(0.1, 5), st.none() | st.floats(0, 3)),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_whoever_gives_up_the_others_go_in_order(
+    callers: list[tuple[float, float, float | None]],
+) -> None:
+    """Each caller has a time of arrival, a cost, and perhaps a time to give up after."""
+    limiter = Limiter(rate=20, burst=2)
+    arrived: list[int] = []
+    went: list[int] = []
+
+    async def call(number: int, arrives: float, cost: float, gives_up: float | None) -> None:
+        await asyncio.sleep(arrives)
+        arrived.append(number)
+        async with asyncio.timeout(gives_up):
+            (await limiter.acquire(cost=cost)).done(200)
+        went.append(number)
+
+    async def run() -> float:
+        calls = [call(number, *caller) for number, caller in enumerate(callers)]
+        await asyncio.gather(*calls, return_exceptions=True)
+        await limiter.acquire()
+        return asyncio.get_running_loop().time() - 1000.0
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        seconds = runner.run(run())
+    assert went == [number for number in arrived if number in went]
+    assert {n for n, caller in enumerate(callers) if caller[2] is None} <= set(went)
+    state = limiter.snapshot()
+    assert (state.waiting, state.in_flight) == (0, 0)
+    assert sum(callers[number][1] for number in went[:-1]) <= 2 + 20 * seconds + 5
 
 
 @given(

@@ -147,7 +147,10 @@ def test_retry_after_is_found_inside_the_json(name: str, seconds: float | None) 
         ({"provider": "humeai", "result": {"result": 1}}, {"result": 1}),
         ({"job_id": "a"}, {"job_id": "a"}),
         ({"data": 1, "page": 2}, {"data": 1, "page": 2}),
-        ({"result": 1}, {"result": 1}),
+        ({"result": 1}, 1),
+        ({"message": "ok", "result": {"a": 1}}, {"a": 1}),
+        ({"data": [1], "success": True}, [1]),
+        ({"data": 1, "more": 2}, {"data": 1, "more": 2}),
         ([{"data": 1}], [{"data": 1}]),
         ("text", "text"),
         ({}, {}),
@@ -404,7 +407,7 @@ def test_what_worked_is_remembered_and_logged_once(caplog: pytest.LogCaptureFixt
     origin = gateway()
     for _ in range(3):
         assert origin.settle(GET_JOB, Format.OLD, GOOD)
-        assert origin.formats(POST_VERSION) == (Format.OLD,)
+        assert origin.formats(POST_VERSION) == (Format.OLD, Format.NEW)
     assert [record.getMessage() for record in caplog.records] == [
         f"the gateway at {GATEWAY} takes the old URL format"
     ]
@@ -424,9 +427,22 @@ def test_a_repeatable_call_tries_the_other_format_on_any_unclear_error(status: i
     assert not gateway().settle(GET_JOB, Format.NEW, unclear(status))
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 500, 502])
+@pytest.mark.parametrize("status", [400, 401, 403, 500, 502])
 def test_a_write_keeps_an_answer_that_may_be_humes(status: int) -> None:
     assert gateway().settle(POST_VERSION, Format.NEW, unclear(status))
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_a_write_that_found_nothing_tries_the_other_format(status: int) -> None:
+    assert not gateway().settle(POST_VERSION, Format.NEW, unclear(status))
+
+
+def test_an_endpoint_that_differs_from_the_others_keeps_its_own_format() -> None:
+    origin = gateway()
+    assert origin.settle(GET_JOB, Format.NEW, GOOD)
+    assert origin.settle(POST_VERSION, Format.OLD, GOOD)
+    assert origin.formats(GET_JOB)[0] is Format.NEW
+    assert origin.formats(POST_VERSION)[0] is Format.OLD
 
 
 def test_no_format_is_tried_in_vain_against_a_rate_limit() -> None:

@@ -38,7 +38,7 @@ async def test_every_source_is_in_the_files_once(tmp_path: Path) -> None:
     async with FakeHume() as fake, client_of(fake) as hume:
         report = await run(hume, tmp_path, urls(40), formats=["jsonl", "csv"])
     assert Counter(urls(40)) == sources_in(tmp_path)
-    assert (40, 40) == (report.arrived, report.standing.counts[State.ARRIVED])
+    assert (40, 40) == (report.outcomes, report.standing.counts[State.ARRIVED])
     assert [tmp_path / "predictions.jsonl", tmp_path / "predictions.csv"] == list(report.files)
 
 

@@ -32,7 +32,7 @@ from humeai_async.errors import (
     RateLimitWaitError,
     ServerError,
 )
-from humeai_async.origins import Direct, LowCodeAPI, Origin
+from humeai_async.origins import Direct, Format, LowCodeAPI, Origin
 from humeai_async.session import Session
 from humeai_async.settings import Retry, Timeout
 from humeai_async.testing.transport import Reply, ScriptedTransport, json_answer
@@ -311,7 +311,7 @@ async def test_an_outage_does_not_multiply_the_requests() -> None:
     scene = Scene(*[refused() for _ in range(1000)], retry=Retry(attempts=4, budget=0.1))
     for _ in range(200):
         await scene.failure(GET)
-    assert 200 + 20 <= scene.sent <= 200 + 20 + 20
+    assert 200 + 100 <= scene.sent <= 200 + 100 + 20
 
 
 async def test_repeats_after_429s_do_not_use_up_the_budget() -> None:
@@ -604,7 +604,7 @@ async def test_a_stream_tries_both_formats_and_learns() -> None:
     async with scene.session.stream(GET_ONE):
         pass
     assert paths(scene) == ["/v0/things/a", "/v0/things/id"]
-    assert len(scene.session.origin.formats(GET_ONE)) == 1
+    assert scene.session.origin.formats(GET_ONE)[0] is Format.OLD
 
 
 async def test_a_stream_that_is_hung_up_on_is_asked_for_in_the_old_format() -> None:
@@ -673,3 +673,17 @@ async def test_elsewhere_nothing_is_said_of_it(origin: Origin) -> None:
 async def test_nothing_is_said_before_its_time(sunset: dt.date | None) -> None:
     scene = Scene(GOOD, origin=Direct(HUME, api_key="key"))
     await scene.session.call(fill(evolve(GONE, sunset=sunset)))
+
+
+async def test_an_answer_that_says_more_wins_over_a_route_that_is_not_there() -> None:
+    refused_token = json_answer(b'{"data":{"error":{"message":"bad token","code":"401"}}}', 401)
+    scene = Scene(refused_token, NOT_A_ROUTE, origin=gateway(), retry=Retry(attempts=1))
+    error = await scene.failure(GET_ONE)
+    assert (error.status, error.message) == (401, "bad token")
+
+
+async def test_an_error_that_passes_is_repeated_although_the_other_format_is_no_route() -> None:
+    failing = json_answer(b'{"message":"socket hang up","provider":"humeai","error":{}}', 500)
+    scene = Scene(failing, NOT_A_ROUTE, GOOD, origin=gateway())
+    await scene.session.call(GET_ONE)
+    assert scene.sent == 3

@@ -174,9 +174,13 @@ async def test_a_path_with_a_null_in_it_is_refused() -> None:
     assert "cannot upload" in await refusal(Path("a\x00b"))
 
 
-@pytest.mark.parametrize("file", ["sound.wav", 7, None, ["a.wav"], object()])
+@pytest.mark.parametrize("file", [7, None, ["a.wav"], object()])
 async def test_what_is_no_file_is_refused_with_advice(file: Any) -> None:
-    assert "pathlib.Path" in await refusal(file)
+    assert "a file is bytes, a path" in await refusal(file)
+
+
+async def test_a_text_is_taken_for_a_path(sound: Path) -> None:
+    assert (await as_part(sound)).filename == (await as_part(str(sound))).filename
 
 
 async def test_a_file_opened_as_text_is_refused(sound: Path) -> None:

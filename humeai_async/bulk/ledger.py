@@ -32,6 +32,9 @@ T = TypeVar("T")
 VERSION = 1
 """Version of the file's layout."""
 
+_LOOKED_UP = 500
+"""Sources looked up at once."""
+
 _LAYOUT = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE jobs (
@@ -46,8 +49,7 @@ CREATE TABLE sources (
     place INTEGER NOT NULL,
     state INTEGER NOT NULL,
     md5 TEXT,
-    reason TEXT,
-    can_go_on INTEGER NOT NULL DEFAULT 0
+    reason TEXT
 ) WITHOUT ROWID;
 CREATE INDEX sources_by_job ON sources (job);
 """
@@ -63,7 +65,7 @@ class State(enum.IntEnum):
     ARRIVED = 2
     """The consumer has its predictions."""
     FAILED = 3
-    """The consumer has its error."""
+    """The consumer has its error, and trying again means submitting again."""
 
 
 @frozen
@@ -76,8 +78,6 @@ class Entry:
     """Number of the job in the ledger."""
     place: int
     """Place among the sources of its job."""
-    can_go_on: bool = False
-    """Whether a failed source's job may still give it: only the wait or the fetch failed."""
 
 
 @frozen
@@ -104,7 +104,6 @@ class Settled:
     key: bytes
     state: State
     reason: str | None = None
-    can_go_on: bool = False
 
 
 @frozen
@@ -182,6 +181,15 @@ class Ledger:
     async def look_up(self, keys: Sequence[bytes]) -> dict[bytes, Entry]:
         """Return what is known of some sources."""
         return await self._run(_look_up, keys)
+
+    async def counts(self, keys: Sequence[bytes]) -> dict[State, int]:
+        """Return how many of some sources are in each state; those it does not know in none."""
+        counts = dict.fromkeys(State, 0)
+        for start in range(0, len(keys), _LOOKED_UP):
+            found = await self.look_up(keys[start : start + _LOOKED_UP])
+            for entry in found.values():
+                counts[entry.state] += 1
+        return counts
 
     async def job(self, number: int) -> PlannedJob:
         """Return one job with its sources."""
@@ -378,10 +386,10 @@ def _transaction(
 def _look_up(connection: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, Entry]:
     marks = ",".join("?" * len(keys))
     found = connection.execute(
-        f"SELECT key, state, job, place, can_go_on FROM sources WHERE key IN ({marks})",  # noqa: S608 - only question marks
+        f"SELECT key, state, job, place FROM sources WHERE key IN ({marks})",  # noqa: S608 - only question marks
         keys,
     )
-    return {row[0]: Entry(row[0], State(row[1]), row[2], row[3], bool(row[4])) for row in found}
+    return {row[0]: Entry(row[0], State(row[1]), row[2], row[3]) for row in found}
 
 
 def _job(connection: sqlite3.Connection, number: int) -> PlannedJob:
@@ -427,8 +435,8 @@ def _submit(connection: sqlite3.Connection, number: int, job_id: str) -> None:
 
 def _note_settled(connection: sqlite3.Connection, settled: Sequence[Settled]) -> None:
     connection.executemany(
-        "UPDATE sources SET state = ?, reason = ?, can_go_on = ? WHERE key = ?",
-        [(one.state, one.reason, one.can_go_on, one.key) for one in settled],
+        "UPDATE sources SET state = ?, reason = ? WHERE key = ?",
+        [(one.state, one.reason, one.key) for one in settled],
     )
 
 

@@ -225,19 +225,22 @@ class Fetching:
     """The pipeline of `hume.batch.fetch_predictions`: wait for jobs and fetch what they made.
 
     Args:
-        jobs: The jobs.
+        jobs: The jobs, or their ids.
+        attach: Makes a job of an id.
         concurrency: Jobs in flight.
         timeout: Seconds to wait for one job; `None` is without limit.
     """
 
     def __init__(
         self,
-        jobs: Iterable[Job] | AsyncIterable[Job],
+        jobs: Iterable[str | Job] | AsyncIterable[str | Job],
+        attach: Callable[[str], Job],
         *,
         concurrency: int,
         timeout: float | None,
     ) -> None:
         self._jobs = jobs
+        self._attach = attach
         self._slots = anyio.Semaphore(concurrency)
         self._timeout = timeout
 
@@ -248,16 +251,18 @@ class Fetching:
                 await self._slots.acquire()
                 tasks.start_soon(self._fetch, job, handover)
 
-    async def _fetch(self, job: Job, handover: Handover[str, Predictions]) -> None:
+    async def _fetch(self, job: str | Job, handover: Handover[str, Predictions]) -> None:
         await handover.give(await self._outcome(job))
         self._slots.release()
 
-    async def _outcome(self, job: Job) -> Outcome[str, Predictions]:
+    async def _outcome(self, given: str | Job) -> Outcome[str, Predictions]:
+        job_id = given if isinstance(given, str) else given.id
         try:
+            job = self._attach(given) if isinstance(given, str) else given
             await job.wait(timeout=self._timeout)
             found = await job.predictions()
         except HOPELESS:
             raise
         except HumeError as problem:
-            return Outcome(source=job.id, job_id=job.id, error=problem)
-        return Outcome(source=job.id, job_id=job.id, predictions=found)
+            return Outcome(source=job_id, job_id=job_id, error=problem)
+        return Outcome(source=job_id, job_id=job_id, predictions=found)

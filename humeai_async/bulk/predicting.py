@@ -47,6 +47,8 @@ from humeai_async.uploads import as_part
 
 SourceOutcome: TypeAlias = Outcome[BulkSource, SourcePredictions]
 
+REFUSED = "refused"
+"""Kind of what is no source at all."""
 SEARCH_PAUSES = (0.5, 2.0, 5.0)
 """Seconds before each search for a job whose submission was not answered: it may show late."""
 CLOCK_SLACK = 600.0
@@ -59,7 +61,7 @@ _PASSING = (
     RateLimitError,
     RateLimitWaitError,
 )
-"""Errors after which the same job may still give its predictions."""
+"""Errors that say nothing against the source: the next start of the run goes on with it."""
 
 
 @frozen
@@ -68,6 +70,8 @@ class Item:
 
     key: bytes
     source: BulkSource
+    problem: InvalidArgumentError | None = None
+    """Why it is refused without being sent."""
     md5: str | None = None
     """Of a file: what its predictions are known by, since names were lost at times."""
 
@@ -95,6 +99,16 @@ class Settings:
     """What the results depend on besides the sources, as text."""
 
 
+def is_open(outcome: SourceOutcome) -> bool:
+    """Whether an outcome is none yet: a run with a ledger goes on with its source."""
+    return isinstance(outcome.error, _PASSING)
+
+
+def reason_of(problem: HumeError) -> str:
+    """Return why a source failed, in a line."""
+    return f"{type(problem).__name__}: {problem.message}"
+
+
 def kind_of(source: BulkSource) -> str:
     """Say which list of a job a source belongs to: `urls`, `text` or `files`.
 
@@ -107,7 +121,7 @@ def kind_of(source: BulkSource) -> str:
         raise InvalidArgumentError(
             f"a source is a URL, a text or a path, not {source!r}", field="sources"
         )
-    return "urls" if source.startswith(("http://", "https://")) else "text"
+    return "urls" if source.lower().startswith(("http://", "https://")) else "text"
 
 
 class Grouping:
@@ -155,7 +169,7 @@ class Grouping:
                 full += self._add(kind, item)
             elif entry.job in self._made or entry.state is State.ARRIVED:
                 continue
-            elif entry.state is not State.FAILED or (self._retry_failed and entry.can_go_on):
+            elif entry.state is not State.FAILED:
                 full += await self._go_on(entry.job, item)
             elif self._retry_failed:
                 full += self._add(kind, item)
@@ -189,13 +203,26 @@ async def _chunks(
 ) -> AsyncIterator[list[tuple[str, Item]]]:
     chunk: list[tuple[str, Item]] = []
     async for source in each(sources):
-        kind = kind_of(source)
-        chunk.append((kind, Item(key_of(kind, os.fspath(source)), source)))
+        chunk.append(_item(source))
         if len(chunk) >= size:
             yield chunk
             chunk = []
     if chunk:
         yield chunk
+
+
+def _item(source: BulkSource) -> tuple[str, Item]:
+    """Return what a source is taken for, and the source on its way."""
+    try:
+        kind = kind_of(source)
+    except InvalidArgumentError as problem:
+        return REFUSED, Item(key_of(REFUSED, repr(source)), source, problem=problem)
+    return kind, Item(key_of(kind, os.fspath(source)), source)
+
+
+def keys_of(sources: Iterable[BulkSource]) -> list[bytes]:
+    """Return what stands for some sources in a ledger, each once."""
+    return list(dict.fromkeys(_item(source)[1].key for source in sources))
 
 
 class Prediction:
@@ -264,13 +291,10 @@ class Prediction:
         """Note that the consumer is done with an outcome."""
         assert self._ledger is not None  # noqa: S101 - set where this is
         assert outcome.key is not None  # noqa: S101 - the pipeline sets it
-        problem = outcome.error
-        if problem is None:
+        if outcome.error is None:
             self._ledger.note(Settled(outcome.key, State.ARRIVED))
-        else:
-            reason = f"{type(problem).__name__}: {problem.message}"
-            can_go_on = outcome.job_id is not None and isinstance(problem, _PASSING)
-            self._ledger.note(Settled(outcome.key, State.FAILED, reason, can_go_on))
+        elif not is_open(outcome):
+            self._ledger.note(Settled(outcome.key, State.FAILED, reason_of(outcome.error)))
 
     async def _run_group(
         self, group: Group, handover: Handover[BulkSource, SourcePredictions]
@@ -361,6 +385,8 @@ class Prediction:
 
 async def _checked(group: Group) -> tuple[Group, list[tuple[Item, HumeError]]]:
     """Part the files that cannot be uploaded from the others, which get their MD5."""
+    if group.kind == REFUSED:
+        return evolve(group, items=[]), [(i, i.problem) for i in group.items if i.problem]
     if group.kind != "files" or group.earlier is not None:
         return group, []
     good: list[Item] = []

@@ -20,9 +20,9 @@ import anyio.to_thread
 from attrs import frozen
 
 from humeai_async import codec
-from humeai_async.bulk.ledger import Ledger, Standing
+from humeai_async.bulk.ledger import Ledger, Standing, State
 from humeai_async.bulk.outcomes import BulkSource, Outcomes
-from humeai_async.bulk.predicting import SourceOutcome
+from humeai_async.bulk.predicting import SourceOutcome, is_open, keys_of
 from humeai_async.bulk.sinks import Sinks
 from humeai_async.errors import SaveError
 from humeai_async.resources.batch import Batch
@@ -48,7 +48,10 @@ class Report:
 
     standing: Standing
     """Sources by state, jobs, and reasons of failures, over all starts of the run."""
-    arrived: int
+    counts: Mapping[State, int]
+    """Given sources by state; of all the run's sources, where they are not a list. Those that
+    are neither arrived nor failed are gone on with at the next start."""
+    outcomes: int
     """Outcomes of this start."""
     files: tuple[Path, ...]
     """Where the results are."""
@@ -66,7 +69,7 @@ async def predict_into(
     job_size: int = 100,
     jobs_at_once: int = 32,
     timeout: float | None = None,
-    on_start: Callable[[Standing], None] | None = None,
+    on_start: Callable[[Mapping[State, int]], None] | None = None,
     on_outcome: Callable[[SourceOutcome], None] | None = None,
 ) -> Report:
     """Predict sources into files, or go on with it.
@@ -83,13 +86,15 @@ async def predict_into(
         job_size: As for `hume.batch.predict`.
         jobs_at_once: As for `hume.batch.predict`.
         timeout: As for `hume.batch.predict`.
-        on_start: Told where the run stands before it goes on.
+        on_start: Told the given sources by state, before the run goes on.
         on_outcome: Told each outcome, once it is written.
 
     Returns:
-        How it ended.
+        How it ended. Sources that met an outage or a timeout are not written as failed but
+        stay open: the next start goes on with them.
 
     Raises:
+        InvalidArgumentError: `sources` is no list of sources.
         LedgerError: Another run has the folder, or it belongs to other settings.
         SaveError: The results cannot be written.
     """
@@ -103,8 +108,9 @@ async def predict_into(
         async with ledger:
             ledger.before_checkpoint = sinks.sync
             await ledger.checkpoint()
+            keys = keys_of(sources) if isinstance(sources, Sequence) else None
             if on_start is not None:
-                on_start(await ledger.standing())
+                on_start(await _counts(ledger, keys))
             outcomes = batch.predict(
                 sources,
                 models=models,
@@ -120,7 +126,16 @@ async def predict_into(
                 await writer.write_all(outcomes)
             ledger.before_checkpoint = None
             await anyio.to_thread.run_sync(sinks.finish)
-            return Report(await ledger.standing(), writer.count, tuple(sinks.paths))
+            return Report(
+                standing=await ledger.standing(),
+                counts=await _counts(ledger, keys),
+                outcomes=writer.count,
+                files=tuple(sinks.paths),
+            )
+
+
+async def _counts(ledger: Ledger, keys: Sequence[bytes] | None) -> Mapping[State, int]:
+    return (await ledger.standing()).counts if keys is None else await ledger.counts(keys)
 
 
 async def _sinks(folder: Path, formats: Sequence[str], ledger: Ledger) -> Sinks:
@@ -186,17 +201,18 @@ class _Writer:
             self._next_checkpoint = time.monotonic() + CHECKPOINT_SECONDS
 
     async def _write(self, outcomes: list[SourceOutcome]) -> list[SourceOutcome]:
-        sinks = self._sinks
         try:
-            return await anyio.to_thread.run_sync(
-                lambda: [cast("SourceOutcome", sinks.write(outcome)) for outcome in outcomes]
-            )
+            return await anyio.to_thread.run_sync(lambda: [self._write_one(o) for o in outcomes])
         except BaseException:
             # Not written, or in part: the next start cuts the files back to the last checkpoint
             # and fetches again what came after it.
             self._ledger.drop_notes()
             self._ledger.before_checkpoint = None
             raise
+
+    def _write_one(self, outcome: SourceOutcome) -> SourceOutcome:
+        """Write an outcome, unless its source is still open: then a later one is written."""
+        return outcome if is_open(outcome) else cast("SourceOutcome", self._sinks.write(outcome))
 
 
 async def _make(folder: Path) -> None:

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from typing import Any
 
 from humeai_async import catalog, codec
 from humeai_async.bulk.ledger import Ledger
-from humeai_async.bulk.outcomes import BulkSource, Fetching, Outcomes, each
+from humeai_async.bulk.outcomes import BulkSource, Fetching, Outcomes
 from humeai_async.bulk.predicting import Prediction, Settings
-from humeai_async.checks import MOST_SOURCES, check_number, check_sources
+from humeai_async.checks import (
+    MOST_SOURCES,
+    check_many,
+    check_number,
+    check_seconds,
+    check_sources,
+)
 from humeai_async.endpoint import QueryValue, fill
 from humeai_async.errors import InvalidArgumentError
-from humeai_async.job import AsCompleted, Job
+from humeai_async.job import AsCompleted, Job, start
 from humeai_async.joblist import SURE_LIMIT, JobWalk
 from humeai_async.pages import Pages, timed
 from humeai_async.poller import Poller
@@ -108,8 +114,7 @@ class Batch(Resource):
             call = fill(catalog.BATCH_START_JOB_FILES, parts=parts)
         else:
             call = fill(catalog.BATCH_START_JOB, body=request)
-        started = await self._session.call(call)
-        return self.job(started.job_id)
+        return await start(call, self._session, self._poller)
 
     def job(self, id: str) -> Job:
         """Return the handle of a job by its id; costs no request.
@@ -201,12 +206,13 @@ class Batch(Resource):
         query = {name: value for name, value in given.items() if value is not None}
         return timed(lambda: JobWalk(self._session, limit, query))
 
-    def as_completed(self, jobs: Iterable[Job]) -> AsCompleted:
+    def as_completed(self, jobs: Iterable[Job | str]) -> AsCompleted:
         """Iterate over jobs in the order in which they end, failed ones included.
 
         All share the client's one poller.
         """
-        return AsCompleted(jobs, self._poller)
+        handles = [self.job(job) if isinstance(job, str) else job for job in jobs]
+        return AsCompleted(handles, self._poller)
 
     def fetch_predictions(
         self,
@@ -229,8 +235,9 @@ class Batch(Resource):
             that failed, or is not there, has an `error` and ends nothing.
         """
         check_number("concurrency", concurrency, least=1)
-        jobs = _as_jobs(job_ids, self.job)
-        fetching = Fetching(jobs, concurrency=concurrency, timeout=timeout)
+        check_many("job_ids", job_ids)
+        check_seconds("timeout", timeout)
+        fetching = Fetching(job_ids, self.job, concurrency=concurrency, timeout=timeout)
         return Outcomes(fetching.run)
 
     def predict(
@@ -271,6 +278,8 @@ class Batch(Resource):
             AuthenticationError: The credential is refused; no source could succeed.
             LedgerError: Another run has the ledger, or it is not this run's.
         """
+        check_many("sources", sources)
+        check_seconds("timeout", timeout)
         check_number("jobs_at_once", jobs_at_once, least=1)
         check_number("job_size", job_size, least=1, most=MOST_SOURCES)
         request = InferenceRequest(models=models, transcription=transcription)
@@ -282,23 +291,16 @@ class Batch(Resource):
             retry_failed=retry_failed,
             configuration=codec.encode(request).decode(),
         )
-        start = functools.partial(self.start_job, models=models, transcription=transcription)
+        starter = functools.partial(self.start_job, models=models, transcription=transcription)
         newest_first = {"sort_by": "created", "direction": "desc"}
         prediction = Prediction(
             sources,
-            start=start,
+            start=starter,
             attach=self.job,
             walk=lambda: JobWalk(self._session, SURE_LIMIT, newest_first),
             settings=settings,
         )
         return Outcomes(prediction.run)
-
-
-async def _as_jobs(
-    job_ids: Iterable[str | Job] | AsyncIterable[str | Job], make: Callable[[str], Job]
-) -> AsyncIterator[Job]:
-    async for one in each(job_ids):
-        yield make(one) if isinstance(one, str) else one
 
 
 def _json_part(request: InferenceRequest) -> Part:

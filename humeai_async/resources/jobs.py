@@ -13,7 +13,7 @@ from humeai_async import catalog, codec
 from humeai_async.checks import check_sources
 from humeai_async.endpoint import Endpoint, fill
 from humeai_async.errors import InvalidArgumentError
-from humeai_async.job import Job
+from humeai_async.job import Job, start
 from humeai_async.poller import Poller
 from humeai_async.resources._base import Resource
 from humeai_async.session import Session
@@ -142,8 +142,7 @@ class Jobs(Resource):
         return await self._start(doubled if doubled_prefix else plain, request)
 
     async def _start(self, endpoint: Endpoint[JobId], request: object) -> Job:
-        started = await self._session.call(fill(endpoint, body=request))
-        return Job(started.job_id, self._session, self._poller)
+        return await start(fill(endpoint, body=request), self._session, self._poller)
 
 
 def _check_part(name: str, part: object, *needed: str) -> None:

@@ -125,6 +125,10 @@ class Scores(Sequence[Score]):
         return hash(self._read())
 
     def __repr__(self) -> str:
+        try:
+            len(self)
+        except DecodeError:
+            return "Scores(unreadable)"
         strongest = ", ".join(f"{name}={score:.3f}" for name, score in self.top())
         return f"Scores({len(self)}: {strongest}{', ...' if len(self) > 3 else ''})"  # noqa: PLR2004 - as many as top() gives
 

@@ -108,9 +108,9 @@ async def test_a_bad_argument_is_named_and_nothing_is_sent(
     assert transport.requests == []
 
 
-async def test_a_text_in_place_of_a_file_is_explained() -> None:
+async def test_a_file_that_is_not_there_is_explained() -> None:
     datasets = Datasets(session_of(ScriptedTransport()))
     wrong: Any = "labels.csv"
-    with pytest.raises(InvalidArgumentError, match="pathlib") as caught:
+    with pytest.raises(InvalidArgumentError, match="No such file") as caught:
         await datasets.create(name="x", labels_file=wrong)
     assert caught.value.field == "labels_file"
