@@ -304,7 +304,8 @@ def _page_hook(cls: Any, converter: Converter) -> Any:
             name: [item for item in part if item is not None] if is_array(part) else part
             for name, part in value.items()
         }
-        return read(whole, hint)
+        nulls = sum(part.count(None) for part in value.values() if is_array(part))
+        return read(whole | {"nulls": nulls} if nulls else whole, hint)
 
     return read_page
 

@@ -13,6 +13,7 @@ from humeai_async.evidence import LONGEST_WINDOW
 from humeai_async.ratelimits import Quota
 
 _AMPLE: Final = 0.25
+_SOME: Final = 0.05
 _LOW: Final = 0.03
 """Share of the limit; with less left, the rate is as high as it can be."""
 
@@ -59,6 +60,11 @@ class Credit:
     def is_ample(self) -> bool:
         """Whether the headers say that more than a quarter is left."""
         return _AMPLE * self._limit < self._left < math.inf
+
+    @property
+    def has_some(self) -> bool:
+        """Whether the headers say that more than a twentieth is left."""
+        return _SOME * self._limit < self._left < math.inf
 
     def covers(self, cost: float) -> bool:
         """Whether a call of this cost would surely be let in."""

@@ -162,9 +162,14 @@ class Evidence:
                 # Still too fast, and a measure over so few calls is no better than this.
                 rate *= 0.97
             self.rate = rate
-        self.exact = declared is not None and 0.8 < self.rate * declared[1] / declared[0] < 1.25  # noqa: PLR2004 - the measure is no better than this
-        if self.exact and declared is not None:
-            self.rate = declared[0] / declared[1]
+        late = not self._anchors or contact.closed - self._anchors[-1][0].latest > _SOON
+        if declared is not None and late:
+            share = self.rate * declared[1] / declared[0]
+            self.exact = 0.8 < share < 1.25  # noqa: PLR2004 - no measure is better than this
+            if self.exact:
+                self.rate = declared[0] / declared[1]
+        else:
+            self.exact = False
         self.rate = max(self.rate, SLOWEST)
         self._anchors.append((contact, self.accepted))
 

@@ -48,6 +48,8 @@ _BUCKET_MEMORY: Final = 0.5
 """Seconds; a token bucket has no window over which its credit goes up and down."""
 _TRICKLE: Final = 0.25
 """Seconds after which one more call is risked however full the window looks."""
+_ASK: Final = 0.1
+"""Seconds without a call after which one is sent to hear what is left."""
 _TRICKLE_FULL: Final = 5.0
 """The same where the service limits the calls in flight."""
 _SHORT_RESET: Final = 2.0
@@ -148,11 +150,14 @@ class Pacer:
 
     def _held_back(self, now: float, cost: float) -> float:
         """Return the seconds for which a call waits although it has a token."""
-        if self._count is not None:
+        # Where some is left by the service's own account, it does not count as we do.
+        if self._count is not None and not self._credit.has_some:
             room = self._bucket.rate * self._count.window - self.in_flight - cost
             wait = self._count.wait(now, max(0.0, room))
             if wait > 0.0:
-                return wait
+                # A single call is safe by that account, and brings a newer one.
+                told = self._credit.is_known and self._credit.covers(cost + 1)
+                return min(wait, max(0.0, self._last_take + _ASK - now)) if told else wait
         if self.in_flight >= self._concurrency.limit:
             return max(0.0, self._last_take + _TRICKLE_FULL - now)
         if self.in_flight and (self.in_flight >= self._window or not self._credit.covers(cost)):

@@ -240,7 +240,8 @@ class NumberedWalk(Generic[T]):
         self.number += 1
         if page.total_pages is not None:
             self._total = page.total_pages
-        self._is_done = not page.items or self._ends_with(page)
+        is_empty = not page.items and not getattr(page.envelope, "nulls", 0)
+        self._is_done = is_empty or self._ends_with(page)
         self._last = page
         return is_first or bool(page.items and not is_repeated)
 

@@ -210,3 +210,18 @@ async def test_predictions_of_many_jobs_are_fetched_as_they_arrive(dialect: Dial
     (gone,) = [o for o in outcomes if o.error]
     assert isinstance(gone.error, NotFoundError)
     assert gone.job_id == "gone"
+
+
+@pytest.mark.parametrize("sources", ["https://media.example.com/a.mp4", b"x", Path("a"), 5])
+async def test_one_source_in_place_of_a_list_is_refused(sources: Any) -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+        with pytest.raises(InvalidArgumentError, match="sources"):
+            hume.batch.predict(sources)
+
+
+async def test_an_id_that_cannot_be_one_ends_nothing() -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+        job = await hume.batch.start_job(urls=urls(1), models=MODELS)
+        outcomes = {o.source: o.error async for o in hume.batch.fetch_predictions(["a/b", job.id])}
+    assert isinstance(outcomes["a/b"], InvalidArgumentError)
+    assert outcomes[job.id] is None

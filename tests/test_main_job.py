@@ -10,13 +10,14 @@ import pytest
 from support import DIALECTS, client_of
 
 from humeai_async import (
+    DecodeError,
     GatewayUnsupportedError,
     InvalidArgumentError,
     JobFailedError,
     NotFoundError,
     Upload,
 )
-from humeai_async.testing import Dialect, FakeHume
+from humeai_async.testing import Dialect, FakeHume, Fault
 from humeai_async.types.batch import Face, InferenceJob, InferenceRequest, Models, Prosody
 
 pytestmark = pytest.mark.anyio
@@ -230,3 +231,24 @@ async def test_an_id_that_could_change_the_path_is_refused(bad_id: str) -> None:
         with pytest.raises(ValueError, match="plain id"):
             await hume.batch.get_job(bad_id)
         assert fake.requests == []
+
+
+@pytest.mark.parametrize("left_out", ["type", "request"])
+async def test_waiting_needs_no_more_of_a_job_than_its_state(left_out: str) -> None:
+    job = {"type": "INFERENCE", "job_id": "j", "request": {}, "state": {"status": "COMPLETED"}}
+    del job[left_out]
+    body = json.dumps(job).encode()
+    async with FakeHume() as fake, client_of(fake) as hume:
+        fake.faults.add(Fault("status", status=200, path="/v0/batch/jobs/*", body=body))
+        done = await hume.batch.job("j").wait(timeout=5)
+    assert done.status == "COMPLETED"
+
+
+@pytest.mark.parametrize("job_id", ["", "a/b"])
+async def test_a_job_under_an_id_that_cannot_be_one_may_have_been_started(job_id: str) -> None:
+    body = json.dumps({"job_id": job_id}).encode()
+    async with FakeHume() as fake, client_of(fake) as hume:
+        fake.faults.add(Fault("status", status=200, method="POST", body=body))
+        with pytest.raises(DecodeError) as caught:
+            await hume.batch.start_job(urls=URLS)
+    assert ("$.job_id", True) == (caught.value.path, caught.value.outcome_unknown)

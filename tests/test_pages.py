@@ -15,6 +15,7 @@ from humeai_async import (
     InvalidArgumentError,
     Page,
     ServerError,
+    codec,
 )
 from humeai_async import pages as pages_module
 from humeai_async.resources.chats import Chats
@@ -452,3 +453,19 @@ def test_pages_are_equal_by_their_items_and_place_not_by_their_envelope() -> Non
     config = Config(id="a")
     assert Page(items=[config], envelope={}) == Page(items=[config])
     assert Page(items=[config], number=1) != Page(items=[config])
+
+
+async def test_a_page_of_nulls_alone_is_not_the_end() -> None:
+    def prompts(*names: str | None) -> Response:
+        items = [name and {"id": name, "version": 0, "name": name, "text": ""} for name in names]
+        return reply_json({"prompts_page": items, "total_pages": 3, "page_size": 2})
+
+    fields = {"version_type": "FIXED", "created_on": 1, "modified_on": 1}
+    pages = [prompts("a", None), prompts(None, None), prompts("b")]
+    bodies = [codec.parse(page.body) for page in pages]
+    for body in bodies:
+        body["prompts_page"] = [item and {**item, **fields} for item in body["prompts_page"]]
+    transport = ScriptedTransport(*[reply_json(body) for body in bodies])
+    found = await Prompts(session_of(transport)).list().collect()
+    assert [prompt.id for prompt in found] == ["a", "b"]
+    assert len(transport.requests) == 3

@@ -300,3 +300,21 @@ async def test_waiting_for_a_job_that_failed_before_raises_at_once() -> None:
         with pytest.raises(JobFailedError):
             await job.wait()
         assert before == hume.stats.requests
+
+
+@pytest.mark.parametrize("status", [403, 404, 405, 422, 500, 501])
+async def test_where_there_is_no_list_jobs_are_asked_for_singly(status: int) -> None:
+    async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:
+        jobs = await start(hume, 5)
+        fake.faults.add(
+            Fault("status", status=status, method="GET", path="/v0/batch/jobs", times=None)
+        )
+        await wait_all(jobs)
+        assert {"COMPLETED"} == {str(job.status) for job in jobs}
+
+
+async def test_ids_can_be_given_in_place_of_jobs() -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+        jobs = await start(hume, 3)
+        seen = [job.id async for job in hume.batch.as_completed([job.id for job in jobs])]
+    assert {job.id for job in jobs} == set(seen)

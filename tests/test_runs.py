@@ -11,13 +11,18 @@ import anyio
 import pytest
 from support import client_of
 
-from humeai_async import HumeAI, SaveError
+from humeai_async import HumeAI, Retry, SaveError
 from humeai_async.bulk.ledger import State, standing_of
 from humeai_async.bulk.runs import LEDGER, Report, predict_into
 from humeai_async.bulk.sinks import AnyOutcome, Sinks
-from humeai_async.testing import FakeHume
+from humeai_async.testing import FakeHume, Fault
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def quick_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("humeai_async.bulk.predicting.SEARCH_PAUSES", (0.0, 0.0, 0.0))
 
 
 def urls(count: int) -> list[str]:
@@ -97,3 +102,14 @@ async def test_an_outcome_is_on_disk_although_no_other_comes(tmp_path: Path) -> 
                     await anyio.sleep(0.01)
                 tasks.cancel_scope.cancel()
     assert Counter(urls(5)) == sources_in(tmp_path)
+
+
+async def test_an_outage_leaves_sources_open_and_the_next_start_goes_on(tmp_path: Path) -> None:
+    async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:
+        fake.faults.add(Fault("close", times=4))
+        first = await run(hume, tmp_path, urls(10))
+        second = await run(hume, tmp_path, urls(10))
+        assert 10 == sum(len(job.sources) for job in fake.jobs.values())
+    assert 0 == first.counts[State.FAILED]
+    assert 10 == second.counts[State.ARRIVED]
+    assert Counter(urls(10)) == sources_in(tmp_path)

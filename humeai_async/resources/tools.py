@@ -6,7 +6,10 @@ knows nothing of how calls are made.
 
 from __future__ import annotations
 
-from humeai_async import catalog
+from collections.abc import Mapping
+from typing import Any
+
+from humeai_async import catalog, codec
 from humeai_async.checks import check_text
 from humeai_async.endpoint import fill
 from humeai_async.resources._versioned import VersionedEndpoints, VersionedResource
@@ -37,7 +40,7 @@ class Tools(VersionedResource[Tool]):
         self,
         *,
         name: str,
-        parameters: str,
+        parameters: str | Mapping[str, Any],
         version_description: str | None = None,
         description: str | None = None,
         fallback_content: str | None = None,
@@ -48,7 +51,7 @@ class Tools(VersionedResource[Tool]):
 
         Args:
             name: Name of the function, unique in the account.
-            parameters: JSON Schema of the function's arguments, as text: `json.dumps(schema)`.
+            parameters: JSON Schema of the function's arguments, as text or as a dict.
             version_description: Note on version 0.
             description: What it does; the language model reads it to know when to call.
             fallback_content: Text for the language model if the tool fails.
@@ -62,7 +65,7 @@ class Tools(VersionedResource[Tool]):
         Source: https://dev.hume.ai/reference/empathic-voice-interface-evi/tools/create-tool
         """
         check_text("name", name)
-        check_text("parameters", parameters)
+        parameters = _as_text(parameters)
         request = ToolRequest(
             name=name,
             parameters=parameters,
@@ -76,7 +79,7 @@ class Tools(VersionedResource[Tool]):
         self,
         id: str,
         *,
-        parameters: str,
+        parameters: str | Mapping[str, Any],
         version_description: str | None = None,
         description: str | None = None,
         fallback_content: str | None = None,
@@ -87,7 +90,7 @@ class Tools(VersionedResource[Tool]):
 
         Args:
             id: Tool UUID.
-            parameters: JSON Schema of the function's arguments, as text.
+            parameters: JSON Schema of the function's arguments, as text or as a dict.
             version_description: Note on this version.
             description: What it does.
             fallback_content: Text for the language model if the tool fails.
@@ -101,7 +104,7 @@ class Tools(VersionedResource[Tool]):
         Source:
         https://dev.hume.ai/reference/empathic-voice-interface-evi/tools/create-tool-version
         """
-        check_text("parameters", parameters)
+        parameters = _as_text(parameters)
         request = ToolRequest(
             parameters=parameters,
             version_description=version_description,
@@ -109,3 +112,15 @@ class Tools(VersionedResource[Tool]):
             fallback_content=fallback_content,
         )
         return await self._session.call(fill(catalog.TOOLS_CREATE_VERSION, id, body=request))
+
+
+def _as_text(parameters: str | Mapping[str, Any]) -> str:
+    """Write a JSON Schema as the text that Hume takes.
+
+    Raises:
+        InvalidArgumentError: It is neither a text that says something nor a dict.
+    """
+    if isinstance(parameters, Mapping):
+        return codec.encode(parameters).decode()
+    check_text("parameters", parameters)
+    return parameters

@@ -257,7 +257,7 @@ class JobState:
 class JobDetails:
     """What the service tells of a job; its subclasses have the `request`, by type."""
 
-    type: JobType | str
+    type: JobType | str = ""
     job_id: str
     state: JobState
     user_id: str | None = None
@@ -269,7 +269,7 @@ class InferenceJob(JobDetails):
     """An expression measurement job."""
 
     type: JobType | str = JobType.INFERENCE
-    request: InferenceRequest
+    request: InferenceRequest = InferenceRequest()
 
 
 @frozen(kw_only=True)

@@ -28,6 +28,8 @@ class NumberedPage:
     """Items a page at most, 1 to 100."""
     total_pages: int | None = None
     """Pages in all."""
+    nulls: int = 0
+    """Nulls that stood among the items, where Hume puts them at times; they are left out."""
 
 
 @frozen(kw_only=True)
