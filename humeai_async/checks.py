@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, Iterable, Sequence
+from typing import cast
 
 from humeai_async.errors import InvalidArgumentError
 
@@ -54,7 +55,7 @@ def check_sources(**sources: Sequence[object] | None) -> None:
     for name, given in sources.items():
         if isinstance(given, (str, bytes)):
             raise InvalidArgumentError(f"{name} is a list; put [] around it", field=name)
-        if given is not None and not isinstance(given, Sequence):
+        if given is not None and not isinstance(cast("object", given), Sequence):
             raise InvalidArgumentError(f"{name} is a list, not {type(given).__name__}", field=name)
         if given is not None and len(given) > MOST_SOURCES:
             raise InvalidArgumentError(
@@ -87,6 +88,6 @@ def check_seconds(name: str, value: float | None) -> None:
     """
     if value is None:
         return
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    is_number = isinstance(cast("object", value), (int, float)) and not isinstance(value, bool)
     if not is_number or not value >= 0:
         raise InvalidArgumentError(f"{name} is a number of seconds, not {value!r}", field=name)

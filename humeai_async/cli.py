@@ -318,7 +318,7 @@ async def _predict(
         say(f"stopped; {done} of {total} outcomes are in {folder}, and the same command goes on")
         raise
     stats = hume.stats
-    counts = counts_of(report.counts) | {
+    counts: dict[str, Any] = counts_of(report.counts) | {
         "jobs": report.standing.jobs,
         "requests": stats.requests,
         "rate_limited": stats.rate_limited,

@@ -219,7 +219,7 @@ class HumeAI:
             method=method,
             path=path,
             returns=bytes,
-            bucket=_bucket_of(path),
+            bucket=bucket_of(path),
             source="",
             encoding=_encoding_of(json),
             repeatable=method not in {"POST", "PATCH"},
@@ -274,7 +274,7 @@ def _encoding_of(body: object) -> Encoding:
     return Encoding.BARE_JSON if isinstance(body, (str, int, float)) else Encoding.JSON
 
 
-def _bucket_of(path: str) -> str:
+def bucket_of(path: str) -> str:
     """Return the quota that a path draws on, as the catalog's endpoints below it do."""
     parts = path.split("/")
     return parts[2] if len(parts) > 2 and parts[2] in BUCKETS else "request"  # noqa: PLR2004 - "", version, product

@@ -28,8 +28,7 @@ from humeai_async import (
     Timeout,
     catalog,
 )
-from humeai_async import client as client_module
-from humeai_async.client import CREDENTIALS
+from humeai_async.client import CREDENTIALS, bucket_of
 from humeai_async.endpoint import Endpoint
 from humeai_async.session import Session
 from humeai_async.testing import FakeHume, Fault
@@ -355,8 +354,8 @@ def test_a_setting_of_the_wrong_kind_is_named(name: str, value: object) -> None:
 def test_a_raw_request_draws_on_the_quota_of_the_method_it_stands_for(
     endpoint: Endpoint[Any],
 ) -> None:
-    assert endpoint.bucket == client_module._bucket_of(endpoint.path)
+    assert endpoint.bucket == bucket_of(endpoint.path)
 
 
 def test_a_raw_request_elsewhere_has_a_quota_of_its_own() -> None:
-    assert ["request"] * 3 == [client_module._bucket_of(p) for p in ("/", "/v0", "/v1/tts/x")]
+    assert ["request"] * 3 == [bucket_of(p) for p in ("/", "/v0", "/v1/tts/x")]
