@@ -24,7 +24,7 @@ class Concurrency:
     __slots__ = ("_alike", "_level", "_not_before", "_raised_at", "_wrong", "limit")
 
     def __init__(self) -> None:
-        self.limit = math.inf
+        self.limit: float = math.inf
         """Calls in flight at most; infinite while there is no suspicion."""
         self._level = 0
         self._alike = 0

@@ -37,7 +37,7 @@ class Credit:
         """Begin without headers, which is credit without end."""
         self.policy: tuple[float, float] | None = None
         """Calls and seconds of the strictest window that the service names."""
-        self.used_up = False
+        self.used_up: bool = False
         """Whether the last answer was the first to leave nothing after some that did."""
         self._memory = 2.0
         self._had_some = True

@@ -69,18 +69,18 @@ class Evidence:
 
     def __init__(self, now: float, rate: float) -> None:
         """Begin with a rate to go by until there is evidence."""
-        self.rate = rate
-        self.accepted = 0.0
+        self.rate: float = rate
+        self.accepted: float = 0.0
         """Cost of all accepted calls."""
         self.window: float | None = None
         """Length of the quota's window; `None` for a token bucket or not known."""
-        self.confirmed = False
+        self.confirmed: bool = False
         """Whether the window is known and not guessed."""
-        self.sure = True
+        self.sure: bool = True
         """Whether the rate was measured well."""
-        self.rough = False
+        self.rough: bool = False
         """Whether the rate is no more than a lower bound."""
-        self.exact = False
+        self.exact: bool = False
         """Whether the service itself named the rate, and measures do not speak against it."""
         self._started = now
         self._quick = 0

@@ -41,7 +41,7 @@ class Growth:
 
     def __init__(self, now: float) -> None:
         """Begin at the foot."""
-        self.pressed = False
+        self.pressed: bool = False
         """Whether a call had to wait since the last step."""
         self._at = now
         self._seconds = 0.0

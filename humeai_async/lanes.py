@@ -54,7 +54,7 @@ class Lanes:
         )  # fmt: skip
         self._costs = [0.0, 0.0, 0.0, 0.0]
         self._streak = self._next = 0
-        self.next_deadline = math.inf
+        self.next_deadline: float = math.inf
         """No waiting call gives up before this time."""
 
     def __len__(self) -> int:

@@ -75,7 +75,7 @@ class Pacer:
             rate: Calls a second that are allowed; `None` finds out.
             burst: Calls that may go at once after a time of rest.
         """
-        self.ceiling = math.inf if rate is None else rate * _DECLARED_MARGIN
+        self.ceiling: float = math.inf if rate is None else rate * _DECLARED_MARGIN
         """Calls a second that are never exceeded."""
         start = _START_RATE if rate is None else self.ceiling
         size = burst or (_START_CALLS if rate is None else max(1.0, _SLACK * start))
@@ -88,14 +88,14 @@ class Pacer:
         self._level = self._probe_level = self._missed_below = 0
         self._ramping = rate is None
         self._window: float = _START_WINDOW if rate is None else math.inf
-        self.closed = False
+        self.closed: bool = False
         """Whether the quota is known to be used up."""
-        self.in_flight = 0
-        self.accepted = 0
-        self.refused = 0
+        self.in_flight: int = 0
+        self.accepted: int = 0
+        self.refused: int = 0
         """Answers with status 429."""
-        self.pauses = 0
-        self.round_trip = math.inf
+        self.pauses: int = 0
+        self.round_trip: float = math.inf
         """Shortest time to an answer seen, in seconds."""
         self._era = 0
         self._until = self._last_take = -math.inf

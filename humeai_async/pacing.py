@@ -31,8 +31,8 @@ class TokenBucket:
             now: The time, in seconds of any steady clock.
             tokens: Tokens in it now.
         """
-        self.rate = rate
-        self.size = size
+        self.rate: float = rate
+        self.size: float = size
         self._at = now
         self._tokens = tokens
 
@@ -88,7 +88,7 @@ class WindowCount:
 
     def __init__(self, window: float, fineness: int = 256) -> None:
         """Make an empty count over a window of so many seconds, in so many slots."""
-        self.window = window
+        self.window: float = window
         self._width = window / fineness
         self._slots: deque[list[float]] = deque()
         self._total = 0.0

@@ -121,10 +121,10 @@ class Bucket:
         loop: asyncio.AbstractEventLoop,
         on_event: Callable[[LimiterEvent], object] | None,
     ) -> None:
-        self.name = name
-        self.pacer = pacer
-        self.lanes = Lanes()
-        self.loop = loop
+        self.name: str = name
+        self.pacer: Pacer = pacer
+        self.lanes: Lanes = Lanes()
+        self.loop: asyncio.AbstractEventLoop = loop
         self._on_event = on_event
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
