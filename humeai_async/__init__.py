@@ -39,7 +39,7 @@ from humeai_async.errors import (
     UnprocessableEntityError,
 )
 from humeai_async.job import AsCompleted, Job
-from humeai_async.limiter import Limiter
+from humeai_async.limiter.limiter import Limiter
 from humeai_async.pages import Page, Pages
 from humeai_async.session import Stats
 from humeai_async.settings import Polling, Pool, Reconnect, Retry, Timeout

@@ -16,7 +16,7 @@ from typing import Any, Self
 from humeai_async.answers import Answer
 from humeai_async.endpoint import Encoding, Endpoint, QueryValue, fill
 from humeai_async.errors import ConfigurationError, HumeWarning, InvalidArgumentError
-from humeai_async.limiter import Limiter
+from humeai_async.limiter.limiter import Limiter
 from humeai_async.origins import HUME_URL, LOWCODEAPI_URL, Direct, LowCodeAPI, Origin
 from humeai_async.poller import Poller
 from humeai_async.resources.batch import Batch

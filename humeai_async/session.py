@@ -32,7 +32,7 @@ from humeai_async.errors import (
     NotFoundError,
     RateLimitWaitError,
 )
-from humeai_async.limiter import Limiter, Permit
+from humeai_async.limiter.limiter import Limiter, Permit
 from humeai_async.origins import Format, Origin
 from humeai_async.ratelimits import parse_retry_after
 from humeai_async.retry import (

@@ -14,7 +14,7 @@ from email.utils import formatdate
 
 from attrs import define, field
 
-from humeai_async.learning import Pacer
+from humeai_async.limiter.learning import Pacer
 from humeai_async.ratelimits import parse_retry_after, read_quotas
 from humeai_async.testing import Hint, Quota, Shape
 

@@ -13,7 +13,7 @@ import pytest
 from virtual_time import BACKEND, VirtualLoop
 
 from humeai_async.errors import ConfigurationError, RateLimitWaitError
-from humeai_async.limiter import (
+from humeai_async.limiter.limiter import (
     BULK,
     INTERACTIVE,
     Limiter,

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from quota_simulation import Traffic
 from virtual_time import VirtualLoop
 
-from humeai_async.learning import Pacer
-from humeai_async.limiter import Limiter
-from humeai_async.pacing import TokenBucket, WindowCount
+from humeai_async.limiter.learning import Pacer
+from humeai_async.limiter.limiter import Limiter
+from humeai_async.limiter.pacing import TokenBucket, WindowCount
 from humeai_async.testing import Hint, Shape
 
 SHAPES: tuple[Shape, ...] = ("token", "fixed", "sliding")

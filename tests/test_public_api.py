@@ -58,6 +58,15 @@ def members(cls: type) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
+def annotation(cls: type, name: str) -> object:
+    """Return a field's annotation as it is written; attrs' own note of it changes when read."""
+    return next(vars(c)["__annotations__"][name] for c in cls.__mro__ if has_own(c, name))
+
+
+def has_own(cls: type, name: str) -> bool:
+    return name in vars(cls).get("__annotations__", ())
+
+
 def describe(prefix: str, value: Any) -> Iterator[str]:
     """Give the lines of the snapshot for one name."""
     if inspect.isclass(value):
@@ -66,7 +75,7 @@ def describe(prefix: str, value: Any) -> Iterator[str]:
         fields = getattr(value, "__attrs_attrs__", ())
         for field in fields:
             if not field.name.startswith("_"):
-                yield f"{prefix}.{field.name}: {field.type}"
+                yield f"{prefix}.{field.name}: {annotation(value, field.name)}"
         if not fields and not issubclass(value, (BaseException, str, int)):
             yield f"{prefix}{inspect.signature(value)}"
         for name, member in members(value):

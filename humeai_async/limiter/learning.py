@@ -11,11 +11,11 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from humeai_async.concurrency import Concurrency
-from humeai_async.credit import Credit
-from humeai_async.evidence import Contact, Evidence
-from humeai_async.growth import FASTEST, Growth, margin
-from humeai_async.pacing import TokenBucket, WindowCount
+from humeai_async.limiter.concurrency import Concurrency
+from humeai_async.limiter.credit import Credit
+from humeai_async.limiter.evidence import Contact, Evidence
+from humeai_async.limiter.growth import FASTEST, Growth, margin
+from humeai_async.limiter.pacing import TokenBucket, WindowCount
 from humeai_async.ratelimits import Quota
 
 TOO_MANY_REQUESTS: Final = 429

@@ -13,7 +13,7 @@ from typing import Final
 
 from attrs import frozen
 
-from humeai_async.pacing import WindowCount
+from humeai_async.limiter.pacing import WindowCount
 
 CUSTOMARY: Final = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0)
 """Seconds; services pick their windows from few numbers, which makes a vague one exact."""

@@ -57,9 +57,9 @@ from typing import Final
 from attrs import frozen
 
 from humeai_async.errors import ConfigurationError
-from humeai_async.lanes import Priority
-from humeai_async.learning import Pacer
-from humeai_async.queueing import (
+from humeai_async.limiter.lanes import Priority
+from humeai_async.limiter.learning import Pacer
+from humeai_async.limiter.queueing import (
     Bucket,
     LimiterEvent,
     Paused,

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from humeai_async.evidence import LONGEST_WINDOW
+from humeai_async.limiter.evidence import LONGEST_WINDOW
 from humeai_async.ratelimits import Quota
 
 _AMPLE: Final = 0.25

@@ -17,8 +17,8 @@ from typing import Final, TypeAlias
 from attrs import frozen
 
 from humeai_async.errors import ConfigurationError, RateLimitWaitError
-from humeai_async.lanes import Lanes, Priority, Ticket
-from humeai_async.learning import TOO_MANY_REQUESTS, Pacer
+from humeai_async.limiter.lanes import Lanes, Priority, Ticket
+from humeai_async.limiter.learning import TOO_MANY_REQUESTS, Pacer
 from humeai_async.ratelimits import parse_retry_after, read_quotas
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
