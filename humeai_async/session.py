@@ -32,7 +32,7 @@ from humeai_async.errors import (
     NotFoundError,
     RateLimitWaitError,
 )
-from humeai_async.limiter.limiter import Limiter, Permit
+from humeai_async.limiter.limiter import INTERACTIVE, Limiter, Permit, Priority
 from humeai_async.origins import Format, Origin
 from humeai_async.ratelimits import parse_retry_after
 from humeai_async.retry import (
@@ -106,6 +106,8 @@ class Session:
     retry: Retry = field(factory=Retry)
     timeout: Timeout = field(factory=Timeout)
     polling: Polling = field(factory=Polling)
+    priority: Priority = INTERACTIVE
+    """Whom the limiter lets go first; bulk runs stand behind everybody else."""
     _shared: _Shared = field(factory=_Shared)
     _budget: RetryBudget = field(
         default=Factory(lambda self: RetryBudget(self.retry.budget), takes_self=True)
@@ -391,6 +393,7 @@ class Session:
         permit = await self.limiter.acquire(
             f"{self.origin.account}/{endpoint.bucket}",
             deadline=None if progress.deadline == math.inf else progress.deadline,
+            priority=self.priority,
             head=progress.attempts > 1,
         )
         self._shared.stats.requests += 1

@@ -23,6 +23,7 @@ from humeai_async import (
     SourceFailedError,
 )
 from humeai_async.bulk.outcomes import BulkSource
+from humeai_async.limiter.limiter import BULK, INTERACTIVE, Limiter, Permit, Priority
 from humeai_async.testing import Dialect, FakeHume, Fault
 
 pytestmark = pytest.mark.anyio
@@ -225,3 +226,22 @@ async def test_an_id_that_cannot_be_one_ends_nothing() -> None:
         outcomes = {o.source: o.error async for o in hume.batch.fetch_predictions(["a/b", job.id])}
     assert isinstance(outcomes["a/b"], InvalidArgumentError)
     assert outcomes[job.id] is None
+
+
+async def test_bulk_runs_stand_behind_interactive_calls() -> None:
+    asked: list[tuple[str, Priority]] = []
+
+    class Listening(Limiter):
+        async def acquire(self, bucket: str = "", **keywords: Any) -> Permit:
+            asked.append((bucket.partition("/")[2], keywords["priority"]))
+            return await super().acquire(bucket, **keywords)
+
+    async with FakeHume() as fake, client_of(fake, limiter=Listening(rate=1e6)) as hume:
+        job = await hume.batch.start_job(urls=urls(1), models=MODELS)
+        assert [("batch", INTERACTIVE)] == asked
+        asked.clear()
+        async for _ in hume.batch.predict(urls(2), models=MODELS):
+            pass
+        async for _ in hume.batch.fetch_predictions([job.id]):
+            pass
+    assert [BULK, BULK, BULK] == [priority for _, priority in asked if priority == BULK]

@@ -34,7 +34,7 @@ LAYERS = [
     {"rows"},
     {"tables"},
     {"types.predictions", "bulk.parquet"},
-    {"endpoint", "retry", "uploads", "events", "sockets", "payloads"},
+    {"endpoint", "retry", "uploads", "sockets", "payloads"},
     {"types.*"},
     {"codec", "catalog", "transport", "chat.reconnect"},
     {"limiter.limiter"},

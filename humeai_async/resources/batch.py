@@ -26,6 +26,7 @@ from humeai_async.endpoint import QueryValue, fill
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.job import AsCompleted, Job, start
 from humeai_async.joblist import SURE_LIMIT, JobWalk
+from humeai_async.limiter.limiter import BULK
 from humeai_async.pages import Pages, timed
 from humeai_async.poller import Poller
 from humeai_async.resources._base import Resource
@@ -237,7 +238,8 @@ class Batch(Resource):
         check_number("concurrency", concurrency, least=1)
         check_many("job_ids", job_ids)
         check_seconds("timeout", timeout)
-        fetching = Fetching(job_ids, self.job, concurrency=concurrency, timeout=timeout)
+        batch = Batch(self._session.with_settings(priority=BULK), self._poller)
+        fetching = Fetching(job_ids, batch.job, concurrency=concurrency, timeout=timeout)
         return Outcomes(fetching.run)
 
     def predict(
@@ -291,13 +293,14 @@ class Batch(Resource):
             retry_failed=retry_failed,
             configuration=codec.encode(request).decode(),
         )
-        starter = functools.partial(self.start_job, models=models, transcription=transcription)
+        behind = self._session.with_settings(priority=BULK)
+        batch = Batch(behind, self._poller)
         newest_first = {"sort_by": "created", "direction": "desc"}
         prediction = Prediction(
             sources,
-            start=starter,
-            attach=self.job,
-            walk=lambda: JobWalk(self._session, SURE_LIMIT, newest_first),
+            start=functools.partial(batch.start_job, models=models, transcription=transcription),
+            attach=batch.job,
+            walk=lambda: JobWalk(behind, SURE_LIMIT, newest_first),
             settings=settings,
         )
         return Outcomes(prediction.run)
