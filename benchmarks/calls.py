@@ -1,0 +1,162 @@
+"""What does a small call cost?
+
+    python -m benchmarks.calls [--full] [--rounds 5] [--in-flight 1 64 512]
+
+CPU and wall time of a call whose answer has 300 bytes, with as many calls in flight: bare
+aiohttp and msgspec; this library with limiter, retries and typed answers, its rate declared
+and learned; the official SDK. `--full` repeats the first three on uvloop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+from collections.abc import AsyncGenerator, Callable
+
+import aiohttp
+import msgspec
+
+from benchmarks import clients
+from benchmarks.fixed import fixed_server
+from benchmarks.measuring import (
+    Call,
+    Caller,
+    Opened,
+    Spent,
+    Verdict,
+    in_turn,
+    is_there,
+    print_table,
+    print_verdicts,
+)
+
+PATH = "/v0/evi/configs"
+CONFIG = {
+    "id": "1b60e1a0-cc59-424a-8d2c-189d354db3f3",
+    "version": 0,
+    "name": "Weather assistant",
+    "created_on": 1715275452390,
+    "modified_on": 1715275452390,
+    "evi_version": "3",
+    "version_description": "",
+}
+PAGE = {"page_number": 0, "page_size": 10, "total_pages": 1, "configs_page": [CONFIG]}
+BARE = "aiohttp + msgspec"
+DECLARED = "humeai_async, rate declared"
+LEARNED = "humeai_async, rate learned"
+OFFICIAL = "hume 0.13.13"
+BAR = 1.5
+CALLS = {1: 400, 64: 1500, 512: 3000}
+"""Calls of a burst, by how many are in flight."""
+
+
+@contextlib.asynccontextmanager
+async def bare(url: str) -> AsyncGenerator[Call]:
+    async with aiohttp.ClientSession() as session:
+        page = f"{url}{PATH}?page_number=0&page_size=10"
+
+        async def call() -> None:
+            async with session.get(page, headers=clients.KEY) as answer:
+                msgspec.json.decode(await answer.read())
+
+        yield call
+
+
+@contextlib.asynccontextmanager
+async def ours(url: str, rate: float | None) -> AsyncGenerator[Call]:
+    async with clients.ours(url, rate=rate) as hume:
+
+        async def call() -> None:
+            await hume.configs.list(page_number=0, page_size=10)
+
+        yield call
+
+
+@contextlib.asynccontextmanager
+async def official(url: str) -> AsyncGenerator[Call]:
+    configs = clients.official(url).empathic_voice.configs
+
+    async def call() -> None:
+        await configs.list_configs(page_number=0, page_size=10)
+
+    yield call
+
+
+def measure(url: str, in_flight: list[int], rounds: int, loop: str) -> dict[int, dict[str, Spent]]:
+    """Return what a call takes, by how many are in flight and by client."""
+    with contextlib.ExitStack() as stack:
+        callers: dict[str, tuple[Caller, int]] = {}
+
+        def add(name: str, share: int, opened: Callable[..., Opened], *arguments: object) -> None:
+            caller = Caller(opened, url, *arguments, loop=loop)
+            callers[name] = stack.enter_context(caller), share
+
+        add(BARE, 1, bare)
+        add(DECLARED, 1, ours, clients.UNPACED)
+        add(LEARNED, 1, ours, None)
+        if loop == "asyncio" and is_there("hume"):
+            add(OFFICIAL, 5, official)
+        found: dict[int, dict[str, Spent]] = {}
+        for number in in_flight:
+            calls = CALLS.get(number, 20 * number)
+            bursts = {
+                name: _burst(caller, calls // share, number)
+                for name, (caller, share) in callers.items()
+            }
+            found[number] = in_turn(bursts, rounds)
+        return found
+
+
+def _burst(caller: Caller, calls: int, in_flight: int) -> Callable[[], Spent]:
+    return lambda: caller.burst(calls, in_flight)
+
+
+def report(found: dict[int, dict[str, Spent]], loop: str) -> list[Verdict]:
+    """Print a table and return the lines of the closing one."""
+    rows: list[tuple[str, ...]] = []
+    verdicts: list[Verdict] = []
+    for number, spent in found.items():
+        base = spent[BARE]
+        for name, (cpu, wall) in spent.items():
+            ratios = f"{cpu / base.cpu:.2f}x", f"{wall / base.wall:.2f}x"
+            rows.append(
+                (str(number), name, f"{cpu * 1e6:.0f}", ratios[0], f"{wall * 1e6:.0f}", ratios[1])
+            )
+        ratio = spent[DECLARED].cpu / base.cpu
+        verdicts.append(
+            Verdict(
+                f"CPU of a small call, {number} in flight, {loop}",
+                f"{spent[DECLARED].cpu * 1e6:.0f} us",
+                f"{BARE} {base.cpu * 1e6:.0f} us",
+                ratio,
+                f"at most {BAR}x",
+                ratio <= BAR,
+            )
+        )
+    header = ("in flight", "client", "CPU us", "CPU", "wall us", "wall")
+    print_table(f"A small call, on {loop}", header, rows)
+    return verdicts
+
+
+def run(*, full: bool, rounds: int = 0, in_flight: list[int] | None = None) -> list[Verdict]:
+    verdicts: list[Verdict] = []
+    with fixed_server({PATH: [json.dumps(PAGE).encode()]}) as url:
+        for loop in ("asyncio", "uvloop"):
+            if loop == "asyncio" or (full and is_there("uvloop")):
+                found = measure(url, in_flight or [*CALLS], rounds or (9 if full else 5), loop)
+                verdicts += report(found, loop)
+    return verdicts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="more rounds, and uvloop")
+    parser.add_argument("--rounds", type=int, default=0)
+    parser.add_argument("--in-flight", type=int, nargs="+")
+    options = parser.parse_args()
+    print_verdicts(run(full=options.full, rounds=options.rounds, in_flight=options.in_flight))
+
+
+if __name__ == "__main__":
+    main()
