@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from humeai_async.types.expressions import EXPRESSIONS, LANGUAGE_EXPRESSIONS
 from humeai_async.types.measurements import (
     FacePrediction,
     FilePredictions,
@@ -21,19 +22,21 @@ from humeai_async.types.measurements import (
 )
 from humeai_async.types.scores import Scores
 
-EXPRESSIONS = (
-    "Admiration", "Adoration", "Aesthetic Appreciation", "Amusement", "Anger", "Anxiety", "Awe",
-    "Awkwardness", "Boredom", "Calmness", "Concentration", "Confusion", "Contemplation",
-    "Contempt", "Contentment", "Craving", "Desire", "Determination", "Disappointment", "Disgust",
-    "Distress", "Doubt", "Ecstasy", "Embarrassment", "Empathic Pain", "Entrancement", "Envy",
-    "Excitement", "Fear", "Guilt", "Horror", "Interest", "Joy", "Love", "Nostalgia", "Pain",
-    "Pride", "Realization", "Relief", "Romance", "Sadness", "Satisfaction", "Shame",
-    "Surprise (negative)", "Surprise (positive)", "Sympathy", "Tiredness", "Triumph",
-)  # fmt: skip
-"""The 48 expressions that every model measures."""
-
-LANGUAGE_EXPRESSIONS = ("Annoyance", "Disapproval", "Enthusiasm", "Gratitude", "Sarcasm")
-"""Five more that the language models measure."""
+__all__ = [
+    "COLUMNS",
+    "EXPRESSIONS",
+    "LANGUAGE_EXPRESSIONS",
+    "MODELS",
+    "PLACE",
+    "SCORES",
+    "SENTIMENT",
+    "TOXICITY",
+    "Place",
+    "Row",
+    "flat",
+    "rows",
+    "strongest",
+]
 
 SENTIMENT = tuple(str(level) for level in range(1, 10))
 """Levels of sentiment, from most negative to most positive."""

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "humeai_async"
 
 LAYERS = [
-    {"errors", "unset", "plain"},
+    {"errors", "unset", "plain", "types.expressions"},
     {
         "wire",
         "settings",

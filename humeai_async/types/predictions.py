@@ -8,7 +8,7 @@ rest; tables are made below, in `tables.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar, TypeAlias, overload
 
 import msgspec
 
@@ -22,6 +22,9 @@ from humeai_async.types.scores import Scored, Scores, scan_error
 __all__ = ["Predictions", "SourcePredictions"]
 
 _decoder = msgspec.json.Decoder(list[SourcePredictions])
+
+_Where: TypeAlias = tuple[int, int, str, int, int]
+"""Source, file, model, group and prediction: a path is made of it only for an error."""
 
 
 class Predictions(Sequence[SourcePredictions]):
@@ -57,14 +60,14 @@ class Predictions(Sequence[SourcePredictions]):
         Raises:
             DecodeError: A list of scores is not what was promised; `path` names it.
         """
-        for path, prediction in self._walk():
+        for where, prediction in self._walk():
             for name in prediction.score_fields:
                 scores: Scores | None = getattr(prediction, name)
                 if scores is not None:
                     try:
-                        len(scores)
+                        scores.validate()
                     except DecodeError as problem:
-                        raise _placed(problem, path, name) from None
+                        raise _placed(problem, where, name) from None
 
     def named(self) -> Iterator[tuple[str, SourcePredictions]]:
         """Give each source with its URL or file name, or `#2` for a text that stands third."""
@@ -90,7 +93,7 @@ class Predictions(Sequence[SourcePredictions]):
         if model not in MODELS:
             raise InvalidArgumentError(f"model is one of {', '.join(MODELS)}", field="model")
         table = ScoreTable(grows=True)
-        for path, prediction in self._walk((model,)):
+        for where, prediction in self._walk((model,)):
             if field not in prediction.score_fields:
                 known = ", ".join(prediction.score_fields)
                 raise InvalidArgumentError(f"field of {model} is one of {known}", field="field")
@@ -98,7 +101,7 @@ class Predictions(Sequence[SourcePredictions]):
             try:
                 table.append(*(scores.split() if scores is not None else ((), [])))
             except DecodeError as problem:
-                raise _placed(problem, path, field) from None
+                raise _placed(problem, where, field) from None
         return table
 
     def to_arrow(self) -> Any:
@@ -146,19 +149,15 @@ class Predictions(Sequence[SourcePredictions]):
         for name, found in self.named():
             yield from flat(name, found)
 
-    def _walk(self, models: tuple[str, ...] = MODELS) -> Iterator[tuple[str, Scored]]:
+    def _walk(self, models: tuple[str, ...] = MODELS) -> Iterator[tuple[_Where, Scored]]:
         for s, source in enumerate(self._sources):
             for f, file in enumerate(source.files):
-                here = f"$[{s}].results.predictions[{f}].models"
                 for model in models:
                     found = getattr(file.models, model)
                     groups: list[Any] = found.grouped_predictions if found else []
                     for g, group in enumerate(groups):
                         for p, prediction in enumerate(group.predictions):
-                            yield (
-                                f"{here}.{model}.grouped_predictions[{g}].predictions[{p}]",
-                                prediction,
-                            )
+                            yield (s, f, model, g, p), prediction
 
     @overload
     def __getitem__(self, key: int) -> SourcePredictions: ...
@@ -184,6 +183,11 @@ class Predictions(Sequence[SourcePredictions]):
         return f"Predictions({len(self)} sources, {len(self.body)} bytes)"
 
 
-def _placed(problem: DecodeError, path: str, field: str) -> DecodeError:
+def _placed(problem: DecodeError, where: _Where, field: str) -> DecodeError:
     """Say of an error inside a list of scores where in the body that list stands."""
-    return DecodeError(problem.message, path=f"{path}.{field}{problem.path[1:]}")
+    s, f, model, g, p = where
+    path = (
+        f"$[{s}].results.predictions[{f}].models.{model}"
+        f".grouped_predictions[{g}].predictions[{p}].{field}{problem.path[1:]}"
+    )
+    return DecodeError(problem.message, path=path)

@@ -45,15 +45,10 @@ class ScoreTable:
             names: Names of the scores; of a name that is there twice the last one counts.
             scores: As many scores.
         """
-        order = self._orders.get(names)
-        if order is None:
-            order = self._learn(names)
+        if names != self.names:
+            scores = self._in_order(names, scores)
+        self.values.extend(scores)
         self._rows += 1
-        if names == self.names:
-            self.values.extend(scores)
-        else:
-            padded = [*scores, math.nan]
-            self.values.extend([padded[place] for place in order])
 
     def column(self, name: str) -> array[float]:
         """Return a copy of one column.
@@ -71,6 +66,13 @@ class ScoreTable:
 
     def __repr__(self) -> str:
         return f"ScoreTable({len(self)} rows, {len(self.names)} names)"
+
+    def _in_order(self, names: tuple[str, ...], scores: list[float]) -> list[float]:
+        order = self._orders.get(names)
+        if order is None:
+            order = self._learn(names)
+        padded = [*scores, math.nan]
+        return [padded[place] for place in order]
 
     def _learn(self, names: tuple[str, ...]) -> list[int]:
         """Work out, once for each list of names, where each column's score stands in it."""

@@ -8,13 +8,17 @@ fields of the predictions' classes. The scanner is msgspec, which only this modu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, overload
+import functools
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import MemberDescriptorType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, overload
 
 import msgspec
 from attrs import frozen
 
 from humeai_async.errors import DecodeError
+from humeai_async.types.expressions import EXPRESSIONS, LANGUAGE_EXPRESSIONS
 
 
 class Score(NamedTuple):
@@ -31,7 +35,21 @@ class _WireScore(msgspec.Struct, frozen=True, gc=False):
     score: float
 
 
+class _WireExpression(msgspec.Struct, frozen=True, gc=False):
+    """As above, but its name is not made anew: all scores of "Joy" share one text."""
+
+    name: Literal[EXPRESSIONS + LANGUAGE_EXPRESSIONS]  # type: ignore[valid-type]  # pyright: ignore[reportInvalidTypeForm]
+    score: float
+
+
 _scores_decoder = msgspec.json.Decoder(list[_WireScore])
+_expressions_decoder = msgspec.json.Decoder(list[_WireExpression])
+
+# Loops in C: there are 48 scores in every face.
+_name = operator.attrgetter("name")
+_score = operator.attrgetter("score")
+_pair = operator.attrgetter("name", "score")
+_to_score = functools.partial(tuple.__new__, Score)  # pyright: ignore[reportUnknownMemberType]
 
 
 class Scores(Sequence[Score]):
@@ -49,13 +67,20 @@ class Scores(Sequence[Score]):
 
     def _read(self) -> tuple[Score, ...]:
         if self._pairs is None:
-            self._pairs = tuple([Score(item.name, item.score) for item in self._scan()])
+            self._pairs = tuple(map(_to_score, map(_pair, self._scan())))
         return self._pairs
 
-    def _scan(self) -> list[_WireScore]:
+    def _scan(self) -> Sequence[_WireScore | _WireExpression]:
         assert self._raw is not None  # noqa: S101 - pairs or slice, one of the two is always there
         try:
-            return _scores_decoder.decode(self._raw)
+            return _expressions_decoder.decode(self._raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            # Another kind of score, or an expression that Hume has added since.
+            return self._scan_any(self._raw)
+
+    def _scan_any(self, raw: msgspec.Raw) -> Sequence[_WireScore]:
+        try:
+            return _scores_decoder.decode(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
             raise scan_error(problem, "the scores are not a list of names and numbers") from None
 
@@ -108,7 +133,16 @@ class Scores(Sequence[Score]):
             DecodeError: The body is wrong here.
         """
         pairs = self._scan() if self._pairs is None else self._pairs
-        return tuple([pair.name for pair in pairs]), [pair.score for pair in pairs]
+        return tuple(map(_name, pairs)), [*map(_score, pairs)]
+
+    def validate(self) -> None:
+        """Read all and keep nothing.
+
+        Raises:
+            DecodeError: The body is wrong here.
+        """
+        if self._pairs is None:
+            self._scan()
 
     def to_wire(self) -> msgspec.Raw | list[dict[str, str | float]]:
         """Return what the JSON writer takes: the text as it came, or the pairs as objects."""
@@ -140,24 +174,40 @@ if TYPE_CHECKING:
     RawScores = Scores
     MaybeRawScores = Scores | None
 else:
-    # What the scanner sees is a slice; what everybody else sees, from __attrs_post_init__ on,
-    # is `Scores`, or `None` for a slice that says null.
+    # What the scanner sees is a slice; what everybody else sees, whenever they look, is
+    # `Scores`, or `None` for a slice that says null.
     RawScores = MaybeRawScores = msgspec.Raw
 
 
 @frozen(kw_only=True)
 class Scored:
-    """Turns the raw slices of its fields into `Scores`."""
+    """Turns the raw slices of its fields into `Scores` when they are first looked at."""
 
     score_fields: ClassVar[tuple[str, ...]] = ("emotions",)
     """Names of the fields that hold scores."""
 
-    def __attrs_post_init__(self) -> None:
-        for name in self.score_fields:
-            raw = getattr(self, name)
-            if isinstance(raw, msgspec.Raw):
-                absent = name != "emotions" and bytes(raw) == b"null"
-                object.__setattr__(self, name, None if absent else Scores(raw))
+    def __init_subclass__(cls) -> None:
+        """Put a property in front of each slot, once attrs has made slots of the fields."""
+        for name in cls.score_fields:
+            slot = cls.__dict__.get(name)
+            if isinstance(slot, MemberDescriptorType):
+                setattr(cls, name, _when_touched(slot, nullable=name != "emotions"))
+
+
+def _when_touched(slot: MemberDescriptorType, *, nullable: bool) -> property:
+    """Make a property of a slot that puts `Scores` there in place of a slice."""
+    put: Callable[[object, object], None] = slot.__set__
+
+    def get(self: object) -> Scores | None:
+        held: Scores | msgspec.Raw | None = slot.__get__(self)
+        if not isinstance(held, msgspec.Raw):
+            return held
+        scores = None if nullable and bytes(held) == b"null" else Scores(held)
+        put(self, scores)
+        return scores
+
+    # Set by the slot itself: the scanner then fills fields without a step of Python.
+    return property(get, put, doc=slot.__doc__)
 
 
 def scan_error(problem: Exception, what: str) -> DecodeError:

@@ -1,0 +1,211 @@
+"""How long does a large answer keep the event loop from everything else?
+
+    python -m benchmarks.stalls [--full] [--megabytes 3 25] [--rounds 5]
+
+Predictions are fetched and decoded while a ticker counts how late it wakes up and small calls
+of the same client go on, one every few milliseconds: the longest stall, by the clock and in
+CPU time (which other programs of the machine cannot lengthen), and the latency of the small
+calls. Ours directly and through a gateway's envelope, aiohttp with orjson, the official SDK
+(3 MB only: it takes seconds).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import importlib
+import json
+import statistics
+import time
+from collections.abc import AsyncGenerator, Callable
+
+import aiohttp
+from attrs import define, field, frozen
+
+from benchmarks import calls, clients
+from benchmarks.bodies import JOB, PREDICTIONS_PATH, body_of, in_envelope
+from benchmarks.fixed import fixed_server
+from benchmarks.measuring import Call, Verdict, fresh, is_there, print_table, print_verdicts
+
+TICK = 0.001
+BETWEEN_CALLS = 0.003
+OFFICIAL_MOST = 3.0
+"""Megabytes that the official SDK is given."""
+BARS = {3.0: 10.0, 25.0: 60.0}
+"""Longest stall in milliseconds, by megabytes."""
+
+
+@contextlib.asynccontextmanager
+async def ours(url: str, *, gateway: bool = False) -> AsyncGenerator[tuple[Call, Call]]:
+    async with clients.ours(url, gateway=gateway) as hume:
+
+        async def large() -> None:
+            await hume.batch.get_predictions(JOB)
+
+        async def small() -> None:
+            await hume.configs.list(page_number=0, page_size=10)
+
+        yield large, small
+
+
+def through_gateway(url: str) -> contextlib.AbstractAsyncContextManager[tuple[Call, Call]]:
+    return ours(f"{url}/gateway", gateway=True)
+
+
+@contextlib.asynccontextmanager
+async def bare(url: str) -> AsyncGenerator[tuple[Call, Call]]:
+    orjson = importlib.import_module("orjson")
+    async with aiohttp.ClientSession(headers=clients.KEY) as session:
+
+        async def get(path: str) -> None:
+            async with session.get(url + path) as answer:
+                orjson.loads(await answer.read())
+
+        yield lambda: get(PREDICTIONS_PATH), lambda: get(calls.PATH)
+
+
+@contextlib.asynccontextmanager
+async def official(url: str) -> AsyncGenerator[tuple[Call, Call]]:
+    client = clients.official(url)
+
+    async def large() -> None:
+        await client.expression_measurement.batch.get_job_predictions(JOB)
+
+    async def small() -> None:
+        await client.empathic_voice.configs.list_configs(page_number=0, page_size=10)
+
+    yield large, small
+
+
+Opened = Callable[[str], contextlib.AbstractAsyncContextManager[tuple[Call, Call]]]
+
+
+@define
+class Ticker:
+    """Notes how late it wakes up, and the CPU time spent meanwhile."""
+
+    late: float = 0.0
+    busy: float = 0.0
+
+    async def tick(self) -> None:
+        while True:
+            wall, cpu = time.perf_counter(), time.thread_time()
+            await asyncio.sleep(TICK)
+            self.late = max(self.late, time.perf_counter() - wall - TICK)
+            self.busy = max(self.busy, time.thread_time() - cpu)
+
+
+@frozen
+class Round:
+    """What one large answer did; times in milliseconds."""
+
+    late: float
+    busy: float
+    took: float
+    latencies: list[float] = field(repr=False)
+
+
+async def one_round(large: Call, small: Call) -> Round:
+    ticker = Ticker()
+    latencies: list[float] = []
+
+    async def keep_calling() -> None:
+        while True:
+            began = time.perf_counter()
+            await small()
+            latencies.append((time.perf_counter() - began) * 1e3)
+            await asyncio.sleep(BETWEEN_CALLS)
+
+    works = [ticker.tick, *[keep_calling] * 4]
+    others = [asyncio.create_task(work()) for work in works]
+    await asyncio.sleep(0.02)
+    began = time.perf_counter()
+    await large()
+    took = time.perf_counter() - began
+    await asyncio.sleep(0.02)
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    return Round(ticker.late * 1e3, ticker.busy * 1e3, took * 1e3, latencies)
+
+
+def measure(opened: Opened, url: str, rounds: int) -> list[Round]:
+    async def main() -> list[Round]:
+        async with opened(url) as (large, small):
+            await one_round(large, small)  # connections and caches
+            return [await one_round(large, small) for _ in range(rounds)]
+
+    return asyncio.run(main())
+
+
+def _row(megabytes: float, name: str, found: list[Round]) -> tuple[str, ...]:
+    latencies = sorted(value for each in found for value in each.latencies)
+    figures = (
+        statistics.median(each.late for each in found),
+        max(each.late for each in found),
+        statistics.median(each.busy for each in found),
+        latencies[len(latencies) // 2],
+        latencies[len(latencies) * 99 // 100],
+        statistics.median(each.took for each in found),
+    )
+    return f"{megabytes:g} MB", name, *(f"{figure:.1f}" for figure in figures)
+
+
+def run(*, full: bool, rounds: int = 0, sizes: list[float] | None = None) -> list[Verdict]:
+    rounds = rounds or (15 if full else 5)
+    rows: list[tuple[str, ...]] = []
+    verdicts: list[Verdict] = []
+    for megabytes in sizes or [*BARS]:
+        body = body_of(megabytes)
+        page = json.dumps(calls.PAGE).encode()
+        answers = {PREDICTIONS_PATH: [body], calls.PATH: [page]}
+        answers |= {f"/gateway{path}": [in_envelope(one)] for path, (one,) in answers.items()}
+        people: dict[str, Opened] = {"humeai_async": ours, "humeai_async, gateway": through_gateway}
+        if is_there("orjson"):
+            people["aiohttp + orjson"] = bare
+        if megabytes <= OFFICIAL_MOST and is_there("hume"):
+            people["hume 0.13.13"] = official
+        with fixed_server(answers) as url:
+            found = {
+                name: fresh(measure, opened, url, 1 if opened is official else rounds)
+                for name, opened in people.items()
+            }
+        rows += [_row(megabytes, name, each) for name, each in found.items()]
+        verdicts += _verdicts(megabytes, found)
+    header = ("body", "client", "stall", "worst", "stall CPU", "call p50", "call p99", "fetch")
+    print_table("The event loop while predictions come (ms, medians)", header, rows)
+    return verdicts
+
+
+def _verdicts(megabytes: float, found: dict[str, list[Round]]) -> list[Verdict]:
+    stalls = {name: statistics.median(one.late for one in each) for name, each in found.items()}
+    peers = {name: stall for name, stall in stalls.items() if not name.startswith("humeai")}
+    bar = BARS.get(megabytes)
+    verdicts: list[Verdict] = []
+    for name in stalls.keys() - peers.keys():
+        peer, theirs = next(iter(peers.items()), ("", 0.0))
+        verdicts.append(
+            Verdict(
+                f"longest stall, {megabytes:g} MB{name.removeprefix('humeai_async')}",
+                f"{stalls[name]:.1f} ms",
+                f"{peer} {theirs:.1f} ms" if peer else "",
+                stalls[name] / theirs if peer else None,
+                f"under {bar:g} ms" if bar else "",
+                stalls[name] < bar if bar else None,
+            )
+        )
+    return verdicts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="more rounds")
+    parser.add_argument("--rounds", type=int, default=0)
+    parser.add_argument("--megabytes", type=float, nargs="+")
+    options = parser.parse_args()
+    print_verdicts(run(full=options.full, rounds=options.rounds, sizes=options.megabytes))
+
+
+if __name__ == "__main__":
+    main()
