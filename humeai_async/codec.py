@@ -11,6 +11,7 @@ unknown enum texts stay text, unknown tags become the union's fallback class.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import functools
 import operator
@@ -108,8 +109,11 @@ def structure(returns: type[T], plain: object) -> T:
     Raises:
         DecodeError: They are not of that type; `path` says where.
     """
-    try:
+    with contextlib.suppress(Exception):
         return _converter.structure(plain, returns)
+    # Once more, keeping track of the place: that takes too long for every answer.
+    try:
+        return _tracking_converter().structure(plain, returns)
     except Exception as problem:  # noqa: BLE001 - whatever a hook raises is about the body
         path, reason = _first_problem(problem)
     raise DecodeError(f"the answer is not what was promised: {reason} at {path}", path=path)
@@ -215,6 +219,24 @@ def _boolean(value: object, _: object) -> bool:
     raise TypeError(f"expected a boolean, got {kind(value)}")
 
 
+def _optional(hint: Any, converter: Converter) -> Callable[[object, object], object]:
+    """Read `X | None` without asking anew each time how `X` is read."""
+    (inner,) = [a for a in get_args(hint) if a is not types.NoneType]
+    read = converter.get_structure_hook(inner)
+    plain = inner if inner in {str, int, float, bool} else types.NoneType
+
+    def read_optional(value: object, _: object) -> object:
+        if value is None or type(value) is plain:
+            return value
+        return read(value, inner)
+
+    return read_optional
+
+
+def _is_optional(hint: object) -> bool:
+    return _is_union(hint) and types.NoneType in get_args(hint) and not _is_odd_union(hint)
+
+
 def _is_union(hint: object) -> bool:
     return get_origin(hint) in {Union, types.UnionType}
 
@@ -230,6 +252,7 @@ def _odd_union_hook(hint: Any, converter: Converter) -> Any:
     enums = [a for a in options if isinstance(a, type) and issubclass(a, enum.Enum)]
     classes = [a for a in options if isinstance(a, type) and has(a)]
     plain = {a: a for a in options if a in {str, int, float, bool}}
+    known = {member.value: member for member in enums[0]} if enums else {}
     lists = [a for a in options if get_origin(a) in {list, tuple}]
     nullable = types.NoneType in get_args(hint)
 
@@ -237,10 +260,7 @@ def _odd_union_hook(hint: Any, converter: Converter) -> Any:
         if value is None and nullable:
             return None
         if isinstance(value, str) and enums:
-            try:
-                return enums[0](value)
-            except ValueError:
-                return value
+            return known.get(value, value)
         if is_object(value) and classes:
             return converter.structure(value, classes[0])
         if is_array(value) and lists:
@@ -300,12 +320,12 @@ def _page_hook(cls: Any, converter: Converter) -> Any:
             value = _join_pages(value)
         if not is_object(value):
             raise TypeError(f"expected an object, got {kind(value)}")
-        whole = {
-            name: [item for item in part if item is not None] if is_array(part) else part
-            for name, part in value.items()
-        }
-        nulls = sum(part.count(None) for part in value.values() if is_array(part))
-        return read(whole | {"nulls": nulls} if nulls else whole, hint)
+        gaps = {name: part for name, part in value.items() if is_array(part) and None in part}
+        if gaps:
+            nulls = sum(part.count(None) for part in gaps.values())
+            full = {name: [one for one in part if one is not None] for name, part in gaps.items()}
+            value = {**value, **full, "nulls": nulls}
+        return read(value, hint)
 
     return read_page
 
@@ -330,12 +350,18 @@ def _array_or_one_hook(hint: Any, converter: Converter) -> Any:
     return read_either
 
 
-def _make_converter() -> Converter:
-    converter = Converter(omit_if_default=True)
+def _make_converter(*, tracks: bool) -> Converter:
+    """Make a converter.
+
+    Args:
+        tracks: Whether its errors say where they happened.
+    """
+    converter = Converter(omit_if_default=True, detailed_validation=tracks)
     converter.register_structure_hook(str, _text)
     converter.register_structure_hook(int, _integer)
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(bool, _boolean)
+    converter.register_structure_hook_factory(_is_optional, _optional)
     converter.register_structure_hook_factory(_is_odd_union, _odd_union_hook)
     # Fields with scores are slices to the scanner, and so to the converter.
     converter.register_unstructure_hook(msgspec.Raw, Scores.to_wire)
@@ -361,4 +387,9 @@ def _make_converter() -> Converter:
     return converter
 
 
-_converter = _make_converter()
+_converter = _make_converter(tracks=False)
+
+
+@functools.cache
+def _tracking_converter() -> Converter:
+    return _make_converter(tracks=True)

@@ -126,7 +126,7 @@ def fill(
         InvalidArgumentError: An id is empty or holds what must not stand in a path.
     """
     checked = tuple(
-        check_id(value, name) for value, name in zip(ids, endpoint.parameters, strict=True)
+        [check_id(value, name) for value, name in zip(ids, endpoint.parameters, strict=True)]
     )
     pairs = tuple(_pairs(query)) if query else ()
     return Call(endpoint, checked, pairs, body, tuple(parts))

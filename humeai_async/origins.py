@@ -8,12 +8,13 @@ session does.
 from __future__ import annotations
 
 import enum
+import functools
 import hashlib
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, quote_plus, urlsplit
 
 from humeai_async import codec
 from humeai_async.answers import Answer, Sender
@@ -177,7 +178,7 @@ class Direct(_Base):
             headers["X-Hume-Api-Key"] = secret
         url = self.base_url + new_path(call)
         if call.query:
-            url = f"{url}?{urlencode(call.query)}"
+            url = f"{url}?{_query(call.query)}"
         return Request(call.endpoint.method, call.endpoint.path, url, headers, body)
 
     def read(self, response: Response) -> Answer:
@@ -274,7 +275,7 @@ class LowCodeAPI(_Base):
         else:
             path = new_path(call)
         query.append(("api_token", self._credential.reveal()))
-        url = f"{self.base_url}{path}?{urlencode(query)}"
+        url = f"{self.base_url}{path}?{_query(query)}"
         return Request(call.endpoint.method, call.endpoint.path, url, _headers(body), body)
 
     def read(self, response: Response) -> Answer:
@@ -400,6 +401,14 @@ def new_path(call: Call[Any]) -> str:
     for name, value in zip(call.endpoint.parameters, call.ids, strict=True):
         path = path.replace(f"{{{name}}}", quote(value, safe=""))
     return path
+
+
+def _query(pairs: Iterable[tuple[str, str]]) -> str:
+    return "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in pairs])
+
+
+_quoted = functools.lru_cache(maxsize=512)(quote_plus)
+"""Names and most values come again and again, and each costs more to write than to look up."""
 
 
 def check_base_url(url: str) -> str:

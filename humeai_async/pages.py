@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Itera
 from typing import Any, Generic, Protocol, Self, TypeVar, overload
 
 import anyio
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from humeai_async.checks import check_number
 from humeai_async.endpoint import Call, Style
@@ -110,7 +110,11 @@ class Pages(Generic[T]):
         return ItemIterator(self.pages())
 
     def __await__(self) -> Generator[Any, Any, Page[T]]:
-        return anext(self.pages()).__await__()
+        return self._first().__await__()
+
+    async def _first(self) -> Page[T]:
+        first, *_ = await self._start().step()
+        return first
 
     async def collect(self, limit: int | None = None) -> list[T]:
         """Fetch the items into a list.
@@ -318,7 +322,8 @@ def numbered(
         paging = [("page_number", str(number))]
         if page_size is not None:
             paging.append(("page_size", str(page_size)))
-        envelope = await session.call(evolve(call, query=(*paging, *call.query)))
+        asked = Call(call.endpoint, call.ids, (*paging, *call.query))
+        envelope = await session.call(asked)
         return _page(envelope, call.endpoint.items or "", number, page_size)
 
     return Pages(lambda: NumberedWalk(fetch, page_number, prefetch))

@@ -7,6 +7,7 @@ jobs call `call`, `send` and `stream`, the chat `open_socket`.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime as dt
 import logging
@@ -21,6 +22,7 @@ from attrs import Factory, define, evolve, field, frozen
 
 from humeai_async import codec
 from humeai_async.answers import Answer, to_error
+from humeai_async.deadlines import Deadline, Deadlines
 from humeai_async.endpoint import Call, Endpoint
 from humeai_async.errors import (
     APIConnectionError,
@@ -79,6 +81,14 @@ class _Shared:
 
     stats: Stats = field(factory=Stats)
     sunset_told: bool = False
+    _deadlines: Deadlines | None = None
+
+    def deadlines(self, loop: asyncio.AbstractEventLoop) -> Deadlines:
+        """Return what watches the calls on an event loop."""
+        found = self._deadlines
+        if found is None or found.loop is not loop:
+            found = self._deadlines = Deadlines(loop)
+        return found
 
 
 @define
@@ -143,18 +153,18 @@ class Session:
         gateway the body still has its envelope. The headers go on top of the origin's own.
         """
         progress = self._begin(call.endpoint)
-        with anyio.move_on_at(progress.deadline) as scope:
+        with self._deadline(progress):
             async with contextlib.AsyncExitStack() as stack:
                 yield await self._attempts(
                     call.endpoint, progress, lambda: self._open(call, progress, stack, headers)
                 )
-        if scope.cancelled_caught:
-            raise self._too_late(call.endpoint, progress)
+            return
+        raise self._too_late(call.endpoint, progress)
 
     async def open_socket(self, call: Call[Any]) -> Socket:
         """Open a WebSocket; the handshake is paced, timed and repeated like any call."""
         progress = self._begin(call.endpoint)
-        with anyio.move_on_at(progress.deadline):
+        with self._deadline(progress):
             return await self._attempts(
                 call.endpoint, progress, lambda: self._handshake(call, progress)
             )
@@ -163,7 +173,7 @@ class Session:
     async def _run(self, call: Call[Any], read: Callable[[Answer], T]) -> T:
         progress = self._begin(call.endpoint)
         body: Body = call.parts or (None if call.body is UNSET else codec.encode(call.body))
-        with anyio.move_on_at(progress.deadline):
+        with self._deadline(progress):
             return await self._attempts(
                 call.endpoint,
                 progress,
@@ -178,9 +188,13 @@ class Session:
         self._warn_of_sunset(endpoint)
         self._shared.stats.calls += 1
         self._budget.earn()
-        now = anyio.current_time()
+        now = asyncio.get_running_loop().time()
         total = self.timeout.total
         return _Progress(now, math.inf if total is None else now + total)
+
+    def _deadline(self, progress: _Progress) -> Deadline:
+        """Return what ends the call when its time is up."""
+        return self._shared.deadlines(asyncio.get_running_loop()).at(progress.deadline)
 
     def _warn_of_sunset(self, endpoint: Endpoint[Any]) -> None:
         told = self._shared.sunset_told or not self.origin.is_hume
@@ -417,7 +431,7 @@ class Session:
 
 def _can_repeat(call: Call[Any]) -> bool:
     """Whether all that a call sends can be sent a second time."""
-    return all(part.repeatable for part in call.parts)
+    return not call.parts or all(part.repeatable for part in call.parts)
 
 
 def _least_doubtful(doubted: list[Answer]) -> Answer:

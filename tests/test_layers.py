@@ -24,6 +24,7 @@ LAYERS = [
         "ratelimits",
         "checks",
         "disk",
+        "deadlines",
     },
     {"types.measurements", "archives", "limiter.pacing", "limiter.lanes", "limiter.concurrency"},
     {"limiter.evidence"},

@@ -1,0 +1,110 @@
+"""Total timeouts of calls: any number of them on one timer of the event loop.
+
+A cancel scope of its own for each call costs more than the rest of the session's work, since
+hardly any call ever comes to its deadline. Here a call only enters a set; the one timer is set
+for the earliest deadline and looks at the set when it strikes. The session uses it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from types import TracebackType
+
+
+class Deadline:
+    """A block of code that is cancelled when its time is up.
+
+    ```python
+    with deadlines.at(when):
+        return await work()
+    # Here its time was up.
+    ```
+
+    As with `asyncio.timeout`, the block is cancelled once; a cancellation from elsewhere that
+    comes at the same time wins.
+    """
+
+    __slots__ = ("_cancelling", "_is_over", "_owner", "_task", "when")
+
+    def __init__(self, owner: Deadlines, when: float) -> None:
+        self._owner = owner
+        self._task: asyncio.Task[object] | None = None
+        self._cancelling = 0
+        self._is_over = False
+        self.when: float = when
+        """Time of the event loop's clock; may be infinite."""
+
+    def __enter__(self) -> None:
+        task = self._task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("calls can be made in tasks only")
+        self._cancelling = task.cancelling()
+        self._owner.add(self)
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        """Swallow the cancellation that is its own."""
+        self._owner.discard(self)
+        task, self._task = self._task, None
+        if not self._is_over or task is None:
+            return False
+        is_only_ours = task.uncancel() <= self._cancelling
+        return is_only_ours and exc_type is asyncio.CancelledError
+
+    def strike(self) -> None:
+        """Cancel the block: its time is up."""
+        if self._task is not None and not self._is_over:
+            self._is_over = True
+            self._task.cancel()
+
+
+class Deadlines:
+    """The deadlines of all calls on one event loop."""
+
+    __slots__ = ("_running", "_timer", "_timer_at", "loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._running: set[Deadline] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = math.inf
+
+    def at(self, when: float) -> Deadline:
+        """Make a deadline.
+
+        Args:
+            when: Time of the event loop's clock; infinite means never.
+        """
+        return Deadline(self, when)
+
+    def add(self, deadline: Deadline) -> None:
+        """Watch a block that begins."""
+        self._running.add(deadline)
+        if deadline.when < self._timer_at:
+            self._set_timer(deadline.when)
+
+    def discard(self, deadline: Deadline) -> None:
+        """Forget a block that has ended; the timer is left to strike in vain."""
+        self._running.discard(deadline)
+
+    def _set_timer(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = when
+        self._timer = self.loop.call_at(when, self._look)
+
+    def _look(self) -> None:
+        """Strike what is due, and set the timer for the next."""
+        self._timer, self._timer_at = None, math.inf
+        now = self.loop.time()
+        for deadline in [one for one in self._running if one.when <= now]:
+            self._running.discard(deadline)
+            deadline.strike()
+        following = min((one.when for one in self._running), default=math.inf)
+        if following < math.inf:
+            self._set_timer(following)
