@@ -10,6 +10,7 @@ from humeai_async.bulk.outcomes import Outcome, Outcomes, SourceFailedError
 from humeai_async.chat.socket import ChatSocket
 from humeai_async.client import HumeAI
 from humeai_async.errors import (
+    AnswerTooLargeError,
     APIConnectionError,
     APIStatusError,
     APITimeoutError,
@@ -52,6 +53,7 @@ __all__ = [
     "APIStatusError",
     "APITimeoutError",
     "Answer",
+    "AnswerTooLargeError",
     "AsCompleted",
     "AuthenticationError",
     "BadRequestError",

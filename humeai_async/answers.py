@@ -33,7 +33,7 @@ from humeai_async.plain import is_array, is_object
 from humeai_async.retry import may_have_worked
 
 BODY_KEPT = 2000
-"""Characters of an error body that are kept on the error."""
+"""Characters of an error body, and of each text from it, that are kept on the error."""
 
 LONGEST_SENTENCE = 200
 """Characters of a body without form that still make a message."""
@@ -104,7 +104,7 @@ def to_error(
     """Build the error for an answer that is not a success."""
     body = answer.body.decode("utf-8", errors="replace")
     plain = _plain(answer.body, body)
-    message = scrub(_message(plain) or _hint(answer.status, plain))
+    message = _shortened(scrub(_message(plain) or _hint(answer.status, plain)))
     unknown = not endpoint.repeatable and may_have_worked(answer.status, retry_after)
     context: dict[str, Any] = {
         "method": endpoint.method,
@@ -221,7 +221,11 @@ def _request_id(headers: Mapping[str, str], plain: object) -> str | None:
 
 
 def _scrubbed(text: str | None, scrub: Callable[[str], str]) -> str | None:
-    return None if text is None else scrub(text)
+    return None if text is None else _shortened(scrub(text))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= BODY_KEPT else f"{text[: BODY_KEPT - 3]}..."
 
 
 def _without_echo(body: str, plain: object) -> str:

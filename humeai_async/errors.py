@@ -10,6 +10,7 @@ system are turned into one of these before a caller sees them.
     ├── ClientClosedError             the client was closed
     ├── APIConnectionError            no answer: refused, reset, cut off, name not found, TLS
     │   └── APITimeoutError           no answer in time
+    ├── AnswerTooLargeError           an answer with more bytes than the client may hold
     ├── DecodeError                   an answer that is not what was promised
     ├── JobFailedError                a batch job ended as FAILED
     ├── JobTimeoutError               a wait for a batch job ended before the job did
@@ -30,9 +31,9 @@ system are turned into one of these before a caller sees them.
         ├── RateLimitError            429
         └── ServerError               5xx
 
-Any call may raise `APIConnectionError`, `APITimeoutError`, `DecodeError`,
-`RateLimitWaitError`, `ClientClosedError` and the `APIStatusError` family; the docstrings of
-methods name only what is special to them.
+Any call may raise `APIConnectionError`, `APITimeoutError`, `AnswerTooLargeError`,
+`DecodeError`, `RateLimitWaitError`, `ClientClosedError` and the `APIStatusError` family; the
+docstrings of methods name only what is special to them.
 """
 
 from __future__ import annotations
@@ -138,6 +139,20 @@ class APITimeoutError(APIConnectionError):
     """No complete answer came in the time allowed."""
 
 
+class AnswerTooLargeError(HumeError):
+    """An answer has more bytes than may be read into memory; the rest of it was not read.
+
+    Attributes:
+        size: Bytes of the answer where it says so, else those that had come by then.
+        limit: Bytes that it may have: `Pool.max_body`.
+    """
+
+    def __init__(self, message: str, *, size: int, limit: int, **context: Any) -> None:
+        super().__init__(message, **context)
+        self.size = size
+        self.limit = limit
+
+
 class DecodeError(HumeError):
     """An answer arrived that is not what the endpoint promises.
 
@@ -230,7 +245,7 @@ class APIStatusError(HumeError):
     """An answer with an error status.
 
     Attributes:
-        body: The start of the answer's text, credentials removed.
+        body: The first 2,000 characters of the answer's text, credentials removed.
     """
 
     def __init__(self, message: str, *, body: str = "", **context: Any) -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from ssl import SSLContext
 from typing import Any, TypeGuard
+from urllib.parse import urlsplit
 
 from attrs import Attribute, field, frozen
 
@@ -52,6 +54,29 @@ def _not_below_shortest(owner: Polling, attribute: Attribute[float], value: floa
         raise ConfigurationError(
             f"{attribute.name} must be {owner.shortest!r} or more, as shortest is, not {value!r}"
         )
+
+
+def _context_or_none(_: object, attribute: Attribute[Any], value: object) -> None:
+    if not (value is None or isinstance(value, SSLContext)):
+        kind = type(value).__name__
+        raise ConfigurationError(f"{attribute.name} must be an ssl.SSLContext, not {kind}")
+
+
+def _proxy_or_none(_: object, attribute: Attribute[Any], value: object) -> None:
+    if not (value is None or (isinstance(value, str) and is_proxy(value))):
+        # Not shown: it may hold a password.
+        raise ConfigurationError(
+            f"{attribute.name} must be a URL such as http://user:password@proxy.example:3128"
+        )
+
+
+def is_proxy(url: str) -> bool:
+    """Whether a URL can be that of a proxy: http or https, with a host."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a bad port or address
+        return False
 
 
 @frozen
@@ -112,6 +137,16 @@ class Pool:
     time makes requests run into closed connections."""
     trust_env: bool = False
     """Take proxies from HTTP_PROXY, HTTPS_PROXY and NO_PROXY."""
+    proxy: str | None = field(default=None, repr=False, validator=_proxy_or_none)
+    """URL of the proxy that all calls go through, with user and password if it asks for them.
+    It comes before those of the environment."""
+    ssl: SSLContext | None = field(default=None, validator=_context_or_none)
+    """How servers are verified. Left out, against the system's certificate authorities, or
+    those of SSL_CERT_FILE; `ssl.create_default_context(cafile=...)` adds one of your own."""
+    max_body: int = field(default=1 << 30, validator=_at_least(1))
+    """Bytes of an answer that are read into memory, counted when they are unpacked; a larger
+    one is an `AnswerTooLargeError`. Holds for a borrowed session too, but not for what is
+    saved to a file while it comes."""
 
 
 @frozen

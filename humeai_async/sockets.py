@@ -16,6 +16,7 @@ import aiohttp
 import anyio
 from attrs import frozen
 
+from humeai_async.bodies import LARGEST_ERROR, read_start
 from humeai_async.errors import APIConnectionError, ClientClosedError
 from humeai_async.wire import Request, Response
 
@@ -37,7 +38,6 @@ LOST = 1006
 """The connection ended without a close frame."""
 
 _SWITCHING = 101
-_LARGEST_REFUSAL = 1 << 16
 
 
 @frozen
@@ -225,15 +225,16 @@ async def read_refusal(
     response = await handler(request)
     if response.status == _SWITCHING:
         return response
-    body = b""
-    while len(body) < _LARGEST_REFUSAL and (chunk := await response.content.read(1 << 14)):
-        body += chunk
+    body = await read_start(response.content, LARGEST_ERROR)
     response.close()
     raise _RefusedError(Response(response.status, response.headers, body))
 
 
 async def open_socket(
-    owner: aiohttp.ClientSession, request: Request, forget: Callable[[AiohttpSocket], None]
+    owner: aiohttp.ClientSession,
+    request: Request,
+    forget: Callable[[AiohttpSocket], None],
+    proxy: str | None = None,
 ) -> AiohttpSocket | Response:
     """Make the handshake.
 
@@ -242,6 +243,7 @@ async def open_socket(
             closed with the socket, or here if there is none.
         request: URL (`https` stands for `wss`) and headers.
         forget: Told when the socket has let go of everything.
+        proxy: URL of the proxy to go through; `None` leaves it to the session.
 
     Returns:
         The socket, or the answer that refused it.
@@ -254,7 +256,8 @@ async def open_socket(
             request.url,
             headers=request.headers,
             heartbeat=HEARTBEAT,
-            max_msg_size=LARGEST_MESSAGE,
+            proxy=proxy,
+            max_msg_size=LARGEST_MESSAGE + 1,  # aiohttp refuses from that size on
         )
         return AiohttpSocket(socket, owner, forget)
     except BaseException as problem:

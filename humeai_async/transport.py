@@ -15,14 +15,15 @@ import asyncio
 import contextlib
 import functools
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from socket import gaierror
-from ssl import SSLError
+from ssl import SSLCertVerificationError, SSLError
 from typing import Any, Protocol
 
 import aiohttp
 from aiohttp import ClientSession
 
+from humeai_async.bodies import LARGEST_ERROR, read_body, read_start
 from humeai_async.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -31,6 +32,7 @@ from humeai_async.errors import (
     InvalidArgumentError,
 )
 from humeai_async.payloads import SpoiledError, payload
+from humeai_async.proxies import proxy_of
 from humeai_async.settings import Pool, Timeout
 from humeai_async.sockets import AiohttpSocket, Socket, open_socket, read_refusal
 from humeai_async.wire import Request, Response
@@ -48,7 +50,7 @@ class Download(Protocol):
     headers: Mapping[str, str]
 
     async def read(self) -> bytes:
-        """Read the whole body."""
+        """Read the body, or as much of it as an error may hold."""
         ...
 
     def chunks(self) -> AsyncIterator[bytes]:
@@ -84,6 +86,7 @@ class _DroppedConnectionError(Exception):
 _UNCONNECTED = (
     aiohttp.ClientConnectorError,
     aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientHttpProxyError,
     aiohttp.InvalidURL,
 )
 """What comes before anything is sent."""
@@ -111,7 +114,7 @@ class AiohttpTransport:
     """A pool of connections, made on first use, one for each event loop that uses it.
 
     Args:
-        pool: Settings of the pool; without effect on a borrowed session.
+        pool: Settings of the pool; but for `max_body` without effect on a borrowed session.
         session: A session to borrow. It is never closed here, and its own cookie jar and
             connector apply.
     """
@@ -130,6 +133,7 @@ class AiohttpTransport:
         """Send a request and read its whole answer.
 
         Raises:
+            AnswerTooLargeError: It has more bytes than `Pool.max_body`.
             APIConnectionError: No complete answer came.
             APITimeoutError: It did not come in time.
             ClientClosedError: The transport was closed, before or meanwhile.
@@ -148,7 +152,8 @@ class AiohttpTransport:
         # In a frame of its own: the repr of aiohttp's response holds the URL, and the frame
         # of `send` stands in the traceback of what goes wrong.
         async with await self._start(request, timeout) as response:
-            return Response(response.status, response.headers, await response.read())
+            body = await read_body(response, self._pool.max_body)
+            return Response(response.status, response.headers, body)
 
     @contextlib.asynccontextmanager
     async def stream(self, request: Request, timeout: Timeout) -> AsyncGenerator[Download]:
@@ -192,7 +197,8 @@ class AiohttpTransport:
         """
         try:
             owner = self._make_socket_session(timeout)
-            opened = await open_socket(owner, request, self._sockets.discard)
+            proxy = self._proxy(request)
+            opened = await open_socket(owner, request, self._sockets.discard, proxy)
         except Exception as problem:  # noqa: BLE001 - whatever comes from below is explained
             failure = self._explain(problem, request)
         else:
@@ -229,6 +235,7 @@ class AiohttpTransport:
                 data=payload(request.body, spoiled),
                 timeout=self._client_timeout(timeout),
                 allow_redirects=False,
+                proxy=self._proxy(request),
                 middlewares=(_never_repeat,),
             )
         except Exception:
@@ -280,19 +287,29 @@ class AiohttpTransport:
             limit=self._pool.limit,
             limit_per_host=self._pool.limit_per_host,
             keepalive_timeout=self._pool.keepalive,
+            ssl=self._pool.ssl or True,
         )
-        return ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=self._pool.trust_env,
-        )
+        return ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+    def _proxy(self, request: Request) -> str | None:
+        """Return the proxy for a request; `None` leaves it to the session."""
+        if self._borrowed is not None:
+            return None
+        if self._pool.trust_env and self._pool.proxy is None:
+            return proxy_of(request.url)
+        return self._pool.proxy
 
     def _make_socket_session(self, timeout: Timeout) -> ClientSession:
         """Make a session for one socket: only so can a handshake have its own timeouts."""
         lender = self._session()
         borrowed = self._borrowed
+        connector = (
+            aiohttp.TCPConnector(limit=0, ssl=self._pool.ssl or True)
+            if borrowed is None
+            else borrowed.connector
+        )
         return ClientSession(
-            connector=aiohttp.TCPConnector(limit=0) if borrowed is None else borrowed.connector,
+            connector=connector,
             connector_owner=borrowed is None,
             cookie_jar=lender.cookie_jar,
             headers=lender.headers,
@@ -318,7 +335,7 @@ class AiohttpTransport:
         """
         about: dict[str, Any] = {"method": request.method, "endpoint": request.label}
         if isinstance(problem, HumeError):
-            return problem
+            return problem.with_traceback(None)  # its frames hold aiohttp's response
         if isinstance(problem, SpoiledError):
             return problem.reason
         if self._is_closed:
@@ -334,8 +351,13 @@ def _unconnected(problem: Exception, about: dict[str, Any]) -> HumeError:
     """Explain a connection that was never made: nothing was sent."""
     if isinstance(problem, aiohttp.InvalidURL):
         return InvalidArgumentError("the URL cannot be used", field="base_url")
+    if isinstance(problem, aiohttp.ClientHttpProxyError):
+        reason = f"the proxy did not let the call through: status {problem.status}"
+        return APIConnectionError(reason, **about)
     if isinstance(problem, aiohttp.ClientConnectorError):
         where = f"{problem.host}:{problem.port}"
+        if isinstance(problem, aiohttp.ClientProxyConnectionError):
+            where = "the proxy"  # the address that aiohttp names is the server's
         reason = _system_reason(problem)
         return APIConnectionError(f"could not connect to {where}: {reason}", **about)
     return APITimeoutError("the connection was not made in time", **about)
@@ -362,18 +384,22 @@ class _AiohttpDownload:
         self.headers: Mapping[str, str] = response.headers
 
     async def read(self) -> bytes:
-        return b"".join([chunk async for chunk in self.chunks()])
+        return await self._explained(read_start(self._content, LARGEST_ERROR))
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        while chunk := await self._chunk():
+        while chunk := await self._explained(self._content.read(_CHUNK)):
             yield chunk
 
-    async def _chunk(self) -> bytes:
+    async def _explained(self, reading: Awaitable[bytes]) -> bytes:
         try:
-            return await self._content.read(_CHUNK)
+            return await reading
         except Exception as problem:  # noqa: BLE001 - whatever comes from below is explained
             failure = self._explain(problem)
         raise failure
+
+
+_HEADERS_TOO_LARGE = ("Got more than", "Too many headers")
+"""How aiohttp's words begin where the headers of an answer exceed its bounds."""
 
 
 def _reason(problem: Exception) -> str:
@@ -381,6 +407,8 @@ def _reason(problem: Exception) -> str:
     if isinstance(problem, aiohttp.ClientPayloadError):
         return "the body was cut off or cannot be unpacked"
     if isinstance(problem, aiohttp.ClientResponseError):
+        if problem.message.startswith(_HEADERS_TOO_LARGE):
+            return "it has a header of more than 8,190 bytes, or more than 128 headers"
         return "the answer is not HTTP"
     if isinstance(problem, _DroppedConnectionError):
         return str(problem)
@@ -391,11 +419,28 @@ def _system_reason(problem: Exception) -> str:
     """Return the operating system's words for an error; aiohttp's own may hold the URL."""
     if isinstance(problem, aiohttp.ClientConnectorError):
         problem = problem.os_error
+        if isinstance(problem, SSLCertVerificationError):
+            return _mistrust(problem)
         if isinstance(problem, (gaierror, SSLError)):  # their numbers are their own
             return problem.strerror or "TLS failed"
     if isinstance(problem, OSError) and problem.errno:
         return os.strerror(problem.errno)
     return "closed by the server"
+
+
+_UNKNOWN_AUTHORITY = {18, 19, 20, 21}
+"""OpenSSL's numbers for a certificate whose issuer is not among those that are trusted."""
+
+
+def _mistrust(problem: SSLCertVerificationError) -> str:
+    """Say why a server's certificate is refused, and what to do about it."""
+    said = f"its certificate is refused: {problem.verify_message}"
+    if problem.verify_code not in _UNKNOWN_AUTHORITY:
+        return said
+    return (
+        f"{said}. For a certificate authority of your own pass "
+        "Pool(ssl=ssl.create_default_context(cafile=...)), or set SSL_CERT_FILE"
+    )
 
 
 def _closed(**about: Any) -> ClientClosedError:

@@ -1,10 +1,12 @@
-"""What the tests of the chat share: a client with a chat, and readers of events."""
+"""What the tests of the chat share: servers, a client with a chat, and readers of events."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any, TypeAlias
+
+from aiohttp import web
 
 from humeai_async import HumeAI
 from humeai_async.chat.socket import ChatSocket
@@ -16,6 +18,21 @@ QUICK = Reconnect(attempts=4, shortest=0.001, spread=0)
 """Resumes at once."""
 NEVER_SOON = Reconnect(shortest=3600, longest=3600)
 """Waits longer than any test."""
+
+
+Serve: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+@contextlib.asynccontextmanager
+async def web_server(serve: Serve) -> AsyncGenerator[str]:
+    """Run a web server with one handler; gives its URL."""
+    runner = web.ServerRunner(web.Server(serve, handler_cancellation=True), shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
 
 
 @contextlib.asynccontextmanager

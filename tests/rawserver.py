@@ -81,10 +81,12 @@ class RawServer:
         acting = asyncio.ensure_future(act(writer))
         # A client that goes away ends even an act that would last for ever.
         gone = asyncio.ensure_future(_gone(reader, writer))
-        await asyncio.wait({acting, gone}, return_when=asyncio.FIRST_COMPLETED)
-        for one in (acting, gone):
-            one.cancel()
-        await asyncio.gather(acting, gone, return_exceptions=True)
+        try:
+            await asyncio.wait({acting, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in (acting, gone):
+                one.cancel()
+            await asyncio.gather(acting, gone, return_exceptions=True)
 
 
 async def _gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

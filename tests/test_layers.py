@@ -35,6 +35,7 @@ LAYERS = [
     {"rows"},
     {"tables"},
     {"types.predictions", "bulk.parquet"},
+    {"bodies", "proxies"},
     {"endpoint", "retry", "uploads", "sockets", "payloads"},
     {"types.*"},
     {"codec", "catalog", "transport", "chat.reconnect"},
@@ -68,7 +69,7 @@ SIDEWAYS = {
 }
 
 ALONE = {
-    "aiohttp": {"transport", "payloads", "sockets", "testing"},
+    "aiohttp": {"transport", "payloads", "sockets", "bodies", "testing"},
     "cattrs": {"codec"},
     "msgspec": {"codec", "types.measurements", "types.predictions", "types.scores"},
     "click": {"cli"},

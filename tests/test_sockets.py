@@ -16,7 +16,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 from aiohttp import web
-from chat_support import read_turn
+from chat_support import read_turn, web_server
 
 from humeai_async import HumeAI, sockets
 from humeai_async.errors import (
@@ -44,20 +44,7 @@ ONCE = Retry(attempts=1)
 LIVING = dt.date(2026, 11, 1)
 """A day on which Hume still served the chat."""
 
-Serve = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-@contextlib.asynccontextmanager
-async def web_server(serve: Serve) -> AsyncGenerator[str]:
-    """Run a web server with one handler; gives its URL."""
-    runner = web.ServerRunner(web.Server(serve, handler_cancellation=True), shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 @contextlib.asynccontextmanager

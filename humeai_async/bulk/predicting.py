@@ -31,6 +31,7 @@ from humeai_async.bulk.outcomes import (
     each,
 )
 from humeai_async.errors import (
+    AnswerTooLargeError,
     APIConnectionError,
     HumeError,
     InvalidArgumentError,
@@ -56,6 +57,7 @@ CLOCK_SLACK = 600.0
 
 _PASSING = (
     JobTimeoutError,
+    AnswerTooLargeError,
     APIConnectionError,
     ServerError,
     RateLimitError,
