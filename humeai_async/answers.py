@@ -22,6 +22,7 @@ from humeai_async.errors import (
     BadRequestError,
     ConflictError,
     DecodeError,
+    InvalidArgumentError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
@@ -29,7 +30,7 @@ from humeai_async.errors import (
     SunsetError,
     UnprocessableEntityError,
 )
-from humeai_async.plain import is_array, is_object
+from humeai_async.plain import is_array, is_object, kind
 from humeai_async.retry import may_have_worked
 
 BODY_KEPT = 2000
@@ -164,17 +165,27 @@ _CODES = (
 
 
 def _message(plain: object) -> str:
+    for listed in (_member(plain, "errors"), plain):
+        if is_array(listed) and listed:
+            return _words(listed[0]) if is_object(listed[0]) else _shown(listed[0])
+    return _words(plain)
+
+
+def _words(plain: object) -> str:
+    """Find the message of one error."""
     for path in _MESSAGES:
         found = _member(plain, *path)
         if isinstance(found, str) and found.strip():
             return found.strip()
-    for listed in (_member(plain, "errors"), plain):
-        if is_array(listed) and listed:
-            return _message(listed[0]) if is_object(listed[0]) else str(listed[0])
     detail = _member(plain, "detail")
     if is_array(detail):
         return _details(detail)
     return plain.strip() if isinstance(plain, str) and _is_sentence(plain) else ""
+
+
+def _shown(value: object) -> str:
+    """Write a single value as it is; of others, which may be nested without end, the kind."""
+    return f"({kind(value)})" if is_object(value) or is_array(value) else str(value)
 
 
 def _is_sentence(text: str) -> bool:
@@ -192,8 +203,8 @@ def _details(detail: list[Any]) -> str:
     lines: list[str] = []
     for item in detail:
         where = _member(item, "loc")
-        place = ".".join(str(part) for part in where) if is_array(where) else ""
-        said = item if isinstance(item, str) else str(_member(item, "msg"))
+        place = ".".join(_shown(part) for part in where) if is_array(where) else ""
+        said = item if isinstance(item, str) else _shown(_member(item, "msg"))
         lines.append(f"{place}: {said}" if place else said)
     return "; ".join(lines)
 
@@ -232,4 +243,8 @@ def _without_echo(body: str, plain: object) -> str:
     """Drop what the gateway's 401 repeats of the request, credentials included."""
     if _member(plain, "error", "logging") is None or not is_object(plain):
         return body
-    return codec.encode({**plain, "error": {"code": _member(plain, "error", "code")}}).decode()
+    kept = {**plain, "error": {"code": _member(plain, "error", "code")}}
+    try:
+        return codec.encode(kept).decode()
+    except InvalidArgumentError:  # nested too deeply to be written
+        return ""

@@ -16,7 +16,7 @@ import enum
 import functools
 import operator
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
@@ -36,14 +36,11 @@ from humeai_async.types import batch, chat
 from humeai_async.types.paging import NumberedPage, SpringPage
 from humeai_async.types.predictions import Predictions
 from humeai_async.types.registry import Dataset
-from humeai_async.types.scores import Scores, scan_error
+from humeai_async.types.scores import BYTE_ORDER_MARK, Scores, scan_error
 from humeai_async.types.tagged import Tagged
 from humeai_async.unset import Unset
 
 T = TypeVar("T")
-
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-"""What some servers put before their JSON."""
 
 TAGGED: tuple[Tagged, ...] = (
     batch.JOBS,
@@ -76,7 +73,7 @@ def _free(body: bytes) -> Any:
     if not body.strip():
         return None
     try:
-        return msgspec.json.decode(body)
+        return msgspec.json.decode(body.removeprefix(BYTE_ORDER_MARK))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return body.decode("utf-8", errors="replace")
 
@@ -144,6 +141,9 @@ def encode(value: object) -> bytes:
 def encode_line(value: object) -> bytes:
     """Write a value as one line of JSON lines, whatever white space its raw parts hold."""
     line = encode(value)
+    if not line.isascii():
+        # Raw parts may hold bytes that are no UTF-8, where nobody has read them yet.
+        line = line.decode("utf-8", errors="replace").encode()
     # Only the white space of raw parts can hold a line break: within texts they are escaped.
     is_one_line = b"\n" not in line and b"\r" not in line
     return (line if is_one_line else msgspec.json.format(line, indent=-1)) + b"\n"
@@ -161,7 +161,7 @@ def members(body: bytes) -> dict[str, bytes] | None:
         The raw text of each member, or `None` if the body is not an object.
     """
     try:
-        found = _members_decoder.decode(body)
+        found = _members_decoder.decode(body.removeprefix(BYTE_ORDER_MARK))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return {name: bytes(raw) for name, raw in found.items()}
@@ -339,13 +339,31 @@ def _join_pages(pages: list[Any]) -> object:
     return {**last, "content": items}
 
 
+def _is_sequence(hint: object) -> bool:
+    return get_origin(hint) in {list, Sequence}
+
+
+def _array_hook(hint: Any, converter: Converter) -> Any:
+    """Read an array; cattrs alone takes the keys of an object and the letters of a text, too."""
+    is_list = get_origin(hint) is list
+    # As a tuple, since anything else would come back to this hook.
+    items: Any = types.GenericAlias(tuple, (get_args(hint)[0], ...))
+
+    def read(value: object, _: object) -> object:
+        if not is_array(value):
+            raise TypeError(f"expected an array, got {kind(value)}")
+        read_items = converter.structure(value, items)
+        return list(read_items) if is_list else read_items
+
+    return read
+
+
 def _array_or_one_hook(hint: Any, converter: Converter) -> Any:
     """Read an array that may come as its only element."""
-    # As a tuple, since a list of it would come back to this hook.
-    many: Any = types.GenericAlias(tuple, (get_args(hint)[0], ...))
+    read = _array_hook(hint, converter)
 
     def read_either(value: object, _: object) -> object:
-        return list(converter.structure([value] if is_object(value) else value, many))
+        return read([value] if is_object(value) else value, hint)
 
     return read_either
 
@@ -361,6 +379,7 @@ def _make_converter(*, tracks: bool) -> Converter:
     converter.register_structure_hook(int, _integer)
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(bool, _boolean)
+    converter.register_structure_hook_factory(_is_sequence, _array_hook)
     converter.register_structure_hook_factory(_is_optional, _optional)
     converter.register_structure_hook_factory(_is_odd_union, _odd_union_hook)
     # Fields with scores are slices to the scanner, and so to the converter.

@@ -17,7 +17,7 @@ from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.rows import MODELS, Row, flat
 from humeai_async.types.measurements import SourcePredictions
 from humeai_async.types.score_table import ScoreTable
-from humeai_async.types.scores import Scored, Scores, scan_error
+from humeai_async.types.scores import BYTE_ORDER_MARK, Scored, Scores, scan_error
 
 __all__ = ["Predictions", "SourcePredictions"]
 
@@ -49,13 +49,14 @@ class Predictions(Sequence[SourcePredictions]):
         Raises:
             DecodeError: It is not a list of predictions; `path` says where.
         """
+        body = body.removeprefix(BYTE_ORDER_MARK)
         try:
             return cls(_decoder.decode(body), body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
             raise scan_error(problem, "the predictions are not what was promised") from None
 
     def validate(self) -> None:
-        """Read every score, so that nothing wrong is left for later.
+        """Read every score, so that nothing wrong is left for later, and keep none.
 
         Raises:
             DecodeError: A list of scores is not what was promised; `path` names it.

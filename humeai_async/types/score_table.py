@@ -10,6 +10,12 @@ from __future__ import annotations
 import math
 from array import array
 
+from humeai_async.errors import DecodeError
+
+MOST_NAMES = 1000
+"""Columns of a table at most. The service has some 300 names in all; an answer in which every
+prediction has names of its own would make a table of the square of its size."""
+
 
 class ScoreTable:
     """A matrix of scores: one row a prediction, one column a name.
@@ -22,8 +28,6 @@ class ScoreTable:
 
     Attributes:
         names: Names of the columns.
-        values: All scores, row after row, as 64-bit floats; not a number where a prediction
-            has no such score.
 
     Args:
         names: Columns to begin with.
@@ -33,10 +37,21 @@ class ScoreTable:
 
     def __init__(self, names: tuple[str, ...] = (), *, grows: bool = False) -> None:
         self.names: tuple[str, ...] = names
-        self.values: array[float] = array("d")
         self._grows = grows
+        self._narrow: list[tuple[int, int, array[float]]] = []
+        self._values: array[float] = array("d")
         self._rows = 0
         self._orders: dict[tuple[str, ...], list[int]] = {}
+
+    @property
+    def values(self) -> array[float]:
+        """All scores, row after row, as 64-bit floats.
+
+        Not a number where a prediction has no such score.
+        """
+        if self._narrow:
+            self._join()
+        return self._values
 
     def append(self, names: tuple[str, ...], scores: list[float]) -> None:
         """Add a row.
@@ -44,10 +59,13 @@ class ScoreTable:
         Args:
             names: Names of the scores; of a name that is there twice the last one counts.
             scores: As many scores.
+
+        Raises:
+            DecodeError: There are more than `MOST_NAMES` names by now.
         """
         if names != self.names:
             scores = self._in_order(names, scores)
-        self.values.extend(scores)
+        self._values.extend(scores)
         self._rows += 1
 
     def column(self, name: str) -> array[float]:
@@ -84,12 +102,25 @@ class ScoreTable:
         return order
 
     def _widen(self, names: tuple[str, ...]) -> None:
+        """Add columns; the rows so far are padded in one go when the values are asked for."""
         if not names:
             return
-        width, padding = len(self.names), array("d", [math.nan] * len(names))
-        old, self.values = self.values, array("d")
-        for row in range(self._rows):
-            self.values.extend(old[row * width : (row + 1) * width])
-            self.values.extend(padding)
+        if len(self.names) + len(names) > MOST_NAMES:
+            raise DecodeError(f"the scores have more than {MOST_NAMES} different names")
+        if self._rows > (self._narrow[-1][0] if self._narrow else 0):
+            self._narrow.append((self._rows, len(self.names), self._values))
+            self._values = array("d")
         self.names += names
         self._orders.clear()
+
+    def _join(self) -> None:
+        """Pad the rows from before the last columns came, and put all rows together."""
+        whole, row = array("d"), 0
+        for rows, width, values in self._narrow:
+            padding = array("d", [math.nan] * (len(self.names) - width))
+            for place in range(rows - row):
+                whole.extend(values[place * width : (place + 1) * width])
+                whole.extend(padding)
+            row = rows
+        whole.extend(self._values)
+        self._narrow, self._values = [], whole

@@ -20,6 +20,9 @@ from attrs import frozen
 from humeai_async.errors import DecodeError
 from humeai_async.types.expressions import EXPRESSIONS, LANGUAGE_EXPRESSIONS
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""What some servers put before their JSON."""
+
 
 class Score(NamedTuple):
     """One named number, such as `("Joy", 0.73)`."""
@@ -74,14 +77,14 @@ class Scores(Sequence[Score]):
         assert self._raw is not None  # noqa: S101 - pairs or slice, one of the two is always there
         try:
             return _expressions_decoder.decode(self._raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             # Another kind of score, or an expression that Hume has added since.
             return self._scan_any(self._raw)
 
     def _scan_any(self, raw: msgspec.Raw) -> Sequence[_WireScore]:
         try:
             return _scores_decoder.decode(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
             raise scan_error(problem, "the scores are not a list of names and numbers") from None
 
     @overload
@@ -101,7 +104,7 @@ class Scores(Sequence[Score]):
         pairs = self._read()
         if not isinstance(key, str):
             return pairs[key]
-        for name, score in pairs:
+        for name, score in reversed(pairs):  # the last one counts, as everywhere
             if name == key:
                 return score
         raise KeyError(key)
