@@ -311,6 +311,18 @@ def _writer_with_tag(member: type, converter: Converter, union: Tagged) -> Calla
     return write
 
 
+def _object_hook(cls: Any, converter: Converter) -> Any:
+    """Read a class; without the check, text or an empty array would pass for one of defaults."""
+    read = converter.gen_structure_attrs_fromdict(cls)
+
+    def read_object(value: Any, hint: Any) -> object:
+        if type(value) is not dict:
+            raise TypeError(f"expected an object, got {kind(value)}")
+        return read(value, hint)
+
+    return read_object
+
+
 def _page_hook(cls: Any, converter: Converter) -> Any:
     """Read a page, dropping the nulls that Hume puts among its items."""
     read = make_dict_structure_fn(cls, converter)
@@ -379,6 +391,7 @@ def _make_converter(*, tracks: bool) -> Converter:
     converter.register_structure_hook(int, _integer)
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(bool, _boolean)
+    converter.register_structure_hook_factory(has, _object_hook)
     converter.register_structure_hook_factory(_is_sequence, _array_hook)
     converter.register_structure_hook_factory(_is_optional, _optional)
     converter.register_structure_hook_factory(_is_odd_union, _odd_union_hook)

@@ -17,6 +17,7 @@ import pytest
 from humeai_async import catalog, codec
 from humeai_async.answers import Answer, to_error
 from humeai_async.endpoint import Endpoint
+from humeai_async.errors import DecodeError
 from humeai_async.types.chat import (
     AssistantMessage,
     ChatMessage,
@@ -34,6 +35,7 @@ from humeai_async.types.chat import (
 )
 from humeai_async.types.chat_settings import SessionContext
 from humeai_async.types.evi import ChatStatus, VersionDescriptionRequest
+from humeai_async.types.evi_configs import Config
 
 SAMPLES = Path(__file__).parent / "samples"
 ANSWERS = SAMPLES / "answers"
@@ -246,3 +248,17 @@ def test_enums_known_and_unknown_survive_both_ways(status: str, kind: type[str])
 def test_nulls_among_the_items_of_a_page_are_dropped(endpoint: Endpoint[Any]) -> None:
     page = json.dumps({"total_pages": 1, endpoint.items: [None, None]}).encode()
     assert getattr(codec.decode(endpoint.returns, page), str(endpoint.items)) == []
+
+
+@pytest.mark.parametrize("body", [b'""', b'"no object"', b"[]", b'["id"]', b"null", b"0"])
+def test_what_is_no_object_is_not_read_as_one_of_defaults(body: bytes) -> None:
+    with pytest.raises(DecodeError, match="expected an object") as caught:
+        codec.decode(Config, body)
+    assert caught.value.path == "$"
+
+
+@pytest.mark.parametrize("part", [b'""', b'"no object"', b"[]", b'["id"]', b"0"])
+def test_what_is_no_object_inside_of_one_is_told_by_its_place(part: bytes) -> None:
+    with pytest.raises(DecodeError) as caught:
+        codec.decode(Config, b'{"id": "c", "prompt": %b}' % part)
+    assert caught.value.path == "$.prompt"
