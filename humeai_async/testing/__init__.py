@@ -26,6 +26,7 @@ from humeai_async.testing.transport import (
     query_of,
     reply_json,
 )
+from humeai_async.testing.unreachable import hanging_url, refusing_url
 from humeai_async.testing.upstream import Credentials
 
 __all__ = [
@@ -55,8 +56,10 @@ __all__ = [
     "Reply",
     "ScriptedTransport",
     "Shape",
+    "hanging_url",
     "json_answer",
     "query_of",
+    "refusing_url",
     "reply_json",
     "tool_call",
 ]

@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import json
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import TypeAlias
 
 from aiohttp import WSCloseCode, WSMsgType, web
 from attrs import define, field, frozen
@@ -26,8 +27,10 @@ from humeai_async.testing.exchange import (
     answer_error,
     as_record,
 )
-from humeai_async.testing.faults import CONNECTION_KINDS, Fault
 from humeai_async.testing.upstream import UNKNOWN_KEY, Upstream
+
+Respond: TypeAlias = Callable[[web.BaseRequest, Answer], Awaitable[web.StreamResponse]]
+"""Puts an answer on the wire, with whatever goes wrong with it."""
 
 CHAT_PATH = "/v0/evi/chat"
 LARGEST_MESSAGE = 16 * 1024 * 1024
@@ -93,16 +96,24 @@ class ChatServer:
     def _store(self) -> ChatStore:
         return self._upstream.evi.chats
 
-    async def serve(self, request: web.BaseRequest, arrival: Arrival) -> web.StreamResponse:
-        """Serve one request to open a WebSocket."""
+    async def serve(
+        self, request: web.BaseRequest, arrival: Arrival, respond: Respond
+    ) -> web.StreamResponse:
+        """Serve one request to open a WebSocket.
+
+        Args:
+            request: The handshake.
+            arrival: The same, read.
+            respond: Sends an answer that is no handshake.
+        """
         refusal = self._refuse(arrival)
         fault = self._upstream.faults.pick(arrival.method, arrival.path) if not refusal else None
-        if fault is not None:
-            refusal = await _go_wrong(request, fault)
+        if fault is not None and fault.is_delay:
+            await asyncio.sleep(fault.seconds or 0)
+        elif fault is not None:
+            refusal = Answer(*fault.spoil(200, b"{}", {}), fault=fault)
         if refusal is not None:
-            return web.Response(
-                status=refusal.status, body=refusal.body, headers=dict(refusal.headers)
-            )
+            return await respond(request, refusal)
         socket = web.WebSocketResponse(max_msg_size=LARGEST_MESSAGE)
         await socket.prepare(request)
         connection = FakeConnection(arrival.query, dict(arrival.headers), self._begin(arrival))
@@ -194,18 +205,6 @@ class ChatServer:
         if answers and self.frames:
             await _send_frame(socket, self.frames.popleft())
         await _send(socket, answers)
-
-
-async def _go_wrong(request: web.BaseRequest, fault: Fault) -> Answer | None:
-    """Return what a fault makes of a handshake; `None` lets it go on after a stall."""
-    if fault.kind in {"stall", "stall-body"}:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(fault.seconds):
-                await asyncio.Event().wait()
-        return None
-    if fault.kind in CONNECTION_KINDS and request.transport is not None:
-        request.transport.abort()
-    return Answer(*fault.spoil(200, b"{}", {}))
 
 
 def _note(connection: FakeConnection, frame: str | bytes) -> None:

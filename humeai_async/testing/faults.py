@@ -1,8 +1,8 @@
 """A script of faults: what goes wrong, for which requests, how often.
 
 A `Fault` is a frozen description, `Faults` picks one for each request. Neither touches a
-socket: the upstream application turns the kinds that are answers into answers, the server
-acts out those that happen to the connection.
+socket: the upstream application turns the kinds that are answers into answers, `framing` the
+others into bytes, and the server sends those and ends the connection as they ask.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from attrs import field, frozen
 
 FaultKind: TypeAlias = Literal[
     "status", "html", "garbage", "empty", "content-type",
-    "reset", "close", "reset-body", "truncate", "stall", "stall-body",
+    "encoding", "half-packed", "bomb",
+    "surplus", "informational", "many-headers", "long-header", "stale",
+    "reset", "close", "reset-head", "reset-body", "truncate", "truncate-chunk", "not-http",
+    "stall", "stall-head", "stall-body",
 ]  # fmt: skip
 """What goes wrong.
 
@@ -28,17 +31,43 @@ An answer that is not the right one:
 - `empty`: the right status and type, no body
 - `content-type`: the right answer under a wrong Content-Type
 
+The right answer, badly packed:
+
+- `encoding`: not packed at all, under `Content-Encoding: gzip` or the one among `headers`
+- `half-packed`: gzip that breaks off, with a matching Content-Length
+- `bomb`: a few kilobytes of gzip that unpack to the answer and 4 MiB of blanks in it
+
+The right answer, badly put on the connection:
+
+- `surplus`: after it another answer that nobody has asked for
+- `informational`: before it a hundred answers with status 103
+- `many-headers`: 500 header fields
+- `long-header`: a header field of 64 KiB
+- `stale`: all is well until the next request on the connection; that is not read, and the
+  connection closed, as a server does that closes an idle one at this moment
+
 A connection that fails:
 
 - `reset`: no answer, the connection is reset
 - `close`: no answer, the connection is closed in good order
+- `reset-head`: reset after half of the headers
 - `reset-body`: reset after half of the body
 - `truncate`: closed in good order after half of the body
+- `truncate-chunk`: the same for a body without a length, inside of a chunk
+- `not-http`: the greeting of another protocol
 - `stall`: no answer, the connection stays open
+- `stall-head`: half of the headers, then nothing, the connection stays open
 - `stall-body`: half of the body, then nothing, the connection stays open
+
+A handshake of a WebSocket that is hit is not made: what goes wrong goes wrong with an answer 200
+in its place. A stall that ends only delays it.
 """
 
-CONNECTION_KINDS = frozenset({"reset", "close", "reset-body", "truncate", "stall", "stall-body"})
+CONNECTION_KINDS = frozenset({
+    "reset", "close", "reset-head", "reset-body", "truncate", "truncate-chunk", "not-http",
+    "stall", "stall-head", "stall-body",
+})  # fmt: skip
+_STALLS = frozenset({"stall", "stall-head", "stall-body"})
 _BEFORE_BODY = frozenset({"status", "html", "reset", "close", "stall"})
 _HTML = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 _GARBAGE = b'{"job_id": "8b1c2f3a-4d5e", "state": {"sta'
@@ -65,7 +94,8 @@ class Fault:
     body: bytes | None = None
     """For `status`, `html`, `garbage`; a fitting one if left out."""
     headers: Mapping[str, str] = field(factory=dict[str, str])
-    """Further headers, such as Retry-After, for the kinds that are answers."""
+    """Further headers, such as Retry-After, for the kinds that are answers; the
+    Content-Encoding of `encoding`."""
     content_type: str | None = None
     """For `status` and `content-type`."""
     after_work: bool = False
@@ -75,8 +105,8 @@ class Fault:
     """For the stalls: how long, in real seconds, before the answer goes on; `None` is until
     the client goes away or the fake stops."""
     upstream: bool = False
-    """For the kinds that are connections: it happens between the gateway and Hume, and the
-    client sees what the gateway makes of it. Without a gateway it makes no difference."""
+    """For the kinds that are a connection that fails: it happens between the gateway and Hume, and
+    the client sees what the gateway makes of it. Without a gateway it makes no difference."""
 
     @property
     def does_work(self) -> bool:
@@ -85,9 +115,20 @@ class Fault:
         return self.after_work or ends or self.kind not in _BEFORE_BODY
 
     @property
+    def is_about_packing(self) -> bool:
+        """Whether it concerns the Content-Encoding."""
+        return self.kind in {"encoding", "half-packed", "bomb"}
+
+    @property
+    def is_delay(self) -> bool:
+        """Whether it is a stall that ends."""
+        return self.kind in _STALLS and self.seconds is not None
+
+    @property
     def is_mute(self) -> bool:
         """Whether not a byte of an answer is sent."""
-        return self.kind in {"reset", "close"} or (self.kind == "stall" and self.seconds is None)
+        never = {"reset", "close", "not-http"}
+        return self.kind in never or (self.kind == "stall" and self.seconds is None)
 
     def matches(self, method: str, path: str) -> bool:
         """Whether a request is one that it may hit."""

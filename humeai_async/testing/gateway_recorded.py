@@ -336,6 +336,8 @@ def _compress(answer: Answer, arrival: Arrival) -> Answer:
     kind = answer.content_type or ""
     if len(answer.body) < _COMPRESSED_FROM or not kind.startswith(_COMPRESSIBLE):
         return answer
+    if answer.fault is not None and answer.fault.is_about_packing:
+        return answer
     for name, squeeze in (("gzip", _gzip), ("deflate", zlib.compress)):
         if name in offered:
             headers = {**answer.headers, "Content-Encoding": name}

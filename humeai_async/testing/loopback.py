@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import socket
+import ssl
 import struct
 from types import TracebackType
 from typing import Any, Self, cast
@@ -18,13 +19,13 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from humeai_async.testing.exchange import Answer, Arrival, FormPart
-from humeai_async.testing.faults import Fault
+from humeai_async.testing.framing import frame
 
 _KEPT_BYTES = 1024 * 1024
 _LONGEST_HEAD = 128 * 1024
 _NO_BODY = frozenset({204, 304})
-_SENT_FIRST = 2
-"""A body that breaks off breaks off after one part in so many."""
+_HEAD_START = 0.01
+"""Seconds; a reset at once would overtake the bytes before it."""
 
 
 class _Server(web.Server):
@@ -37,6 +38,25 @@ class _Server(web.Server):
         super().connection_made(handler, transport)
 
 
+class _Sent(web.Response):
+    """Stands for an answer whose bytes are on the wire already."""
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        super().__init__()
+        self._stays = keep_alive
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection stays open."""
+        return self._stays
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Send nothing more."""
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Send nothing more."""
+
+
 class LoopbackServer:
     """Lifecycle and socket work of a test server; subclasses say what it answers."""
 
@@ -47,13 +67,17 @@ class LoopbackServer:
         port: int = 0,
         keepalive: float = 75.0,
         never_answer: bool = True,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._host = host
         self._wanted_port = port
         self._port: int | None = None
         self._keepalive = keepalive
         self._never_answer = never_answer
+        self._tls = tls
         self._stopping = asyncio.Event()
+        self._stale: set[object] = set()
+        """Connections that are closed when the next request comes."""
         self._server: _Server | None = None
         self._runner: web.ServerRunner | None = None
 
@@ -86,13 +110,16 @@ class LoopbackServer:
         )
         self._runner = web.ServerRunner(self._server, shutdown_timeout=0.5)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._wanted_port, backlog=1024)
+        site = web.TCPSite(
+            self._runner, self._host, self._wanted_port, backlog=1024, ssl_context=self._tls
+        )
         await site.start()
         self._port = int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
         """Close the port and every connection; held answers are let go."""
         self._stopping.set()
+        self._stale.clear()
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
@@ -111,7 +138,8 @@ class LoopbackServer:
     @property
     def origin(self) -> str:
         """Scheme, host and port."""
-        return f"http://{self._host}:{self.port}"
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://{self._host}:{self.port}"
 
     @property
     def connections_opened(self) -> int:
@@ -130,43 +158,40 @@ class LoopbackServer:
     async def socket(self, request: web.BaseRequest, arrival: Arrival) -> web.StreamResponse:
         """Serve a request to open a WebSocket."""
         del arrival
-        return await _send(request, Answer(404))
+        return await self._respond(request, Answer(404))
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.protocol in self._stale:
+            self._stale.discard(request.protocol)
+            return _cut(request, reset=False)
         arrival = await read_arrival(request)
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self.socket(request, arrival)
         answer, delay = await self.answer(arrival)
         if delay > 0:
             await self._hold(delay)
+        return await self._respond(request, answer)
+
+    async def _respond(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+        """Put an answer on the wire, with whatever goes wrong with it."""
         if answer.silent:
             if self._never_answer:
                 await self._hold(None)
             return _cut(request, reset=False)
-        if answer.fault is not None:
-            return await self._misbehave(request, answer, answer.fault)
-        return await _send(request, answer)
-
-    async def _misbehave(
-        self, request: web.BaseRequest, answer: Answer, fault: Fault
-    ) -> web.StreamResponse:
-        if fault.kind in {"reset", "close"}:
-            return _cut(request, reset=fault.kind == "reset")
-        if fault.kind == "stall":
-            await self._hold(fault.seconds)
+        framed = None if answer.fault is None else frame(answer, answer.fault)
+        if answer.fault is None or framed is None:
             return await _send(request, answer)
-        if fault.kind not in {"reset-body", "truncate", "stall-body"}:
-            return await _send(request, answer)
-        response = web.StreamResponse(status=answer.status, headers=_headers(answer))
-        response.content_length = len(answer.body)
-        await response.prepare(request)
-        half = len(answer.body) // _SENT_FIRST
-        await response.write(answer.body[:half])
-        if fault.kind == "stall-body":
-            await self._hold(fault.seconds)
-            await response.write(answer.body[half:])
-            return response
-        return _cut(request, reset=fault.kind == "reset-body", response=response)
+        _write(request, framed.data)
+        if framed.then == "stall":
+            await self._hold(answer.fault.seconds)
+            _write(request, framed.rest)
+        elif framed.then == "stale":
+            self._stale.add(request.protocol)
+        elif framed.then == "reset" and framed.data:
+            await asyncio.sleep(_HEAD_START)
+        if framed.then in {"close", "reset"}:
+            return _cut(request, reset=framed.then == "reset")
+        return _Sent(keep_alive=True)
 
     async def _hold(self, seconds: float | None) -> None:
         """Wait that long, but no longer than the server runs.
@@ -241,9 +266,13 @@ async def _send(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
     return response
 
 
-def _cut(
-    request: web.BaseRequest, *, reset: bool, response: web.StreamResponse | None = None
-) -> web.StreamResponse:
+def _write(request: web.BaseRequest, data: bytes) -> None:
+    """Put bytes on a connection as they are."""
+    if data and request.transport is not None:
+        request.transport.write(data)
+
+
+def _cut(request: web.BaseRequest, *, reset: bool) -> web.StreamResponse:
     """End the connection without another byte."""
     transport = request.transport
     if transport is not None and reset:
@@ -254,4 +283,4 @@ def _cut(
         transport.abort()
     elif transport is not None:
         transport.close()
-    return response if response is not None else web.Response()
+    return _Sent(keep_alive=False)

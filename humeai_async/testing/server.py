@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Sequence
+from ssl import SSLContext
 from typing import Literal, TypeAlias
 
 from aiohttp import web
@@ -53,6 +54,8 @@ class Recorded:
     """What Hume saw of it, or `None` if it never got that far."""
     status: int | None = None
     """Status that was answered, or `None` if there was no answer."""
+    is_carried_out: bool = False
+    """Whether Hume did what it asks for, whatever was answered."""
 
 
 class FakeHume(LoopbackServer):
@@ -89,6 +92,7 @@ class FakeHume(LoopbackServer):
         gateway_state: GatewayState = "working",
         body_limit: int = 100 * 1024 * 1024,
         record_bodies: bool = True,
+        tls: SSLContext | None = None,
     ) -> None:
         """Make a fake; it listens from `async with` or `start()` on.
 
@@ -115,6 +119,7 @@ class FakeHume(LoopbackServer):
             gateway_state: In which state the recorded gateway is.
             body_limit: Bytes of a JSON body that the recorded gateway takes.
             record_bodies: Whether `requests` keep their bodies; switch it off for long runs.
+            tls: Certificate and key of the fake, which then speaks HTTPS.
         """
         is_recorded = dialect == "gateway-recorded"
         super().__init__(
@@ -122,6 +127,7 @@ class FakeHume(LoopbackServer):
             port=port,
             keepalive=_GATEWAY_KEEPALIVE if is_recorded else _DIRECT_KEEPALIVE,
             never_answer=never_answer,
+            tls=tls,
         )
         self.dialect: Dialect = dialect
         self.clock: Clock = clock or Clock()
@@ -193,7 +199,12 @@ class FakeHume(LoopbackServer):
         return self._world.uploads
 
     def count(
-        self, *, method: str | None = None, path: str | None = None, status: int | None = None
+        self,
+        *,
+        method: str | None = None,
+        path: str | None = None,
+        status: int | None = None,
+        is_carried_out: bool | None = None,
     ) -> int:
         """Count requests.
 
@@ -202,6 +213,7 @@ class FakeHume(LoopbackServer):
             path: Only paths that match this pattern, such as `/v0/batch/jobs/*`: the path that
                 Hume saw, or the path that was sent.
             status: Only this answered status.
+            is_carried_out: Only those that Hume carried out, or only the others.
         """
         return sum(
             1
@@ -209,6 +221,7 @@ class FakeHume(LoopbackServer):
             if (method is None or request.method == method)
             and (path is None or _has_path(request, path))
             and (status is None or request.status == status)
+            and (is_carried_out is None or request.is_carried_out == is_carried_out)
         )
 
     def add_chat(
@@ -260,9 +273,10 @@ class FakeHume(LoopbackServer):
             parts=arrival.parts,
         )
         self.requests.append(recorded)
-        self._hume.last = None
+        self._hume.last, self.upstream.was_carried_out = None, False
         answer = self._application.handle(arrival)
         recorded.upstream = self._hume.last
+        recorded.is_carried_out = self.upstream.was_carried_out
         if not (answer.silent or (answer.fault and answer.fault.is_mute)):
             recorded.status = answer.status
         delay = self.latency(arrival) if callable(self.latency) else self.latency
@@ -272,7 +286,7 @@ class FakeHume(LoopbackServer):
         """Serve a WebSocket; the socket layer calls it."""
         if self.dialect != "direct":
             return await super().socket(request, arrival)
-        return await self.chat.serve(request, arrival)
+        return await self.chat.serve(request, arrival, self._respond)
 
     def _end(self, id: str, outcome: Outcome) -> None:
         job, now = self.jobs[id], self.clock.now()

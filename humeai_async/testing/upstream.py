@@ -56,6 +56,8 @@ class Upstream:
         self.jobs: JobStore = JobStore(world)
         self.evi: EviStore = EviStore(world)
         self.registry: Registry = Registry(world, self.jobs)
+        self.was_carried_out: bool = False
+        """Whether the last request was; the one who asks resets it."""
         self._requests = 0
         self._routes = _compile(
             {**self._batch_routes(), **self.evi.routes(), **self.registry.routes()}
@@ -98,9 +100,11 @@ class Upstream:
     def _work(self, arrival: Arrival) -> Answer:
         try:
             handler, ids = self._route(arrival)
-            return handler(arrival, *ids)
+            answer = handler(arrival, *ids)
         except Refusal as refusal:
             return answer_error(refusal)
+        self.was_carried_out = True
+        return answer
 
     def _route(self, arrival: Arrival) -> tuple[Handler, tuple[str, ...]]:
         method = "GET" if arrival.method == "HEAD" else arrival.method

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
@@ -31,6 +31,7 @@ from humeai_async.errors import (
     InvalidArgumentError,
 )
 from humeai_async.settings import Pool, Timeout
+from humeai_async.testing import hanging_url, refusing_url
 from humeai_async.transport import AiohttpTransport
 from humeai_async.wire import Part, Request, Response
 
@@ -67,18 +68,6 @@ async def failure_of(
     return caught.value
 
 
-@pytest.fixture
-def full_port() -> Iterator[str]:
-    """Listen where no connection is ever made: the queue is full and nobody accepts."""
-    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for one in (first, second):
-            one.setblocking(False)
-            one.connect_ex(listener.getsockname())
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
 async def test_an_answer_comes_back_as_it_was_sent() -> None:
     async with RawServer(answer(b'{"a": 1}', headers={"X-Request-Id": "r-1"})) as server:
         response = await send_to(server)
@@ -87,16 +76,13 @@ async def test_an_answer_comes_back_as_it_was_sent() -> None:
 
 
 async def test_a_refused_connection_was_surely_not_carried_out() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     transport = AiohttpTransport(Pool())
-    with pytest.raises(APIConnectionError) as caught:
-        await transport.send(request_to(f"http://127.0.0.1:{port}", "POST"), TIMEOUT)
+    with refusing_url() as url, pytest.raises(APIConnectionError) as caught:
+        await transport.send(request_to(url, "POST"), TIMEOUT)
     await transport.aclose()
     assert not isinstance(caught.value, APITimeoutError)
     assert not caught.value.outcome_unknown
-    assert f"could not connect to 127.0.0.1:{port}" in caught.value.message
+    assert f"could not connect to {url.removeprefix('http://')}" in caught.value.message
     assert "refused" in caught.value.message
 
 
@@ -128,10 +114,13 @@ async def test_a_server_without_tls_is_a_failed_connection() -> None:
     assert not caught.value.outcome_unknown
 
 
-async def test_a_connection_that_takes_too_long_was_surely_not_carried_out(full_port: str) -> None:
+async def test_a_connection_that_takes_too_long_was_surely_not_carried_out() -> None:
     transport = AiohttpTransport(Pool())
-    with pytest.raises(APITimeoutError, match="connection was not made") as caught:
-        await transport.send(request_to(full_port, "POST"), Timeout(connect=SHORT, read=5.0))
+    with (
+        hanging_url() as url,
+        pytest.raises(APITimeoutError, match="connection was not made") as caught,
+    ):
+        await transport.send(request_to(url, "POST"), Timeout(connect=SHORT, read=5.0))
     await transport.aclose()
     assert not caught.value.outcome_unknown
 

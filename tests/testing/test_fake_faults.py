@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -9,7 +10,7 @@ import aiohttp
 import pytest
 from callers import Caller, caller
 
-from humeai_async.testing import Fault, FaultKind, Faults
+from humeai_async.testing import FakeHume, Fault, FaultKind, Faults, hanging_url, refusing_url
 
 BODY = {"urls": ["https://a.example/a.mp4"]}
 
@@ -70,8 +71,14 @@ async def test_a_wrong_content_type_spoils_nothing_else() -> None:
     [
         ("reset", aiohttp.ClientOSError),
         ("close", aiohttp.ServerDisconnectedError),
+        ("not-http", aiohttp.ClientResponseError),
+        ("reset-head", aiohttp.ClientOSError),
         ("reset-body", aiohttp.ClientPayloadError),
         ("truncate", aiohttp.ClientPayloadError),
+        ("truncate-chunk", aiohttp.ClientPayloadError),
+        ("encoding", aiohttp.ClientPayloadError),
+        ("many-headers", aiohttp.ClientResponseError),
+        ("long-header", aiohttp.ClientResponseError),
     ],
 )
 async def test_connections_fail_as_scripted(kind: FaultKind, error: type[Exception]) -> None:
@@ -81,7 +88,7 @@ async def test_connections_fail_as_scripted(kind: FaultKind, error: type[Excepti
         assert (await post(call)).status == 200
 
 
-@pytest.mark.parametrize("kind", ["stall", "stall-body"])
+@pytest.mark.parametrize("kind", ["stall", "stall-head", "stall-body"])
 async def test_a_stall_lasts_until_the_client_gives_up(kind: FaultKind) -> None:
     async with caller(faults=[Fault(kind)], timeout=0.2) as call:
         with pytest.raises(TimeoutError):
@@ -89,11 +96,53 @@ async def test_a_stall_lasts_until_the_client_gives_up(kind: FaultKind) -> None:
         assert (await post(call)).status == 200
 
 
-@pytest.mark.parametrize("kind", ["stall", "stall-body"])
+@pytest.mark.parametrize("kind", ["stall", "stall-head", "stall-body"])
 async def test_a_stall_may_end(kind: FaultKind) -> None:
     async with caller(faults=[Fault(kind, seconds=0.01)]) as call:
         reply = await post(call)
     assert reply.json["job_id"]
+
+
+async def test_a_surplus_follows_the_answer_on_its_connection() -> None:
+    async with FakeHume(faults=[Fault("surplus")]) as fake:
+        reader, writer = await asyncio.open_connection("127.0.0.1", fake.port)
+        key = f"X-Hume-Api-Key: {fake.api_key}"
+        writer.write(f"GET /v0/batch/jobs HTTP/1.1\r\nHost: x\r\n{key}\r\n\r\n".encode())
+        data = await reader.readuntil(b"smuggled")
+        writer.close()
+        await writer.wait_closed()
+        assert fake.count() == 1
+    assert data.count(b"HTTP/1.1 200 OK") == 2
+
+
+async def test_a_stale_connection_is_closed_when_the_next_request_comes() -> None:
+    async with caller(faults=[Fault("stale")]) as call:
+        assert (await post(call)).status == 200
+        assert call.fake.connections_open == 1
+        with pytest.raises(aiohttp.ServerDisconnectedError):
+            await post(call)
+        assert len(call.fake.jobs) == 1
+        assert (await post(call)).status == 200
+
+
+async def test_a_handshake_that_is_hit_is_not_made() -> None:
+    async with caller(faults=[Fault("garbage", path="/v0/evi/chat")]) as call:
+        url = f"{call.fake.url}/v0/evi/chat?api_key={call.fake.api_key}"
+        with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+            await call.session.ws_connect(url)
+        assert caught.value.status == 200
+        await (await call.session.ws_connect(url)).close()
+
+
+async def test_the_fake_says_what_was_carried_out() -> None:
+    faults = [Fault("status"), Fault("status", after_work=True)]
+    async with caller(faults=faults) as call:
+        await post(call)
+        await post(call)
+        await call("GET", "/v0/batch/jobs/{id}", "unknown")
+        assert call.fake.count(is_carried_out=True) == 1
+        assert call.fake.count(is_carried_out=False) == 2
+        assert call.fake.requests[1].is_carried_out
 
 
 @pytest.mark.parametrize("kind", ["reset", "close", "stall"])
@@ -161,3 +210,16 @@ async def test_the_gateway_turns_a_reset_at_hume_into_its_own_500() -> None:
         "provider": "humeai",
         "error": {"message": "socket hang up"},
     }
+
+
+async def test_a_refusing_url_refuses() -> None:
+    async with aiohttp.ClientSession() as session:
+        with refusing_url() as url, pytest.raises(aiohttp.ClientConnectorError):
+            await session.get(url)
+
+
+async def test_a_hanging_url_never_connects() -> None:
+    timeout = aiohttp.ClientTimeout(sock_connect=0.05)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        with hanging_url() as url, pytest.raises(aiohttp.ConnectionTimeoutError):
+            await session.get(url)
