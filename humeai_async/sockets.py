@@ -225,8 +225,10 @@ async def read_refusal(
     response = await handler(request)
     if response.status == _SWITCHING:
         return response
-    body = await read_start(response.content, LARGEST_ERROR)
-    response.close()
+    try:
+        body = await read_start(response.content, LARGEST_ERROR)
+    finally:
+        response.close()
     raise _RefusedError(Response(response.status, response.headers, body))
 
 

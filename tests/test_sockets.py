@@ -7,6 +7,7 @@ import contextlib
 import datetime as dt
 import gc
 import struct
+import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
@@ -123,6 +124,16 @@ async def test_an_answer_that_is_no_handshake_is_an_error() -> None:
         error = await refusal(url)
     assert isinstance(error, APIStatusError)
     assert error.status == 200
+
+
+async def test_a_refusal_that_breaks_off_leaves_no_connection() -> None:
+    async with FakeHume(faults=[Fault("truncate", path=CHAT)]) as fake:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            error = await refusal(fake)
+            gc.collect()
+    assert type(error) is APIConnectionError
+    assert [str(warning.message) for warning in told] == []
 
 
 async def test_a_refused_pace_is_waited_for_and_the_handshake_made_again() -> None:
