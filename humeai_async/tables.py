@@ -9,8 +9,10 @@ has them. pyarrow, polars and pandas are imported when they are asked for and ne
 from __future__ import annotations
 
 import importlib
+import itertools
+import math
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from humeai_async.errors import MissingPackageError
@@ -67,20 +69,58 @@ class Columns:
     def _place_arrays(self, pa: Any) -> Iterator[Any]:
         columns = zip(*self._places, strict=True) if self._places else [()] * len(PLACE)
         for name, values in zip(PLACE, columns, strict=True):
-            yield pa.array(values, SCHEMA[name])
+            yield _MAKERS[SCHEMA[name]](pa, values)
 
     def _score_arrays(self, pa: Any) -> Iterator[Any]:
-        compute = load("pyarrow.compute")
         for name in SCORES:
-            plain = _as_arrow(pa, self._scores.column(name))
-            missing = compute.is_nan(plain)
-            # JSON has no such number, so it can stand for what is not there until here.
-            yield compute.if_else(missing, None, plain) if missing.true_count else plain
+            yield _floats(pa, self._scores.column(name))
 
 
-def _as_arrow(pa: Any, values: array[float]) -> Any:
-    """Wrap an array without copying it."""
-    return pa.Array.from_buffers(pa.float64(), len(values), [None, pa.py_buffer(values)])
+# Arrays are put together from buffers: pyarrow's own way from Python objects imports pandas
+# where that is installed, which takes 45 MB and half a second.
+
+
+def _texts(pa: Any, values: Sequence[str | None]) -> Any:
+    encoded = [b"" if value is None else value.encode() for value in values]
+    ends = array("i", itertools.accumulate(map(len, encoded), initial=0))
+    buffers = [_present(pa, [value is not None for value in values]), pa.py_buffer(ends)]
+    return pa.Array.from_buffers(
+        pa.string(), len(values), [*buffers, pa.py_buffer(b"".join(encoded))]
+    )
+
+
+def _integers(pa: Any, values: Sequence[int | None]) -> Any:
+    plain = array("q", [0 if value is None else value for value in values])
+    present = _present(pa, [value is not None for value in values])
+    return pa.Array.from_buffers(pa.int64(), len(plain), [present, pa.py_buffer(plain)])
+
+
+def _floats(pa: Any, values: Sequence[float | None]) -> Any:
+    """Make an array; what is not a number stands for what is missing, as JSON has no such."""
+    plain = (
+        values
+        if isinstance(values, array)
+        else array("d", [math.nan if value is None else value for value in values])
+    )
+    # The sum of all is not a number if one of them is not, and rarely else.
+    has_gaps = math.isnan(sum(plain))
+    present = _present(pa, [value == value for value in plain]) if has_gaps else None  # noqa: PLR0124 - that is what not a number is
+    return pa.Array.from_buffers(pa.float64(), len(plain), [present, pa.py_buffer(plain)])
+
+
+def _present(pa: Any, flags: list[bool]) -> Any:
+    """Make Arrow's bitmap of the values that are there; `None` where all are."""
+    if all(flags):
+        return None
+    bits = int("".join(["1" if flag else "0" for flag in reversed(flags)]), base=2)
+    return pa.py_buffer(bits.to_bytes(-(-len(flags) // 8), "little"))
+
+
+_MAKERS: Mapping[str, Callable[[Any, Sequence[Any]], Any]] = {
+    STRING: _texts,
+    INT: _integers,
+    FLOAT: _floats,
+}
 
 
 def schema() -> Any:
