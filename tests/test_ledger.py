@@ -127,7 +127,7 @@ async def test_texts_of_an_earlier_job_find_their_own_predictions(tmp_path: Path
             keys = [key_of("text", text) for text in texts]
             planned = await ledger.plan("text", [(key, None) for key in keys])
             await ledger.submit(planned.number, job.id)
-            ledger.note(Settled(keys[0], State.ARRIVED))
+            ledger.note([Settled(keys[0], State.ARRIVED)])
         outcomes = await run(hume, path, texts, models=models)
     assert {"second": whole[1], "third": whole[2]} == {o.source: o.predictions for o in outcomes}
 
@@ -227,8 +227,8 @@ async def test_the_standing_of_a_run_can_be_read_while_it_runs(tmp_path: Path) -
         keys = [key_of("urls", url) for url in urls(4)]
         planned = await ledger.plan("urls", [(key, None) for key in keys])
         await ledger.submit(planned.number, "job-1")
-        ledger.note(Settled(keys[0], State.ARRIVED))
-        ledger.note(Settled(keys[1], State.FAILED, "no such file"))
+        ledger.note([Settled(keys[0], State.ARRIVED)])
+        ledger.note([Settled(keys[1], State.FAILED, "no such file")])
         await ledger.checkpoint()
         standing = await standing_of(path)
     assert [standing.counts[state] for state in State] == [0, 2, 1, 1]

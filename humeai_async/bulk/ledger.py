@@ -15,7 +15,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
@@ -212,9 +212,9 @@ class Ledger:
         """Write down that a job is at Hume."""
         await self._run(_submit, number, job_id)
 
-    def note(self, settled: Settled) -> None:
-        """Note that the consumer has an outcome; `keep` puts it on disk."""
-        self._settled.append(settled)
+    def note(self, settled: Iterable[Settled]) -> None:
+        """Note that the consumer has some outcomes; `keep` puts that on disk."""
+        self._settled += settled
         self._noted.set()
 
     def drop_notes(self) -> None:

@@ -8,13 +8,14 @@ are `Fetching` here and `Prediction` in `predicting.py`; `hume.batch` starts the
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Generic, Self, TypeAlias, TypeVar
 
 import anyio
+import anyio.lowlevel
 from attrs import field, frozen
 
 from humeai_async.errors import (
@@ -71,31 +72,48 @@ class SourceFailedError(HumeError):
         self.job_id = job_id
 
 
+@frozen(eq=False)
+class _Offer(Generic[S, P]):
+    """Outcomes that came together."""
+
+    left: deque[Outcome[S, P]]
+    """Those that the consumer does not have yet."""
+    is_empty: anyio.Event = field(factory=anyio.Event)
+
+
 class Handover(Generic[S, P]):
-    """Where a pipeline and its consumer meet."""
+    """Where a pipeline and its consumer meet.
+
+    Outcomes are given as many at a time as there are together: what each of them costs decides
+    how many a second there can be.
+    """
 
     def __init__(self) -> None:
-        self._offered: dict[int, tuple[Outcome[S, P], anyio.Event]] = {}
-        self._numbers = itertools.count()
+        self._offers: deque[_Offer[S, P]] = deque()
         self._news = anyio.Event()
         self._has_ended = False
-        self._in_hand: Outcome[S, P] | None = None
+        self._in_hand: list[Outcome[S, P]] = []
+        self._is_due = False
+        """Whether the consumer is to let others run before it gets more."""
         self._untaken = 0
         self._all_taken = anyio.Event()
-        self.on_taken: Callable[[Outcome[S, P]], None] | None = None
-        """Called with an outcome once the consumer has asked for the next one."""
+        self.on_taken: Callable[[Sequence[Outcome[S, P]]], None] | None = None
+        """Called with outcomes once the consumer has asked for the next ones."""
 
-    async def give(self, outcome: Outcome[S, P]) -> None:
-        """Hand an outcome over; returns when the consumer has it."""
-        number, has_it = next(self._numbers), anyio.Event()
-        self._offered[number] = outcome, has_it
-        self._untaken += 1
+    async def give(self, outcomes: Iterable[Outcome[S, P]]) -> None:
+        """Hand outcomes over; returns when the consumer has the last of them."""
+        offer = _Offer(deque(outcomes))
+        if not offer.left:
+            return
+        self._offers.append(offer)
+        self._untaken += len(offer.left)
         self._news.set()
         try:
-            await has_it.wait()
+            await offer.is_empty.wait()
         finally:
-            if self._offered.pop(number, None) is not None:
-                self._untaken -= 1
+            if offer.left:
+                self._untaken -= len(offer.left)
+                self._offers.remove(offer)
 
     async def all_taken(self) -> None:
         """Wait until the consumer has asked for another one after the last."""
@@ -103,30 +121,38 @@ class Handover(Generic[S, P]):
             self._all_taken = anyio.Event()
             await self._all_taken.wait()
 
-    async def take(self) -> Outcome[S, P] | None:
-        """Return the next outcome, which says that the last one is dealt with.
+    async def take(self, most: int) -> list[Outcome[S, P]]:
+        """Return the next outcomes, which says that the last ones are dealt with.
 
         Returns:
-            The outcome, or `None` after the last.
+            One or more outcomes; none after the last.
         """
         self.taken()
-        while not self._offered:
+        if self._is_due:
+            # A consumer that never waits would keep the loop from all else.
+            self._is_due = False
+            await anyio.lowlevel.checkpoint()
+        while not self._offers:
             if self._has_ended:
-                return None
+                return []
             self._news = anyio.Event()
             await self._news.wait()
-        self._in_hand, has_it = self._offered.pop(next(iter(self._offered)))
-        has_it.set()
+        offer = self._offers[0]
+        self._in_hand = [offer.left.popleft() for _ in range(min(most, len(offer.left)))]
+        if not offer.left:
+            self._offers.popleft()
+            offer.is_empty.set()
+            self._is_due = True
         return self._in_hand
 
     def taken(self) -> None:
-        """Note that the consumer has dealt with the outcome in its hands, if there is one."""
-        outcome, self._in_hand = self._in_hand, None
-        if outcome is None:
+        """Note that the consumer has dealt with the outcomes in its hands, if there are any."""
+        outcomes, self._in_hand = self._in_hand, []
+        if not outcomes:
             return
-        self._untaken -= 1
+        self._untaken -= len(outcomes)
         if self.on_taken is not None:
-            self.on_taken(outcome)
+            self.on_taken(outcomes)
         if not self._untaken:
             self._all_taken.set()
 
@@ -152,17 +178,29 @@ class Outcomes(Generic[S, P]):
         return self
 
     async def __anext__(self) -> Outcome[S, P]:
+        for outcome in await self.some(most=1):
+            return outcome
+        raise StopAsyncIteration
+
+    async def some(self, most: int) -> Sequence[Outcome[S, P]]:
+        """Return the next outcomes, as many as there are together.
+
+        Args:
+            most: Outcomes at most.
+
+        Returns:
+            One or more; none after the last. Asking again says that all of them are dealt with.
+        """
         if self._host is None:
             self._host = asyncio.create_task(_host(self._run, self._handover))
-        outcome = await self._handover.take()
-        if outcome is None:
+        outcomes = await self._handover.take(most)
+        if not outcomes:
             await asyncio.wait([self._host])
             self._host.result()
-            raise StopAsyncIteration
-        return outcome
+        return outcomes
 
     def taken(self) -> None:
-        """Say that the last outcome is dealt with, before asking for the next one.
+        """Say that the last outcomes are dealt with, before asking for the next ones.
 
         Asking says so too; a consumer that puts outcomes on disk in step with a ledger says
         it as soon as it is true.
@@ -252,7 +290,7 @@ class Fetching:
                 tasks.start_soon(self._fetch, job, handover)
 
     async def _fetch(self, job: str | Job, handover: Handover[str, Predictions]) -> None:
-        await handover.give(await self._outcome(job))
+        await handover.give([await self._outcome(job)])
         self._slots.release()
 
     async def _outcome(self, given: str | Job) -> Outcome[str, Predictions]:

@@ -289,29 +289,24 @@ class Prediction:
             self._own_jobs = await ledger.known_jobs()
         return ledger
 
-    def _note(self, outcome: SourceOutcome) -> None:
-        """Note that the consumer is done with an outcome."""
+    def _note(self, outcomes: Sequence[SourceOutcome]) -> None:
+        """Note that the consumer is done with some outcomes."""
         assert self._ledger is not None  # noqa: S101 - set where this is
-        assert outcome.key is not None  # noqa: S101 - the pipeline sets it
-        if outcome.error is None:
-            self._ledger.note(Settled(outcome.key, State.ARRIVED))
-        elif not is_open(outcome):
-            self._ledger.note(Settled(outcome.key, State.FAILED, reason_of(outcome.error)))
+        self._ledger.note([_settled(outcome) for outcome in outcomes if not is_open(outcome)])
 
     async def _run_group(
         self, group: Group, handover: Handover[BulkSource, SourcePredictions]
     ) -> None:
-        async for outcome in self._outcomes(group):
-            await handover.give(outcome)
+        async for outcomes in self._outcomes(group):
+            await handover.give(outcomes)
         # Not where an error ends the run: no further job is to be started then.
         self._slots.release()
 
-    async def _outcomes(self, group: Group) -> AsyncIterator[SourceOutcome]:
-        """Do one job, and give an outcome for each of its sources."""
+    async def _outcomes(self, group: Group) -> AsyncIterator[list[SourceOutcome]]:
+        """Do one job, and give an outcome for each of its sources, those at once that can be."""
         group, refused = await _checked(group)
         planned = await self._plan(group, refused)
-        for item, problem in refused:
-            yield Outcome(source=item.source, error=problem, key=item.key)
+        yield [Outcome(source=one.source, error=why, key=one.key) for one, why in refused]
         if not group.items:
             return
         job: Job | None = None
@@ -322,12 +317,9 @@ class Prediction:
         except HOPELESS:
             raise
         except HumeError as problem:
-            job_id = job.id if job else None
-            for item in group.items:
-                yield Outcome(source=item.source, job_id=job_id, error=problem, key=item.key)
-            return
-        for item, share in zip(group.items, shares, strict=True):
-            yield _outcome(item, job.id, share)
+            yield _all_failed(group, job, problem)
+        else:
+            yield [_outcome(*each, job.id) for each in zip(group.items, shares, strict=True)]
 
     async def _plan(self, group: Group, refused: Sequence[tuple[Item, HumeError]]) -> PlannedJob:
         """Write the job down, unless an earlier run did."""
@@ -453,7 +445,23 @@ def _at(texts: Sequence[SourcePredictions], place: int) -> SourcePredictions | N
     return texts[place] if place < len(texts) else None
 
 
-def _outcome(item: Item, job_id: str, share: SourcePredictions | None) -> SourceOutcome:
+def _all_failed(group: Group, job: Job | None, problem: HumeError) -> list[SourceOutcome]:
+    job_id = job.id if job else None
+    return [
+        Outcome(source=item.source, job_id=job_id, error=problem, key=item.key)
+        for item in group.items
+    ]
+
+
+def _settled(outcome: SourceOutcome) -> Settled:
+    """Return what the ledger is to know of an outcome."""
+    assert outcome.key is not None  # noqa: S101 - the pipeline sets it
+    if outcome.error is None:
+        return Settled(outcome.key, State.ARRIVED)
+    return Settled(outcome.key, State.FAILED, reason_of(outcome.error))
+
+
+def _outcome(item: Item, share: SourcePredictions | None, job_id: str) -> SourceOutcome:
     if share is None:
         reason = "the job is completed, but says nothing of this source"
     elif share.results is None:

@@ -38,8 +38,8 @@ CHECKPOINT_SECONDS = 1.0
 
 WRITE_SECONDS = 0.1
 """Seconds that an outcome waits for others to be written with it, at most."""
-WRITE_SIZE = 64
-"""Outcomes that are written at once, at most."""
+WRITE_SIZE = 100
+"""Outcomes that are enough to be written without waiting for more."""
 
 
 @frozen
@@ -172,10 +172,10 @@ class _Writer:
         try:
             while True:
                 with anyio.move_on_after(WRITE_SECONDS if self._waiting else math.inf) as scope:
-                    outcome = await anext(outcomes, None)
-                    if outcome is None:
+                    found = await outcomes.some(WRITE_SIZE)
+                    if not found:
                         break
-                    self._waiting.append(outcome)
+                    self._waiting += found
                 if scope.cancelled_caught or len(self._waiting) >= WRITE_SIZE:
                     await self._flush(outcomes)
         finally:
