@@ -19,6 +19,9 @@ from aiohttp import web
 
 from humeai_async.rows import EXPRESSIONS
 
+START_SECONDS = 60.0
+"""Longest that the server may take to start."""
+
 STATE = {
     "status": "COMPLETED",
     "created_timestamp_ms": 1,
@@ -53,19 +56,25 @@ def predictions(url: str, faces: int) -> str:
 
 
 class Jobs:
-    """Jobs that are completed as soon as they are started."""
+    """Jobs that are completed as soon as they are started.
 
-    def __init__(self, faces: int) -> None:
+    Args:
+        faces: Faces in the predictions of each source.
+        count: Jobs that are there from the start, of one source each.
+    """
+
+    def __init__(self, faces: int, count: int) -> None:
         self._jobs: list[list[str]] = []
         self._details: list[bytes] = []
         before, _, after = predictions("@url@", faces).partition("@url@")
         self._before, self._after = before, after
 
-    async def start(self, request: web.Request) -> web.Response:
-        """Start a job."""
-        urls = (await request.json())["urls"]
+        for number in range(count):
+            self._add([f"https://media.example.com/{number}.mp4"])
+
+    def _add(self, urls: list[str]) -> str:
+        number = len(self._jobs)
         self._jobs.append(urls)
-        number = len(self._jobs) - 1
         details: dict[str, Any] = {
             "type": "INFERENCE",
             "job_id": f"job-{number}",
@@ -73,7 +82,11 @@ class Jobs:
             "state": STATE | {"created_timestamp_ms": number},
         }
         self._details.append(json.dumps(details).encode())
-        return web.json_response({"job_id": f"job-{number}"})
+        return f"job-{number}"
+
+    async def start(self, request: web.Request) -> web.Response:
+        """Start a job."""
+        return web.json_response({"job_id": self._add((await request.json())["urls"])})
 
     async def list(self, request: web.Request) -> web.Response:
         """List the newest jobs, or those before a time."""
@@ -99,8 +112,8 @@ def _number(request: web.Request) -> int:
     return int(request.match_info["id"].removeprefix("job-"))
 
 
-async def _serve(faces: int, told: Connection) -> None:
-    jobs = Jobs(faces)
+async def _serve(faces: int, count: int, told: Connection) -> None:
+    jobs = Jobs(faces, count)
     app = web.Application(client_max_size=1 << 28)
     app.router.add_post("/v0/batch/jobs", jobs.start)
     app.router.add_get("/v0/batch/jobs", jobs.list)
@@ -113,23 +126,26 @@ async def _serve(faces: int, told: Connection) -> None:
     await asyncio.Event().wait()
 
 
-def _run(faces: int, told: Connection) -> None:
-    asyncio.run(_serve(faces, told))
+def _run(faces: int, count: int, told: Connection) -> None:
+    asyncio.run(_serve(faces, count, told))
 
 
 @contextlib.contextmanager
-def canned_server(faces: int = 1) -> Generator[str]:
+def canned_server(faces: int = 1, count: int = 0) -> Generator[str]:
     """Run the server in a process of its own, and give its URL.
 
     Args:
         faces: Faces in the predictions of each source.
+        count: Jobs that are there from the start: `job-0` and so on, of one source each.
     """
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(
-        target=_run, args=(faces, there), daemon=True
+        target=_run, args=(faces, count, there), daemon=True
     )
     process.start()
     try:
+        if not here.poll(START_SECONDS):
+            raise TimeoutError("the server of canned answers does not start")
         yield f"http://127.0.0.1:{here.recv()}"
     finally:
         process.terminate()

@@ -35,8 +35,8 @@ Scores are 64-bit floats because that is what the service's JSON says: what is r
 table equals what is read from the objects. Times are seconds, boxes pixels of the frame.
 """
 
-BATCH_ROWS = 8192
-"""Rows that are turned into columns at once: some 10 MB."""
+BATCH_ROWS = 2048
+"""Rows that are turned into columns, and put into a row group, at once: some 3 MB."""
 
 
 class Columns:
