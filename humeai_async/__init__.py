@@ -44,6 +44,7 @@ from humeai_async.limiter.limiter import Limiter
 from humeai_async.pages import Page, Pages
 from humeai_async.session import Stats
 from humeai_async.settings import Polling, Pool, Reconnect, Retry, Timeout
+from humeai_async.transport import Download
 from humeai_async.unset import UNSET
 from humeai_async.wire import Upload
 
@@ -63,6 +64,7 @@ __all__ = [
     "ConfigurationError",
     "ConflictError",
     "DecodeError",
+    "Download",
     "GatewayUnsupportedError",
     "HumeAI",
     "HumeError",

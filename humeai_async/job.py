@@ -11,6 +11,7 @@ import inspect
 import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from typing import TypeAlias
 
 import anyio
@@ -28,6 +29,7 @@ from humeai_async.errors import (
 )
 from humeai_async.poller import Poller
 from humeai_async.session import Session
+from humeai_async.transport import Download
 from humeai_async.types.batch import JobDetails, JobId, JobStatus
 from humeai_async.types.predictions import Predictions
 
@@ -184,6 +186,23 @@ class Job:
         """
         call = fill(catalog.BATCH_GET_ARTIFACTS, self.id)
         await downloads.download(self._session, call, path, archives.check, on_progress)
+
+    def stream_artifacts(self) -> AbstractAsyncContextManager[Download]:
+        """Open the artifacts, a ZIP of CSV files, to be handed on piece by piece.
+
+        Costs one request. Nothing is read ahead of whoever takes the pieces but what is in the
+        socket's buffers. A body that breaks off raises, for what was handed on cannot be taken
+        back. The client's total timeout is for the whole body, and a connection of the pool is
+        taken until its end.
+
+        Returns:
+            A context manager that gives `status`, `headers`, `read()` and `chunks()`.
+
+        Raises:
+            GatewayUnsupportedError: The gateway ruins archives.
+            HumeError: On entering, as any call; from `chunks()` where the body breaks off.
+        """
+        return self._session.stream(fill(catalog.BATCH_GET_ARTIFACTS, self.id))
 
     def __repr__(self) -> str:
         return f"Job({self.id}, {self.status or 'not asked yet'})"

@@ -165,6 +165,9 @@ async def test_the_gateway_is_not_asked_for_archives(dialect: Dialect, tmp_path:
     async with FakeHume(dialect=dialect) as fake, client_of(fake) as hume:
         with pytest.raises(GatewayUnsupportedError, match="binary"):
             await hume.batch.job("some-id").save_artifacts(tmp_path / "a.zip")
+        with pytest.raises(GatewayUnsupportedError, match="binary"):
+            async with hume.batch.job("some-id").stream_artifacts():
+                raise AssertionError("it was opened")
         assert fake.requests == []
 
 
@@ -187,6 +190,8 @@ async def test_artifacts_are_saved_as_an_archive_that_opens(tmp_path: Path) -> N
         await job.wait()
         await job.save_artifacts(target)
         assert target.read_bytes() == await hume.batch.get_artifacts(job.id)
+        async with job.stream_artifacts() as artifacts:
+            assert target.read_bytes() == b"".join([chunk async for chunk in artifacts.chunks()])
 
 
 @pytest.mark.parametrize(
