@@ -4,10 +4,10 @@ Everything a program needs is here; the types of requests and answers are in
 `humeai_async.types`, a stand-in server for tests in `humeai_async.testing`.
 """
 
+import importlib
+from typing import TYPE_CHECKING
+
 from humeai_async.answers import Answer
-from humeai_async.archives import unpack
-from humeai_async.bulk.outcomes import Outcome, Outcomes, SourceFailedError
-from humeai_async.chat.socket import ChatSocket
 from humeai_async.client import HumeAI
 from humeai_async.errors import (
     AnswerTooLargeError,
@@ -39,14 +39,19 @@ from humeai_async.errors import (
     SunsetError,
     UnprocessableEntityError,
 )
-from humeai_async.job import AsCompleted, Job
 from humeai_async.limiter.limiter import Limiter
-from humeai_async.pages import Page, Pages
 from humeai_async.session import Stats
 from humeai_async.settings import Polling, Pool, Reconnect, Retry, Timeout
 from humeai_async.transport import Download
 from humeai_async.unset import UNSET
 from humeai_async.wire import Upload
+
+if TYPE_CHECKING:
+    from humeai_async.archives import unpack
+    from humeai_async.bulk.outcomes import Outcome, Outcomes, SourceFailedError
+    from humeai_async.chat.socket import ChatSocket
+    from humeai_async.job import AsCompleted, Job
+    from humeai_async.pages import Page, Pages
 
 __all__ = [
     "UNSET",
@@ -99,3 +104,28 @@ __all__ = [
     "Upload",
     "unpack",
 ]
+
+_LATER = {
+    "AsCompleted": "job",
+    "ChatSocket": "chat.socket",
+    "Job": "job",
+    "Outcome": "bulk.outcomes",
+    "Outcomes": "bulk.outcomes",
+    "Page": "pages",
+    "Pages": "pages",
+    "SourceFailedError": "bulk.outcomes",
+    "unpack": "archives",
+}
+"""Names that come with many types, and the modules they are imported from when first used."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

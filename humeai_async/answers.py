@@ -14,7 +14,6 @@ from typing import Any
 
 from attrs import field, frozen
 
-from humeai_async import codec
 from humeai_async.endpoint import Endpoint
 from humeai_async.errors import (
     APIStatusError,
@@ -91,7 +90,9 @@ class Answer:
         Raises:
             DecodeError: It is not JSON.
         """
-        return codec.parse(self.body)
+        from humeai_async.codec import parse
+
+        return parse(self.body)
 
 
 def to_error(
@@ -136,8 +137,10 @@ def _class_for(status: int) -> type[APIStatusError]:
 
 def _plain(body: bytes, text: str) -> object:
     """Read a body as JSON; what is none counts as the text that it is."""
+    from humeai_async.codec import parse
+
     try:
-        return codec.parse(body)
+        return parse(body)
     except DecodeError:
         return text
 
@@ -244,7 +247,9 @@ def _without_echo(body: str, plain: object) -> str:
     if _member(plain, "error", "logging") is None or not is_object(plain):
         return body
     kept = {**plain, "error": {"code": _member(plain, "error", "code")}}
+    from humeai_async.codec import encode
+
     try:
-        return codec.encode(kept).decode()
+        return encode(kept).decode()
     except InvalidArgumentError:  # nested too deeply to be written
         return ""

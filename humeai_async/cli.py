@@ -276,7 +276,7 @@ def _is_media(path: Path) -> bool:
 
 
 async def _demo(count: int, rate: float, folder: Path, *, as_json: bool) -> int:
-    from humeai_async.testing import FakeHume, Quota  # noqa: PLC0415 - a server, needed here only
+    from humeai_async.testing import FakeHume, Quota
 
     if not as_json:
         click.echo(f"{count} sources through a stand-in for Hume that allows {rate:g} requests/s")

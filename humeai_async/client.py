@@ -1,40 +1,43 @@
 """`HumeAI`: the client, which puts credential, settings and resources together.
 
 It finds the one credential, picks the origin, makes the transport and the limiter or takes
-those it is given, and hangs the resources on them. It makes no call itself but `request`.
+those it is given. The resources hang on them, each imported with its types when it is first
+used. It makes no call itself but `request`.
 """
 
 from __future__ import annotations
 
-import copy
+import functools
 import os
 import warnings
 from collections.abc import Collection, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from humeai_async.answers import Answer
 from humeai_async.endpoint import Encoding, Endpoint, QueryValue, fill
 from humeai_async.errors import ConfigurationError, HumeWarning, InvalidArgumentError
 from humeai_async.limiter.limiter import Limiter
 from humeai_async.origins import HUME_URL, LOWCODEAPI_URL, Direct, LowCodeAPI, Origin
-from humeai_async.poller import Poller
-from humeai_async.resources.batch import Batch
-from humeai_async.resources.chat import Chat
-from humeai_async.resources.chat_groups import ChatGroups
-from humeai_async.resources.chats import Chats
-from humeai_async.resources.configs import Configs
-from humeai_async.resources.datasets import Datasets
-from humeai_async.resources.files import Files
-from humeai_async.resources.jobs import Jobs
-from humeai_async.resources.models import Models
-from humeai_async.resources.privacy import Privacy
-from humeai_async.resources.prompts import Prompts
-from humeai_async.resources.tools import Tools
 from humeai_async.session import Session, Stats
 from humeai_async.settings import Polling, Pool, Retry, Timeout
 from humeai_async.transport import AiohttpTransport, ClientSession
 from humeai_async.unset import UNSET, Unset
+
+if TYPE_CHECKING:
+    from humeai_async.poller import Poller
+    from humeai_async.resources.batch import Batch
+    from humeai_async.resources.chat import Chat
+    from humeai_async.resources.chat_groups import ChatGroups
+    from humeai_async.resources.chats import Chats
+    from humeai_async.resources.configs import Configs
+    from humeai_async.resources.datasets import Datasets
+    from humeai_async.resources.files import Files
+    from humeai_async.resources.jobs import Jobs
+    from humeai_async.resources.models import Models
+    from humeai_async.resources.privacy import Privacy
+    from humeai_async.resources.prompts import Prompts
+    from humeai_async.resources.tools import Tools
 
 CREDENTIALS = {
     "api_token": "LOWCODEAPI_API_TOKEN",
@@ -79,31 +82,6 @@ class HumeAI:
         ConfigurationError: No credential, more than one, or a setting that cannot be.
     """
 
-    batch: Batch
-    """Expression measurement jobs and what comes of them."""
-    chat: Chat
-    """The chat with EVI."""
-    chat_groups: ChatGroups
-    """Conversations: chats and those that resumed them."""
-    chats: Chats
-    """Chats, and what was said in them."""
-    configs: Configs
-    """What chats are made of."""
-    datasets: Datasets
-    """Labelled files for custom models."""
-    files: Files
-    """Files of the custom models' registry."""
-    jobs: Jobs
-    """Jobs that train or run custom models."""
-    models: Models
-    """Custom models."""
-    privacy: Privacy
-    """What Hume may keep and use."""
-    prompts: Prompts
-    """Instructions to the language model."""
-    tools: Tools
-    """Functions that the language model may ask for."""
-
     def __init__(
         self,
         *,
@@ -132,7 +110,7 @@ class HumeAI:
         base_url = base_url or os.environ.get("HUME_BASE_URL") or None
         origin = _make_origin(name, credential, base_url, frozenset(gateway_carries))
         self._transport = AiohttpTransport(pool, session)
-        inner = Session(
+        self._session = Session(
             origin=origin,
             transport=self._transport,
             limiter=limiter or Limiter(),
@@ -140,24 +118,97 @@ class HumeAI:
             timeout=Timeout.of(timeout),
             polling=polling,
         )
-        self._hang(inner, Poller(inner))
 
-    def _hang(self, session: Session, poller: Poller) -> None:
-        """Hang the resources on a session."""
-        self._session = session
-        self._poller = poller
-        self.batch = Batch(session, poller)
-        self.chat = Chat(session)
-        self.chat_groups = ChatGroups(session)
-        self.chats = Chats(session)
-        self.configs = Configs(session)
-        self.datasets = Datasets(session)
-        self.files = Files(session)
-        self.jobs = Jobs(session, poller)
-        self.models = Models(session)
-        self.privacy = Privacy(session)
-        self.prompts = Prompts(session)
-        self.tools = Tools(session)
+    @functools.cached_property
+    def batch(self) -> Batch:
+        """Expression measurement jobs and what comes of them."""
+        from humeai_async.resources.batch import Batch
+
+        return Batch(self._session, self._poller)
+
+    @functools.cached_property
+    def chat(self) -> Chat:
+        """The chat with EVI."""
+        from humeai_async.resources.chat import Chat
+
+        return Chat(self._session)
+
+    @functools.cached_property
+    def chat_groups(self) -> ChatGroups:
+        """Conversations: chats and those that resumed them."""
+        from humeai_async.resources.chat_groups import ChatGroups
+
+        return ChatGroups(self._session)
+
+    @functools.cached_property
+    def chats(self) -> Chats:
+        """Chats, and what was said in them."""
+        from humeai_async.resources.chats import Chats
+
+        return Chats(self._session)
+
+    @functools.cached_property
+    def configs(self) -> Configs:
+        """What chats are made of."""
+        from humeai_async.resources.configs import Configs
+
+        return Configs(self._session)
+
+    @functools.cached_property
+    def datasets(self) -> Datasets:
+        """Labelled files for custom models."""
+        from humeai_async.resources.datasets import Datasets
+
+        return Datasets(self._session)
+
+    @functools.cached_property
+    def files(self) -> Files:
+        """Files of the custom models' registry."""
+        from humeai_async.resources.files import Files
+
+        return Files(self._session)
+
+    @functools.cached_property
+    def jobs(self) -> Jobs:
+        """Jobs that train or run custom models."""
+        from humeai_async.resources.jobs import Jobs
+
+        return Jobs(self._session, self._poller)
+
+    @functools.cached_property
+    def models(self) -> Models:
+        """Custom models."""
+        from humeai_async.resources.models import Models
+
+        return Models(self._session)
+
+    @functools.cached_property
+    def privacy(self) -> Privacy:
+        """What Hume may keep and use."""
+        from humeai_async.resources.privacy import Privacy
+
+        return Privacy(self._session)
+
+    @functools.cached_property
+    def prompts(self) -> Prompts:
+        """Instructions to the language model."""
+        from humeai_async.resources.prompts import Prompts
+
+        return Prompts(self._session)
+
+    @functools.cached_property
+    def tools(self) -> Tools:
+        """Functions that the language model may ask for."""
+        from humeai_async.resources.tools import Tools
+
+        return Tools(self._session)
+
+    @functools.cached_property
+    def _poller(self) -> Poller:
+        """What asks for the states of jobs, for all waits of this client."""
+        from humeai_async.poller import Poller
+
+        return Poller(self._session)
 
     def with_options(
         self,
@@ -178,10 +229,18 @@ class HumeAI:
         changes = {name: value for name, value in changes.items() if value is not None}
         if not isinstance(timeout, Unset):
             changes["timeout"] = Timeout.of(timeout)
-        session = self._session.with_settings(**changes)
-        poller = Poller(session) if polling or limiter else self._poller
-        relative = copy.copy(self)
-        relative._hang(session, poller)  # noqa: SLF001 - another client of this class
+        cls = type(self)
+        # What hangs on the session is made anew.
+        mine = {
+            name: value
+            for name, value in vars(self).items()
+            if not isinstance(getattr(cls, name, None), functools.cached_property)
+        }
+        mine["_session"] = self._session.with_settings(**changes)
+        if not (polling or limiter):
+            mine["_poller"] = self._poller
+        relative = cls.__new__(cls)
+        vars(relative).update(mine)
         return relative
 
     async def request(

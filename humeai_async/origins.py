@@ -16,7 +16,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 from urllib.parse import quote, quote_plus, urlsplit
 
-from humeai_async import codec
 from humeai_async.answers import Answer, Sender
 from humeai_async.endpoint import Call, Encoding, Endpoint
 from humeai_async.errors import ConfigurationError, DecodeError, GatewayUnsupportedError
@@ -51,6 +50,8 @@ class Secret:
 
     def scrub(self, text: str) -> str:
         """Remove the credential from a text, as it is or escaped as in a URL or in JSON."""
+        from humeai_async import codec
+
         for form in (
             self._text,
             quote(self._text, safe=""),
@@ -280,6 +281,8 @@ class LowCodeAPI(_Base):
 
     def read(self, response: Response) -> Answer:
         """Take one envelope off, of the three shapes of success and the two of failure."""
+        from humeai_async import codec
+
         members = codec.members(response.body)
         if 200 <= response.status < 300:  # noqa: PLR2004 - the classes of HTTP
             return _read_success(response, members)
@@ -372,6 +375,8 @@ def _is_humes_own(members: Mapping[str, bytes]) -> bool:
 
 def _inner_error(members: Mapping[str, bytes]) -> bytes:
     """Return Hume's own error body, or the gateway's words where Hume's body was empty."""
+    from humeai_async import codec
+
     error = members.get("error", b"")
     inner = codec.members(error)
     if inner is not None and set(inner) == {"headers", "code"}:
@@ -381,6 +386,8 @@ def _inner_error(members: Mapping[str, bytes]) -> bytes:
 
 def _inner_headers(raw: bytes | None, outer: Mapping[str, str]) -> Mapping[str, str]:
     """Return Hume's headers from inside the envelope; names are in lower case there."""
+    from humeai_async import codec
+
     try:
         found = codec.parse(raw) if raw else None
     except DecodeError:

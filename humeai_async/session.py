@@ -15,12 +15,11 @@ import math
 import time
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 from attrs import Factory, define, evolve, field, frozen
 
-from humeai_async import codec
 from humeai_async.answers import Answer, to_error
 from humeai_async.deadlines import Deadline, Deadlines
 from humeai_async.endpoint import Call, Endpoint
@@ -34,9 +33,9 @@ from humeai_async.errors import (
     NotFoundError,
     RateLimitWaitError,
 )
-from humeai_async.limiter.limiter import INTERACTIVE, Limiter, Permit, Priority
+from humeai_async.limiter.lanes import Priority
+from humeai_async.limiter.limiter import INTERACTIVE, Limiter
 from humeai_async.origins import Format, Origin
-from humeai_async.ratelimits import parse_retry_after
 from humeai_async.retry import (
     SERVICE_UNAVAILABLE,
     TOO_MANY_REQUESTS,
@@ -45,10 +44,13 @@ from humeai_async.retry import (
     may_have_worked,
 )
 from humeai_async.settings import Polling, Retry, Timeout
-from humeai_async.sockets import Socket
 from humeai_async.transport import Download, Transport
 from humeai_async.unset import UNSET
 from humeai_async.wire import Part, Request, Response
+
+if TYPE_CHECKING:
+    from humeai_async.limiter.queueing import Permit
+    from humeai_async.sockets import Socket
 
 T = TypeVar("T")
 Body = bytes | tuple[Part, ...] | None
@@ -75,7 +77,7 @@ class Stats:
     """Calls that ended with an error."""
 
 
-@define
+@define(eq=False, repr=False)
 class _Shared:
     """What the clients of one family share beyond pool and limiter."""
 
@@ -91,7 +93,7 @@ class _Shared:
         return found
 
 
-@define
+@define(eq=False, repr=False)
 class _Progress:
     """Where one call is; read by the error that ends it."""
 
@@ -106,7 +108,7 @@ class _Progress:
     """Whether an earlier attempt may have been carried out."""
 
 
-@frozen
+@frozen(eq=False)
 class Session:
     """How calls are made; see the module's first lines."""
 
@@ -136,8 +138,10 @@ class Session:
 
     async def call(self, call: Call[T]) -> T:
         """Make a call and decode its answer."""
+        from humeai_async.codec import decode
+
         returns = call.endpoint.returns
-        return await self._run(call, lambda answer: codec.decode(returns, answer.body))
+        return await self._run(call, lambda answer: decode(returns, answer.body))
 
     async def send(self, call: Call[Any]) -> Answer:
         """Make a call and return its answer, the envelope taken off."""
@@ -172,7 +176,7 @@ class Session:
 
     async def _run(self, call: Call[Any], read: Callable[[Answer], T]) -> T:
         progress = self._begin(call.endpoint)
-        body: Body = call.parts or (None if call.body is UNSET else codec.encode(call.body))
+        body = call.parts or _encoded(call.body)
         with self._deadline(progress):
             return await self._attempts(
                 call.endpoint,
@@ -429,6 +433,15 @@ class Session:
         )
 
 
+def _encoded(body: object) -> bytes | None:
+    """Write a JSON body, if there is one."""
+    if body is UNSET:
+        return None
+    from humeai_async.codec import encode
+
+    return encode(body)
+
+
 def _can_repeat(call: Call[Any]) -> bool:
     """Whether all that a call sends can be sent a second time."""
     return not call.parts or all(part.repeatable for part in call.parts)
@@ -449,6 +462,8 @@ def _left_open(failure: HumeError) -> bool:
 def _retry_after(answer: Answer) -> float | None:
     if answer.is_success:
         return None
+    from humeai_async.ratelimits import parse_retry_after
+
     return parse_retry_after(answer.headers, now_epoch=time.time())
 
 

@@ -18,7 +18,7 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from socket import gaierror
 from ssl import SSLCertVerificationError, SSLError
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
 from aiohttp import ClientSession
@@ -34,8 +34,10 @@ from humeai_async.errors import (
 from humeai_async.payloads import SpoiledError, payload
 from humeai_async.proxies import proxy_of
 from humeai_async.settings import Pool, Timeout
-from humeai_async.sockets import AiohttpSocket, Socket, open_socket, read_refusal
 from humeai_async.wire import Request, Response
+
+if TYPE_CHECKING:
+    from humeai_async.sockets import AiohttpSocket, Socket
 
 __all__ = ["AiohttpTransport", "ClientSession", "Download", "Transport"]
 
@@ -195,6 +197,8 @@ class AiohttpTransport:
             APITimeoutError: It did not come in time.
             ClientClosedError: The transport was closed.
         """
+        from humeai_async.sockets import AiohttpSocket, open_socket
+
         try:
             owner = self._make_socket_session(timeout)
             proxy = self._proxy(request)
@@ -301,6 +305,8 @@ class AiohttpTransport:
 
     def _make_socket_session(self, timeout: Timeout) -> ClientSession:
         """Make a session for one socket: only so can a handshake have its own timeouts."""
+        from humeai_async.sockets import read_refusal
+
         lender = self._session()
         borrowed = self._borrowed
         connector = (

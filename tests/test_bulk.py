@@ -23,7 +23,9 @@ from humeai_async import (
     SourceFailedError,
 )
 from humeai_async.bulk.outcomes import BulkSource
-from humeai_async.limiter.limiter import BULK, INTERACTIVE, Limiter, Permit, Priority
+from humeai_async.limiter.lanes import Priority
+from humeai_async.limiter.limiter import BULK, INTERACTIVE, Limiter
+from humeai_async.limiter.queueing import Permit
 from humeai_async.testing import Dialect, FakeHume, Fault
 
 pytestmark = pytest.mark.anyio

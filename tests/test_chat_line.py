@@ -23,7 +23,8 @@ from humeai_async.errors import (
     DecodeError,
     ServerError,
 )
-from humeai_async.limiter.limiter import Limiter, Permit
+from humeai_async.limiter.limiter import Limiter
+from humeai_async.limiter.queueing import Permit
 from humeai_async.settings import Retry, Timeout
 from humeai_async.sockets import Closed, Socket
 from humeai_async.testing import Drop, FakeHume, Fault, ScriptedTransport

@@ -13,17 +13,10 @@ import pytest
 from virtual_time import BACKEND, VirtualLoop
 
 from humeai_async.errors import ConfigurationError, RateLimitWaitError
-from humeai_async.limiter.limiter import (
-    BULK,
-    INTERACTIVE,
-    Limiter,
-    LimiterEvent,
-    Paused,
-    Permit,
-    Priority,
-    RateChanged,
-    Waited,
-)
+from humeai_async.limiter.events import LimiterEvent, Paused, RateChanged, Waited
+from humeai_async.limiter.lanes import Priority
+from humeai_async.limiter.limiter import BULK, INTERACTIVE, Limiter
+from humeai_async.limiter.queueing import Permit
 
 
 @pytest.fixture

@@ -33,7 +33,8 @@ from humeai_async.errors import (
     ServerError,
     SunsetError,
 )
-from humeai_async.limiter.limiter import Limiter, Permit
+from humeai_async.limiter.limiter import Limiter
+from humeai_async.limiter.queueing import Permit
 from humeai_async.settings import Pool, Retry, Timeout
 from humeai_async.sockets import Closed, Socket
 from humeai_async.testing import FakeHume, Fault

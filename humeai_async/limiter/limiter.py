@@ -52,26 +52,17 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
 from humeai_async.errors import ConfigurationError
 from humeai_async.limiter.lanes import Priority
-from humeai_async.limiter.learning import Pacer
-from humeai_async.limiter.queueing import (
-    Bucket,
-    LimiterEvent,
-    Paused,
-    Permit,
-    RateChanged,
-    Waited,
-)
 
-__all__ = [
-    "BULK", "INTERACTIVE", "BucketState", "Limiter", "LimiterEvent", "Paused", "Permit",
-    "Priority", "RateChanged", "Waited",
-]  # fmt: skip
+if TYPE_CHECKING:
+    from humeai_async.limiter.events import LimiterEvent
+    from humeai_async.limiter.learning import Pacer
+    from humeai_async.limiter.queueing import Bucket, Permit
 
 INTERACTIVE: Final = Priority.INTERACTIVE
 BULK: Final = Priority.BULK
@@ -128,8 +119,8 @@ class Limiter:
                 one, if left out. Needs `rate`.
             max_wait: Seconds a call may wait at most; 0 never waits.
             max_waiting: Calls that may wait at the same time in one bucket.
-            on_event: Called with a `Waited`, `Paused` or `RateChanged`. Must be quick; what
-                it raises is logged.
+            on_event: Called with a `Waited`, `Paused` or `RateChanged` of `limiter.events`. Must
+                be quick; what it raises is logged.
 
         Raises:
             ConfigurationError: A number is not positive, or `burst` stands without `rate`.
@@ -198,6 +189,8 @@ class Limiter:
 
     def snapshot(self, bucket: str = "") -> BucketState:
         """Return the state of a bucket; one never used looks like a new one."""
+        from humeai_async.limiter.learning import Pacer
+
         place = self._buckets.get(bucket)
         if place is None:
             pacer = Pacer(0.0, self._rate, self._burst)
@@ -211,6 +204,9 @@ class Limiter:
 
     def _place(self, name: str, place: Bucket | None, loop: asyncio.AbstractEventLoop) -> Bucket:
         """Make a bucket, or move it from an event loop that is over to this one."""
+        from humeai_async.limiter.learning import Pacer
+        from humeai_async.limiter.queueing import Bucket
+
         if place is None:
             pacer = Pacer(loop.time(), self._rate, self._burst)
             place = self._buckets[name] = Bucket(name, pacer, loop, self._on_event)

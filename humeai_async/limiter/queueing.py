@@ -12,11 +12,10 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final, TypeAlias
-
-from attrs import frozen
+from typing import Final
 
 from humeai_async.errors import ConfigurationError, RateLimitWaitError
+from humeai_async.limiter.events import LimiterEvent, Paused, RateChanged, Waited
 from humeai_async.limiter.lanes import Lanes, Priority, Ticket
 from humeai_async.limiter.learning import TOO_MANY_REQUESTS, Pacer
 from humeai_async.ratelimits import parse_retry_after, read_quotas
@@ -28,34 +27,6 @@ _NEWS: Final = 0.2
 """A rate that changed by less is not worth an event."""
 
 _logger = logging.getLogger("humeai_async.limiter")
-
-
-@frozen
-class Waited:
-    """A call got its turn after it had to wait."""
-
-    bucket: str
-    seconds: float
-
-
-@frozen
-class Paused:
-    """The quota is used up: nobody goes for so long."""
-
-    bucket: str
-    seconds: float
-
-
-@frozen
-class RateChanged:
-    """The rate was measured, and is another than before."""
-
-    bucket: str
-    before: float | None
-    rate: float
-
-
-LimiterEvent: TypeAlias = Waited | Paused | RateChanged
 
 
 class Permit:

@@ -15,9 +15,10 @@ import msgspec
 from humeai_async import tables
 from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.rows import MODELS, Row, flat
+from humeai_async.scanning import BYTE_ORDER_MARK, scan_error
 from humeai_async.types.measurements import SourcePredictions
 from humeai_async.types.score_table import ScoreTable
-from humeai_async.types.scores import BYTE_ORDER_MARK, Scored, Scores, scan_error
+from humeai_async.types.scores import Scored, Scores
 
 __all__ = ["Predictions", "SourcePredictions"]
 

@@ -18,10 +18,8 @@ import msgspec
 from attrs import frozen
 
 from humeai_async.errors import DecodeError
+from humeai_async.scanning import scan_error
 from humeai_async.types.expressions import EXPRESSIONS, LANGUAGE_EXPRESSIONS
-
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-"""What some servers put before their JSON."""
 
 
 class Score(NamedTuple):
@@ -211,13 +209,3 @@ def _when_touched(slot: MemberDescriptorType, *, nullable: bool) -> property:
 
     # Set by the slot itself: the scanner then fills fields without a step of Python.
     return property(get, put, doc=slot.__doc__)
-
-
-def scan_error(problem: Exception, what: str) -> DecodeError:
-    """Turn an error of the scanner into ours, with its path."""
-    text = str(problem)
-    message, found, path = text.partition(" - at `")
-    if not found or not isinstance(problem, msgspec.ValidationError):
-        return DecodeError(f"{what}: {text}")
-    path = path.rstrip("`")
-    return DecodeError(f"{what}: {message} at {path}", path=path)

@@ -1,0 +1,319 @@
+"""Plain JSON objects to types and back: the one converter, taught in one file.
+
+Only this module knows cattrs. The codec imports it with the first typed answer or request:
+with it come all types, which takes longer than everything else in the package.
+
+What is coerced, on purpose: a whole float is accepted for an integer and an integer for a
+float (JavaScript in the gateway writes `1.0` as `1`), nothing else. Unknown keys are ignored,
+unknown enum texts stay text, unknown tags become the union's fallback class.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import functools
+import operator
+import types
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+import msgspec
+from attrs import has
+from cattrs import (
+    AttributeValidationNote,
+    ClassValidationError,
+    Converter,
+    IterableValidationError,
+    IterableValidationNote,
+)
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
+
+from humeai_async.errors import DecodeError
+from humeai_async.plain import is_array, is_object, kind
+from humeai_async.types import batch, chat
+from humeai_async.types.paging import NumberedPage, SpringPage
+from humeai_async.types.predictions import Predictions
+from humeai_async.types.registry import Dataset
+from humeai_async.types.scores import Scores
+from humeai_async.types.tagged import Tagged
+from humeai_async.unset import Unset
+
+T = TypeVar("T")
+
+TAGGED: tuple[Tagged, ...] = (
+    batch.JOBS,
+    chat.CLIENT_EVENTS,
+    chat.SERVER_EVENTS,
+    chat.TOOL_RESULTS,
+)
+"""Every union that is told apart by a tag."""
+
+
+def structure(returns: type[T], plain: object) -> T:
+    """Make plain JSON objects into typed ones.
+
+    Raises:
+        DecodeError: They are not of that type; `path` says where.
+    """
+    with contextlib.suppress(Exception):
+        return _converter.structure(plain, returns)
+    # Once more, keeping track of the place: that takes too long for every answer.
+    try:
+        return _tracking_converter().structure(plain, returns)
+    except Exception as problem:  # noqa: BLE001 - whatever a hook raises is about the body
+        path, reason = _first_problem(problem)
+    raise DecodeError(f"the answer is not what was promised: {reason} at {path}", path=path)
+
+
+def unstructure(value: object) -> Any:
+    """Make typed objects into plain JSON ones; fields equal to their default are left out."""
+    return _converter.unstructure(value)
+
+
+def _first_problem(problem: BaseException, path: str = "$") -> tuple[str, str]:
+    """Walk down cattrs' groups of errors to the first leaf, collecting its JSON path."""
+    while isinstance(problem, (ClassValidationError, IterableValidationError)):
+        problem = problem.exceptions[0]
+        for note in getattr(problem, "__notes__", ()):
+            if isinstance(note, IterableValidationNote):
+                path += f"[{note.index}]"
+            elif isinstance(note, AttributeValidationNote):
+                path += f".{note.name}"
+    if isinstance(problem, KeyError):
+        return path, f"{problem} is missing"
+    return path, str(problem) or type(problem).__name__
+
+
+def _text(value: object, _: object) -> str:
+    if type(value) is str:
+        return value
+    raise TypeError(f"expected text, got {kind(value)}")
+
+
+def _integer(value: object, _: object) -> int:
+    if type(value) is int:
+        return value
+    if type(value) is float and value.is_integer():
+        return int(value)
+    raise TypeError(f"expected an integer, got {kind(value)}")
+
+
+def _number(value: object, _: object) -> float:
+    if type(value) is float or type(value) is int:
+        return float(value)
+    raise TypeError(f"expected a number, got {kind(value)}")
+
+
+def _boolean(value: object, _: object) -> bool:
+    if type(value) is bool:
+        return value
+    raise TypeError(f"expected a boolean, got {kind(value)}")
+
+
+def _optional(hint: Any, converter: Converter) -> Callable[[object, object], object]:
+    """Read `X | None` without asking anew each time how `X` is read."""
+    (inner,) = [a for a in get_args(hint) if a is not types.NoneType]
+    read = converter.get_structure_hook(inner)
+    plain = inner if inner in {str, int, float, bool} else types.NoneType
+
+    def read_optional(value: object, _: object) -> object:
+        if value is None or type(value) is plain:
+            return value
+        return read(value, inner)
+
+    return read_optional
+
+
+def _is_optional(hint: object) -> bool:
+    return _is_union(hint) and types.NoneType in get_args(hint) and not _is_odd_union(hint)
+
+
+def _is_union(hint: object) -> bool:
+    return get_origin(hint) in {Union, types.UnionType}
+
+
+def _is_odd_union(hint: object) -> bool:
+    """Whether a union is more than `X | None`, which cattrs knows by itself."""
+    return _is_union(hint) and len([a for a in get_args(hint) if a is not types.NoneType]) > 1
+
+
+def _odd_union_hook(hint: Any, converter: Converter) -> Any:
+    """Read open enums, plain alternatives, and classes that may be given as dicts."""
+    options = [a for a in get_args(hint) if a not in {types.NoneType, Unset}]
+    enums = [a for a in options if isinstance(a, type) and issubclass(a, enum.Enum)]
+    classes = [a for a in options if isinstance(a, type) and has(a)]
+    plain = {a: a for a in options if a in {str, int, float, bool}}
+    known = {member.value: member for member in enums[0]} if enums else {}
+    lists = [a for a in options if get_origin(a) in {list, tuple}]
+    nullable = types.NoneType in get_args(hint)
+
+    def read(value: object, _: object) -> object:
+        if value is None and nullable:
+            return None
+        if isinstance(value, str) and enums:
+            return known.get(value, value)
+        if is_object(value) and classes:
+            return converter.structure(value, classes[0])
+        if is_array(value) and lists:
+            return converter.structure(value, lists[0])
+        if type(value) in plain or (type(value) is int and float in plain):
+            return value
+        raise TypeError(f"got {kind(value)}, which is none of the possible types")
+
+    return read
+
+
+def _tagged_hooks(converter: Converter, union: Tagged) -> None:
+    """Teach a converter one union that is told apart by a tag."""
+
+    def read(value: object, _: object) -> Any:
+        if not is_object(value):
+            raise TypeError(f"expected an object, got {kind(value)}")
+        tag = value.get(union.tag)
+        member = union.members.get(tag) if isinstance(tag, str) else None
+        if member is None:
+            return converter.structure({**value, "data": value}, union.fallback)
+        return converter.structure(value, member)
+
+    converter.register_structure_hook_func(lambda hint: hint is union.base, read)
+    converter.register_unstructure_hook_func(
+        lambda hint: hint is union.base,
+        lambda value: converter.unstructure(value, unstructure_as=type(value)),
+    )
+    converter.register_unstructure_hook(union.fallback, lambda value: value.data)
+    for member in set(union.members.values()):
+        # Made at first use, when the members that stand inside this one have their writers too.
+        converter.register_unstructure_hook_factory(
+            functools.partial(operator.is_, member),
+            functools.partial(_writer_with_tag, union=union),
+        )
+
+
+def _writer_with_tag(member: type, converter: Converter, union: Tagged) -> Callable[[Any], Any]:
+    """Write a member with its tag, although that equals the field's default."""
+
+    def write(value: object) -> dict[str, Any]:
+        tag = converter.unstructure(getattr(value, union.tag))
+        return {union.tag: tag, **write_rest(value)}
+
+    write_rest: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(
+        member, converter, _cattrs_omit_if_default=True
+    )
+    return write
+
+
+def _object_hook(cls: Any, converter: Converter) -> Any:
+    """Read a class; without the check, text or an empty array would pass for one of defaults."""
+    read = converter.gen_structure_attrs_fromdict(cls)
+
+    def read_object(value: Any, hint: Any) -> object:
+        if not is_object(value):
+            raise TypeError(f"expected an object, got {kind(value)}")
+        return read(value, hint)
+
+    return read_object
+
+
+def _page_hook(cls: Any, converter: Converter) -> Any:
+    """Read a page, dropping the nulls that Hume puts among its items."""
+    read = make_dict_structure_fn(cls, converter)
+
+    def read_page(value: object, hint: Any) -> object:
+        if is_array(value) and issubclass(cls, SpringPage):
+            value = _join_pages(value)
+        if not is_object(value):
+            raise TypeError(f"expected an object, got {kind(value)}")
+        gaps = {name: part for name, part in value.items() if is_array(part) and None in part}
+        if gaps:
+            nulls = sum(part.count(None) for part in gaps.values())
+            full = {name: [one for one in part if one is not None] for name, part in gaps.items()}
+            value = {**value, **full, "nulls": nulls}
+        return read(value, hint)
+
+    return read_page
+
+
+def _join_pages(pages: list[Any]) -> object:
+    """Make one page of an array of pages, as the reference types the files of a dataset."""
+    if not all(is_object(page) for page in pages):
+        raise TypeError("expected a page or an array of pages")
+    items = [item for page in pages for item in page.get("content") or ()]
+    last: dict[str, Any] = pages[-1] if pages else {}
+    return {**last, "content": items}
+
+
+def _is_sequence(hint: object) -> bool:
+    return get_origin(hint) in {list, Sequence}
+
+
+def _array_hook(hint: Any, converter: Converter) -> Any:
+    """Read an array; cattrs alone takes the keys of an object and the letters of a text, too."""
+    is_list = get_origin(hint) is list
+    # As a tuple, since anything else would come back to this hook.
+    items: Any = types.GenericAlias(tuple, (get_args(hint)[0], ...))
+
+    def read(value: object, _: object) -> object:
+        if not is_array(value):
+            raise TypeError(f"expected an array, got {kind(value)}")
+        read_items = converter.structure(value, items)
+        return list(read_items) if is_list else read_items
+
+    return read
+
+
+def _array_or_one_hook(hint: Any, converter: Converter) -> Any:
+    """Read an array that may come as its only element."""
+    read = _array_hook(hint, converter)
+
+    def read_either(value: object, _: object) -> object:
+        return read([value] if is_object(value) else value, hint)
+
+    return read_either
+
+
+def _make_converter(*, tracks: bool) -> Converter:
+    """Make a converter.
+
+    Args:
+        tracks: Whether its errors say where they happened.
+    """
+    converter = Converter(omit_if_default=True, detailed_validation=tracks)
+    converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(int, _integer)
+    converter.register_structure_hook(float, _number)
+    converter.register_structure_hook(bool, _boolean)
+    converter.register_structure_hook_factory(has, _object_hook)
+    converter.register_structure_hook_factory(_is_sequence, _array_hook)
+    converter.register_structure_hook_factory(_is_optional, _optional)
+    converter.register_structure_hook_factory(_is_odd_union, _odd_union_hook)
+    # Fields with scores are slices to the scanner, and so to the converter.
+    converter.register_unstructure_hook(msgspec.Raw, Scores.to_wire)
+    converter.register_unstructure_hook(Scores, Scores.to_wire)
+    converter.register_unstructure_hook(
+        Predictions,
+        lambda found: (
+            msgspec.Raw(found.body)
+            if found.body
+            else [converter.unstructure(source) for source in found]
+        ),
+    )
+    converter.register_structure_hook_factory(
+        lambda cls: isinstance(cls, type) and issubclass(cls, (NumberedPage, SpringPage)),
+        _page_hook,
+    )
+    converter.register_structure_hook_factory(
+        lambda hint: hint == list[Dataset],  # a new dataset version: documented as an array
+        _array_or_one_hook,
+    )
+    for union in TAGGED:
+        _tagged_hooks(converter, union)
+    return converter
+
+
+_converter = _make_converter(tracks=False)
+
+
+@functools.cache
+def _tracking_converter() -> Converter:
+    return _make_converter(tracks=True)

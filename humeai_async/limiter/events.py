@@ -1,0 +1,35 @@
+"""What a limiter tells its `on_event`, as plain values."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from attrs import frozen
+
+
+@frozen
+class Waited:
+    """A call got its turn after it had to wait."""
+
+    bucket: str
+    seconds: float
+
+
+@frozen
+class Paused:
+    """The quota is used up: nobody goes for so long."""
+
+    bucket: str
+    seconds: float
+
+
+@frozen
+class RateChanged:
+    """The rate was measured, and is another than before."""
+
+    bucket: str
+    before: float | None
+    rate: float
+
+
+LimiterEvent: TypeAlias = Waited | Paused | RateChanged
