@@ -28,7 +28,7 @@ everywhere = HumeAI()
 
 
 @app.get("/plain/{id}")
-async def plain(id: str, request: Request) -> dict[str, str]:
+async def plain(id: str, request: Request) -> dict[str, str | None]:
     return {"name": (await request.app.state.hume.configs.get_version(id, 0)).name}
 
 
@@ -40,10 +40,33 @@ async def process(id: str) -> dict[str, int]:
 """The recipe with two routes more: one that does without `while_there`, and one with a client
 made at import, which tells in what process it runs."""
 
+WITNESS = """
+import atexit
+import gc
+
+
+def tell():
+    from aiohttp import ClientSession
+    from humeai_async import Limiter
+
+    for one in gc.get_objects():
+        if type(one) is ClientSession and not one.closed:
+            print("Unclosed session", one, flush=True)
+        if type(one) is Limiter:
+            for state in map(one.snapshot, one.buckets):
+                if state.in_flight or state.waiting:
+                    print("Unclosed place in the limiter", state, flush=True)
+
+
+atexit.register(tell)
+"""
+"""Told by the interpreter at its end: what the program never closed or gave back."""
+
 README = Path(__file__).parent.parent / "README.md"
 _RECIPE = re.compile(r"```python\n(# (\w+\.py).*?)```", re.DOTALL)
-_PATIENCE = 30.0
-"""Seconds after which a test that waits for a process gives up; far beyond what it takes."""
+PATIENCE = 15.0
+"""Seconds after which a test gives up waiting: far beyond what anything here takes, and below
+the recipes' own timeout, which would end in its time what should have been ended at once."""
 _NOISE = ("Traceback", "Unclosed", "never awaited", "never retrieved", "Warning", "destroyed")
 
 
@@ -133,13 +156,13 @@ class Backend:
     async def get(self, path: str) -> Answer:
         """Ask on a connection of its own, and read the answer."""
         browser = await self.ask(path)
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(PATIENCE):
             return await browser.answer()
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal, wait for the end, and return the exit code."""
         self.process.send_signal(number)
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(PATIENCE):
             return await self.process.wait()
 
     async def close(self) -> None:
@@ -172,7 +195,8 @@ async def backend(
         options: Arguments for uvicorn.
         key: Hume's key.
     """
-    for name, code in {**recipes(), "plain.py": PLAIN}.items():
+    extra = {"plain.py": PLAIN, "sitecustomize.py": WITNESS}
+    for name, code in (recipes() | extra).items():
         (folder / name).write_text(code)
     port = free_port()
     uvicorn = ["-m", "uvicorn", "plain:app", "--port", str(port), "--no-access-log", *options]
@@ -181,6 +205,7 @@ async def backend(
         "HUME_API_KEY": key,
         "HUME_BASE_URL": hume,
         "PORT": str(port),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(folder), kept.get("PYTHONPATH")])),
         "PYTHONWARNINGS": "default::ResourceWarning",
     }
     with (folder / "log.txt").open("wb") as log:
@@ -202,7 +227,7 @@ async def backend(
 
 async def _answers(running: Backend) -> None:
     """Wait until a backend listens."""
-    async with asyncio.timeout(_PATIENCE):
+    async with asyncio.timeout(PATIENCE):
         while running.process.returncode is None:
             with suppress(OSError):
                 await running.browser()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from attrs import frozen
-from backends import KINDS, Answer, Backend, Browser, Kind, backend
+from backends import KINDS, PATIENCE, Answer, Backend, Browser, Kind, backend
 
 from humeai_async.testing import FakeHume, Fault
 
@@ -61,7 +61,7 @@ async def served(
 
 async def until_open(fake: FakeHume, least: int, most: int) -> None:
     """Wait until so many connections to Hume are open."""
-    async with asyncio.timeout(30.0):
+    async with asyncio.timeout(PATIENCE):
         while not least <= fake.connections_open <= most:
             await asyncio.sleep(0.01)
 

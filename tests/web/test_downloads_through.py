@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 from attrs import define, frozen
-from backends import KINDS, Backend, backend
+from backends import KINDS, PATIENCE, Backend, backend
 from rawserver import HALF_A_BODY, RawServer
 
 pytestmark = pytest.mark.anyio
@@ -85,7 +85,7 @@ async def test_a_browser_that_leaves_ends_its_download(served: Served) -> None:
     browser = await served.backend.ask("/artifacts/job-1")
     await browser.head()
     await browser.leave()
-    async with asyncio.timeout(30.0):
+    async with asyncio.timeout(PATIENCE):
         await served.hume.emptied.wait()
     assert served.archive.sent < PIECES
 
@@ -93,6 +93,6 @@ async def test_a_browser_that_leaves_ends_its_download(served: Served) -> None:
 async def test_a_download_that_breaks_off_does_not_look_whole(served: Served) -> None:
     served.hume.acts[-1] = served.archive.broken
     browser = await served.backend.ask("/artifacts/job-1")
-    async with asyncio.timeout(30.0):
+    async with asyncio.timeout(PATIENCE):
         with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
             await browser.answer()
