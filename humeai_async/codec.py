@@ -89,15 +89,15 @@ def encode(value: object) -> bytes:
     raise InvalidArgumentError(f"the request cannot be written as JSON: {reason}", field="body")
 
 
-def encode_line(value: object) -> bytes:
-    """Write a value as one line of JSON lines, whatever white space its raw parts hold."""
-    line = encode(value)
-    if not line.isascii():
+def on_one_line(text: bytes) -> bytes:
+    """Return JSON text without the line breaks that its white space may hold, as UTF-8."""
+    if not text.isascii():
         # Raw parts may hold bytes that are no UTF-8, where nobody has read them yet.
-        line = line.decode("utf-8", errors="replace").encode()
-    # Only the white space of raw parts can hold a line break: within texts they are escaped.
-    is_one_line = b"\n" not in line and b"\r" not in line
-    return (line if is_one_line else msgspec.json.format(line, indent=-1)) + b"\n"
+        text = text.decode("utf-8", errors="replace").encode()
+    # Within texts line breaks are escaped.
+    is_one_line = b"
+" not in text and b"" not in text
+    return text if is_one_line else msgspec.json.format(text, indent=-1)
 
 
 def structure(returns: type[T], plain: object) -> T:

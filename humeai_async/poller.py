@@ -92,7 +92,10 @@ class Poller:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._waits: dict[Wait, None] = {}
+        self._waits: dict[Wait, tuple[str, ...]] = {}
+        """Every wait, with the jobs it began with."""
+        self._watched: dict[str, dict[Wait, None]] = {}
+        """The waits for each job."""
         self._leader: Wait | None = None
         self._due = -math.inf
         self._last_round = -math.inf
@@ -105,7 +108,9 @@ class Poller:
         """Begin a wait, or go on with one begun at `since`; the next round asks for its jobs."""
         now = anyio.current_time()
         wait = Wait(dict.fromkeys(job_ids), now if since is None else since)
-        self._waits[wait] = None
+        self._waits[wait] = tuple(wait.pending)
+        for job_id in wait.pending:
+            self._watched.setdefault(job_id, {})[wait] = None
         earliest = max(now, self._last_round + self._session.polling.shortest)
         if earliest < self._due or self._leader is None:
             self._due = earliest
@@ -114,7 +119,11 @@ class Poller:
 
     def forget(self, wait: Wait) -> None:
         """End a wait."""
-        self._waits.pop(wait, None)
+        for job_id in self._waits.pop(wait, ()):
+            waits = self._watched[job_id]
+            del waits[wait]
+            if not waits:
+                del self._watched[job_id]
         self._hand_over(wait)
 
     async def hear(self, wait: Wait) -> None:
@@ -218,9 +227,9 @@ class Poller:
                 failures.append(problem)
 
     def _tell(self, details: JobDetails) -> None:
-        for wait in self._waits:
+        for wait in self._watched.get(details.job_id, ()):
             wait.tell(details)
 
     def _give_up(self, job_id: str, failure: HumeError) -> None:
-        for wait in self._waits:
+        for wait in self._watched.get(job_id, ()):
             wait.give_up(job_id, failure)

@@ -222,6 +222,24 @@ async def test_one_source_in_place_of_a_list_is_refused(sources: Any) -> None:
             hume.batch.predict(sources)
 
 
+async def test_fetching_many_jobs_costs_a_request_a_job_and_a_few_lists() -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+        jobs = [await hume.batch.start_job(urls=[url], models=MODELS) for url in urls(300)]
+        before = hume.stats.requests
+        outcomes = [o async for o in hume.batch.fetch_predictions([job.id for job in jobs])]
+        assert hume.stats.requests - before <= 300 + 6
+    assert {job.id for job in jobs} == {o.job_id for o in outcomes if o.predictions}
+
+
+async def test_predictions_in_memory_are_bounded() -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+        jobs = [await hume.batch.start_job(urls=[url], models=MODELS) for url in urls(40)]
+        async with hume.batch.fetch_predictions(jobs, concurrency=3) as run:
+            await anext(run)
+            await anyio.sleep(0.1)
+            assert 1 <= fake.count(path="/v0/batch/jobs/*/predictions") <= 4
+
+
 async def test_an_id_that_cannot_be_one_ends_nothing() -> None:
     async with FakeHume() as fake, client_of(fake) as hume:
         job = await hume.batch.start_job(urls=urls(1), models=MODELS)

@@ -36,6 +36,9 @@ S = TypeVar("S")
 P = TypeVar("P")
 T = TypeVar("T")
 
+AHEAD = 500
+"""Jobs that are waited for beyond those that are fetched: together they cost a few requests."""
+
 HOPELESS = (
     AuthenticationError,
     PermissionDeniedError,
@@ -265,7 +268,7 @@ class Fetching:
     Args:
         jobs: The jobs, or their ids.
         attach: Makes a job of an id.
-        concurrency: Jobs in flight.
+        concurrency: Predictions in memory.
         timeout: Seconds to wait for one job; `None` is without limit.
     """
 
@@ -279,6 +282,8 @@ class Fetching:
     ) -> None:
         self._jobs = jobs
         self._attach = attach
+        # Without a pause at each job: those that are begun together share their requests.
+        self._ahead = anyio.Semaphore(concurrency + AHEAD, fast_acquire=True)
         self._slots = anyio.Semaphore(concurrency)
         self._timeout = timeout
 
@@ -286,21 +291,31 @@ class Fetching:
         """Run the pipeline; a slot is free again once the consumer has the outcome."""
         async with anyio.create_task_group() as tasks:
             async for job in each(self._jobs):
-                await self._slots.acquire()
+                await self._ahead.acquire()
                 tasks.start_soon(self._fetch, job, handover)
 
-    async def _fetch(self, job: str | Job, handover: Handover[str, Predictions]) -> None:
-        await handover.give([await self._outcome(job)])
-        self._slots.release()
-
-    async def _outcome(self, given: str | Job) -> Outcome[str, Predictions]:
+    async def _fetch(self, given: str | Job, handover: Handover[str, Predictions]) -> None:
         job_id = given if isinstance(given, str) else given.id
         try:
             job = self._attach(given) if isinstance(given, str) else given
             await job.wait(timeout=self._timeout)
-            found = await job.predictions()
         except HOPELESS:
             raise
         except HumeError as problem:
-            return Outcome(source=job_id, job_id=job_id, error=problem)
-        return Outcome(source=job_id, job_id=job_id, predictions=found)
+            await handover.give([Outcome(source=job_id, job_id=job_id, error=problem)])
+        else:
+            await self._slots.acquire()
+            await handover.give([await _fetched(job)])
+            self._slots.release()
+        # Not where an error ends the run: no further job is to be begun then.
+        self._ahead.release()
+
+
+async def _fetched(job: Job) -> Outcome[str, Predictions]:
+    try:
+        found = await job.predictions()
+    except HOPELESS:
+        raise
+    except HumeError as problem:
+        return Outcome(source=job.id, job_id=job.id, error=problem)
+    return Outcome(source=job.id, job_id=job.id, predictions=found)

@@ -73,9 +73,10 @@ class _Appended:
             self.append(self.head)
         self._folder: Path | None = path.parent
 
-    def append(self, data: bytes) -> None:
+    def append(self, *parts: bytes) -> None:
         """Write bytes at the end, as far as the operating system."""
-        self._file.write(data)
+        for part in parts:
+            self._file.write(part)
         self._file.flush()
 
     def sync(self) -> int:
@@ -117,15 +118,20 @@ class JsonLines(_Appended):
     def write(self, outcome: AnyOutcome, rows: Sequence[Row]) -> None:
         """Write one outcome."""
         del rows
+        found = outcome.predictions
         line: dict[str, Any] = {"source": name_of(outcome.source), "job_id": outcome.job_id}
-        if outcome.predictions is not None:
-            line["predictions"] = outcome.predictions
         if outcome.error is not None:
             line["error"] = {
                 "type": type(outcome.error).__name__,
                 "message": outcome.error.message,
             }
-        self.append(codec.encode_line(line))
+        if isinstance(found, Predictions) and found.body:
+            # Bodies can be large: this one is written as it came, and copied nowhere.
+            start = codec.encode(line).removesuffix(b"}")
+            self.append(start, b',"predictions":', codec.on_one_line(found.body), b"}\n")
+        else:
+            line |= {} if found is None else {"predictions": found}
+            self.append(codec.on_one_line(codec.encode(line)), b"\n")
 
 
 def _csv_text(write: Callable[[csv.DictWriter[str]], object]) -> bytes:

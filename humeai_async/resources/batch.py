@@ -227,8 +227,8 @@ class Batch(Resource):
         Costs one request a job, and a share of the common polling.
 
         Args:
-            job_ids: Ids or jobs; read only as fast as outcomes are taken.
-            concurrency: Jobs in flight, and so predictions in memory, at most.
+            job_ids: Ids or jobs; read some 500 ahead of the outcomes that are taken.
+            concurrency: Predictions fetched at once, and so in memory, at most.
             timeout: Seconds to wait for one job; `None` is without limit.
 
         Returns:
