@@ -96,7 +96,8 @@ def on_one_line(text: bytes) -> bytes:
         text = text.decode("utf-8", errors="replace").encode()
     # Within texts line breaks are escaped.
     is_one_line = b"
-" not in text and b"" not in text
+" not in text and b"
+" not in text
     return text if is_one_line else msgspec.json.format(text, indent=-1)
 
 

@@ -12,14 +12,15 @@ import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 import anyio
+from attrs import evolve
 
 from humeai_async import archives, catalog, downloads
 from humeai_async.checks import check_seconds
 from humeai_async.downloads import OnProgress
-from humeai_async.endpoint import Call, check_id, fill
+from humeai_async.endpoint import Call, Endpoint, check_id, fill
 from humeai_async.errors import (
     DecodeError,
     HumeError,
@@ -31,10 +32,16 @@ from humeai_async.poller import Poller
 from humeai_async.session import Session
 from humeai_async.transport import Download
 from humeai_async.types.batch import JobDetails, JobId, JobStatus
-from humeai_async.types.predictions import Predictions
+from humeai_async.types.predictions import Predictions, UnreadPredictions
 
 OnUpdate: TypeAlias = "Callable[[Job], Awaitable[None] | None]"
 """Called with the job whenever its state has changed."""
+
+
+_UNREAD = cast(
+    "Endpoint[UnreadPredictions]",
+    evolve(catalog.BATCH_GET_PREDICTIONS, returns=cast("Any", UnreadPredictions)),
+)
 
 
 class Job:
@@ -140,6 +147,13 @@ class Job:
         Costs one request. A job that has not ended is answered with an error.
         """
         return await self._session.call(fill(catalog.BATCH_GET_PREDICTIONS, self.id))
+
+    async def unread_predictions(self) -> UnreadPredictions:
+        """Fetch the predictions of a completed job, to be read later or only kept.
+
+        Costs one request, as `predictions` does, but no reading.
+        """
+        return await self._session.call(fill(_UNREAD, self.id))
 
     async def save_predictions(
         self, path: str | os.PathLike[str], *, on_progress: OnProgress | None = None

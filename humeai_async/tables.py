@@ -73,7 +73,7 @@ class Columns:
 
     def _score_arrays(self, pa: Any) -> Iterator[Any]:
         for name in SCORES:
-            yield _floats(pa, self._scores.column(name))
+            yield _numbers(pa, self._scores.column(name))
 
 
 # Arrays are put together from buffers: pyarrow's own way from Python objects imports pandas
@@ -96,12 +96,11 @@ def _integers(pa: Any, values: Sequence[int | None]) -> Any:
 
 
 def _floats(pa: Any, values: Sequence[float | None]) -> Any:
-    """Make an array; what is not a number stands for what is missing, as JSON has no such."""
-    plain = (
-        values
-        if isinstance(values, array)
-        else array("d", [math.nan if value is None else value for value in values])
-    )
+    return _numbers(pa, array("d", [math.nan if value is None else value for value in values]))
+
+
+def _numbers(pa: Any, plain: array[float]) -> Any:
+    """Wrap an array; what is not a number stands for what is missing, as JSON has no such."""
     # The sum of all is not a number if one of them is not, and rarely else.
     has_gaps = math.isnan(sum(plain))
     present = _present(pa, [value == value for value in plain]) if has_gaps else None  # noqa: PLR0124 - that is what not a number is

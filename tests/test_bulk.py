@@ -15,6 +15,7 @@ from support import DIALECTS, client_of, media_folder
 
 from humeai_async import (
     AuthenticationError,
+    DecodeError,
     GatewayUnsupportedError,
     HumeAI,
     InvalidArgumentError,
@@ -27,6 +28,7 @@ from humeai_async.limiter.lanes import Priority
 from humeai_async.limiter.limiter import BULK, INTERACTIVE, Limiter
 from humeai_async.limiter.queueing import Permit
 from humeai_async.testing import Dialect, FakeHume, Fault
+from humeai_async.types.predictions import Predictions
 
 pytestmark = pytest.mark.anyio
 
@@ -229,6 +231,51 @@ async def test_fetching_many_jobs_costs_a_request_a_job_and_a_few_lists() -> Non
         outcomes = [o async for o in hume.batch.fetch_predictions([job.id for job in jobs])]
         assert hume.stats.requests - before <= 300 + 6
     assert {job.id for job in jobs} == {o.job_id for o in outcomes if o.predictions}
+
+
+PREDICTIONS = "/v0/batch/jobs/*/predictions"
+
+
+def spoiled(body: bytes, times: int | None = None) -> Fault:
+    return Fault("status", status=200, body=body, path=PREDICTIONS, times=times)
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [(b"<html>busy</html>", "$"), (b'{"message": "busy"}', "$"), (b"", "$"),
+     (b'[{"source": {"type": 5}}]', "$[0].source.type"), (b"[{]", "$"), (b"[1, 2]", "$[0]")],
+)  # fmt: skip
+async def test_predictions_that_are_none_are_an_error(body: bytes, path: str) -> None:
+    async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:
+        fake.faults.add(spoiled(body))
+        job = await hume.batch.start_job(urls=urls(1), models=MODELS)
+        (outcome,) = [o async for o in hume.batch.fetch_predictions([job])]
+    assert isinstance(outcome.error, DecodeError)
+    assert path == outcome.error.path
+    assert outcome.predictions is None
+    assert outcome.body is None
+
+
+async def test_predictions_that_break_off_are_fetched_again() -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+        fake.faults.add(Fault("garbage", path=PREDICTIONS, times=2))
+        fake.faults.add(Fault("truncate", path=PREDICTIONS, times=2))
+        jobs = [await hume.batch.start_job(urls=[url], models=MODELS) for url in urls(4)]
+        outcomes = [o async for o in hume.batch.fetch_predictions(jobs)]
+    assert [None] * 4 == [o.error for o in outcomes]
+
+
+async def test_the_body_of_a_job_can_be_had_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+        job = await hume.batch.start_job(urls=urls(1), models=MODELS)
+        await job.wait()
+        expected = await job.predictions()
+        (outcome,) = [o async for o in hume.batch.fetch_predictions([job])]
+        with monkeypatch.context() as patch:
+            patch.delattr(Predictions, "from_json")
+            assert expected.body == outcome.body
+    assert expected == outcome.predictions
+    assert expected.body == outcome.body
 
 
 async def test_predictions_in_memory_are_bounded() -> None:

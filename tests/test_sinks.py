@@ -25,7 +25,7 @@ from humeai_async.errors import (
     SaveError,
 )
 from humeai_async.rows import COLUMNS, Row, rows
-from humeai_async.types.predictions import Predictions
+from humeai_async.types.predictions import Predictions, UnreadPredictions
 
 ALL = tuple(FORMATS)
 SAMPLE = Predictions.from_json(
@@ -118,6 +118,23 @@ def test_outcomes_of_jobs_are_written_as_their_body_and_rows(tmp_path: Path) -> 
     assert lines(tmp_path)[0]["predictions"] == json.loads(SAMPLE.body)
     expected = [row for name, one in SAMPLE.named() for row in rows(name, one)]
     assert [row["source"] for row in table(tmp_path)] == [row["source"] for row in expected]
+
+
+@pytest.mark.parametrize("formats", [("jsonl", "csv"), ("jsonl",)])
+def test_unread_bodies_are_read_where_rows_are_asked_for(
+    formats: tuple[str, ...], tmp_path: Path
+) -> None:
+    bodies = {"good": SAMPLE.body, "wrong": b'[{"source":\n5}]'}
+    with Sinks(tmp_path, formats) as sinks:
+        for name, text in bodies.items():
+            unread = UnreadPredictions.from_json(text)
+            sinks.write(JobOutcome(source=name, job_id=name, unread=unread))
+    good, wrong = lines(tmp_path)
+    assert good["predictions"] == json.loads(SAMPLE.body)
+    if "csv" in formats:
+        assert wrong["error"]["type"] == "DecodeError"
+    else:
+        assert wrong["predictions"] == [{"source": 5}]
 
 
 def test_what_is_written_is_in_the_file_before_the_end(tmp_path: Path) -> None:

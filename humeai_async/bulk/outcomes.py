@@ -12,15 +12,16 @@ import os
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Generic, Self, TypeAlias, TypeVar
+from typing import Generic, Protocol, Self, TypeAlias, TypeVar
 
 import anyio
 import anyio.lowlevel
-from attrs import field, frozen
+from attrs import define, field, frozen, setters
 
 from humeai_async.errors import (
     AuthenticationError,
     ClientClosedError,
+    DecodeError,
     GatewayUnsupportedError,
     HumeError,
     PermissionDeniedError,
@@ -34,6 +35,7 @@ analysed itself, and a path is a file to upload."""
 
 S = TypeVar("S")
 P = TypeVar("P")
+P_co = TypeVar("P_co", covariant=True)
 T = TypeVar("T")
 
 AHEAD = 500
@@ -48,7 +50,21 @@ HOPELESS = (
 """Errors that every other source would meet too, so they end the run."""
 
 
-@frozen(kw_only=True)
+class Unread(Protocol[P_co]):
+    """Predictions that are read when somebody asks for them."""
+
+    body: bytes
+
+    def read(self) -> P_co:
+        """Read them.
+
+        Raises:
+            DecodeError: They are not what was promised.
+        """
+        ...
+
+
+@define(kw_only=True, eq=False, on_setattr=setters.frozen)
 class Outcome(Generic[S, P]):
     """What came of one source; either `predictions` or `error` is set."""
 
@@ -56,11 +72,47 @@ class Outcome(Generic[S, P]):
     """The source as it was given."""
     job_id: str | None = None
     """Job it went into; `None` where no job was started."""
-    predictions: P | None = None
-    error: HumeError | None = None
-    """Why there are none."""
-    key: bytes | None = field(default=None, repr=False, eq=False)
+    _predictions: P | None = field(default=None, alias="predictions")
+    _error: HumeError | None = field(default=None, alias="error")
+    key: bytes | None = field(default=None, repr=False)
     """What stands for the source in the run's ledger."""
+    _unread: Unread[P] | None = field(default=None, alias="unread", repr=False)
+    """In place of the predictions, until somebody asks for them or for the error."""
+
+    @property
+    def predictions(self) -> P | None:
+        """What was found."""
+        self._read()
+        return self._predictions
+
+    @property
+    def error(self) -> HumeError | None:
+        """Why there are no predictions."""
+        self._read()
+        return self._error
+
+    @property
+    def body(self) -> bytes | None:
+        """JSON text of a whole job's predictions as it came; `None` where there is none.
+
+        Asking for it reads nothing: it is a list by its ends, and no more is known of it
+        before `predictions` or `error` is asked for.
+        """
+        found = self._unread if self._unread is not None else self._predictions
+        body: bytes | None = getattr(found, "body", None)
+        return body
+
+    def _read(self) -> None:
+        unread = self._unread
+        if unread is None:
+            return
+        found, problem = None, None
+        try:
+            found = unread.read()
+        except DecodeError as failure:
+            problem = failure
+        for name, value in (("_predictions", found), ("_error", problem), ("_unread", None)):
+            object.__setattr__(self, name, value)
 
 
 class SourceFailedError(HumeError):
@@ -313,9 +365,9 @@ class Fetching:
 
 async def _fetched(job: Job) -> Outcome[str, Predictions]:
     try:
-        found = await job.predictions()
+        found = await job.unread_predictions()
     except HOPELESS:
         raise
     except HumeError as problem:
         return Outcome(source=job.id, job_id=job.id, error=problem)
-    return Outcome(source=job.id, job_id=job.id, predictions=found)
+    return Outcome(source=job.id, job_id=job.id, unread=found)

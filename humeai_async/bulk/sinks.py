@@ -111,27 +111,32 @@ class _Appended:
 
 
 class JsonLines(_Appended):
-    """One line an outcome: its source, its job, and its predictions or its error."""
+    """One line an outcome: its source, its job, and its predictions or its error.
+
+    What a whole job brought is written as it came. Where nobody has read it (no table is
+    written beside, and the caller did not look) no more is known of it than that it is a list
+    by its ends.
+    """
 
     wants_rows: ClassVar[bool] = False
 
     def write(self, outcome: AnyOutcome, rows: Sequence[Row]) -> None:
         """Write one outcome."""
         del rows
-        found = outcome.predictions
         line: dict[str, Any] = {"source": name_of(outcome.source), "job_id": outcome.job_id}
+        if outcome.body:
+            # Bodies can be large: this one is written as it came, unread and not copied.
+            start = codec.encode(line).removesuffix(b"}")
+            self.append(start, b',"predictions":', codec.on_one_line(outcome.body), b"}\n")
+            return
+        if outcome.predictions is not None:
+            line["predictions"] = outcome.predictions
         if outcome.error is not None:
             line["error"] = {
                 "type": type(outcome.error).__name__,
                 "message": outcome.error.message,
             }
-        if isinstance(found, Predictions) and found.body:
-            # Bodies can be large: this one is written as it came, and copied nowhere.
-            start = codec.encode(line).removesuffix(b"}")
-            self.append(start, b',"predictions":', codec.on_one_line(found.body), b"}\n")
-        else:
-            line |= {} if found is None else {"predictions": found}
-            self.append(codec.on_one_line(codec.encode(line)), b"\n")
+        self.append(codec.on_one_line(codec.encode(line)), b"\n")
 
 
 def _csv_text(write: Callable[[csv.DictWriter[str]], object]) -> bytes:

@@ -20,7 +20,7 @@ from humeai_async.types.measurements import SourcePredictions
 from humeai_async.types.score_table import ScoreTable
 from humeai_async.types.scores import Scored, Scores
 
-__all__ = ["Predictions", "SourcePredictions"]
+__all__ = ["Predictions", "SourcePredictions", "UnreadPredictions"]
 
 _decoder = msgspec.json.Decoder(list[SourcePredictions])
 
@@ -183,6 +183,45 @@ class Predictions(Sequence[SourcePredictions]):
 
     def __repr__(self) -> str:
         return f"Predictions({len(self)} sources, {len(self.body)} bytes)"
+
+
+class UnreadPredictions:
+    """A body of predictions that was looked at no closer than at its ends.
+
+    Reading costs as much as receiving. Who only keeps bodies does without, and is still told
+    of error pages, of other answers and of a body that breaks off.
+
+    Attributes:
+        body: The JSON text as it came.
+    """
+
+    __slots__ = ("body",)
+
+    def __init__(self, body: bytes) -> None:
+        self.body: bytes = body
+
+    @classmethod
+    def from_json(cls, body: bytes) -> UnreadPredictions:
+        """Take a body in.
+
+        Raises:
+            DecodeError: It is no list.
+        """
+        start, end = body[:_END].lstrip()[:1], body[-_END:].rstrip()[-1:]
+        # Where the ends are not those of a list, reading it says what is wrong.
+        return cls(body if (start, end) == (b"[", b"]") else Predictions.from_json(body).body)
+
+    def read(self) -> Predictions:
+        """Read the body.
+
+        Raises:
+            DecodeError: It is not a list of predictions; `path` says where.
+        """
+        return Predictions.from_json(self.body)
+
+
+_END = 64
+"""Bytes at either end of a body that may be white space."""
 
 
 def _placed(problem: DecodeError, where: _Where, field: str) -> DecodeError:
