@@ -143,10 +143,12 @@ class _Body:
         """
         total = self._session.timeout.total
         deadline = None if total is None else anyio.current_time() + total
-        attempt, furthest = 0, 0
+        attempt, furthest, requests, began = 0, 0, 0, anyio.current_time()
         while (failure := await self._once(_shortened(self._session, deadline))) is not None:
             attempt = 1 if self._done > furthest else attempt + 1
             furthest = max(furthest, self._done)
+            requests += max(failure.attempts, 1)
+            failure.attempts, failure.elapsed = requests, anyio.current_time() - began
             pause = decide(self._session.retry, failure, attempt=attempt, repeatable=True)
             if pause is None or (deadline and anyio.current_time() + pause >= deadline):
                 raise failure

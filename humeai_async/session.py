@@ -14,7 +14,7 @@ import logging
 import math
 import time
 import warnings
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -44,7 +44,7 @@ from humeai_async.retry import (
     may_have_worked,
 )
 from humeai_async.settings import Polling, Retry, Timeout
-from humeai_async.transport import Download, Transport
+from humeai_async.transport import Download, Transport, is_unsent
 from humeai_async.unset import UNSET
 from humeai_async.wire import Part, Request, Response
 
@@ -106,6 +106,27 @@ class _Progress:
     in_flight: bool = False
     may_have_worked: bool = False
     """Whether an earlier attempt may have been carried out."""
+
+
+class _Body:
+    """A streamed answer that has what is known of its call put on the error it breaks off with."""
+
+    def __init__(self, download: Download, finish: Callable[[HumeError], None]) -> None:
+        self._download = download
+        self._finish = finish
+        self.status = download.status
+        self.headers = download.headers
+
+    async def read(self) -> bytes:
+        return b"".join([chunk async for chunk in self.chunks()])
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._download.chunks():
+                yield chunk
+        except HumeError as problem:
+            self._finish(problem)
+            raise
 
 
 @frozen(eq=False)
@@ -345,6 +366,9 @@ class Session:
             progress.in_flight = False
             answer = self.origin.read(response)
             self._observe(permit, answer.status, answer)
+        except asyncio.CancelledError as problem:
+            progress.in_flight = not is_unsent(problem)
+            raise
         finally:
             permit.done(None)
         if logger.isEnabledFor(logging.DEBUG):
@@ -379,7 +403,7 @@ class Session:
                     self._observe(permit, download.status, answer)
                     self.origin.settle(call, url_format, answer)
                     stack.push_async_exit(opened.pop_all())
-                    return download
+                    return _Body(download, lambda it: self._finish(it, call.endpoint, progress))
                 # Not in a variable: what echoes a credential must not show in a traceback.
                 response = Response(download.status, download.headers, await download.read())
             answer = self.origin.read(response)

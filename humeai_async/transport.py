@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
 from aiohttp import ClientSession
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 
 from humeai_async.bodies import LARGEST_ERROR, read_body, read_start
 from humeai_async.errors import (
@@ -39,8 +41,11 @@ from humeai_async.wire import Request, Response
 if TYPE_CHECKING:
     from humeai_async.sockets import AiohttpSocket, Socket
 
-__all__ = ["AiohttpTransport", "ClientSession", "Download", "Transport"]
+__all__ = ["AiohttpTransport", "ClientSession", "Download", "Transport", "is_unsent"]
 
+_MOST_SPOILT = 4
+"""Connections that are given up for one request, so that a server which always speaks first is
+not asked for ever."""
 _CHUNK = 1 << 18
 """Bytes of a download that are handed on at once."""
 
@@ -85,7 +90,12 @@ class _DroppedConnectionError(Exception):
     """The connection broke while an answer was awaited."""
 
 
+class _SpokenFirstError(Exception):
+    """Only such connections were to be had as something came on that nobody had asked for."""
+
+
 _UNCONNECTED = (
+    _SpokenFirstError,
     aiohttp.ClientConnectorError,
     aiohttp.ConnectionTimeoutError,
     aiohttp.ClientHttpProxyError,
@@ -110,6 +120,38 @@ async def _never_repeat(
         raise
     except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as problem:
         raise _DroppedConnectionError(_system_reason(problem)) from problem
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Gives out no connection on which something came unasked while it was idle.
+
+    aiohttp takes that, be it the rest of a body longer than was said, for the answer to the
+    next request, and each answer after it for that of the request one later.
+    """
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        for _ in range(_MOST_SPOILT):
+            connection = await super().connect(req, traces, timeout)
+            if connection.protocol is None or not connection.protocol.should_close:
+                return connection
+            connection.close()
+        raise _SpokenFirstError
+
+
+def is_unsent(problem: BaseException) -> bool:
+    """Whether a request that an exception ended was surely not sent.
+
+    It was not where the exception came while the request waited for a connection, which its
+    traceback tells: to watch every request on its way would cost every request time.
+    """
+    trace = problem.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__") == aiohttp.connector.__name__:
+            return True
+        trace = trace.tb_next
+    return False
 
 
 class AiohttpTransport:
@@ -287,7 +329,7 @@ class AiohttpTransport:
         return is_closed and task is not None and not task.cancelling()
 
     def _make_session(self) -> ClientSession:
-        connector = aiohttp.TCPConnector(
+        connector = _Connector(
             limit=self._pool.limit,
             limit_per_host=self._pool.limit_per_host,
             keepalive_timeout=self._pool.keepalive,
@@ -366,6 +408,8 @@ def _unconnected(problem: Exception, about: dict[str, Any]) -> HumeError:
             where = "the proxy"  # the address that aiohttp names is the server's
         reason = _system_reason(problem)
         return APIConnectionError(f"could not connect to {where}: {reason}", **about)
+    if isinstance(problem, _SpokenFirstError):
+        return APIConnectionError("the server speaks before it is asked", **about)
     return APITimeoutError("the connection was not made in time", **about)
 
 

@@ -148,6 +148,7 @@ async def test_an_answer_that_does_not_come_may_hide_a_success(start: bytes) -> 
         pytest.param(
             raw(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n"), id="endless head"
         ),
+        pytest.param(raw(b"HTTP/1.1 200 " + b"x" * 70_000 + b"\r\n\r\n"), id="endless status"),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
