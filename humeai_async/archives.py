@@ -18,10 +18,10 @@ import zlib
 from pathlib import Path
 
 import anyio.from_thread
-import anyio.to_thread
 
 from humeai_async import disk
 from humeai_async.errors import SaveError
+from humeai_async.shielding import in_thread
 
 MAX_FILES = 100_000
 """Entries of an archive that are unpacked at most, unless told otherwise."""
@@ -108,7 +108,7 @@ async def unpack(
 
     reason = ""
     try:
-        return await anyio.to_thread.run_sync(work)
+        return await in_thread(work)
     except _RefusedError as problem:
         reason = str(problem)
     except OSError as problem:

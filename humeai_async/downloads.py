@@ -11,11 +11,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from operator import methodcaller
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 import anyio
-import anyio.to_thread
 from attrs import define, evolve
 
 from humeai_async import disk
@@ -23,6 +23,7 @@ from humeai_async.endpoint import Call
 from humeai_async.errors import APIConnectionError, APIStatusError, SaveError
 from humeai_async.retry import decide
 from humeai_async.session import Session
+from humeai_async.shielding import in_thread, to_the_end
 from humeai_async.transport import Download
 
 OnProgress: TypeAlias = Callable[[int, int | None], None]
@@ -81,7 +82,7 @@ async def save(
 
     async def fill(opened: BinaryIO) -> None:
         for start in range(0, len(body), _PIECE):
-            await anyio.to_thread.run_sync(opened.write, body[start : start + _PIECE])
+            await in_thread(opened.write, body[start : start + _PIECE])
             if on_progress is not None:
                 on_progress(min(start + _PIECE, len(body)), len(body))
 
@@ -93,20 +94,19 @@ async def _save(target: Path, check: Check, fill: Callable[[BinaryIO], Awaitable
     reason = ""
     try:
         try:
-            opened = await anyio.to_thread.run_sync(lambda: partial.open("xb"))
+            opened = await in_thread(lambda: partial.open("xb"), discard=methodcaller("close"))
             try:
                 await fill(opened)
-                await anyio.to_thread.run_sync(disk.flush, opened)
+                await in_thread(disk.flush, opened)
             finally:
                 opened.close()
-            reason = await anyio.to_thread.run_sync(check, partial)
+            reason = await in_thread(check, partial)
             if not reason:
-                await anyio.to_thread.run_sync(disk.put_in_place, partial, target)
+                await in_thread(disk.put_in_place, partial, target)
         except OSError as problem:
             reason = problem.strerror or type(problem).__name__
     finally:
-        with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(lambda: partial.unlink(missing_ok=True))
+        await to_the_end(in_thread(lambda: partial.unlink(missing_ok=True)))
     if reason:
         raise SaveError(f"{target} was not saved: {reason}")
 
@@ -184,7 +184,7 @@ class _Body:
             self._can_resume = self._can_resume and fits
             return fits
         self._done = 0
-        await anyio.to_thread.run_sync(_empty, self._file)
+        await in_thread(_empty, self._file)
         self._learn(answer.headers)
         return True
 
@@ -203,7 +203,7 @@ class _Body:
     async def _read(self, answer: Download) -> APIConnectionError | None:
         try:
             async for chunk in answer.chunks():
-                await anyio.to_thread.run_sync(self._file.write, chunk)
+                await in_thread(self._file.write, chunk)
                 self._done += len(chunk)
                 if self._on_progress is not None:
                     self._on_progress(self._done, self._total)

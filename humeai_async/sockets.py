@@ -18,6 +18,7 @@ from attrs import frozen
 
 from humeai_async.bodies import LARGEST_ERROR, read_start
 from humeai_async.errors import APIConnectionError, ClientClosedError
+from humeai_async.shielding import to_the_end
 from humeai_async.wire import Request, Response
 
 __all__ = ["LARGEST_MESSAGE", "AiohttpSocket", "Closed", "Socket", "open_socket", "read_refusal"]
@@ -181,15 +182,18 @@ class AiohttpSocket:
             await self._room.wait()
 
     async def _release(self) -> None:
-        # Shielded: a cancelled task must not leave the connection behind.
-        with anyio.CancelScope(shield=True):
-            if asyncio.current_task() is not self._reader:
-                self._reader.cancel()
-                await asyncio.wait([self._reader])
-            # aiohttp drops the connection, if there still is one, when its close is cancelled.
-            with anyio.move_on_after(0):
-                await self._socket.close()
-            await self._owner.close()
+        is_reader = asyncio.current_task() is self._reader
+        if not is_reader:
+            self._reader.cancel()
+        await to_the_end(self._let_go(waits=not is_reader))
+
+    async def _let_go(self, *, waits: bool) -> None:
+        if waits:
+            await asyncio.wait([self._reader])
+        # aiohttp drops the connection, if there still is one, when its close is cancelled.
+        with anyio.move_on_after(0):
+            await self._socket.close()
+        await self._owner.close()
         self._forget(self)
 
 
@@ -263,8 +267,7 @@ async def open_socket(
         )
         return AiohttpSocket(socket, owner, forget)
     except BaseException as problem:
-        with anyio.CancelScope(shield=True):
-            await owner.close()
+        await to_the_end(owner.close())
         if isinstance(problem, _RefusedError):
             return problem.response
         if not isinstance(problem, aiohttp.WSServerHandshakeError):

@@ -36,6 +36,7 @@ from humeai_async.errors import (
 from humeai_async.payloads import SpoiledError, payload
 from humeai_async.proxies import proxy_of
 from humeai_async.settings import Pool, Timeout
+from humeai_async.shielding import to_the_end
 from humeai_async.wire import Request, Response
 
 if TYPE_CHECKING:
@@ -258,7 +259,13 @@ class AiohttpTransport:
         raise failure
 
     async def aclose(self) -> None:
-        """Close the pool; a borrowed session stays open. Calls in flight end with an error."""
+        """Close the pool; a borrowed session stays open. Calls in flight end with an error.
+
+        Whoever is cancelled meanwhile is so when all is closed.
+        """
+        await to_the_end(self._close())
+
+    async def _close(self) -> None:
         self._is_closed = True
         owned, self._owned = self._owned, {}
         here = asyncio.get_running_loop()

@@ -13,14 +13,14 @@ import mimetypes
 import os
 import stat
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from operator import methodcaller
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, TypeGuard, cast
 
-import anyio
-import anyio.to_thread
 from attrs import evolve
 
 from humeai_async.errors import InvalidArgumentError
+from humeai_async.shielding import in_thread
 from humeai_async.wire import Content, Part, Upload
 
 File: TypeAlias = Upload | Content | str
@@ -141,15 +141,18 @@ def _printable(filename: str) -> str:
 
 
 async def _path_part(upload: Upload, path: Path, name: str, refuse: Refusal) -> Part:
-    size, reason = await anyio.to_thread.run_sync(_look_at, path)
+    size, reason = await in_thread(_look_at, path)
     if reason:
         raise refuse(f"cannot upload {path}: {reason}")
 
     async def read() -> AsyncIterator[bytes]:
         try:
-            async with await anyio.open_file(path, "rb") as opened:
-                while piece := await opened.read(_CHUNK):
+            opened = await in_thread(lambda: path.open("rb"), discard=methodcaller("close"))
+            try:
+                while piece := await in_thread(opened.read, _CHUNK):
                     yield piece
+            finally:
+                opened.close()
         except OSError as problem:
             failure = refuse(f"cannot upload {path}: {_reason(problem)}")
         else:
@@ -183,12 +186,12 @@ async def _file_part(upload: Upload, opened: BinaryIO, name: str, refuse: Refusa
         raise refuse('the file is open as text; open it with open(path, "rb")')
     if getattr(opened, "closed", False):
         raise refuse("the file is closed already")
-    start, size = await anyio.to_thread.run_sync(_measure, opened)
+    start, size = await in_thread(_measure, opened)
 
     async def read() -> AsyncIterator[bytes]:
         if start is not None:
-            await anyio.to_thread.run_sync(opened.seek, start)
-        while piece := await anyio.to_thread.run_sync(opened.read, _CHUNK):
+            await in_thread(opened.seek, start)
+        while piece := await in_thread(opened.read, _CHUNK):
             yield piece
 
     return _part(

@@ -26,6 +26,7 @@ LAYERS = [
         "checks",
         "disk",
         "deadlines",
+        "shielding",
     },
     {
         "types.measurements",

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
 import anyio
-import anyio.to_thread
 from attrs import frozen
 
 from humeai_async.errors import LedgerError
+from humeai_async.shielding import in_thread, to_the_end
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -158,7 +158,7 @@ class Ledger:
             LedgerError: Another run is using it, it is of another version or configuration,
                 or it is no ledger.
         """
-        return await anyio.to_thread.run_sync(cls._open, Path(path), configuration)
+        return await in_thread(cls._open, Path(path), configuration, discard=cls._close)
 
     @classmethod
     def _open(cls, path: Path, configuration: str) -> Self:
@@ -236,11 +236,10 @@ class Ledger:
         """Put all that was noted on disk, together with how far the results' files are."""
         settled, self._settled = self._settled, []
         if settled or self.before_checkpoint is not None:
-            with anyio.CancelScope(shield=True):
-                if self.before_checkpoint is None:
-                    await self._run(_note_settled, settled)
-                else:
-                    await self._run(_checkpoint, settled, self.before_checkpoint)
+            if self.before_checkpoint is None:
+                await to_the_end(self._run(_note_settled, settled))
+            else:
+                await to_the_end(self._run(_checkpoint, settled, self.before_checkpoint))
 
     async def positions(self) -> dict[str, int] | None:
         """Return how far each file of results was at the last checkpoint; `None` before it."""
@@ -252,11 +251,13 @@ class Ledger:
 
     async def aclose(self) -> None:
         """Make a last checkpoint and close the ledger."""
-        with anyio.CancelScope(shield=True):
-            try:
-                await self.checkpoint()
-            finally:
-                await anyio.to_thread.run_sync(self._close)
+        await to_the_end(self._finish())
+
+    async def _finish(self) -> None:
+        try:
+            await self.checkpoint()
+        finally:
+            await in_thread(self._close)
 
     def _close(self) -> None:
         with self._mutex:
@@ -278,12 +279,12 @@ class Ledger:
         """Do one piece of work in the worker thread, as one transaction."""
 
         def transact() -> T:
-            # A task that is cancelled from outside leaves its thread behind; the next one has
-            # to wait for that.
+            # An event loop that is shut down leaves threads behind; the next one has to wait
+            # for them.
             with self._mutex:
                 return _transaction(self.path, self._connection, work, *args, **kwargs)
 
-        return await anyio.to_thread.run_sync(transact, limiter=self._thread)
+        return await in_thread(transact, limiter=self._thread)
 
 
 async def standing_of(path: str | os.PathLike[str]) -> Standing:
@@ -292,7 +293,7 @@ async def standing_of(path: str | os.PathLike[str]) -> Standing:
     Raises:
         LedgerError: There is no ledger, or it cannot be read.
     """
-    return await anyio.to_thread.run_sync(_read_standing, Path(path))
+    return await in_thread(_read_standing, Path(path))
 
 
 def _read_standing(path: Path) -> Standing:

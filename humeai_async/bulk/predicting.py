@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import anyio
-import anyio.to_thread
 from attrs import evolve, frozen
 
 from humeai_async.bulk.ledger import Ledger, PlannedJob, Settled, State, key_of
@@ -42,6 +41,7 @@ from humeai_async.errors import (
 )
 from humeai_async.job import Job
 from humeai_async.joblist import JobWalk
+from humeai_async.shielding import in_thread, to_the_end
 from humeai_async.types.batch import InferenceRequest, JobDetails
 from humeai_async.types.predictions import Predictions, SourcePredictions
 from humeai_async.uploads import as_part
@@ -345,8 +345,7 @@ class Prediction:
             job = await self._start_once(group, planned)
         self._own_jobs.add(job.id)
         if self._ledger is not None:
-            with anyio.CancelScope(shield=True):
-                await self._ledger.submit(planned.number, job.id)
+            await to_the_end(self._ledger.submit(planned.number, job.id))
         return job, planned
 
     async def _start_once(self, group: Group, planned: PlannedJob) -> Job:
@@ -389,7 +388,7 @@ async def _checked(group: Group) -> tuple[Group, list[tuple[Item, HumeError]]]:
         path = Path(item.source)
         try:
             await as_part(path)
-            md5 = await anyio.to_thread.run_sync(_md5, path)
+            md5 = await in_thread(_md5, path)
         except InvalidArgumentError as problem:
             refused.append((item, problem))
         else:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import anyio
-import anyio.to_thread
 from attrs import frozen
 
 from humeai_async import codec
@@ -26,6 +25,7 @@ from humeai_async.bulk.predicting import SourceOutcome, is_open, keys_of
 from humeai_async.bulk.sinks import Sinks
 from humeai_async.errors import SaveError
 from humeai_async.resources.batch import Batch
+from humeai_async.shielding import in_thread
 from humeai_async.types.batch import InferenceRequest, Models, Transcription
 from humeai_async.types.predictions import SourcePredictions
 from humeai_async.unset import UNSET, Unset
@@ -125,7 +125,7 @@ async def predict_into(
             async with outcomes:
                 await writer.write_all(outcomes)
             ledger.before_checkpoint = None
-            await anyio.to_thread.run_sync(sinks.finish)
+            await in_thread(sinks.finish)
             return Report(
                 standing=await ledger.standing(),
                 counts=await _counts(ledger, keys),
@@ -141,7 +141,7 @@ async def _counts(ledger: Ledger, keys: Sequence[bytes] | None) -> Mapping[State
 async def _sinks(folder: Path, formats: Sequence[str], ledger: Ledger) -> Sinks:
     try:
         positions = await ledger.positions()
-        return await anyio.to_thread.run_sync(lambda: Sinks(folder, tuple(formats), positions))
+        return await in_thread(Sinks, folder, tuple(formats), positions, discard=Sinks.close)
     except BaseException:
         await ledger.aclose()
         raise
@@ -202,7 +202,7 @@ class _Writer:
 
     async def _write(self, outcomes: list[SourceOutcome]) -> list[SourceOutcome]:
         try:
-            return await anyio.to_thread.run_sync(lambda: [self._write_one(o) for o in outcomes])
+            return await in_thread(lambda: [self._write_one(o) for o in outcomes])
         except BaseException:
             # Not written, or in part: the next start cuts the files back to the last checkpoint
             # and fetches again what came after it.
@@ -217,7 +217,7 @@ class _Writer:
 
 async def _make(folder: Path) -> None:
     try:
-        await anyio.Path(folder).mkdir(parents=True, exist_ok=True)
+        await in_thread(lambda: folder.mkdir(parents=True, exist_ok=True))
     except OSError as problem:
         reason = problem.strerror or type(problem).__name__
     else:

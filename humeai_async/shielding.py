@@ -1,0 +1,85 @@
+"""Work that a cancelled task does not leave behind half done.
+
+anyio's shields and threads hold against its own cancel scopes, but not against `task.cancel`,
+which `asyncio.timeout` and web servers use: a clean-up stops in its middle, and a thread goes
+on alone, writing files of a call that is over. Here both are waited for, and the cancellation
+takes effect after that. Everything that cleans up or works in threads uses it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import anyio
+import anyio.to_thread
+
+T = TypeVar("T")
+
+
+async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Run work to its end in a task of its own; who is cancelled meanwhile is so after it.
+
+    Args:
+        work: A coroutine that ends soon by itself.
+
+    Raises:
+        CancelledError: The caller was cancelled; what the work returned or raised is dropped.
+    """
+    task = asyncio.create_task(work)
+    cancellation = await _outlast(task)
+    if cancellation is not None:
+        raise cancellation
+    return task.result()
+
+
+async def in_thread(
+    work: Callable[..., T],
+    *args: object,
+    limiter: anyio.CapacityLimiter | None = None,
+    discard: Callable[[T], object] | None = None,
+) -> T:
+    """Call a function in a worker thread.
+
+    A cancelled call returns once the thread is done, which can ask for it with
+    `anyio.from_thread.check_cancelled`; a call that has no thread yet does without.
+
+    Args:
+        work: The function.
+        *args: Its arguments.
+        limiter: Bounds the threads; anyio's own if left out.
+        discard: Called with a result that nobody will get, for the call was cancelled. Must
+            be quick.
+    """
+    scope = anyio.CancelScope()
+    made: list[T] = []
+
+    async def run() -> None:
+        with scope:
+            made.append(await anyio.to_thread.run_sync(work, *args, limiter=limiter))
+
+    thread = asyncio.create_task(run())
+    try:
+        await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        scope.cancel()
+        await _outlast(thread)
+        if made and discard is not None:
+            discard(made[0])
+        raise
+    return made[0]
+
+
+async def _outlast(task: asyncio.Task[Any]) -> asyncio.CancelledError | None:
+    """Wait until a task has ended, and return what cancelled the caller meanwhile, if anything."""
+    cancellation: asyncio.CancelledError | None = None
+    with anyio.CancelScope(shield=True):
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError as problem:
+                cancellation = problem
+    if cancellation is not None and not task.cancelled():
+        task.exception()  # nobody else will look, of which the event loop would complain
+    return cancellation
