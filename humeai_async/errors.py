@@ -73,13 +73,14 @@ class HumeError(Exception):
         retry_after: float | None = None,
         outcome_unknown: bool = False,
     ) -> None:
+        message = _printable(message)
         super().__init__(message)
         self.message = message
         self.method = method
         self.endpoint = endpoint
         self.status = status
-        self.code = code
-        self.request_id = request_id
+        self.code = None if code is None else _printable(code)
+        self.request_id = None if request_id is None else _printable(request_id)
         self.attempts = attempts
         self.elapsed = elapsed
         self.retry_after = retry_after
@@ -102,6 +103,16 @@ class HumeError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions with keyword arguments do not survive pickling without this.
         return _rebuild, (type(self), self.message, self.__dict__)
+
+
+def _printable(text: str) -> str:
+    """Put a text on one line and take out what plays with terminals or cannot be written.
+
+    Much of what errors tell was written by servers, and ends in logs.
+    """
+    if text.isprintable():
+        return text
+    return "".join([c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text])
 
 
 def _rebuild(cls: type[HumeError], message: str, state: dict[str, Any]) -> HumeError:
