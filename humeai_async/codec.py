@@ -95,9 +95,7 @@ def on_one_line(text: bytes) -> bytes:
         # Raw parts may hold bytes that are no UTF-8, where nobody has read them yet.
         text = text.decode("utf-8", errors="replace").encode()
     # Within texts line breaks are escaped.
-    is_one_line = b"
-" not in text and b"
-" not in text
+    is_one_line = b"\n" not in text and b"\r" not in text
     return text if is_one_line else msgspec.json.format(text, indent=-1)
 
 

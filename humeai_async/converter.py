@@ -13,21 +13,24 @@ from __future__ import annotations
 import contextlib
 import enum
 import functools
+import json
 import operator
 import types
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
-from attrs import has
+from attrs import evolve, fields, has, resolve_types
 from cattrs import (
     AttributeValidationNote,
     ClassValidationError,
     Converter,
     IterableValidationError,
     IterableValidationNote,
+    gen,
 )
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
+from cattrs.cols import is_mapping
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from humeai_async.errors import DecodeError
 from humeai_async.plain import is_array, is_object, kind
@@ -40,6 +43,9 @@ from humeai_async.types.tagged import Tagged
 from humeai_async.unset import Unset
 
 T = TypeVar("T")
+
+_LONGEST_NAME = 100
+"""Characters of a member's name that a path tells."""
 
 TAGGED: tuple[Tagged, ...] = (
     batch.JOBS,
@@ -77,12 +83,19 @@ def _first_problem(problem: BaseException, path: str = "$") -> tuple[str, str]:
         problem = problem.exceptions[0]
         for note in getattr(problem, "__notes__", ()):
             if isinstance(note, IterableValidationNote):
-                path += f"[{note.index}]"
+                path += _step(note.index)
             elif isinstance(note, AttributeValidationNote):
                 path += f".{note.name}"
     if isinstance(problem, KeyError):
         return path, f"{problem} is missing"
     return path, str(problem) or type(problem).__name__
+
+
+def _step(place: object) -> str:
+    """Write the place of an element, or the name of a member that is no field of a class."""
+    if not isinstance(place, str):
+        return f"[{place}]"
+    return "[...]" if len(place) > _LONGEST_NAME else f"[{json.dumps(place)}]"
 
 
 def _text(value: object, _: object) -> str:
@@ -109,6 +122,30 @@ def _boolean(value: object, _: object) -> bool:
     if type(value) is bool:
         return value
     raise TypeError(f"expected a boolean, got {kind(value)}")
+
+
+def _object(value: object) -> dict[str, Any]:
+    if is_object(value):
+        return value
+    raise TypeError(f"expected an object, got {kind(value)}")
+
+
+def _object_hook(cls: Any, converter: Converter) -> Callable[[object, Any], object]:
+    """Read a class from an object only: cattrs finds nothing missing in a list or a text."""
+    return _from_object(make_dict_structure_fn(cls, converter))
+
+
+def _mapping_hook(hint: Any, converter: Converter) -> Callable[[object, Any], object]:
+    make = cast("Any", gen.make_mapping_structure_fn)  # pyright: ignore[reportUnknownMemberType]
+    return _from_object(make(hint, converter, dict))
+
+
+def _from_object(read: Callable[[Any, Any], object]) -> Callable[[object, Any], object]:
+    # The first look saves a call: there are more objects than anything else.
+    def read_object(value: object, hint: Any) -> object:
+        return read(value if type(value) is dict else _object(value), hint)
+
+    return read_object
 
 
 def _optional(hint: Any, converter: Converter) -> Callable[[object, object], object]:
@@ -168,13 +205,12 @@ def _tagged_hooks(converter: Converter, union: Tagged) -> None:
     """Teach a converter one union that is told apart by a tag."""
 
     def read(value: object, _: object) -> Any:
-        if not is_object(value):
-            raise TypeError(f"expected an object, got {kind(value)}")
-        tag = value.get(union.tag)
+        plain = _object(value)
+        tag = plain.get(union.tag)
         member = union.members.get(tag) if isinstance(tag, str) else None
         if member is None:
-            return converter.structure({**value, "data": value}, union.fallback)
-        return converter.structure(value, member)
+            return converter.structure({**plain, "data": plain}, union.fallback)
+        return converter.structure(plain, member)
 
     converter.register_structure_hook_func(lambda hint: hint is union.base, read)
     converter.register_unstructure_hook_func(
@@ -203,44 +239,43 @@ def _writer_with_tag(member: type, converter: Converter, union: Tagged) -> Calla
     return write
 
 
-def _object_hook(cls: Any, converter: Converter) -> Any:
-    """Read a class; without the check, text or an empty array would pass for one of defaults."""
-    read = converter.gen_structure_attrs_fromdict(cls)
-
-    def read_object(value: Any, hint: Any) -> object:
-        if not is_object(value):
-            raise TypeError(f"expected an object, got {kind(value)}")
-        return read(value, hint)
-
-    return read_object
-
-
 def _page_hook(cls: Any, converter: Converter) -> Any:
     """Read a page, dropping the nulls that Hume puts among its items."""
-    read = make_dict_structure_fn(cls, converter)
+    lists = {f.name: f.type for f in fields(resolve_types(cls)) if get_origin(f.type) is list}
+    sifts: dict[str, Any] = {
+        name: override(struct_hook=_sifted(hint, converter)) for name, hint in lists.items()
+    }
+    read = make_dict_structure_fn(cls, converter, **sifts)
 
     def read_page(value: object, hint: Any) -> object:
         if is_array(value) and issubclass(cls, SpringPage):
-            value = _join_pages(value)
-        if not is_object(value):
-            raise TypeError(f"expected an object, got {kind(value)}")
-        gaps = {name: part for name, part in value.items() if is_array(part) and None in part}
-        if gaps:
-            nulls = sum(part.count(None) for part in gaps.values())
-            full = {name: [one for one in part if one is not None] for name, part in gaps.items()}
-            value = {**value, **full, "nulls": nulls}
-        return read(value, hint)
+            return _join_pages(cls, value, converter)
+        plain = _object(value)
+        nulls = sum(part.count(None) for name in lists if is_array(part := plain.get(name)))
+        return read({**plain, "nulls": nulls} if nulls else plain, hint)
 
     return read_page
 
 
-def _join_pages(pages: list[Any]) -> object:
+def _sifted(hint: Any, converter: Converter) -> Any:
+    """Read a list and leave its nulls out, once the place of each element is known."""
+    nullable: Any = types.GenericAlias(list, (get_args(hint)[0] | None,))
+    read_all = converter.get_structure_hook(nullable)
+
+    def read(value: object, _: object) -> list[Any]:
+        return [one for one in read_all(value, nullable) if one is not None]
+
+    return read
+
+
+def _join_pages(cls: Any, value: list[Any], converter: Converter) -> object:
     """Make one page of an array of pages, as the reference types the files of a dataset."""
-    if not all(is_object(page) for page in pages):
+    if not all(is_object(page) for page in value):
         raise TypeError("expected a page or an array of pages")
-    items = [item for page in pages for item in page.get("content") or ()]
-    last: dict[str, Any] = pages[-1] if pages else {}
-    return {**last, "content": items}
+    many: Any = types.GenericAlias(list, (cls,))
+    pages = converter.structure(value, many)
+    items = [item for page in pages for item in page.content]
+    return evolve(pages[-1] if pages else cls(), content=items)
 
 
 def _is_sequence(hint: object) -> bool:
@@ -249,25 +284,32 @@ def _is_sequence(hint: object) -> bool:
 
 def _array_hook(hint: Any, converter: Converter) -> Any:
     """Read an array; cattrs alone takes the keys of an object and the letters of a text, too."""
-    is_list = get_origin(hint) is list
+    (item,) = get_args(hint)
+    make: type[list[Any] | tuple[Any, ...]] = list if get_origin(hint) is list else tuple
     # As a tuple, since anything else would come back to this hook.
-    items: Any = types.GenericAlias(tuple, (get_args(hint)[0], ...))
+    items: Any = types.GenericAlias(tuple, (item, ...))
+    read_item = converter.get_structure_hook(item)
+    tracks = converter.detailed_validation
 
     def read(value: object, _: object) -> object:
         if not is_array(value):
             raise TypeError(f"expected an array, got {kind(value)}")
-        read_items = converter.structure(value, items)
-        return list(read_items) if is_list else read_items
+        # cattrs keeps track of places, and is slow.
+        return make(
+            converter.structure(value, items) if tracks else [read_item(one, item) for one in value]
+        )
 
     return read
 
 
 def _array_or_one_hook(hint: Any, converter: Converter) -> Any:
     """Read an array that may come as its only element."""
-    read = _array_hook(hint, converter)
+    read_array = _array_hook(hint, converter)
 
     def read_either(value: object, _: object) -> object:
-        return read([value] if is_object(value) else value, hint)
+        if is_object(value):
+            return [converter.structure(value, get_args(hint)[0])]
+        return read_array(value, hint)
 
     return read_either
 
@@ -283,10 +325,11 @@ def _make_converter(*, tracks: bool) -> Converter:
     converter.register_structure_hook(int, _integer)
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(bool, _boolean)
-    converter.register_structure_hook_factory(has, _object_hook)
     converter.register_structure_hook_factory(_is_sequence, _array_hook)
     converter.register_structure_hook_factory(_is_optional, _optional)
     converter.register_structure_hook_factory(_is_odd_union, _odd_union_hook)
+    converter.register_structure_hook_factory(has, _object_hook)
+    converter.register_structure_hook_factory(is_mapping, _mapping_hook)
     # Fields with scores are slices to the scanner, and so to the converter.
     converter.register_unstructure_hook(msgspec.Raw, Scores.to_wire)
     converter.register_unstructure_hook(Scores, Scores.to_wire)

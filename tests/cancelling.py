@@ -21,7 +21,7 @@ import anyio
 import pytest
 
 from humeai_async import HumeAI
-from humeai_async.limiter.limiter import Permit
+from humeai_async.limiter.queueing import Permit
 
 Operation: TypeAlias = Callable[[], Awaitable[object]]
 

@@ -77,7 +77,7 @@ EVENT = f'{{"type": "assistant_prosody", "from_text": false, "models": {PROSODY}
 PLAIN: dict[str, tuple[Any, str, str]] = {
     "jobs": (catalog.BATCH_LIST_JOBS.returns, JOBS, "$[0].state.num_errors"),
     "page": (catalog.CONFIGS_LIST.returns, PAGE, "$.page_number"),
-    "event": (ServerEvent, EVENT, "$.models.prosody.scores[Joy]"),
+    "event": (ServerEvent, EVENT, '$.models.prosody.scores["Joy"]'),
 }
 """Type, sample with a place for a number, and path of that place."""
 

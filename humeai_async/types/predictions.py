@@ -227,8 +227,9 @@ _END = 64
 def _placed(problem: DecodeError, where: _Where, field: str) -> DecodeError:
     """Say of an error inside a list of scores where in the body that list stands."""
     s, f, model, g, p = where
-    path = (
+    place = (
         f"$[{s}].results.predictions[{f}].models.{model}"
         f".grouped_predictions[{g}].predictions[{p}].{field}{problem.path[1:]}"
     )
-    return DecodeError(problem.message, path=path)
+    message = problem.message.removesuffix(f" at {problem.path}")
+    return DecodeError(f"{message} at {place}", path=place)

@@ -1,0 +1,23 @@
+"""How many examples a test tries: a few hundred always, a hundred times that on request."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+
+SOAK = bool(os.environ.get("HUMEAI_ASYNC_SOAK"))
+"""Whether this is the long form: many more examples, and others each time."""
+
+
+def examples(count: int) -> Callable[[Any], Any]:
+    """Try so many examples, always the same ones, or many more and new ones in the long form."""
+    return settings(
+        max_examples=count * 100 if SOAK else count,
+        derandomize=not SOAK,
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
