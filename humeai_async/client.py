@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from humeai_async.answers import Answer
-from humeai_async.endpoint import Encoding, Endpoint, QueryValue, fill
+from humeai_async.endpoint import Encoding, Endpoint, QueryValue, climbs, fill
 from humeai_async.errors import ConfigurationError, HumeWarning, InvalidArgumentError
 from humeai_async.limiter.limiter import Limiter
 from humeai_async.origins import HUME_URL, LOWCODEAPI_URL, Direct, LowCodeAPI, Origin
@@ -340,8 +340,8 @@ def bucket_of(path: str) -> str:
 
 
 def _is_plain(path: str) -> bool:
-    is_straight = not {".", ".."} & set(path.split("/"))
-    return is_straight and path.isprintable() and not any(c in path for c in "?#{} \\")
+    is_printable = path.isprintable() and not any(c in path for c in "?#{} \\")
+    return is_printable and not climbs(path)
 
 
 def _check(

@@ -12,6 +12,7 @@ import enum
 import re
 from collections.abc import Mapping, Sequence
 from typing import Generic, TypeAlias, TypeVar
+from urllib.parse import unquote
 
 from attrs import Factory, field, frozen
 
@@ -25,9 +26,9 @@ QueryValue: TypeAlias = str | int | float | bool | Sequence[str] | Unset | None
 """What a query field may hold; `None` and `UNSET` leave it out, a sequence repeats its key."""
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
-_UNSAFE_ID = re.compile(r"[ /\\?#%$,:]")
+_UNSAFE_ID = re.compile(r"[ /\\?#%$,:{}]")
 """What must not stand in a path id: the gateway escapes nothing, so any of these would
-address something else."""
+address something else, or be taken for the name of another id."""
 
 
 class Encoding(enum.StrEnum):
@@ -137,9 +138,9 @@ def check_id(value: object, field_name: str) -> str:
 
     Raises:
         InvalidArgumentError: It is something else, empty, `.` or `..`, a number below 0, or
-            holds white space, control characters or any of `/ \ ? # % $ , :`.
+            holds white space, control characters or any of `/ \ ? # % $ , : { }`.
     """
-    text = str(value)
+    text = _written(field_name, value)
     is_id = isinstance(value, (str, int)) and not isinstance(value, bool)
     is_safe = text not in {"", ".", ".."} and text.isprintable() and not _UNSAFE_ID.search(text)
     if not (is_id and is_safe):
@@ -152,11 +153,17 @@ def check_id(value: object, field_name: str) -> str:
     return text
 
 
+def climbs(path: str) -> bool:
+    """Whether a path has steps `.` or `..`: even escaped ones are resolved before it is sent."""
+    return not {".", ".."}.isdisjoint(unquote(path).split("/"))
+
+
 def _pairs(query: Mapping[str, QueryValue]) -> list[tuple[str, str]]:
     pairs: list[tuple[str, str]] = []
     for name, value in query.items():
         if value is None or isinstance(value, Unset):
             continue
+        _check_encodable(name, name)
         if isinstance(value, bool):
             pairs.append((name, "true" if value else "false"))
         elif isinstance(value, (str, int, float)):
@@ -167,12 +174,26 @@ def _pairs(query: Mapping[str, QueryValue]) -> list[tuple[str, str]]:
 
 
 def _text(name: str, value: object) -> str:
-    """Write a query value; half a surrogate pair, as of a broken file name, has no bytes."""
-    text = str(value)
+    return _check_encodable(name, _written(name, value))
+
+
+def _written(name: str, value: object) -> str:
+    """Write a value as text; a member of an enum is its value, whatever `str` makes of it."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    try:
+        return int.__repr__(value) if isinstance(value, int) else str(value)
+    except ValueError:  # from thousands of digits on
+        reason = f"{name} is too large a number"
+    raise InvalidArgumentError(reason, field=name)
+
+
+def _check_encodable(name: str, text: str) -> str:
+    """Refuse half a surrogate pair, as of a broken file name: it has no bytes."""
     try:
         text.encode()
     except UnicodeEncodeError:
-        reason = f"{name} holds characters that cannot be sent: {text!r}"
+        reason = f"{name!r} holds characters that cannot be sent: {text!r}"
     else:
         return text
     raise InvalidArgumentError(reason, field=name)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from urllib.parse import quote, quote_plus, urlsplit
 
 from humeai_async.answers import Answer, Sender
-from humeai_async.endpoint import Call, Encoding, Endpoint
+from humeai_async.endpoint import Call, Encoding, Endpoint, climbs
 from humeai_async.errors import ConfigurationError, DecodeError, GatewayUnsupportedError
 from humeai_async.plain import is_object
 from humeai_async.wire import Part, Request, Response
@@ -415,6 +415,8 @@ def _query(pairs: Iterable[tuple[str, str]]) -> str:
 
 _quoted = functools.lru_cache(maxsize=512)(quote_plus)
 """Names and most values come again and again, and each costs more to write than to look up."""
+_HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+(%[\w.-]+)?\])(:[0-9]*)?")
+"""A name, an IPv4 address or an IPv6 address in brackets, and perhaps a port."""
 
 
 def check_base_url(url: str) -> str:
@@ -423,15 +425,16 @@ def check_base_url(url: str) -> str:
     Raises:
         ConfigurationError: It is not an http or https URL, or carries more than host and path.
     """
+    if any(mark in url for mark in "?#@\\"):
+        raise ConfigurationError("base_url must hold host and path only: no query, no user")
     try:
         parts = urlsplit(url)
-        is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        is_host = _HOST.fullmatch(parts.netloc) is not None and parts.port != 0
+        is_usable = parts.scheme in {"http", "https"} and is_host and not climbs(parts.path)
     except ValueError:  # of a bad port or address
         is_usable = False
     if not is_usable or not _is_one_word(url):
         raise ConfigurationError("base_url must be a URL such as https://api.hume.ai")
-    if any(mark in url for mark in "?#@"):
-        raise ConfigurationError("base_url must hold host and path only: no query, no user")
     return url.rstrip("/")
 
 

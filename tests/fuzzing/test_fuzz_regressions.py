@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 from fuzzing.mutations import SAMPLES, TYPES
 from fuzzing.promises import check_decoding
 
-from humeai_async import catalog, codec
-from humeai_async.errors import DecodeError
+from humeai_async import HumeAI, catalog, codec
+from humeai_async.endpoint import fill
+from humeai_async.errors import ConfigurationError, DecodeError, HumeError, InvalidArgumentError
+from humeai_async.origins import check_base_url
 
 
 def failure(name: str, body: bytes) -> DecodeError:
@@ -74,3 +77,60 @@ def test_a_score_that_cannot_be_read_is_told_with_its_whole_path_in_the_message(
     place = f".{model}.grouped_predictions[0].predictions[0].emotions[1].score"
     assert caught.value.path.endswith(place)
     assert caught.value.message.endswith(f" at {caught.value.path}")
+
+
+class Colour(str, enum.Enum):  # noqa: UP042 - the older kind, which `str` writes by its name
+    RED = "red"
+
+
+class Number(int, enum.Enum):
+    SEVEN = 7
+
+
+def test_a_member_of_an_enum_is_sent_as_its_value() -> None:
+    call = fill(catalog.TOOLS_GET_VERSION, Colour.RED, Number.SEVEN, query={"a": [Colour.RED]})
+    assert call.ids == ("red", "7")
+    assert call.query == (("a", "red"),)
+
+
+@pytest.mark.parametrize(
+    ("ids", "query", "field"),
+    [
+        (("a", 10**5000), {}, "version"),
+        (("{version}", 1), {}, "id"),
+        (("a", 1), {"n": 10**5000}, "n"),
+        (("a", 1), {"\ud800": "x"}, "\ud800"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_by_its_name(
+    ids: tuple[Any, ...], query: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        fill(catalog.TOOLS_GET_VERSION, *ids, query=query)
+    assert caught.value.field == field
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("path", ["/v0/%2e%2e/x", "/v0/.%2E", "/%2e", "/v0/a%2F..%2Fb"])
+async def test_a_path_that_climbs_when_it_is_unescaped_is_refused(path: str) -> None:
+    async with HumeAI(api_key="key", base_url="http://127.0.0.1:9") as hume:
+        with pytest.raises(InvalidArgumentError, match="path must start"):
+            await hume.request("GET", path)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://h\\evil.test", "https://[::1]x", "https://[v1.x]", "https://h%2ee", "https://h,x",
+     "http://h/\\..\\x", "https://h/a/../b", "https://h/%2e%2e/b", "https://[]", "https://:80"],
+)  # fmt: skip
+def test_a_base_url_that_would_go_elsewhere_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="base_url"):
+        check_base_url(url)
+
+
+@pytest.mark.parametrize("field", ["message", "code", "request_id"])
+def test_what_a_server_writes_cannot_play_with_a_terminal_or_a_log(field: str) -> None:
+    about: dict[str, Any] = {"message": "m", field: "a\x1b[2J\nb\u202e\ud800"}
+    error = HumeError(**about)
+    assert getattr(error, field) == "a\ufffd[2J b\ufffd\ufffd"
+    assert str(error).isprintable()
