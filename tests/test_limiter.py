@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import logging
 import time
 import weakref
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -129,6 +131,29 @@ async def test_a_retried_call_goes_before_those_that_were_never_sent() -> None:
     assert order == ["retried", "fresh"]
 
 
+async def test_a_call_counts_as_never_sent_unless_it_says_otherwise() -> None:
+    limiter = Limiter(rate=10, burst=1)
+    await limiter.acquire()
+    fresh = asyncio.create_task(limiter.acquire())
+    retried = asyncio.create_task(limiter.acquire(head=True))
+    await retried
+    assert not fresh.done()
+    await fresh
+
+
+@pytest.mark.parametrize(("retried", "seconds"), [(1, 0.25), (2, 0.1), (3, 0.05), (4, 0.01)])
+async def test_calls_that_were_refused_before_try_a_silent_quota_sparingly(
+    retried: int, seconds: float
+) -> None:
+    limiter = Limiter()
+    (await limiter.acquire()).done(429)
+    began = now()
+    tasks = [asyncio.create_task(limiter.acquire(head=True)) for _ in range(retried)]
+    (await tasks[0]).done(200)
+    assert now() - began == pytest.approx(seconds)
+    await asyncio.gather(*tasks)
+
+
 async def test_a_call_that_was_never_refused_tries_a_silent_quota_first() -> None:
     limiter = Limiter()
     (await limiter.acquire()).done(429)
@@ -164,6 +189,16 @@ async def test_a_big_cost_is_not_overtaken() -> None:
     order: list[str] = []
     tasks = [start(limiter, "big", order, cost=20), start(limiter, "small", order)]
     await asyncio.gather(*tasks)
+    assert order == ["big", "small"]
+
+
+async def test_a_newcomer_with_a_token_does_not_overtake_those_who_wait() -> None:
+    limiter = Limiter(rate=10, burst=10)
+    await limiter.acquire(cost=5)
+    order: list[str] = []
+    big = start(limiter, "big", order, cost=10)
+    await settle()
+    await asyncio.gather(big, start(limiter, "small", order))
     assert order == ["big", "small"]
 
 
@@ -221,6 +256,19 @@ async def test_a_waiter_cancelled_in_the_moment_of_its_turn_gives_its_token_back
     assert limiter.snapshot().in_flight == 1  # the first permit was dropped, the second is out
 
 
+async def test_a_waiter_cancelled_just_before_its_turn_leaves_it_to_the_next() -> None:
+    limiter = Limiter(rate=10, burst=1)
+    await limiter.acquire()
+    began = now()
+    first = asyncio.create_task(limiter.acquire())
+    # In the same turn of the loop as the limiter's own timer, and before it.
+    asyncio.get_running_loop().call_at(began + 1 / 9.9 - 1e-10, first.cancel)
+    second = asyncio.create_task(limiter.acquire())
+    await second
+    assert first.cancelled()
+    assert now() - began == pytest.approx(1 / 9.9, abs=1e-5)
+
+
 async def test_a_waiter_behind_a_cancelled_big_one_goes_as_soon_as_it_can() -> None:
     limiter = Limiter(rate=10, burst=10)
     await limiter.acquire(cost=9)
@@ -266,13 +314,17 @@ async def test_without_waiting_there_is_a_permit_or_an_error() -> None:
 
 
 async def test_max_wait_bounds_a_wait_whose_length_nobody_knows() -> None:
-    limiter = Limiter(max_wait=1.0)
+    limiter = Limiter(max_wait=0.5)
     (await limiter.acquire()).done(429)
     probe = await limiter.acquire()  # its answer never comes in time
     began = now()
-    with pytest.raises(RateLimitWaitError):
+    waiting = asyncio.create_task(limiter.acquire(deadline=began + 0.3))
+    with pytest.raises(RateLimitWaitError, match="longer than allowed") as caught:
         await limiter.acquire()
-    assert now() - began <= 1.1
+    assert caught.value.seconds == pytest.approx(1.0)
+    await asyncio.wait([waiting])
+    assert isinstance(waiting.exception(), RateLimitWaitError)
+    assert now() == began
     probe.done(None)
 
 
@@ -281,8 +333,34 @@ async def test_a_full_queue_turns_calls_away() -> None:
     await limiter.acquire()
     waiting = [asyncio.create_task(limiter.acquire()) for _ in range(2)]
     await settle()
-    with pytest.raises(RateLimitWaitError, match="2 calls are waiting"):
+    with pytest.raises(RateLimitWaitError, match="2 calls are waiting") as caught:
         await limiter.acquire()
+    assert caught.value.seconds == pytest.approx(3 / 0.99)
+    await asyncio.gather(*waiting)
+
+
+async def test_a_waiter_overtaken_by_refused_calls_is_told_when_its_time_is_up() -> None:
+    limiter = Limiter(rate=1, burst=1)
+    await limiter.acquire()
+    began = now()
+    waiter = asyncio.create_task(limiter.acquire(deadline=began + 1.5))
+    await settle()
+    head = asyncio.create_task(limiter.acquire(head=True, deadline=began + 1.5))
+    with pytest.raises(RateLimitWaitError, match="time is up before its turn") as caught:
+        await waiter
+    assert now() - began == pytest.approx(1.5)
+    assert caught.value.seconds == 0.0
+    assert head.done()
+
+
+async def test_only_calls_that_go_before_count_towards_the_wait() -> None:
+    limiter = Limiter(rate=1, burst=1)
+    await limiter.acquire()
+    waiting = [asyncio.create_task(limiter.acquire()) for _ in range(5)]
+    await settle()
+    await limiter.acquire(head=True, deadline=now() + 1.5)
+    with pytest.raises(RateLimitWaitError):
+        await limiter.acquire(deadline=now() + 1.5)
     await asyncio.gather(*waiting)
 
 
@@ -319,13 +397,32 @@ async def test_retry_after_stops_everybody_for_its_time() -> None:
     assert now() - began == pytest.approx(1.5, abs=0.01)
 
 
+async def test_a_point_in_time_is_a_hint_as_well() -> None:
+    limiter = Limiter()
+    date = formatdate(time.time() + 40, usegmt=True)
+    (await limiter.acquire("a")).done(429, {"retry-after": date})
+    later = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": f"{time.time() + 40:.0f}"}
+    (await limiter.acquire("b")).done(200, later)
+    for bucket in ("a", "b"):
+        assert limiter.snapshot(bucket).paused_for == pytest.approx(40.0, abs=10.0)
+
+
+async def test_seconds_that_the_caller_read_count_before_the_headers() -> None:
+    limiter = Limiter()
+    (await limiter.acquire()).done(429, {"retry-after": "9"}, 2.0)
+    assert limiter.snapshot().paused_for == pytest.approx(2.0)
+
+
 async def test_after_a_pause_one_call_tries_and_the_rest_wait_for_its_answer() -> None:
     limiter = Limiter()
     (await limiter.acquire()).done(429, {}, 2.0)
     tasks = [asyncio.create_task(limiter.acquire()) for _ in range(5)]
     await asyncio.sleep(2.5)
     assert [task.done() for task in tasks] == [True, False, False, False, False]
+    began = now()
     tasks[0].result().done(200)
+    await tasks[1]
+    assert now() == began
     await asyncio.gather(*tasks)
 
 
@@ -400,9 +497,10 @@ async def test_a_dropped_permit_is_a_call_without_an_answer() -> None:
     assert limiter.snapshot().in_flight == 0
 
 
-async def test_done_never_raises() -> None:
-    permit = await Limiter().acquire()
+async def test_done_never_raises_but_logs(caplog: pytest.LogCaptureFixture) -> None:
+    permit = await Limiter().acquire("me/evi")
     permit.done(429, {"retry-after": object()})  # type: ignore[dict-item]  # on purpose
+    assert caplog.messages == ["me/evi: an answer could not be counted"]
 
 
 async def test_the_state_shows_queue_and_pause() -> None:
@@ -417,9 +515,51 @@ async def test_the_state_shows_queue_and_pause() -> None:
     assert limiter.buckets == ("",)
 
 
-def test_the_state_of_an_unknown_bucket_is_that_of_a_new_one() -> None:
-    assert Limiter(rate=10).snapshot("never used").rate == pytest.approx(9.9)
-    assert Limiter().snapshot("never used").rate is None
+@pytest.mark.parametrize("settings", [{}, {"rate": 10}, {"rate": 10, "burst": 5}])
+async def test_the_state_of_an_unknown_bucket_is_that_of_a_new_one(
+    settings: dict[str, Any],
+) -> None:
+    limiter = Limiter(**settings)
+    unknown = limiter.snapshot("me")
+    (await limiter.acquire("me")).give_back()
+    assert unknown == limiter.snapshot("me")
+    assert (unknown.rate is None) == (not settings)
+
+
+async def test_the_state_shows_the_window_that_was_found() -> None:
+    limiter = Limiter()
+    began = now()
+    for _ in range(100):
+        (await limiter.acquire()).done(200)
+    # The service says when it opens: a second after the first call.
+    (await limiter.acquire()).done(429, {}, began + 1.0 - now())
+    (await limiter.acquire()).done(200)
+    state = limiter.snapshot()
+    assert state.window == 1.0
+    assert state.rate == pytest.approx(98.5, rel=0.02)
+    assert state.tokens >= 0.0
+    assert state.most_in_flight is None
+
+
+async def test_the_state_shows_the_limit_of_calls_in_flight_that_was_found() -> None:
+    limiter = Limiter()
+    active = 0
+
+    async def call() -> None:
+        nonlocal active
+        permit = await limiter.acquire()
+        while active >= 10:
+            permit.done(429)
+            permit = await limiter.acquire(head=True)
+        active += 1
+        await asyncio.sleep(0.1 + 0.001 * (active % 7))
+        active -= 1
+        permit.done(200)
+
+    await asyncio.gather(*[call() for _ in range(1000)])
+    most = limiter.snapshot().most_in_flight
+    assert most is not None
+    assert 9 <= most <= 13
 
 
 async def test_events_tell_of_waits_pauses_and_rates(caplog: pytest.LogCaptureFixture) -> None:
@@ -436,13 +576,72 @@ async def test_events_tell_of_waits_pauses_and_rates(caplog: pytest.LogCaptureFi
     assert "me/evi: the quota is used up, paused 1.5 s" in caplog.messages
 
 
-async def test_a_hook_that_fails_harms_nobody() -> None:
+async def test_a_wait_is_told_with_its_seconds(caplog: pytest.LogCaptureFixture) -> None:
+    events: list[LimiterEvent] = []
+    limiter = Limiter(rate=10, burst=1, on_event=events.append)
+    with caplog.at_level(logging.DEBUG, "humeai_async.limiter"):
+        for _ in range(2):
+            await limiter.acquire("me/evi")
+    (event,) = events
+    assert isinstance(event, Waited)
+    assert event.bucket == "me/evi"
+    assert event.seconds == pytest.approx(1 / 9.9)
+    assert caplog.messages == ["me/evi: waited 0.101 s"]
+
+
+async def contact(limiter: Limiter, calls: int) -> None:
+    """Make so many good calls, and one that closes the quota for a moment."""
+    for _ in range(calls):
+        (await limiter.acquire("me")).done(200)
+    (await limiter.acquire("me")).done(429, {}, 0.01)
+    (await limiter.acquire("me")).done(200)
+
+
+async def test_a_new_rate_is_told_if_it_differs_by_a_fifth(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    events: list[LimiterEvent] = []
+    limiter = Limiter(on_event=events.append)
+    with caplog.at_level(logging.INFO, "humeai_async.limiter"):
+        for calls, rest in [(300, 0.0), (100, 0.0), (100, 0.0), (100, 0.0), (5, 1.5)]:
+            await asyncio.sleep(rest)
+            await contact(limiter, calls)
+    told = [event for event in events if isinstance(event, RateChanged)]
+    assert 2 <= len(told) < 5
+    assert told[0].before is None
+    for last, event in itertools.pairwise(told):
+        assert (event.bucket, event.before) == ("me", last.rate)
+        assert abs(event.rate - last.rate) >= 0.2 * last.rate
+    state = limiter.snapshot("me")
+    assert state.rate == told[-1].rate
+    assert f"me: measured {state.rate:.4g} calls a second" in caplog.messages
+
+
+async def test_a_declared_rate_that_does_not_change_is_no_news() -> None:
+    events: list[LimiterEvent] = []
+    limiter = Limiter(rate=10, on_event=events.append)
+    await contact(limiter, 3)
+    assert not any(isinstance(event, RateChanged) for event in events)
+
+
+async def test_a_pause_before_anything_is_measured_tells_no_rate() -> None:
+    events: list[LimiterEvent] = []
+    limiter = Limiter(on_event=events.append)
+    (await limiter.acquire()).done(503, {}, 1.0)
+    (await limiter.acquire()).done(200)
+    assert [type(event) for event in events] == [Paused, Waited]
+
+
+async def test_a_hook_that_fails_harms_nobody_and_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     def fail(event: LimiterEvent) -> None:
         raise ValueError(event)
 
     limiter = Limiter(on_event=fail)
     (await limiter.acquire()).done(429, {}, 1.0)
     await limiter.acquire()
+    assert caplog.messages == ["on_event failed"] * 2
 
 
 # --- construction, loops, cost

@@ -43,7 +43,7 @@ class Concurrency:
         if self.limit != math.inf:
             if at_once and in_flight >= self.limit * (1 - _ALIKE):
                 # As expected: the limit itself, met by looking upward or by chance.
-                self.limit = max(1, min(self.limit, in_flight))
+                self.limit = min(self.limit, in_flight)
                 self._raised_at = now
                 return True
             self.limit = math.inf
@@ -56,7 +56,7 @@ class Concurrency:
         self._level = in_flight
         if self._alike < _SUSPECT or now < self._not_before:
             return False
-        self.limit = max(1, in_flight)
+        self.limit = in_flight
         self._raised_at = now
         return True
 

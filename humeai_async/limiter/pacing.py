@@ -11,6 +11,8 @@ from typing import Final
 
 _HAIR: Final = 1e-9
 """Tokens; sums of floats must not make a timer fire twice for one call."""
+_TICK: Final = 1e-6
+"""Seconds; a shorter wait may be less than a clock can show, and its timer would fire for ever."""
 
 
 class TokenBucket:
@@ -49,7 +51,7 @@ class TokenBucket:
         """Return the seconds until a call of this cost may go; 0 if it may now."""
         need = cost if cost < self.size else self.size  # noqa: FURB136 - as above
         missing = need - self.tokens(now)
-        return missing / self.rate if missing > _HAIR else 0.0
+        return max(_TICK, missing / self.rate) if missing > _HAIR else 0.0
 
     def take(self, now: float, cost: float) -> None:
         """Spend tokens, into debt if need be."""

@@ -1,0 +1,590 @@
+"""The pacer's rules one by one, in virtual time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pytest
+from quota_simulation import Traffic
+
+from humeai_async.limiter.learning import LONGEST_PAUSE, Pacer
+from humeai_async.ratelimits import Quota
+
+START = 100.0
+
+
+class Client:
+    """One pacer and a clock that moves as far as calls have to wait."""
+
+    def __init__(self, rate: float | None = None, burst: float | None = None) -> None:
+        self.now = START
+        self.pacer = Pacer(START, rate, burst)
+
+    def wait(self) -> float:
+        """Return the seconds until a call may go."""
+        return self.pacer.ready_in(self.now, 1.0)
+
+    def go(self) -> tuple[int, float]:
+        """Let a call go as soon as it may."""
+        while (wait := self.wait()) > 0.0:
+            self.now += wait
+        return self.pacer.take(self.now, 1.0), self.now
+
+    def hear(
+        self,
+        call: tuple[int, float],
+        status: int | None,
+        retry_after: float | None = None,
+        quotas: Sequence[Quota] = (),
+        *,
+        after: float = 0.0,
+    ) -> None:
+        """Take in the answer to a call, some seconds later."""
+        self.now += after
+        self.pacer.answered(self.now, *call, 1.0, status, retry_after, quotas)
+
+    def call(
+        self,
+        status: int | None,
+        retry_after: float | None = None,
+        quotas: Sequence[Quota] = (),
+        *,
+        after: float = 0.0,
+    ) -> None:
+        """Make a whole call."""
+        self.hear(self.go(), status, retry_after, quotas, after=after)
+
+    def burst(self, number: int) -> None:
+        """Make so many good calls, one after the other."""
+        for _ in range(number):
+            self.call(200, after=0.001)
+
+    @property
+    def paused(self) -> float:
+        return self.pacer.paused_for(self.now)
+
+
+def measured(window: float = 2.0) -> Client:
+    """Return a client that knows of a window: it let 100 calls in and opened in time."""
+    client = Client()
+    client.burst(100)
+    client.call(429, after=0.001)
+    client.now = START + window - 0.005
+    client.call(429, after=0.001)
+    client.now = START + window + 0.005
+    client.call(200, after=0.001)
+    return client
+
+
+# --- before anything is known
+
+
+def test_nothing_known_four_calls_go_at_once_and_then_twenty_four_a_second() -> None:
+    client = Client()
+    times = [client.go()[1] - START for _ in range(7)]
+    assert times == pytest.approx([0, 0, 0, 0, 1 / 24, 2 / 24, 3 / 24])
+    assert client.pacer.rate is None
+
+
+def test_with_eight_in_flight_another_is_risked_every_quarter_second() -> None:
+    client = Client()
+    times = [client.go()[1] for _ in range(10)]
+    assert times[8] - times[7] == pytest.approx(0.25)
+    assert times[9] - times[8] == pytest.approx(0.25)
+
+
+def test_an_answer_makes_room_for_the_next_in_flight_and_one_more() -> None:
+    client = Client()
+    calls = [client.go() for _ in range(8)]
+    client.now += 0.1
+    assert client.wait() > 0.0
+    client.hear(calls[0], 200)
+    free = [client.go()[1] - client.now for _ in range(2)]
+    assert free == pytest.approx([0.0, 0.0])
+    client.now += 0.1
+    assert client.wait() == pytest.approx(0.15)
+
+
+def test_an_unknown_rate_doubles_every_quarter_second_while_answers_are_good() -> None:
+    client = Client()
+    for _ in range(200):
+        client.call(200, after=0.0005)
+    # 4 at once, then the integral of 24 * 2 ** (4 t) from 0 to t.
+    expected = math.log2(1 + 196 * 4 * math.log(2) / 24) / 4
+    assert client.now - START == pytest.approx(expected, rel=0.2)
+
+
+def test_a_rate_that_grows_lets_more_go_at_once_after_a_rest() -> None:
+    client = Client()
+    client.burst(1000)
+    client.now += 10.0
+    assert client.pacer.tokens(client.now) > 20.0
+
+
+# --- declared rates
+
+
+def test_a_declared_rate_is_kept_to_by_a_hundredth_less() -> None:
+    client = Client(rate=10.0)
+    times = [client.go()[1] - START for _ in range(3)]
+    assert times == pytest.approx([0.0, 1 / 9.9, 2 / 9.9])
+    assert client.pacer.rate == pytest.approx(9.9)
+    assert client.pacer.ceiling == pytest.approx(9.9)
+
+
+@pytest.mark.parametrize(
+    ("rate", "burst", "first", "rested"),
+    [(10.0, None, 1.0, 1.0), (1000.0, None, 1.0, 49.5), (10.0, 3.0, 3.0, 3.0)],
+)
+def test_a_declared_rate_begins_with_one_call_and_a_declared_burst_with_all_of_it(
+    rate: float, burst: float | None, first: float, rested: float
+) -> None:
+    pacer = Pacer(START, rate, burst)
+    assert pacer.tokens(START) == first
+    assert pacer.tokens(START + 60.0) == pytest.approx(rested)
+
+
+def test_a_declared_rate_bounds_no_calls_in_flight() -> None:
+    client = Client(rate=1000.0)
+    for _ in range(500):
+        client.go()
+    assert client.now - START == pytest.approx(499 / 990)
+
+
+def test_a_declared_rate_is_never_exceeded_however_long_it_goes_well() -> None:
+    client = Client(rate=10.0)
+    client.call(200)
+    client.call(429)
+    client.burst(100)
+    assert client.pacer.rate is not None
+    assert client.pacer.rate <= 9.9
+
+
+# --- closing
+
+
+def test_a_refusal_stops_everybody_and_single_calls_try_further_and_further_apart() -> None:
+    client = Client()
+    pauses: list[float] = []
+    for _ in range(12):
+        client.call(429)
+        pauses.append(client.paused)
+    assert pauses[:4] == pytest.approx([0.01, 0.015, 0.0225, 0.03375])
+    assert pauses[-1] == pytest.approx(0.25)
+    assert (client.pacer.closed, client.pacer.pauses, client.pacer.refused) == (True, 1, 12)
+    assert client.pacer.accepted == 0
+
+
+def test_where_headers_tell_of_the_quota_tries_are_twice_as_far_apart_each_time() -> None:
+    client = Client()
+    quotas = [Quota(limit=10.0, remaining=0.0)]
+    pauses: list[float] = []
+    for _ in range(3):
+        client.call(429, quotas=quotas)
+        pauses.append(client.paused)
+    assert pauses == pytest.approx([0.01, 0.02, 0.04])
+
+
+@pytest.mark.parametrize(("round_trip", "pause"), [(0.1, 1.0), (0.5, 2.0)])
+def test_a_try_holds_the_others_for_four_round_trips_and_a_second_at_least(
+    round_trip: float, pause: float
+) -> None:
+    client = Client()
+    client.call(429, after=round_trip)
+    client.go()
+    assert client.paused == pytest.approx(pause)
+
+
+def test_a_try_that_gets_no_answer_lets_the_next_one_go_soon() -> None:
+    client = Client()
+    client.call(429)
+    client.call(None)
+    assert client.paused == pytest.approx(0.01)
+    assert (client.pacer.closed, client.pacer.in_flight) == (True, 0)
+
+
+def test_a_call_without_an_answer_teaches_nothing() -> None:
+    client = Client()
+    client.call(None, after=3.0)
+    assert not client.pacer.closed
+    assert (client.pacer.round_trip, client.pacer.accepted, client.pacer.in_flight) == (
+        math.inf, 0, 0,
+    )  # fmt: skip
+
+
+def test_refusals_of_calls_sent_before_the_closing_say_nothing_new() -> None:
+    client = Client()
+    calls = [client.go() for _ in range(4)]
+    for call in calls:
+        client.hear(call, 429)
+    assert client.paused == pytest.approx(0.01)
+    assert (client.pacer.pauses, client.pacer.refused) == (1, 4)
+
+
+def test_a_late_refusal_does_not_close_a_quota_that_has_opened_since() -> None:
+    client = Client()
+    early, late = client.go(), client.go()
+    client.hear(early, 429)
+    client.call(200)
+    client.hear(late, 429)
+    assert not client.pacer.closed
+    assert client.pacer.pauses == 1
+
+
+def test_a_late_refusal_that_says_how_long_to_wait_is_heeded_all_the_same() -> None:
+    client = Client()
+    early, late, later = client.go(), client.go(), client.go()
+    client.hear(early, 429)
+    client.hear(late, 429, 3.0)
+    assert client.paused == pytest.approx(3.0)
+    client.call(200)
+    client.hear(later, 429, 4.0)
+    assert client.pacer.closed
+    assert client.paused == pytest.approx(4.0)
+
+
+def test_a_good_answer_to_a_call_sent_before_the_closing_opens_nothing() -> None:
+    client = Client()
+    early, late = client.go(), client.go()
+    client.hear(early, 429)
+    client.hear(late, 200)
+    assert client.pacer.closed
+    assert client.pacer.accepted == 1
+
+
+@pytest.mark.parametrize(
+    ("hint", "pause"), [(0.02, 0.02), (3.0, 3.0), (600.0, 600.0), (86_400.0, LONGEST_PAUSE)]
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_everybody_waits_as_long_as_the_service_says_but_no_more_than_ten_minutes(
+    hint: float, pause: float, status: int
+) -> None:
+    client = Client()
+    client.call(status, hint)
+    assert client.paused == pytest.approx(pause)
+    assert client.wait() == pytest.approx(pause)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_shorter_hint_does_not_take_a_longer_one_back(status: int) -> None:
+    client = Client()
+    first, second = client.go(), client.go()
+    client.hear(first, status, 5.0)
+    client.hear(second, status, 2.0)
+    assert client.paused == pytest.approx(5.0)
+
+
+def test_503_without_a_hint_is_an_answer_like_others() -> None:
+    client = Client()
+    client.call(503)
+    assert (client.pacer.closed, client.pacer.accepted) == (False, 1)
+
+
+def test_a_service_that_was_down_teaches_nothing_about_its_quota() -> None:
+    client = Client()
+    client.burst(50)
+    client.call(503, 2.0)
+    client.call(200)
+    assert not client.pacer.closed
+    assert client.pacer.rate is None
+    assert (client.pacer.refused, client.pacer.pauses) == (0, 1)
+
+
+def test_reaching_zero_closes_the_quota_until_its_reset() -> None:
+    client = Client()
+    client.call(200, quotas=[Quota(limit=9.0, remaining=0.0, reset=7.0)])
+    assert client.pacer.closed
+    assert client.paused == pytest.approx(7.0)
+    assert (client.pacer.refused, client.pacer.accepted) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("rate", "quota"),
+    [
+        (None, Quota(limit=9.0, remaining=3.0, reset=7.0)),
+        (None, Quota(limit=9.0, remaining=0.0)),
+        (10.0, Quota(limit=9.0, remaining=0.0, reset=7.0)),
+    ],
+    ids=["some left", "no reset", "declared rate"],
+)
+def test_other_headers_close_nothing(rate: float | None, quota: Quota) -> None:
+    client = Client(rate)
+    client.call(200, quotas=[quota])
+    assert not client.pacer.closed
+
+
+def test_a_refusal_without_retry_after_waits_for_the_reset() -> None:
+    client = Client()
+    client.call(429, quotas=[Quota(limit=9.0, remaining=0.0, reset=7.0)])
+    assert client.paused == pytest.approx(7.0)
+
+
+def test_retry_after_counts_before_the_reset() -> None:
+    client = Client()
+    client.call(429, 3.0, [Quota(limit=9.0, remaining=0.0, reset=7.0)])
+    assert client.paused == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "reset", "pause"),
+    [(1.0, None, 0.01), (2.0, None, 2.0), (0.5, None, 0.5), (None, 2.0, 0.01), (None, 2.1, 2.1)],
+)
+def test_once_the_rate_is_measured_the_shortest_whole_seconds_are_only_a_bound(
+    retry_after: float | None, reset: float | None, pause: float
+) -> None:
+    client = measured()
+    quotas = [Quota(remaining=5.0, reset=reset)] if reset else ()
+    client.call(429, retry_after, quotas)
+    assert client.paused == pytest.approx(pause)
+
+
+@pytest.mark.parametrize("rate", [None, 10.0])
+def test_before_that_they_are_heeded(rate: float | None) -> None:
+    client = Client(rate)
+    client.call(429, 1.0)
+    assert client.paused == pytest.approx(1.0)
+
+
+# --- who tries
+
+
+def test_fresh_calls_go_first_while_closed_and_for_three_answers_after() -> None:
+    client = Client()
+    assert not client.pacer.wants_fresh
+    client.call(429)
+    assert client.pacer.wants_fresh
+    client.call(200)
+    for _ in range(3):
+        assert client.pacer.wants_fresh
+        client.call(200)
+    assert not client.pacer.wants_fresh
+
+
+def test_where_the_service_says_how_long_no_call_need_be_spared() -> None:
+    client = Client()
+    client.call(429, 3.0)
+    assert not client.pacer.wants_fresh
+    assert client.pacer.spare_in(client.now, 1) == 0.0
+
+
+def test_while_open_no_call_need_be_spared() -> None:
+    assert Client().pacer.spare_in(START, 1) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("retried", "waits"),
+    [(1, [0.25, 1.0, 4.0]), (2, [0.1, 0.22]), (3, [0.05, 0.09]), (4, [0.01, 0.015])],
+)
+def test_the_fewer_calls_there_are_to_try_the_further_apart_they_do(
+    retried: int, waits: list[float]
+) -> None:
+    client = Client()
+    found: list[float] = []
+    for _ in waits:
+        client.call(429)
+        found.append(client.pacer.spare_in(client.now, retried))
+    assert found == pytest.approx(waits)
+    assert client.pacer.spare_in(client.now + 60.0, retried) == 0.0
+
+
+def test_spared_calls_wait_no_longer_than_the_known_window() -> None:
+    client = measured()
+    client.burst(50)
+    client.call(429)
+    for _ in range(3):
+        client.now += 0.3
+        client.call(429)
+    assert client.pacer.spare_in(client.now, 1) == pytest.approx(2.0 - 0.9, abs=0.01)
+
+
+# --- what a call has to expect
+
+
+def test_what_is_not_known_is_expected_to_take_no_time() -> None:
+    assert Client().pacer.expect(START, 1000.0) == 0.0
+
+
+@pytest.mark.parametrize(("cost", "seconds"), [(1.0, 0.0), (2.0, 1 / 9.9), (11.0, 10 / 9.9)])
+def test_calls_of_a_known_rate_expect_to_wait_for_their_tokens(cost: float, seconds: float) -> None:
+    assert seconds == pytest.approx(Client(rate=10.0).pacer.expect(START, cost))
+
+
+def test_a_pause_is_expected_and_the_tokens_that_come_in_it_are_counted() -> None:
+    client = Client(rate=10.0, burst=20.0)
+    for _ in range(20):
+        client.go()
+    client.hear((0, START), 429, 1.0)
+    assert client.pacer.expect(START, 9.0) == pytest.approx(1.0)
+    assert client.pacer.expect(START, 19.8) == pytest.approx(2.0)
+
+
+# --- opening
+
+
+def test_the_first_contact_with_a_window_tells_its_rate() -> None:
+    client = measured()
+    assert client.pacer.window == 2.0
+    assert client.pacer.rate == pytest.approx(0.985 * 50.0, rel=0.01)
+    assert not client.pacer.closed
+
+
+def test_a_quota_that_refuses_everything_teaches_no_rate() -> None:
+    client = Client()
+    client.call(429)
+    client.call(200)
+    assert client.pacer.rate is None
+
+
+def test_only_the_calls_of_a_window_go_in_each() -> None:
+    client = measured()
+    times: list[float] = []
+    while client.now < START + 3.5:
+        call = client.go()
+        times.append(call[1])
+        client.hear(call, 200)
+    # 100 are allowed in two seconds; so long after an opening, no more are tried.
+    assert 95 * 0.75 <= len(times) <= 100 * 0.75
+
+
+def test_time_lost_in_a_pause_is_made_up_for_at_three_times_the_rate() -> None:
+    client = Client()
+    client.burst(200)
+    client.call(429, 0.05)
+    client.call(200)
+    assert client.pacer.window is None
+    rate = client.pacer.rate
+    assert rate is not None
+    client.call(503, 1.0)
+    client.now += 1.0
+    client.call(200)
+    client.go()
+    began = client.now
+    for _ in range(20):
+        client.go()
+    assert 20 / (client.now - began) == pytest.approx(3 * rate, rel=0.35)
+
+
+# --- headers
+
+
+def test_no_more_calls_are_out_than_the_service_says_remain() -> None:
+    client = Client()
+    client.call(200, quotas=[Quota(limit=100.0, remaining=2.0)])
+    client.now += 1.0
+    times = [client.go()[1] - client.now for _ in range(2)]
+    assert times == [0.0, 0.0]
+    assert client.wait() == pytest.approx(0.25)
+
+
+def test_a_single_call_is_risked_whatever_remains() -> None:
+    client = Client()
+    client.call(200, quotas=[Quota(limit=100.0, remaining=1.0)])
+    client.now += 1.0
+    client.call(200, quotas=[Quota(limit=100.0, remaining=1.0)])
+    client.now += 1.0
+    assert client.wait() == 0.0
+
+
+def test_a_window_that_the_service_names_is_believed_if_the_measure_is_near() -> None:
+    client = Client()
+    for _ in range(100):
+        client.call(200, quotas=[Quota(limit=100.0, window=2.0)], after=0.001)
+    client.call(429, after=0.001)
+    client.now = START + 2.3
+    client.call(200)
+    assert client.pacer.window == 2.0
+    assert client.pacer.rate == pytest.approx(0.995 * 50.0)
+
+
+# --- counts, moves
+
+
+def test_calls_are_counted_in_flight_until_their_answer() -> None:
+    client = Client()
+    calls = [client.go() for _ in range(3)]
+    assert client.pacer.in_flight == 3
+    client.hear(calls[0], 200)
+    client.hear(calls[1], None)
+    assert client.pacer.in_flight == 1
+
+
+def test_a_call_handed_back_gives_its_token_to_the_next() -> None:
+    client = Client(rate=10.0)
+    client.go()
+    assert client.wait() > 0.0
+    client.pacer.give_back(1.0)
+    assert client.wait() == 0.0
+    assert client.pacer.in_flight == 0
+
+
+def test_the_shortest_round_trip_is_kept() -> None:
+    client = Client()
+    for seconds in (0.3, 0.1, 0.2):
+        client.call(200, after=seconds)
+    assert client.pacer.round_trip == pytest.approx(0.1)
+
+
+def test_a_clock_that_went_back_makes_no_negative_round_trip() -> None:
+    client = Client()
+    client.call(200, after=-5.0)
+    assert client.pacer.round_trip == 0.0
+
+
+@pytest.mark.parametrize("seconds", [1000.0, -90.0])
+def test_a_pause_is_as_long_on_another_clock(seconds: float) -> None:
+    client = Client()
+    client.call(429, 5.0)
+    client.now += seconds
+    client.pacer.shift(seconds)
+    assert client.paused == pytest.approx(5.0)
+    client.now += 1.0
+    assert client.paused == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("seconds", [1000.0, -90.0])
+def test_spared_calls_wait_as_long_on_another_clock(seconds: float) -> None:
+    client = measured()
+    client.burst(10)
+    client.call(429)
+    client.now += seconds
+    client.pacer.shift(seconds)
+    assert client.pacer.spare_in(client.now, 1) == pytest.approx(0.25)
+    assert client.pacer.spare_in(client.now, 2) == pytest.approx(0.1)
+
+
+def test_calls_out_when_the_clock_changed_are_over_and_their_answers_are_old() -> None:
+    client = Client()
+    call = client.go()
+    client.pacer.shift(50.0)
+    client.now += 50.0
+    assert client.pacer.in_flight == 0
+    client.pacer.take(client.now, 1.0)
+    client.hear(call, 429)
+    assert not client.pacer.closed
+
+
+def test_the_count_over_a_window_goes_on_on_another_clock() -> None:
+    client, other = measured(), measured()
+    client.now += 500.0
+    client.pacer.shift(500.0)
+    for _ in range(120):
+        client.call(200)
+        other.call(200)
+    assert client.now - 500.0 == pytest.approx(other.now, abs=0.02)
+
+
+# --- limits of calls in flight
+
+
+def test_a_limit_of_calls_in_flight_is_kept_to_and_the_pace_left_free() -> None:
+    traffic = Traffic(most_in_flight=10, latency=0.1, jitter=0.5, calls=1000).run()
+    assert traffic.failed == 0
+    assert 9 <= traffic.pacer.most_in_flight <= 12
+    assert traffic.refused <= 50
+    assert traffic.seconds <= 1.6 * 1000 * 0.1 / 10
+
+
+def test_no_such_limit_is_seen_in_other_quotas() -> None:
+    for shape in ("token", "fixed", "sliding"):
+        assert Traffic(shape=shape, calls=1500).run().pacer.most_in_flight == math.inf
