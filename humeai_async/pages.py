@@ -237,8 +237,8 @@ class NumberedWalk(Generic[T]):
 
     def _accept(self, page: Page[T]) -> bool:
         """Learn from a page, and say whether it is to be handed on."""
-        is_first = self._last is None
-        is_repeated = not is_first and bool(page.items) and page.items == self._last_items()
+        last = self._last
+        is_repeated = last is not None and bool(page.items) and page.items == last.items
         self._repeats = self._repeats + 1 if is_repeated else 0
         self._walked += 1
         self.number += 1
@@ -247,10 +247,7 @@ class NumberedWalk(Generic[T]):
         is_empty = not page.items and not getattr(page.envelope, "nulls", 0)
         self._is_done = is_empty or self._ends_with(page)
         self._last = page
-        return is_first or bool(page.items and not is_repeated)
-
-    def _last_items(self) -> list[T]:
-        return self._last.items if self._last else []
+        return last is None or bool(page.items and not is_repeated)
 
     def _ends_with(self, page: Page[T]) -> bool:
         if isinstance(page.envelope, SpringPage) and page.envelope.last is True:

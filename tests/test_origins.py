@@ -19,7 +19,14 @@ from humeai_async import catalog
 from humeai_async.answers import Answer, Sender
 from humeai_async.endpoint import Call, Encoding, Endpoint, fill
 from humeai_async.errors import ConfigurationError, GatewayUnsupportedError
-from humeai_async.origins import Direct, Format, LowCodeAPI, check_base_url, check_credential
+from humeai_async.origins import (
+    Direct,
+    Format,
+    LowCodeAPI,
+    Secret,
+    check_base_url,
+    check_credential,
+)
 from humeai_async.ratelimits import parse_retry_after
 from humeai_async.wire import Part, Response
 
@@ -354,6 +361,40 @@ def test_a_credential_is_scrubbed_in_every_form_it_may_come_back_in(secret: str)
     assert json.loads(origin.scrub(echo))["query"] == "***"
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "a/b+c=&d",
+        "a%2Fb%2Bc%3D%26d",
+        "a\\/b+c=&d",
+    ],
+    ids=["as it is", "in a URL", "in JSON with its slashes escaped"],
+)
+def test_each_form_of_a_credential_is_scrubbed_whole(form: str) -> None:
+    origin = Direct(api_key="a/b+c=&d")
+    assert origin.scrub(f"before {form} and {form} after") == "before *** and *** after"
+
+
+def test_secrets_and_origins_say_what_they_are() -> None:
+    assert repr(Secret("word")) == "Secret(***)"
+    assert repr(Direct(api_key="word")) == "Direct(https://api.hume.ai)"
+    assert repr(gateway()) == f"LowCodeAPI({GATEWAY})"
+
+
+@pytest.mark.parametrize(
+    "body", [None, b"{}", (Part("file", b"x"),)], ids=["none", "json", "parts"]
+)
+@pytest.mark.parametrize("origin", [Direct(api_key="key"), gateway()], ids=["direct", "gateway"])
+def test_a_request_has_the_method_label_and_body_of_its_call(
+    origin: Direct | LowCodeAPI, body: bytes | tuple[Part, ...] | None
+) -> None:
+    request = origin.request(call_of(catalog.CONFIGS_CREATE_VERSION), body, Format.NEW)
+    assert (request.method, request.label) == ("POST", "/v0/evi/configs/{id}")
+    assert request.body is body
+    assert ("Content-Type" in request.headers) == isinstance(body, bytes)
+    assert "application/json" in request.headers["Accept"]
+
+
 # Which URL format.
 
 
@@ -449,6 +490,20 @@ def test_no_format_is_tried_in_vain_against_a_rate_limit() -> None:
     assert gateway().settle(GET_JOB, Format.NEW, unclear(429))
 
 
+def test_no_format_is_tried_in_vain_against_a_service_that_is_down() -> None:
+    body = b'{"data": {"error": "down"}}'
+    answer = gateway().read(Response(503, {"retry-after": "3"}, body))
+    assert gateway().settle(GET_JOB, Format.NEW, answer)
+
+
+@pytest.mark.parametrize("body", [{"fault": {"faultstring": "no"}}, {"code": "E0300"}])
+def test_an_error_that_only_hume_writes_is_humes_even_where_a_route_may_be_missing(
+    body: dict[str, Any],
+) -> None:
+    assert read(404, body).sender is Sender.HUME
+    assert read(404, {**body, "provider": "humeai"}).sender is Sender.GATEWAY
+
+
 def test_once_a_format_is_known_an_unclear_error_is_the_answer() -> None:
     origin = gateway()
     origin.settle(GET_JOB, Format.NEW, GOOD)
@@ -468,6 +523,17 @@ def test_after_a_hang_up_on_the_new_format_the_old_one_goes_first() -> None:
     assert origin.formats(GET_JOB) == (Format.OLD, Format.NEW)
     origin.settle(GET_JOB, Format.NEW, GOOD)
     assert origin.formats(GET_JOB) == (Format.NEW, Format.OLD)
+
+
+def test_a_hang_up_is_no_reason_to_send_the_call_again_at_once() -> None:
+    assert gateway().settle(GET_JOB, Format.NEW, None)
+
+
+def test_after_a_hang_up_and_a_good_answer_the_old_format_is_the_only_one() -> None:
+    origin = gateway()
+    origin.settle(GET_JOB, Format.NEW, None)
+    origin.settle(GET_JOB, Format.OLD, GOOD)
+    assert origin.formats(POST_VERSION) == (Format.OLD,)
 
 
 def test_a_hang_up_means_nothing_once_a_format_is_known() -> None:

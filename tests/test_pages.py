@@ -191,14 +191,15 @@ async def test_pages_fetched_ahead_come_in_order_whatever_the_order_of_answers()
     assert [config.id for config in found] == names(60)
 
 
-async def test_no_more_pages_than_asked_for_are_fetched_ahead() -> None:
+@pytest.mark.parametrize("prefetch", [1, 2, 4])
+async def test_as_many_pages_as_asked_for_are_fetched_ahead_and_no_more(prefetch: int) -> None:
     slow = Slow(config_list(200))
     configs, transport = configs_of(otherwise=slow)
-    async for config in configs.list(prefetch=4):
+    async for config in configs.list(prefetch=prefetch):
         if config.id == "config-10":
             break
-    assert slow.most_in_flight == 4
-    assert sorted(numbers_of(transport)) == [0, 1, 2, 3, 4]
+    assert slow.most_in_flight == prefetch
+    assert sorted(numbers_of(transport)) == list(range(prefetch + 1))
 
 
 async def test_leaving_a_loop_early_leaves_no_request_running() -> None:
@@ -286,6 +287,17 @@ async def test_without_a_total_and_a_size_the_list_ends_at_an_empty_page() -> No
     assert not transport.script
 
 
+async def test_pages_fetched_past_the_end_are_dropped() -> None:
+    def gap(request: Request) -> Response:
+        number = field(request, "page_number")
+        rows = range(0) if number == 2 else range(number, number + 1)
+        return config_page(rows, total_pages=9)
+
+    configs, _ = configs_of(otherwise=gap)
+    found = await configs.list(prefetch=8).collect()
+    assert [config.id for config in found] == names(2)
+
+
 async def test_a_total_that_is_too_high_ends_at_the_first_empty_page() -> None:
     answer = config_list(20)
 
@@ -336,7 +348,8 @@ async def test_a_server_that_ignores_the_page_number_is_noticed(
         async for config in configs.list(prefetch=prefetch):
             found.append(config.id)  # noqa: PERF401 - what came before the error counts
 
-    with pytest.raises(DecodeError, match="ignore page_number"):
+    pattern = r"page \d+ holds the same as the 2 pages before it: the server seems to ignore"
+    with pytest.raises(DecodeError, match=pattern):
         await read()
     assert found == names(10)
     assert len(transport.requests) <= 1 + max(prefetch, 2)
@@ -418,6 +431,12 @@ async def test_registry_pages_without_a_total_end_with_the_one_that_says_it_is_l
     assert not transport.script
 
 
+async def test_registry_pages_without_a_total_end_at_an_empty_one() -> None:
+    transport = ScriptedTransport(dataset_page(range(2)), dataset_page(range(0)))
+    assert len(await Datasets(session_of(transport)).list().collect()) == 2
+    assert not transport.script
+
+
 async def test_registry_pages_may_be_larger_than_those_of_evi() -> None:
     transport = ScriptedTransport(dataset_page(range(1), total_pages=1))
     await Datasets(session_of(transport)).list(page_size=5000)
@@ -427,7 +446,8 @@ async def test_registry_pages_may_be_larger_than_those_of_evi() -> None:
 async def test_a_list_without_pages_is_one_page() -> None:
     transport = ScriptedTransport(otherwise=reply_json([]))
     pages = Models(session_of(transport)).list_versions(id=["a", "b"])
-    assert [page.total_pages async for page in pages.pages()] == [1]
+    (page,) = [page async for page in pages.pages()]
+    assert (page.items, page.number, page.total_pages, page.envelope) == ([], 0, 1, [])
     assert query_of(transport.requests[0]) == [("id", "a"), ("id", "b")]
 
 
