@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 from collections.abc import AsyncGenerator, Callable
 
@@ -101,15 +102,11 @@ def measure(url: str, in_flight: list[int], rounds: int, loop: str) -> dict[int,
         for number in in_flight:
             calls = CALLS.get(number, 20 * number)
             bursts = {
-                name: _burst(caller, calls // share, number)
+                name: functools.partial(caller.burst, calls // share, number)
                 for name, (caller, share) in callers.items()
             }
             found[number] = in_turn(bursts, rounds)
         return found
-
-
-def _burst(caller: Caller, calls: int, in_flight: int) -> Callable[[], Spent]:
-    return lambda: caller.burst(calls, in_flight)
 
 
 def report(found: dict[int, dict[str, Spent]], loop: str) -> list[Verdict]:

@@ -183,7 +183,7 @@ def _verdicts(megabytes: float, found: dict[str, list[Round]]) -> list[Verdict]:
     peers = {name: stall for name, stall in stalls.items() if not name.startswith("humeai")}
     bar = BARS.get(megabytes)
     verdicts: list[Verdict] = []
-    for name in stalls.keys() - peers.keys():
+    for name in [name for name in stalls if name not in peers]:
         peer, theirs = next(iter(peers.items()), ("", 0.0))
         verdicts.append(
             Verdict(
