@@ -219,7 +219,7 @@ def test_making_a_table_keeps_no_object_a_score() -> None:
     fresh.to_arrow()
     found = fresh[0].files[0].models.face
     assert found is not None
-    assert found.grouped_predictions[0].predictions[0].emotions._pairs is None  # pyright: ignore[reportPrivateUsage]  # inside on purpose
+    assert found.grouped_predictions[0].predictions[0].emotions._numbers is None  # pyright: ignore[reportPrivateUsage]  # inside on purpose
 
 
 def test_a_score_that_is_there_twice_counts_last() -> None:

@@ -8,8 +8,10 @@ fields of the predictions' classes. The scanner is msgspec, which only this modu
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import operator
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, overload
@@ -49,37 +51,57 @@ _expressions_decoder = msgspec.json.Decoder(list[_WireExpression])
 # Loops in C: there are 48 scores in every face.
 _name = operator.attrgetter("name")
 _score = operator.attrgetter("score")
-_pair = operator.attrgetter("name", "score")
 _to_score = functools.partial(tuple.__new__, Score)  # pyright: ignore[reportUnknownMemberType]
+
+
+_MOST_SHARED = 128
+"""Names of a list that is looked for among those that were seen; Hume's own are shorter."""
+
+
+@functools.lru_cache(maxsize=256)
+def _seen(names: tuple[str, ...]) -> tuple[str, ...]:
+    return names
+
+
+def _shared(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the same tuple for the same names: all faces have one between them."""
+    return _seen(names) if len(names) <= _MOST_SHARED else names
 
 
 class Scores(Sequence[Score]):
     """A list of named scores in the service's order, read from the body on first touch.
 
     Works as a sequence of `(name, score)` pairs and as a lookup by name:
-    `face.emotions["Joy"]`.
+    `face.emotions["Joy"]`. Names and numbers are kept apart, and pairs are made when they are
+    asked for: millions of them would keep the garbage collector busy.
     """
 
-    __slots__ = ("_pairs", "_raw")
+    __slots__ = ("_names", "_numbers", "_raw")
 
     def __init__(self, pairs: Iterable[tuple[str, float]] | msgspec.Raw) -> None:
-        self._raw = pairs if isinstance(pairs, msgspec.Raw) else None
-        self._pairs = None if isinstance(pairs, msgspec.Raw) else tuple(Score(*p) for p in pairs)
+        self._raw: msgspec.Raw | None = None
+        self._names: tuple[str, ...] = ()
+        self._numbers: array[float] | None = None
+        if isinstance(pairs, msgspec.Raw):
+            self._raw = pairs
+        else:
+            both = [*pairs]
+            self._names = _shared(tuple([name for name, _ in both]))
+            self._numbers = array("d", [number for _, number in both])
 
-    def _read(self) -> tuple[Score, ...]:
-        if self._pairs is None:
-            self._pairs = tuple(map(_to_score, map(_pair, self._scan())))
-        return self._pairs
+    def _read(self) -> tuple[tuple[str, ...], array[float]]:
+        """Return names and numbers, and keep them."""
+        if self._numbers is None:
+            self._names, numbers = self.split()
+            self._numbers = array("d", numbers)
+        return self._names, self._numbers
 
     def _scan(self) -> Sequence[_WireScore | _WireExpression]:
-        assert self._raw is not None  # noqa: S101 - pairs or slice, one of the two is always there
-        try:
-            return _expressions_decoder.decode(self._raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            # Another kind of score, or an expression that Hume has added since.
-            return self._scan_any(self._raw)
-
-    def _scan_any(self, raw: msgspec.Raw) -> Sequence[_WireScore]:
+        """Read the slice, which is there as long as nothing is kept."""
+        raw = self._raw or b""
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return _expressions_decoder.decode(raw)
+        # Another kind of score, an expression that Hume has added since, or a wrong body.
         try:
             return _scores_decoder.decode(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
@@ -99,42 +121,44 @@ class Scores(Sequence[Score]):
             IndexError: There is no such position (an `int` key).
             DecodeError: The body is wrong here.
         """
-        pairs = self._read()
+        names, numbers = self._read()
+        if isinstance(key, slice):
+            return tuple(map(_to_score, zip(names[key], numbers[key], strict=True)))
         if not isinstance(key, str):
-            return pairs[key]
-        for name, score in reversed(pairs):  # the last one counts, as everywhere
-            if name == key:
-                return score
-        raise KeyError(key)
+            return Score(names[key], numbers[key])
+        if key not in names:
+            raise KeyError(key)
+        return numbers[-1 - names[::-1].index(key)]  # the last one counts, as everywhere
 
     def __len__(self) -> int:
-        return len(self._read())
+        return len(self._read()[0])
 
     def __iter__(self) -> Iterator[Score]:
-        return iter(self._read())
+        return map(_to_score, zip(*self._read(), strict=True))
 
     def __contains__(self, item: object) -> bool:
-        pairs = self._read()
-        return any(p.name == item for p in pairs) if isinstance(item, str) else item in pairs
+        return item in self._read()[0] if isinstance(item, str) else item in [*self]
 
     def top(self, count: int = 3) -> list[Score]:
         """Return the strongest scores, strongest first."""
-        return sorted(self._read(), key=lambda pair: pair.score, reverse=True)[:count]
+        return sorted(self, key=operator.itemgetter(1), reverse=True)[:count]
 
     def as_dict(self) -> dict[str, float]:
         """Return all scores by name, in the service's order."""
-        return dict(self._read())
+        return dict(zip(*self._read(), strict=True))
 
     def split(self) -> tuple[tuple[str, ...], list[float]]:
         """Return the names and the numbers apart, in the service's order.
 
-        Keeps no object a score, so that tables of many predictions take little memory.
+        Keeps nothing, so that tables of many predictions take little memory.
 
         Raises:
             DecodeError: The body is wrong here.
         """
-        pairs = self._scan() if self._pairs is None else self._pairs
-        return tuple(map(_name, pairs)), [*map(_score, pairs)]
+        if self._numbers is not None:
+            return self._names, self._numbers.tolist()
+        found = self._scan()
+        return _shared(tuple(map(_name, found))), [*map(_score, found)]
 
     def validate(self) -> None:
         """Read all and keep nothing.
@@ -142,14 +166,12 @@ class Scores(Sequence[Score]):
         Raises:
             DecodeError: The body is wrong here.
         """
-        if self._pairs is None:
+        if self._numbers is None:
             self._scan()
 
     def to_wire(self) -> msgspec.Raw | list[dict[str, str | float]]:
         """Return what the JSON writer takes: the text as it came, or the pairs as objects."""
-        if self._raw is not None:
-            return self._raw
-        return [pair._asdict() for pair in self._read()]
+        return [pair._asdict() for pair in self] if self._raw is None else self._raw
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Scores):
@@ -157,7 +179,7 @@ class Scores(Sequence[Score]):
         return NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self._read())
+        return hash(tuple(self))
 
     def __repr__(self) -> str:
         try:
@@ -168,7 +190,7 @@ class Scores(Sequence[Score]):
         return f"Scores({len(self)}: {strongest}{', ...' if len(self) > 3 else ''})"  # noqa: PLR2004 - as many as top() gives
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Scores, (self._read(),)
+        return Scores, (tuple(self),)
 
 
 if TYPE_CHECKING:
