@@ -1,6 +1,7 @@
 """A server that answers GET requests with fixed bytes and spends next to nothing on it.
 
-It runs in a process of its own; see `measuring.serving`.
+It runs in a process of its own; see `measuring.serving`. `/asked` is answered with the number
+of requests since that was asked last.
 """
 
 from __future__ import annotations
@@ -11,16 +12,35 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
 
+from attrs import define
+
 from benchmarks.measuring import serving
 
 _REQUEST = re.compile(rb"GET ([^ ?]+)(?:\?([^ ]*))? HTTP/1\.1\r\n.*?\r\n\r\n", re.DOTALL)
 _PAGE_NUMBER = re.compile(rb"page_number=(\d+)")
 
 
+@define
+class _Answers:
+    """What all connections share."""
+
+    whole: Mapping[bytes, Sequence[bytes]]
+    seconds: float
+    asked: int = 0
+
+    def answer(self, path: bytes, query: bytes) -> bytes:
+        if path == b"/asked":
+            asked, self.asked = self.asked, 0
+            return _with_head(str(asked).encode())
+        self.asked += 1
+        page = _PAGE_NUMBER.search(query)
+        return self.whole[path][int(page[1]) if page else 0]
+
+
 class _Fixed(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, answers: Mapping[bytes, Sequence[bytes]]) -> None:
+    def __init__(self, answers: _Answers) -> None:
         self._answers = answers
         self._received = b""
 
@@ -32,8 +52,12 @@ class _Fixed(asyncio.Protocol):
         self._received += data
         while found := _REQUEST.match(self._received):
             self._received = self._received[found.end() :]
-            page = _PAGE_NUMBER.search(found[2] or b"")
-            self._transport.write(self._answers[found[1]][int(page[1]) if page else 0])
+            answer = self._answers.answer(found[1], found[2] or b"")
+            if self._answers.seconds:
+                loop = asyncio.get_running_loop()
+                loop.call_later(self._answers.seconds, self._transport.write, answer)
+            else:
+                self._transport.write(answer)
 
 
 def _with_head(body: bytes) -> bytes:
@@ -41,18 +65,22 @@ def _with_head(body: bytes) -> bytes:
     return head.encode() + b"\r\n\r\n" + body
 
 
-async def _serve(told: Connection, answers: Mapping[str, Sequence[bytes]]) -> None:
-    whole = {path.encode(): [*map(_with_head, pages)] for path, pages in answers.items()}
+async def _serve(told: Connection, bodies: Mapping[str, Sequence[bytes]], seconds: float) -> None:
+    whole = {path.encode(): [*map(_with_head, pages)] for path, pages in bodies.items()}
+    answers = _Answers(whole, seconds)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Fixed(whole), "127.0.0.1", 0, backlog=2048)
+    server = await loop.create_server(lambda: _Fixed(answers), "127.0.0.1", 0, backlog=2048)
     told.send(server.sockets[0].getsockname()[1])
     await asyncio.Event().wait()
 
 
-def fixed_server(answers: Mapping[str, Sequence[bytes]]) -> AbstractContextManager[str]:
+def fixed_server(
+    bodies: Mapping[str, Sequence[bytes]], seconds: float = 0.0
+) -> AbstractContextManager[str]:
     """Serve until the block ends; give the URL.
 
     Args:
-        answers: Bodies by path: the first one, or that of the query's `page_number`.
+        bodies: Bodies by path: the first one, or that of the query's `page_number`.
+        seconds: How long an answer is held back.
     """
-    return serving(_serve, answers)
+    return serving(_serve, bodies, seconds)

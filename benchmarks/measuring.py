@@ -11,9 +11,11 @@ import asyncio
 import contextlib
 import importlib.util
 import multiprocessing
+import resource
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 
 from attrs import frozen
@@ -179,6 +181,28 @@ def in_turn(callers: Mapping[str, Callable[[], Spent]], rounds: int) -> dict[str
         for name, burst in callers.items():
             found[name].append(burst())
     return {name: least(spent) for name, spent in found.items()}
+
+
+class Memory(NamedTuple):
+    """Memory of this process, in bytes."""
+
+    now: int
+    peak: int
+
+
+def memory() -> Memory:
+    """Ask how much of this process is in memory, and how much was at most.
+
+    What `getrusage` says is no less than the parent had when it made this process, so Linux's
+    own account is better where there is one.
+    """
+    try:
+        status = Path("/proc/self/status").read_text("ascii")
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return Memory(peak, peak)
+    sizes = {line.split(":")[0]: line.split()[1] for line in status.splitlines() if "kB" in line}
+    return Memory(int(sizes["VmRSS"]) * 1024, int(sizes["VmHWM"]) * 1024)
 
 
 def is_there(package: str) -> bool:

@@ -32,6 +32,7 @@ TICK = 0.001
 BETWEEN_CALLS = 0.003
 OFFICIAL_MOST = 3.0
 """Megabytes that the official SDK is given."""
+OURS, GATEWAY, PEER = "humeai_async", "humeai_async, gateway", "aiohttp + orjson"
 BARS = {3.0: 10.0, 25.0: 60.0}
 """Longest stall in milliseconds, by megabytes."""
 
@@ -40,8 +41,8 @@ BARS = {3.0: 10.0, 25.0: 60.0}
 async def ours(url: str, *, gateway: bool = False) -> AsyncGenerator[tuple[Call, Call]]:
     async with clients.ours(url, gateway=gateway) as hume:
 
-        async def large() -> None:
-            await hume.batch.get_predictions(JOB)
+        async def large() -> object:
+            return await hume.batch.get_predictions(JOB)
 
         async def small() -> None:
             await hume.configs.list(page_number=0, page_size=10)
@@ -58,9 +59,9 @@ async def bare(url: str) -> AsyncGenerator[tuple[Call, Call]]:
     orjson = importlib.import_module("orjson")
     async with aiohttp.ClientSession(headers=clients.KEY) as session:
 
-        async def get(path: str) -> None:
+        async def get(path: str) -> object:
             async with session.get(url + path) as answer:
-                orjson.loads(await answer.read())
+                return orjson.loads(await answer.read())
 
         yield lambda: get(PREDICTIONS_PATH), lambda: get(calls.PATH)
 
@@ -69,8 +70,8 @@ async def bare(url: str) -> AsyncGenerator[tuple[Call, Call]]:
 async def official(url: str) -> AsyncGenerator[tuple[Call, Call]]:
     client = clients.official(url)
 
-    async def large() -> None:
-        await client.expression_measurement.batch.get_job_predictions(JOB)
+    async def large() -> object:
+        return await client.expression_measurement.batch.get_job_predictions(JOB)
 
     async def small() -> None:
         await client.empathic_voice.configs.list_configs(page_number=0, page_size=10)
@@ -152,24 +153,32 @@ def _row(megabytes: float, name: str, found: list[Round]) -> tuple[str, ...]:
     return f"{megabytes:g} MB", name, *(f"{figure:.1f}" for figure in figures)
 
 
+def answers(megabytes: float) -> dict[str, list[bytes]]:
+    """Make the large and the small answer, with and without the gateway's envelope."""
+    bare = {PREDICTIONS_PATH: body_of(megabytes), calls.PATH: json.dumps(calls.PAGE).encode()}
+    wrapped = {f"/gateway{path}": in_envelope(body) for path, body in bare.items()}
+    return {path: [body] for path, body in (bare | wrapped).items()}
+
+
+def clients_for(megabytes: float) -> dict[str, Opened]:
+    """Name who is measured: ours, and the peers that are installed and not too slow."""
+    found: dict[str, Opened] = {OURS: ours, GATEWAY: through_gateway}
+    if is_there("orjson"):
+        found[PEER] = bare
+    if megabytes <= OFFICIAL_MOST and is_there("hume"):
+        found["hume 0.13.13"] = official
+    return found
+
+
 def run(*, full: bool, rounds: int = 0, sizes: list[float] | None = None) -> list[Verdict]:
     rounds = rounds or (15 if full else 5)
     rows: list[tuple[str, ...]] = []
     verdicts: list[Verdict] = []
     for megabytes in sizes or [*BARS]:
-        body = body_of(megabytes)
-        page = json.dumps(calls.PAGE).encode()
-        answers = {PREDICTIONS_PATH: [body], calls.PATH: [page]}
-        answers |= {f"/gateway{path}": [in_envelope(one)] for path, (one,) in answers.items()}
-        people: dict[str, Opened] = {"humeai_async": ours, "humeai_async, gateway": through_gateway}
-        if is_there("orjson"):
-            people["aiohttp + orjson"] = bare
-        if megabytes <= OFFICIAL_MOST and is_there("hume"):
-            people["hume 0.13.13"] = official
-        with fixed_server(answers) as url:
+        with fixed_server(answers(megabytes)) as url:
             found = {
                 name: fresh(measure, opened, url, 1 if opened is official else rounds)
-                for name, opened in people.items()
+                for name, opened in clients_for(megabytes).items()
             }
         rows += [_row(megabytes, name, each) for name, each in found.items()]
         verdicts += _verdicts(megabytes, found)
@@ -180,22 +189,18 @@ def run(*, full: bool, rounds: int = 0, sizes: list[float] | None = None) -> lis
 
 def _verdicts(megabytes: float, found: dict[str, list[Round]]) -> list[Verdict]:
     stalls = {name: statistics.median(one.late for one in each) for name, each in found.items()}
-    peers = {name: stall for name, stall in stalls.items() if not name.startswith("humeai")}
-    bar = BARS.get(megabytes)
-    verdicts: list[Verdict] = []
-    for name in [name for name in stalls if name not in peers]:
-        peer, theirs = next(iter(peers.items()), ("", 0.0))
-        verdicts.append(
-            Verdict(
-                f"longest stall, {megabytes:g} MB{name.removeprefix('humeai_async')}",
-                f"{stalls[name]:.1f} ms",
-                f"{peer} {theirs:.1f} ms" if peer else "",
-                stalls[name] / theirs if peer else None,
-                f"under {bar:g} ms" if bar else "",
-                stalls[name] < bar if bar else None,
-            )
+    bar, theirs = BARS.get(megabytes), stalls.get(PEER)
+    return [
+        Verdict(
+            f"longest stall, {megabytes:g} MB{name.removeprefix(OURS)}",
+            f"{stalls[name]:.1f} ms",
+            f"{PEER} {theirs:.1f} ms" if theirs else "",
+            stalls[name] / theirs if theirs else None,
+            f"under {bar:g} ms" if bar else "",
+            stalls[name] < bar if bar else None,
         )
-    return verdicts
+        for name in (OURS, GATEWAY)
+    ]
 
 
 def main() -> None:
