@@ -11,7 +11,6 @@ import asyncio
 import json
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,10 +22,9 @@ try:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
-        Progress,
         TextColumn,
-        TimeRemainingColumn,
     )
+    from rich.progress import Progress as Bar
     from rich.table import Table
 except ImportError:
     sys.exit("humeai-async needs the extra `cli`: pip install 'humeai_async[cli]'")
@@ -34,6 +32,7 @@ except ImportError:
 from humeai_async.bulk.ledger import State, standing_of
 from humeai_async.bulk.outcomes import BulkSource
 from humeai_async.bulk.predicting import SourceOutcome, is_open, reason_of
+from humeai_async.bulk.progress import Progress
 from humeai_async.bulk.runs import LEDGER, predict_into
 from humeai_async.bulk.sinks import FORMATS, name_of
 from humeai_async.client import HumeAI
@@ -52,6 +51,9 @@ MEDIA = frozenset({
 
 SHOWN = 10
 """Rows of the table of strongest expressions."""
+
+WHOLE = 10
+"""Outcomes a second from which on the rate is shown without a fraction."""
 
 WRONG_USE, FAILED, INTERRUPTED = 2, 1, 130
 
@@ -301,16 +303,15 @@ async def _predict(
     **settings: Any,
 ) -> int:
     """Run sources into a folder and tell how it went; the exit code says whether all is well."""
-    retries = bool(settings.get("retry_failed"))
-    tally = Tally(len(dict.fromkeys(sources)), hume, retries=retries)
+    tally = Tally(len(dict.fromkeys(sources)))
     try:
         with tally:
             report = await predict_into(
                 folder,
                 hume.batch,
                 sources,
-                on_start=tally.begin,
                 on_outcome=tally.count,
+                on_progress=tally.show,
                 **settings,
             )
     except asyncio.CancelledError:
@@ -373,60 +374,63 @@ def show_open(console: Console, reasons: Mapping[str, int]) -> None:
         console.print("the same command goes on with open sources")
 
 
+def news(progress: Progress) -> str:
+    """Say in a line what goes on: jobs, rate, time left, and what the limiter does."""
+    rate = f"{progress.rate:.0f}" if progress.rate >= WHOLE else f"{progress.rate:.1f}"
+    said = [f"{progress.jobs} jobs", f"{rate}/s"]
+    if progress.eta is not None:
+        minutes, seconds = divmod(round(progress.eta), 60)
+        said.append(f"{minutes}:{seconds:02} left")
+    pace = progress.pace
+    if pace.paused_for:
+        said.append(f"quota used up, on in {pace.paused_for:.0f} s")
+    elif pace.rate is not None:
+        said.append(f"{pace.rate:.3g} calls/s allowed")
+    if pace.waiting:
+        said.append(f"{pace.waiting} calls wait")
+    if pace.refused:
+        said.append(f"{pace.refused} x 429")
+    return ", ".join(said)
+
+
 class Tally:
-    """Counts outcomes, draws the progress bar, and keeps what the closing table shows.
+    """Draws the progress bar, and keeps what the closing tables show.
 
     Args:
         total: Sources of the run.
-        hume: The client, for its counters.
-        retries: Whether sources that failed are tried again.
     """
 
-    def __init__(self, total: int, hume: HumeAI, *, retries: bool) -> None:
+    def __init__(self, total: int) -> None:
         self.total = total
-        self._retries = retries
         self.open_reasons: dict[str, int] = {}
         """What kept sources from being done, and how often."""
         self.done: int = 0
-        self._before = 0
-        self._hume = hume
-        self._began = time.monotonic()
+        """Sources that arrived or failed, at earlier starts too."""
+        self.seconds: float = 0.0
+        """Since this start."""
         self._strongest: list[tuple[float, str, str, str]] = []
         console = Console(stderr=True)
-        self._progress = Progress(
+        self._progress = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]:.0f}/s"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[limited]} x 429"),
+            TextColumn("{task.fields[news]}"),
             console=console,
             disable=not console.is_terminal,
         )
-        self._bar = self._progress.add_task("predicting", total=total, rate=0.0, limited=0)
+        self._bar = self._progress.add_task("predicting", total=total, news="")
 
-    @property
-    def seconds(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self._began
-
-    def begin(self, counts: Mapping[State, int]) -> None:
-        """Take note of what earlier starts have done."""
-        self.done = self._before = counts[State.ARRIVED]
-        if not self._retries:
-            self.done = self._before = self._before + counts[State.FAILED]
-        self._progress.update(self._bar, completed=self.done)
+    def show(self, progress: Progress) -> None:
+        """Draw how far the run is."""
+        self.done, self.seconds = progress.done, progress.seconds
+        self._progress.update(self._bar, completed=progress.done, news=news(progress))
 
     def count(self, outcome: SourceOutcome) -> None:
-        """Count one outcome."""
+        """Take note of one outcome."""
         if outcome.error is not None and is_open(outcome):
             reason = reason_of(outcome.error)
             self.open_reasons[reason] = self.open_reasons.get(reason, 0) + 1
             return
-        self.done += 1
-        limited = self._hume.stats.rate_limited
-        rate = (self.done - self._before) / max(self.seconds, 0.001)
-        self._progress.update(self._bar, advance=1, limited=limited, rate=rate)
         for file in outcome.predictions.files if outcome.predictions else ():
             for model, (name, score) in strongest(file).items():
                 self._note(score, name_of(outcome.source), model, name)

@@ -63,6 +63,20 @@ async def test_files_are_matched_by_their_content(tmp_path: Path) -> None:
         assert uploads[Path(outcome.source).name] == outcome.predictions.source.md5sum
 
 
+async def test_files_of_the_same_content_have_their_own_predictions_each(tmp_path: Path) -> None:
+    content = media_folder(tmp_path, 1)[0].read_bytes()
+    files = [tmp_path / "one" / "a.jpg", tmp_path / "one" / "b.jpg", tmp_path / "two" / "a.jpg"]
+    for file in files:
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content)
+    async with FakeHume() as fake, client_of(fake) as hume:
+        outcomes = [o async for o in hume.batch.predict(files, models=MODELS)]
+    found = {o.source: o.predictions for o in outcomes}
+    names = {path: share.source.filename for path, share in found.items() if share}
+    assert {path: path.name for path in files} == names
+    assert len({id(share) for share in found.values()}) == 3
+
+
 async def test_sources_are_split_by_the_size_of_a_job() -> None:
     async with FakeHume() as fake, client_of(fake) as hume:
         async for _ in hume.batch.predict(urls(250), models=MODELS):

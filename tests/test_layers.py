@@ -62,7 +62,7 @@ LAYERS = [
     {"resources._base"},
     {"resources._versioned"},
     {"resources.*"},
-    {"client", "bulk.sinks"},
+    {"client", "bulk.progress", "bulk.sinks"},
     {"bulk.runs"},
     {"__init__"},
     {"cli"},

@@ -99,6 +99,8 @@ class Settings:
     retry_failed: bool
     configuration: str
     """What the results depend on besides the sources, as text."""
+    on_job: Callable[[Job], None] | None = None
+    """Called with each job once it is at Hume."""
 
 
 def is_open(outcome: SourceOutcome) -> bool:
@@ -312,6 +314,8 @@ class Prediction:
         job: Job | None = None
         try:
             job, planned = await self._submit(group, planned)
+            if self._settings.on_job is not None:
+                self._settings.on_job(job)
             await job.wait(timeout=self._settings.timeout)
             shares = _match(group, planned, await job.predictions())
         except HOPELESS:
@@ -435,9 +439,23 @@ def _match(
     if group.kind == "urls":
         by_url = {one.source.url: one for one in predictions}
         return [by_url.get(str(item.source)) for item in group.items]
-    by_content = {one.source.md5sum: one for one in predictions}
+    by_content: dict[str | None, list[SourcePredictions]] = {}
+    for one in predictions:
+        by_content.setdefault(one.source.md5sum, []).append(one)
     md5s = dict(zip(planned.keys, planned.md5s, strict=True))
-    return [by_content.get(md5s[item.key]) for item in group.items]
+    return [_own(by_content.get(md5s[item.key], []), item.source) for item in group.items]
+
+
+def _own(alike: list[SourcePredictions], source: BulkSource) -> SourcePredictions | None:
+    """Take a file's share from those of the same content: the one of its name, if names are kept.
+
+    The last one stays for whoever comes after, should the service have joined the files.
+    """
+    if len(alike) < 2:  # noqa: PLR2004 - nothing to choose
+        return next(iter(alike), None)
+    names = [one.source.filename for one in alike]
+    name = Path(source).name
+    return alike.pop(names.index(name) if name in names else 0)
 
 
 def _at(texts: Sequence[SourcePredictions], place: int) -> SourcePredictions | None:

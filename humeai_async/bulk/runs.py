@@ -22,6 +22,7 @@ from humeai_async import codec
 from humeai_async.bulk.ledger import Ledger, Standing, State
 from humeai_async.bulk.outcomes import BulkSource, Outcomes
 from humeai_async.bulk.predicting import SourceOutcome, is_open, keys_of
+from humeai_async.bulk.progress import Progress, Track
 from humeai_async.bulk.sinks import Sinks
 from humeai_async.errors import SaveError
 from humeai_async.resources.batch import Batch
@@ -71,6 +72,7 @@ async def predict_into(
     timeout: float | None = None,
     on_start: Callable[[Mapping[State, int]], None] | None = None,
     on_outcome: Callable[[SourceOutcome], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> Report:
     """Predict sources into files, or go on with it.
 
@@ -88,6 +90,8 @@ async def predict_into(
         timeout: As for `hume.batch.predict`.
         on_start: Told the given sources by state, before the run goes on.
         on_outcome: Told each outcome, once it is written.
+        on_progress: Told how far the run is: at the start, with each job that is at Hume, and
+            whenever outcomes were written.
 
     Returns:
         How it ended. Sources that met an outage or a timeout are not written as failed but
@@ -99,6 +103,7 @@ async def predict_into(
         SaveError: The results cannot be written.
     """
     folder = Path(folder)
+    track = Track(lambda: batch.pace, on_progress)
     request = InferenceRequest(models=models, transcription=transcription)
     configuration = f"{codec.encode(request).decode()} as {','.join(formats)}"
     await _make(folder)
@@ -109,8 +114,10 @@ async def predict_into(
             ledger.before_checkpoint = sinks.sync
             await ledger.checkpoint()
             keys = keys_of(sources) if isinstance(sources, Sequence) else None
+            before = await _counts(ledger, keys)
             if on_start is not None:
-                on_start(await _counts(ledger, keys))
+                on_start(before)
+            track.begin(before, None if keys is None else len(keys), retries=retry_failed)
             outcomes = batch.predict(
                 sources,
                 models=models,
@@ -120,8 +127,9 @@ async def predict_into(
                 job_size=job_size,
                 jobs_at_once=jobs_at_once,
                 timeout=timeout,
+                on_job=track.job,
             )
-            writer = _Writer(sinks, ledger, on_outcome)
+            writer = _Writer(sinks, ledger, track, on_outcome)
             async with outcomes:
                 await writer.write_all(outcomes)
             ledger.before_checkpoint = None
@@ -156,10 +164,15 @@ class _Writer:
     """
 
     def __init__(
-        self, sinks: Sinks, ledger: Ledger, on_outcome: Callable[[SourceOutcome], None] | None
+        self,
+        sinks: Sinks,
+        ledger: Ledger,
+        track: Track,
+        on_outcome: Callable[[SourceOutcome], None] | None,
     ) -> None:
         self._sinks = sinks
         self._ledger = ledger
+        self._track = track
         self._on_outcome = on_outcome
         self._waiting: list[SourceOutcome] = []
         self._next_checkpoint = time.monotonic() + CHECKPOINT_SECONDS
@@ -196,6 +209,7 @@ class _Writer:
         for outcome in waiting:
             if self._on_outcome is not None:
                 self._on_outcome(outcome)
+        self._track.outcomes(waiting)
         if time.monotonic() >= self._next_checkpoint:
             await self._ledger.checkpoint()
             self._next_checkpoint = time.monotonic() + CHECKPOINT_SECONDS

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from humeai_async import catalog, codec
@@ -26,7 +26,7 @@ from humeai_async.endpoint import QueryValue, fill
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.job import AsCompleted, Job, start
 from humeai_async.joblist import SURE_LIMIT, JobWalk
-from humeai_async.limiter.limiter import BULK
+from humeai_async.limiter.limiter import BULK, BucketState
 from humeai_async.pages import Pages, timed
 from humeai_async.poller import Poller
 from humeai_async.resources._base import Resource
@@ -207,6 +207,12 @@ class Batch(Resource):
         query = {name: value for name, value in given.items() if value is not None}
         return timed(lambda: JobWalk(self._session, limit, query))
 
+    @property
+    def pace(self) -> BucketState:
+        """What the limiter knows of the quota that these calls draw on."""
+        account, bucket = self._session.origin.account, catalog.BATCH_START_JOB.bucket
+        return self._session.limiter.snapshot(f"{account}/{bucket}")
+
     def as_completed(self, jobs: Iterable[Job | str]) -> AsCompleted:
         """Iterate over jobs in the order in which they end, failed ones included.
 
@@ -253,6 +259,7 @@ class Batch(Resource):
         job_size: int = MOST_SOURCES,
         jobs_at_once: int = 32,
         timeout: float | None = None,
+        on_job: Callable[[Job], None] | None = None,
     ) -> Outcomes[BulkSource, SourcePredictions]:
         """Predict any number of sources: split into jobs, wait, and fetch.
 
@@ -270,6 +277,7 @@ class Batch(Resource):
             job_size: Sources in one job, 1 to 100.
             jobs_at_once: Jobs in flight; Hume queues 500 at most.
             timeout: Seconds to wait for one job; `None` is without limit.
+            on_job: Called with each job once it is at Hume, submitted or found there.
 
         Returns:
             Async iterator of one `Outcome` a source, in the order in which they arrive. A
@@ -292,6 +300,7 @@ class Batch(Resource):
             ledger=ledger,
             retry_failed=retry_failed,
             configuration=codec.encode(request).decode(),
+            on_job=on_job,
         )
         behind = self._session.with_settings(priority=BULK)
         batch = Batch(behind, self._poller)
