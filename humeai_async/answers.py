@@ -30,6 +30,7 @@ from humeai_async.errors import (
     UnprocessableEntityError,
 )
 from humeai_async.plain import is_array, is_object, kind
+from humeai_async.redaction import without_queries
 from humeai_async.retry import may_have_worked
 
 BODY_KEPT = 2000
@@ -106,17 +107,17 @@ def to_error(
     """Build the error for an answer that is not a success."""
     body = answer.body.decode("utf-8", errors="replace")
     plain = _plain(answer.body, body)
-    message = _shortened(scrub(_message(plain) or _hint(answer.status, plain)))
+    message = _clean(_message(plain) or _hint(answer.status, plain), scrub)
     unknown = not endpoint.repeatable and may_have_worked(answer.status, retry_after)
     context: dict[str, Any] = {
         "method": endpoint.method,
         "endpoint": endpoint.path,
         "status": answer.status,
-        "code": _scrubbed(_code(plain), scrub),
-        "request_id": _scrubbed(_request_id(answer.headers, plain), scrub),
+        "code": _clean_or_none(_code(plain), scrub),
+        "request_id": _clean_or_none(_request_id(answer.headers, plain), scrub),
         "retry_after": retry_after,
         "outcome_unknown": unknown,
-        "body": scrub(_without_echo(body, plain))[:BODY_KEPT],
+        "body": without_queries(scrub(_without_echo(body, plain))[:BODY_KEPT]),
     }
     if answer.status in {NOT_FOUND, GONE} and endpoint.sunset and endpoint.sunset <= today:
         return SunsetError(
@@ -234,12 +235,14 @@ def _request_id(headers: Mapping[str, str], plain: object) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _scrubbed(text: str | None, scrub: Callable[[str], str]) -> str | None:
-    return None if text is None else _shortened(scrub(text))
+def _clean_or_none(text: str | None, scrub: Callable[[str], str]) -> str | None:
+    return None if text is None else _clean(text, scrub)
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= BODY_KEPT else f"{text[: BODY_KEPT - 3]}..."
+def _clean(text: str, scrub: Callable[[str], str]) -> str:
+    """Take credentials and the queries of URLs out of a text, and cut it."""
+    text = scrub(text)
+    return without_queries(text if len(text) <= BODY_KEPT else f"{text[: BODY_KEPT - 3]}...")
 
 
 def _without_echo(body: str, plain: object) -> str:

@@ -38,6 +38,11 @@ _PIECE = 1 << 20
 _ENCRYPTED = 1
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DRIVE = re.compile(r"[A-Za-z]:")
+_ON_WINDOWS = os.name == "nt"
+_WINDOWS_ONLY = re.compile(
+    r'.*[<>:"|?*].*|.*[. ]|(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])( *\..*)?', re.IGNORECASE
+)
+"""Names that mean something else than a file there: streams, devices, names without their end."""
 _DAMAGE = (
     zipfile.BadZipFile,
     zipfile.LargeZipFile,
@@ -170,6 +175,8 @@ def _safe_name(entry: zipfile.ZipInfo) -> str:
     parts = name.removesuffix("/").split("/")
     if any(part in {"", ".", ".."} for part in parts):
         raise _RefusedError(f"{name!r} leads out of its folder, or nowhere")
+    if _ON_WINDOWS and any(_WINDOWS_ONLY.fullmatch(part) for part in parts):
+        raise _RefusedError(f"{name!r} is not the name of a file on Windows")
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in {0, stat.S_IFDIR if entry.is_dir() else stat.S_IFREG}:
         raise _RefusedError(f"{name!r} is a link or a special file")

@@ -37,6 +37,7 @@ from humeai_async.bulk.runs import LEDGER, predict_into
 from humeai_async.bulk.sinks import FORMATS, name_of
 from humeai_async.client import HumeAI
 from humeai_async.errors import ConfigurationError, HumeError, InvalidArgumentError
+from humeai_async.redaction import without_queries
 from humeai_async.rows import MODELS, strongest
 from humeai_async.settings import Polling
 
@@ -433,7 +434,7 @@ class Tally:
             return
         for file in outcome.predictions.files if outcome.predictions else ():
             for model, (name, score) in strongest(file).items():
-                self._note(score, name_of(outcome.source), model, name)
+                self._note(score, without_queries(name_of(outcome.source)), model, name)
 
     def _note(self, score: float, source: str, model: str, name: str) -> None:
         if len(self._strongest) < SHOWN or score > self._strongest[-1][0]:

@@ -97,18 +97,18 @@ class HumeAI:
         polling: Polling = Polling(),  # noqa: B008 - frozen
         gateway_carries: Collection[str] = frozenset(),
     ) -> None:
-        _check("base_url", base_url, str)
+        given = {"api_token": api_token, "api_key": api_key, "access_token": access_token}
+        origin = _find_origin(given, base_url, gateway_carries)
+        # Gone before anything is raised: this frame stands in tracebacks, which may show its
+        # variables.
+        del given, api_token, api_key, access_token, base_url
+        if isinstance(origin, ConfigurationError):
+            raise origin
         _check("retry", retry, Retry, optional=False)
         _check("limiter", limiter, Limiter)
         _check("pool", pool, Pool, optional=False)
         _check("session", session, ClientSession)
         _check("polling", polling, Polling, optional=False)
-        _check("gateway_carries", gateway_carries, (set, frozenset, list, tuple), optional=False)
-        name, credential = _find_credential(
-            {"api_token": api_token, "api_key": api_key, "access_token": access_token}
-        )
-        base_url = base_url or os.environ.get("HUME_BASE_URL") or None
-        origin = _make_origin(name, credential, base_url, frozenset(gateway_carries))
         self._transport = AiohttpTransport(pool, session)
         self._session = Session(
             origin=origin,
@@ -283,8 +283,9 @@ class HumeAI:
             encoding=_encoding_of(json),
             repeatable=method not in {"POST", "PATCH"},
         )
-        body = UNSET if json is None else json
-        return await self._session.send(fill(endpoint, query=query, body=body))
+        call = fill(endpoint, query=query, body=UNSET if json is None else json)
+        del query, json  # this frame stands in tracebacks, which may show its variables
+        return await self._session.send(call)
 
     @property
     def stats(self) -> Stats:
@@ -323,7 +324,8 @@ class HumeAI:
         """Never reached; `with` asks for it before `__enter__` can explain."""
 
     def __repr__(self) -> str:
-        return f"HumeAI({self._session.origin!r})"
+        session: Session | None = vars(self).get("_session")  # none while it is being built
+        return f"HumeAI({session.origin!r})" if session else "HumeAI(unfinished)"
 
 
 def _encoding_of(body: object) -> Encoding:
@@ -358,6 +360,23 @@ def _check(
         raise ConfigurationError(f"{name} is a {wanted}, not {type(value).__name__}")
 
 
+def _find_origin(
+    given: Mapping[str, str | None], base_url: str | None, carries: Collection[str]
+) -> Origin | ConfigurationError:
+    """Return where calls go, with the one credential, or what is wrong with that.
+
+    Raised here, an error would come with frames that hold the credential.
+    """
+    try:
+        _check("base_url", base_url, str)
+        _check("gateway_carries", carries, (set, frozenset, list, tuple), optional=False)
+        name, credential = _find_credential(given)
+        base_url = base_url or os.environ.get("HUME_BASE_URL") or None
+        return _make_origin(name, credential, base_url, frozenset(carries))
+    except ConfigurationError as problem:
+        return problem.with_traceback(None)
+
+
 def _find_credential(given: Mapping[str, str | None]) -> tuple[str, str]:
     """Return name and text of the one credential.
 
@@ -389,7 +408,7 @@ def _make_origin(
             warnings.warn(
                 "a LowCodeAPI token usually starts with 'at_'; is this one whole?",
                 HumeWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         return LowCodeAPI(credential, base_url=base_url or LOWCODEAPI_URL, carries=carries)
     if carries:

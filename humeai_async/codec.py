@@ -15,6 +15,7 @@ import msgspec
 
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.scanning import BYTE_ORDER_MARK, scan_error
+from humeai_async.wire import JsonText
 
 T = TypeVar("T")
 
@@ -76,7 +77,7 @@ def encode(value: object) -> bytes:
         InvalidArgumentError: The value cannot be written as JSON.
     """
     try:
-        return msgspec.json.encode(to_plain(value))
+        return JsonText(msgspec.json.encode(to_plain(value)))
     except (
         TypeError,
         ValueError,

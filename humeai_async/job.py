@@ -29,6 +29,7 @@ from humeai_async.errors import (
     JobTimeoutError,
 )
 from humeai_async.poller import Poller
+from humeai_async.redaction import without_queries
 from humeai_async.session import Session
 from humeai_async.transport import Download
 from humeai_async.types.batch import JobDetails, JobId, JobStatus
@@ -134,8 +135,9 @@ class Job:
 
     def _ended(self, details: JobDetails) -> Job:
         if details.state.status == JobStatus.FAILED:
+            reason = without_queries(details.state.message or "no reason given")
             raise JobFailedError(
-                f"job {self.id} failed: {details.state.message or 'no reason given'}",
+                f"job {self.id} failed: {reason}",
                 job_id=self.id,
                 job_status=details.state.status,
             )

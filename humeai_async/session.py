@@ -345,7 +345,8 @@ class Session:
             return read(answer)
         except DecodeError as problem:
             problem.status = answer.status
-            raise
+            # Without the frames of the codec, which hold the body.
+            raise problem.with_traceback(None)  # noqa: B904 - the same error
 
     def _settle_silence(
         self, call: Call[Any], url_format: Format, problem: APIConnectionError

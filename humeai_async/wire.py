@@ -23,6 +23,15 @@ iterator can be sent again.
 """
 
 
+class JsonText(bytes):
+    """JSON as it is sent; its repr is short, since secrets may stand in it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"JsonText({len(self)} bytes)"
+
+
 @frozen
 class Upload:
     """One file of an upload, with its name and type.

@@ -93,6 +93,35 @@ async def test_a_name_that_leads_elsewhere_is_refused(
     assert not (tmp_path.parent / "climbed.csv").exists()
 
 
+WINDOWS_NAMES = [
+    "CON", "nul.csv", "a/aux.tar.gz", "com1", "LPT9.csv", "com¹.csv", "nul .csv", "a.csv:stream",
+    "a.csv.", "a.csv ", "what?.csv", "a|b", "folder./a.csv",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WINDOWS_NAMES)
+@pytest.mark.parametrize("on_windows", [True, False])
+async def test_a_name_that_is_no_files_on_windows_is_refused_there(
+    name: str, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, on_windows: bool
+) -> None:
+    monkeypatch.setattr(archives, "_ON_WINDOWS", on_windows)
+    write(archive, (name, b"1"))
+    if not on_windows:
+        assert await unpack(archive, tmp_path / "out") == [tmp_path / "out" / name]
+        return
+    with pytest.raises(SaveError, match="not the name of a file on Windows"):
+        await unpack(archive, tmp_path / "out")
+    assert left(tmp_path) == set()
+
+
+@pytest.mark.parametrize("name", ["console.csv", "nullable", "com10.csv", "a.con", ".csv"])
+async def test_a_name_like_that_of_a_device_is_taken_on_windows(
+    name: str, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "_ON_WINDOWS", True)
+    assert len(await unpack(write(archive, (name, b"1")), tmp_path / "out")) == 1
+
+
 @pytest.mark.parametrize("mode", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFSOCK])
 async def test_links_and_special_files_are_refused(
     mode: int, archive: Path, tmp_path: Path

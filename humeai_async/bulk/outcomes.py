@@ -27,6 +27,7 @@ from humeai_async.errors import (
     PermissionDeniedError,
 )
 from humeai_async.job import Job
+from humeai_async.redaction import shown
 from humeai_async.types.predictions import Predictions
 
 BulkSource: TypeAlias = str | os.PathLike[str]
@@ -68,7 +69,7 @@ class Unread(Protocol[P_co]):
 class Outcome(Generic[S, P]):
     """What came of one source; either `predictions` or `error` is set."""
 
-    source: S
+    source: S = field(repr=shown)
     """The source as it was given."""
     job_id: str | None = None
     """Job it went into; `None` where no job was started."""

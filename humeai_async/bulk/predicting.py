@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import anyio
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from humeai_async.bulk.ledger import Ledger, PlannedJob, Settled, State, key_of
 from humeai_async.bulk.outcomes import (
@@ -41,6 +41,7 @@ from humeai_async.errors import (
 )
 from humeai_async.job import Job
 from humeai_async.joblist import JobWalk
+from humeai_async.redaction import shown, without_queries
 from humeai_async.shielding import in_thread, to_the_end
 from humeai_async.types.batch import InferenceRequest, JobDetails
 from humeai_async.types.predictions import Predictions, SourcePredictions
@@ -71,7 +72,7 @@ class Item:
     """One source on its way."""
 
     key: bytes
-    source: BulkSource
+    source: BulkSource = field(repr=shown)
     problem: InvalidArgumentError | None = None
     """Why it is refused without being sent."""
     md5: str | None = None
@@ -354,10 +355,9 @@ class Prediction:
 
     async def _start_once(self, group: Group, planned: PlannedJob) -> Job:
         """Submit a job; where nobody knows whether that worked, look for it before repeating."""
-        sources = {group.kind: [item.source for item in group.items]}
         for pause in SEARCH_PAUSES:
             try:
-                return await self._start(**sources)
+                return await self._start_anew(group)
             except HumeError as problem:
                 if not problem.outcome_unknown:
                     raise
@@ -365,7 +365,10 @@ class Prediction:
             job = await self._find(planned)
             if job is not None:
                 return job
-        return await self._start(**sources)
+        return await self._start_anew(group)
+
+    def _start_anew(self, group: Group) -> Awaitable[Job]:
+        return self._start(**{group.kind: [item.source for item in group.items]})
 
     async def _find(self, planned: PlannedJob) -> Job | None:
         """Look for a job among those that Hume has, by its sources and its time."""
@@ -482,7 +485,7 @@ def _outcome(item: Item, share: SourcePredictions | None, job_id: str) -> Source
     if share is None:
         reason = "the job is completed, but says nothing of this source"
     elif share.results is None:
-        reason = share.error or "no reason given"
+        reason = without_queries(share.error or "no reason given")
     else:
         return Outcome(source=item.source, job_id=job_id, predictions=share, key=item.key)
     problem = SourceFailedError(reason, job_id=job_id)

@@ -123,18 +123,16 @@ class ChatSocket:
             ChatClosedError: The chat is over, or not open yet.
             APIConnectionError: There is no connection at the moment, or it broke.
         """
-        plain = codec.to_plain(event)
-        if not is_object(plain) or not isinstance(plain.get("type"), str):
-            raise InvalidArgumentError("a message needs a type", field="event")
-        message = codec.encode(plain)
+        kind, message = _write(event)
+        del event  # this frame stands in tracebacks, which may show its variables
         if len(message) > LARGEST_MESSAGE:
             raise InvalidArgumentError(
                 f"the message has {len(message)} bytes; {LARGEST_MESSAGE} are allowed",
                 field="event",
             )
         self._line.check_open()
-        if plain["type"] == _SETTINGS:
-            self._line.keep(plain)
+        if kind == _SETTINGS:
+            self._line.keep(codec.parse(message))
             if not self.is_connected:
                 return
         await self._line.send(message)
@@ -270,3 +268,11 @@ def _filled(text: str, field_name: str) -> str:
     if not text:
         raise InvalidArgumentError(f"{field_name} must not be empty", field=field_name)
     return text
+
+
+def _write(event: ClientEvent | Mapping[str, Any]) -> tuple[str, bytes]:
+    """Return a message's type and its text."""
+    plain = codec.to_plain(event)
+    if is_object(plain) and isinstance(kind := plain.get("type"), str):
+        return kind, codec.encode(plain)
+    raise InvalidArgumentError("a message needs a type", field="event")

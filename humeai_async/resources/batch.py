@@ -109,6 +109,7 @@ class Batch(Resource):
             callback_url=callback_url,
             notify=notify,
         )
+        del urls, callback_url  # this frame stands in tracebacks, which may show its variables
         if files:
             self._session.origin.refuse(catalog.BATCH_START_JOB_FILES)
             parts = [_json_part(request), *[await as_part(file) for file in files]]

@@ -78,7 +78,10 @@ class Chat(Resource):
             "config_version": config_version,
             "resumed_chat_group_id": resumed_chat_group_id,
         }
-        return await self._session.call(fill(catalog.CHAT_GET, query=query))
+        call = fill(catalog.CHAT_GET, query=query)
+        # This frame stands in tracebacks, which may show its variables.
+        del query, access_token, api_key
+        return await self._session.call(call)
 
     def connect(
         self,

@@ -10,8 +10,9 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import Factory, frozen
+from attrs import Factory, field, frozen
 
+from humeai_async.redaction import shown, shown_host
 from humeai_async.types.registry import CustomModelInferenceRequest, TrainingRequest
 from humeai_async.types.tagged import Tagged
 from humeai_async.unset import UNSET, Unset
@@ -185,13 +186,13 @@ class InferenceRequest:
     """Models to run; all of them if left out."""
     transcription: Transcription | Mapping[str, Any] | Unset | None = UNSET
     """Settings of the transcription; `None` switches it off, which leaving out does not."""
-    urls: Sequence[str] | None = None
+    urls: Sequence[str] | None = field(default=None, repr=shown)
     """Public URLs of media or archives, 100 at most."""
     text: Sequence[str] | None = None
     """Texts for the language and ner models, 100 at most."""
     registry_files: Sequence[str] | None = None
     """Ids of registry files (custom models only)."""
-    callback_url: str | None = None
+    callback_url: str | None = field(default=None, repr=shown_host)
     """URL that the service posts to when the job ends; unsigned, so a hint, not a proof."""
     notify: bool | None = None
     """Send an e-mail when the job ends; off if left out."""
@@ -204,7 +205,7 @@ class RegistryFileDetail:
     """One registry file of an embedding job."""
 
     file_id: str
-    file_url: str
+    file_url: str = field(repr=shown)
 
 
 @frozen(kw_only=True)
@@ -236,7 +237,7 @@ class JobState:
     """Milliseconds since 1970; `None` before the start."""
     ended_timestamp_ms: int | None = None
     """Milliseconds since 1970; `None` before the end."""
-    message: str | None = None
+    message: str | None = field(default=None, repr=shown)
     """Why it failed."""
     num_predictions: int | None = None
     """Predictions made, of a completed inference job."""
@@ -300,7 +301,7 @@ class EmbeddingJob(JobDetails):
 class UnknownJob(JobDetails):
     """A job of a type that this version of the library does not know."""
 
-    data: Mapping[str, Any] = Factory(dict[str, Any])
+    data: Mapping[str, Any] = field(default=Factory(dict[str, Any]), repr=shown_host)
     """Everything that was told."""
 
 

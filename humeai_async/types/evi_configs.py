@@ -11,8 +11,9 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
+from humeai_async.redaction import shown_host
 from humeai_async.types.evi import (
     BuiltinToolConfig,
     BuiltinToolName,
@@ -221,7 +222,7 @@ class TurnDetection:
 class Webhook:
     """A URL that Hume tells of events."""
 
-    url: str
+    url: str = field(repr=shown_host)
     """An https URL."""
     events: Sequence[WebhookEventType | str]
     """Events it is told of."""

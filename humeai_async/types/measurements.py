@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 import msgspec
-from attrs import frozen
+from attrs import field, frozen
 
+from humeai_async.redaction import shown
 from humeai_async.types.scores import MaybeRawScores, RawScores, Scored
 
 Int64: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -307,7 +308,7 @@ class FilePredictions:
 class FileError:
     """One file of a source that could not be processed."""
 
-    message: str
+    message: str = field(repr=shown)
     """What went wrong."""
     file: str
     """Path relative to the source."""
@@ -329,7 +330,7 @@ class Source:
 
     type: str
     """`url`, `file` or `text`."""
-    url: str | None = None
+    url: str | None = field(default=None, repr=shown)
     """Of a `url` source."""
     filename: str | None = None
     """Of a `file` source: the name it was uploaded under."""
@@ -345,7 +346,7 @@ class SourcePredictions:
 
     source: Source
     results: SourceResults | None = None
-    error: str | None = None
+    error: str | None = field(default=None, repr=shown)
     """Why the whole source failed."""
 
     @property

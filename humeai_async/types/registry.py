@@ -11,8 +11,9 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import Factory, frozen
+from attrs import Factory, field, frozen
 
+from humeai_async.redaction import shown, shown_host
 from humeai_async.types.paging import SpringPage
 
 
@@ -362,7 +363,7 @@ class TrainingRequest:
     """How to measure it."""
     alternatives: Sequence[TrainingAlternative | str] | None = None
     """Further models to make."""
-    callback_url: str | None = None
+    callback_url: str | None = field(default=None, repr=shown_host)
     """URL that the service posts to when the job ends."""
     notify: bool | None = None
     """Send an e-mail when the job ends; off if left out."""
@@ -374,11 +375,11 @@ class CustomModelInferenceRequest:
 
     custom_model: ModelRef | Mapping[str, Any]
     """Model to run."""
-    urls: Sequence[str] | None = None
+    urls: Sequence[str] | None = field(default=None, repr=shown)
     """Public URLs of media, 100 at most."""
     registry_files: Sequence[str] | None = None
     """Ids of registry files."""
-    callback_url: str | None = None
+    callback_url: str | None = field(default=None, repr=shown_host)
     """URL that the service posts to when the job ends."""
     notify: bool | None = None
     """Send an e-mail when the job ends; off if left out."""

@@ -6,13 +6,20 @@ of all local variables, causes, contexts and logs are searched for the planted c
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import json
 import logging
-import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from types import TracebackType
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+from proxyserver import ProxyServer
 from rawserver import (
     HALF_A_BODY,
     NOT_GZIP,
@@ -24,8 +31,10 @@ from rawserver import (
     reset,
     silence,
 )
+from said import everything_said
 
 from humeai_async import HumeAI, HumeError, Retry, Timeout, Upload
+from humeai_async.testing import Credentials, FakeHume
 
 pytestmark = pytest.mark.anyio
 
@@ -69,37 +78,6 @@ ACTS = {
 @pytest.fixture(params=["api_token", "api_key", "access_token"])
 def credential(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-def chain(error: BaseException) -> Iterator[BaseException]:
-    """Walk over an error and everything that it is linked to."""
-    seen: list[BaseException] = []
-    left: list[BaseException | None] = [error]
-    while left:
-        one = left.pop()
-        if one is not None and one not in seen:
-            seen.append(one)
-            left += [one.__cause__, one.__context__]
-            yield one
-
-
-def below_the_test(trace: TracebackType | None) -> TracebackType | None:
-    """Skip the frames of this file, which hold the credential themselves."""
-    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
-        trace = trace.tb_next
-    return trace
-
-
-def everything_said(error: BaseException) -> str:
-    """Collect all that a log, a debugger or an error tracker could show."""
-    said: list[str] = []
-    for one in chain(error):
-        shown = traceback.TracebackException(
-            type(one), one, below_the_test(one.__traceback__), capture_locals=True
-        )
-        said += [str(one), repr(one), repr(one.args), repr(vars(one))]
-        said += shown.format(chain=False)
-    return "\n".join(said)
 
 
 def leaks(said: str) -> list[str]:
@@ -152,7 +130,7 @@ async def test_no_failure_shows_the_credential(
         )
         async with hume:
             error = await failure_of(hume, kind)
-    assert leaks(everything_said(error) + caplog.text) == []
+    assert leaks(everything_said(error, __file__) + caplog.text) == []
     assert leaks(f"{hume!r} {vars(hume)!r}") == []
 
 
@@ -165,14 +143,14 @@ async def test_a_failed_connection_does_not_show_the_credential(
     retry = Retry(attempts=2, backoff=0.001)
     async with client_with(credential, url, retry=retry) as hume:
         error = await failure_of(hume)
-    said = everything_said(error) + caplog.text
+    said = everything_said(error, __file__) + caplog.text
     assert leaks(said) == []
 
 
 async def test_a_closed_client_does_not_show_the_credential(credential: str) -> None:
     hume = client_with(credential, "http://127.0.0.1:9")
     await hume.aclose()
-    said = everything_said(await failure_of(hume)) + repr(hume)
+    said = everything_said(await failure_of(hume), __file__) + repr(hume)
     assert leaks(said) == []
 
 
@@ -180,3 +158,135 @@ async def test_the_servers_words_stay_in_the_error() -> None:
     act = answer(b'{"message": "no such job", "code": "E0101"}', status="404 Not Found")
     async with RawServer(act) as server, HumeAI(api_key=SECRET, base_url=server.url) as hume:
         assert "no such job" in str(await failure_of(hume))
+
+
+# A whole program, run with everything it says turned up.
+
+MARK = b"m4rk3d"
+RESULTS = {"predictions.jsonl", "predictions.csv"}
+ALLOWED = RESULTS | {"saved.json"}
+"""Results name their sources as they were given, and what is saved is the answer as it came."""
+HERE = Path(__file__).parent.parent
+ECHO_OF_ALL = (
+    '{"message":"no SECRET, https://a.example/b?X-Amz-Signature=m4rk3dMedia",'
+    '"provider":"humeai","error":{"code":401,"logging":{"query":{"api_token":"SECRET"},'
+    '"body":"https:\\/\\/a.example\\/b?m4rk3dMedia"}}}'
+)
+
+
+def acts_against(secret: str, elsewhere: str) -> list[Act]:
+    """Return all that a bad server can do with a secret."""
+    echo = ECHO_OF_ALL.replace("SECRET", secret).encode()
+    return [
+        reset(),
+        raw(b""),
+        reset(HALF_A_BODY),
+        raw(NOT_GZIP),
+        raw(NOT_HTTP),
+        silence(),
+        answer(echo, status="401 Unauthorized"),
+        answer(echo, status="500 Oops"),
+        answer(b"<html>"),
+        answer(b'[{"job_id": [], "callback_url": "https://a.example/m4rk3dHook?m4rk3dHook"}]'),
+        answer(status="302 Found", headers={"Location": f"{elsewhere}/?api_token={secret}"}),
+    ]
+
+
+def marked(text: bytes) -> list[bytes]:
+    """Return the lines that show a secret, as it is or in Base64 as proxies get it."""
+    looks = [MARK]
+    for n in range(3):
+        whole = base64.b64encode(b"x" * n + MARK + b"xxx")
+        looks.append(whole[-(-n * 4 // 3) : (n + len(MARK)) * 4 // 3])
+    lines = dict.fromkeys(text.splitlines())
+    return [line[:400] for line in lines if any(look in line for look in looks)]
+
+
+def everything_written(folder: Path) -> dict[str, list[bytes]]:
+    """Search all files and their names, but for results."""
+    found = {
+        str(path): marked(path.read_bytes()) + marked(str(path).encode())
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in ALLOWED
+    }
+    return {name: lines for name, lines in found.items() if lines}
+
+
+@pytest.mark.parametrize("user", [b"me:", b"you:", b"them:"])
+def test_a_secret_is_found_in_base64_too(user: bytes) -> None:
+    said = b"first\nsecond " + base64.b64encode(user + b"m4rk3dProxy") + b"\nthird"
+    assert [line[:6] for line in marked(said)] == [b"second"]
+
+
+async def run_in(folder: Path, command: list[str], given: bytes, **variables: str) -> bytes:
+    """Run a program in a folder of its own, and return all that it printed."""
+    (folder / "tmp").mkdir(parents=True)
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HUME_", "LOWCODEAPI_"))}
+    settings = {"PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}
+    settings |= {"TMPDIR": str(folder / "tmp"), "PYTHONASYNCIODEBUG": "1"}
+    with anyio.fail_after(200):
+        done = await anyio.run_process(
+            [sys.executable, *command],
+            input=given,
+            check=False,
+            cwd=folder,
+            env=kept | settings | variables,
+            stderr=subprocess.STDOUT,
+        )
+    return done.stdout
+
+
+async def test_a_whole_program_shows_no_secret_anywhere(tmp_path: Path) -> None:
+    keys = Credentials(api_key="m4rk3dKey", api_token="at_m4rk3dToken")
+    async with contextlib.AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        direct = await enter(FakeHume(credentials=keys))
+        gateway = await enter(FakeHume(dialect="gateway-documented", credentials=keys))
+        elsewhere = await enter(RawServer(answer()))
+        proxy = await enter(ProxyServer(user="me:m4rk3dProxy"))
+        names = {"api_key": "m4rk3dKey", "api_token": "at_m4rk3dToken", "access_token": "m4rk3dAt"}
+        bad: list[dict[str, Any]] = []
+        for name, secret in names.items():
+            acts = acts_against(secret, elsewhere.url)
+            url = (await enter(RawServer(*(acts * 40)))).url
+            bad.append({"url": url, "credential": name, "secret": secret, "acts": len(acts)})
+        plan: dict[str, Any] = {
+            "bad": bad,
+            "direct": {"url": direct.url, "credential": "api_key", "secret": "m4rk3dKey"},
+            "gateway": {"url": gateway.url, "credential": "api_token", "secret": "at_m4rk3dToken"},
+        }
+        proxies = ["me:m4rk3dProxy", "me:m4rk3dWrong"]
+        plan["proxied"] = plan["direct"] | {
+            "proxies": [*map(proxy.url_for, proxies), "http://me:m4rk3dProxy@127.0.0.1:9"]
+        }
+        script = str(HERE / "secrets_run.py")
+        said = await run_in(tmp_path / "run", ["-X", "dev", script], json.dumps(plan).encode())
+    assert said.endswith(b"done\n"), said[-3000:].decode()
+    assert marked(said) == []
+    assert everything_written(tmp_path) == {}
+    assert elsewhere.heads == []
+    assert len(proxy.heads) == 2
+    log = (tmp_path / "run/everything.log").read_text()
+    assert "DEBUG:humeai_async:" in log
+    assert "DEBUG:asyncio:" in log
+    written = {path.name for path in (tmp_path / "run/results").rglob("*")}
+    assert RESULTS <= written
+    assert "ledger.db" in written
+
+
+async def test_the_command_line_shows_no_secret(tmp_path: Path) -> None:
+    keys = Credentials(api_key="m4rk3dKey")
+    names = ("a.mp4", "missing.mp4", "fail-job.mp4")
+    sources = "\n".join(f"https://media.example.com/{n}?X-Amz-Signature=m4rk3dMedia" for n in names)
+    command = ["-X", "dev", "-m", "humeai_async", "predict", "-", "--job-size", "1"]
+    async with FakeHume(credentials=keys) as fake:
+        variables = {"HUME_API_KEY": "m4rk3dKey", "HUME_BASE_URL": fake.url}
+        said = await run_in(tmp_path / "run", command, sources.encode(), **variables)
+        variables["HUME_API_KEY"] = "m4rk3dWrong"
+        refused = await run_in(tmp_path / "refused", command, sources.encode(), **variables)
+    assert b"https://media.example.com/a.mp4?***" in said
+    assert b"failed" in said
+    assert b"AuthenticationError" not in said
+    assert b"401" in refused
+    assert marked(said + refused) == []
+    assert everything_written(tmp_path) == {}

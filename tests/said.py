@@ -1,0 +1,45 @@
+"""All that an error says, wherever one looks."""
+
+from __future__ import annotations
+
+import pickle
+import traceback
+from collections.abc import Iterator
+from types import TracebackType
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """Walk over an error and everything that it is linked to."""
+    seen: list[BaseException] = []
+    left: list[BaseException | None] = [error]
+    while left:
+        one = left.pop()
+        if one is not None and one not in seen:
+            seen.append(one)
+            left += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
+            yield one
+
+
+def below(trace: TracebackType | None, file: str) -> TracebackType | None:
+    """Skip the frames of a file, which hold the secrets themselves."""
+    while trace is not None and trace.tb_frame.f_code.co_filename == file:
+        trace = trace.tb_next
+    return trace
+
+
+def everything_said(error: BaseException, file: str) -> str:
+    """Collect all that a log, a debugger, an error tracker or another process could be shown.
+
+    Args:
+        error: The error.
+        file: The test's own file, whose frames are not looked at.
+    """
+    said: list[str] = []
+    for one in chain(error):
+        shown = traceback.TracebackException(
+            type(one), one, below(one.__traceback__, file), capture_locals=True
+        )
+        said += [str(one), repr(one), repr(one.args), repr(vars(one))]
+        said += [*shown.format(chain=False), *getattr(one, "__notes__", ())]
+    said.append(pickle.dumps(error).decode("latin-1"))
+    return "\n".join(said)
