@@ -25,6 +25,7 @@ from humeai_async.types.evi_configs import Webhook
 
 MEDIA = "https://me:m4rk3dUser@media.example.com/{}?X-Amz-Signature=m4rk3dMedia&x=m4rk3d"
 HOOK = "https://hooks.example.com/m4rk3dPath?key=m4rk3dHook"
+SMALL = Pool(max_body=10_000)
 QUICK = Retry(attempts=2, backoff=0.001)
 
 At = dict[str, Any]
@@ -115,7 +116,7 @@ async def failures(at: At) -> None:
         ),
     ]
     for call in calls:
-        async with client(at, timeout=Timeout(read=0.05, total=5)) as hume:
+        async with client(at, timeout=Timeout(read=0.05, total=5), pool=SMALL) as hume:
             for _ in range(at["acts"]):
                 await attempt(call(hume))
             say(hume, hume.stats, hume.limiter)

@@ -187,6 +187,7 @@ def acts_against(secret: str, elsewhere: str) -> list[Act]:
         answer(echo, status="401 Unauthorized"),
         answer(echo, status="500 Oops"),
         answer(b"<html>"),
+        answer(b"x" * 10_001),
         answer(b'[{"job_id": [], "callback_url": "https://a.example/m4rk3dHook?m4rk3dHook"}]'),
         answer(status="302 Found", headers={"Location": f"{elsewhere}/?api_token={secret}"}),
     ]
