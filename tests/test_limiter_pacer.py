@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -65,14 +66,23 @@ class Client:
         return self.pacer.paused_for(self.now)
 
 
-def measured(window: float = 2.0) -> Client:
-    """Return a client that knows of a window: it let 100 calls in and opened in time."""
+def measured(window: float = 2.0, calls: int = 100) -> Client:
+    """Return a client that knows of a window: it let so many calls in and opened in time."""
     client = Client()
-    client.burst(100)
+    client.burst(calls)
     client.call(429, after=0.001)
     client.now = START + window - 0.005
     client.call(429, after=0.001)
     client.now = START + window + 0.005
+    client.call(200, after=0.001)
+    return client
+
+
+def bucket(calls: int = 200) -> Client:
+    """Return a client that knows of a token bucket: it opened at the first try."""
+    client = Client()
+    client.burst(calls)
+    client.call(429, after=0.001)
     client.call(200, after=0.001)
     return client
 
@@ -291,6 +301,13 @@ def test_a_service_that_was_down_teaches_nothing_about_its_quota() -> None:
     assert (client.pacer.refused, client.pacer.pauses) == (0, 1)
 
 
+def test_while_a_service_is_down_no_call_need_be_spared() -> None:
+    client = Client()
+    client.call(503, 2.0)
+    assert not client.pacer.wants_fresh
+    assert client.pacer.spare_in(client.now, 1) == 0.0
+
+
 def test_reaching_zero_closes_the_quota_until_its_reset() -> None:
     client = Client()
     client.call(200, quotas=[Quota(limit=9.0, remaining=0.0, reset=7.0)])
@@ -398,6 +415,14 @@ def test_spared_calls_wait_no_longer_than_the_known_window() -> None:
     assert client.pacer.spare_in(client.now, 1) == pytest.approx(2.0 - 0.9, abs=0.01)
 
 
+def test_a_window_that_is_only_guessed_does_not_shorten_their_wait() -> None:
+    client = measured(window=3.4)
+    for _ in range(3):
+        client.call(429)
+    assert client.pacer.window is not None
+    assert client.pacer.spare_in(client.now, 1) == pytest.approx(0.25 * 4**2)
+
+
 # --- what a call has to expect
 
 
@@ -436,15 +461,121 @@ def test_a_quota_that_refuses_everything_teaches_no_rate() -> None:
     assert client.pacer.rate is None
 
 
-def test_only_the_calls_of_a_window_go_in_each() -> None:
+def test_a_quota_that_opens_at_the_first_try_is_a_bucket_of_half_the_measured_rate_or_more() -> (
+    None
+):
+    client = bucket()
+    assert client.pacer.window is None
+    assert client.pacer.rate == pytest.approx(0.985 * 201 / (client.now - START) / 2, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("hint", "window"), [(2.0, 2.0), (1.0, 1.0)], ids=["whole seconds", "one second"]
+)
+def test_whole_seconds_are_taken_for_anything_up_to_them(hint: float, window: float) -> None:
+    client = Client()
+    client.burst(60)
+    client.call(429, hint, after=0.001)
+    client.call(200, after=0.001)
+    assert client.pacer.window == window
+
+
+def test_a_whole_second_does_not_show_how_soon_a_quota_opens() -> None:
+    client = Client()
+    while client.now < START + 29.5:
+        client.call(200, after=0.001)
+        client.now += 0.1
+    client.call(429, 1.0, after=0.001)
+    client.call(200, after=0.001)
+    assert client.pacer.window == 30.0
+
+
+def test_a_hint_counts_from_when_the_answer_was_written_half_a_round_trip_ago() -> None:
+    client = Client()
+    while client.now < START + 2.0:
+        client.call(200, after=0.2)
+    closed = client.now
+    client.call(429, 0.5, after=0.2)
+    client.call(200, after=0.2)
+    earliest, latest = closed + 0.2 + 0.5 - 0.1, closed + 0.2 + 0.5
+    assert client.pacer.window == pytest.approx(earliest - START + (latest - earliest) / 4)
+
+
+def greedy(client: Client, seconds: float, quotas: Sequence[Quota] = ()) -> int:
+    """Make calls as fast as allowed for some seconds, and count them."""
+    end, number = client.now + seconds, 0
+    while True:
+        while (wait := client.wait()) > 0.0 and client.now + wait < end:
+            client.now += wait
+        if wait > 0.0:
+            return number
+        client.call(200, quotas=quotas, after=0.001)
+        number += 1
+
+
+@pytest.mark.parametrize("in_flight", [0, 10])
+def test_no_more_calls_than_a_window_holds_go_in_it_even_after_a_rest(in_flight: int) -> None:
     client = measured()
-    times: list[float] = []
-    while client.now < START + 3.5:
-        call = client.go()
-        times.append(call[1])
-        client.hear(call, 200)
-    # 100 are allowed in two seconds; so long after an opening, no more are tried.
-    assert 95 * 0.75 <= len(times) <= 100 * 0.75
+    client.now += 5.0
+    for _ in range(in_flight):
+        client.go()
+    assert in_flight + greedy(client, 1.9) in {98, 99}
+
+
+def test_a_rest_brings_half_a_second_of_calls_where_a_window_is_counted() -> None:
+    client = measured()
+    assert client.pacer.rate is not None
+    assert client.pacer.tokens(client.now + 60.0) == pytest.approx(client.pacer.rate / 2)
+
+
+def test_a_rest_brings_a_twentieth_of_a_second_of_calls_to_a_bucket() -> None:
+    client = bucket()
+    assert client.pacer.rate is not None
+    assert client.pacer.tokens(client.now + 60.0) == pytest.approx(client.pacer.rate / 20)
+
+
+def test_a_rest_brings_one_call_to_a_slow_bucket() -> None:
+    client = Client()
+    for _ in range(10):
+        client.call(200, after=1.0)
+    client.call(429)
+    client.call(200)
+    assert client.pacer.tokens(client.now + 600.0) == 1.0
+
+
+def test_after_a_rest_calls_go_at_three_times_the_rate_and_not_at_once() -> None:
+    client = measured()
+    assert client.pacer.rate is not None
+    client.now += 1.0
+    times = [client.go()[1] for _ in range(4)]
+    gaps = [later - sooner for sooner, later in itertools.pairwise(times)]
+    assert gaps == pytest.approx([1 / (3 * client.pacer.rate)] * 3)
+
+
+def test_a_fast_quota_lets_a_fiftieth_of_a_second_of_calls_go_at_once() -> None:
+    client = measured(window=5.0, calls=5000)
+    client.now += 1.0
+    began, number = client.now, 0
+    while client.go()[1] == began:
+        number += 1
+    assert 18 <= number <= 20
+
+
+@pytest.mark.parametrize(("remaining", "more"), [(40.0, True), (2.5, True), (1.5, False)])
+def test_where_a_little_is_left_by_the_services_account_a_call_asks_every_tenth_of_a_second(
+    remaining: float, more: bool
+) -> None:
+    client = measured()
+    client.now += 5.0
+    number = greedy(client, 1.9, [Quota(limit=1000.0, remaining=remaining)])
+    # As many as the window holds are out after 1.5 s.
+    assert number in (range(101, 105) if more else (98, 99))
+
+
+def test_where_some_is_left_by_the_services_account_our_count_does_not_hold_back() -> None:
+    client = measured()
+    client.now += 5.0
+    assert greedy(client, 1.9, [Quota(limit=1000.0, remaining=60.0)]) > 105
 
 
 def test_time_lost_in_a_pause_is_made_up_for_at_three_times_the_rate() -> None:
@@ -497,6 +628,16 @@ def test_a_window_that_the_service_names_is_believed_if_the_measure_is_near() ->
     assert client.pacer.rate == pytest.approx(0.995 * 50.0)
 
 
+def test_a_window_that_the_service_names_later_is_believed_then() -> None:
+    client = measured()
+    client.burst(105)
+    quotas = [Quota(limit=104.0, window=2.0)]
+    client.call(429, quotas=quotas, after=0.001)
+    client.now += 0.5
+    client.call(200, quotas=quotas, after=0.001)
+    assert client.pacer.rate == pytest.approx(0.995 * 52.0)
+
+
 # --- counts, moves
 
 
@@ -543,6 +684,32 @@ def test_a_pause_is_as_long_on_another_clock(seconds: float) -> None:
 
 
 @pytest.mark.parametrize("seconds", [1000.0, -90.0])
+def test_a_window_is_measured_across_a_change_of_clocks(seconds: float) -> None:
+    client = Client()
+    client.burst(100)
+    client.call(429, after=0.001)
+    client.now = START + 1.995
+    client.call(429, after=0.001)
+    client.now += seconds
+    client.pacer.shift(seconds)
+    client.now = START + seconds + 2.005
+    client.call(200, after=0.001)
+    assert client.pacer.window == 2.0
+    assert client.pacer.rate == pytest.approx(0.985 * 50.0, rel=0.01)
+
+
+def test_a_try_that_was_out_when_the_clock_changed_opens_nothing() -> None:
+    client = Client()
+    client.call(429)
+    call = client.go()
+    client.pacer.shift(50.0)
+    client.now += 50.0
+    client.pacer.take(client.now, 1.0)
+    client.hear(call, 200)
+    assert client.pacer.closed
+
+
+@pytest.mark.parametrize("seconds", [1000.0, -90.0])
 def test_spared_calls_wait_as_long_on_another_clock(seconds: float) -> None:
     client = measured()
     client.burst(10)
@@ -575,6 +742,73 @@ def test_the_count_over_a_window_goes_on_on_another_clock() -> None:
 
 
 # --- limits of calls in flight
+
+
+def contact_in_flight(client: Client, *, tries: int = 0, freed: int = 0) -> None:
+    """Meet a refusal with ten calls in flight.
+
+    Args:
+        client: Who meets it.
+        tries: Tries that are refused before one gets through.
+        freed: How many of the ten are answered before these.
+    """
+    refused, *others = [client.go() for _ in range(11)]
+    client.hear(refused, 429, after=0.001)
+    for call in others[:freed]:
+        client.hear(call, 200)
+    for _ in range(tries):
+        client.call(429)
+    if not freed:
+        client.hear(others.pop(), 200)
+    client.call(200)
+    for call in others[freed:]:
+        client.hear(call, 200)
+
+
+def test_three_refusals_with_as_many_in_flight_show_a_limit_and_free_the_pace() -> None:
+    client = bucket()
+    rates: list[float] = []
+    for _ in range(3):
+        assert client.pacer.most_in_flight == math.inf
+        contact_in_flight(client)
+        rates.append(client.pacer.rate or 0.0)
+    assert client.pacer.most_in_flight == 10
+    assert rates[2] >= 1.5 * rates[1]
+
+
+def test_tries_refused_while_as_many_are_in_flight_fit_such_a_limit() -> None:
+    client = bucket()
+    for _ in range(3):
+        contact_in_flight(client, tries=2)
+    assert client.pacer.most_in_flight == 10
+
+
+def test_a_try_refused_with_fewer_in_flight_speaks_against_it() -> None:
+    client = bucket()
+    for _ in range(4):
+        contact_in_flight(client, tries=1, freed=3)
+    assert client.pacer.most_in_flight == math.inf
+
+
+def test_a_limit_in_flight_does_not_free_a_declared_rate() -> None:
+    client = Client(rate=1000.0)
+    for _ in range(3):
+        contact_in_flight(client)
+    assert client.pacer.most_in_flight == 10
+    assert client.pacer.rate is not None
+    assert client.pacer.rate <= 990.0
+
+
+def test_at_the_limit_another_call_is_risked_after_five_seconds() -> None:
+    client = bucket()
+    for _ in range(3):
+        contact_in_flight(client)
+    for _ in range(10):
+        client.go()
+    client.now += 4.0
+    assert client.wait() == pytest.approx(1.0)
+    client.now += 1.0
+    assert client.wait() <= 1e-6
 
 
 def test_a_limit_of_calls_in_flight_is_kept_to_and_the_pace_left_free() -> None:
