@@ -35,6 +35,9 @@ VERSION = 1
 _LOOKED_UP = 500
 """Sources looked up at once."""
 
+# Rows lie in the order in which they come, so that the sources of a job share a few pages,
+# which are written again when its outcomes arrive. That a source is submitted is said once, by
+# its job: the row's own state goes from PLANNED to ARRIVED or FAILED.
 _LAYOUT = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE jobs (
@@ -44,15 +47,19 @@ CREATE TABLE jobs (
     job_id TEXT
 );
 CREATE TABLE sources (
-    key BLOB PRIMARY KEY,
+    key BLOB NOT NULL UNIQUE,
     job INTEGER NOT NULL REFERENCES jobs (number),
     place INTEGER NOT NULL,
     state INTEGER NOT NULL,
     md5 TEXT,
     reason TEXT
-) WITHOUT ROWID;
+);
 CREATE INDEX sources_by_job ON sources (job);
 """
+
+
+_STATE = "max(state, job_id NOTNULL)"
+"""State of a source, as SQL: what was planned is submitted once its job has an id."""
 
 
 class State(enum.IntEnum):
@@ -387,7 +394,8 @@ def _transaction(
 def _look_up(connection: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, Entry]:
     marks = ",".join("?" * len(keys))
     found = connection.execute(
-        f"SELECT key, state, job, place FROM sources WHERE key IN ({marks})",  # noqa: S608 - only question marks
+        f"SELECT key, {_STATE}, job, place FROM sources JOIN jobs ON job = number "  # noqa: S608 - only question marks
+        f"WHERE key IN ({marks})",
         keys,
     )
     return {row[0]: Entry(row[0], State(row[1]), row[2], row[3]) for row in found}
@@ -428,10 +436,6 @@ def _plan(
 
 def _submit(connection: sqlite3.Connection, number: int, job_id: str) -> None:
     connection.execute("UPDATE jobs SET job_id = ? WHERE number = ?", (job_id, number))
-    connection.execute(
-        "UPDATE sources SET state = ? WHERE job = ? AND state = ?",
-        (State.SUBMITTED, number, State.PLANNED),
-    )
 
 
 def _note_settled(connection: sqlite3.Connection, settled: Sequence[Settled]) -> None:
@@ -460,7 +464,9 @@ def _positions(connection: sqlite3.Connection) -> dict[str, int] | None:
 
 
 def _standing(connection: sqlite3.Connection) -> Standing:
-    counts = connection.execute("SELECT state, count(*) FROM sources GROUP BY state")
+    counts = connection.execute(
+        f"SELECT {_STATE}, count(*) FROM sources JOIN jobs ON job = number GROUP BY 1"  # noqa: S608 - a constant
+    )
     (jobs,) = connection.execute("SELECT count(job_id) FROM jobs").fetchone()
     reasons = connection.execute(
         "SELECT coalesce(reason, ''), count(*) FROM sources WHERE state = ? "
