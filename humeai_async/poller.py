@@ -39,6 +39,8 @@ FEW = 2
 """Up to this many jobs, asking for each is no dearer than asking for a list."""
 SPARE_PAGES = 2
 """Pages read beyond those that would hold all jobs, before the rest is asked for singly."""
+JOBS_A_PAGE = 16
+"""Jobs still looked for that make one more page worth its while, for those of long ago."""
 AT_ONCE = 8
 """Single requests in flight."""
 BAD_ROUNDS = 5
@@ -208,7 +210,8 @@ class Poller:
     async def _ask_list(self, wanted: set[str]) -> None:
         """Walk back through the list of jobs; what is found is told and taken from `wanted`."""
         walk = JobWalk(self._session, PAGE, {"sort_by": "created", "direction": "desc"})
-        for _ in range(math.ceil(len(wanted) / PAGE) + SPARE_PAGES):
+        count = len(wanted)
+        for _ in range(max(math.ceil(count / PAGE) + SPARE_PAGES, count // JOBS_A_PAGE)):
             for details in await walk.step():
                 self._tell(details)
                 wanted.discard(details.job_id)

@@ -247,6 +247,15 @@ async def test_fetching_many_jobs_costs_a_request_a_job_and_a_few_lists() -> Non
     assert {job.id for job in jobs} == {o.job_id for o in outcomes if o.predictions}
 
 
+async def test_jobs_of_long_ago_are_found_in_the_list_too() -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+        jobs = [await hume.batch.start_job(urls=urls(1), models=MODELS) for _ in range(500)]
+        before = hume.stats.requests
+        outcomes = [o async for o in hume.batch.fetch_predictions(jobs[:100])]
+        assert hume.stats.requests - before <= 100 + 8
+    assert [None] * 100 == [outcome.error for outcome in outcomes]
+
+
 PREDICTIONS = "/v0/batch/jobs/*/predictions"
 
 
