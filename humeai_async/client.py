@@ -303,7 +303,8 @@ class HumeAI:
         return self._session.origin.base_url
 
     async def aclose(self) -> None:
-        """Close the connections; calls in flight end with `ClientClosedError`."""
+        """Close the connections; calls and waits in flight end with `ClientClosedError`."""
+        self._session.close()
         await self._transport.aclose()
 
     async def __aenter__(self) -> Self:

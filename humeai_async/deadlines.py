@@ -1,5 +1,7 @@
 """Total timeouts of calls: any number of them on one timer of the event loop.
 
+When the client is closed, all times are up.
+
 A cancel scope of its own for each call costs more than the rest of the session's work, since
 hardly any call ever comes to its deadline. Here a call only enters a set; the one timer is set
 for the earliest deadline and looks at the set when it strikes. The session uses it.
@@ -8,6 +10,7 @@ for the earliest deadline and looks at the set when it strikes. The session uses
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from types import TracebackType
 
@@ -92,6 +95,19 @@ class Deadlines:
         """Forget a block that has ended; the timer is left to strike in vain."""
         self._running.discard(deadline)
 
+    def strike_all(self) -> None:
+        """Cancel every block; on another event loop than the running one, soon."""
+        if self.loop is asyncio.get_running_loop():
+            self._strike(math.inf)
+        else:
+            with contextlib.suppress(RuntimeError):  # it was closed
+                self.loop.call_soon_threadsafe(self._strike, math.inf)
+
+    def _strike(self, until: float) -> None:
+        for deadline in [one for one in self._running if one.when <= until]:
+            self._running.discard(deadline)
+            deadline.strike()
+
     def _set_timer(self, when: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -101,10 +117,7 @@ class Deadlines:
     def _look(self) -> None:
         """Strike what is due, and set the timer for the next."""
         self._timer, self._timer_at = None, math.inf
-        now = self.loop.time()
-        for deadline in [one for one in self._running if one.when <= now]:
-            self._running.discard(deadline)
-            deadline.strike()
+        self._strike(self.loop.time())
         following = min((one.when for one in self._running), default=math.inf)
         if following < math.inf:
             self._set_timer(following)

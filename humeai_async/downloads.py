@@ -152,7 +152,7 @@ class _Body:
             pause = decide(self._session.retry, failure, attempt=attempt, repeatable=True)
             if pause is None or (deadline and anyio.current_time() + pause >= deadline):
                 raise failure
-            await anyio.sleep(pause)
+            await self._session.pause(pause)
 
     async def _once(self, session: Session) -> APIConnectionError | None:
         """Read one answer into the file, and return what it broke off with."""

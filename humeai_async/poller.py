@@ -8,6 +8,7 @@ others what it learned; when it leaves, whatever the reason, another one takes o
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 from collections import deque
@@ -17,11 +18,12 @@ import anyio
 import anyio.lowlevel
 from attrs import define, field
 
-from humeai_async import catalog
+from humeai_async import catalog, forks
 from humeai_async.endpoint import fill
 from humeai_async.errors import (
     APIConnectionError,
     APIStatusError,
+    ConfigurationError,
     DecodeError,
     HumeError,
     NotFoundError,
@@ -94,6 +96,15 @@ class Poller:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._bad_rounds = 0
+        self._can_list = True
+        self._bad_lists = 0
+        self._start_anew()
+        forks.watch(self, Poller._start_anew)
+
+    def _start_anew(self) -> None:
+        """Forget all waits, on whatever event loop they were."""
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._waits: dict[Wait, tuple[str, ...]] = {}
         """Every wait, with the jobs it began with."""
         self._watched: dict[str, dict[Wait, None]] = {}
@@ -102,12 +113,14 @@ class Poller:
         self._due = -math.inf
         self._last_round = -math.inf
         self._wake = anyio.Event()
-        self._bad_rounds = 0
-        self._can_list = True
-        self._bad_lists = 0
 
     def watch(self, job_ids: Iterable[str], since: float | None = None) -> Wait:
-        """Begin a wait, or go on with one begun at `since`; the next round asks for its jobs."""
+        """Begin a wait, or go on with one begun at `since`; the next round asks for its jobs.
+
+        Raises:
+            ConfigurationError: There are waits on another event loop.
+        """
+        self._settle_on(asyncio.get_running_loop())
         now = anyio.current_time()
         wait = Wait(dict.fromkeys(job_ids), now if since is None else since)
         self._waits[wait] = tuple(wait.pending)
@@ -119,6 +132,16 @@ class Poller:
             self._wake.set()
         return wait
 
+    def _settle_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Work on this event loop from now on."""
+        if self._loop is not loop:
+            if self._waits and self._loop is not None and not self._loop.is_closed():
+                raise ConfigurationError(
+                    "jobs are waited for on another event loop; give each loop its own client"
+                )
+            self._start_anew()
+            self._loop = loop
+
     def forget(self, wait: Wait) -> None:
         """End a wait."""
         for job_id in self._waits.pop(wait, ()):
@@ -129,7 +152,15 @@ class Poller:
         self._hand_over(wait)
 
     async def hear(self, wait: Wait) -> None:
-        """Wait until there is news of a wait's jobs, or a failure, or nothing left to wait for."""
+        """Wait until there is news of a wait's jobs, or a failure, or nothing left to wait for.
+
+        Raises:
+            ClientClosedError: The client was closed.
+        """
+        with self._session.until_closed():
+            await self._hear(wait)
+
+    async def _hear(self, wait: Wait) -> None:
         wait.is_blocked = True
         try:
             while wait.pending and not wait.news and not wait.failures:

@@ -14,12 +14,20 @@ import logging
 import math
 import time
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Mapping,
+)
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 from attrs import Factory, define, evolve, field, frozen
 
+from humeai_async import forks
 from humeai_async.answers import Answer, to_error
 from humeai_async.deadlines import Deadline, Deadlines
 from humeai_async.endpoint import Call, Endpoint
@@ -44,7 +52,7 @@ from humeai_async.retry import (
     may_have_worked,
 )
 from humeai_async.settings import Polling, Retry, Timeout
-from humeai_async.transport import Download, Transport, is_unsent
+from humeai_async.transport import Download, Transport, client_closed, is_unsent
 from humeai_async.unset import UNSET
 from humeai_async.wire import Part, Request, Response
 
@@ -83,14 +91,33 @@ class _Shared:
 
     stats: Stats = field(factory=Stats)
     sunset_told: bool = False
-    _deadlines: Deadlines | None = None
+    is_closed: bool = False
+    _deadlines: dict[asyncio.AbstractEventLoop, Deadlines] = field(
+        factory=dict["asyncio.AbstractEventLoop", Deadlines]
+    )
 
-    def deadlines(self, loop: asyncio.AbstractEventLoop) -> Deadlines:
-        """Return what watches the calls on an event loop."""
-        found = self._deadlines
-        if found is None or found.loop is not loop:
-            found = self._deadlines = Deadlines(loop)
+    def __attrs_post_init__(self) -> None:
+        forks.watch(self, _Shared.forget_parent)
+
+    def deadlines(self) -> Deadlines:
+        """Return what watches the calls on this event loop."""
+        loop = asyncio.get_running_loop()
+        found = self._deadlines.get(loop)
+        if found is None:
+            for old in [one for one in self._deadlines if one.is_closed()]:
+                del self._deadlines[old]
+            found = self._deadlines[loop] = Deadlines(loop)
         return found
+
+    def close(self) -> None:
+        """End every call and every wait, and let none begin."""
+        self.is_closed = True
+        for watching in list(self._deadlines.values()):
+            watching.strike_all()
+
+    def forget_parent(self) -> None:
+        """Start anew in a forked process: the calls in flight are the parent's."""
+        self._deadlines.clear()
 
 
 @define(eq=False, repr=False)
@@ -184,7 +211,7 @@ class Session:
                     call.endpoint, progress, lambda: self._open(call, progress, stack, headers)
                 )
             return
-        raise self._too_late(call.endpoint, progress)
+        raise self._cut_off(call.endpoint, progress)
 
     async def open_socket(self, call: Call[Any]) -> Socket:
         """Open a WebSocket; the handshake is paced, timed and repeated like any call."""
@@ -193,7 +220,34 @@ class Session:
             return await self._attempts(
                 call.endpoint, progress, lambda: self._handshake(call, progress)
             )
-        raise self._too_late(call.endpoint, progress)
+        raise self._cut_off(call.endpoint, progress)
+
+    def close(self) -> None:
+        """End all calls and waits of the client's family with an error; no other can begin."""
+        self._shared.close()
+
+    @contextlib.contextmanager
+    def until_closed(self) -> Generator[None]:
+        """Wait in a block, outside of calls, but no longer than the client is open.
+
+        Raises:
+            ClientClosedError: The client was closed, before or meanwhile.
+        """
+        if self._shared.is_closed:
+            raise client_closed()
+        with self._shared.deadlines().at(math.inf):
+            yield
+            return
+        raise client_closed()
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep between two calls, but no longer than the client is open.
+
+        Raises:
+            ClientClosedError: The client was closed, before or meanwhile.
+        """
+        with self.until_closed():
+            await anyio.sleep(seconds)
 
     async def _run(self, call: Call[Any], read: Callable[[Answer], T]) -> T:
         progress = self._begin(call.endpoint)
@@ -205,11 +259,13 @@ class Session:
                 lambda: self._once(call, body, progress, read),
                 can_repeat=_can_repeat(call),
             )
-        raise self._too_late(call.endpoint, progress)
+        raise self._cut_off(call.endpoint, progress)
 
     def _begin(self, endpoint: Endpoint[Any]) -> _Progress:
         """Refuse what cannot be carried, and set the call's deadline."""
         self.origin.refuse(endpoint)
+        if self._shared.is_closed:
+            raise client_closed(method=endpoint.method, endpoint=endpoint.path)
         self._warn_of_sunset(endpoint)
         self._shared.stats.calls += 1
         self._budget.earn()
@@ -219,7 +275,7 @@ class Session:
 
     def _deadline(self, progress: _Progress) -> Deadline:
         """Return what ends the call when its time is up."""
-        return self._shared.deadlines(asyncio.get_running_loop()).at(progress.deadline)
+        return self._shared.deadlines().at(progress.deadline)
 
     def _warn_of_sunset(self, endpoint: Endpoint[Any]) -> None:
         told = self._shared.sunset_told or not self.origin.is_hume
@@ -313,11 +369,17 @@ class Session:
             # A repeated DELETE finds nothing where the first one worked unheard.
             failure.outcome_unknown = progress.may_have_worked
 
-    def _too_late(self, endpoint: Endpoint[Any], progress: _Progress) -> APITimeoutError:
-        failure = APITimeoutError(
-            f"the call did not end within its total timeout of {self.timeout.total:g} s",
-            outcome_unknown=progress.in_flight or progress.may_have_worked,
-        )
+    def _cut_off(self, endpoint: Endpoint[Any], progress: _Progress) -> HumeError:
+        """Return the error of a call whose time was up, or whose client was closed."""
+        unknown = progress.in_flight or progress.may_have_worked
+        failure: HumeError
+        if self._shared.is_closed:
+            failure = client_closed(outcome_unknown=unknown)
+        else:
+            failure = APITimeoutError(
+                f"the call did not end within its total timeout of {self.timeout.total:g} s",
+                outcome_unknown=unknown,
+            )
         self._finish(failure, endpoint, progress)
         return failure
 

@@ -103,7 +103,9 @@ class AiohttpSocket:
 
         Raises:
             APIConnectionError: The connection is gone; whether the message arrived is unknown.
+            ClientClosedError: The client was closed.
         """
+        self._check_uncut()
         try:
             await self._socket.send_frame(message, aiohttp.WSMsgType.TEXT)
         except (aiohttp.ClientError, OSError, RuntimeError):
@@ -123,8 +125,7 @@ class AiohttpSocket:
         while not (self._arrived or self._closed or self._is_left):
             self._news.clear()
             await self._news.wait()
-        if self._is_cut:
-            raise ClientClosedError("the client was closed while the socket was open")
+        self._check_uncut()
         if self._is_left:
             return Closed(NORMAL)
         if not self._arrived:
@@ -157,6 +158,10 @@ class AiohttpSocket:
         """Close it because the client is closed; whoever receives gets an error."""
         self._is_cut = True
         await self.aclose(wait=False)
+
+    def _check_uncut(self) -> None:
+        if self._is_cut:
+            raise ClientClosedError("the client was closed while the socket was open")
 
     async def _read_ahead(self) -> None:
         """Read until the socket ends, and let go of everything then."""

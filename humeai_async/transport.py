@@ -25,6 +25,7 @@ from aiohttp import ClientSession
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
+from humeai_async import forks
 from humeai_async.bodies import LARGEST_ERROR, read_body, read_start
 from humeai_async.errors import (
     APIConnectionError,
@@ -42,7 +43,14 @@ from humeai_async.wire import Request, Response
 if TYPE_CHECKING:
     from humeai_async.sockets import AiohttpSocket, Socket
 
-__all__ = ["AiohttpTransport", "ClientSession", "Download", "Transport", "is_unsent"]
+__all__ = [
+    "AiohttpTransport",
+    "ClientSession",
+    "Download",
+    "Transport",
+    "client_closed",
+    "is_unsent",
+]
 
 _MOST_SPOILT = 4
 """Connections that are given up for one request, so that a server which always speaks first is
@@ -168,11 +176,11 @@ class AiohttpTransport:
         self._pool = pool
         self._borrowed = session
         self._owned: dict[asyncio.AbstractEventLoop, ClientSession] = {}
-        self._process = os.getpid()
         self._timeouts: dict[tuple[float | None, float | None], aiohttp.ClientTimeout] = {}
         self._sockets: set[AiohttpSocket] = set()
         self._closings: set[asyncio.Task[None]] = set()
         self._is_closed = False
+        forks.watch(self, AiohttpTransport._forget_parent)
 
     async def send(self, request: Request, timeout: Timeout) -> Response:
         """Send a request and read its whole answer.
@@ -188,7 +196,7 @@ class AiohttpTransport:
         except asyncio.CancelledError:
             if not self._cut_queue():
                 raise
-            failure: Exception = _closed(method=request.method, endpoint=request.label)
+            failure: Exception = client_closed(method=request.method, endpoint=request.label)
         except Exception as problem:  # noqa: BLE001 - whatever comes from below is explained
             failure = self._explain(problem, request)
         raise failure
@@ -224,7 +232,7 @@ class AiohttpTransport:
         except asyncio.CancelledError:
             if not self._cut_queue():
                 raise
-            failure: Exception = _closed(method=request.method, endpoint=request.label)
+            failure: Exception = client_closed(method=request.method, endpoint=request.label)
         except Exception as problem:  # noqa: BLE001 - whatever comes from below is explained
             failure = explain(problem)
         raise failure
@@ -255,7 +263,7 @@ class AiohttpTransport:
             if not self._is_closed:
                 return opened
             await opened.cut()
-            failure = _closed(method=request.method, endpoint=request.label)
+            failure = client_closed(method=request.method, endpoint=request.label)
         raise failure
 
     async def aclose(self) -> None:
@@ -301,15 +309,11 @@ class AiohttpTransport:
     def _session(self) -> ClientSession:
         """Return the session of this loop, making it where there is none."""
         if self._is_closed:
-            raise _closed()
+            raise client_closed()
         if self._borrowed is not None:
             if self._borrowed.closed:
                 raise ClientClosedError("the aiohttp session that was handed in is closed")
             return self._borrowed
-        if self._process != os.getpid():
-            # After a fork the sockets are the parent's; using them would mix up answers.
-            _parents.extend(self._owned.values())
-            self._owned, self._process = {}, os.getpid()
         loop = asyncio.get_running_loop()
         session = self._owned.get(loop)
         if session is None:
@@ -317,6 +321,12 @@ class AiohttpTransport:
                 self._close_on(loop, self._owned.pop(old))
             session = self._owned[loop] = self._make_session()
         return session
+
+    def _forget_parent(self) -> None:
+        """Start anew in a forked process: using the parent's sockets would mix up answers."""
+        _parents.extend(self._owned.values())
+        _parents.extend(self._sockets)
+        self._owned, self._sockets = {}, set()
 
     def _close_on(self, loop: asyncio.AbstractEventLoop, session: ClientSession) -> None:
         """Close a session in the background, on its own loop or, if that is closed, on this."""
@@ -394,7 +404,7 @@ class AiohttpTransport:
         if isinstance(problem, SpoiledError):
             return problem.reason
         if self._is_closed:
-            return _closed(outcome_unknown=True, **about)
+            return client_closed(outcome_unknown=True, **about)
         if isinstance(problem, _UNCONNECTED):
             return _unconnected(problem, about)
         if isinstance(problem, _NETWORK):
@@ -500,10 +510,11 @@ def _mistrust(problem: SSLCertVerificationError) -> str:
     )
 
 
-def _closed(**about: Any) -> ClientClosedError:
+def client_closed(**about: Any) -> ClientClosedError:
+    """Return the error of whatever is done with a closed client."""
     return ClientClosedError("the client is closed; build a new one", **about)
 
 
-_parents: list[ClientSession] = []
-"""Sessions of a process that this one was forked from. They are kept: closed or collected here,
-they would take the parent's sockets out of the parent's own event loop."""
+_parents: list[ClientSession | AiohttpSocket] = []
+"""Sessions and sockets of a process that this one was forked from. They are kept: closed or
+collected here, they would take the connections out of the parent's own event loop."""

@@ -27,6 +27,7 @@ LAYERS = [
         "disk",
         "deadlines",
         "shielding",
+        "forks",
     },
     {
         "types.measurements",

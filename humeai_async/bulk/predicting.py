@@ -238,6 +238,7 @@ class Prediction:
         start: Starts a job with `urls`, `text` or `files`.
         attach: Makes a `Job` of an id.
         walk: Begins a walk along the list of jobs, newest first.
+        pause: Sleeps for so many seconds.
         settings: How the run is done.
     """
 
@@ -248,12 +249,14 @@ class Prediction:
         start: Callable[..., Awaitable[Job]],
         attach: Callable[[str], Job],
         walk: Callable[[], JobWalk],
+        pause: Callable[[float], Awaitable[None]],
         settings: Settings,
     ) -> None:
         self._sources = sources
         self._start = start
         self._attach = attach
         self._walk = walk
+        self._pause = pause
         self._settings = settings
         self._slots = anyio.Semaphore(settings.jobs_at_once)
         self._ledger: Ledger | None = None
@@ -361,7 +364,7 @@ class Prediction:
             except HumeError as problem:
                 if not problem.outcome_unknown:
                     raise
-            await anyio.sleep(pause)
+            await self._pause(pause)
             job = await self._find(planned)
             if job is not None:
                 return job

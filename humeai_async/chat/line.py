@@ -186,8 +186,8 @@ class ChatLine:
             query["resumed_chat_group_id"] = self.group_id
         while (pause := pause_before(reconnect, self._tries)) is not None:
             self._tries += 1
-            await anyio.sleep(pause)
             try:
+                await self._session.pause(pause)
                 self._socket = await self._open(once, query, self._kept_messages)
             except ClientClosedError:
                 self.end = Closed(LOST, "the client was closed")

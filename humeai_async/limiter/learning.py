@@ -61,8 +61,8 @@ class Pacer:
 
     __slots__ = (
         "_bucket", "_closed_at", "_coarse", "_concurrency", "_count", "_credit", "_delay",
-        "_earliest", "_era", "_evidence", "_growth", "_hinted", "_last_take", "_lesson",
-        "_level", "_missed", "_missed_below", "_peak", "_probe_level", "_ramping",
+        "_earliest", "_era", "_evidence", "_first_era", "_growth", "_hinted", "_last_take",
+        "_lesson", "_level", "_missed", "_missed_below", "_peak", "_probe_level", "_ramping",
         "_refused_at", "_trusted", "_until", "_window", "accepted", "ceiling", "closed",
         "in_flight", "pauses", "refused", "round_trip",
     )  # fmt: skip
@@ -97,7 +97,7 @@ class Pacer:
         self.pauses: int = 0
         self.round_trip: float = math.inf
         """Shortest time to an answer seen, in seconds."""
-        self._era = 0
+        self._era = self._first_era = 0
         self._until = self._last_take = -math.inf
         self._closed_at = self._earliest = self._refused_at = now
         self._delay = _FIRST_PROBE
@@ -211,8 +211,10 @@ class Pacer:
             self._until = now + max(1.0, 4 * min(self.round_trip, LONGEST_PAUSE))
         return self._era
 
-    def give_back(self, cost: float) -> None:
+    def give_back(self, era: int, cost: float) -> None:
         """Take a call back that was let go but never sent."""
+        if era < self._first_era:
+            return
         self.in_flight -= 1
         self._bucket.give(cost)
 
@@ -237,6 +239,8 @@ class Pacer:
             retry_after: Seconds the service asks to wait, if it does.
             quotas: What the answer's headers say of the quota.
         """
+        if era < self._first_era:
+            return
         self.in_flight -= 1
         current = era == self._era
         if status is None:
@@ -277,6 +281,7 @@ class Pacer:
         self._refused_at += seconds
         self.in_flight = 0
         self._era += 1
+        self._first_era = self._era
 
     def _accept(self, now: float, sent: float, cost: float, *, current: bool) -> None:
         self.accepted += 1

@@ -56,6 +56,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
+from humeai_async import forks
 from humeai_async.errors import ConfigurationError
 from humeai_async.limiter.lanes import Priority
 
@@ -138,6 +139,7 @@ class Limiter:
         self._max_waiting = math.inf if max_waiting is None else max_waiting
         self._on_event = on_event
         self._buckets: dict[str, Bucket] = {}
+        forks.watch(self, Limiter._forget_parent)
 
     async def acquire(
         self,
@@ -201,6 +203,11 @@ class Limiter:
     def buckets(self) -> tuple[str, ...]:
         """Names of the buckets used so far."""
         return tuple(self._buckets)
+
+    def _forget_parent(self) -> None:
+        """Start anew in a forked process; what was learned stays."""
+        for place in self._buckets.values():
+            place.abandon()
 
     def _place(self, name: str, place: Bucket | None, loop: asyncio.AbstractEventLoop) -> Bucket:
         """Make a bucket, or move it from an event loop that is over to this one."""

@@ -74,14 +74,14 @@ class Permit:
         """Hand the permit back unused: its token is for the next in line."""
         bucket, self._bucket = self._bucket, None
         if bucket is not None:
-            bucket.take_back(self._cost)
+            bucket.take_back(self._era, self._cost)
 
 
 class Bucket:
     """One quota: its pacer, its queue, and the one timer that serves it."""
 
     __slots__ = (
-        "_on_event", "_rate", "_timer", "_timer_at", "lanes", "loop", "name",
+        "_is_abandoned", "_on_event", "_rate", "_timer", "_timer_at", "lanes", "loop", "name",
         "pacer",
     )  # fmt: skip
 
@@ -100,6 +100,7 @@ class Bucket:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
         self._rate = pacer.rate
+        self._is_abandoned = False
 
     def now(self) -> float:
         """Return the time of its event loop."""
@@ -140,9 +141,9 @@ class Bucket:
         elif self.lanes.discard(future):
             self.pump(self.now())
 
-    def take_back(self, cost: float) -> None:
+    def take_back(self, era: int, cost: float) -> None:
         """Take back a permit that was never used."""
-        self.pacer.give_back(cost)
+        self.pacer.give_back(era, cost)
         self.pump(self.now())
 
     def answered(
@@ -204,15 +205,21 @@ class Bucket:
         Raises:
             ConfigurationError: The old one is still at work.
         """
-        if not self.loop.is_closed() and (self.loop.is_running() or self.lanes):
+        is_dead = self._is_abandoned or self.loop.is_closed()
+        if not is_dead and (self.loop.is_running() or self.lanes):
             raise ConfigurationError(
                 "this limiter is in use on another event loop; give each loop its own"
             )
         # Whoever waited on a closed loop will never run again.
+        self._is_abandoned = False
         self.lanes = Lanes()
         self._timer, self._timer_at = None, math.inf
         self.pacer.shift(loop.time() - self.loop.time())
         self.loop = loop
+
+    def abandon(self) -> None:
+        """Take its event loop for dead: it is that of the process this one was forked from."""
+        self._is_abandoned = True
 
     def tell_wait(self, since: float) -> None:
         """Log that a call had to wait since then, and tell the hook."""

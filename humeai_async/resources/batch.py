@@ -311,6 +311,7 @@ class Batch(Resource):
             start=functools.partial(batch.start_job, models=models, transcription=transcription),
             attach=batch.job,
             walk=lambda: JobWalk(behind, SURE_LIMIT, newest_first),
+            pause=behind.pause,
             settings=settings,
         )
         return Outcomes(prediction.run)
