@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from attrs import frozen
+from attrs import Factory, frozen
 
 from humeai_async import codec, converter
 from humeai_async.errors import DecodeError, InvalidArgumentError
@@ -71,13 +71,13 @@ class Picture:
 
 @frozen(kw_only=True)
 class PointPage(NumberedPage):
-    points: list[Point] | None = None
-    others: list[Point] | None = None
+    points: list[Point]
+    others: list[Point] = Factory(list[Point])
 
 
 @frozen(kw_only=True)
 class PointSpringPage(SpringPage):
-    content: list[Point] | None = None
+    content: list[Point] = Factory(list[Point])
 
 
 class Text:
@@ -231,7 +231,10 @@ NOT_WHOLE = "expected an integer, got number"
         ("parts", [{"x": "2"}], "$.parts[0].x", "expected a number, got text"),
         ("parts", {"x": 2}, "$.parts", "got object, which is none of the possible types"),
         ("note", 3, "$.note", "got number, which is none of the possible types"),
-        ("counts", {"a": 1, "b": 2.5}, "$.counts[b]", NOT_WHOLE),
+        ("counts", {"a": 1, "b": 2.5}, '$.counts["b"]', NOT_WHOLE),
+        ("counts", [["a", 1]], "$.counts", "expected an object, got array"),
+        ("counts", {"k" * 101: "1"}, "$.counts[...]", "expected an integer, got text"),
+        ("counts", {"k" * 100: "1"}, f'$.counts["{"k" * 100}"]', "expected an integer, got text"),
     ],
 )
 def test_a_value_of_another_type_is_told_by_its_place(
@@ -378,7 +381,6 @@ def test_a_page_is_an_object(body: bytes) -> None:
 def test_an_array_of_registry_pages_is_one_page_with_all_items_and_the_last_ones_numbers() -> None:
     pages = [
         {"content": [{"x": 1}], "number": 0, "last": False},
-        {"content": None, "number": 1},
         {"number": 2},
         {"content": [None, {"x": 2}], "number": 3, "last": True},
     ]
@@ -386,6 +388,15 @@ def test_an_array_of_registry_pages_is_one_page_with_all_items_and_the_last_ones
     assert page.content == [Point(x=1.0), Point(x=2.0)]
     assert (page.number, page.last) == (3, True)
     assert codec.structure(PointSpringPage, []) == PointSpringPage(content=[])
+
+
+def test_what_is_wrong_on_a_page_is_told_by_its_place_among_the_nulls() -> None:
+    with pytest.raises(DecodeError) as caught:
+        codec.decode(PointPage, b'{"points": [null, {"x": "1"}]}')
+    assert caught.value.path == "$.points[1].x"
+    with pytest.raises(DecodeError) as caught:
+        codec.decode(PointSpringPage, b'[{}, {"content": [null, {"x": "1"}]}]')
+    assert caught.value.path == "$[1].content[1].x"
 
 
 def test_an_array_of_other_things_is_no_page() -> None:
@@ -402,6 +413,9 @@ def test_what_is_wrong_in_a_dataset_is_told_by_its_place() -> None:
     with pytest.raises(DecodeError) as caught:
         codec.decode(list[Dataset], b'[{"name": "a"}, {"name": 1}]')
     assert caught.value.path == "$[1].name"
+    with pytest.raises(DecodeError) as caught:
+        codec.decode(list[Dataset], b'{"name": 1}')
+    assert caught.value.path == "$.name"
 
 
 # --- to bytes
