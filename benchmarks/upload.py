@@ -42,7 +42,7 @@ FIRST_BYTES = 1000
 """Size of the file that is uploaded first, to have connections and imports out of the way."""
 BARE, OURS = "aiohttp", "humeai_async"
 MOST_GROWN = 50e6
-MODELS = {"models": {"face": {}}}
+MODELS: dict[str, dict[str, dict[str, object]]] = {"models": {"face": {}}}
 
 Upload = Callable[[str, list[Path]], Awaitable[object]]
 

@@ -90,6 +90,18 @@ def encode(value: object) -> bytes:
     raise InvalidArgumentError(f"the request cannot be written as JSON: {reason}", field="body")
 
 
+def is_json(text: bytes) -> bool:
+    """Whether a text is JSON, of whatever shape; nothing is made of it."""
+    try:
+        _scanner.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+_scanner = msgspec.json.Decoder(msgspec.Raw)
+
+
 def on_one_line(text: bytes) -> bytes:
     """Return JSON text without the line breaks that its white space may hold, as UTF-8."""
     if not text.isascii():

@@ -654,7 +654,7 @@ def test_a_call_handed_back_gives_its_token_to_the_next() -> None:
     client = Client(rate=10.0)
     client.go()
     assert client.wait() > 0.0
-    client.pacer.give_back(1.0)
+    client.pacer.give_back(0, 1.0)
     assert client.wait() == 0.0
     assert client.pacer.in_flight == 0
 

@@ -120,6 +120,14 @@ def test_outcomes_of_jobs_are_written_as_their_body_and_rows(tmp_path: Path) -> 
     assert [row["source"] for row in table(tmp_path)] == [row["source"] for row in expected]
 
 
+def test_a_body_that_is_no_json_inside_becomes_an_error_and_not_a_line(tmp_path: Path) -> None:
+    unread = UnreadPredictions.from_json(b'[{"source":]')
+    with Sinks(tmp_path, ["jsonl"]) as sinks:
+        sinks.write(JobOutcome(source="a", job_id="a", unread=unread))
+    (line,) = lines(tmp_path)
+    assert line["error"]["type"] == "DecodeError"
+
+
 @pytest.mark.parametrize("formats", [("jsonl", "csv"), ("jsonl",)])
 def test_unread_bodies_are_read_where_rows_are_asked_for(
     formats: tuple[str, ...], tmp_path: Path

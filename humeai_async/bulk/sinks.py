@@ -113,9 +113,8 @@ class _Appended:
 class JsonLines(_Appended):
     """One line an outcome: its source, its job, and its predictions or its error.
 
-    What a whole job brought is written as it came. Where nobody has read it (no table is
-    written beside, and the caller did not look) no more is known of it than that it is a list
-    by its ends.
+    What a whole job brought is written as it came, once it is known to be JSON: a line that
+    is none would spoil the file for its readers.
     """
 
     wants_rows: ClassVar[bool] = False
@@ -124,8 +123,8 @@ class JsonLines(_Appended):
         """Write one outcome."""
         del rows
         line: dict[str, Any] = {"source": name_of(outcome.source), "job_id": outcome.job_id}
-        if outcome.body:
-            # Bodies can be large: this one is written as it came, unread and not copied.
+        if outcome.body and codec.is_json(outcome.body):
+            # Bodies can be large: this one is written as it came, scanned and not copied.
             start = codec.encode(line).removesuffix(b"}")
             self.append(start, b',"predictions":', codec.on_one_line(outcome.body), b"}\n")
             return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -40,8 +40,8 @@ ANY_TEXT = st.text(st.characters(codec=None), max_size=12)
 PIECES = st.sampled_from(
     ["a", "Z9", "-_~", "{", ".", "..", "...", "/", "\\", "?", "#", "%", "%2e", "%2F", "$&", ",",
      ":", ";", "&", "=", "+", "@", "!", "*", "'", '"', "(", "[", "{id}", "{version}",
-     "|", "^", "`", "<", " ", "\t", "\n", "\x00", "\x7f", "\u00e9", "e\u0301", "\u3002", "\uff0e\uff0e", "\uff0f",
-     "\u202e", "\u00a0", "\u2028", "\U0001f600", "\ud800", "http://evil.test/"]
+     "|", "^", "`", "<", " ", "\t", "\n", "\x00", "\x7f", "\u00e9", "e\u0301", "\u3002",
+     "\uff0e\uff0e", "\uff0f", "\u202e", "\u00a0", "\u2028", "\U0001f600", "\ud800", "http://evil.test/"]
 )  # fmt: skip
 TEXTS = ANY_TEXT | st.lists(PIECES, max_size=4).map("".join)
 IDS = TEXTS | st.integers() | st.sampled_from([True, None, 1.5, b"a", 10**5000])
@@ -98,7 +98,7 @@ def test_what_leaves_is_what_was_meant(name: str, data: st.DataObject, query: An
 
 
 @contextlib.contextmanager
-def running(server: S, make: Callable[[S], HumeAI]) -> Iterator[tuple[asyncio.Runner, HumeAI]]:
+def running(server: S, make: Callable[[S], HumeAI]) -> Generator[tuple[asyncio.Runner, HumeAI]]:
     """Keep a server and a client open over all examples of a test, on one event loop."""
     with asyncio.Runner() as runner:
         stack = contextlib.AsyncExitStack()
