@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 import anyio
 import anyio.lowlevel
-from attrs import define, field
+from attrs import define, evolve, field
 
 from humeai_async import catalog, forks
 from humeai_async.endpoint import fill
@@ -127,7 +127,8 @@ class Poller:
         for job_id in wait.pending:
             self._watched.setdefault(job_id, {})[wait] = None
         earliest = max(now, self._last_round + self._session.polling.shortest)
-        if earliest < self._due or self._leader is None:
+        # A wait that goes on keeps the pace that the last round has set.
+        if since is None and (earliest < self._due or self._leader is None):
             self._due = earliest
             self._wake.set()
         return wait
@@ -254,7 +255,8 @@ class Poller:
     ) -> None:
         async with limiter:
             try:
-                self._tell(await self._session.call(fill(catalog.BATCH_GET_JOB, job_id)))
+                details = await self._session.call(fill(catalog.BATCH_GET_JOB, job_id))
+                self._tell(_about(job_id, details))
             except NotFoundError as problem:
                 self._give_up(job_id, problem)
             except HumeError as problem:
@@ -267,3 +269,16 @@ class Poller:
     def _give_up(self, job_id: str, failure: HumeError) -> None:
         for wait in self._watched.get(job_id, ()):
             wait.give_up(job_id, failure)
+
+
+def _about(job_id: str, details: JobDetails) -> JobDetails:
+    """Return news of one job under the id that it was asked for by, in whatever case.
+
+    Raises:
+        DecodeError: They are about another job.
+    """
+    if details.job_id == job_id:
+        return details
+    if details.job_id.lower() == job_id.lower():
+        return evolve(details, job_id=job_id)
+    raise DecodeError(f"the answer about job {job_id} names {details.job_id!r}", path="$.job_id")
