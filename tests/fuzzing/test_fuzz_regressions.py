@@ -38,6 +38,7 @@ def failure(name: str, body: bytes) -> DecodeError:
         ("datasets.list_files", b'[{}, {"content": [{}]}]', "$[1].content[0].file", "is missing"),
         ("datasets.list_files", b"[[]]", "$", "expected a page or an array of pages"),
         ("prompts.list", b'{"prompts_page": [null, null, 7]}', "$.prompts_page[2]", "got number"),
+        ("configs.list", b'{"configs_page": [null, 7]}', "$.configs_page[1]", "got number"),
         ("prompts.list", b'{"prompts_page": "none"}', "$.prompts_page", "expected an array"),
     ],
 )
