@@ -188,11 +188,11 @@ def run(*, full: bool, rounds: int = 0, sizes: list[float] | None = None) -> lis
 
 
 def _verdicts(megabytes: float, found: dict[str, list[Round]]) -> list[Verdict]:
-    stalls = {name: statistics.median(one.late for one in each) for name, each in found.items()}
+    stalls = {name: statistics.median(one.busy for one in each) for name, each in found.items()}
     bar, theirs = BARS.get(megabytes), stalls.get(PEER)
     return [
         Verdict(
-            f"longest stall, {megabytes:g} MB{name.removeprefix(OURS)}",
+            f"longest stall (CPU), {megabytes:g} MB{name.removeprefix(OURS)}",
             f"{stalls[name]:.1f} ms",
             f"{PEER} {theirs:.1f} ms" if theirs else "",
             stalls[name] / theirs if theirs else None,

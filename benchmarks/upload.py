@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Generator
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import aiohttp
 from aiohttp import web
@@ -42,7 +42,7 @@ FIRST_BYTES = 1000
 """Size of the file that is uploaded first, to have connections and imports out of the way."""
 BARE, OURS = "aiohttp", "humeai_async"
 MOST_GROWN = 50e6
-MODELS: dict[str, dict[str, dict[str, object]]] = {"models": {"face": {}}}
+MODELS: dict[str, dict[str, Any]] = {"models": {"face": {}}}
 
 Upload = Callable[[str, list[Path]], Awaitable[object]]
 
