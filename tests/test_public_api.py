@@ -47,13 +47,9 @@ def public_names(module: ModuleType) -> list[str]:
 
 
 def members(cls: type) -> Iterator[tuple[str, Any]]:
-    """Give the public methods and properties of a class, inherited ones of ours included.
-
-    Fields of attrs are not among them, although some have a property in front of their slot.
-    """
-    fields = {field.name for field in getattr(cls, "__attrs_attrs__", ())}
+    """Give the public methods and properties of a class, inherited ones of ours included."""
     for name, value in inspect.getmembers(cls):
-        if name.startswith("_") or name in fields:
+        if name.startswith("_"):
             continue
         owner = next((c for c in cls.__mro__ if name in vars(c)), None)
         if owner is None or not owner.__module__.startswith("humeai_async"):

@@ -7,6 +7,7 @@ rest; tables are made below, in `tables.py`.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, TypeAlias, overload
 
@@ -51,10 +52,16 @@ class Predictions(Sequence[SourcePredictions]):
             DecodeError: It is not a list of predictions; `path` says where.
         """
         body = body.removeprefix(BYTE_ORDER_MARK)
+        # Everything made here stays: to look for garbage meanwhile would only hold the loop.
+        collects = gc.isenabled()
+        gc.disable()
         try:
             return cls(_decoder.decode(body), body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
             raise scan_error(problem, "the predictions are not what was promised") from None
+        finally:
+            if collects:
+                gc.enable()
 
     def validate(self) -> None:
         """Read every score, so that nothing wrong is left for later, and keep none.

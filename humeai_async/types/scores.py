@@ -12,8 +12,7 @@ import contextlib
 import functools
 import operator
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from types import MemberDescriptorType
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, overload
 
 import msgspec
@@ -197,37 +196,21 @@ if TYPE_CHECKING:
     RawScores = Scores
     MaybeRawScores = Scores | None
 else:
-    # What the scanner sees is a slice; what everybody else sees, whenever they look, is
-    # `Scores`, or `None` for a slice that says null.
+    # What the scanner sees is a slice; what everybody else sees, from __attrs_post_init__ on,
+    # is `Scores`, or `None` for a slice that says null.
     RawScores = MaybeRawScores = msgspec.Raw
 
 
 @frozen(kw_only=True)
 class Scored:
-    """Turns the raw slices of its fields into `Scores` when they are first looked at."""
+    """Turns the raw slices of its fields into `Scores`."""
 
     score_fields: ClassVar[tuple[str, ...]] = ("emotions",)
     """Names of the fields that hold scores."""
 
-    def __init_subclass__(cls) -> None:
-        """Put a property in front of each slot, once attrs has made slots of the fields."""
-        for name in cls.score_fields:
-            slot = cls.__dict__.get(name)
-            if isinstance(slot, MemberDescriptorType):
-                setattr(cls, name, _when_touched(slot, nullable=name != "emotions"))
-
-
-def _when_touched(slot: MemberDescriptorType, *, nullable: bool) -> property:
-    """Make a property of a slot that puts `Scores` there in place of a slice."""
-    put: Callable[[object, object], None] = slot.__set__
-
-    def get(self: object) -> Scores | None:
-        held: Scores | msgspec.Raw | None = slot.__get__(self)
-        if not isinstance(held, msgspec.Raw):
-            return held
-        scores = None if nullable and bytes(held) == b"null" else Scores(held)
-        put(self, scores)
-        return scores
-
-    # Set by the slot itself: the scanner then fills fields without a step of Python.
-    return property(get, put, doc=slot.__doc__)
+    def __attrs_post_init__(self) -> None:
+        for name in self.score_fields:
+            raw = getattr(self, name)
+            if isinstance(raw, msgspec.Raw):
+                absent = name != "emotions" and bytes(raw) == b"null"
+                object.__setattr__(self, name, None if absent else Scores(raw))
