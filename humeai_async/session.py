@@ -66,6 +66,8 @@ Body = bytes | tuple[Part, ...] | None
 logger: logging.Logger = logging.getLogger("humeai_async")
 
 _SWITCHING = 101
+_LARGE = 1 << 18
+"""Bytes of a body from which on each step with it takes a noticeable time."""
 _NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -403,6 +405,7 @@ class Session:
             answer = _least_doubtful(doubted)
         if not answer.is_success:
             raise self._error(answer, call.endpoint)
+        await _let_others_go(answer.body)
         try:
             return read(answer)
         except DecodeError as problem:
@@ -427,6 +430,7 @@ class Session:
             progress.in_flight = True
             response = await self.transport.send(request, self.timeout)
             progress.in_flight = False
+            await _let_others_go(response.body)
             answer = self.origin.read(response)
             self._observe(permit, answer.status, answer)
         except asyncio.CancelledError as problem:
@@ -527,6 +531,13 @@ def _encoded(body: object) -> bytes | None:
     from humeai_async.codec import encode
 
     return encode(body)
+
+
+async def _let_others_go(body: bytes) -> None:
+    """Let the event loop see to everything else between two long steps with a large body."""
+    if len(body) > _LARGE:
+        for _ in range(2):  # timers and sockets that fell due queue up behind the first turn
+            await asyncio.sleep(0)
 
 
 def _can_repeat(call: Call[Any]) -> bool:
