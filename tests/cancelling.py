@@ -161,21 +161,21 @@ def is_future(awaited: object) -> TypeGuard[asyncio.Future[object]]:
 
 async def cut_everywhere(
     operation: Operation,
-    means: Means,
     check: Callable[[Trial], Awaitable[None]],
+    *means: Means,
 ) -> int:
     """Run an operation again and again, cancelled one suspension later each time.
 
     Args:
         operation: Runs from the start at each call.
-        means: How it is cancelled.
         check: Called after each run, the last and uncut one included.
+        *means: How it is cancelled; several take turns.
 
     Returns:
         How many runs were cancelled.
     """
     for at in range(MOST):
-        trial = Trial(operation, means, at)
+        trial = Trial(operation, means[at % len(means)], at)
         await trial.run()
         await check(trial)
         if trial.suspensions <= at:

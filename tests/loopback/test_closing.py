@@ -371,5 +371,5 @@ async def test_a_cancelled_close_closes_everything_all_the_same(means: Means) ->
                 await stage[-1].chat.connect().__aenter__()
 
             await prepare(None)
-            assert await cut_everywhere(close, means, prepare)
+            assert await cut_everywhere(close, prepare, means)
             await stage[-1].aclose()
