@@ -241,7 +241,7 @@ def _writer_with_tag(member: type, converter: Converter, union: Tagged) -> Calla
 
 def _page_hook(cls: Any, converter: Converter) -> Any:
     """Read a page, dropping the nulls that Hume puts among its items."""
-    lists = {f.name: f.type for f in fields(resolve_types(cls)) if get_origin(f.type) is list}
+    lists = {f.name: f.type for f in fields(resolve_types(cls)) if _list_in(f.type) is not None}
     sifts: dict[str, Any] = {
         name: override(struct_hook=_sifted(hint, converter)) for name, hint in lists.items()
     }
@@ -257,13 +257,21 @@ def _page_hook(cls: Any, converter: Converter) -> Any:
     return read_page
 
 
+def _list_in(hint: Any) -> Any:
+    """Return `list[X]` of `list[X]` and of `list[X] | None`, or nothing."""
+    return next((one for one in (hint, *get_args(hint)) if get_origin(one) is list), None)
+
+
 def _sifted(hint: Any, converter: Converter) -> Any:
     """Read a list and leave its nulls out, once the place of each element is known."""
-    nullable: Any = types.GenericAlias(list, (get_args(hint)[0] | None,))
+    many = _list_in(hint)
+    nullable: Any = types.GenericAlias(list, (get_args(many)[0] | None,))
+    nullable = nullable if many is hint else nullable | None
     read_all = converter.get_structure_hook(nullable)
 
-    def read(value: object, _: object) -> list[Any]:
-        return [one for one in read_all(value, nullable) if one is not None]
+    def read(value: object, _: object) -> list[Any] | None:
+        found = read_all(value, nullable)
+        return found and [one for one in found if one is not None]
 
     return read
 

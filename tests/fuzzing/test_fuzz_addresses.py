@@ -75,7 +75,7 @@ def check_address(url: URL, call: Call[Any], path: str, extra: list[tuple[str, s
     assert sent[len(extra) + len(call.query) :] in ([], [("api_token", TOKEN)])
 
 
-@examples(500)
+@examples(300)
 @given(st.sampled_from(WITH_IDS), st.data(), QUERIES)
 def test_what_leaves_is_what_was_meant(name: str, data: st.DataObject, query: Any) -> None:
     endpoint = ENDPOINTS[name]
@@ -220,7 +220,7 @@ BASES = st.builds(
 )
 
 
-@examples(1500)
+@examples(600)
 @given(BASES | ANY_TEXT)
 def test_a_base_url_is_refused_by_name_or_is_where_calls_go(base: str) -> None:
     try:

@@ -83,7 +83,7 @@ VALUES = st.one_of(
 HEADERS = st.dictionaries(NAMES, VALUES, max_size=5)
 
 
-@examples(500)
+@examples(300)
 @given(ORIGIN, NAMED, STATUSES, HEADERS, JSON)
 def test_arbitrary_json_becomes_a_value_or_the_right_error(
     origin: Origin, name: str, status: int, headers: dict[str, str], plain: Any
@@ -151,7 +151,7 @@ def test_what_lies_in_an_envelope_comes_out_as_it_is(
     assert answer.headers == (headers if shape == "result" else {"outer": "1"})
 
 
-@examples(600)
+@examples(300)
 @given(HEADERS)
 def test_arbitrary_headers_are_bounded_numbers_or_nothing(headers: dict[str, str]) -> None:
     check_headers(headers)

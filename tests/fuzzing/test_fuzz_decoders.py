@@ -44,7 +44,7 @@ def test_arbitrary_bytes(name: str, body: bytes) -> None:
     check_decoding(TYPES[name], body)
 
 
-@examples(400)
+@examples(250)
 @given(st.sampled_from(sorted(TYPES)), JSON)
 def test_arbitrary_json(name: str, plain: Any) -> None:
     check_decoding(TYPES[name], json.dumps(plain).encode())
@@ -54,7 +54,7 @@ def test_arbitrary_json(name: str, plain: Any) -> None:
 def test_mutated_samples(name: str) -> None:
     returns, body = SAMPLES[name]
 
-    @examples(12)
+    @examples(10)
     @given(DICE)
     def run(dice: random.Random) -> None:
         check_decoding(returns, spoiled(body, dice))

@@ -137,7 +137,7 @@ def is_end(server: Server, number: int) -> bool:
     )
 
 
-@examples(250)
+@examples(100)
 @given(pages_of(), STYLES, st.integers(0, 3))
 def test_whatever_pages_say_each_item_comes_once_in_order_and_the_walk_ends(
     pages: list[Served], style: str, start: int
@@ -152,7 +152,7 @@ def test_whatever_pages_say_each_item_comes_once_in_order_and_the_walk_ends(
     assert not any(is_end(server, number) for number in server.asked[:-1])
 
 
-@examples(150)
+@examples(100)
 @given(pages_of(fails=st.sampled_from([False] * 5 + [True])), STYLES, st.integers(1, 8))
 def test_pages_fetched_ahead_give_the_same_items_and_the_same_end(
     pages: list[Served], style: str, prefetch: int
@@ -167,7 +167,7 @@ def test_pages_fetched_ahead_give_the_same_items_and_the_same_end(
     assert sorted(ahead.asked) == list(range(len(ahead.asked)))
 
 
-@examples(150)
+@examples(100)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["add", "remove", "push", "pop", "keep"]), st.integers(0, 40)),
@@ -249,7 +249,7 @@ def job(number: int, created: int | None) -> dict[str, Any]:
     return {"job_id": f"job-{number}", "type": "NEW", "state": state}
 
 
-@examples(250)
+@examples(100)
 @given(
     st.lists(TIMES, min_size=JOBS, max_size=JOBS),
     st.lists(st.lists(st.integers(0, JOBS - 1), max_size=30), min_size=1, max_size=12),
@@ -278,7 +278,7 @@ def test_a_list_of_jobs_that_says_anything_is_walked_to_an_end_and_tells_no_job_
     assert set(told) <= {f"job-{number}" for answer in answers for number in answer}
 
 
-@examples(150)
+@examples(100)
 @given(
     st.lists(st.integers(0, 12), max_size=25), st.integers(1, 30), st.booleans(),
 )  # fmt: skip

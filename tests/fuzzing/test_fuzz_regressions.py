@@ -135,3 +135,11 @@ def test_what_a_server_writes_cannot_play_with_a_terminal_or_a_log(field: str) -
     error = HumeError(**about)
     assert getattr(error, field) == "a\ufffd[2J b\ufffd\ufffd"
     assert str(error).isprintable()
+
+
+@pytest.mark.parametrize(("body", "items"), [(b"[null, null]", []), (b"null", None)])
+def test_a_page_whose_list_may_be_null_loses_its_nulls_too(
+    body: bytes, items: list[object] | None
+) -> None:
+    page = codec.decode(catalog.CONFIGS_LIST.returns, b'{"configs_page": %s}' % body)
+    assert page.configs_page == items
