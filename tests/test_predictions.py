@@ -7,6 +7,7 @@ import copy
 import json
 import operator
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,46 @@ def test_predictions_survive_pickling_and_copying() -> None:
     whole = pickle.loads(pickle.dumps(read()))  # noqa: S301 - our own bytes
     assert read() == whole
     assert read().body == whole.body
+
+
+def pickled(value: object) -> object:
+    return pickle.loads(pickle.dumps(value))  # noqa: S301 - our own bytes
+
+
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, pickled])
+@pytest.mark.parametrize("touched", [False, True])
+def test_copies_and_pickles_of_every_part_equal_it(
+    how: Callable[[object], object], touched: bool
+) -> None:
+    predictions = read()
+    prediction = face(predictions)
+    if touched:
+        assert len(prediction.emotions)
+    for part in (predictions, predictions[0], prediction, prediction.emotions):
+        assert part == how(part)
+    built = Predictions(list(predictions))
+    assert built == how(built)
+
+
+def test_a_pickle_is_the_body_and_reads_no_scores() -> None:
+    body = one_face(emotions=[{"name": 5}])
+    pickled = pickle.dumps(Predictions.from_json(body))
+    assert len(pickled) < len(body) + 200
+    whole = pickle.loads(pickled)  # noqa: S301 - our own bytes
+    alone = pickle.loads(pickle.dumps(face(whole)))  # noqa: S301 - our own bytes
+    for found in (face(whole), alone):
+        with pytest.raises(DecodeError) as caught:
+            len(found.emotions)
+        assert caught.value.path == "$[0].name"
+
+
+@pytest.mark.parametrize("name", ["Joy", "An expression of next year"])
+def test_scores_of_known_and_of_new_names_read_alike(name: str) -> None:
+    scores = face(Predictions.from_json(one_face(emotions=[{"name": name, "score": 1}]))).emotions
+    assert [*scores] == [Score(name, 1.0)]
+    assert type(scores[0]) is Score
+    assert scores.split() == ((name,), [1.0])
+    assert scores.top() == [(name, 1.0)]
 
 
 def test_a_repr_is_short_and_says_what_is_strongest() -> None:

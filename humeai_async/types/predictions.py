@@ -188,6 +188,9 @@ class Predictions(Sequence[SourcePredictions]):
 
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # sources can be lists
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Predictions.from_json, (self.body,)) if self.body else (Predictions, (self[:],))
+
     def __repr__(self) -> str:
         return f"Predictions({len(self)} sources, {len(self.body)} bytes)"
 

@@ -189,7 +189,14 @@ class Scores(Sequence[Score]):
         return f"Scores({len(self)}: {strongest}{', ...' if len(self) > 3 else ''})"  # noqa: PLR2004 - as many as top() gives
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if self._numbers is None and self._raw is not None:
+            return _unread, (bytes(self._raw),)
         return Scores, (tuple(self),)
+
+
+def _unread(text: bytes) -> Scores:
+    """Make scores of their JSON text, so that pickles and copies are read on first touch too."""
+    return Scores(msgspec.Raw(text))
 
 
 if TYPE_CHECKING:
