@@ -22,10 +22,10 @@ import contextlib
 import gc
 import importlib
 import importlib.util
-import multiprocessing
+import itertools
 import time
 import tracemalloc
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from multiprocessing.connection import Connection
 from typing import TypeAlias, cast
 
@@ -33,12 +33,17 @@ import aiohttp
 from aiohttp import web
 from attrs import define, field
 
+from benchmarks import clients
+from benchmarks.measuring import Verdict, is_there, serving
 from humeai_async import HumeAI, HumeError, Limiter, Timeout
 from humeai_async.testing import Hint, Quota, Shape
 
 PATH = "/v0/evi/configs"
 EMPTY_PAGE = b'{"page_number":0,"page_size":10,"total_pages":1,"configs_page":[]}'
 IN_FLIGHT = 64
+LEARNED, DECLARED, OFFICIAL = "humeai_async", "humeai_async, declared", "hume"
+MOST_REFUSED = {"ratelimit": 0.01, "retry-after": 0.03, "silent": 0.05}
+"""Share of the calls that may meet a 429 while the rate is learned."""
 WINDOW = 2.0
 REFUSED = 429
 
@@ -96,23 +101,6 @@ async def _serve(told: Connection) -> None:
     await asyncio.Event().wait()
 
 
-def _run(told: Connection) -> None:
-    asyncio.run(_serve(told))
-
-
-@contextlib.contextmanager
-def quota_server() -> Generator[str]:
-    """Run the server in a process of its own, and give its URL."""
-    here, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_run, args=(there,), daemon=True)
-    process.start()
-    try:
-        yield f"http://127.0.0.1:{here.recv()}"
-    finally:
-        process.terminate()
-        process.join()
-
-
 @contextlib.asynccontextmanager
 async def ours(url: str, rate: float | None = None) -> AsyncGenerator[Call]:
     limiter = Limiter(rate=rate)
@@ -132,7 +120,7 @@ async def ours(url: str, rate: float | None = None) -> AsyncGenerator[Call]:
 
 @contextlib.asynccontextmanager
 async def official(url: str, retries: int = 2) -> AsyncGenerator[Call]:
-    client = importlib.import_module("hume").AsyncHumeClient(api_key="key", base_url=url)
+    client = clients.official(url)
     options = {"max_retries": retries}
 
     async def call() -> bool:
@@ -199,34 +187,86 @@ def calls_left(number: int) -> Callable[[], bool]:
     return lambda: next(left, None) is not None
 
 
-def row(name: str, shape: str, hint: str, calls: int, rate: float, result: Result) -> str:
-    pace = (calls - result.failed) / result.seconds / rate
-    return (
-        f"{name:26s} {shape:8s} {hint:12s} {result.seconds:7.2f} s {pace:7.1%} of the pace"
-        f" {result.refused / calls:7.2%} 429s {result.failed / calls:7.2%} failed"
-    )
-
-
-def clients(url: str, rate: float, *, peers: bool) -> dict[str, Callable[[], Opened]]:
-    found: dict[str, Callable[[], Opened]] = {
-        "humeai_async": lambda: ours(url),
-        "humeai_async, declared": lambda: ours(url, rate),
-    }
+def opened_for(url: str, rate: float, *, peers: bool, full: bool) -> dict[str, Opened]:
+    found: dict[str, Opened] = {LEARNED: ours(url), DECLARED: ours(url, rate)}
     if peers and importlib.util.find_spec("hume"):
-        found["hume"] = lambda: official(url)
-        found["hume, 50 retries"] = lambda: official(url, 50)
-    if peers and importlib.util.find_spec("aiolimiter"):
-        found["aiolimiter, told the rate"] = lambda: paced_by_aiolimiter(url, rate)
+        found[OFFICIAL] = official(url)
+        if full:
+            found["hume, 50 retries"] = official(url, 50)
+    if peers and full and importlib.util.find_spec("aiolimiter"):
+        found["aiolimiter, told the rate"] = paced_by_aiolimiter(url, rate)
+    return found
+
+
+@define
+class Shares:
+    """What came of the calls, as shares of their number or of the quota's pace."""
+
+    pace: float
+    refused: float
+    failed: float
+
+    @classmethod
+    def of(cls, result: Result, calls: int, rate: float) -> Shares:
+        pace = (calls - result.failed) / result.seconds / rate
+        return cls(pace, result.refused / calls, result.failed / calls)
+
+
+def quota(
+    url: str, shape: str, hint: str, options: argparse.Namespace, *, full: bool = True
+) -> dict[str, Shares]:
+    """Let everybody find out one kind of quota, and print a line for each."""
+    found: dict[str, Shares] = {}
+    people = opened_for(url, options.rate, peers=options.peers, full=full)
+    for name, opened in people.items():
+        go_on = calls_left(options.calls)
+        result = asyncio.run(measure(url, opened, shape, hint, options.rate, go_on))
+        found[name] = one = Shares.of(result, options.calls, options.rate)
+        print(
+            f"{name:26s} {shape:8s} {hint:12s} {result.seconds:7.2f} s {one.pace:7.1%} of the pace"
+            f" {one.refused:7.2%} 429s {one.failed:7.2%} failed",
+            flush=True,
+        )
     return found
 
 
 def quotas(url: str, options: argparse.Namespace) -> None:
     for shape in options.shapes:
         for hint in options.hints:
-            for name, opened in clients(url, options.rate, peers=options.peers).items():
-                go_on = calls_left(options.calls)
-                result = asyncio.run(measure(url, opened(), shape, hint, options.rate, go_on))
-                print(row(name, shape, hint, options.calls, options.rate, result), flush=True)
+            quota(url, shape, hint, options)
+
+
+def run(*, full: bool) -> list[Verdict]:
+    """Measure each shape and each hint, or with `full` all of both, against the promises."""
+    options = _parser().parse_args([])
+    for package in ("hume", "aiolimiter"):
+        is_there(package)
+    pairs: Iterable[tuple[str, str]] = zip(options.shapes, options.hints, strict=True)
+    if full:
+        pairs = itertools.product(options.shapes, options.hints)
+    verdicts: list[Verdict] = []
+    print()
+    with serving(_serve) as url:
+        for shape, hint in pairs:
+            found = quota(url, shape, hint, options, full=full)
+            verdicts += _verdicts(f"{shape}, {hint}", MOST_REFUSED[hint], found)
+    return verdicts
+
+
+def _verdicts(kind: str, most: float, found: dict[str, Shares]) -> Iterator[Verdict]:
+    peer = found.get(OFFICIAL)
+    for name, refused, pace in ((LEARNED, most, 0.95), (DECLARED, 0.005, 0.98)):
+        one = found[name]
+        how = "learned" if name == LEARNED else "declared"
+        theirs = f"{OFFICIAL} {peer.refused:.1%}, {peer.pace:.0%}" if peer else ""
+        yield Verdict(
+            f"quota {how}: {kind}",
+            f"{one.refused:.2%} 429s, {one.pace:.1%} pace",
+            theirs,
+            None,
+            f"{refused:.1%}, {pace:.0%}, none failed",
+            one.refused <= refused and one.pace >= pace and not one.failed,
+        )
 
 
 def changes(url: str, options: argparse.Namespace) -> None:
@@ -304,7 +344,7 @@ async def memory(wait: Callable[[], Awaitable[object]], tasks: int = 10_000) -> 
     return used / tasks
 
 
-def main() -> None:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=3000)
     parser.add_argument("--rate", type=float, default=200.0, help="calls a second of the quota")
@@ -313,11 +353,15 @@ def main() -> None:
     parser.add_argument("--no-peers", dest="peers", action="store_false")
     parser.add_argument("--changes", action="store_true")
     parser.add_argument("--speed", action="store_true")
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    options = _parser().parse_args()
     if options.speed:
         asyncio.run(speed())
         return
-    with quota_server() as url:
+    with serving(_serve) as url:
         (changes if options.changes else quotas)(url, options)
 
 

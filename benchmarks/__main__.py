@@ -1,0 +1,77 @@
+"""All benchmarks, one after the other, and one table of ratios at the end.
+
+    python -m benchmarks [--full] [--only calls decoding ...]
+
+About ten minutes; `--full` takes longer and measures more. Each script can be run alone, and
+says what it asks: `python -m benchmarks.calls --help`. Peers come with
+`pip install humeai_async[bench]`; those that are missing are named and left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import time
+from typing import Protocol
+
+from benchmarks import (
+    bulk,
+    calls,
+    decoding,
+    imports,
+    limiter,
+    memory,
+    pages,
+    stalls,
+    upload,
+)
+from benchmarks.measuring import Verdict, print_verdicts
+
+
+def run_bulk(*, full: bool) -> list[Verdict]:
+    """Run the bulk benchmark, which says in words of its own what it found."""
+    print()
+    rows = bulk.run(bulk.Settings() if full else bulk.QUICK, print)
+    return [
+        Verdict(f"bulk: {question}", answer, "", None, "", None)
+        for question, answer in bulk.ratios(rows)
+    ]
+
+
+class Run(Protocol):
+    """A benchmark."""
+
+    def __call__(self, *, full: bool) -> list[Verdict]: ...
+
+
+BENCHMARKS: dict[str, Run] = {
+    "calls": calls.run,
+    "decoding": decoding.run,
+    "stalls": stalls.run,
+    "memory": memory.run,
+    "imports": imports.run,
+    "pages": pages.run,
+    "upload": upload.run,
+    "limiter": limiter.run,
+    "bulk": run_bulk,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="more rounds and sizes")
+    parser.add_argument("--only", nargs="+", choices=[*BENCHMARKS], default=[*BENCHMARKS])
+    options = parser.parse_args()
+    began = time.monotonic()
+    verdicts: list[Verdict] = []
+    for name in options.only:
+        verdicts += BENCHMARKS[name](full=options.full)
+    machine = f"{platform.python_implementation()} {platform.python_version()}"
+    minutes = (time.monotonic() - began) / 60
+    print(f"\n{machine}, {os.cpu_count()} cores, {minutes:.1f} minutes")
+    print_verdicts(verdicts)
+
+
+if __name__ == "__main__":
+    main()
