@@ -48,7 +48,7 @@ DECLARED = "humeai_async, rate declared"
 LEARNED = "humeai_async, rate learned"
 OFFICIAL = "hume 0.13.13"
 BAR = 1.5
-CALLS = {1: 400, 64: 1500, 512: 3000}
+CALLS = {1: 300, 64: 1200, 512: 2560}
 """Calls of a burst, by how many are in flight."""
 
 
@@ -105,7 +105,7 @@ def measure(url: str, in_flight: list[int], rounds: int, loop: str) -> dict[int,
                 name: functools.partial(caller.burst, calls // share, number)
                 for name, (caller, share) in callers.items()
             }
-            found[number] = in_turn(bursts, rounds)
+            found[number] = in_turn(bursts, rounds, OFFICIAL)
         return found
 
 
@@ -141,7 +141,7 @@ def run(*, full: bool, rounds: int = 0, in_flight: list[int] | None = None) -> l
     with fixed_server({PATH: [json.dumps(PAGE).encode()]}) as url:
         for loop in ("asyncio", "uvloop"):
             if loop == "asyncio" or (full and is_there("uvloop")):
-                found = measure(url, in_flight or [*CALLS], rounds or (9 if full else 5), loop)
+                found = measure(url, in_flight or [*CALLS], rounds or (15 if full else 8), loop)
                 verdicts += report(found, loop)
     return verdicts
 

@@ -155,9 +155,9 @@ def measure(file: Path, works: dict[str, Work], megabytes: float, rounds: int) -
         bursts: dict[str, Callable[[], Spent]] = {}
         for name, work in works.items():
             caller = stack.enter_context(Caller(decoding, file, work))
-            repeats = 1 if name == OFFICIAL else max(1, round(6 / megabytes))
+            repeats = 1 if name == OFFICIAL else max(1, round(3 / megabytes))
             bursts[name] = functools.partial(caller.burst, repeats, 1)
-        return in_turn(bursts, rounds)
+        return in_turn(bursts, rounds, OFFICIAL)
 
 
 def run(*, full: bool, sizes: list[float] | None = None) -> list[Verdict]:
