@@ -28,6 +28,7 @@ from humeai_async.errors import (
 )
 from humeai_async.job import Job
 from humeai_async.redaction import shown
+from humeai_async.shielding import to_the_end
 from humeai_async.types.predictions import Predictions
 
 BulkSource: TypeAlias = str | os.PathLike[str]
@@ -267,8 +268,7 @@ class Outcomes(Generic[S, P]):
         """End everything that runs for this iterator, and wait until it has."""
         if self._host is not None and not self._host.done():
             self._host.cancel()
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait([self._host])
+            await to_the_end(_ended(self._host))
 
     async def __aenter__(self) -> Self:
         return self
@@ -284,6 +284,10 @@ class Outcomes(Generic[S, P]):
     def __del__(self) -> None:
         if self._host is not None and not self._host.get_loop().is_closed():
             self._host.cancel()
+
+
+async def _ended(host: asyncio.Task[None]) -> None:
+    await asyncio.wait([host])
 
 
 async def _host(run: Callable[[Handover[S, P]], Awaitable[None]], handover: Handover[S, P]) -> None:

@@ -23,10 +23,12 @@ from cancelling import (
 )
 from support import client_of
 
-from humeai_async import HumeAI, Limiter
+from humeai_async import HumeAI, Limiter, codec
+from humeai_async.bulk.ledger import Ledger
 from humeai_async.bulk.runs import predict_into
 from humeai_async.settings import Polling
 from humeai_async.testing import FakeHume
+from humeai_async.types.batch import InferenceRequest
 
 pytestmark = pytest.mark.anyio
 
@@ -91,6 +93,33 @@ async def test_a_loop_left_at_any_outcome_leaves_nothing_running(
                 await settle(trial)
             assert_idle(hume)
             assert files == open_files()
+
+
+async def test_a_run_has_let_go_of_its_ledger_when_its_cancelled_close_returns(
+    tmp_path: Path,
+) -> None:
+    with anyio.fail_after(LIMIT):
+        async with FakeHume(run_seconds=0.005) as fake, client_for(fake) as hume:
+            number = 0
+            runs = [hume.batch.predict(SOURCES, models=MODELS, ledger=tmp_path / "run-0.db")]
+
+            async def leave() -> None:
+                await runs[-1].aclose()
+
+            async def open_again(trial: Trial) -> None:
+                nonlocal number
+                del trial
+                async with await Ledger.open(tmp_path / f"run-{number}.db", runs_for):
+                    number += 1
+                runs.append(
+                    hume.batch.predict(SOURCES, models=MODELS, ledger=tmp_path / f"run-{number}.db")
+                )
+                await anext(runs[-1])
+
+            runs_for = codec.encode(InferenceRequest(models=MODELS)).decode()
+            await anext(runs[-1])
+            assert await cut_everywhere(leave, open_again, Means.TASK)
+            await runs[-1].aclose()
 
 
 async def test_a_run_cancelled_anywhere_submits_nothing_twice_and_loses_nothing(
