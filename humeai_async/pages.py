@@ -280,7 +280,7 @@ class TimedWalk:
 
     async def step(self) -> list[Page[JobDetails]]:
         """Return the jobs of the next answer that holds new ones, as one page."""
-        jobs = await self._walk.step()
+        jobs: list[JobDetails] = []
         while not jobs and not self._walk.is_done:
             jobs = await self._walk.step()
         if not jobs and self._number > 0:

@@ -71,6 +71,14 @@ async def test_jobs_come_newest_first_and_each_once() -> None:
     assert len(transport.requests) == 3
 
 
+async def test_answers_are_pages_that_count_from_zero_and_hold_the_jobs_as_they_came() -> None:
+    batch, _ = batch_of(falling(120))
+    pages = [page async for page in batch.list_jobs(limit=50).pages()]
+    assert [page.number for page in pages] == [0, 1, 2]
+    assert {page.size for page in pages} == {50}
+    assert [page.envelope for page in pages] == [page.items for page in pages]
+
+
 async def test_the_first_request_is_that_of_the_caller() -> None:
     batch, transport = batch_of(falling(1))
     await ids(batch, limit=7, status=["QUEUED", "FAILED"], sort_by="created", direction="desc")

@@ -648,16 +648,30 @@ async def test_a_hook_that_fails_harms_nobody_and_is_logged(
 
 
 @pytest.mark.parametrize(
-    "bad",
+    ("bad", "what"),
     [
-        {"rate": 0}, {"rate": -1}, {"rate": float("nan")}, {"rate": 5, "per": 0},
-        {"rate": 5, "burst": 0}, {"burst": 5}, {"max_wait": -1}, {"max_waiting": -1},
-        {"rate": float("inf")},
+        ({"rate": 0}, "rate must be a positive number, not 0"),
+        ({"rate": -1}, "rate must be a positive number, not -1"),
+        ({"rate": float("nan")}, "rate must be a positive number, not nan"),
+        ({"rate": float("inf")}, "rate must be a positive number, not inf"),
+        ({"rate": 5, "per": 0}, "per must be a positive number, not 0"),
+        ({"rate": 5, "burst": 0.5}, "burst must be 1 or more, not 0.5"),
+        ({"burst": 5}, "burst needs a rate: an unknown quota's burst is unknown"),
+        ({"max_wait": -1}, "max_wait must be 0 or more, not -1"),
+        ({"max_waiting": -1}, "max_waiting must be 0 or more, not -1"),
     ],
-)  # fmt: skip
-def test_bad_numbers_are_refused_by_name(bad: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError):
+)
+def test_bad_numbers_are_refused_by_name(bad: dict[str, Any], what: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
         Limiter(**bad)
+    assert caught.value.message == what
+
+
+async def test_a_queue_may_have_no_places() -> None:
+    limiter = Limiter(rate=1, burst=1, max_waiting=0)
+    await limiter.acquire()
+    with pytest.raises(RateLimitWaitError):
+        await limiter.acquire()
 
 
 async def test_a_cost_must_be_positive() -> None:

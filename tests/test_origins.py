@@ -395,6 +395,15 @@ def test_a_request_has_the_method_label_and_body_of_its_call(
     assert "application/json" in request.headers["Accept"]
 
 
+def test_an_id_cannot_leave_its_place_in_a_url() -> None:
+    call = Call(catalog.CONFIGS_CREATE_VERSION, ("a/b?c#d e",), ())
+    direct = Direct(api_key="key").request(call, None, Format.NEW)
+    assert direct.url == "https://api.hume.ai/v0/evi/configs/a%2Fb%3Fc%23d%20e"
+    old = gateway().request(call, None, Format.OLD)
+    assert urlsplit(old.url).path == "/humeai/v0/evi/configs/id"
+    assert parse_qsl(urlsplit(old.url).query)[0] == ("id", "a/b?c#d e")
+
+
 # Which URL format.
 
 
@@ -569,6 +578,7 @@ def test_what_the_gateway_loses_is_refused_by_name(endpoint: Endpoint[Any]) -> N
     if endpoint.name in LOST or bare or endpoint.socket:
         with pytest.raises(GatewayUnsupportedError, match=endpoint.name) as caught:
             gateway().refuse(endpoint)
+        assert "call Hume directly (api_key=...)" in caught.value.message
         assert (caught.value.method, caught.value.endpoint) == (endpoint.method, endpoint.path)
     else:
         gateway().refuse(endpoint)
