@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 SOAK = bool(os.environ.get("HUMEAI_ASYNC_SOAK"))
 """Whether this is the long form: many more examples, and others each time."""
@@ -19,5 +19,6 @@ def examples(count: int) -> Callable[[Any], Any]:
         derandomize=not SOAK,
         database=None,
         deadline=None,
+        phases=(Phase.explicit, Phase.generate, Phase.shrink),  # explaining takes minutes
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )

@@ -78,6 +78,31 @@ TYPES: dict[str, Any] = {
 ENDPOINTS: dict[str, Endpoint[Any]] = {endpoint.name: endpoint for endpoint in catalog.ALL}
 
 
+def places(value: Any) -> list[list[Any]]:
+    """Find the way to every value in a sample, of lists to the first two elements."""
+    found: list[list[Any]] = []
+    pending: list[tuple[Any, list[Any]]] = [(value, [])]
+    while pending:
+        inner, way = pending.pop()
+        found.append(way)
+        if is_object(inner):
+            pending.extend((one, [*way, name]) for name, one in inner.items())
+        elif is_array(inner):
+            pending.extend((one, [*way, place]) for place, one in enumerate(inner[:2]))
+    return found
+
+
+def put(plain: Any, way: list[Any], value: Any) -> Any:
+    """Return a copy of a sample with one value replaced."""
+    if not way:
+        return value
+    holder = root = copy.deepcopy(plain)
+    for step in way[:-1]:
+        holder = holder[step]
+    holder[way[-1]] = value
+    return root
+
+
 def mutated(plain: Any, dice: Dice, most: int = 3) -> Any:
     """Return a copy of JSON values with a few changes: keys, types, values, nesting."""
     root = [copy.deepcopy(plain)]
@@ -191,7 +216,7 @@ def _retype(holder: Any, key: Any, *_: Any) -> None:
 def _scale(holder: Any, key: Any, dice: Dice, _: Any) -> None:
     value = holder[key]
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        holder[key] = value * dice.choice((-1, 10, 10**20, 0.5))
+        holder[key] = value * dice.choice((-1, 10, 10**20))
 
 
 def _nest(holder: Any, key: Any, *_: Any) -> None:

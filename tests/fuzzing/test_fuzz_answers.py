@@ -10,7 +10,17 @@ from urllib.parse import quote
 
 import pytest
 from fuzzing.budget import examples
-from fuzzing.mutations import ENDPOINTS, ERROR_SAMPLES, SAMPLES, SECRET, damaged, mutated, written
+from fuzzing.mutations import (
+    ENDPOINTS,
+    ERROR_SAMPLES,
+    SAMPLES,
+    SECRET,
+    damaged,
+    mutated,
+    places,
+    put,
+    written,
+)
 from fuzzing.promises import ORIGINS, check_answer, check_headers
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,18 +123,23 @@ def test_mutated_errors_become_the_right_error(
 ENVELOPES = ("result", "data", "error", "bare")
 
 
-def wrap(shape: str, inner: Any, headers: Any, dice: random.Random) -> dict[str, Any]:
-    """Put an envelope around an answer, its members in any order."""
+def wrap(shape: str, inner: Any, headers: Any) -> dict[str, Any]:
+    """Put an envelope around an answer."""
     about = {"message": "Request completed", "provider": "humeai"}
-    members = {
+    shapes: dict[str, dict[str, Any]] = {
         "result": {**about, "result": inner, "response_headers": headers},
         "data": {"data": inner},
         "error": {**about, "error": inner, "headers": headers},
         "bare": {"data": {"error": inner}},
-    }[shape]
-    names = list(members)
+    }
+    return shapes[shape]
+
+
+def shuffled(plain: dict[str, Any], dice: random.Random) -> dict[str, Any]:
+    """Put the members of an object into another order."""
+    names = list(plain)
     dice.shuffle(names)
-    return {name: members[name] for name in names}
+    return {name: plain[name] for name in names}
 
 
 @examples(300)
@@ -132,7 +147,7 @@ def wrap(shape: str, inner: Any, headers: Any, dice: random.Random) -> dict[str,
 def test_mutated_envelopes_become_a_value_or_the_right_error(
     shape: str, name: str, status: int, inner: Any, headers: dict[str, str], dice: random.Random
 ) -> None:
-    plain = wrap(shape, inner, headers, dice)
+    plain = shuffled(wrap(shape, inner, headers), dice)
     if dice.random() < 0.7:
         plain = mutated(plain, dice, most=2)
     body = written(plain, dice)
@@ -145,7 +160,7 @@ def test_what_lies_in_an_envelope_comes_out_as_it_is(
     shape: str, name: str, headers: dict[str, str], dice: random.Random
 ) -> None:
     inner = json.loads(SAMPLES[name][1])
-    body = json.dumps(wrap(shape, inner, headers, dice)).encode()
+    body = json.dumps(shuffled(wrap(shape, inner, headers), dice)).encode()
     answer = LowCodeAPI(SECRET).read(Response(200, {"outer": "1"}, body))
     assert json.loads(answer.body) == inner
     assert answer.headers == (headers if shape == "result" else {"outer": "1"})
@@ -189,6 +204,17 @@ def test_whatever_a_gateway_answers_a_call_tries_each_format_once_and_a_write_no
                 assert answer.status in {404, 405}, "only what was not carried out"
             if is_final:
                 break
+
+
+@pytest.mark.parametrize("shape", [*ENVELOPES, "none"])
+@pytest.mark.parametrize("sample", range(len(ERROR_SAMPLES)))
+def test_a_credential_shows_nowhere_wherever_an_error_repeats_it(sample: int, shape: str) -> None:
+    inner = json.loads(ERROR_SAMPLES[sample])
+    plain = inner if shape == "none" else wrap(shape, inner, {"x-request-id": "r"})
+    said = f"no such thing: {SECRET}"
+    for way, origin in itertools.product(places(plain), ORIGINS):
+        body = json.dumps(put(plain, way, said)).encode()
+        check_answer(origin, ENDPOINTS["tools.list"], 401, {"x-request-id": said}, body)
 
 
 @pytest.mark.parametrize(("origin", "status"), [*itertools.product(ORIGINS, (200, 404, 429, 503))])

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import random
 from typing import Any
 
 import pytest
 from fuzzing.budget import examples
-from fuzzing.mutations import ODD_VALUES, SAMPLES, TYPES, mutated, spoiled, written
+from fuzzing.mutations import (
+    ODD_VALUES,
+    SAMPLES,
+    TYPES,
+    mutated,
+    places,
+    put,
+    spoiled,
+    written,
+)
 from fuzzing.promises import check_decoding, steps
 from hypothesis import given
 from hypothesis import strategies as st
 
 from humeai_async import codec
 from humeai_async.errors import DecodeError
-from humeai_async.plain import is_array, is_object
 from humeai_async.types.predictions import Predictions
 
 DICE = st.randoms(use_true_random=False)
@@ -60,31 +67,6 @@ def test_mutated_samples(name: str) -> None:
         check_decoding(returns, spoiled(body, dice))
 
     run()
-
-
-def places(value: Any) -> list[list[Any]]:
-    """Find the way to every value in a sample, of lists to the first two elements."""
-    found: list[list[Any]] = []
-    pending: list[tuple[Any, list[Any]]] = [(value, [])]
-    while pending:
-        inner, way = pending.pop()
-        found.append(way)
-        if is_object(inner):
-            pending.extend((one, [*way, name]) for name, one in inner.items())
-        elif is_array(inner):
-            pending.extend((one, [*way, place]) for place, one in enumerate(inner[:2]))
-    return found
-
-
-def put(plain: Any, way: list[Any], value: Any) -> Any:
-    """Return a copy of a sample with one value replaced."""
-    if not way:
-        return value
-    holder = root = copy.deepcopy(plain)
-    for step in way[:-1]:
-        holder = holder[step]
-    holder[way[-1]] = value
-    return root
 
 
 WRONG: dict[str, Any] = {"array": [[[]]], "object": {"no": {"such": {}}}}
