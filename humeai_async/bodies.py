@@ -2,8 +2,8 @@
 
 What counts is what would lie in memory: bytes after unpacking. A body that says of itself that
 it is small is read in one go; any other is read in pieces, so that one that grows too large, a
-bomb of a few packed kilobytes perhaps, is left where it is. The transport and the sockets call
-it; whoever opened the answer drops the connection of one that was not read to its end.
+bomb of a few packed kilobytes perhaps, is left where it is, and its connection dropped. The
+transport and the sockets call it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FIRST_ERROR = 300
 
 
 async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """Read the body of an answer.
+    """Read the body of an answer, and let its connection go.
 
     Args:
         response: The answer, opened.
@@ -39,15 +39,16 @@ async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
     size = response.content_length
     is_small = size is not None and size <= limit
     if is_small and "Content-Encoding" not in response.headers:
-        return await response.read()
-    if is_error:
-        return await read_start(response.content, limit)
-    # The answer to HEAD has the length of a body, and none.
-    if is_small or size is None or response.content.at_eof():
-        body = await read_start(response.content, limit + 1)
-        if len(body) <= limit:
-            return body
-        size = len(body)
+        return await response.read()  # which lets go of the connection by itself
+    async with response:
+        if is_error:
+            return await read_start(response.content, limit)
+        # The answer to HEAD has the length of a body, and none.
+        if is_small or size is None or response.content.at_eof():
+            body = await read_start(response.content, limit + 1)
+            if len(body) <= limit:
+                return body
+            size = len(body)
     raise AnswerTooLargeError(
         f"the answer has {size} bytes or more, but no more than {limit} are read into memory; "
         "allow more with Pool(max_body=...), or save predictions to a file",

@@ -34,6 +34,8 @@ def decode(returns: type[T], body: bytes) -> T:
     reader = _READERS.get(returns) or getattr(returns, "from_json", None)
     if reader is not None:
         return cast("T", reader(body))
+    from humeai_async.converter import structure
+
     return structure(returns, parse(body))
 
 
@@ -118,16 +120,16 @@ def structure(returns: type[T], plain: object) -> T:
     Raises:
         DecodeError: They are not of that type; `path` says where.
     """
-    from humeai_async import converter
+    from humeai_async.converter import structure
 
-    return converter.structure(returns, plain)
+    return structure(returns, plain)
 
 
 def to_plain(value: object) -> Any:
     """Make typed objects into plain JSON ones; fields equal to their default are left out."""
-    from humeai_async import converter
+    from humeai_async.converter import unstructure
 
-    return converter.unstructure(value)
+    return unstructure(value)
 
 
 def members(body: bytes) -> dict[str, bytes] | None:

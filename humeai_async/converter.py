@@ -10,14 +10,13 @@ unknown enum texts stay text, unknown tags become the union's fallback class.
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import functools
 import json
 import operator
 import types
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, Union, cast, get_args, get_origin
+from typing import Any, TypeAlias, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 from attrs import evolve, fields, has, resolve_types
@@ -43,7 +42,10 @@ from humeai_async.types.tagged import Tagged
 from humeai_async.unset import Unset
 
 T = TypeVar("T")
+Hook: TypeAlias = Callable[[Any, Any], Any]
+"""Reads a plain value as a type."""
 
+_PLAIN = frozenset({str, int, float, bool})
 _LONGEST_NAME = 100
 """Characters of a member's name that a path tells."""
 
@@ -62,8 +64,10 @@ def structure(returns: type[T], plain: object) -> T:
     Raises:
         DecodeError: They are not of that type; `path` says where.
     """
-    with contextlib.suppress(Exception):
-        return _converter.structure(plain, returns)
+    try:
+        return cast("T", _reader(cast("Any", returns))(plain, returns))
+    except Exception:  # noqa: BLE001, S110 - whatever it is comes again
+        pass
     # Once more, keeping track of the place: that takes too long for every answer.
     try:
         return _tracking_converter().structure(plain, returns)
@@ -130,36 +134,51 @@ def _object(value: object) -> dict[str, Any]:
     raise TypeError(f"expected an object, got {kind(value)}")
 
 
-def _object_hook(cls: Any, converter: Converter) -> Callable[[object, Any], object]:
+def _object_hook(cls: Any, converter: Converter) -> Hook:
     """Read a class from an object only: cattrs finds nothing missing in a list or a text."""
-    return _from_object(make_dict_structure_fn(cls, converter))
+    if converter.detailed_validation:
+        return _from_object(make_dict_structure_fn(cls, converter))
+    known = {
+        f.name: (f.alias, *_field_reader(f.type, converter))
+        for f in fields(resolve_types(cls))
+        if f.init
+    }
+
+    # In one frame, with a look at each field's type: a call for each would take twice as long.
+    def read_object(value: object, _: object) -> object:
+        plain = value if type(value) is dict else _object(value)
+        found: dict[str, object] = {}
+        for name, one in plain.items():
+            if name in known:
+                argument, as_it_is, read, hint = known[name]
+                found[argument] = one if type(one) in as_it_is else read(one, hint)
+        return cls(**found)
+
+    return read_object
 
 
-def _mapping_hook(hint: Any, converter: Converter) -> Callable[[object, Any], object]:
+def _field_reader(hint: Any, converter: Converter) -> tuple[frozenset[Any], Hook, Any]:
+    """Return the types that a field takes as they are, and what reads everything else as what."""
+    as_it_is: frozenset[Any] = frozenset()
+    if _is_optional(hint):
+        (hint,) = [a for a in get_args(hint) if a is not types.NoneType]
+        as_it_is |= {types.NoneType}
+    if hint in _PLAIN:
+        as_it_is |= {hint}
+    return as_it_is, converter.get_structure_hook(hint), hint
+
+
+def _mapping_hook(hint: Any, converter: Converter) -> Hook:
     make = cast("Any", gen.make_mapping_structure_fn)  # pyright: ignore[reportUnknownMemberType]
     return _from_object(make(hint, converter, dict))
 
 
-def _from_object(read: Callable[[Any, Any], object]) -> Callable[[object, Any], object]:
+def _from_object(read: Callable[[Any, Any], object]) -> Hook:
     # The first look saves a call: there are more objects than anything else.
     def read_object(value: object, hint: Any) -> object:
         return read(value if type(value) is dict else _object(value), hint)
 
     return read_object
-
-
-def _optional(hint: Any, converter: Converter) -> Callable[[object, object], object]:
-    """Read `X | None` without asking anew each time how `X` is read."""
-    (inner,) = [a for a in get_args(hint) if a is not types.NoneType]
-    read = converter.get_structure_hook(inner)
-    plain = inner if inner in {str, int, float, bool} else types.NoneType
-
-    def read_optional(value: object, _: object) -> object:
-        if value is None or type(value) is plain:
-            return value
-        return read(value, inner)
-
-    return read_optional
 
 
 def _is_optional(hint: object) -> bool:
@@ -180,7 +199,7 @@ def _odd_union_hook(hint: Any, converter: Converter) -> Any:
     options = [a for a in get_args(hint) if a not in {types.NoneType, Unset}]
     enums = [a for a in options if isinstance(a, type) and issubclass(a, enum.Enum)]
     classes = [a for a in options if isinstance(a, type) and has(a)]
-    plain = {a: a for a in options if a in {str, int, float, bool}}
+    plain = _PLAIN.intersection(options)
     known = {member.value: member for member in enums[0]} if enums else {}
     lists = [a for a in options if get_origin(a) in {list, tuple}]
     nullable = types.NoneType in get_args(hint)
@@ -242,19 +261,35 @@ def _writer_with_tag(member: type, converter: Converter, union: Tagged) -> Calla
 def _page_hook(cls: Any, converter: Converter) -> Any:
     """Read a page, dropping the nulls that Hume puts among its items."""
     lists = {f.name: f.type for f in fields(resolve_types(cls)) if _list_in(f.type) is not None}
+    tracks = converter.detailed_validation
     sifts: dict[str, Any] = {
         name: override(struct_hook=_sifted(hint, converter)) for name, hint in lists.items()
     }
-    read = make_dict_structure_fn(cls, converter, **sifts)
+    read: Hook = (
+        make_dict_structure_fn(cls, converter, **sifts) if tracks else _object_hook(cls, converter)
+    )
 
     def read_page(value: object, hint: Any) -> object:
-        if is_array(value) and issubclass(cls, SpringPage):
+        if type(value) is list and issubclass(cls, SpringPage):
             return _join_pages(cls, value, converter)
-        plain = _object(value)
-        nulls = sum(part.count(None) for name in lists if is_array(part := plain.get(name)))
-        return read({**plain, "nulls": nulls} if nulls else plain, hint)
+        plain = value if type(value) is dict else _object(value)
+        holed = {
+            name: part
+            for name in lists
+            if type(part := plain.get(name)) is list and part.count(None)
+        }
+        if not holed:
+            return read(plain, hint)
+        nulls = sum(part.count(None) for part in holed.values())
+        # Where places are told, they are those before the nulls are taken out.
+        sifted = {} if tracks else {name: _without_nulls(part) for name, part in holed.items()}
+        return read({**plain, **sifted, "nulls": nulls}, hint)
 
     return read_page
+
+
+def _without_nulls(many: list[Any]) -> list[Any]:
+    return [one for one in many if one is not None]
 
 
 def _list_in(hint: Any) -> Any:
@@ -271,7 +306,7 @@ def _sifted(hint: Any, converter: Converter) -> Any:
 
     def read(value: object, _: object) -> list[Any] | None:
         found = read_all(value, nullable)
-        return found and [one for one in found if one is not None]
+        return found and _without_nulls(found)
 
     return read
 
@@ -300,12 +335,11 @@ def _array_hook(hint: Any, converter: Converter) -> Any:
     tracks = converter.detailed_validation
 
     def read(value: object, _: object) -> object:
-        if not is_array(value):
+        if type(value) is not list:
             raise TypeError(f"expected an array, got {kind(value)}")
         # cattrs keeps track of places, and is slow.
-        return make(
-            converter.structure(value, items) if tracks else [read_item(one, item) for one in value]
-        )
+        many = converter.structure(value, items) if tracks else [read_item(x, item) for x in value]
+        return many if type(many) is make else make(many)
 
     return read
 
@@ -334,7 +368,6 @@ def _make_converter(*, tracks: bool) -> Converter:
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(bool, _boolean)
     converter.register_structure_hook_factory(_is_sequence, _array_hook)
-    converter.register_structure_hook_factory(_is_optional, _optional)
     converter.register_structure_hook_factory(_is_odd_union, _odd_union_hook)
     converter.register_structure_hook_factory(has, _object_hook)
     converter.register_structure_hook_factory(is_mapping, _mapping_hook)
@@ -363,6 +396,12 @@ def _make_converter(*, tracks: bool) -> Converter:
 
 
 _converter = _make_converter(tracks=False)
+
+
+@functools.cache
+def _reader(returns: Any) -> Hook:
+    """Find out once how a type is read."""
+    return _converter.get_structure_hook(returns)
 
 
 @functools.cache

@@ -19,7 +19,7 @@ class Deadline:
     """A block of code that is cancelled when its time is up.
 
     ```python
-    with deadlines.at(when):
+    with Deadline(deadlines, when):
         return await work()
     # Here its time was up.
     ```
@@ -31,6 +31,12 @@ class Deadline:
     __slots__ = ("_cancelling", "_is_over", "_owner", "_task", "when")
 
     def __init__(self, owner: Deadlines, when: float) -> None:
+        """Make a deadline.
+
+        Args:
+            owner: Watches the deadlines of the event loop.
+            when: Time of the event loop's clock; infinite means never.
+        """
         self._owner = owner
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
@@ -39,11 +45,11 @@ class Deadline:
         """Time of the event loop's clock; may be infinite."""
 
     def __enter__(self) -> None:
-        task = self._task = asyncio.current_task()
+        task = self._task = asyncio.current_task(self._owner.loop)
         if task is None:
             raise RuntimeError("calls can be made in tasks only")
         self._cancelling = task.cancelling()
-        self._owner.add(self)
+        self._owner.watch(self)
 
     def __exit__(
         self,
@@ -52,7 +58,7 @@ class Deadline:
         traceback: TracebackType | None,
     ) -> bool:
         """Swallow the cancellation that is its own."""
-        self._owner.discard(self)
+        self._owner.running.discard(self)  # its timer is left to strike in vain
         task, self._task = self._task, None
         if not self._is_over or task is None:
             return False
@@ -69,31 +75,20 @@ class Deadline:
 class Deadlines:
     """The deadlines of all calls on one event loop."""
 
-    __slots__ = ("_running", "_timer", "_timer_at", "loop")
+    __slots__ = ("_timer", "_timer_at", "loop", "running")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._running: set[Deadline] = set()
+        self.running: set[Deadline] = set()
+        """Those of the blocks that run."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
 
-    def at(self, when: float) -> Deadline:
-        """Make a deadline.
-
-        Args:
-            when: Time of the event loop's clock; infinite means never.
-        """
-        return Deadline(self, when)
-
-    def add(self, deadline: Deadline) -> None:
+    def watch(self, deadline: Deadline) -> None:
         """Watch a block that begins."""
-        self._running.add(deadline)
+        self.running.add(deadline)
         if deadline.when < self._timer_at:
             self._set_timer(deadline.when)
-
-    def discard(self, deadline: Deadline) -> None:
-        """Forget a block that has ended; the timer is left to strike in vain."""
-        self._running.discard(deadline)
 
     def strike_all(self) -> None:
         """Cancel every block; on another event loop than the running one, soon."""
@@ -104,8 +99,8 @@ class Deadlines:
                 self.loop.call_soon_threadsafe(self._strike, math.inf)
 
     def _strike(self, until: float) -> None:
-        for deadline in [one for one in self._running if one.when <= until]:
-            self._running.discard(deadline)
+        for deadline in [one for one in self.running if one.when <= until]:
+            self.running.discard(deadline)
             deadline.strike()
 
     def _set_timer(self, when: float) -> None:
@@ -118,6 +113,6 @@ class Deadlines:
         """Strike what is due, and set the timer for the next."""
         self._timer, self._timer_at = None, math.inf
         self._strike(self.loop.time())
-        following = min((one.when for one in self._running), default=math.inf)
+        following = min((one.when for one in self.running), default=math.inf)
         if following < math.inf:
             self._set_timer(following)

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Generic, TypeAlias, TypeVar
 from urllib.parse import unquote
 
-from attrs import Factory, field, frozen
+from attrs import Factory, define, field, frozen
 
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.unset import UNSET, Unset
@@ -93,7 +93,7 @@ class Endpoint(Generic[T]):
     """Names of the path parameters, in order."""
 
 
-@frozen
+@define
 class Call(Generic[T]):
     """An endpoint with everything filled in but host and credential."""
 
@@ -126,9 +126,10 @@ def fill(
     Raises:
         InvalidArgumentError: An id is empty or holds what must not stand in a path.
     """
-    checked = tuple(
-        [check_id(value, name) for value, name in zip(ids, endpoint.parameters, strict=True)]
-    )
+    checked: tuple[str, ...] = ()
+    if ids or endpoint.parameters:
+        pairing = zip(ids, endpoint.parameters, strict=True)
+        checked = tuple([check_id(value, name) for value, name in pairing])
     pairs = tuple(_pairs(query)) if query else ()
     return Call(endpoint, checked, pairs, body, tuple(parts))
 

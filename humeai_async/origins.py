@@ -12,7 +12,7 @@ import functools
 import hashlib
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import quote, quote_plus, urlsplit
 
@@ -128,11 +128,15 @@ class _Base:
         return f"{type(self).__name__}({self.base_url})"
 
 
-def _headers(body: bytes | tuple[Part, ...] | None) -> dict[str, str]:
-    headers = {"Accept": "application/json, */*;q=0.5"}
-    if isinstance(body, bytes):
-        headers["Content-Type"] = "application/json"
-    return headers
+_ACCEPT = {"Accept": "application/json, */*;q=0.5"}
+_JSON = {"Content-Type": "application/json"}
+
+
+class _Headers(dict[str, str]):
+    """Headers with a credential among them: their repr tells the names only."""
+
+    def __repr__(self) -> str:
+        return f"_Headers({list(self)})"
 
 
 class Direct(_Base):
@@ -155,7 +159,12 @@ class Direct(_Base):
         access_token: str | None = None,
     ) -> None:
         super().__init__(base_url, api_key or access_token or "")
-        self._bearer = api_key is None
+        secret = self._credential.reveal()
+        credential = (
+            {"Authorization": f"Bearer {secret}"} if api_key is None else {"X-Hume-Api-Key": secret}
+        )
+        self._headers = _Headers({**_ACCEPT, **credential})
+        self._json_headers = _Headers({**self._headers, **_JSON})
         self.is_hume: bool = (urlsplit(self.base_url).hostname or "").endswith(".hume.ai")
 
     def refuse(self, endpoint: Endpoint[Any]) -> None:
@@ -171,16 +180,12 @@ class Direct(_Base):
     ) -> Request:
         """Put host and credential on a call."""
         del url_format
-        headers = _headers(body)
-        secret = self._credential.reveal()
-        if self._bearer:
-            headers["Authorization"] = f"Bearer {secret}"
-        else:
-            headers["X-Hume-Api-Key"] = secret
-        url = self.base_url + new_path(call)
+        endpoint = call.endpoint
+        url = self.base_url + (new_path(call) if call.ids else endpoint.path)
         if call.query:
             url = f"{url}?{_query(call.query)}"
-        return Request(call.endpoint.method, call.endpoint.path, url, headers, body)
+        headers = self._json_headers if isinstance(body, bytes) else self._headers
+        return Request(endpoint.method, endpoint.path, url, headers, body)
 
     def read(self, response: Response) -> Answer:
         """Hume puts nothing around its answers."""
@@ -269,15 +274,17 @@ class LowCodeAPI(_Base):
         self, call: Call[Any], body: bytes | tuple[Part, ...] | None, url_format: Format
     ) -> Request:
         """Put host, credential and ids on a call, in one of the formats."""
-        query = list(call.query)
+        endpoint = call.endpoint
+        query = call.query
         if url_format is Format.OLD:
-            path = call.endpoint.path.replace("{", "").replace("}", "")
-            query = [*zip(call.endpoint.parameters, call.ids, strict=True), *query]
+            path = endpoint.path.replace("{", "").replace("}", "")
+            query = (*zip(endpoint.parameters, call.ids, strict=True), *query)
         else:
             path = new_path(call)
-        query.append(("api_token", self._credential.reveal()))
+        query = (*query, ("api_token", self._credential.reveal()))
         url = f"{self.base_url}{path}?{_query(query)}"
-        return Request(call.endpoint.method, call.endpoint.path, url, _headers(body), body)
+        headers = {**_ACCEPT, **_JSON} if isinstance(body, bytes) else _ACCEPT
+        return Request(endpoint.method, endpoint.path, url, headers, body)
 
     def read(self, response: Response) -> Answer:
         """Take one envelope off, of the three shapes of success and the two of failure."""
@@ -409,12 +416,11 @@ def new_path(call: Call[Any]) -> str:
     return path
 
 
-def _query(pairs: Iterable[tuple[str, str]]) -> str:
-    return "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in pairs])
+@functools.lru_cache(maxsize=256)  # most come again and again
+def _query(pairs: tuple[tuple[str, str], ...]) -> str:
+    return "&".join([f"{quote_plus(name)}={quote_plus(value)}" for name, value in pairs])
 
 
-_quoted = functools.lru_cache(maxsize=512)(quote_plus)
-"""Names and most values come again and again, and each costs more to write than to look up."""
 _HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+(%[\w.-]+)?\])(:[0-9]*)?")
 """A name, an IPv4 address or an IPv6 address in brackets, and perhaps a port."""
 

@@ -9,7 +9,16 @@ resources and call the session.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterator,
+    Sequence,
+)
+from functools import partial
 from typing import Any, Generic, Protocol, Self, TypeVar, overload
 
 import anyio
@@ -96,8 +105,11 @@ class Pages(Generic[T]):
         DecodeError: While iterating: the list has no end, or its pages repeat.
     """
 
-    def __init__(self, start: Callable[[], Walk[T]]) -> None:
+    def __init__(
+        self, start: Callable[[], Walk[T]], first: Callable[[], Coroutine[Any, Any, Page[T]]]
+    ) -> None:
         self._start = start
+        self._first = first
 
     def pages(self) -> PageIterator[T]:
         """Iterate over pages, from the first one asked for.
@@ -111,10 +123,6 @@ class Pages(Generic[T]):
 
     def __await__(self) -> Generator[Any, Any, Page[T]]:
         return self._first().__await__()
-
-    async def _first(self) -> Page[T]:
-        first, *_ = await self._start().step()
-        return first
 
     async def collect(self, limit: int | None = None) -> list[T]:
         """Fetch the items into a list.
@@ -323,7 +331,7 @@ def numbered(
         envelope = await session.call(asked)
         return _page(envelope, call.endpoint.items or "", number, page_size)
 
-    return Pages(lambda: NumberedWalk(fetch, page_number, prefetch))
+    return Pages(partial(NumberedWalk, fetch, page_number, prefetch), partial(fetch, page_number))
 
 
 def _page(envelope: Any, items: str, number: int, size: int | None) -> Page[Any]:
@@ -348,9 +356,14 @@ def whole(session: Session, call: Call[list[T]]) -> Pages[T]:
         items = await session.call(call)
         return Page(items=items, number=number, total_pages=1, envelope=items)
 
-    return Pages(lambda: NumberedWalk(fetch))
+    return Pages(partial(NumberedWalk, fetch), partial(fetch, 0))
 
 
 def timed(start: Callable[[], JobWalk]) -> Pages[JobDetails]:
     """Make the pages of the list of jobs."""
-    return Pages(lambda: TimedWalk(start()))
+
+    async def first() -> Page[JobDetails]:
+        first, *_ = await TimedWalk(start()).step()
+        return first
+
+    return Pages(lambda: TimedWalk(start()), first)

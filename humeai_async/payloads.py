@@ -56,16 +56,14 @@ async def _watched(
 
 
 def payload(
-    body: bytes | tuple[Part, ...] | None, spoiled: list[SpoiledError]
-) -> bytes | io.BytesIO | aiohttp.FormData | None:
+    body: bytes | tuple[Part, ...], spoiled: list[SpoiledError]
+) -> bytes | io.BytesIO | aiohttp.FormData:
     """Return what aiohttp writes piece by piece.
 
     Args:
         body: JSON text, or the parts of a multipart body.
         spoiled: Where it is noted when content gives out.
     """
-    if body is None:
-        return None
     if isinstance(body, bytes):
         return body if len(body) < _LARGE_BODY else io.BytesIO(body)
     form = aiohttp.FormData(quote_fields=False)

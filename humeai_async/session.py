@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import functools
 import logging
 import math
 import time
@@ -66,6 +67,8 @@ Body = bytes | tuple[Part, ...] | None
 logger: logging.Logger = logging.getLogger("humeai_async")
 
 _SWITCHING = 101
+_PACED = frozenset({TOO_MANY_REQUESTS, SERVICE_UNAVAILABLE})
+"""What asks to be left alone for a time."""
 _LARGE = 1 << 18
 """Bytes of a body from which on each step with it takes a noticeable time."""
 _NO_HEADERS: Mapping[str, str] = {}
@@ -126,8 +129,9 @@ class _Shared:
 class _Progress:
     """Where one call is; read by the error that ends it."""
 
+    endpoint: Endpoint[Any]
     started: float
-    deadline: float
+    deadline: Deadline
     attempts: int = 0
     sent: int = 0
     """Requests; an attempt takes two where the URL format is still to be found, and none where
@@ -188,14 +192,11 @@ class Session:
 
     async def call(self, call: Call[T]) -> T:
         """Make a call and decode its answer."""
-        from humeai_async.codec import decode
-
-        returns = call.endpoint.returns
-        return await self._run(call, lambda answer: decode(returns, answer.body))
+        return await self._run(call, self._decoded)
 
     async def send(self, call: Call[Any]) -> Answer:
         """Make a call and return its answer, the envelope taken off."""
-        return await self._run(call, lambda answer: answer)
+        return await self._run(call, self._answered)
 
     @contextlib.asynccontextmanager
     async def stream(
@@ -207,22 +208,20 @@ class Session:
         gateway the body still has its envelope. The headers go on top of the origin's own.
         """
         progress = self._begin(call.endpoint)
-        with self._deadline(progress):
+        with progress.deadline:
             async with contextlib.AsyncExitStack() as stack:
-                yield await self._attempts(
-                    call.endpoint, progress, lambda: self._open(call, progress, stack, headers)
-                )
+                once = functools.partial(self._open, call, progress, stack, headers)
+                yield await self._attempts(progress, once)
             return
-        raise self._cut_off(call.endpoint, progress)
+        raise self._cut_off(progress)
 
     async def open_socket(self, call: Call[Any]) -> Socket:
         """Open a WebSocket; the handshake is paced, timed and repeated like any call."""
         progress = self._begin(call.endpoint)
-        with self._deadline(progress):
-            return await self._attempts(
-                call.endpoint, progress, lambda: self._handshake(call, progress)
-            )
-        raise self._cut_off(call.endpoint, progress)
+        with progress.deadline:
+            once = functools.partial(self._handshake, call, progress)
+            return await self._attempts(progress, once)
+        raise self._cut_off(progress)
 
     def close(self) -> None:
         """End all calls and waits of the client's family with an error; no other can begin."""
@@ -237,7 +236,7 @@ class Session:
         """
         if self._shared.is_closed:
             raise client_closed()
-        with self._shared.deadlines().at(math.inf):
+        with Deadline(self._shared.deadlines(), math.inf):
             yield
             return
         raise client_closed()
@@ -251,41 +250,41 @@ class Session:
         with self.until_closed():
             await anyio.sleep(seconds)
 
-    async def _run(self, call: Call[Any], read: Callable[[Answer], T]) -> T:
+    async def _run(
+        self, call: Call[Any], once: Callable[[Call[Any], Body, _Progress], Awaitable[T]]
+    ) -> T:
         progress = self._begin(call.endpoint)
-        body = call.parts or _encoded(call.body)
-        with self._deadline(progress):
+        body = call.parts or (None if call.body is UNSET else _encoded(call.body))
+        with progress.deadline:
             return await self._attempts(
-                call.endpoint,
                 progress,
-                lambda: self._once(call, body, progress, read),
-                can_repeat=_can_repeat(call),
+                functools.partial(once, call, body, progress),
+                can_repeat=not call.parts or _can_repeat(call.parts),
             )
-        raise self._cut_off(call.endpoint, progress)
+        raise self._cut_off(progress)
 
     def _begin(self, endpoint: Endpoint[Any]) -> _Progress:
         """Refuse what cannot be carried, and set the call's deadline."""
+        shared = self._shared
         self.origin.refuse(endpoint)
-        if self._shared.is_closed:
+        if shared.is_closed:
             raise client_closed(method=endpoint.method, endpoint=endpoint.path)
-        self._warn_of_sunset(endpoint)
-        self._shared.stats.calls += 1
+        if endpoint.sunset is not None and self.origin.is_hume and not shared.sunset_told:
+            self._warn_of_sunset(endpoint, endpoint.sunset)
+        shared.stats.calls += 1
         self._budget.earn()
-        now = asyncio.get_running_loop().time()
+        deadlines = shared.deadlines()
+        now = deadlines.loop.time()
         total = self.timeout.total
-        return _Progress(now, math.inf if total is None else now + total)
+        until = math.inf if total is None else now + total
+        return _Progress(endpoint, now, Deadline(deadlines, until))
 
-    def _deadline(self, progress: _Progress) -> Deadline:
-        """Return what ends the call when its time is up."""
-        return self._shared.deadlines().at(progress.deadline)
-
-    def _warn_of_sunset(self, endpoint: Endpoint[Any]) -> None:
-        told = self._shared.sunset_told or not self.origin.is_hume
-        if told or endpoint.sunset is None or endpoint.sunset > today():
+    def _warn_of_sunset(self, endpoint: Endpoint[Any], sunset: dt.date) -> None:
+        if sunset > today():
             return
         self._shared.sunset_told = True
         warnings.warn(
-            f"Hume switched {endpoint.name} off on {endpoint.sunset.isoformat()}; instead there "
+            f"Hume switched {endpoint.name} off on {sunset.isoformat()}; instead there "
             f"is {endpoint.replacement or 'nothing'}. The call is made all the same.",
             HumeSunsetWarning,
             stacklevel=2,
@@ -293,7 +292,6 @@ class Session:
 
     async def _attempts(
         self,
-        endpoint: Endpoint[Any],
         progress: _Progress,
         once: Callable[[], Awaitable[T]],
         *,
@@ -311,33 +309,32 @@ class Session:
                 if failure is not None:
                     problem.status, problem.code = failure.status, failure.code
                     problem.request_id = failure.request_id
-                self._finish(problem, endpoint, progress)
+                self._finish(problem, progress)
                 raise problem from failure
             except (APIConnectionError, APIStatusError, DecodeError) as problem:
                 failure = problem
             except HumeError as problem:
                 failure, can_repeat = problem, False
-            pause = self._pause(failure, endpoint, progress) if can_repeat else None
+            pause = self._pause(failure, progress) if can_repeat else None
             if pause is None:
-                self._finish(failure, endpoint, progress)
+                self._finish(failure, progress)
                 raise failure
             self._shared.stats.retries += 1
             logger.debug(
                 "%s: attempt %d failed (%s), again in %.2f s",
-                endpoint.name,
+                progress.endpoint.name,
                 progress.attempts,
                 type(failure).__name__,
                 pause,
             )
             await anyio.sleep(pause)
 
-    def _pause(
-        self, failure: HumeError, endpoint: Endpoint[Any], progress: _Progress
-    ) -> float | None:
+    def _pause(self, failure: HumeError, progress: _Progress) -> float | None:
         """Say how long to wait before going again, or `None` to give up."""
+        endpoint = progress.endpoint
         repeatable = endpoint.repeatable and not self._may_be_done(failure, endpoint)
         pause = decide(self.retry, failure, attempt=progress.attempts, repeatable=repeatable)
-        if pause is None or anyio.current_time() + pause >= progress.deadline:
+        if pause is None or anyio.current_time() + pause >= progress.deadline.when:
             return None
         is_told_when = failure.status == SERVICE_UNAVAILABLE and failure.retry_after is not None
         is_paced = failure.status == TOO_MANY_REQUESTS or is_told_when
@@ -355,8 +352,9 @@ class Session:
             and failure.outcome_unknown
         )
 
-    def _finish(self, failure: HumeError, endpoint: Endpoint[Any], progress: _Progress) -> None:
+    def _finish(self, failure: HumeError, progress: _Progress) -> None:
         """Put what is known of the call on the error that ends it."""
+        endpoint = progress.endpoint
         self._shared.stats.failures += 1
         failure.method = endpoint.method
         failure.endpoint = endpoint.path
@@ -371,7 +369,7 @@ class Session:
             # A repeated DELETE finds nothing where the first one worked unheard.
             failure.outcome_unknown = progress.may_have_worked
 
-    def _cut_off(self, endpoint: Endpoint[Any], progress: _Progress) -> HumeError:
+    def _cut_off(self, progress: _Progress) -> HumeError:
         """Return the error of a call whose time was up, or whose client was closed."""
         unknown = progress.in_flight or progress.may_have_worked
         failure: HumeError
@@ -382,36 +380,42 @@ class Session:
                 f"the call did not end within its total timeout of {self.timeout.total:g} s",
                 outcome_unknown=unknown,
             )
-        self._finish(failure, endpoint, progress)
+        self._finish(failure, progress)
         return failure
 
-    async def _once(
-        self, call: Call[Any], body: Body, progress: _Progress, read: Callable[[Answer], T]
-    ) -> T:
+    async def _decoded(self, call: Call[T], body: Body, progress: _Progress) -> T:
+        """Make one attempt, and make the promised type of its answer."""
+        from humeai_async.codec import decode
+
+        answer = await self._answered(call, body, progress)
+        if len(answer.body) > _LARGE:
+            await _let_others_go()
+        try:
+            return decode(call.endpoint.returns, answer.body)
+        except DecodeError as problem:
+            problem.status = answer.status
+            # Without the frames of the codec, which hold the body.
+            raise problem.with_traceback(None)  # noqa: B904 - the same error
+
+    async def _answered(self, call: Call[Any], body: Body, progress: _Progress) -> Answer:
         """Make one attempt, in as many URL formats as it takes."""
+        origin = self.origin
         doubted: list[Answer] = []
-        for url_format in self.origin.formats(call):
-            request = self.origin.request(call, body, url_format)
+        for url_format in origin.formats(call):
             try:
-                answer = await self._exchange(request, call.endpoint, progress)
+                answer = await self._exchange(origin.request(call, body, url_format), progress)
             except APIConnectionError as problem:
                 self._settle_silence(call, url_format, problem)
                 raise
-            if self.origin.settle(call, url_format, answer) or not _can_repeat(call):
+            if origin.settle(call, url_format, answer) or not _can_repeat(call.parts):
                 break
             progress.may_have_worked |= may_have_worked(answer.status, None)
             doubted.append(answer)
         else:
             answer = _least_doubtful(doubted)
-        if not answer.is_success:
-            raise self._error(answer, call.endpoint)
-        await _let_others_go(answer.body)
-        try:
-            return read(answer)
-        except DecodeError as problem:
-            problem.status = answer.status
-            # Without the frames of the codec, which hold the body.
-            raise problem.with_traceback(None)  # noqa: B904 - the same error
+        if answer.is_success:
+            return answer
+        raise self._error(answer, call.endpoint)
 
     def _settle_silence(
         self, call: Call[Any], url_format: Format, problem: APIConnectionError
@@ -420,27 +424,27 @@ class Session:
         if problem.outcome_unknown and not isinstance(problem, APITimeoutError):
             self.origin.settle(call, url_format, None)
 
-    async def _exchange(
-        self, request: Request, endpoint: Endpoint[Any], progress: _Progress
-    ) -> Answer:
+    async def _exchange(self, request: Request, progress: _Progress) -> Answer:
         """Wait for the limiter, send one request, and tell the limiter how it went."""
-        permit = await self._permit(endpoint, progress)
+        permit = await self._permit(progress)
         began = time.perf_counter()
         try:
             progress.in_flight = True
             response = await self.transport.send(request, self.timeout)
             progress.in_flight = False
-            await _let_others_go(response.body)
+            if len(response.body) > _LARGE:
+                await _let_others_go()
             answer = self.origin.read(response)
-            self._observe(permit, answer.status, answer)
-        except asyncio.CancelledError as problem:
-            progress.in_flight = not is_unsent(problem)
-            raise
-        finally:
+        except BaseException as problem:
+            if isinstance(problem, asyncio.CancelledError):
+                progress.in_flight = not is_unsent(problem)
             permit.done(None)
+            raise
+        self._observe(permit, answer)
         if logger.isEnabledFor(logging.DEBUG):
             seconds = time.perf_counter() - began
-            logger.debug("%s: status %d after %.3f s", endpoint.name, answer.status, seconds)
+            name = progress.endpoint.name
+            logger.debug("%s: status %d after %.3f s", name, answer.status, seconds)
         return answer
 
     async def _open(
@@ -455,7 +459,7 @@ class Session:
         for url_format in self.origin.formats(call):
             request = self.origin.request(call, None, url_format)
             request = evolve(request, headers={**request.headers, **headers})
-            permit = await self._permit(call.endpoint, progress)
+            permit = await self._permit(progress)
             async with contextlib.AsyncExitStack() as opened:
                 opened.callback(permit.done, None)
                 try:
@@ -467,14 +471,14 @@ class Session:
                     raise
                 if 200 <= download.status < 300:  # noqa: PLR2004 - the classes of HTTP
                     answer = Answer(download.status, download.headers, b"")
-                    self._observe(permit, download.status, answer)
+                    self._observe(permit, answer)
                     self.origin.settle(call, url_format, answer)
                     stack.push_async_exit(opened.pop_all())
-                    return _Body(download, lambda it: self._finish(it, call.endpoint, progress))
+                    return _Body(download, lambda problem: self._finish(problem, progress))
                 # Not in a variable: what echoes a credential must not show in a traceback.
                 response = Response(download.status, download.headers, await download.read())
             answer = self.origin.read(response)
-            self._observe(permit, answer.status, answer)
+            self._observe(permit, answer)
             if self.origin.settle(call, url_format, answer):
                 break
             doubted.append(answer)
@@ -486,22 +490,23 @@ class Session:
         """Make one attempt at a WebSocket."""
         url_format = self.origin.formats(call)[0]
         request = self.origin.request(call, None, url_format)
-        permit = await self._permit(call.endpoint, progress)
+        permit = await self._permit(progress)
         try:
             opened = await self.transport.open_socket(request, self.timeout)
             if not isinstance(opened, Response):
                 permit.done(_SWITCHING, {}, None)
                 return opened
             answer = self.origin.read(opened)
-            self._observe(permit, answer.status, answer)
+            self._observe(permit, answer)
         finally:
             permit.done(None)
         raise self._error(answer, call.endpoint)
 
-    async def _permit(self, endpoint: Endpoint[Any], progress: _Progress) -> Permit:
+    async def _permit(self, progress: _Progress) -> Permit:
+        until = progress.deadline.when
         permit = await self.limiter.acquire(
-            f"{self.origin.account}/{endpoint.bucket}",
-            deadline=None if progress.deadline == math.inf else progress.deadline,
+            f"{self.origin.account}/{progress.endpoint.bucket}",
+            deadline=None if until == math.inf else until,
             priority=self.priority,
             head=progress.attempts > 1,
         )
@@ -509,10 +514,12 @@ class Session:
         progress.sent += 1
         return permit
 
-    def _observe(self, permit: Permit, status: int, answer: Answer) -> None:
-        if status == TOO_MANY_REQUESTS:
-            self._shared.stats.rate_limited += 1
-        permit.done(status, answer.headers, _retry_after(answer))
+    def _observe(self, permit: Permit, answer: Answer) -> None:
+        hint = None
+        if answer.status in _PACED:
+            hint = _retry_after(answer)
+            self._shared.stats.rate_limited += answer.status == TOO_MANY_REQUESTS
+        permit.done(answer.status, answer.headers, hint)
 
     def _error(self, answer: Answer, endpoint: Endpoint[Any]) -> APIStatusError:
         return to_error(
@@ -524,25 +531,22 @@ class Session:
         )
 
 
-def _encoded(body: object) -> bytes | None:
-    """Write a JSON body, if there is one."""
-    if body is UNSET:
-        return None
+def _encoded(body: object) -> bytes:
+    """Write a JSON body."""
     from humeai_async.codec import encode
 
     return encode(body)
 
 
-async def _let_others_go(body: bytes) -> None:
+async def _let_others_go() -> None:
     """Let the event loop see to everything else between two long steps with a large body."""
-    if len(body) > _LARGE:
-        for _ in range(2):  # timers and sockets that fell due queue up behind the first turn
-            await asyncio.sleep(0)
+    for _ in range(2):  # timers and sockets that fell due queue up behind the first turn
+        await asyncio.sleep(0)
 
 
-def _can_repeat(call: Call[Any]) -> bool:
-    """Whether all that a call sends can be sent a second time."""
-    return not call.parts or all(part.repeatable for part in call.parts)
+def _can_repeat(parts: tuple[Part, ...]) -> bool:
+    """Whether all parts of a body can be sent a second time."""
+    return all(part.repeatable for part in parts)
 
 
 def _least_doubtful(doubted: list[Answer]) -> Answer:
@@ -558,8 +562,6 @@ def _left_open(failure: HumeError) -> bool:
 
 
 def _retry_after(answer: Answer) -> float | None:
-    if answer.is_success:
-        return None
     from humeai_async.ratelimits import parse_retry_after
 
     return parse_retry_after(answer.headers, now_epoch=time.time())

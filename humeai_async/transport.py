@@ -131,6 +131,9 @@ async def _never_repeat(
         raise _DroppedConnectionError(_system_reason(problem)) from problem
 
 
+_NEVER_REPEAT = (_never_repeat,)
+
+
 class _Connector(aiohttp.TCPConnector):
     """Gives out no connection on which something came unasked while it was idle.
 
@@ -143,7 +146,8 @@ class _Connector(aiohttp.TCPConnector):
     ) -> Connection:
         for _ in range(_MOST_SPOILT):
             connection = await super().connect(req, traces, timeout)
-            if connection.protocol is None or not connection.protocol.should_close:
+            protocol = connection.protocol
+            if protocol is None or not protocol.should_close:
                 return connection
             connection.close()
         raise _SpokenFirstError
@@ -175,6 +179,7 @@ class AiohttpTransport:
     def __init__(self, pool: Pool, session: ClientSession | None = None) -> None:
         self._pool = pool
         self._borrowed = session
+        self._has_proxy = session is None and (pool.trust_env or pool.proxy is not None)
         self._owned: dict[asyncio.AbstractEventLoop, ClientSession] = {}
         self._timeouts: dict[tuple[float | None, float | None], aiohttp.ClientTimeout] = {}
         self._sockets: set[AiohttpSocket] = set()
@@ -204,9 +209,9 @@ class AiohttpTransport:
     async def _whole(self, request: Request, timeout: Timeout) -> Response:
         # In a frame of its own: the repr of aiohttp's response holds the URL, and the frame
         # of `send` stands in the traceback of what goes wrong.
-        async with await self._start(request, timeout) as response:
-            body = await read_body(response, self._pool.max_body)
-            return Response(response.status, response.headers, body)
+        response = await self._start(request, timeout)
+        body = await read_body(response, self._pool.max_body)
+        return Response(response.status, response.headers, body)
 
     @contextlib.asynccontextmanager
     async def stream(self, request: Request, timeout: Timeout) -> AsyncGenerator[Download]:
@@ -288,16 +293,17 @@ class AiohttpTransport:
 
     async def _start(self, request: Request, timeout: Timeout) -> aiohttp.ClientResponse:
         spoiled: list[SpoiledError] = []
+        body = request.body
         try:
             return await self._session().request(
                 request.method,
                 request.url,
                 headers=request.headers,
-                data=payload(request.body, spoiled),
+                data=None if body is None else payload(body, spoiled),
                 timeout=self._client_timeout(timeout),
                 allow_redirects=False,
-                proxy=self._proxy(request),
-                middlewares=(_never_repeat,),
+                proxy=self._proxy(request) if self._has_proxy else None,
+                middlewares=_NEVER_REPEAT,
             )
         except Exception:
             if not spoiled:
@@ -356,9 +362,9 @@ class AiohttpTransport:
 
     def _proxy(self, request: Request) -> str | None:
         """Return the proxy for a request; `None` leaves it to the session."""
-        if self._borrowed is not None:
+        if not self._has_proxy:
             return None
-        if self._pool.trust_env and self._pool.proxy is None:
+        if self._pool.proxy is None:
             return proxy_of(request.url)
         return self._pool.proxy
 

@@ -1,7 +1,8 @@
 """What crosses the seam between the session and the transport.
 
-Frozen values without behaviour: a `Request` out, a `Response` in. They know neither
-endpoints nor credentials' names; reprs leave out everything that may hold a secret.
+Values without behaviour: a `Request` out, a `Response` in. They know neither endpoints nor
+credentials' names; reprs leave out everything that may hold a secret. What is made for every
+call is not frozen: freezing doubles what it takes to make one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 from collections.abc import AsyncIterable, Callable, Mapping
 from typing import BinaryIO, TypeAlias
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 Content: TypeAlias = (
     bytes | os.PathLike[str] | BinaryIO | AsyncIterable[bytes] | Callable[[], AsyncIterable[bytes]]
@@ -63,7 +64,7 @@ class Part:
     """Whether `content` can be given a second time."""
 
 
-@frozen
+@define
 class Request:
     """One HTTP request, ready to send."""
 
@@ -78,7 +79,7 @@ class Request:
     """JSON text, or the parts of a multipart body."""
 
 
-@frozen
+@define
 class Response:
     """One HTTP answer, fully read."""
 

@@ -7,7 +7,7 @@ import anyio
 import pytest
 import virtual_time
 
-from humeai_async.deadlines import Deadlines
+from humeai_async.deadlines import Deadline, Deadlines
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ def now() -> float:
 async def sleep_within(deadlines: Deadlines, seconds: float, limit: float) -> tuple[str, float]:
     """Sleep under a deadline; say how it ended and after how long."""
     began = now()
-    with deadlines.at(began + limit):
+    with Deadline(deadlines, began + limit):
         await asyncio.sleep(seconds)
         return "done", now() - began
     return "cut", now() - began
@@ -66,7 +66,7 @@ async def test_many_blocks_share_one_timer(
 
     monkeypatch.setattr(loop, "call_at", counted)
     for _ in range(1000):
-        with deadlines.at(now() + 300):
+        with Deadline(deadlines, now() + 300):
             pass
     assert len(set_timers) == 1
 
@@ -75,7 +75,7 @@ async def test_a_block_without_a_deadline_sets_no_timer(
     deadlines: Deadlines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(asyncio.get_running_loop(), "call_at", None)
-    with deadlines.at(float("inf")):
+    with Deadline(deadlines, float("inf")):
         pass
 
 
@@ -105,7 +105,7 @@ async def test_the_scope_of_a_caller_ends_the_block_before_the_deadline(
 
 
 async def test_the_inner_of_two_deadlines_strikes_alone(deadlines: Deadlines) -> None:
-    with deadlines.at(now() + 8):
+    with Deadline(deadlines, now() + 8):
         assert await sleep_within(deadlines, 10, limit=3) == ("cut", 3)
         return
     pytest.fail("the outer deadline struck")
@@ -113,7 +113,7 @@ async def test_the_inner_of_two_deadlines_strikes_alone(deadlines: Deadlines) ->
 
 async def test_the_outer_of_two_deadlines_ends_both(deadlines: Deadlines) -> None:
     began = now()
-    with deadlines.at(began + 3):
+    with Deadline(deadlines, began + 3):
         await sleep_within(deadlines, 10, limit=8)
         pytest.fail("the outer deadline did not strike")
     assert now() - began == 3
@@ -121,7 +121,7 @@ async def test_the_outer_of_two_deadlines_ends_both(deadlines: Deadlines) -> Non
 
 async def test_an_error_of_the_block_at_its_end_is_kept(deadlines: Deadlines) -> None:
     async def fail_when_cancelled() -> None:
-        with deadlines.at(now() + 3):
+        with Deadline(deadlines, now() + 3):
             try:
                 await asyncio.sleep(10)
             except asyncio.CancelledError:

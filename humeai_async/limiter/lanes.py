@@ -44,7 +44,7 @@ Lane: TypeAlias = OrderedDict[asyncio.Future[Any], Ticket]
 class Lanes:
     """First come, first served, within two priorities; a retried call before fresh ones."""
 
-    __slots__ = ("_costs", "_lanes", "_next", "_streak", "next_deadline")
+    __slots__ = ("_costs", "_lanes", "_next", "_streak", "next_deadline", "waiting")
 
     def __init__(self) -> None:
         # Retried and fresh calls of each priority. Ordered dicts, for a cancelled waiter must
@@ -56,14 +56,8 @@ class Lanes:
         self._streak = self._next = 0
         self.next_deadline: float = math.inf
         """No waiting call gives up before this time."""
-
-    def __len__(self) -> int:
-        retried, fresh, bulk_retried, bulk = self._lanes
-        return len(retried) + len(fresh) + len(bulk_retried) + len(bulk)
-
-    def __bool__(self) -> bool:
-        retried, fresh, bulk_retried, bulk = self._lanes
-        return bool(retried or fresh or bulk_retried or bulk)
+        self.waiting: int = 0
+        """Calls that wait."""
 
     def cost_ahead(self, priority: Priority, *, head: bool) -> float:
         """Return the cost of all calls that would go before a new one."""
@@ -74,6 +68,7 @@ class Lanes:
         number = 2 * priority + (not head)
         self._lanes[number][ticket.future] = ticket
         self._costs[number] += ticket.cost
+        self.waiting += 1
         self.next_deadline = min(self.next_deadline, ticket.deadline)
 
     def discard(self, future: asyncio.Future[Any]) -> bool:
@@ -115,6 +110,7 @@ class Lanes:
     def _take(self, number: int, future: asyncio.Future[Any]) -> None:
         lane = self._lanes[number]
         cost = lane.pop(future).cost
+        self.waiting -= 1
         # An empty lane starts its sum anew, so that float errors cannot pile up.
         self._costs[number] = self._costs[number] - cost if lane else 0.0
 

@@ -177,7 +177,10 @@ class Limiter:
             raise ConfigurationError(f"cost must be a positive number, not {cost!r}")
         now = loop.time()
         pacer = place.pacer
-        if not (place.lanes or (head and pacer.closed)) and pacer.ready_in(now, cost) <= 0.0:
+        if (
+            not (place.lanes.waiting or (head and pacer.closed))
+            and pacer.ready_in(now, cost) <= 0.0
+        ):
             return place.grant(now, cost)
         until = min(now + self._max_wait, math.inf if deadline is None else deadline)
         future = place.queue(now, cost, until, priority, head, self._max_waiting)
@@ -197,7 +200,7 @@ class Limiter:
         if place is None:
             pacer = Pacer(0.0, self._rate, self._burst)
             return _state(pacer, 0, 0.0)
-        return _state(place.pacer, len(place.lanes), place.now())
+        return _state(place.pacer, place.lanes.waiting, place.now())
 
     @property
     def buckets(self) -> tuple[str, ...]:

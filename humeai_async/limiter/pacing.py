@@ -55,7 +55,9 @@ class TokenBucket:
 
     def take(self, now: float, cost: float) -> None:
         """Spend tokens, into debt if need be."""
-        self._tokens = self.tokens(now) - cost
+        if now > self._at:
+            self.tokens(now)
+        self._tokens -= cost
 
     def give(self, tokens: float) -> None:
         """Put back tokens of a call that was never sent."""

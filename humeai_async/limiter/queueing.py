@@ -121,8 +121,10 @@ class Bucket:
     ) -> asyncio.Future[Permit]:
         """Line up, or tell at once that it is of no use."""
         wait = self.pacer.expect(now, self.lanes.cost_ahead(priority, head=head) + cost)
-        if len(self.lanes) >= most:
-            raise RateLimitWaitError(f"{len(self.lanes)} calls are waiting already", seconds=wait)
+        if self.lanes.waiting >= most:
+            raise RateLimitWaitError(
+                f"{self.lanes.waiting} calls are waiting already", seconds=wait
+            )
         if until <= now or now + wait > until:
             wait = max(wait, self.pacer.ready_in(now, cost))
             raise RateLimitWaitError(
@@ -156,11 +158,12 @@ class Bucket:
         retry_after: float | None,
     ) -> None:
         """Count an answer, and let go whoever may now."""
-        now = self.now()
+        now = self.loop.time()
         pacer = self.pacer
-        was_closed, before = pacer.closed, pacer.paused_for(now)
+        was_closed = pacer.closed
+        before = pacer.paused_for(now) if was_closed else 0.0
         quotas = read_quotas(headers, now_epoch=time.time()) if headers else ()
-        if retry_after is None and headers and status == TOO_MANY_REQUESTS:
+        if retry_after is None and status == TOO_MANY_REQUESTS and headers:
             retry_after = parse_retry_after(headers, now_epoch=time.time())
         pacer.answered(now, era, sent, cost, status, retry_after, quotas)
         if pacer.closed:
@@ -172,7 +175,7 @@ class Bucket:
                     self._tell(Paused(self.name, pause))
         elif was_closed:
             self._tell_rate()
-        if self.lanes:
+        if self.lanes.waiting:
             self.pump(now)
 
     def pump(self, now: float) -> None:
@@ -206,7 +209,7 @@ class Bucket:
             ConfigurationError: The old one is still at work.
         """
         is_dead = self._is_abandoned or self.loop.is_closed()
-        if not is_dead and (self.loop.is_running() or self.lanes):
+        if not is_dead and (self.loop.is_running() or self.lanes.waiting):
             raise ConfigurationError(
                 "this limiter is in use on another event loop; give each loop its own"
             )
