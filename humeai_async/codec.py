@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from humeai_async.errors import InvalidArgumentError
-from humeai_async.scanning import BYTE_ORDER_MARK, scan_error
+from humeai_async.scanning import BYTE_ORDER_MARK, UNREADABLE, scan_error
 from humeai_async.wire import JsonText
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ def _free(body: bytes) -> Any:
         return None
     try:
         return msgspec.json.decode(body.removeprefix(BYTE_ORDER_MARK))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return body.decode("utf-8", errors="replace")
 
 
@@ -65,7 +65,7 @@ def parse(body: bytes) -> Any:
     """
     try:
         return msgspec.json.decode(body.removeprefix(BYTE_ORDER_MARK))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
+    except UNREADABLE as problem:
         error = scan_error(problem, _not_json(body))
     raise error
 
@@ -96,7 +96,7 @@ def is_json(text: bytes) -> bool:
     """Whether a text is JSON, of whatever shape; nothing is made of it."""
     try:
         _scanner.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return False
     return True
 
@@ -140,7 +140,7 @@ def members(body: bytes) -> dict[str, bytes] | None:
     """
     try:
         found = _members_decoder.decode(body.removeprefix(BYTE_ORDER_MARK))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     return {name: bytes(raw) for name, raw in found.items()}
 

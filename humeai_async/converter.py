@@ -38,6 +38,7 @@ from humeai_async.types.paging import NumberedPage, SpringPage
 from humeai_async.types.predictions import Predictions
 from humeai_async.types.registry import Dataset
 from humeai_async.types.scores import Scores
+from humeai_async.types.slices import Slices
 from humeai_async.types.tagged import Tagged
 from humeai_async.unset import Unset
 
@@ -371,7 +372,15 @@ def _make_converter(*, tracks: bool) -> Converter:
     converter.register_structure_hook_factory(_is_odd_union, _odd_union_hook)
     converter.register_structure_hook_factory(has, _object_hook)
     converter.register_structure_hook_factory(is_mapping, _mapping_hook)
-    # Fields with scores are slices to the scanner, and so to the converter.
+    # Fields with predictions or scores are slices to the scanner, and so to the converter.
+    converter.register_unstructure_hook_func(
+        lambda hint: hint is Slices or hint == list[msgspec.Raw],
+        lambda many: (
+            many.to_wire()
+            if isinstance(many, Slices)
+            else [converter.unstructure(one) for one in many]
+        ),
+    )
     converter.register_unstructure_hook(msgspec.Raw, Scores.to_wire)
     converter.register_unstructure_hook(Scores, Scores.to_wire)
     converter.register_unstructure_hook(

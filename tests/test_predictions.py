@@ -7,7 +7,7 @@ import copy
 import json
 import operator
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,36 +18,50 @@ from hypothesis import strategies as st
 from humeai_async import codec
 from humeai_async.errors import DecodeError, HumeError
 from humeai_async.plain import is_array, is_object
-from humeai_async.types.measurements import FacePrediction
+from humeai_async.types.measurements import FaceGroup, FacePrediction
 from humeai_async.types.predictions import Predictions
 from humeai_async.types.scores import Score, Scores
 
 SAMPLE = (Path(__file__).parent / "samples/answers/get_job_predictions.json").read_bytes()
+
+PLACE = "$[0].results.predictions[0].models.face.grouped_predictions[0].predictions"
 
 
 def read() -> Predictions:
     return Predictions.from_json(SAMPLE)
 
 
-def face(predictions: Predictions) -> FacePrediction:
+def faces(predictions: Predictions) -> Sequence[FacePrediction]:
     found = predictions[0].files[0].models.face
     assert found is not None
-    return found.grouped_predictions[0].predictions[0]
+    return found.grouped_predictions[0].predictions
 
 
-def one_face(**changes: Any) -> bytes:
-    prediction = {
+def face(predictions: Predictions) -> FacePrediction:
+    return faces(predictions)[0]
+
+
+def body_of(*faces: dict[str, Any]) -> bytes:
+    """Write predictions with some faces, each given by what is special about it."""
+    usual = {
         "frame": 0,
         "time": 0.0,
         "prob": 1,
         "box": {"x": 0, "y": 0, "w": 1, "h": 1},
         "emotions": [{"name": "Joy", "score": 0.5}, {"name": "Awe", "score": 0.25}],
-        **changes,
     }
-    groups = {"grouped_predictions": [{"id": "unknown", "predictions": [prediction]}]}
-    file = {"file": "a.jpg", "models": {"face": groups}}
+    group = {"id": "unknown", "predictions": [usual | changes for changes in faces]}
+    file = {"file": "a.jpg", "models": {"face": {"grouped_predictions": [group]}}}
     results = {"predictions": [file], "errors": []}
     return json.dumps([{"source": {"type": "text"}, "results": results}]).encode()
+
+
+def one_face(**changes: Any) -> bytes:
+    return body_of(changes)
+
+
+def pickled(value: object) -> object:
+    return pickle.loads(pickle.dumps(value))  # noqa: S301 - our own bytes
 
 
 def test_scores_read_as_a_sequence_of_names_and_numbers() -> None:
@@ -91,11 +105,7 @@ def test_validation_names_the_path_of_what_is_wrong_inside() -> None:
     predictions = Predictions.from_json(one_face(emotions=[{"name": "Joy", "score": "high"}]))
     with pytest.raises(DecodeError) as caught:
         predictions.validate()
-    expected = (
-        "$[0].results.predictions[0].models.face.grouped_predictions[0].predictions[0]"
-        ".emotions[0].score"
-    )
-    assert expected == caught.value.path
+    assert caught.value.path == f"{PLACE}[0].emotions[0].score"
 
 
 @pytest.mark.parametrize("broken", [None, 5, "x", [5], [{}], {"a": 1}])
@@ -103,6 +113,67 @@ def test_emotions_of_another_shape_are_a_decode_error_when_touched(broken: objec
     prediction = face(Predictions.from_json(one_face(emotions=broken)))
     with pytest.raises(DecodeError):
         list(prediction.emotions)
+
+
+# Lists of predictions, which are slices until they are touched.
+
+
+def faces_of(*frames: object) -> Sequence[FacePrediction]:
+    """Read one face a frame number."""
+    return faces(Predictions.from_json(body_of(*({"frame": frame} for frame in frames))))
+
+
+def test_predictions_read_as_a_list() -> None:
+    many = faces_of(0, 1, 2)
+    assert [each.frame for each in many] == [0, 1, 2]
+    assert [each.frame for each in reversed(many)] == [2, 1, 0]
+    assert (len(many), many[-1].frame, [each.frame for each in many[1:]]) == (3, 2, [1, 2])
+    assert many[1] in many
+    assert many[1] not in many[2:]
+    assert many.index(many[2]) == 2
+    for place in (3, -4):
+        with pytest.raises(IndexError):
+            many[place]
+
+
+def test_lists_of_predictions_are_equal_by_what_is_in_them() -> None:
+    many = faces_of(0, 1)
+    assert many == faces_of(0, 1)
+    assert many == [*many]
+    assert [*many] == many
+    for other in (faces_of(0, 2), faces_of(0), faces_of(0, 1, 1), "01", ()):
+        assert many != other
+
+
+def test_the_repr_of_a_list_of_predictions_reads_nothing() -> None:
+    assert repr(faces_of(0, "x")) == "Slices(2 of FacePrediction)"
+
+
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, pickled])
+def test_copies_of_a_list_are_read_when_they_are_touched(how: Callable[[Any], Any]) -> None:
+    many = how(faces_of(0, "x", 2))
+    assert [many[0], many[2]] == [*faces_of(0, 2)]
+    with pytest.raises(DecodeError):
+        many[1]
+
+
+def test_a_prediction_that_is_wrong_is_told_when_touched_with_its_place() -> None:
+    many = faces_of(0, 1, "x")
+    assert [each.frame for each in many[:2]] == [0, 1]
+    for key in (2, -1):
+        with pytest.raises(DecodeError, match="not what was promised") as caught:
+            many[key]
+        assert caught.value.path == "$[2].frame"
+        assert caught.value.message.endswith(" at $[2].frame")
+
+
+def test_who_reads_all_is_told_of_a_wrong_prediction_with_its_whole_path() -> None:
+    predictions = Predictions.from_json(body_of({}, {"box": []}))
+    reads = predictions.validate, predictions.to_arrow, lambda: predictions.scores("face")
+    for read in reads:
+        with pytest.raises(DecodeError) as caught:
+            read()
+        assert caught.value.path == f"{PLACE}[1].box"
 
 
 def test_equal_bodies_give_equal_predictions() -> None:
@@ -120,10 +191,6 @@ def test_predictions_survive_pickling_and_copying() -> None:
     assert read().body == whole.body
 
 
-def pickled(value: object) -> object:
-    return pickle.loads(pickle.dumps(value))  # noqa: S301 - our own bytes
-
-
 @pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, pickled])
 @pytest.mark.parametrize("touched", [False, True])
 def test_copies_and_pickles_of_every_part_equal_it(
@@ -133,7 +200,8 @@ def test_copies_and_pickles_of_every_part_equal_it(
     prediction = face(predictions)
     if touched:
         assert len(prediction.emotions)
-    for part in (predictions, predictions[0], prediction, prediction.emotions):
+    many = faces(predictions)
+    for part in (predictions, predictions[0], many, prediction, prediction.emotions):
         assert part == how(part)
     built = Predictions(list(predictions))
     assert built == how(built)
@@ -172,6 +240,15 @@ def test_what_is_written_again_equals_what_was_read(touched: bool) -> None:
     if touched:
         predictions.validate()
     assert without_nulls(json.loads(SAMPLE)) == without_nulls(json.loads(codec.encode(predictions)))
+
+
+def test_a_group_made_by_hand_is_written_like_one_that_was_read() -> None:
+    many = faces_of(0, 1)
+    read, made = FaceGroup(id="a", predictions=many), FaceGroup(id="a", predictions=[*many])
+    assert read == made
+    assert json.loads(codec.encode(read)) == json.loads(codec.encode(made))
+    assert len(json.loads(codec.encode(many))) == 2
+    assert codec.encode(FaceGroup(id="a", predictions=[])) == b'{"id":"a","predictions":[]}'
 
 
 def without_nulls(value: Any) -> Any:

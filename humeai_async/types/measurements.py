@@ -1,8 +1,9 @@
 """What was measured: one class a kind of prediction, and the tree that they hang in.
 
-The scanner makes these objects and leaves each list of scores as a slice of the body (see
-`scores.py`). They hold no more than the service sent; `predictions.py` puts the whole answer
-around them, `rows.py` flattens them.
+The scanner makes the tree and leaves each prediction as a slice of the body (see `slices.py`);
+of one that is touched, it leaves each list of scores as a slice (see `scores.py`). They hold no
+more than the service sent; `predictions.py` puts the whole answer around them, `rows.py`
+flattens them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from attrs import field, frozen
 
 from humeai_async.redaction import shown
 from humeai_async.types.scores import MaybeRawScores, RawScores, Scored
+from humeai_async.types.slices import RawSlices, Sliced
 
 Int64: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """A whole number that tables can hold; the scanner refuses larger ones."""
@@ -170,52 +172,64 @@ class TranscriptionMetadata:
 
 
 @frozen(kw_only=True)
-class FaceGroup:
+class FaceGroup(Sliced):
     """All predictions of one face, in the order of time."""
+
+    decoder: ClassVar[Any] = msgspec.json.Decoder(FacePrediction)
 
     id: str
     """Label such as `face_0`, or `unknown` where faces were not identified."""
-    predictions: list[FacePrediction]
+    predictions: RawSlices[FacePrediction]
 
 
 @frozen(kw_only=True)
-class BurstGroup:
+class BurstGroup(Sliced):
     """All vocal bursts of one id."""
 
+    decoder: ClassVar[Any] = msgspec.json.Decoder(BurstPrediction)
+
     id: str
-    predictions: list[BurstPrediction]
+    predictions: RawSlices[BurstPrediction]
 
 
 @frozen(kw_only=True)
-class ProsodyGroup:
+class ProsodyGroup(Sliced):
     """All speech of one speaker."""
 
+    decoder: ClassVar[Any] = msgspec.json.Decoder(ProsodyPrediction)
+
     id: str
-    predictions: list[ProsodyPrediction]
+    predictions: RawSlices[ProsodyPrediction]
 
 
 @frozen(kw_only=True)
-class LanguageGroup:
+class LanguageGroup(Sliced):
     """All text of one speaker."""
 
+    decoder: ClassVar[Any] = msgspec.json.Decoder(LanguagePrediction)
+
     id: str
-    predictions: list[LanguagePrediction]
+    predictions: RawSlices[LanguagePrediction]
 
 
 @frozen(kw_only=True)
-class NerGroup:
+class NerGroup(Sliced):
     """All entities of one speaker."""
 
+    decoder: ClassVar[Any] = msgspec.json.Decoder(NerPrediction)
+
     id: str
-    predictions: list[NerPrediction]
+    predictions: RawSlices[NerPrediction]
 
 
 @frozen(kw_only=True)
-class FacemeshGroup:
+class FacemeshGroup(Sliced):
     """All face meshes of one id."""
 
+    decoder: ClassVar[Any] = msgspec.json.Decoder(FacemeshPrediction)
+
     id: str
-    predictions: list[FacemeshPrediction]
+    predictions: RawSlices[FacemeshPrediction]
 
 
 @frozen(kw_only=True)

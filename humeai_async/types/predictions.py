@@ -1,13 +1,14 @@
-"""The predictions of a batch job: a typed shell around raw scores.
+"""The predictions of a batch job: a typed shell around slices of the body.
 
-The scanner makes the objects of `measurements.py` at once and leaves each list of scores as a
-slice of the body (see `scores.py`). `codec.py` calls `Predictions.from_json`, users read the
-rest; tables are made below, in `tables.py`.
+The scanner makes the shell of `measurements.py` at once and leaves each prediction as a slice
+of the body (see `slices.py`). `codec.py` calls `Predictions.from_json`, users read the rest;
+tables are made below, in `tables.py`.
 """
 
 from __future__ import annotations
 
 import gc
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, TypeAlias, overload
 
@@ -16,7 +17,7 @@ import msgspec
 from humeai_async import tables
 from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.rows import MODELS, Row, flat
-from humeai_async.scanning import BYTE_ORDER_MARK, scan_error
+from humeai_async.scanning import BYTE_ORDER_MARK, placed, scan
 from humeai_async.types.measurements import SourcePredictions
 from humeai_async.types.score_table import ScoreTable
 from humeai_async.types.scores import Scored, Scores
@@ -25,14 +26,17 @@ __all__ = ["Predictions", "SourcePredictions", "UnreadPredictions"]
 
 _decoder = msgspec.json.Decoder(list[SourcePredictions])
 
-_Where: TypeAlias = tuple[int, int, str, int, int]
-"""Source, file, model, group and prediction: a path is made of it only for an error."""
+_Where: TypeAlias = tuple[int, int, str, int]
+"""Source, file, model and group: a path is made of it only for an error."""
 
 
 class Predictions(Sequence[SourcePredictions]):
     """The answer of "Get job predictions": one `SourcePredictions` a source, in order.
 
-    Holds the body it was read from; score lists are slices of it until they are touched.
+    Holds the body it was read from. Predictions are slices of it and made when they are
+    touched, and so are their lists of scores: what is wrong inside of one is a `DecodeError`
+    then, or of `validate`. The first prediction of each list is looked at before, so that an
+    answer of another kind is told at once.
 
     Attributes:
         body: The JSON text as it came.
@@ -56,27 +60,29 @@ class Predictions(Sequence[SourcePredictions]):
         collects = gc.isenabled()
         gc.disable()
         try:
-            return cls(_decoder.decode(body), body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
-            raise scan_error(problem, "the predictions are not what was promised") from None
+            sources = scan(_decoder, body, "the predictions are not what was promised")
         finally:
             if collects:
                 gc.enable()
+        found = cls(sources, body)
+        for _ in found._walk(most=1):
+            pass
+        return found
 
     def validate(self) -> None:
-        """Read every score, so that nothing wrong is left for later, and keep none.
+        """Read everything, so that nothing wrong is left for later, and keep nothing.
 
         Raises:
-            DecodeError: A list of scores is not what was promised; `path` names it.
+            DecodeError: A part is not what was promised; `path` names it.
         """
-        for where, prediction in self._walk():
+        for where, place, prediction in self._walk():
             for name in prediction.score_fields:
                 scores: Scores | None = getattr(prediction, name)
                 if scores is not None:
                     try:
                         scores.validate()
                     except DecodeError as problem:
-                        raise _placed(problem, where, name) from None
+                        raise placed(problem, f"{_path(where)}[{place}].{name}") from None
 
     def named(self) -> Iterator[tuple[str, SourcePredictions]]:
         """Give each source with its URL or file name, or `#2` for a text that stands third."""
@@ -97,12 +103,12 @@ class Predictions(Sequence[SourcePredictions]):
 
         Raises:
             InvalidArgumentError: There is no such model, or it has no such scores.
-            DecodeError: A list of scores is not what was promised; `path` names it.
+            DecodeError: A part is not what was promised; `path` names it.
         """
         if model not in MODELS:
             raise InvalidArgumentError(f"model is one of {', '.join(MODELS)}", field="model")
         table = ScoreTable(grows=True)
-        for where, prediction in self._walk((model,)):
+        for where, place, prediction in self._walk((model,)):
             if field not in prediction.score_fields:
                 known = ", ".join(prediction.score_fields)
                 raise InvalidArgumentError(f"field of {model} is one of {known}", field="field")
@@ -110,7 +116,7 @@ class Predictions(Sequence[SourcePredictions]):
             try:
                 table.append(*(scores.split() if scores is not None else ((), [])))
             except DecodeError as problem:
-                raise _placed(problem, where, field) from None
+                raise placed(problem, f"{_path(where)}[{place}].{field}") from None
         return table
 
     def to_arrow(self) -> Any:
@@ -121,7 +127,7 @@ class Predictions(Sequence[SourcePredictions]):
 
         Raises:
             MissingPackageError: pyarrow is not installed (extra `arrow`).
-            DecodeError: A list of scores is not what was promised; `path` names it.
+            DecodeError: A part is not what was promised; `path` names it.
         """
         try:
             return tables.to_arrow(self.rows())
@@ -134,7 +140,7 @@ class Predictions(Sequence[SourcePredictions]):
 
         Raises:
             MissingPackageError: polars or pyarrow is not installed.
-            DecodeError: A list of scores is not what was promised; `path` names it.
+            DecodeError: A part is not what was promised; `path` names it.
         """
         return tables.to_polars(self.to_arrow())
 
@@ -145,7 +151,7 @@ class Predictions(Sequence[SourcePredictions]):
 
         Raises:
             MissingPackageError: pandas or pyarrow is not installed.
-            DecodeError: A list of scores is not what was promised; `path` names it.
+            DecodeError: A part is not what was promised; `path` names it.
         """
         return tables.to_pandas(self.to_arrow())
 
@@ -153,20 +159,30 @@ class Predictions(Sequence[SourcePredictions]):
         """Flatten all predictions, one row each, with `named` in the column `source`.
 
         Raises:
-            DecodeError: A list of scores is not what was promised.
+            DecodeError: A part is not what was promised.
         """
         for name, found in self.named():
             yield from flat(name, found)
 
-    def _walk(self, models: tuple[str, ...] = MODELS) -> Iterator[tuple[_Where, Scored]]:
+    def _walk(
+        self, models: tuple[str, ...] = MODELS, most: int | None = None
+    ) -> Iterator[tuple[_Where, int, Scored]]:
+        """Make all predictions, or so many of each list; those of the scores are not read."""
+        for where, many in self._lists(models):
+            try:
+                for place, prediction in enumerate(itertools.islice(many, most)):
+                    yield where, place, prediction
+            except DecodeError as problem:
+                raise placed(problem, _path(where)) from None
+
+    def _lists(self, models: tuple[str, ...]) -> Iterator[tuple[_Where, Sequence[Scored]]]:
         for s, source in enumerate(self._sources):
             for f, file in enumerate(source.files):
                 for model in models:
                     found = getattr(file.models, model)
                     groups: list[Any] = found.grouped_predictions if found else []
                     for g, group in enumerate(groups):
-                        for p, prediction in enumerate(group.predictions):
-                            yield (s, f, model, g, p), prediction
+                        yield (s, f, model, g), group.predictions
 
     @overload
     def __getitem__(self, key: int) -> SourcePredictions: ...
@@ -234,12 +250,6 @@ _END = 64
 """Bytes at either end of a body that may be white space."""
 
 
-def _placed(problem: DecodeError, where: _Where, field: str) -> DecodeError:
-    """Say of an error inside a list of scores where in the body that list stands."""
-    s, f, model, g, p = where
-    place = (
-        f"$[{s}].results.predictions[{f}].models.{model}"
-        f".grouped_predictions[{g}].predictions[{p}].{field}{problem.path[1:]}"
-    )
-    message = problem.message.removesuffix(f" at {problem.path}")
-    return DecodeError(f"{message} at {place}", path=place)
+def _path(where: _Where) -> str:
+    s, f, model, g = where
+    return f"$[{s}].results.predictions[{f}].models.{model}.grouped_predictions[{g}].predictions"

@@ -2,8 +2,7 @@
 
 A body of predictions is mostly scores: 48 names and numbers for every face in every frame.
 `Scores` looks like a sequence of pairs and is made of such a slice; `Scored` puts it into the
-fields of the predictions' classes. The scanner is msgspec, which only this module,
-`predictions.py` and `codec.py` know.
+fields of the predictions' classes. `slices.py` does the same for the predictions themselves.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import msgspec
 from attrs import frozen
 
 from humeai_async.errors import DecodeError
-from humeai_async.scanning import scan_error
+from humeai_async.scanning import UNREADABLE, scan
 from humeai_async.types.expressions import EXPRESSIONS, LANGUAGE_EXPRESSIONS
 
 
@@ -98,13 +97,10 @@ class Scores(Sequence[Score]):
     def _scan(self) -> Sequence[_WireScore | _WireExpression]:
         """Read the slice, which is there as long as nothing is kept."""
         raw = self._raw or b""
-        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        with contextlib.suppress(*UNREADABLE):
             return _expressions_decoder.decode(raw)
         # Another kind of score, an expression that Hume has added since, or a wrong body.
-        try:
-            return _scores_decoder.decode(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
-            raise scan_error(problem, "the scores are not a list of names and numbers") from None
+        return scan(_scores_decoder, raw, "the scores are not a list of names and numbers")
 
     @overload
     def __getitem__(self, key: int) -> Score: ...

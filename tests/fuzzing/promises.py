@@ -38,6 +38,7 @@ from humeai_async.origins import Direct, LowCodeAPI, Origin
 from humeai_async.plain import is_array, is_object
 from humeai_async.ratelimits import LONGEST_HINT, MOST_CALLS, parse_retry_after, read_quotas
 from humeai_async.types.predictions import Predictions
+from humeai_async.types.slices import Slices
 from humeai_async.wire import Response
 
 DEEPEST = 100
@@ -202,7 +203,7 @@ def _walk(value: Any) -> Iterator[tuple[Any, int]]:
         yield inner, depth
         if is_object(inner):
             pending.extend((one, depth + 1) for one in inner.values())
-        elif is_array(inner) or isinstance(inner, Predictions):
+        elif is_array(inner) or isinstance(inner, (Predictions, Slices)):
             pending.extend((one, depth + 1) for one in inner)
         else:
             fields: tuple[Any, ...] = getattr(inner, "__attrs_attrs__", ())
