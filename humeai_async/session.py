@@ -540,7 +540,9 @@ def _encoded(body: object) -> bytes:
 
 async def _let_others_go() -> None:
     """Let the event loop see to everything else between two long steps with a large body."""
-    for _ in range(2):  # timers and sockets that fell due queue up behind the first turn
+    # Timers and sockets that fell due queue up behind the first turn, and the tasks that they
+    # wake behind the second.
+    for _ in range(3):
         await asyncio.sleep(0)
 
 
