@@ -42,17 +42,16 @@ async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
     is_error = response.status >= _FIRST_ERROR
     limit = min(limit, LARGEST_ERROR) if is_error else limit
     size = response.content_length
-    fits = size is not None and size <= limit
-    is_plain = "Content-Encoding" not in response.headers
-    if size is not None and fits and is_plain and size <= _SMALL:
+    is_known = size is not None and size <= limit and "Content-Encoding" not in response.headers
+    if size is not None and is_known and size <= _SMALL:
         return await response.read()  # which lets go of the connection by itself
     async with response:
-        if size is not None and fits and is_plain:
+        if size is not None and is_known:
             return await read_start(response.content, limit, size)
         if is_error:
             return await read_start(response.content, limit)
         # The answer to HEAD has the length of a body, and none.
-        if fits or size is None or response.content.at_eof():
+        if size is None or size <= limit or response.content.at_eof():
             body = await read_start(response.content, limit + 1)
             if len(body) <= limit:
                 return body

@@ -37,6 +37,8 @@ from humeai_async.testing import FakeHume
 pytestmark = pytest.mark.anyio
 
 LIMIT = 200_000
+LARGE = 1 << 20
+"""Bytes of a body that is read in pieces, although its length is known."""
 MANY = Retry(attempts=3, backoff=0.001)
 
 
@@ -68,10 +70,11 @@ def test_what_is_read_by_default_holds_the_largest_predictions() -> None:
     assert Pool().max_body == 1 << 30
 
 
+@pytest.mark.parametrize("size", [LIMIT, LARGE])
 @pytest.mark.parametrize("framing", FRAMINGS)
-async def test_a_body_as_large_as_allowed_is_read(framing: str) -> None:
-    body = b"x" * LIMIT
-    async with RawServer(FRAMINGS[framing](body)) as server, hume_at(server) as hume:
+async def test_a_body_as_large_as_allowed_is_read(framing: str, size: int) -> None:
+    body = (b"0123456789abcde" * (size // 15 + 1))[:size]
+    async with RawServer(FRAMINGS[framing](body)) as server, hume_at(server, size) as hume:
         assert (await hume.request("GET", "/v0/x")).body == body
 
 
@@ -112,10 +115,20 @@ async def test_a_body_that_says_it_is_too_large_is_not_waited_for() -> None:
             await hume.request("GET", "/v0/x")
 
 
-async def test_a_head_request_may_tell_of_a_body_of_any_size() -> None:
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 5000000000\r\n\r\n"
-    async with RawServer(raw(head, close=False)) as server, hume_at(server) as hume:
+@pytest.mark.parametrize("size", [LARGE, 5_000_000_000])
+async def test_a_head_request_may_tell_of_a_body_of_any_size(size: int) -> None:
+    act = raw(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size, close=False)
+    async with RawServer(act) as server, hume_at(server, max_body=LARGE) as hume:
         assert (await hume.request("HEAD", "/v0/x")).body == b""
+
+
+@pytest.mark.parametrize("missing", [1, LARGE - 1])
+async def test_a_large_body_that_breaks_off_is_never_taken_for_whole(missing: int) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % LARGE
+    act = raw(head + b"x" * (LARGE - missing))
+    async with RawServer(act) as server, hume_at(server, max_body=LARGE) as hume:
+        with pytest.raises(APIConnectionError, match="broke before the answer was complete"):
+            await hume.request("POST", "/v0/x")
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
