@@ -79,8 +79,8 @@ class HumeError(Exception):
         self.method = method
         self.endpoint = endpoint
         self.status = status
-        self.code = None if code is None else _printable(code)
-        self.request_id = None if request_id is None else _printable(request_id)
+        self.code: str | None = None if code is None else _printable(code)
+        self.request_id: str | None = None if request_id is None else _printable(request_id)
         self.attempts = attempts
         self.elapsed = elapsed
         self.retry_after = retry_after

@@ -12,7 +12,7 @@ import json
 import math
 import pickle
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from fuzzing.mutations import SECRET
@@ -203,8 +203,9 @@ def _walk(value: Any) -> Iterator[tuple[Any, int]]:
         yield inner, depth
         if is_object(inner):
             pending.extend((one, depth + 1) for one in inner.values())
-        elif is_array(inner) or isinstance(inner, (Predictions, Slices)):
-            pending.extend((one, depth + 1) for one in inner)
+        elif isinstance(inner, (list, Predictions, Slices)):
+            items = cast("Sequence[Any]", inner)
+            pending.extend((one, depth + 1) for one in items)
         else:
             fields: tuple[Any, ...] = getattr(inner, "__attrs_attrs__", ())
             pending.extend((getattr(inner, field.name), depth + 1) for field in fields)
