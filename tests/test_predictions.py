@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tabular
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -165,6 +166,18 @@ def test_a_prediction_that_is_wrong_is_told_when_touched_with_its_place() -> Non
             many[key]
         assert caught.value.path == "$[2].frame"
         assert caught.value.message.endswith(" at $[2].frame")
+
+
+def test_the_first_of_each_list_of_the_first_file_is_tried_at_once() -> None:
+    good = tabular.url_source("https://x/a", face=[tabular.face(0)])
+    wrong = tabular.url_source("https://x/b", face=[tabular.face(0)], language=[{"text": 5}])
+    with pytest.raises(DecodeError) as caught:
+        Predictions.from_json(tabular.body(wrong, good))
+    assert caught.value.path.endswith("models.language.grouped_predictions[0].predictions[0].text")
+    later = Predictions.from_json(tabular.body(good, wrong))
+    with pytest.raises(DecodeError) as caught:
+        later.validate()
+    assert caught.value.path.startswith("$[1].results.predictions[0].models.language.")
 
 
 def test_who_reads_all_is_told_of_a_wrong_prediction_with_its_whole_path() -> None:

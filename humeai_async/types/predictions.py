@@ -35,8 +35,8 @@ class Predictions(Sequence[SourcePredictions]):
 
     Holds the body it was read from. Predictions are slices of it and made when they are
     touched, and so are their lists of scores: what is wrong inside of one is a `DecodeError`
-    then, or of `validate`. The first prediction of each list is looked at before, so that an
-    answer of another kind is told at once.
+    then, or of `validate`. The first prediction of each list of the first file is looked at
+    before, so that an answer of another kind is told at once.
 
     Attributes:
         body: The JSON text as it came.
@@ -65,8 +65,7 @@ class Predictions(Sequence[SourcePredictions]):
             if collects:
                 gc.enable()
         found = cls(sources, body)
-        for _ in found._walk(most=1):
-            pass
+        found._try_first_file()
         return found
 
     def validate(self) -> None:
@@ -163,6 +162,13 @@ class Predictions(Sequence[SourcePredictions]):
         """
         for name, found in self.named():
             yield from flat(name, found)
+
+    def _try_first_file(self) -> None:
+        tried: tuple[int, int] | None = None
+        for (source, file, *_), _, _ in self._walk(most=1):
+            tried = tried or (source, file)
+            if tried != (source, file):
+                return
 
     def _walk(
         self, models: tuple[str, ...] = MODELS, most: int | None = None

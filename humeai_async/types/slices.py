@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, overload
 
 import msgspec
@@ -66,6 +66,10 @@ class Slices(Sequence[T]):
             return scan(self._decoder, raw, "the prediction is not what was promised")
         except DecodeError as problem:
             raise placed(problem, f"$[{range(len(self))[key]}]") from None
+
+    def __iter__(self) -> Iterator[T]:
+        for place in range(len(self)):
+            yield self[place]
 
     def __len__(self) -> int:
         return len(self._raws)
