@@ -233,7 +233,9 @@ def test_a_frame_of_another_kind_is_told_with_its_path(text: str) -> None:
     [("1.0", 1), ("-2.0", -2), ("1e2", 100), ("-0.0", 0), ("0e9", 0), ("9e18", 9 * 10**18)],
 )
 def test_a_whole_number_may_be_written_as_a_float(text: str, expected: int) -> None:
-    face = first_face(around(face_text(frame=text, time="3.0", prob="1e300", new='["9.0", 1.5]')))
+    face = first_face(
+        around(face_text(frame=text, time="3.0", prob="1e300", new=f'["9.0", 1.5, {"9" * 400}]'))
+    )
     assert (face.frame, face.time, face.prob) == (expected, 3.0, 1e300)
     assert (type(face.frame), type(face.time)) == (int, float)
     assert face.emotions.as_dict() == {"Joy": 0.5}

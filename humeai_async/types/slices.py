@@ -60,7 +60,7 @@ class Slices(Sequence[T]):
     def _with_whole_numbers(self, raw: msgspec.Raw, key: int) -> T:
         """Make a prediction that may have `1.0` for `1`, as everywhere else; else tell of it."""
         # If that goes wrong, the scanner below tells of what it met first.
-        with contextlib.suppress(*UNREADABLE, OverflowError):
+        with contextlib.suppress(*UNREADABLE):
             raw = msgspec.Raw(msgspec.json.encode(_whole(msgspec.json.decode(raw))))
         try:
             return scan(self._decoder, raw, "the prediction is not what was promised")
