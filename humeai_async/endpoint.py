@@ -51,9 +51,9 @@ class Style(enum.StrEnum):
     """The registry's pages: `content`, `number`, `total_pages`, `last`."""
 
 
-@frozen
+@frozen(eq=False)
 class Endpoint(Generic[T]):
-    """One operation of the service, as a constant."""
+    """One operation of the service, as a constant: equal to itself alone."""
 
     name: str
     """Resource and method of this library, such as `configs.create_version`."""

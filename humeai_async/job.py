@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, cast
 import anyio
 from attrs import evolve
 
-from humeai_async import archives, catalog, downloads
+from humeai_async import catalog, downloads
 from humeai_async.checks import check_seconds
 from humeai_async.downloads import OnProgress
 from humeai_async.endpoint import Call, Endpoint, check_id, fill
@@ -200,6 +200,8 @@ class Job:
             GatewayUnsupportedError: The gateway ruins archives.
             HumeError: The file cannot be written, or what came is no archive.
         """
+        from humeai_async import archives
+
         call = fill(catalog.BATCH_GET_ARTIFACTS, self.id)
         await downloads.download(self._session, call, path, archives.check, on_progress)
 

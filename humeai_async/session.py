@@ -29,7 +29,7 @@ import anyio
 from attrs import Factory, define, evolve, field, frozen
 
 from humeai_async import forks
-from humeai_async.answers import Answer, to_error
+from humeai_async.answers import Answer
 from humeai_async.deadlines import Deadline, Deadlines
 from humeai_async.endpoint import Call, Endpoint
 from humeai_async.errors import (
@@ -522,6 +522,8 @@ class Session:
         permit.done(answer.status, answer.headers, hint)
 
     def _error(self, answer: Answer, endpoint: Endpoint[Any]) -> APIStatusError:
+        from humeai_async.failures import to_error
+
         return to_error(
             answer,
             endpoint,

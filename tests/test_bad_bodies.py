@@ -28,10 +28,11 @@ from humeai_async import (
     catalog,
     codec,
 )
-from humeai_async.answers import Answer, to_error
+from humeai_async.answers import Answer
 from humeai_async.bulk.outcomes import Outcome
 from humeai_async.bulk.predicting import SourceOutcome
 from humeai_async.bulk.sinks import Sinks
+from humeai_async.failures import to_error
 from humeai_async.origins import LowCodeAPI
 from humeai_async.types.chat import ServerEvent
 from humeai_async.types.measurements import FacePrediction

@@ -53,6 +53,7 @@ LAYERS = [
     {"codec", "catalog", "transport", "chat.reconnect"},
     {"limiter.limiter"},
     {"answers"},
+    {"failures"},
     {"origins"},
     {"session"},
     {"joblist", "downloads"},

@@ -15,9 +15,10 @@ from typing import Any, cast
 import pytest
 
 from humeai_async import catalog, codec
-from humeai_async.answers import Answer, to_error
+from humeai_async.answers import Answer
 from humeai_async.endpoint import Endpoint
 from humeai_async.errors import DecodeError
+from humeai_async.failures import to_error
 from humeai_async.types.chat import (
     AssistantMessage,
     ChatMessage,

@@ -9,12 +9,9 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from humeai_async import catalog, codec
-from humeai_async.bulk.ledger import Ledger
-from humeai_async.bulk.outcomes import BulkSource, Fetching, Outcomes
-from humeai_async.bulk.predicting import Prediction, Settings
 from humeai_async.checks import (
     MOST_SOURCES,
     check_many,
@@ -46,6 +43,10 @@ from humeai_async.types.predictions import Predictions, SourcePredictions
 from humeai_async.unset import UNSET, Unset
 from humeai_async.uploads import File, as_part
 from humeai_async.wire import Part
+
+if TYPE_CHECKING:
+    from humeai_async.bulk.ledger import Ledger
+    from humeai_async.bulk.outcomes import BulkSource, Outcomes
 
 
 class Batch(Resource):
@@ -242,6 +243,8 @@ class Batch(Resource):
             Async iterator of one `Outcome` a job, in the order in which they arrive. A job
             that failed, or is not there, has an `error` and ends nothing.
         """
+        from humeai_async.bulk.outcomes import Fetching, Outcomes
+
         check_number("concurrency", concurrency, least=1)
         check_many("job_ids", job_ids)
         check_seconds("timeout", timeout)
@@ -289,6 +292,9 @@ class Batch(Resource):
             AuthenticationError: The credential is refused; no source could succeed.
             LedgerError: Another run has the ledger, or it is not this run's.
         """
+        from humeai_async.bulk.outcomes import Outcomes
+        from humeai_async.bulk.predicting import Prediction, Settings
+
         check_many("sources", sources)
         check_seconds("timeout", timeout)
         check_number("jobs_at_once", jobs_at_once, least=1)

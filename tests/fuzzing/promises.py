@@ -18,7 +18,6 @@ from typing import Any, cast
 from fuzzing.mutations import SECRET
 
 from humeai_async import codec
-from humeai_async.answers import to_error
 from humeai_async.endpoint import Endpoint
 from humeai_async.errors import (
     APIStatusError,
@@ -34,6 +33,7 @@ from humeai_async.errors import (
     SunsetError,
     UnprocessableEntityError,
 )
+from humeai_async.failures import to_error
 from humeai_async.origins import Direct, LowCodeAPI, Origin
 from humeai_async.plain import is_array, is_object
 from humeai_async.ratelimits import LONGEST_HINT, MOST_CALLS, parse_retry_after, read_quotas

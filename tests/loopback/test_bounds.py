@@ -27,10 +27,10 @@ from humeai_async import (
     Retry,
     ServerError,
 )
-from humeai_async.answers import BODY_KEPT
 from humeai_async.bodies import LARGEST_ERROR
 from humeai_async.bulk.predicting import is_open
 from humeai_async.errors import ConfigurationError
+from humeai_async.failures import BODY_KEPT
 from humeai_async.sockets import LARGEST_MESSAGE
 from humeai_async.testing import FakeHume
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from humeai_async import catalog
-from humeai_async.answers import BODY_KEPT, Answer, to_error
+from humeai_async.answers import Answer
 from humeai_async.endpoint import Endpoint
 from humeai_async.errors import (
     APIStatusError,
@@ -28,6 +28,7 @@ from humeai_async.errors import (
     SunsetError,
     UnprocessableEntityError,
 )
+from humeai_async.failures import BODY_KEPT, to_error
 from humeai_async.origins import LowCodeAPI
 from humeai_async.wire import Response
 
