@@ -29,16 +29,6 @@ from benchmarks import (
 from benchmarks.measuring import Verdict, print_verdicts
 
 
-def run_bulk(*, full: bool) -> list[Verdict]:
-    """Run the bulk benchmark, which says in words of its own what it found."""
-    print()
-    rows = bulk.run(bulk.Settings() if full else bulk.QUICK, print)
-    return [
-        Verdict(f"bulk: {question}", answer, "", None, "", None)
-        for question, answer in bulk.ratios(rows)
-    ]
-
-
 class Run(Protocol):
     """A benchmark."""
 
@@ -54,7 +44,7 @@ BENCHMARKS: dict[str, Run] = {
     "pages": pages.run,
     "upload": upload.run,
     "limiter": limiter.run,
-    "bulk": run_bulk,
+    "bulk": bulk.run,
 }
 
 

@@ -11,32 +11,38 @@ memory are the client's alone:
   `job.save_predictions`, bare aiohttp writing the same bytes, and the official SDK with
   asyncio.gather on a few of the jobs, if it is installed (extra `bench`).
 
-At the end stand the ratios that the project promises. `run` gives the rows, `ratios` the ratios.
+At the end stands what the project promises: memory does not grow with the sources.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib
-import importlib.util
-import multiprocessing
-import resource
 import tempfile
-import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import aiohttp
-from attrs import frozen
+from attrs import evolve, frozen
 
+from benchmarks import clients
+from benchmarks.bodies import BYTES_OF_A_FACE
 from benchmarks.canned import canned_server
+from benchmarks.measuring import (
+    Spent,
+    Stopwatch,
+    Verdict,
+    fresh,
+    is_there,
+    memory,
+    print_verdicts,
+    ratio,
+)
 from humeai_async import HumeAI, Limiter, Polling
 from humeai_async.bulk.runs import predict_into
 from humeai_async.bulk.sinks import Sinks
 
-UNPACED = 1e9
 FACES = 128
 """Faces that make 330 kB of JSON."""
 MODELS: dict[str, Any] = {"face": {}}
@@ -67,23 +73,30 @@ class Row:
     """Outcomes or bodies."""
     megabytes: float
     """JSON that was fetched."""
-    wall: float
-    cpu: float
-    """Seconds of the client's process, all threads."""
+    spent: Spent
+    """Seconds; CPU is that of the client's process, all threads."""
     peak: float
     """Resident memory at its highest, in MB."""
 
+    @property
+    def each(self) -> float:
+        """Seconds of CPU for one."""
+        return self.spent.cpu / self.done
+
     def __str__(self) -> str:
         return (
-            f"{self.name:26} {self.done:7} {self.wall:7.1f} s {self.cpu:7.1f} s CPU "
-            f"{self.done / self.wall:8.0f}/s {self.cpu / self.done * 1e3:8.3f} ms CPU each "
+            f"{self.name:26} {self.done:7} {self.spent.wall:7.1f} s {self.spent.cpu:7.1f} s CPU "
+            f"{self.done / self.spent.wall:8.0f}/s {self.each * 1e3:8.3f} ms CPU each "
             f"{self.peak:5.0f} MB"
         )
 
 
 def client(url: str) -> HumeAI:
     return HumeAI(
-        api_key="key", base_url=url, limiter=Limiter(rate=UNPACED), polling=Polling(shortest=0.05)
+        api_key="key",
+        base_url=url,
+        limiter=Limiter(rate=clients.UNPACED),
+        polling=Polling(shortest=0.05),
     )
 
 
@@ -172,9 +185,7 @@ async def save_predictions(url: str, count: int, folder: Path) -> int:
 
 async def official_sdk(url: str, count: int, folder: Path) -> int:
     del folder
-    hume: Any = importlib.import_module("hume")
-    official = hume.AsyncHumeClient(api_key="key", base_url=url)
-    batch = official.expression_measurement.batch
+    batch = clients.official(url).expression_measurement.batch
     await asyncio.gather(*[batch.get_job_predictions(job_id) for job_id in ids(count)])
     return count
 
@@ -195,108 +206,86 @@ FETCHING: tuple[Work, ...] = (
 )
 
 
-def _measured(work: Work, url: str, count: int, told: Any) -> None:
+def _measured(work: Work, url: str, count: int) -> tuple[int, Spent, float]:
     with tempfile.TemporaryDirectory() as folder:
-        wall, cpu = time.perf_counter(), time.process_time()
+        watch = Stopwatch()
         done = asyncio.run(work(url, count, Path(folder)))
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    told.send((done, wall, cpu, peak))
+        spent = watch.read()
+    return done, spent, memory().peak / 1e6
 
 
 def measure(work: Work, count: int, settings: Settings, *, faces: int) -> Row:
     """Do one piece of work in a process of its own."""
     jobs = count if faces > 1 else 0
     with canned_server(faces, jobs) as url:
-        here, there = multiprocessing.Pipe()
-        context = multiprocessing.get_context("spawn")
-        process = context.Process(target=_measured, args=(work, url, count, there), daemon=True)
-        process.start()
-        try:
-            if not here.poll(settings.seconds):
-                raise TimeoutError(f"{work.__name__} is not done after {settings.seconds:g} s")
-            done, wall, cpu, peak = here.recv()
-        finally:
-            process.terminate()
-            process.join()
+        done, spent, peak = fresh(_measured, work, url, count, seconds=settings.seconds)
     name = work.__name__.replace("_", " ")
-    megabytes = done * faces * 2.66e-3
-    return Row(name=name, done=done, megabytes=megabytes, wall=wall, cpu=cpu, peak=peak)
+    megabytes = done * faces * BYTES_OF_A_FACE / 1e6
+    return Row(name=name, done=done, megabytes=megabytes, spent=spent, peak=peak)
 
 
-def run(settings: Settings, told: Callable[[Row], object] = lambda _: None) -> list[Row]:
-    """Run all.
-
-    Args:
-        settings: How much.
-        told: Told each row as it is there.
-    """
+def rows_of(settings: Settings) -> list[Row]:
+    """Run all, and print each row as it is there."""
     rows: list[Row] = []
 
     def add(work: Work, count: int, faces: int) -> None:
         rows.append(measure(work, count, settings, faces=faces))
-        told(rows[-1])
+        print(rows[-1], flush=True)
 
+    print("\nBulk runs")
     for work in PREDICTING:
         for count in (settings.sources // 10, settings.sources):
             add(work, count, 1)
     for work in FETCHING:
         add(work, settings.jobs, FACES)
-    if importlib.util.find_spec("hume") is not None:
+    if is_there("hume"):
         add(official_sdk, settings.official_jobs, FACES)
     return rows
 
 
-def ratios(rows: Sequence[Row]) -> list[tuple[str, str]]:
-    """Return what the rows say about the promises: question and answer."""
-    found: list[tuple[str, str]] = []
+def verdicts_of(rows: Sequence[Row]) -> Iterator[Verdict]:
+    """Say what the rows mean for the promises."""
     last = {row.name: row for row in rows}
     first = {row.name: row for row in reversed(rows)}
     for work in PREDICTING:
         name = work.__name__.replace("_", " ")
         big, small = last[name], first[name]
-        found += [
-            (f"{name}: outcomes a second", f"{big.done / big.wall:.0f}"),
-            (f"{name}: memory, {big.done} / {small.done}", f"{big.peak / small.peak:.2f} x"),
-        ]
-    bare, lines = last["bare aiohttp"], last["fetch to json lines"]
-    parquet, official = last["fetch to parquet"], last.get("official sdk")
-    found += [
-        ("fetch to json lines: CPU / bare aiohttp", f"{_each(lines) / _each(bare):.2f} x"),
-        ("fetch to parquet: JSON a second a core", f"{parquet.megabytes / parquet.cpu:.0f} MB"),
-    ]
-    if official is not None:
-        found += [
-            ("official SDK: CPU / fetch to json lines", f"{_each(official) / _each(lines):.0f} x"),
-            ("official SDK: CPU / fetch to parquet", f"{_each(official) / _each(parquet):.0f} x"),
-        ]
-    return found
+        yield Verdict(
+            f"bulk: memory of {name}, {big.done} sources",
+            f"{big.peak:.0f} MB, {big.done / big.spent.wall:.0f} outcomes/s",
+            f"{small.done} sources {small.peak:.0f} MB",
+            big.peak / small.peak,
+            "",
+            None,
+        )
+    bare, official = last["bare aiohttp"], last.get("official sdk")
+    for work in FETCHING[1:]:
+        ours = last[work.__name__.replace("_", " ")]
+        yield Verdict(
+            f"bulk: CPU of {ours.name}, 330 kB each",
+            f"{ours.each * 1e3:.1f} ms, {ours.megabytes / ours.spent.cpu:.0f} MB/s",
+            f"{bare.name} {bare.each * 1e3:.1f} ms",
+            ours.each / bare.each,
+            "",
+            None,
+            ratio(ours.each, official.each if official else None),
+        )
 
 
-def _each(row: Row) -> float:
-    return row.cpu / row.done
+def run(*, full: bool, settings: Settings | None = None) -> list[Verdict]:
+    return [*verdicts_of(rows_of(settings or (Settings() if full else QUICK)))]
 
 
 def main() -> None:
     """Run all and print tables."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--sources", type=int)
     parser.add_argument("--jobs", type=int)
     given = parser.parse_args()
     start = QUICK if given.quick else Settings()
-    settings = Settings(
-        sources=given.sources or start.sources,
-        jobs=given.jobs or start.jobs,
-        official_jobs=start.official_jobs,
-        seconds=start.seconds,
-    )
-    found = ratios(run(settings, print))
-    print()
-    for question, answer in found:
-        print(f"{question:45} {answer:>8}")
-    if importlib.util.find_spec("hume") is None:
-        print("the official SDK is not installed: pip install '.[bench]'")
+    settings = evolve(start, sources=given.sources or start.sources, jobs=given.jobs or start.jobs)
+    print_verdicts(run(full=not given.quick, settings=settings))
 
 
 if __name__ == "__main__":

@@ -7,20 +7,16 @@ predictions are small faces or bodies of a given size. Run by the benchmarks, no
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import multiprocessing
 import random
-from collections.abc import Generator
+from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
 from typing import Any
 
 from aiohttp import web
 
+from benchmarks.measuring import serving
 from humeai_async.rows import EXPRESSIONS
-
-START_SECONDS = 60.0
-"""Longest that the server may take to start."""
 
 STATE = {
     "status": "COMPLETED",
@@ -112,7 +108,7 @@ def _number(request: web.Request) -> int:
     return int(request.match_info["id"].removeprefix("job-"))
 
 
-async def _serve(faces: int, count: int, told: Connection) -> None:
+async def _serve(told: Connection, faces: int, count: int) -> None:
     jobs = Jobs(faces, count)
     app = web.Application(client_max_size=1 << 28)
     app.router.add_post("/v0/batch/jobs", jobs.start)
@@ -126,27 +122,11 @@ async def _serve(faces: int, count: int, told: Connection) -> None:
     await asyncio.Event().wait()
 
 
-def _run(faces: int, count: int, told: Connection) -> None:
-    asyncio.run(_serve(faces, count, told))
-
-
-@contextlib.contextmanager
-def canned_server(faces: int = 1, count: int = 0) -> Generator[str]:
+def canned_server(faces: int = 1, count: int = 0) -> AbstractContextManager[str]:
     """Run the server in a process of its own, and give its URL.
 
     Args:
         faces: Faces in the predictions of each source.
         count: Jobs that are there from the start: `job-0` and so on, of one source each.
     """
-    here, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(
-        target=_run, args=(faces, count, there), daemon=True
-    )
-    process.start()
-    try:
-        if not here.poll(START_SECONDS):
-            raise TimeoutError("the server of canned answers does not start")
-        yield f"http://127.0.0.1:{here.recv()}"
-    finally:
-        process.terminate()
-        process.join()
+    return serving(_serve, faces, count)

@@ -28,6 +28,7 @@ import msgspec
 
 from benchmarks.bodies import body_of
 from benchmarks.measuring import (
+    OFFICIAL,
     Call,
     Caller,
     Spent,
@@ -37,6 +38,7 @@ from benchmarks.measuring import (
     is_there,
     print_table,
     print_verdicts,
+    ratio,
 )
 from humeai_async import codec
 from humeai_async.types.predictions import Predictions
@@ -44,7 +46,7 @@ from humeai_async.types.predictions import Predictions
 SIZES = (0.3, 3.0, 30.0)
 OFFICIAL_MOST = 3.0
 JUDGED = 3.0
-"""The size that the bars are for."""
+"""The size that the bars are for, and whose memory is measured."""
 
 Work = Callable[[bytes], object]
 
@@ -102,7 +104,6 @@ def orjson_to_arrow(body: bytes) -> object:
 
 
 OURS, TOUCHED = "humeai_async", "humeai_async, all touched"
-OFFICIAL = "hume 0.13.13"
 WORKS: dict[str, dict[str, Work]] = {
     "objects": {
         OURS: ours,
@@ -178,7 +179,7 @@ def run(*, full: bool, sizes: list[float] | None = None) -> list[Verdict]:
                 memory: dict[str, tuple[float, float]] = {}
                 if megabytes == JUDGED:
                     memory = {name: fresh(held, file, work) for name, work in usable.items()}
-                    verdicts += _verdicts(result, speeds, memory)
+                verdicts += _verdicts(megabytes, result, speeds, memory)
                 rows += _rows(f"{megabytes:g} MB to {result}", speeds, memory)
     header = ("what", "reader", "MB/s of CPU", "to ours", "held", "peak")
     print_table("Reading predictions", header, rows)
@@ -200,32 +201,39 @@ def _rows(
 
 
 def _verdicts(
-    result: str, speeds: dict[str, float], memory: dict[str, tuple[float, float]]
+    megabytes: float,
+    result: str,
+    speeds: dict[str, float],
+    memory: dict[str, tuple[float, float]],
 ) -> Iterator[Verdict]:
     peer = "orjson" if "orjson" in speeds else "json"
     if peer not in speeds:
         return
+    what = f"{megabytes:g} MB of predictions"
+    is_judged = megabytes == JUDGED and result == "objects"
     for name in (OURS, TOUCHED):
         if name not in speeds:
             continue
-        bar = BARS[name] if result == "objects" else None
+        bar = BARS[name] if is_judged else None
         yield Verdict(
-            f"3 MB of predictions to {result}{name.removeprefix(OURS)}",
+            f"{what} to {result}{name.removeprefix(OURS)}",
             f"{speeds[name]:.0f} MB/s",
             f"{peer} {speeds[peer]:.0f} MB/s",
             speeds[name] / speeds[peer],
             f"at least {bar:g} MB/s" if bar else "",
             speeds[name] >= bar if bar else None,
+            ratio(speeds[name], speeds.get(OFFICIAL)),
         )
-    if result == "objects":
+    if is_judged:
         most, theirs = memory[OURS][0], memory[peer][0]
         yield Verdict(
-            "memory held by 3 MB of predictions",
+            f"memory held by {what}",
             f"{most:.2f}x the body",
             f"{peer} {theirs:.2f}x",
             most / theirs,
             f"at most {MOST_HELD}x the body",
             most <= MOST_HELD,
+            ratio(most, memory[OFFICIAL][0]) if OFFICIAL in memory else None,
         )
 
 

@@ -6,7 +6,7 @@
 A server in a process of its own holds the quota; the clients keep 64 calls in flight:
 
 - this library, the quota unknown, and declared;
-- the official SDK, as it comes and with 50 retries, if it is installed (`hume`);
+- the official SDK, as it comes and with 50 retries, if it is installed;
 - bare aiohttp paced by `aiolimiter`, told the rate, if that is installed.
 
 `--changes` halves the quota and then triples it while calls go on, and shows what share of
@@ -34,14 +34,15 @@ from aiohttp import web
 from attrs import define, field
 
 from benchmarks import clients
-from benchmarks.measuring import Verdict, is_there, serving
+from benchmarks.measuring import OFFICIAL, PATIENCE, Verdict, is_there, ratio, serving
 from humeai_async import HumeAI, HumeError, Limiter, Timeout
 from humeai_async.testing import Hint, Quota, Shape
 
 PATH = "/v0/evi/configs"
 EMPTY_PAGE = b'{"page_number":0,"page_size":10,"total_pages":1,"configs_page":[]}'
 IN_FLIGHT = 64
-LEARNED, DECLARED, OFFICIAL = "humeai_async", "humeai_async, declared", "hume"
+LEARNED, DECLARED = "humeai_async", "humeai_async, declared"
+TOLD = "aiolimiter, told the rate"
 MOST_REFUSED = {"ratelimit": 0.01, "retry-after": 0.03, "silent": 0.05}
 """Share of the calls that may meet a 429 while the rate is learned."""
 WINDOW = 2.0
@@ -175,7 +176,7 @@ async def measure(
                 else:
                     failed += 1
 
-        async with opened as call:
+        async with asyncio.timeout(PATIENCE), opened as call:
             await asyncio.gather(*[work(call) for _ in range(IN_FLIGHT)])
         async with control.get(f"{url}/count") as answer:
             refused = (await answer.json())["refused"]
@@ -192,9 +193,9 @@ def opened_for(url: str, rate: float, *, peers: bool, full: bool) -> dict[str, O
     if peers and importlib.util.find_spec("hume"):
         found[OFFICIAL] = official(url)
         if full:
-            found["hume, 50 retries"] = official(url, 50)
-    if peers and full and importlib.util.find_spec("aiolimiter"):
-        found["aiolimiter, told the rate"] = paced_by_aiolimiter(url, rate)
+            found[f"{OFFICIAL}, 50 retries"] = official(url, 50)
+    if peers and importlib.util.find_spec("aiolimiter"):
+        found[TOLD] = paced_by_aiolimiter(url, rate)
     return found
 
 
@@ -205,6 +206,10 @@ class Shares:
     pace: float
     refused: float
     failed: float
+
+    def __str__(self) -> str:
+        failed = f", {self.failed:.1%} failed" if self.failed else ""
+        return f"{self.refused:.2%} 429s, {self.pace:.1%} pace{failed}"
 
     @classmethod
     def of(cls, result: Result, calls: int, rate: float) -> Shares:
@@ -254,18 +259,20 @@ def run(*, full: bool) -> list[Verdict]:
 
 
 def _verdicts(kind: str, most: float, found: dict[str, Shares]) -> Iterator[Verdict]:
-    peer = found.get(OFFICIAL)
-    for name, refused, pace in ((LEARNED, most, 0.95), (DECLARED, 0.005, 0.98)):
-        one = found[name]
-        how = "learned" if name == LEARNED else "declared"
-        theirs = f"{OFFICIAL} {peer.refused:.1%}, {peer.pace:.0%}" if peer else ""
+    official = found.get(OFFICIAL)
+    for how, name, theirs, refused, pace in (
+        ("learned", LEARNED, OFFICIAL, most, 0.95),
+        ("declared", DECLARED, TOLD, 0.005, 0.98),
+    ):
+        one, peer = found[name], found.get(theirs)
         yield Verdict(
             f"quota {how}: {kind}",
-            f"{one.refused:.2%} 429s, {one.pace:.1%} pace",
-            theirs,
-            None,
-            f"{refused:.1%}, {pace:.0%}, none failed",
+            str(one),
+            f"{theirs.split(',')[0]} {peer}" if peer else "",
+            ratio(one.pace, peer.pace) if peer else None,
+            f"{refused:.1%} 429s, {pace:.0%} pace, none failed",
             one.refused <= refused and one.pace >= pace and not one.failed,
+            ratio(one.pace, official.pace) if official else None,
         )
 
 

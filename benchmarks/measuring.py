@@ -22,6 +22,11 @@ from attrs import frozen
 
 T = TypeVar("T")
 
+OFFICIAL = "hume 0.13.13"
+"""The last official SDK with the batch API."""
+PATIENCE = 300.0
+"""Seconds for which a process is waited for at most."""
+
 Call: TypeAlias = Callable[[], Awaitable[object]]
 """Makes one call."""
 Opened: TypeAlias = contextlib.AbstractAsyncContextManager[Call]
@@ -64,7 +69,7 @@ def run(main: Coroutine[Any, Any, T], loop: str = "asyncio") -> T:
         return runner.run(main)
 
 
-def fresh(work: Callable[..., T], *arguments: object, seconds: float = 300.0) -> T:
+def fresh(work: Callable[..., T], *arguments: object, seconds: float = PATIENCE) -> T:
     """Call a function in a process of its own and return what it returns.
 
     Raises:
@@ -76,15 +81,20 @@ def fresh(work: Callable[..., T], *arguments: object, seconds: float = 300.0) ->
     process.start()
     there.close()
     try:
-        if not here.poll(seconds):
-            raise TimeoutError(f"{work.__name__} took longer than {seconds:g} s")
-        found: T = here.recv()
+        found: T = received(here, work.__name__, seconds)
     except EOFError:
         raise RuntimeError(f"{work.__name__} failed") from None
     finally:
         process.kill()
         process.join()
     return found
+
+
+def received(pipe: Connection, what: str, seconds: float = PATIENCE) -> Any:
+    """Wait for what a process sends, but not for ever."""
+    if not pipe.poll(seconds):
+        raise TimeoutError(f"{what} took longer than {seconds:g} s")
+    return pipe.recv()
 
 
 def _tell(told: Connection, work: Callable[..., object], arguments: tuple[object, ...]) -> None:
@@ -105,7 +115,7 @@ def serving(serve: Callable[..., Coroutine[Any, Any, None]], *arguments: object)
     process.start()
     there.close()
     try:
-        yield f"http://127.0.0.1:{here.recv()}"
+        yield f"http://127.0.0.1:{received(here, 'a server')}"
     finally:
         process.kill()
         process.join()
@@ -137,7 +147,7 @@ class Caller:
     def burst(self, calls: int, in_flight: int) -> Spent:
         """Make some calls, after a few that do not count; return what each took."""
         self._pipe.send((calls, in_flight))
-        spent: Spent = self._pipe.recv()
+        spent: Spent = received(self._pipe, "a burst of calls")
         return spent.per(calls)
 
     def __enter__(self) -> Self:
@@ -238,14 +248,25 @@ class Verdict:
     bar: str
     met: bool | None
     """`None` where there is no bar."""
+    official: float | None = None
+    """Ours by the official SDK's, where that was measured."""
 
     def cells(self) -> tuple[str, ...]:
-        ratio = "" if self.ratio is None else f"{self.ratio:.2f}x"
         met = {True: "met", False: "NOT MET", None: ""}[self.met]
-        return self.question, self.ours, self.peer, ratio, self.bar, met
+        ratios = _times(self.ratio), _times(self.official)
+        return self.question, self.ours, self.peer, *ratios, self.bar, met
 
 
-VERDICT_HEADER = ("question", "ours", "peer", "ratio", "bar", "")
+VERDICT_HEADER = ("question", "ours", "peer", "ratio", f"to {OFFICIAL}", "bar", "")
+
+
+def ratio(ours: float, theirs: float | None) -> float | None:
+    """Return ours by theirs, or nothing where theirs was not measured or is nothing."""
+    return ours / theirs if theirs else None
+
+
+def _times(figure: float | None) -> str:
+    return "" if figure is None else f"{figure:.3g}x"
 
 
 def print_verdicts(verdicts: Sequence[Verdict]) -> None:

@@ -12,11 +12,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from benchmarks.bodies import body_of
 from benchmarks.fixed import fixed_server
-from benchmarks.measuring import Verdict, fresh, memory, print_table, print_verdicts
+from benchmarks.measuring import (
+    OFFICIAL,
+    Verdict,
+    fresh,
+    memory,
+    print_table,
+    print_verdicts,
+    ratio,
+)
 from benchmarks.stalls import GATEWAY, OURS, PEER, Opened, answers, clients_for
 
 SIZES, FULL_SIZES = (3.0, 25.0), (3.0, 25.0, 100.0)
@@ -61,31 +70,29 @@ def run(*, full: bool, sizes: list[float] | None = None) -> list[Verdict]:
             (f"{megabytes:g} MB", name, f"{held / size:.2f}x", f"{peak / size:.2f}x")
             for name, (held, peak) in found.items()
         ]
-        if megabytes == JUDGED:
-            verdicts += _verdicts(size, found)
+        verdicts += _verdicts(megabytes, size, found)
     print_table("Memory of predictions", ("body", "client", "held", "peak"), rows)
     return verdicts
 
 
-def _verdicts(size: int, found: dict[str, Taken]) -> list[Verdict]:
-    theirs = found.get(PEER, Taken(0, 0))
-    lines: list[Verdict] = []
+def _verdicts(megabytes: float, size: int, found: dict[str, Taken]) -> Iterator[Verdict]:
+    nothing = Taken(0, 0)
+    peer, official = found.get(PEER, nothing), found.get(OFFICIAL, nothing)
+    bars = Taken(round(MOST_HELD * size), round(MOST_AT_ONCE * size + BESIDES))
     for name in (OURS, GATEWAY):
-        for what, ours, peer, most in (
-            ("held", found[name].held, theirs.held, MOST_HELD * size),
-            ("at most", found[name].peak, theirs.peak, MOST_AT_ONCE * size + BESIDES),
+        for what, ours, theirs, slow, most in zip(
+            ("held", "at most"), found[name], peer, official, bars, strict=True
         ):
-            lines.append(
-                Verdict(
-                    f"memory {what}, 25 MB{name.removeprefix(OURS)}",
-                    f"{ours / size:.2f}x the body",
-                    f"{PEER} {peer / size:.2f}x" if peer else "",
-                    ours / peer if peer else None,
-                    f"at most {most / size:.1f}x",
-                    ours <= most,
-                )
+            is_judged = megabytes == JUDGED
+            yield Verdict(
+                f"memory {what}, {megabytes:g} MB{name.removeprefix(OURS)}",
+                f"{ours / size:.2f}x the body",
+                f"{PEER} {theirs / size:.2f}x" if theirs else "",
+                ratio(ours, theirs),
+                f"at most {most / size:.1f}x" if is_judged else "",
+                ours <= most if is_judged else None,
+                ratio(ours, slow),
             )
-    return lines
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ import importlib
 import json
 import statistics
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 
 import aiohttp
 from attrs import define, field, frozen
@@ -26,7 +26,16 @@ from attrs import define, field, frozen
 from benchmarks import calls, clients
 from benchmarks.bodies import JOB, PREDICTIONS_PATH, body_of, in_envelope
 from benchmarks.fixed import fixed_server
-from benchmarks.measuring import Call, Verdict, fresh, is_there, print_table, print_verdicts
+from benchmarks.measuring import (
+    OFFICIAL,
+    Call,
+    Verdict,
+    fresh,
+    is_there,
+    print_table,
+    print_verdicts,
+    ratio,
+)
 
 TICK = 0.001
 BETWEEN_CALLS = 0.003
@@ -140,14 +149,24 @@ def measure(opened: Opened, url: str, rounds: int) -> list[Round]:
     return asyncio.run(main())
 
 
-def _row(megabytes: float, name: str, found: list[Round]) -> tuple[str, ...]:
+def latency(found: list[Round], percent: int) -> float:
+    """Return a percentile of the small calls' latencies in milliseconds."""
     latencies = sorted(value for each in found for value in each.latencies)
+    return latencies[len(latencies) * percent // 100]
+
+
+def stall(found: list[Round]) -> float:
+    """Return the longest stall of a round in milliseconds of CPU, as the median of rounds."""
+    return statistics.median(each.busy for each in found)
+
+
+def _row(megabytes: float, name: str, found: list[Round]) -> tuple[str, ...]:
     figures = (
         statistics.median(each.late for each in found),
         max(each.late for each in found),
-        statistics.median(each.busy for each in found),
-        latencies[len(latencies) // 2],
-        latencies[len(latencies) * 99 // 100],
+        stall(found),
+        latency(found, 50),
+        latency(found, 99),
         statistics.median(each.took for each in found),
     )
     return f"{megabytes:g} MB", name, *(f"{figure:.1f}" for figure in figures)
@@ -166,7 +185,7 @@ def clients_for(megabytes: float) -> dict[str, Opened]:
     if is_there("orjson"):
         found[PEER] = bare
     if megabytes <= OFFICIAL_MOST and is_there("hume"):
-        found["hume 0.13.13"] = official
+        found[OFFICIAL] = official
     return found
 
 
@@ -187,20 +206,24 @@ def run(*, full: bool, rounds: int = 0, sizes: list[float] | None = None) -> lis
     return verdicts
 
 
-def _verdicts(megabytes: float, found: dict[str, list[Round]]) -> list[Verdict]:
-    stalls = {name: statistics.median(one.busy for one in each) for name, each in found.items()}
-    bar, theirs = BARS.get(megabytes), stalls.get(PEER)
-    return [
-        Verdict(
-            f"longest stall (CPU), {megabytes:g} MB{name.removeprefix(OURS)}",
-            f"{stalls[name]:.1f} ms",
-            f"{PEER} {theirs:.1f} ms" if theirs else "",
-            stalls[name] / theirs if theirs else None,
-            f"under {bar:g} ms" if bar else "",
-            stalls[name] < bar if bar else None,
-        )
-        for name in (OURS, GATEWAY)
-    ]
+def _verdicts(megabytes: float, found: dict[str, list[Round]]) -> Iterator[Verdict]:
+    stalls = {name: stall(each) for name, each in found.items()}
+    latencies = {name: latency(each, 99) for name, each in found.items()}
+    for name in (OURS, GATEWAY):
+        for what, figures, bar in (
+            ("longest stall (CPU)", stalls, BARS.get(megabytes)),
+            ("other calls meanwhile, p99", latencies, None),
+        ):
+            ours, theirs = figures[name], figures.get(PEER)
+            yield Verdict(
+                f"{what}, {megabytes:g} MB{name.removeprefix(OURS)}",
+                f"{ours:.1f} ms",
+                f"{PEER} {theirs:.1f} ms" if theirs else "",
+                ratio(ours, theirs),
+                f"under {bar:g} ms" if bar else "",
+                ours < bar if bar else None,
+                ratio(ours, figures.get(OFFICIAL)),
+            )
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from aiohttp import web
 
 from benchmarks import clients
 from benchmarks.measuring import (
+    OFFICIAL,
     Spent,
     Stopwatch,
     Verdict,
@@ -33,6 +34,7 @@ from benchmarks.measuring import (
     memory,
     print_table,
     print_verdicts,
+    ratio,
     serving,
 )
 
@@ -126,7 +128,7 @@ def _files() -> Generator[Path]:
 def run(*, full: bool) -> list[Verdict]:
     senders: dict[str, Upload] = {BARE: bare, OURS: ours}
     if is_there("hume"):
-        senders["hume 0.13.13"] = official
+        senders[OFFICIAL] = official
     found: dict[str, list[Cost]] = {name: [] for name in senders}
     with _files() as folder, serving(_serve) as url:
         for _ in range(5 if full else 2):
@@ -150,7 +152,7 @@ def run(*, full: bool) -> list[Verdict]:
     ]
     header = ("client", "CPU ms", "CPU", "wall ms", "wall", "memory MB")
     print_table(f"An upload of {FILES * BYTES // 10**6} MB", header, rows)
-    mine = costs[OURS]
+    mine, theirs = costs[OURS], costs.get(OFFICIAL)
     return [
         Verdict(
             "CPU of an upload of 300 MB",
@@ -159,14 +161,16 @@ def run(*, full: bool) -> list[Verdict]:
             mine.cpu / base.cpu,
             "",
             None,
+            ratio(mine.cpu, theirs and theirs.cpu),
         ),
         Verdict(
             "memory of an upload of 300 MB",
             f"{mine.grown / 1e6:.1f} MB",
             f"{BARE} {base.grown / 1e6:.1f} MB",
-            mine.grown / base.grown if base.grown else None,
+            ratio(mine.grown, base.grown),
             "under 50 MB",
             mine.grown < MOST_GROWN,
+            ratio(mine.grown, theirs and theirs.grown),
         ),
     ]
 
