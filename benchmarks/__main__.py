@@ -25,6 +25,7 @@ from benchmarks import (
     pages,
     stalls,
     upload,
+    waits,
 )
 from benchmarks.measuring import Verdict, print_verdicts
 
@@ -43,6 +44,7 @@ BENCHMARKS: dict[str, Run] = {
     "imports": imports.run,
     "pages": pages.run,
     "upload": upload.run,
+    "waits": waits.run,
     "limiter": limiter.run,
     "bulk": bulk.run,
 }

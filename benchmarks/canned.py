@@ -1,7 +1,8 @@
 """A server of canned answers in a process of its own, so that only the client is measured.
 
-It speaks as much of Hume's batch API as the benchmarks need: jobs are completed at once, and
-predictions are small faces or bodies of a given size. Run by the benchmarks, not by hand.
+It speaks as much of Hume's batch API as the benchmarks need: jobs are completed at once or some
+seconds after somebody asked first, and predictions are small faces or bodies of a given size.
+`/asked` tells how often states were asked for. Run by the benchmarks, not by hand.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import time
 from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
 from typing import Any
@@ -52,14 +54,18 @@ def predictions(url: str, faces: int) -> str:
 
 
 class Jobs:
-    """Jobs that are completed as soon as they are started.
+    """Jobs that are completed as soon as they are started, or later.
 
     Args:
         faces: Faces in the predictions of each source.
         count: Jobs that are there from the start, of one source each.
+        seconds: How long after the first question for a state all are completed.
     """
 
-    def __init__(self, faces: int, count: int) -> None:
+    def __init__(self, faces: int, count: int, seconds: float) -> None:
+        self._seconds = seconds
+        self._completed_at: float | None = None
+        self._asked = 0
         self._jobs: list[list[str]] = []
         self._details: list[bytes] = []
         before, _, after = predictions("@url@", faces).partition("@url@")
@@ -90,12 +96,25 @@ class Jobs:
         limit = int(request.query.get("limit", 50))
         end = min(before, len(self._jobs))
         found = self._details[max(0, end - limit) : end][::-1]
-        return web.Response(body=b"[" + b",".join(found) + b"]", content_type="application/json")
+        return self._state(b"[" + b",".join(found) + b"]")
 
     async def get(self, request: web.Request) -> web.Response:
         """Tell one job."""
-        body = self._details[_number(request)]
-        return web.Response(body=body, content_type="application/json")
+        return self._state(self._details[_number(request)])
+
+    def _state(self, details: bytes) -> web.Response:
+        self._asked += 1
+        now = time.monotonic()
+        if self._completed_at is None:
+            self._completed_at = now + self._seconds
+        if now < self._completed_at:
+            details = details.replace(b"COMPLETED", b"IN_PROGRESS")
+        return web.Response(body=details, content_type="application/json")
+
+    async def asked(self, request: web.Request) -> web.Response:
+        """Tell how often states were asked for."""
+        del request
+        return web.json_response(self._asked)
 
     async def predictions(self, request: web.Request) -> web.Response:
         """Give the predictions of one job."""
@@ -108,13 +127,14 @@ def _number(request: web.Request) -> int:
     return int(request.match_info["id"].removeprefix("job-"))
 
 
-async def _serve(told: Connection, faces: int, count: int) -> None:
-    jobs = Jobs(faces, count)
+async def _serve(told: Connection, faces: int, count: int, seconds: float) -> None:
+    jobs = Jobs(faces, count, seconds)
     app = web.Application(client_max_size=1 << 28)
     app.router.add_post("/v0/batch/jobs", jobs.start)
     app.router.add_get("/v0/batch/jobs", jobs.list)
     app.router.add_get("/v0/batch/jobs/{id}", jobs.get)
     app.router.add_get("/v0/batch/jobs/{id}/predictions", jobs.predictions)
+    app.router.add_get("/asked", jobs.asked)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -122,11 +142,14 @@ async def _serve(told: Connection, faces: int, count: int) -> None:
     await asyncio.Event().wait()
 
 
-def canned_server(faces: int = 1, count: int = 0) -> AbstractContextManager[str]:
+def canned_server(
+    faces: int = 1, count: int = 0, seconds: float = 0.0
+) -> AbstractContextManager[str]:
     """Run the server in a process of its own, and give its URL.
 
     Args:
         faces: Faces in the predictions of each source.
         count: Jobs that are there from the start: `job-0` and so on, of one source each.
+        seconds: How long after the first question for a state all jobs are completed.
     """
-    return serving(_serve, faces, count)
+    return serving(_serve, faces, count, seconds)

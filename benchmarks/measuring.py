@@ -13,6 +13,7 @@ import importlib.util
 import multiprocessing
 import resource
 import time
+import urllib.request
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -119,6 +120,12 @@ def serving(serve: Callable[..., Coroutine[Any, Any, None]], *arguments: object)
     finally:
         process.kill()
         process.join()
+
+
+def asked(url: str) -> int:
+    """Ask a server how many requests it got."""
+    with urllib.request.urlopen(f"{url}/asked") as answer:  # noqa: S310 - our own server
+        return int(answer.read())
 
 
 def _serve(serve: Callable[..., Coroutine[Any, Any, None]], *arguments: object) -> None:

@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import functools
 import json
-import urllib.request
 from collections.abc import AsyncGenerator, Callable
 
 import aiohttp
@@ -27,6 +26,7 @@ from benchmarks.measuring import (
     Caller,
     Opened,
     Verdict,
+    asked,
     in_turn,
     is_there,
     print_table,
@@ -102,9 +102,9 @@ def run(*, full: bool) -> list[Verdict]:
             add(OFFICIAL, official)
         requests: dict[str, int] = {}
         for name, caller in callers.items():
-            _asked(url)
+            asked(url)
             caller.burst(1, 1)  # once to warm up, once that would count
-            requests[name] = _asked(url) // 2
+            requests[name] = asked(url) // 2
         bursts = {name: functools.partial(one.burst, 1, 1) for name, one in callers.items()}
         spent = in_turn(bursts, 7 if full else 3, OFFICIAL)
     base = spent[BARE]
@@ -151,11 +151,6 @@ def run(*, full: bool) -> list[Verdict]:
             ratio(spent[AHEAD].wall, slow and slow.wall),
         ),
     ]
-
-
-def _asked(url: str) -> int:
-    with urllib.request.urlopen(f"{url}/asked") as answer:  # noqa: S310 - our own server
-        return int(answer.read())
 
 
 def main() -> None:
