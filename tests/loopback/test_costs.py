@@ -247,13 +247,27 @@ async def test_others_have_their_turn_between_the_steps_with_a_large_body(faces:
     assert (len(ticks) > unpacked) == is_large
 
 
-def test_the_import_brings_nothing_that_is_not_needed_yet() -> None:
-    heavy = {
-        "click", "numpy", "pandas", "polars", "pyarrow", "rich", "sqlite3",
-        "humeai_async.testing", "humeai_async.cli", "humeai_async.bulk.ledger",
-    }  # fmt: skip
-    code = "import sys, humeai_async; humeai_async.HumeAI(api_key='k'); print(*sys.modules)"
+def imported(statements: str) -> set[str]:
+    """Name the modules that a fresh interpreter has imported after some statements."""
     done = subprocess.run(  # noqa: S603 - our own
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", f"{statements}; import sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert heavy & set(done.stdout.split()) == set()
+    return set(done.stdout.split())
+
+
+def test_a_client_imports_next_to_nothing_beyond_its_libraries() -> None:
+    libraries = imported("import aiohttp, attrs, cattrs, anyio.to_thread")
+    found = imported("import humeai_async; humeai_async.HumeAI(api_key='k')")
+    beyond = {name for name in found - libraries if not name.startswith("humeai_async")}
+    assert beyond == set()
+    late = {"catalog", "codec", "failures", "archives", "testing", "cli", "bulk"}
+    assert found & {f"humeai_async.{name}" for name in late} == set()
+
+
+def test_the_first_use_of_batch_imports_neither_bulk_runs_nor_archives() -> None:
+    found = imported("import humeai_async; humeai_async.HumeAI(api_key='k').batch")
+    late = {"bulk", "archives", "failures", "converter"}
+    assert found & {"sqlite3", "zipfile", *[f"humeai_async.{name}" for name in late]} == set()
