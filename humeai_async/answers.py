@@ -10,7 +10,9 @@ import enum
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
+
+from humeai_async.frozen import frozen
 
 NOT_FOUND = 404
 METHOD_NOT_ALLOWED = 405

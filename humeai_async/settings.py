@@ -12,9 +12,10 @@ from ssl import SSLContext
 from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, field
 
 from humeai_async.errors import ConfigurationError
+from humeai_async.frozen import frozen
 
 
 def _is_number(value: object) -> TypeGuard[float]:

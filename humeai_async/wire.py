@@ -11,7 +11,9 @@ import os
 from collections.abc import AsyncIterable, Callable, Mapping
 from typing import BinaryIO, TypeAlias
 
-from attrs import define, field, frozen
+from attrs import define, field
+
+from humeai_async.frozen import frozen
 
 Content: TypeAlias = (
     bytes | os.PathLike[str] | BinaryIO | AsyncIterable[bytes] | Callable[[], AsyncIterable[bytes]]

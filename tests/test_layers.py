@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "humeai_async"
 
 LAYERS = [
-    {"errors", "unset", "plain", "redaction", "types.expressions"},
+    {"errors", "unset", "plain", "redaction", "frozen", "types.expressions"},
     {"scanning"},
     {
         "wire",

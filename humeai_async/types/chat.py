@@ -14,9 +14,10 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import Factory, field, frozen
+from attrs import Factory, field
 
 from humeai_async.errors import DecodeError
+from humeai_async.frozen import frozen
 from humeai_async.types.chat_settings import (
     AudioConfiguration,
     SessionContext,

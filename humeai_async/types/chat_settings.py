@@ -10,7 +10,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 
-from attrs import field, frozen
+from attrs import field
+
+from humeai_async.frozen import frozen
 
 
 class AudioEncoding(enum.StrEnum):

@@ -11,8 +11,7 @@ import enum
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
-
+from humeai_async.frozen import frozen
 from humeai_async.types.json_text import read_json, read_json_object, read_scores
 from humeai_async.types.paging import DirectedPage, NumberedPage
 from humeai_async.unset import UNSET, Unset

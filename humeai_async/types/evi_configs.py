@@ -11,8 +11,9 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
+from humeai_async.frozen import frozen
 from humeai_async.redaction import shown_host
 from humeai_async.types.evi import (
     BuiltinToolConfig,

@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 import msgspec
-from attrs import field, frozen
+from attrs import field
 
+from humeai_async.frozen import frozen
 from humeai_async.redaction import shown
 from humeai_async.types.scores import MaybeRawScores, RawScores, Scored
 from humeai_async.types.slices import RawSlices, Sliced

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 
-from attrs import frozen
+from humeai_async.frozen import frozen
 
 
 class PaginationDirection(enum.StrEnum):

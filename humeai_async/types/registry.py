@@ -11,8 +11,9 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import Factory, field, frozen
+from attrs import Factory, field
 
+from humeai_async.frozen import frozen
 from humeai_async.redaction import shown, shown_host
 from humeai_async.types.paging import SpringPage
 

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, overload
 
 import msgspec
-from attrs import frozen
 
 from humeai_async.errors import DecodeError
+from humeai_async.frozen import frozen
 from humeai_async.scanning import UNREADABLE, scan
 from humeai_async.types.expressions import EXPRESSIONS, LANGUAGE_EXPRESSIONS
 
