@@ -7,6 +7,7 @@ call it.
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -31,12 +32,18 @@ def decode(returns: type[T], body: bytes) -> T:
     Raises:
         DecodeError: The body is not JSON, or not of that type; `path` says where.
     """
-    reader = _READERS.get(returns) or getattr(returns, "from_json", None)
+    reader = _own_reader(cast("Any", returns))
     if reader is not None:
         return cast("T", reader(body))
     from humeai_async.converter import structure
 
     return structure(returns, parse(body))
+
+
+@functools.cache
+def _own_reader(returns: Any) -> Callable[[bytes], object] | None:
+    """Find out once what reads a type, if it is not made from plain objects."""
+    return _READERS.get(returns) or getattr(returns, "from_json", None)
 
 
 def _free(body: bytes) -> Any:
