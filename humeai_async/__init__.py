@@ -37,6 +37,7 @@ from humeai_async.errors import (
     SaveError,
     ServerError,
     SunsetError,
+    TLSError,
     UnprocessableEntityError,
 )
 from humeai_async.limiter.limiter import Limiter
@@ -99,6 +100,7 @@ __all__ = [
     "SourceFailedError",
     "Stats",
     "SunsetError",
+    "TLSError",
     "Timeout",
     "UnprocessableEntityError",
     "Upload",

@@ -9,7 +9,8 @@ system are turned into one of these before a caller sees them.
     ├── InvalidArgumentError          told before anything is sent (also a ValueError)
     ├── ClientClosedError             the client was closed
     ├── APIConnectionError            no answer: refused, reset, cut off, name not found, TLS
-    │   └── APITimeoutError           no answer in time
+    │   ├── APITimeoutError           no answer in time
+    │   └── TLSError                  a certificate is refused, or one side alone speaks TLS
     ├── AnswerTooLargeError           an answer with more bytes than the client may hold
     ├── DecodeError                   an answer that is not what was promised
     ├── JobFailedError                a batch job ended as FAILED
@@ -148,6 +149,13 @@ class APIConnectionError(HumeError):
 
 class APITimeoutError(APIConnectionError):
     """No complete answer came in the time allowed."""
+
+
+class TLSError(APIConnectionError):
+    """The server's certificate is refused, or one side speaks TLS and the other does not.
+
+    Nothing was carried out. As that does not pass, it is not tried again.
+    """
 
 
 class AnswerTooLargeError(HumeError):

@@ -10,7 +10,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from humeai_async.errors import APIConnectionError, APIStatusError, DecodeError, HumeError
+from humeai_async.errors import (
+    APIConnectionError,
+    APIStatusError,
+    DecodeError,
+    HumeError,
+    TLSError,
+)
 from humeai_async.settings import Retry
 
 TOO_MANY_REQUESTS = 429
@@ -55,7 +61,8 @@ def decide(
 
 def _may_go_again(failure: HumeError, *, repeatable: bool) -> bool:
     if isinstance(failure, APIConnectionError):
-        return repeatable or not failure.outcome_unknown
+        is_in_doubt = failure.outcome_unknown and not repeatable
+        return not (is_in_doubt or isinstance(failure, TLSError))
     if isinstance(failure, DecodeError):
         # A body that is no JSON at all was cut or replaced on its way; one of another shape
         # would come again.

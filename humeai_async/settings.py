@@ -89,7 +89,8 @@ class Timeout:
     """
 
     connect: float | None = field(default=10.0, validator=_positive_or_none)
-    """To open a connection (TCP and TLS)."""
+    """To open a connection: name, TCP, TLS and the tunnel of a proxy, all together. On a borrowed
+    session aiohttp's `sock_connect`: TCP and TLS, for each address of the name."""
     read: float | None = field(default=60.0, validator=_positive_or_none)
     """Between two pieces of an answer, and for its first."""
     total: float | None = field(default=300.0, validator=_positive_or_none)

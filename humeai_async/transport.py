@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
 from aiohttp import ClientSession
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
@@ -33,6 +34,7 @@ from humeai_async.errors import (
     ClientClosedError,
     HumeError,
     InvalidArgumentError,
+    TLSError,
 )
 from humeai_async.payloads import SpoiledError, payload
 from humeai_async.proxies import proxy_of
@@ -139,6 +141,9 @@ class _Connector(aiohttp.TCPConnector):
 
     aiohttp takes that, be it the rest of a body longer than was said, for the answer to the
     next request, and each answer after it for that of the request one later.
+
+    New connections are made within `sock_connect` seconds. aiohttp allows as much to each
+    address, and any time to the lookup of the name and to the tunnel of a proxy.
     """
 
     async def connect(
@@ -152,19 +157,26 @@ class _Connector(aiohttp.TCPConnector):
             connection.close()
         raise _SpokenFirstError
 
+    async def _create_connection(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> ResponseHandler:
+        async with asyncio.timeout(timeout.sock_connect):
+            return await super()._create_connection(req, traces, timeout)
+
 
 def is_unsent(problem: BaseException) -> bool:
     """Whether a request that an exception ended was surely not sent.
 
     It was not where the exception came while the request waited for a connection, which its
-    traceback tells: to watch every request on its way would cost every request time.
+    traceback, or that of its cause, tells: to watch every request on its way would cost every
+    request time.
     """
     trace = problem.__traceback__
     while trace is not None:
         if trace.tb_frame.f_globals.get("__name__") == aiohttp.connector.__name__:
             return True
         trace = trace.tb_next
-    return False
+    return problem.__cause__ is not None and is_unsent(problem.__cause__)
 
 
 class AiohttpTransport:
@@ -375,7 +387,7 @@ class AiohttpTransport:
         lender = self._session()
         borrowed = self._borrowed
         connector = (
-            aiohttp.TCPConnector(limit=0, ssl=self._pool.ssl or True)
+            _Connector(limit=0, ssl=self._pool.ssl or True)
             if borrowed is None
             else borrowed.connector
         )
@@ -410,7 +422,7 @@ class AiohttpTransport:
         if isinstance(problem, SpoiledError):
             return problem.reason
         if self._is_closed:
-            return client_closed(outcome_unknown=True, **about)
+            return client_closed(outcome_unknown=not is_unsent(problem), **about)
         if isinstance(problem, _UNCONNECTED):
             return _unconnected(problem, about)
         if isinstance(problem, _NETWORK):
@@ -429,15 +441,21 @@ def _unconnected(problem: Exception, about: dict[str, Any]) -> HumeError:
         where = f"{problem.host}:{problem.port}"
         if isinstance(problem, aiohttp.ClientProxyConnectionError):
             where = "the proxy"  # the address that aiohttp names is the server's
-        reason = _system_reason(problem)
-        return APIConnectionError(f"could not connect to {where}: {reason}", **about)
+        kind = TLSError if _is_for_good(problem) else APIConnectionError
+        return kind(f"could not connect to {where}: {_system_reason(problem)}", **about)
     if isinstance(problem, _SpokenFirstError):
         return APIConnectionError("the server speaks before it is asked", **about)
     return APITimeoutError("the connection was not made in time", **about)
 
 
 def _unanswered(problem: Exception, about: dict[str, Any]) -> HumeError:
-    """Explain an answer that did not come: the request may have been carried out."""
+    """Explain an answer that did not come: the request, if sent, may have been carried out."""
+    if is_unsent(problem):
+        reason = f"the connection broke before the request was sent: {_reason(problem)}"
+        return APIConnectionError(reason, **about)
+    if isinstance(problem, aiohttp.ClientResponseError) and _TLS_ALERT in problem.message:
+        # Not a byte of the request can have been understood.
+        return TLSError("the server speaks TLS: the base URL must begin with https://", **about)
     if isinstance(problem, TimeoutError):
         message = "the server did not go on answering in time"
         return APITimeoutError(message, outcome_unknown=True, **about)
@@ -471,6 +489,8 @@ class _AiohttpDownload:
         raise failure
 
 
+_TLS_ALERT = r"b'\x15\x03"
+"""How aiohttp shows an answer that is no HTTP, but what a server with TLS says to that."""
 _HEADERS_TOO_LARGE = ("Got more than", "Too many headers")
 """How aiohttp's words begin where the headers of an answer exceed its bounds."""
 
@@ -494,11 +514,24 @@ def _system_reason(problem: Exception) -> str:
         problem = problem.os_error
         if isinstance(problem, SSLCertVerificationError):
             return _mistrust(problem)
+        if isinstance(problem, SSLError) and problem.reason in _NO_TLS:
+            return "it does not speak TLS, so the URL must begin with http:// or name another port"
         if isinstance(problem, (gaierror, SSLError)):  # their numbers are their own
             return problem.strerror or "TLS failed"
     if isinstance(problem, OSError) and problem.errno:
         return os.strerror(problem.errno)
     return "closed by the server"
+
+
+_NO_TLS = {"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"}
+"""OpenSSL's words, by its versions, for an answer that is no TLS."""
+
+
+def _is_for_good(problem: aiohttp.ClientConnectorError) -> bool:
+    """Whether it is of no use to connect again: what a server is does not pass."""
+    cause = problem.os_error
+    is_refused = isinstance(cause, SSLCertVerificationError)
+    return is_refused or (isinstance(cause, SSLError) and cause.reason in _NO_TLS)
 
 
 _UNKNOWN_AUTHORITY = {18, 19, 20, 21}

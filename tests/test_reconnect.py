@@ -16,6 +16,7 @@ from humeai_async.errors import (
     RateLimitError,
     RateLimitWaitError,
     ServerError,
+    TLSError,
 )
 from humeai_async.settings import Reconnect
 from humeai_async.sockets import Closed
@@ -56,6 +57,7 @@ def test_a_request_timeout_is_tried_again() -> None:
         NotFoundError("gone", status=404),
         RateLimitWaitError("too long", seconds=900.0),
         DecodeError("odd"),
+        TLSError("no trust"),
     ],
     ids=lambda failure: type(failure).__name__,
 )

@@ -12,6 +12,7 @@ from humeai_async.errors import (
     APITimeoutError,
     DecodeError,
     HumeError,
+    TLSError,
 )
 from humeai_async.retry import RetryBudget, decide, may_have_worked
 from humeai_async.settings import Retry
@@ -37,6 +38,7 @@ SILENT = APITimeoutError("", outcome_unknown=True)
         (CUT_OFF, False, None),
         (SILENT, True, 0.5),
         (SILENT, False, None),
+        (TLSError(""), True, None),
         (status(408), True, 0.5),
         (status(500), True, 0.5),
         (status(500), False, None),

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from humeai_async.errors import APIConnectionError, APIStatusError, HumeError
+from humeai_async.errors import APIConnectionError, APIStatusError, HumeError, TLSError
 from humeai_async.plain import is_object
 from humeai_async.settings import Reconnect
 from humeai_async.sockets import LOST, NO_CODE, NORMAL, Closed
@@ -58,7 +58,7 @@ def may_try_again(failure: HumeError) -> bool:
     if isinstance(failure, APIStatusError):
         status = failure.status or 0
         return status in _PASSING_STATUSES or status >= _SERVER_FAILED
-    return isinstance(failure, APIConnectionError)
+    return isinstance(failure, APIConnectionError) and not isinstance(failure, TLSError)
 
 
 def pause_before(

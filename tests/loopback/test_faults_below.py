@@ -17,6 +17,7 @@ import pytest
 import trustme
 from contract import furnish
 from fault_support import KINDS, attempt
+from rawserver import RawServer, raw
 from support import client_of
 
 from humeai_async import HumeAI, Limiter, Retry, Timeout
@@ -25,6 +26,7 @@ from humeai_async.errors import (
     APITimeoutError,
     GatewayUnsupportedError,
     HumeError,
+    TLSError,
 )
 from humeai_async.testing import FakeHume, hanging_url, refusing_url
 
@@ -97,13 +99,14 @@ async def nameless(_: trustme.CA) -> AsyncGenerator[str]:
 
 Place = Callable[[trustme.CA], AbstractAsyncContextManager[str]]
 
-PLACES: dict[str, tuple[Place, type[HumeError], str]] = {
-    "refused": (refused, APIConnectionError, "Connection refused"),
-    "never made": (hanging, APITimeoutError, "the connection was not made in time"),
-    "unknown name": (nameless, APIConnectionError, "Name or service not known"),
-    "unknown authority": (untrusted, APIConnectionError, "could not connect"),
-    "no TLS": (without_tls, APIConnectionError, "could not connect"),
+PLACES: dict[str, tuple[Place, type[HumeError], str, int]] = {
+    "refused": (refused, APIConnectionError, "Connection refused", 2),
+    "never made": (hanging, APITimeoutError, "the connection was not made in time", 2),
+    "unknown name": (nameless, APIConnectionError, "Name or service not known", 2),
+    "unknown authority": (untrusted, TLSError, "Pool(ssl=ssl.create_default_context", 1),
+    "no TLS": (without_tls, TLSError, "it does not speak TLS", 1),
 }
+"""What is there, what calls end with, and after how many attempts."""
 
 
 @pytest.mark.parametrize("origin", CREDENTIALS)
@@ -111,7 +114,7 @@ PLACES: dict[str, tuple[Place, type[HumeError], str]] = {
 async def test_what_never_left_is_named_and_known_not_to_be_carried_out(
     place: str, origin: str, authority: trustme.CA, tmp_path: Path
 ) -> None:
-    make, error, message = PLACES[place]
+    make, error, message, attempts = PLACES[place]
     things = furnish(FakeHume())
     timeout = Timeout(connect=0.1, total=60) if make is hanging else TIMEOUT
     found: dict[str, object] = {}
@@ -137,11 +140,11 @@ async def test_what_never_left_is_named_and_known_not_to_be_carried_out(
             for name in KINDS:
                 group.start_soon(run, name)
         assert asyncio.all_tasks() == tasks
-    # All went again, those that must not be repeated too.
+    # Where a second attempt could help all went again, those that must not be repeated too.
     assert found == {
         name: (GatewayUnsupportedError, False, 0)
         if kind.is_direct_only and origin == "gateway"
-        else (error, False, 2)
+        else (error, False, attempts)
         for name, kind in KINDS.items()
     }
 
@@ -155,13 +158,14 @@ async def test_a_certificate_is_for_its_own_host_alone(
         async with (
             FakeHume(tls=server_side(authority, host)) as fake,
             client_side(authority) as session,
-            client_of(fake, session=session, retry=Retry(attempts=1)) as hume,
+            client_of(fake, session=session, retry=Retry(attempts=2)) as hume,
         ):
             things = furnish(fake)
             problem = await attempt(hume, KINDS[name], things, tmp_path / host)
             found.append(type(problem) if problem else None)
+            assert problem is None or problem.attempts == 1
             assert (fake.requests == []) == (problem is not None or name == "socket")
-    assert found == [None, APIConnectionError]
+    assert found == [None, TLSError]
 
 
 async def test_a_name_that_is_looked_up_for_ever_ends_with_the_call(
@@ -175,3 +179,22 @@ async def test_a_name_that_is_looked_up_for_ever_ends_with_the_call(
         with pytest.raises(APITimeoutError) as caught:
             await hume.batch.start_job(text=["Hello."], models={"language": {}})
     assert not caught.value.outcome_unknown
+
+
+TO_NO_TLS = b"\x15\x03\x01\x00\x02\x02\x46"
+"""What a server with TLS says to a request without: the version of that protocol is unknown."""
+
+
+@pytest.mark.parametrize("name", KINDS)
+async def test_a_server_with_tls_that_is_spoken_to_without_is_named(
+    name: str, tmp_path: Path
+) -> None:
+    async with (
+        RawServer(raw(TO_NO_TLS), reads_bodies=False) as server,
+        HumeAI(api_key="key", base_url=server.url, retry=Retry(attempts=2)) as hume,
+    ):
+        problem = await attempt(hume, KINDS[name], furnish(FakeHume()), tmp_path / "out")
+        assert len(server.heads) == 1
+    assert type(problem) is TLSError
+    assert "must begin with https://" in problem.message
+    assert not problem.outcome_unknown
