@@ -20,6 +20,7 @@ from humeai_async.answers import Answer, Sender
 from humeai_async.endpoint import Call, Encoding, Endpoint, climbs
 from humeai_async.errors import ConfigurationError, DecodeError, GatewayUnsupportedError
 from humeai_async.plain import is_object
+from humeai_async.settings import can_be_found
 from humeai_async.wire import Part, Request, Response
 
 logger: logging.Logger = logging.getLogger("humeai_async.origins")
@@ -435,7 +436,7 @@ def check_base_url(url: str) -> str:
         raise ConfigurationError("base_url must hold host and path only: no query, no user")
     try:
         parts = urlsplit(url)
-        is_host = _HOST.fullmatch(parts.netloc) is not None and parts.port != 0
+        is_host = _HOST.fullmatch(parts.netloc) and can_be_found(parts) and parts.port != 0
         is_usable = parts.scheme in {"http", "https"} and is_host and not climbs(parts.path)
     except ValueError:  # of a bad port or address
         is_usable = False

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from ssl import SSLContext
 from typing import Any, TypeGuard
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from attrs import Attribute, field
 
@@ -75,8 +75,20 @@ def is_proxy(url: str) -> bool:
     """Whether a URL can be that of a proxy: http or https, with a host."""
     try:
         parts = urlsplit(url)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        return parts.scheme in {"http", "https"} and can_be_found(parts) and parts.port != 0
     except ValueError:  # of a bad port or address
+        return False
+
+
+def can_be_found(parts: SplitResult) -> bool:
+    """Whether a URL has a host whose name can be asked for.
+
+    One with empty parts, or with more than 63 characters in one, cannot even be written for
+    that.
+    """
+    try:
+        return bool(parts.hostname and parts.hostname.encode("idna"))
+    except UnicodeError:
         return False
 
 

@@ -87,9 +87,9 @@ def _check_where(base: str, origin: Origin) -> None:
     url = URL(origin.request(call, None, Format.NEW).url)
     meant = urlsplit(base)
     assert url.scheme == meant.scheme
-    assert url.host
-    assert url.host == URL.build(scheme="http", host=meant.hostname or "").host
+    assert url.raw_host
+    assert url.raw_host == URL.build(scheme="http", host=meant.hostname or "").raw_host
     assert url.port == (meant.port or PORTS[meant.scheme])
     assert (url.user, url.raw_query_string, url.raw_fragment) == (None, "", "")
     assert unquote(url.raw_path) == unquote(meant.path).rstrip("/") + "/v0/evi/tools"
-    assert origin.is_hume is url.host.endswith(".hume.ai")
+    assert origin.is_hume is url.raw_host.endswith(".hume.ai")

@@ -73,7 +73,7 @@ def run(target: str, seconds: int, corpus: Path, seed: int) -> int:
     print(f"{target}: {summary(told)}, {'ok' if done.returncode == 0 else 'BROKEN'}", flush=True)
     if done.returncode == 0:
         return 0
-    print(told[-4000:])
+    print(done.stdout[-4000:], done.stderr[-2000:])  # a traceback, and how it came to that
     for found in sorted(crashes.iterdir()):
         print(f"{found.name}: {found.read_bytes()[:500]!r}")
     return 1

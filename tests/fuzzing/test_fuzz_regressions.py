@@ -10,7 +10,7 @@ import pytest
 from fuzzing.mutations import SAMPLES, TYPES
 from fuzzing.promises import check_decoding
 
-from humeai_async import HumeAI, catalog, codec
+from humeai_async import HumeAI, Pool, catalog, codec
 from humeai_async.endpoint import fill
 from humeai_async.errors import ConfigurationError, DecodeError, HumeError, InvalidArgumentError
 from humeai_async.origins import check_base_url
@@ -127,6 +127,20 @@ async def test_a_path_that_climbs_when_it_is_unescaped_is_refused(path: str) -> 
 def test_a_base_url_that_would_go_elsewhere_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="base_url"):
         check_base_url(url)
+
+
+@pytest.mark.parametrize("host", ["a..b", ".a", "h\u00fc..a8", "a" * 64, "\u00fc" * 60])
+def test_a_host_whose_name_cannot_be_written_is_refused(host: str) -> None:
+    # Python's own error would come out of the lookup, and that for each call.
+    with pytest.raises(ConfigurationError, match="base_url"):
+        check_base_url(f"https://{host}")
+    with pytest.raises(ConfigurationError, match="proxy must be a URL"):
+        Pool(proxy=f"http://{host}:3128")
+
+
+@pytest.mark.parametrize("host", ["a.b.", "h\u00fc.ai", "xn--a", "a" * 63, "[::1]", "10.0.0.1"])
+def test_a_host_whose_name_is_odd_may_be_there_all_the_same(host: str) -> None:
+    assert check_base_url(f"https://{host}") == f"https://{host}"
 
 
 @pytest.mark.parametrize("field", ["message", "code", "request_id"])
