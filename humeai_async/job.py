@@ -17,9 +17,10 @@ from typing import Any, TypeAlias, cast
 import anyio
 from attrs import evolve
 
-from humeai_async import catalog, downloads
+from humeai_async import catalog, codec, downloads
 from humeai_async.checks import check_seconds
 from humeai_async.downloads import OnProgress
+from humeai_async.echoes import without_secrets
 from humeai_async.endpoint import Call, Endpoint, check_id, fill
 from humeai_async.errors import (
     DecodeError,
@@ -135,9 +136,10 @@ class Job:
 
     def _ended(self, details: JobDetails) -> Job:
         if details.state.status == JobStatus.FAILED:
-            reason = without_queries(details.state.message or "no reason given")
+            asked = codec.to_plain(getattr(details, "request", None))
+            reason = without_secrets(details.state.message or "no reason given", asked)
             raise JobFailedError(
-                f"job {self.id} failed: {reason}",
+                f"job {self.id} failed: {without_queries(reason)}",
                 job_id=self.id,
                 job_status=details.state.status,
             )

@@ -55,7 +55,7 @@ from humeai_async.retry import (
 from humeai_async.settings import Polling, Retry, Timeout
 from humeai_async.transport import Download, Transport, client_closed, is_unsent
 from humeai_async.unset import UNSET
-from humeai_async.wire import Part, Request, Response
+from humeai_async.wire import JsonText, Part, Request, Response
 
 if TYPE_CHECKING:
     from humeai_async.limiter.queueing import Permit
@@ -415,7 +415,7 @@ class Session:
             answer = _least_doubtful(doubted)
         if answer.is_success:
             return answer
-        raise self._error(answer, call.endpoint)
+        raise self._error(answer, call)
 
     def _settle_silence(
         self, call: Call[Any], url_format: Format, problem: APIConnectionError
@@ -484,7 +484,7 @@ class Session:
             doubted.append(answer)
         else:
             answer = _least_doubtful(doubted)
-        raise self._error(answer, call.endpoint)
+        raise self._error(answer, call)
 
     async def _handshake(self, call: Call[Any], progress: _Progress) -> Socket:
         """Make one attempt at a WebSocket."""
@@ -500,7 +500,7 @@ class Session:
             self._observe(permit, answer)
         finally:
             permit.done(None)
-        raise self._error(answer, call.endpoint)
+        raise self._error(answer, call)
 
     async def _permit(self, progress: _Progress) -> Permit:
         until = progress.deadline.when
@@ -521,14 +521,16 @@ class Session:
             self._shared.stats.rate_limited += answer.status == TOO_MANY_REQUESTS
         permit.done(answer.status, answer.headers, hint)
 
-    def _error(self, answer: Answer, endpoint: Endpoint[Any]) -> APIStatusError:
-        from humeai_async.failures import to_error
+    def _error(self, answer: Answer, call: Call[Any]) -> APIStatusError:
+        from humeai_async.echoes import without_secrets
+        from humeai_async.failures import BODY_KEPT, to_error
 
+        sent = _sent(call)
         return to_error(
             answer,
-            endpoint,
+            call.endpoint,
             retry_after=_retry_after(answer),
-            scrub=self.origin.scrub,
+            scrub=lambda text: without_secrets(self.origin.scrub(text), sent, BODY_KEPT),
             today=today(),
         )
 
@@ -538,6 +540,15 @@ def _encoded(body: object) -> bytes:
     from humeai_async.codec import encode
 
     return encode(body)
+
+
+def _sent(call: Call[Any]) -> object:
+    """Return the JSON that a call sends, as plain objects; files are left out."""
+    from humeai_async.codec import parse, to_plain
+
+    if call.parts:
+        return [parse(part.content) for part in call.parts if isinstance(part.content, JsonText)]
+    return None if call.body is UNSET else to_plain(call.body)
 
 
 async def _let_others_go() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -97,6 +98,16 @@ async def test_a_failed_source_has_an_error_and_ends_nothing() -> None:
         outcomes = {o.source: o async for o in hume.batch.predict(sources, models=MODELS)}
     assert isinstance(outcomes[sources[0]].error, SourceFailedError)
     assert [outcomes[source].error for source in sources[1:]] == [None] * 3
+
+
+async def test_a_failed_source_does_not_repeat_its_signature() -> None:
+    url = "https://media.example.com/a.mp4?Sig=s3cretSign"
+    share = {"source": {"type": "url", "url": url}, "results": None, "error": "no s3cretSign"}
+    async with FakeHume() as fake, client_of(fake) as hume:
+        fake.faults.add(spoiled(json.dumps([share]).encode()))
+        (outcome,) = [o async for o in hume.batch.predict([url], models=MODELS)]
+    assert isinstance(outcome.error, SourceFailedError)
+    assert outcome.error.message == "no ***"
 
 
 async def test_a_failed_job_fails_its_own_sources_only() -> None:

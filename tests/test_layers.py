@@ -55,6 +55,7 @@ LAYERS = [
     {"answers"},
     {"failures"},
     {"origins"},
+    {"echoes"},
     {"session"},
     {"joblist", "downloads"},
     {"poller", "pages", "chat.line"},

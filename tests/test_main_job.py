@@ -17,7 +17,7 @@ from humeai_async import (
     NotFoundError,
     Upload,
 )
-from humeai_async.testing import Dialect, FakeHume, Fault
+from humeai_async.testing import Dialect, FakeHume, Fault, Outcome
 from humeai_async.types.batch import Face, InferenceJob, InferenceRequest, Models, Prosody
 
 pytestmark = pytest.mark.anyio
@@ -105,6 +105,16 @@ async def test_a_failed_job_says_why(dialect: Dialect) -> None:
     assert caught.value.job_id == job.id
     assert caught.value.job_status == "FAILED"
     assert "no source could be read" in str(caught.value)
+
+
+async def test_a_failed_job_does_not_repeat_its_webhook_or_its_signatures() -> None:
+    url, hook = "https://a.example/a.mp4?Sig=s3cretSign", "https://b.example/services/s3cretPath"
+    async with FakeHume() as fake, client_of(fake) as hume:
+        job = await hume.batch.start_job(urls=[url], callback_url=hook)
+        said = "s3cretSign of a.mp4 is wrong, and /services/s3cretPath is gone"
+        fake.jobs[job.id].outcome = Outcome("failed", message=said)
+        with pytest.raises(JobFailedError, match=r"\*\*\* of a.mp4 is wrong, and /\*\*\* is gone"):
+            await job.wait(timeout=10)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

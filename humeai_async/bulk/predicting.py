@@ -29,6 +29,7 @@ from humeai_async.bulk.outcomes import (
     SourceFailedError,
     each,
 )
+from humeai_async.echoes import without_secrets
 from humeai_async.errors import (
     AnswerTooLargeError,
     APIConnectionError,
@@ -488,7 +489,8 @@ def _outcome(item: Item, share: SourcePredictions | None, job_id: str) -> Source
     if share is None:
         reason = "the job is completed, but says nothing of this source"
     elif share.results is None:
-        reason = without_queries(share.error or "no reason given")
+        said = without_secrets(share.error or "no reason given", {"urls": [item.source]})
+        reason = without_queries(said)
     else:
         return Outcome(source=item.source, job_id=job_id, predictions=share, key=item.key)
     problem = SourceFailedError(reason, job_id=job_id)

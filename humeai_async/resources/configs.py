@@ -121,6 +121,7 @@ class Configs(VersionedResource[Config]):
             turn_detection=turn_detection,
             webhooks=webhooks,
         )
+        del webhooks  # this frame stands in tracebacks, which may show its variables
         return await self._session.call(fill(catalog.CONFIGS_CREATE, body=request))
 
     async def create_version(
@@ -190,4 +191,5 @@ class Configs(VersionedResource[Config]):
             turn_detection=turn_detection,
             webhooks=webhooks,
         )
+        del webhooks  # this frame stands in tracebacks, which may show its variables
         return await self._session.call(fill(catalog.CONFIGS_CREATE_VERSION, id, body=request))

@@ -264,7 +264,7 @@ class ConfigRequest:
     """When the user may cut in."""
     turn_detection: TurnDetection | Mapping[str, Any] | None = None
     """When the user's turn begins and ends."""
-    webhooks: Sequence[Webhook | Mapping[str, Any]] | None = None
+    webhooks: Sequence[Webhook | Mapping[str, Any]] | None = field(default=None, repr=shown_host)
     """URLs told of events."""
 
 

@@ -6,6 +6,7 @@ of all local variables, causes, contexts and logs are searched for the planted c
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import json
@@ -291,3 +292,56 @@ async def test_the_command_line_shows_no_secret(tmp_path: Path) -> None:
     assert b"401" in refused
     assert marked(said + refused) == []
     assert everything_written(tmp_path) == {}
+
+
+# What was sent as a webhook or a signed URL is as secret as a credential.
+
+HOOK = "https://hooks.example.com/services/m4rk3dPath?key=m4rk3dHook"
+MEDIUM = "https://media.example.com/a.mp4?X-Amz-Signature=m4rk3dMedia"
+SENDERS: dict[str, Callable[[HumeAI], Awaitable[object]]] = {
+    "job": lambda hume: hume.batch.start_job(urls=[MEDIUM], callback_url=HOOK),
+    "job with files": lambda hume: hume.batch.start_job(files=[b"RIFF"], callback_url=HOOK),
+    "custom job": lambda hume: hume.jobs.start_inference(
+        custom_model={"id": "m"}, urls=[MEDIUM], callback_url=HOOK
+    ),
+    "version": lambda hume: hume.configs.create_version(
+        "id", evi_version="3", webhooks=[{"url": HOOK, "events": []}]
+    ),
+    "config": lambda hume: hume.configs.create(
+        name="n", evi_version="3", webhooks=[{"url": HOOK, "events": []}]
+    ),
+    "anything": lambda hume: hume.request("PUT", "/v0/x", json=[{"deep": [HOOK]}, MEDIUM]),
+}
+ECHOES: dict[str, Callable[[str], bytes]] = {
+    "as it came": lambda sent: sent.encode(),
+    "in JSON": lambda sent: json.dumps({"message": f"cannot read {sent}"}).encode(),
+    "in Hume's own error": lambda sent: json.dumps(
+        {"code": "m4rk3dPath", "message": sent[sent.find("m4rk3d") :][:120], "request_id": sent}
+    ).encode(),
+    "without host": lambda sent: sent.replace("https://", "").replace(".example.com", "").encode(),
+    "slashes escaped": lambda sent: sent.replace("/", "\\/").encode(),
+}
+
+
+@pytest.mark.parametrize("credential", ["api_key", "api_token"])
+@pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
+@pytest.mark.parametrize("send", SENDERS.values(), ids=SENDERS)
+async def test_no_error_repeats_the_secrets_of_what_was_sent(
+    send: Callable[[HumeAI], Awaitable[object]],
+    echo: Callable[[str], bytes],
+    credential: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def act(writer: asyncio.StreamWriter) -> None:
+        said = echo(server.bodies[-1].decode("latin-1"))
+        assert MARK in said
+        await answer(said, status="400 Bad Request")(writer)
+
+    async with RawServer(act) as server:
+        carries = {"uploads"} if credential == "api_token" else set[str]()
+        async with client_with(credential, server.url, gateway_carries=carries) as hume:
+            with pytest.raises(HumeError) as caught:
+                await send(hume)
+    assert marked((everything_said(caught.value, __file__) + caplog.text).encode()) == []

@@ -1,0 +1,77 @@
+"""What servers repeat of a request in their errors, without the secrets that were in it.
+
+A signed URL opens the media to whoever reads it, and a webhook's path is often its key. Of
+both only what is known not to be secret may be shown: the path of a medium, the host of a
+webhook. `redaction.py` hides that in whole URLs; here the parts are looked for wherever they
+stand, which takes time, so only errors are searched. The session and the jobs call it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from humeai_async.origins import Secret
+from humeai_async.plain import is_array, is_object
+
+__all__ = ["without_secrets"]
+
+_SHORTEST = 8
+"""Characters of a key at least."""
+_WORD = re.compile(r"[A-Z]?[a-z]+")
+"""What stands in many a path, and in many a sentence too: no key."""
+_GROWTH = 6
+"""How much longer a character may be when it is escaped."""
+
+
+def without_secrets(text: str, sent: object, most: int = sys.maxsize) -> str:
+    """Hide the secret parts of the URLs that were sent.
+
+    Args:
+        text: A server's words.
+        sent: The request's body, as plain JSON.
+        most: Characters of the text that are of use; the rest is cut off.
+    """
+    secrets = sorted({part for url in _urls(sent) for part in url}, key=len, reverse=True)
+    if not secrets:
+        return text
+    # What is cut in half could not be found, so the end where that may be goes too.
+    spare = _GROWTH * len(secrets[0])
+    is_cut = len(text) > most + spare
+    text = text[: most + spare]
+    for secret in secrets:
+        text = Secret(secret).scrub(text)
+    return text[:-spare] if is_cut else text
+
+
+def _urls(sent: object) -> Iterator[list[str]]:
+    """Give the secret parts of each text that is a URL."""
+    rest = [("", sent)]
+    while rest:
+        name, value = rest.pop()
+        if is_object(value):
+            rest.extend(value.items())
+        elif is_array(value):
+            rest.extend((name, one) for one in value)
+        elif isinstance(value, str) and "://" in value[:10]:
+            yield _secret_parts(value, is_medium=name == "urls")
+
+
+def _secret_parts(url: str, *, is_medium: bool) -> list[str]:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # of a bad address; then the whole of it is hidden
+        return [url]
+    user = parts.netloc.rpartition("@")[0]
+    keys = [*user.split(":"), *(value for _, value in parse_qsl(parts.query)), parts.fragment]
+    whole = [parts.query]
+    if not is_medium:
+        keys += unquote(parts.path).split("/")
+        whole.append(parts.path.strip("/"))
+    return [one for one in whole if one] + [key for key in keys if _is_key(key)]
+
+
+def _is_key(text: str) -> bool:
+    return len(text) >= _SHORTEST and not _WORD.fullmatch(text)
