@@ -19,6 +19,7 @@ from benchmarks import (
     bulk,
     calls,
     decoding,
+    download,
     imports,
     limiter,
     memory,
@@ -45,6 +46,7 @@ BENCHMARKS: dict[str, Run] = {
     "pages": pages.run,
     "upload": upload.run,
     "waits": waits.run,
+    "download": download.run,
     "limiter": limiter.run,
     "bulk": bulk.run,
 }

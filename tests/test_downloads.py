@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import io
+import itertools
 import threading
 import zipfile
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import anyio
 import pytest
@@ -19,7 +22,7 @@ from support import session_of
 from humeai_async import archives, catalog, disk
 from humeai_async.downloads import check_json, download, save
 from humeai_async.endpoint import fill
-from humeai_async.errors import APIConnectionError, NotFoundError, SaveError
+from humeai_async.errors import APIConnectionError, HumeError, NotFoundError, SaveError
 from humeai_async.settings import Retry
 from humeai_async.testing import ScriptedTransport
 from humeai_async.testing.transport import Reply, json_answer
@@ -245,6 +248,65 @@ async def test_writing_and_checking_leave_the_event_loop_alone(
     await fetch(tmp_path / "a", json_answer(PREDICTIONS), check=check)
     assert threads
     assert threading.current_thread() not in threads
+
+
+class Pieces:
+    """A transport whose answers come in pieces, with errors and pauses in seconds among them."""
+
+    def __init__(self, *answers: tuple[int, dict[str, str], list[Any]]) -> None:
+        self._answers = list(answers)
+        self.now = 0.0
+        self.asked: list[str | None] = []
+        """The Range of each request."""
+
+    @contextlib.asynccontextmanager
+    async def stream(self, request: Request, _: object) -> AsyncGenerator[Self]:
+        self.asked.append(request.headers.get("Range"))
+        self.status, self.headers, self._steps = self._answers.pop(0)
+        yield self
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        for step in self._steps:
+            if isinstance(step, bytes):
+                yield step
+            elif isinstance(step, HumeError):
+                raise step
+            else:
+                self.now += step
+
+
+async def writes_of(path: Path, transport: Any) -> list[int]:
+    """Save what comes, and return how much was written at once."""
+    seen: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(anyio, "current_time", lambda: transport.now)
+        session = session_of(transport, retry=Retry(attempts=2, backoff=0.001))
+        await download(session, CALL, path, fine, lambda done, _: seen.append(done))
+    return [now - before for before, now in itertools.pairwise([0, *seen])]
+
+
+async def test_pieces_that_come_fast_are_written_together_but_boundedly(tmp_path: Path) -> None:
+    pieces: list[Any] = [bytes([n]) * (1 << 18) for n in range(40)]
+    assert await writes_of(tmp_path / "a", Pieces((200, {}, pieces))) == [
+        1 << 18, *[1 << 21] * 4, 7 << 18,
+    ]  # fmt: skip
+    assert (tmp_path / "a").read_bytes() == b"".join(pieces)
+
+
+async def test_pieces_that_come_slowly_are_written_as_they_come(tmp_path: Path) -> None:
+    steps: list[Any] = [b"a", 0.1, b"b", 0.05, b"c", 0.05, b"d", b"e"]
+    assert await writes_of(tmp_path / "a", Pieces((200, {}, steps))) == [1, 1, 2, 1]
+
+
+async def test_what_came_before_a_body_broke_off_is_not_asked_for_again(tmp_path: Path) -> None:
+    broken = APIConnectionError("broken off")
+    transport = Pieces(
+        (200, {"Content-Length": "5"}, [b"a", b"b", b"c", broken]),
+        (206, {"Content-Range": "bytes 3-4/5"}, [b"d", b"e"]),
+    )
+    await writes_of(tmp_path / "a", transport)
+    assert (tmp_path / "a").read_bytes() == b"abcde"
+    assert transport.asked == [None, "bytes=3-"]
 
 
 async def test_progress_is_told_piece_by_piece(tmp_path: Path) -> None:

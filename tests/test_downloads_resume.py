@@ -22,6 +22,7 @@ from humeai_async import (
     Retry,
     SaveError,
     Timeout,
+    downloads,
 )
 from humeai_async.testing import FakeHume, Fault
 from humeai_async.testing.options import Options
@@ -43,6 +44,12 @@ class Progress:
         self.seen.append((done, total))
         if done >= HALF:
             self.came.set()
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each piece written, and told, when it comes: servers here wait for that."""
+    monkeypatch.setattr(downloads, "_PATIENCE", 0.0)
 
 
 @pytest.fixture
