@@ -71,7 +71,8 @@ class HumeAI:
         limiter: Paces requests; may be shared by several clients. Without one the client has
             its own, which learns the rate.
         pool: Settings of the connection pool.
-        session: An aiohttp session to borrow instead; it is never closed here.
+        session: An aiohttp session to borrow instead, with its own connector, proxy and cookies; it
+            is never closed here.
         polling: How often waits for jobs ask.
         gateway_carries: What this gateway can be trusted with although the open-source one
             cannot: `"uploads"`, `"binary"`, `"bare_json"`.

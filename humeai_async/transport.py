@@ -117,45 +117,52 @@ _NETWORK = (aiohttp.ClientError, OSError, _DroppedConnectionError)
 """What may come from below; `TimeoutError` is an `OSError`."""
 
 
-async def _never_repeat(
+async def _send_once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending GET and DELETE again by itself on a stale connection.
+    """Keep aiohttp from sending a request twice, or where another's answer would be its own.
 
-    It does so, without telling, for two classes of errors; ours is neither. The session
-    decides about repeats, counts them and paces them.
+    On a stale connection aiohttp sends GET and DELETE again by itself, without telling, for two
+    classes of errors; ours is neither. The session decides about repeats, counts them and paces
+    them.
+
+    What comes on an idle connection, be it the rest of a body longer than was said, aiohttp
+    takes for the answer to the next request, and each answer after it for that of the request
+    one later. Such a connection is dropped, and another one asked for.
     """
+    send, spoilt = request.send, 0
+
+    def send_unspoilt(connection: Connection) -> Awaitable[aiohttp.ClientResponse]:
+        if connection.protocol is not None and connection.protocol.should_close:
+            raise _SpokenFirstError
+        return send(connection)
+
+    request.send = send_unspoilt  # type: ignore[method-assign,assignment]  # it is awaited alone
     try:
-        return await handler(request)
+        while True:
+            try:
+                return await handler(request)
+            except _SpokenFirstError:
+                spoilt += 1
+                if spoilt == _MOST_SPOILT:
+                    raise
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
         raise
     except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as problem:
         raise _DroppedConnectionError(_system_reason(problem)) from problem
+    finally:
+        del request.send  # or the request would hold itself in memory
 
 
-_NEVER_REPEAT = (_never_repeat,)
+_SEND_ONCE = (_send_once,)
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Gives out no connection on which something came unasked while it was idle.
+    """Makes new connections within `sock_connect` seconds.
 
-    aiohttp takes that, be it the rest of a body longer than was said, for the answer to the
-    next request, and each answer after it for that of the request one later.
-
-    New connections are made within `sock_connect` seconds. aiohttp allows as much to each
-    address, and any time to the lookup of the name and to the tunnel of a proxy.
+    aiohttp allows as much to each address, and any time to the lookup of the name and to the
+    tunnel of a proxy.
     """
-
-    async def connect(
-        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
-    ) -> Connection:
-        for _ in range(_MOST_SPOILT):
-            connection = await super().connect(req, traces, timeout)
-            protocol = connection.protocol
-            if protocol is None or not protocol.should_close:
-                return connection
-            connection.close()
-        raise _SpokenFirstError
 
     async def _create_connection(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
@@ -315,7 +322,7 @@ class AiohttpTransport:
                 timeout=self._client_timeout(timeout),
                 allow_redirects=False,
                 proxy=self._proxy(request) if self._has_proxy else None,
-                middlewares=_NEVER_REPEAT,
+                middlewares=_SEND_ONCE,
             )
         except Exception:
             if not spoiled:
@@ -398,7 +405,7 @@ class AiohttpTransport:
             headers=lender.headers,
             trust_env=lender.trust_env,
             timeout=self._client_timeout(timeout),
-            middlewares=(_never_repeat, read_refusal),
+            middlewares=(_send_once, read_refusal),
         )
 
     def _client_timeout(self, timeout: Timeout) -> aiohttp.ClientTimeout:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
+import aiohttp
 import anyio
 import pytest
 from contract import furnish
@@ -47,23 +50,37 @@ def numbered(writers: list[asyncio.StreamWriter]) -> Act:
     return act
 
 
+@contextlib.asynccontextmanager
+async def transport_of(pool: str) -> AsyncGenerator[AiohttpTransport]:
+    """Make a transport with a pool of its own, or on a session that somebody else has made."""
+    async with contextlib.AsyncExitStack() as stack:
+        session = None
+        if pool == "borrowed":
+            session = await stack.enter_async_context(aiohttp.ClientSession())
+        transport = AiohttpTransport(Pool(), session)
+        stack.push_async_callback(transport.aclose)
+        yield transport
+
+
+POOLS = ["own", "borrowed"]
+
+
+@pytest.mark.parametrize("pool", POOLS)
 @pytest.mark.parametrize("method", METHODS)
-async def test_what_comes_unasked_is_not_taken_for_the_next_answer(method: str) -> None:
+async def test_what_comes_unasked_is_not_taken_for_the_next_answer(method: str, pool: str) -> None:
     writers: list[asyncio.StreamWriter] = []
-    async with RawServer(numbered(writers)) as server:
-        transport = AiohttpTransport(Pool())
+    async with RawServer(numbered(writers)) as server, transport_of(pool) as transport:
         assert await send(transport, server) == b"1"
         writers[0].write(UNASKED)
         await few_turns()
         assert [await send(transport, server, method) for _ in range(3)] == [b"2", b"3", b"4"]
-        await transport.aclose()
         assert server.connections == 2
 
 
-async def test_a_server_that_speaks_on_every_connection_is_named() -> None:
+@pytest.mark.parametrize("pool", POOLS)
+async def test_a_server_that_speaks_on_every_connection_is_named(pool: str) -> None:
     writers: list[asyncio.StreamWriter] = []
-    async with RawServer(numbered(writers)) as server:
-        transport = AiohttpTransport(Pool())
+    async with RawServer(numbered(writers)) as server, transport_of(pool) as transport:
         async with anyio.create_task_group() as group:
             for _ in range(5):
                 group.start_soon(send, transport, server)
@@ -76,7 +93,6 @@ async def test_a_server_that_speaks_on_every_connection_is_named() -> None:
         assert not caught.value.outcome_unknown
         assert len(server.heads) == 5
         assert await send(transport, server, "POST") == b"6"
-        await transport.aclose()
 
 
 @pytest.mark.parametrize("method", METHODS)
