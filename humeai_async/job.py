@@ -136,10 +136,8 @@ class Job:
 
     def _ended(self, details: JobDetails) -> Job:
         if details.state.status == JobStatus.FAILED:
-            asked = codec.to_plain(getattr(details, "request", None))
-            reason = without_secrets(details.state.message or "no reason given", asked)
             raise JobFailedError(
-                f"job {self.id} failed: {without_queries(reason)}",
+                f"job {self.id} failed: {_reason(details)}",
                 job_id=self.id,
                 job_status=details.state.status,
             )
@@ -304,3 +302,9 @@ async def _call(on_update: OnUpdate | None, job: Job) -> None:
         result = on_update(job)
         if inspect.isawaitable(result):
             await result
+
+
+def _reason(details: JobDetails) -> str:
+    """Say why a job failed, without the secrets of what it was asked."""
+    asked = codec.to_plain(getattr(details, "request", None))
+    return without_queries(without_secrets(details.state.message or "no reason given", asked))
