@@ -57,8 +57,9 @@ class HumeAI:
 
     One client serves any number of tasks and is meant to live as long as the program. The
     connection pool is made on first use; `async with` or `aclose` closes it.
-    A forked process has a pool of its own with the same client, and so has one event loop after
-    another; two event loops at once need a client each.
+    A forked process has a pool of its own with the same client, and so has each event loop, one
+    after another or, in threads, at once. Each loop learns the rate by itself; a `Limiter` with a
+    declared rate is for one loop at a time.
 
     Args:
         api_token: LowCodeAPI token: calls go through the gateway.

@@ -111,11 +111,12 @@ class Job:
         check_seconds("timeout", timeout)
         if self._details is not None and _is_settled(self._details):
             return self._ended(self._details)
-        wait = self._poller.watch([self.id])
+        rounds = self._poller.here()
+        wait = rounds.watch([self.id])
         try:
             with anyio.move_on_after(timeout):
                 while True:
-                    await self._poller.hear(wait)
+                    await rounds.hear(wait)
                     for failure in wait.failures.values():
                         raise failure
                     while wait.news:
@@ -124,7 +125,7 @@ class Job:
                         if details.state.is_settled:
                             return self._ended(details)
         finally:
-            self._poller.forget(wait)
+            rounds.forget(wait)
         seen = self.status or "not asked yet"
         raise JobTimeoutError(
             f"job {self.id} is not done after {timeout:g} s (last seen: {seen}). It goes "
@@ -277,12 +278,13 @@ class AsCompleted:
 
     async def _next_round(self) -> None:
         """Take all that one round of the poller has learned."""
-        wait = self._poller.watch(self._jobs, self._since)
+        rounds = self._poller.here()
+        wait = rounds.watch(self._jobs, self._since)
         self._since = wait.since
         try:
-            await self._poller.hear(wait)
+            await rounds.hear(wait)
         finally:
-            self._poller.forget(wait)
+            rounds.forget(wait)
             for details in wait.news:
                 job = self._jobs[details.job_id]
                 job.note(details)

@@ -1,4 +1,4 @@
-"""One poller for all waits of a client.
+"""One poller for all waits of a client, with rounds of its own on each event loop.
 
 A thousand waits for jobs cost a handful of requests a round, not a thousand: one round asks
 "List jobs" for all of them and "Get job details" only for those the list does not show. There
@@ -8,7 +8,6 @@ others what it learned; when it leaves, whatever the reason, another one takes o
 
 from __future__ import annotations
 
-import asyncio
 import math
 import random
 from collections import deque
@@ -18,12 +17,11 @@ import anyio
 import anyio.lowlevel
 from attrs import define, evolve, field
 
-from humeai_async import catalog, forks
+from humeai_async import catalog
 from humeai_async.endpoint import fill
 from humeai_async.errors import (
     APIConnectionError,
     APIStatusError,
-    ConfigurationError,
     DecodeError,
     HumeError,
     NotFoundError,
@@ -32,6 +30,7 @@ from humeai_async.errors import (
     ServerError,
 )
 from humeai_async.joblist import JobWalk
+from humeai_async.loops import PerLoop
 from humeai_async.session import Session
 from humeai_async.types.batch import JobDetails
 
@@ -92,19 +91,24 @@ class Wait:
 
 
 class Poller:
-    """Makes the rounds for all waits of a client and its relatives."""
+    """All waits of a client and its relatives, those of each event loop apart."""
+
+    def __init__(self, session: Session) -> None:
+        self._rounds = PerLoop(lambda _: Rounds(session))
+
+    def here(self) -> Rounds:
+        """Return the rounds that are made on this event loop."""
+        return self._rounds.here()
+
+
+class Rounds:
+    """Makes the rounds for all waits on one event loop."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._bad_rounds = 0
         self._can_list = True
         self._bad_lists = 0
-        self._start_anew()
-        forks.watch(self, Poller._start_anew)
-
-    def _start_anew(self) -> None:
-        """Forget all waits, on whatever event loop they were."""
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._waits: dict[Wait, tuple[str, ...]] = {}
         """Every wait, with the jobs it began with."""
         self._watched: dict[str, dict[Wait, None]] = {}
@@ -115,12 +119,7 @@ class Poller:
         self._wake = anyio.Event()
 
     def watch(self, job_ids: Iterable[str], since: float | None = None) -> Wait:
-        """Begin a wait, or go on with one begun at `since`; the next round asks for its jobs.
-
-        Raises:
-            ConfigurationError: There are waits on another event loop.
-        """
-        self._settle_on(asyncio.get_running_loop())
+        """Begin a wait, or go on with one begun at `since`; the next round asks for its jobs."""
         now = anyio.current_time()
         wait = Wait(dict.fromkeys(job_ids), now if since is None else since)
         self._waits[wait] = tuple(wait.pending)
@@ -132,16 +131,6 @@ class Poller:
             self._due = earliest
             self._wake.set()
         return wait
-
-    def _settle_on(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Work on this event loop from now on."""
-        if self._loop is not loop:
-            if self._waits and self._loop is not None and not self._loop.is_closed():
-                raise ConfigurationError(
-                    "jobs are waited for on another event loop; give each loop its own client"
-                )
-            self._start_anew()
-            self._loop = loop
 
     def forget(self, wait: Wait) -> None:
         """End a wait."""

@@ -28,7 +28,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 from attrs import Factory, define, evolve, field, frozen
 
-from humeai_async import forks
 from humeai_async.answers import Answer
 from humeai_async.deadlines import Deadline, Deadlines
 from humeai_async.endpoint import Call, Endpoint
@@ -44,6 +43,7 @@ from humeai_async.errors import (
 )
 from humeai_async.limiter.lanes import Priority
 from humeai_async.limiter.limiter import INTERACTIVE, Limiter
+from humeai_async.loops import PerLoop
 from humeai_async.origins import Format, Origin
 from humeai_async.retry import (
     SERVICE_UNAVAILABLE,
@@ -97,32 +97,14 @@ class _Shared:
     stats: Stats = field(factory=Stats)
     sunset_told: bool = False
     is_closed: bool = False
-    _deadlines: dict[asyncio.AbstractEventLoop, Deadlines] = field(
-        factory=dict["asyncio.AbstractEventLoop", Deadlines]
-    )
-
-    def __attrs_post_init__(self) -> None:
-        forks.watch(self, _Shared.forget_parent)
-
-    def deadlines(self) -> Deadlines:
-        """Return what watches the calls on this event loop."""
-        loop = asyncio.get_running_loop()
-        found = self._deadlines.get(loop)
-        if found is None:
-            for old in [one for one in self._deadlines if one.is_closed()]:
-                del self._deadlines[old]
-            found = self._deadlines[loop] = Deadlines(loop)
-        return found
+    deadlines: PerLoop[Deadlines] = field(factory=lambda: PerLoop(Deadlines))
+    """What watches the calls on each event loop."""
 
     def close(self) -> None:
         """End every call and every wait, and let none begin."""
         self.is_closed = True
-        for watching in list(self._deadlines.values()):
+        for watching in self.deadlines.all():
             watching.strike_all()
-
-    def forget_parent(self) -> None:
-        """Start anew in a forked process: the calls in flight are the parent's."""
-        self._deadlines.clear()
 
 
 @define(eq=False, repr=False)
@@ -236,7 +218,7 @@ class Session:
         """
         if self._shared.is_closed:
             raise client_closed()
-        with Deadline(self._shared.deadlines(), math.inf):
+        with Deadline(self._shared.deadlines.here(), math.inf):
             yield
             return
         raise client_closed()
@@ -273,7 +255,7 @@ class Session:
             self._warn_of_sunset(endpoint, endpoint.sunset)
         shared.stats.calls += 1
         self._budget.earn()
-        deadlines = shared.deadlines()
+        deadlines = shared.deadlines.here()
         now = deadlines.loop.time()
         total = self.timeout.total
         until = math.inf if total is None else now + total

@@ -342,8 +342,9 @@ class AiohttpTransport:
         loop = asyncio.get_running_loop()
         session = self._owned.get(loop)
         if session is None:
-            for old in [one for one in self._owned if one.is_closed()]:
-                self._close_on(loop, self._owned.pop(old))
+            for old in list(self._owned):  # at once, for other threads may add theirs
+                if old.is_closed() and (left := self._owned.pop(old, None)):
+                    self._close_on(loop, left)
             session = self._owned[loop] = self._make_session()
         return session
 

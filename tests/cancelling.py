@@ -204,9 +204,9 @@ def assert_idle(hume: HumeAI) -> None:
         assert not pool.connector._acquired, "a connection was not given back"
         assert not pool.connector._waiters, "somebody still waits for a connection"
     assert not inside._transport._sockets, "a WebSocket was left open"
-    poller = inside._poller
-    assert not poller._waits, "a wait for a job was left"
-    assert poller._leader is None, "nobody leads the waits"
+    rounds = inside._poller.here()
+    assert not rounds._waits, "a wait for a job was left"
+    assert rounds._leader is None, "nobody leads the waits"
 
 
 def open_files() -> int:

@@ -33,6 +33,7 @@ LAYERS = [
     {
         "types.measurements",
         "archives",
+        "loops",
         "limiter.pacing",
         "limiter.lanes",
         "limiter.concurrency",

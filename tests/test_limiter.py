@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import itertools
 import logging
 import time
 import weakref
+from collections.abc import Generator
 from email.utils import formatdate
 from typing import Any
 
@@ -706,17 +708,53 @@ def test_waiters_of_a_closed_loop_block_nobody() -> None:
     task._log_destroy_pending = False  # type: ignore[attr-defined]  # as asyncio's own tests do
 
 
-def test_a_limiter_in_use_on_another_loop_is_a_named_error() -> None:
-    limiter = Limiter(rate=1, burst=1)
+@contextlib.contextmanager
+def two_loops(limiter: Limiter) -> Generator[tuple[VirtualLoop, VirtualLoop]]:
+    """Give two event loops, on the first of which a call went and two more wait."""
     loop, other = VirtualLoop(), VirtualLoop()
-    run(loop, limiter)
-    task = loop.create_task(limiter.acquire())
+    run(loop, limiter).done(429, {}, 5.0)
+    tasks = [loop.create_task(limiter.acquire()) for _ in range(2)]
     loop.run_until_complete(asyncio.sleep(0.1))
-    with pytest.raises(ConfigurationError, match="another event loop"):
-        run(other, limiter)
-    loop.run_until_complete(task)
+    yield loop, other
+    permits = loop.run_until_complete(asyncio.gather(*tasks))
+    assert loop.time() >= 1005
+    for permit in permits:
+        permit.done(200)
     loop.close()
     other.close()
+
+
+def test_a_declared_rate_in_use_on_another_loop_is_a_named_error() -> None:
+    limiter = Limiter(rate=1, burst=1)
+    with two_loops(limiter) as (_, other), pytest.raises(ConfigurationError, match="its share"):
+        run(other, limiter)
+
+
+def test_a_rate_is_learned_on_each_loop_by_itself() -> None:
+    limiter = Limiter()
+    with two_loops(limiter) as (loop, other):
+        for _ in range(2):
+            run(other, limiter).done(200)
+
+        async def seen() -> tuple[int, int, int]:
+            state = limiter.snapshot()
+            return state.accepted, state.refused, state.waiting
+
+        assert other.run_until_complete(seen()) == (2, 0, 0)
+        assert loop.run_until_complete(seen()) == (0, 1, 2)
+        assert limiter.snapshot().waiting == 2
+        assert limiter.buckets == ("",)
+
+
+def test_what_a_loop_has_learned_is_of_use_to_the_next_one_when_it_is_closed() -> None:
+    limiter = Limiter()
+    seen: Any = limiter
+    with two_loops(limiter):
+        for count in range(1, 20):
+            third = VirtualLoop()
+            run(third, limiter).done(200)
+            assert [count] == [place.pacer.accepted for place in seen._further.values()]
+            third.close()
 
 
 async def test_ten_thousand_waiters_cost_one_timer() -> None:

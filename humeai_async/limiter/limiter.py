@@ -50,7 +50,9 @@ bursts of 50 ms of calls unless `burst` says more. On a 429 they fall like learn
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -98,7 +100,9 @@ class BucketState:
 class Limiter:
     """Paces calls; finds out how fast they may go, if it is not told.
 
-    One limiter may serve several clients. It works on one event loop at a time.
+    One limiter may serve several clients. Where it learns the rate it works on any number of
+    event loops, in threads of their own, and learns on each by itself, as in several processes.
+    A declared rate is for all calls together, and kept on one event loop at a time.
     """
 
     def __init__(
@@ -121,7 +125,7 @@ class Limiter:
             max_wait: Seconds a call may wait at most; 0 never waits.
             max_waiting: Calls that may wait at the same time in one bucket.
             on_event: Called with a `Waited`, `Paused` or `RateChanged` of `limiter.events`. Must
-                be quick; what it raises is logged.
+                be quick; what it raises is logged. Each event loop's thread calls it.
 
         Raises:
             ConfigurationError: A number is not positive, or `burst` stands without `rate`.
@@ -139,6 +143,9 @@ class Limiter:
         self._max_waiting = math.inf if max_waiting is None else max_waiting
         self._on_event = on_event
         self._buckets: dict[str, Bucket] = {}
+        self._further: dict[tuple[asyncio.AbstractEventLoop, str], Bucket] = {}
+        """Buckets of the same names on further event loops."""
+        self._placing = threading.Lock()
         forks.watch(self, Limiter._forget_parent)
 
     async def acquire(
@@ -166,13 +173,13 @@ class Limiter:
         Raises:
             RateLimitWaitError: It would wait, as far as is known, beyond its deadline or
                 `max_wait`, or too many wait already: told at once. Or it has waited so long.
-            ConfigurationError: The limiter is in use on another event loop, or the cost is
-                not positive.
+            ConfigurationError: The rate is declared, and the limiter in use on another event
+                loop; or the cost is not positive.
         """
         loop = asyncio.get_running_loop()
         place = self._buckets.get(bucket)
         if place is None or place.loop is not loop:
-            place = self._place(bucket, place, loop)
+            place = self._place(bucket, loop)
         if not cost > 0.0:
             raise ConfigurationError(f"cost must be a positive number, not {cost!r}")
         now = loop.time()
@@ -193,10 +200,16 @@ class Limiter:
         return permit
 
     def snapshot(self, bucket: str = "") -> BucketState:
-        """Return the state of a bucket; one never used looks like a new one."""
+        """Return the state of a bucket; one never used looks like a new one.
+
+        Where several event loops use it, that on the running one, else that on the first.
+        """
         from humeai_async.limiter.learning import Pacer
 
         place = self._buckets.get(bucket)
+        if self._further:
+            with contextlib.suppress(RuntimeError):  # no event loop is running
+                place = self._further.get((asyncio.get_running_loop(), bucket), place)
         if place is None:
             pacer = Pacer(0.0, self._rate, self._burst)
             return _state(pacer, 0, 0.0)
@@ -209,20 +222,41 @@ class Limiter:
 
     def _forget_parent(self) -> None:
         """Start anew in a forked process; what was learned stays."""
-        for place in self._buckets.values():
+        self._placing = threading.Lock()  # another thread may have held the old one
+        for place in (*self._buckets.values(), *self._further.values()):
             place.abandon()
 
-    def _place(self, name: str, place: Bucket | None, loop: asyncio.AbstractEventLoop) -> Bucket:
-        """Make a bucket, or move it from an event loop that is over to this one."""
+    def _place(self, name: str, loop: asyncio.AbstractEventLoop) -> Bucket:
+        """Find the bucket of an event loop; else move one from a loop that is over, or make one."""
+        with self._placing:
+            first = self._buckets.get(name)
+            if first is None:
+                first = self._buckets[name] = self._made(name, loop)
+            elif first.loop is not loop:
+                further = self._further.get((loop, name))
+                if further is not None:
+                    return further
+                if self._rate is None and not first.is_over:
+                    return self._place_further(name, loop)
+                first.move(loop)
+            return first
+
+    def _place_further(self, name: str, loop: asyncio.AbstractEventLoop) -> Bucket:
+        over = [key for key, one in self._further.items() if key[1] == name and one.is_over]
+        if over:
+            place = self._further.pop(over[0])
+            place.move(loop)
+        else:
+            place = self._made(name, loop)
+        self._further[loop, name] = place
+        return place
+
+    def _made(self, name: str, loop: asyncio.AbstractEventLoop) -> Bucket:
         from humeai_async.limiter.learning import Pacer
         from humeai_async.limiter.queueing import Bucket
 
-        if place is None:
-            pacer = Pacer(loop.time(), self._rate, self._burst)
-            place = self._buckets[name] = Bucket(name, pacer, loop, self._on_event)
-        else:
-            place.move(loop)
-        return place
+        pacer = Pacer(loop.time(), self._rate, self._burst)
+        return Bucket(name, pacer, loop, self._on_event)
 
 
 def _check(name: str, value: float | None, least: float | None = None) -> None:

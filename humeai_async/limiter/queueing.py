@@ -102,6 +102,11 @@ class Bucket:
         self._rate = pacer.rate
         self._is_abandoned = False
 
+    @property
+    def is_over(self) -> bool:
+        """Whether its event loop will never run again."""
+        return self._is_abandoned or self.loop.is_closed()
+
     def now(self) -> float:
         """Return the time of its event loop."""
         return self.loop.time()
@@ -208,10 +213,10 @@ class Bucket:
         Raises:
             ConfigurationError: The old one is still at work.
         """
-        is_dead = self._is_abandoned or self.loop.is_closed()
-        if not is_dead and (self.loop.is_running() or self.lanes.waiting):
+        if not self.is_over and (self.loop.is_running() or self.lanes.waiting):
             raise ConfigurationError(
-                "this limiter is in use on another event loop; give each loop its own"
+                "this limiter is in use on another event loop, and its rate is for all calls "
+                "together; give each loop one of its own, with its share of the rate"
             )
         # Whoever waited on a closed loop will never run again.
         self._is_abandoned = False

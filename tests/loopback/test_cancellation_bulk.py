@@ -194,7 +194,8 @@ async def test_when_the_leader_of_waits_is_cancelled_anywhere_the_others_go_on(
                 job = await hume.batch.start_job(urls=SOURCES, models=MODELS)
                 trial = Trial(hume.batch.job(job.id).wait, means, at)
                 leading = asyncio.ensure_future(trial.run())
-                while inside._poller._leader is None and not leading.done():
+                rounds = inside._poller.here()
+                while rounds._leader is None and not leading.done():
                     await asyncio.sleep(0)
                 others = [hume.batch.job(job.id).wait() for _ in range(2)]
                 assert [one.status for one in await asyncio.gather(*others)] == ["COMPLETED"] * 2

@@ -295,9 +295,9 @@ def test_calls_that_died_with_their_event_loop_hold_up_nobody_on_the_next(fake: 
 
 
 @LEAVES_SOCKETS
-def test_two_event_loops_at_once_are_told_to_have_a_limiter_each(fake: FakeHume) -> None:
+def test_two_event_loops_at_once_share_a_client_but_no_declared_rate(fake: FakeHume) -> None:
     hume = client_of(fake)
-    other = hume.with_options(limiter=Limiter())
+    declared = hume.with_options(limiter=Limiter(rate=1e6))
 
     def elsewhere(client: HumeAI) -> str:
         try:
@@ -307,44 +307,46 @@ def test_two_event_loops_at_once_are_told_to_have_a_limiter_each(fake: FakeHume)
         return "served"
 
     async def here() -> None:
-        await list_twice(hume)
         loop = asyncio.get_running_loop()
+        for client in (hume, declared):
+            await list_twice(client)
         with ThreadPoolExecutor() as threads:
-            said = await loop.run_in_executor(threads, elsewhere, hume)
-            served = await loop.run_in_executor(threads, elsewhere, other)
-        assert "in use on another event loop" in said
+            served = await loop.run_in_executor(threads, elsewhere, hume)
+            said = await loop.run_in_executor(threads, elsewhere, declared)
         assert served == "served"
-        await list_twice(hume)
+        assert "in use on another event loop" in said
+        assert "its share of the rate" in said
+        for client in (hume, declared):
+            await list_twice(client)
         await hume.aclose()
 
     run(here)
     gc.collect()
 
 
-def test_two_event_loops_at_once_cannot_share_their_waits_for_jobs(fake: FakeHume) -> None:
+@LEAVES_SOCKETS
+def test_two_event_loops_at_once_wait_for_the_same_job(fake: FakeHume) -> None:
     hume = client_of(fake, polling=Polling(shortest=0.005, longest=0.005))
     job_id: list[str] = []
 
-    def elsewhere() -> str:
-        try:
-            run(lambda: hume.batch.job(job_id[0]).wait())
-        except ConfigurationError as problem:
-            return str(problem)
-        return "served"
+    async def wait() -> None:
+        await hume.batch.job(job_id[0]).wait()
 
     async def here() -> None:
-        job = await hume.batch.start_job(urls=[STUCK], models=MODELS)
-        job_id.append(job.id)
-        waiting = asyncio.ensure_future(job.wait())
-        while fake.count(method="GET") < 2:
+        job_id.append((await hume.batch.start_job(urls=[STUCK], models=MODELS)).id)
+        waiting = asyncio.ensure_future(wait())
+        elsewhere = asyncio.get_running_loop().run_in_executor(None, run, wait)
+        poller: Any = vars(hume)["_poller"]
+        while len(poller._rounds.all()) < 2 or fake.count(method="GET") < 4:
             await asyncio.sleep(0.001)
-        said = await asyncio.get_running_loop().run_in_executor(None, elsewhere)
-        assert "another event loop" in said
-        fake.finish_job(job.id)
-        await waiting
+        assert not waiting.done()
+        assert not elsewhere.done()
+        fake.finish_job(job_id[0])
+        await asyncio.gather(waiting, elsewhere)
         await hume.aclose()
 
     run(here)
+    gc.collect()
 
 
 def test_closing_on_one_event_loop_ends_the_calls_on_another(fake: FakeHume) -> None:

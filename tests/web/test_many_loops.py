@@ -13,8 +13,9 @@ from pathlib import Path
 import anyio.to_thread
 import pytest
 from backends import backend
+from support import QUICK
 
-from humeai_async import ConfigurationError, HumeAI, Limiter
+from humeai_async import HumeAI
 from humeai_async.testing import FakeHume
 
 pytestmark = pytest.mark.anyio
@@ -70,14 +71,15 @@ async def test_forked_workers_may_use_a_client_made_before_the_fork() -> None:
     assert (done.returncode, done.stdout, asked) == (0, b"", 4)
 
 
-async def test_threads_with_loops_of_their_own_share_a_client_but_no_limiter() -> None:
+async def test_threads_with_loops_of_their_own_share_a_client() -> None:
     asked, closed = threading.Barrier(THREADS + 1), threading.Event()
-    async with FakeHume() as fake:
-        hume = HumeAI(api_key=fake.api_key, base_url=fake.url)
+    async with FakeHume(run_seconds=0.01) as fake:
+        hume = HumeAI(api_key=fake.api_key, base_url=fake.url, polling=QUICK)
 
         async def ask() -> None:
-            mine = hume.with_options(limiter=Limiter())
-            await asyncio.gather(*[mine.configs.list(page_size=10) for _ in range(10)])
+            await asyncio.gather(*[hume.configs.list(page_size=10) for _ in range(10)])
+            job = await hume.batch.start_job(text=["Hello."], models={"language": {}})
+            await job.wait(timeout=60)
             await asyncio.to_thread(asked.wait)  # all loops are at work at once
             await asyncio.to_thread(closed.wait)
 
@@ -89,15 +91,5 @@ async def test_threads_with_loops_of_their_own_share_a_client_but_no_limiter() -
             while fake.connections_open:
                 await asyncio.sleep(0.01)
             closed.set()
-        assert fake.count(status=200) == THREADS * 10
-
-
-async def test_a_limiter_at_work_on_another_loop_is_refused_by_name() -> None:
-    async with FakeHume() as fake, HumeAI(api_key=fake.api_key, base_url=fake.url) as hume:
-        await hume.configs.list(page_size=10)
-
-        async def ask() -> None:
-            with pytest.raises(ConfigurationError, match="another event loop"):
-                await hume.configs.list(page_size=10)
-
-        await anyio.to_thread.run_sync(lambda: asyncio.run(ask()))
+        assert fake.count(path="/v0/evi/configs", status=200) == THREADS * 10
+        assert hume.stats.calls - hume.stats.failures == fake.count(status=200)
