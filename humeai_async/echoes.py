@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from humeai_async.origins import Secret
 from humeai_async.plain import is_array, is_object
@@ -65,11 +65,14 @@ def _secret_parts(url: str, *, is_medium: bool) -> list[str]:
     except ValueError:  # of a bad address; then the whole of it is hidden
         return [url]
     user = parts.netloc.rpartition("@")[0]
-    keys = [*user.split(":"), *(value for _, value in parse_qsl(parts.query)), parts.fragment]
     whole = [parts.query]
+    fields = [field.partition("=") for field in parts.query.split("&")]
+    keys = [*user.split(":"), *(value or name for name, _, value in fields), parts.fragment]
     if not is_medium:
-        keys += unquote(parts.path).split("/")
         whole.append(parts.path.strip("/"))
+        keys += parts.path.split("/")
+    # As they stand, and as what they mean, in which a plus may be a blank.
+    keys += [meant(key) for key in keys for meant in (unquote, unquote_plus)]
     return [one for one in whole if one] + [key for key in keys if _is_key(key)]
 
 

@@ -29,6 +29,7 @@ SENT: dict[str, Any] = {"urls": [MEDIUM], "models": {"face": {}}, "callback_url"
         ("to=s3cretQuery", "***"),
         ("the signature s3cret/Sign is wrong", "the signature *** is wrong"),
         ("the signature s3cret%2FSign is wrong", "the signature *** is wrong"),
+        ("X-Amz-Signature is missing", "X-Amz-Signature is missing"),
         ("/shows/pilot.mp4 at media.example.com", "/shows/pilot.mp4 at media.example.com"),
         ("services of hooks.example.com are down", "services of hooks.example.com are down"),
     ],
