@@ -7,7 +7,9 @@ They know no endpoint; ids that go into a path are checked by `endpoint.py`. The
 
 from __future__ import annotations
 
+import math
 import os
+import sys
 from collections.abc import AsyncIterable, Iterable, Sequence
 from typing import cast
 
@@ -47,24 +49,30 @@ def check_sources(**sources: Sequence[object] | None) -> None:
     Raises:
         InvalidArgumentError: `field` names the argument.
     """
+    name, reason = _first_wrong(sources)
+    del sources  # this frame stands in the traceback, and URLs may be signed
+    if reason:
+        raise InvalidArgumentError(reason, field=name)
+
+
+def _first_wrong(sources: dict[str, Sequence[object] | None]) -> tuple[str, str]:
+    """Return which of the sources cannot be sent, and why; no reason where all can."""
     if not any(sources.values()):
         names = ", ".join(sources)
-        raise InvalidArgumentError(
-            f"a job needs at least one source: give any of {names}", field=next(iter(sources))
-        )
+        return next(iter(sources)), f"a job needs at least one source: give any of {names}"
     for name, given in sources.items():
         if isinstance(given, (str, bytes)):
-            raise InvalidArgumentError(f"{name} is a list; put [] around it", field=name)
+            return name, f"{name} is a list; put [] around it"
         if given is not None and not isinstance(cast("object", given), Sequence):
-            raise InvalidArgumentError(f"{name} is a list, not {type(given).__name__}", field=name)
+            return name, f"{name} is a list, not {type(given).__name__}"
         if given is not None and len(given) > MOST_SOURCES:
-            raise InvalidArgumentError(
+            return name, (
                 f"{name} has {len(given)} entries and a job takes {MOST_SOURCES}; split them "
-                "over several jobs, or let hume.batch.predict do so",
-                field=name,
+                "over several jobs, or let hume.batch.predict do so"
             )
         if name != "files" and not all(isinstance(one, str) and one for one in given or ()):
-            raise InvalidArgumentError(f"{name} must hold non-empty texts only", field=name)
+            return name, f"{name} must hold non-empty texts only"
+    return "", ""
 
 
 def check_many(name: str, value: object) -> None:
@@ -89,5 +97,6 @@ def check_seconds(name: str, value: float | None) -> None:
     if value is None:
         return
     is_number = isinstance(cast("object", value), (int, float)) and not isinstance(value, bool)
-    if not is_number or not value >= 0:
+    # An integer may be longer than any clock can count.
+    if not is_number or not (0 <= value <= sys.float_info.max or value == math.inf):
         raise InvalidArgumentError(f"{name} is a number of seconds, not {value!r}", field=name)

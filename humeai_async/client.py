@@ -12,7 +12,7 @@ import os
 import warnings
 from collections.abc import Collection, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from humeai_async.answers import Answer
 from humeai_async.endpoint import Encoding, Endpoint, QueryValue, climbs, fill
@@ -267,26 +267,28 @@ class HumeAI:
             Status, headers and bytes of the answer; the gateway's envelope is taken off.
 
         Raises:
-            InvalidArgumentError: The method or path cannot be used.
+            InvalidArgumentError: The method, path, query or body cannot be used.
         """
-        method = method.upper()
-        if method not in METHODS:
+        if not isinstance(cast("object", method), str) or method.upper() not in METHODS:
             raise InvalidArgumentError(f"no such HTTP method: {method!r}", field="method")
-        if not path.startswith("/") or path.startswith("//") or not _is_plain(path):
+        if not isinstance(cast("object", path), str) or not _is_plain(path):
             raise InvalidArgumentError(
                 "path must start with one '/' and hold no query, '..' or '{}': pass query=...",
                 field="path",
             )
         endpoint = Endpoint(
             name="request",
-            method=method,
+            method=method.upper(),
             path=path,
             returns=bytes,
             bucket=bucket_of(path),
             source="",
             encoding=_encoding_of(json),
-            repeatable=method not in {"POST", "PATCH"},
+            repeatable=method.upper() not in {"POST", "PATCH"},
         )
+        if query is not None and not isinstance(cast("object", query), Mapping):
+            kind = type(query).__name__
+            raise InvalidArgumentError(f"query is a dict of its fields, not {kind}", field="query")
         call = fill(endpoint, query=query, body=UNSET if json is None else json)
         del query, json  # this frame stands in tracebacks, which may show its variables
         return await self._session.send(call)
@@ -347,8 +349,9 @@ def bucket_of(path: str) -> str:
 
 
 def _is_plain(path: str) -> bool:
+    is_rooted = path.startswith("/") and not path.startswith("//")
     is_printable = path.isprintable() and not any(c in path for c in "?#{} \\")
-    return is_printable and not climbs(path)
+    return is_rooted and is_printable and not climbs(path)
 
 
 def _check(
@@ -375,6 +378,8 @@ def _find_origin(
     try:
         _check("base_url", base_url, str)
         _check("gateway_carries", carries, (set, frozenset, list, tuple), optional=False)
+        for ability in carries:
+            _check("each of gateway_carries", ability, str, optional=False)
         name, credential = _find_credential(given)
         base_url = base_url or os.environ.get("HUME_BASE_URL") or None
         return _make_origin(name, credential, base_url, frozenset(carries))

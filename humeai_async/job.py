@@ -238,8 +238,10 @@ async def start(call: Call[JobId], session: Session, poller: Poller) -> Job:
         return Job(started.job_id, session, poller)
     except InvalidArgumentError:
         endpoint = call.endpoint
+    # What it says instead is not told: it may be of any length, and hold anything.
+    del started
     raise DecodeError(
-        f"the answer names the job {started.job_id!r}, which cannot be an id",
+        "the answer names a job by what cannot be an id",
         path="$.job_id",
         method=endpoint.method,
         endpoint=endpoint.path,

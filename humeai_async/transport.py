@@ -172,18 +172,36 @@ class _Connector(aiohttp.TCPConnector):
 
 
 def is_unsent(problem: BaseException) -> bool:
-    """Whether a request that an exception ended was surely not sent.
+    """Whether a request that an exception ended was surely not sent."""
+    return bool(vars(problem).get(_UNSENT)) or _came_while_connecting(problem)
 
-    It was not where the exception came while the request waited for a connection, which its
-    traceback, or that of its cause, tells: to watch every request on its way would cost every
-    request time.
+
+def _came_while_connecting(problem: BaseException) -> bool:
+    """Whether an exception came while a request waited for a connection.
+
+    Its traceback tells, or that of its cause: to watch every request on its way would cost
+    every request time.
     """
     trace = problem.__traceback__
     while trace is not None:
         if trace.tb_frame.f_globals.get("__name__") == aiohttp.connector.__name__:
             return True
         trace = trace.tb_next
-    return problem.__cause__ is not None and is_unsent(problem.__cause__)
+    return problem.__cause__ is not None and _came_while_connecting(problem.__cause__)
+
+
+def _without_frames(problem: asyncio.CancelledError) -> asyncio.CancelledError:
+    """Take aiohttp's frames off a cancellation: they hold URL and headers.
+
+    `asyncio.timeout` makes it the cause of the error that its user sees. What the frames tell is
+    noted first.
+    """
+    vars(problem)[_UNSENT] = _came_while_connecting(problem)
+    problem.__context__ = None
+    return problem.with_traceback(None)
+
+
+_UNSENT = "humeai_unsent"
 
 
 class AiohttpTransport:
@@ -217,9 +235,9 @@ class AiohttpTransport:
         """
         try:
             return await self._whole(request, timeout)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as problem:
             if not self._cut_queue():
-                raise
+                raise _without_frames(problem)  # noqa: B904 - the same error
             failure: Exception = client_closed(method=request.method, endpoint=request.label)
         except Exception as problem:  # noqa: BLE001 - whatever comes from below is explained
             failure = self._explain(problem, request)
@@ -253,9 +271,9 @@ class AiohttpTransport:
         try:
             response = await stack.enter_async_context(await self._start(request, timeout))
             return _AiohttpDownload(response, explain)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as problem:
             if not self._cut_queue():
-                raise
+                raise _without_frames(problem)  # noqa: B904 - the same error
             failure: Exception = client_closed(method=request.method, endpoint=request.label)
         except Exception as problem:  # noqa: BLE001 - whatever comes from below is explained
             failure = explain(problem)
@@ -276,8 +294,10 @@ class AiohttpTransport:
 
         try:
             owner = self._make_socket_session(timeout)
-            proxy = self._proxy(request)
-            opened = await open_socket(owner, request, self._sockets.discard, proxy)
+            # Not in a variable: this frame stands in tracebacks, and a proxy has a password.
+            opened = await open_socket(owner, request, self._sockets.discard, self._proxy(request))
+        except asyncio.CancelledError as problem:
+            raise _without_frames(problem)  # noqa: B904 - the same error
         except Exception as problem:  # noqa: BLE001 - whatever comes from below is explained
             failure = self._explain(problem, request)
         else:

@@ -34,6 +34,8 @@ class JsonText(bytes):
     def __repr__(self) -> str:
         return f"JsonText({len(self)} bytes)"
 
+    __str__ = __repr__  # that of bytes shows them
+
 
 @frozen
 class Upload:

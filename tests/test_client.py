@@ -307,8 +307,8 @@ async def test_a_request_is_repeated_as_its_method_allows(method: str, requests:
         assert fake.count() == requests
 
 
-@pytest.mark.parametrize("method", ["", "FETCH", "GET /", "CONNECT", "OPTIONS\r\n"])
-async def test_a_method_that_does_not_exist_is_refused(method: str) -> None:
+@pytest.mark.parametrize("method", ["", "FETCH", "GET /", "CONNECT", "OPTIONS\r\n", None, b"GET"])
+async def test_a_method_that_does_not_exist_is_refused(method: Any) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         await HumeAI(api_key="key", base_url=NOWHERE).request(method, "/v0/batch/jobs")
     assert caught.value.field == "method"
@@ -317,12 +317,19 @@ async def test_a_method_that_does_not_exist_is_refused(method: str) -> None:
 @pytest.mark.parametrize(
     "path",
     ["", "v0", "//evil.example/v0", "/v0?x=1", "/v0#x", "/v0/{id}", "/v0 ", "/v0\n", "\\v0",
-     "https://evil.example", "/v0/\ud800", "/v0/../x", "/v0/./x", "/.."],
+     "https://evil.example", "/v0/\ud800", "/v0/../x", "/v0/./x", "/..", None, b"/v0"],
 )  # fmt: skip
-async def test_a_path_that_could_lead_elsewhere_is_refused(path: str) -> None:
+async def test_a_path_that_could_lead_elsewhere_is_refused(path: Any) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         await HumeAI(api_key="key", base_url=NOWHERE).request("GET", path)
     assert caught.value.field == "path"
+
+
+@pytest.mark.parametrize("query", ["a=b", [("a", "b")]])
+async def test_a_query_that_is_no_dict_is_refused(query: Any) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        await HumeAI(api_key="key", base_url=NOWHERE).request("GET", "/v0", query=query)
+    assert caught.value.field == "query"
 
 
 @pytest.mark.parametrize("value", ["text", 7, 1.5, True])
@@ -342,7 +349,8 @@ async def test_none_for_a_body_is_no_body() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [("api_key", 5), ("base_url", 5), ("retry", 3), ("pool", 100), ("limiter", 50),
-     ("session", 5), ("polling", 3), ("gateway_carries", "uploads")],
+     ("session", 5), ("polling", 3), ("gateway_carries", "uploads"),
+     ("gateway_carries", [["uploads"]])],
 )  # fmt: skip
 def test_a_setting_of_the_wrong_kind_is_named(name: str, value: object) -> None:
     settings: dict[str, Any] = {"api_key": "k", name: value}

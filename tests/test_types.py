@@ -20,6 +20,7 @@ from humeai_async.types.evi import Chat, ChatEvent, ChatEventsPage, ChatStatus, 
 from humeai_async.types.json_text import read_json, read_json_object, read_scores
 from humeai_async.types.tagged import Tagged
 from humeai_async.unset import Unset
+from humeai_async.wire import JsonText
 
 MODULES = [
     importlib.import_module(f"{types.__name__}.{info.name}")
@@ -225,3 +226,38 @@ def test_types_have_no_dict_of_their_own() -> None:
 def test_scores_keep_the_order_of_the_text() -> None:
     text = json.dumps({"Zeal": 0.1, "Awe": 0.2})
     assert list(read_scores(text, "$") or ()) == ["Zeal", "Awe"]
+
+
+URL_FIELDS = [
+    (one, field)
+    for module in MODULES
+    for one in vars(module).values()
+    if isinstance(one, type) and attrs.has(one) and one.__module__ == module.__name__
+    for field in attrs.fields(one)
+    if field.name.endswith(("url", "urls", "uri", "webhooks"))
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    URL_FIELDS,
+    ids=[f"{kind.__name__}.{field.name}" for kind, field in URL_FIELDS],
+)
+def test_no_repr_shows_the_query_of_a_url(kind: type[Any], field: attrs.Attribute[Any]) -> None:
+    thing: Any = object.__new__(kind)
+    for one in attrs.fields(kind):
+        object.__setattr__(thing, one.name, None)
+    object.__setattr__(thing, field.name, [{"url": "https://a.example/?signature"}])
+    assert "https://a.example/" in repr(thing)
+    assert "signature" not in repr(thing)
+
+
+def test_an_event_of_an_unknown_type_does_not_show_the_query_of_a_url() -> None:
+    event = chat.UnknownEvent(data={"url": "https://a.example/b?signature"})
+    assert "https://a.example/b" in repr(event)
+    assert "signature" not in repr(event)
+
+
+def test_json_on_its_way_out_shows_in_no_form() -> None:
+    text = JsonText(b'{"urls":["https://a.example/?signature"]}')
+    assert f"{text!r} {text}" == "JsonText(41 bytes) JsonText(41 bytes)"

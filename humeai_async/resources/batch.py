@@ -100,7 +100,6 @@ class Batch(Resource):
 
         Source: https://dev.hume.ai/reference/expression-measurement-api/batch/start-inference-job
         """
-        check_sources(urls=urls, text=text, files=files, registry_files=registry_files)
         request = InferenceRequest(
             models=models,
             transcription=transcription,
@@ -111,6 +110,9 @@ class Batch(Resource):
             notify=notify,
         )
         del urls, callback_url  # this frame stands in tracebacks, which may show its variables
+        check_sources(
+            urls=request.urls, text=text, files=files, registry_files=request.registry_files
+        )
         if files:
             self._session.origin.refuse(catalog.BATCH_START_JOB_FILES)
             parts = [_json_part(request), *[await as_part(file) for file in files]]
@@ -219,8 +221,12 @@ class Batch(Resource):
         """Iterate over jobs in the order in which they end, failed ones included.
 
         All share the client's one poller.
+
+        Raises:
+            InvalidArgumentError: Something is neither a job nor the id of one.
         """
-        handles = [self.job(job) if isinstance(job, str) else job for job in jobs]
+        check_many("jobs", jobs)
+        handles = [job if isinstance(job, Job) else self.job(job) for job in jobs]
         return AsCompleted(handles, self._poller)
 
     def fetch_predictions(

@@ -131,7 +131,6 @@ class Jobs(Resource):
         https://dev.hume.ai/reference/custom-models-api/jobs/start-custom-models-inference-job
         """
         _check_part("custom_model", custom_model, "id", "version_id")
-        check_sources(urls=urls, registry_files=registry_files)
         request = CustomModelInferenceRequest(
             custom_model=custom_model,
             urls=urls or None,
@@ -140,6 +139,7 @@ class Jobs(Resource):
             notify=notify,
         )
         del urls, callback_url  # this frame stands in tracebacks, which may show its variables
+        check_sources(urls=request.urls, registry_files=request.registry_files)
         plain, doubled = catalog.JOBS_START_INFERENCE_PLAIN, catalog.JOBS_START_INFERENCE
         return await self._start(doubled if doubled_prefix else plain, request)
 

@@ -18,6 +18,7 @@ from attrs import Factory, field
 
 from humeai_async.errors import DecodeError
 from humeai_async.frozen import frozen
+from humeai_async.redaction import shown
 from humeai_async.types.chat_settings import (
     AudioConfiguration,
     SessionContext,
@@ -73,7 +74,7 @@ class UnknownEvent(ClientEvent, ServerEvent):
 
     type: str = ""
     """Its type; empty if it has none."""
-    data: Mapping[str, Any] = Factory(dict[str, Any])
+    data: Mapping[str, Any] = field(default=Factory(dict[str, Any]), repr=shown)
     """Everything it held."""
 
 
@@ -160,7 +161,7 @@ class UnknownToolResult(ToolResult):
 
     type: str = ""
     """Its type; empty if it has none."""
-    data: Mapping[str, Any] = Factory(dict[str, Any])
+    data: Mapping[str, Any] = field(default=Factory(dict[str, Any]), repr=shown)
     """Everything it held."""
 
 

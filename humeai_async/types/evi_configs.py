@@ -308,7 +308,7 @@ class Config:
     """When the user may cut in."""
     turn_detection: TurnDetection | None = None
     """When the user's turn begins and ends."""
-    webhooks: list[Webhook | None] | None = None
+    webhooks: list[Webhook | None] | None = field(default=None, repr=shown_host)
     """URLs told of events; the reference allows nulls among them."""
 
 

@@ -140,7 +140,7 @@ class NerPrediction(Scored):
     """Confidence in the entity."""
     support: float
     """How often other entities link to it."""
-    uri: str
+    uri: str = field(repr=shown)
     """Page that describes it."""
     link_word: str
     """Word that the emotions belong to."""

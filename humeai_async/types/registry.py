@@ -60,7 +60,7 @@ class DatasetVersion:
     """Dataset version id."""
     user_id: str
     """Owner."""
-    labels_file_uri: str
+    labels_file_uri: str = field(repr=shown)
     """Where the CSV with the labels is."""
     feature_types: dict[str, FeatureType | str]
     """What each label column holds."""
@@ -80,9 +80,9 @@ class DatasetLabels:
     """Dataset version id."""
     user_id: str
     """Owner."""
-    labels_file_uri: str
+    labels_file_uri: str = field(repr=shown)
     """Where the CSV with the labels is."""
-    feature_type_json_uri: str
+    feature_type_json_uri: str = field(repr=shown)
     """Where the JSON with the types of the columns is."""
     dataset_id: str
     """Dataset it belongs to."""
@@ -152,11 +152,11 @@ class RegistryFile:
     """Whether it is the caller's."""
     name: str | None = None
     """Name of the file."""
-    uri: str | None = None
+    uri: str | None = field(default=None, repr=shown)
     """Where it is read from."""
-    upload_uri: str | None = None
+    upload_uri: str | None = field(default=None, repr=shown)
     """Signed URL to PUT the bytes to, if Hume is to store them."""
-    thumbnail_uri: str | None = None
+    thumbnail_uri: str | None = field(default=None, repr=shown)
     """Small picture of it."""
     created_on: int | None = None
     """Time it was made; unit not documented."""
@@ -202,7 +202,7 @@ class FileInput:
     """Whether Hume is to store it; the answer then has an `upload_uri` to PUT the bytes to."""
     data_type: DataType | str
     """What it holds."""
-    uri: str | None = None
+    uri: str | None = field(default=None, repr=shown)
     """Where it lies already."""
 
 
@@ -210,7 +210,7 @@ class FileInput:
 class FileRequest:
     """One file of `files.create`."""
 
-    file: FileInput | Mapping[str, Any]
+    file: FileInput | Mapping[str, Any] = field(repr=shown)
     """The file."""
     attributes: Sequence[Attribute | Mapping[str, Any]] | None = None
     """Keys and values to attach."""
@@ -238,7 +238,7 @@ class ModelVersion:
     """Owner."""
     version: str
     """Number of the version, as text."""
-    source_uri: str
+    source_uri: str = field(repr=shown)
     """Where its weights are."""
     dataset_version_id: str
     """What it was trained on."""

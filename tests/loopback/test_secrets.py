@@ -34,13 +34,13 @@ from rawserver import (
 )
 from said import everything_said
 
-from humeai_async import HumeAI, HumeError, Retry, Timeout, Upload
+from humeai_async import HumeAI, HumeError, Pool, Retry, Timeout, Upload
 from humeai_async.testing import Credentials, FakeHume
 
 pytestmark = pytest.mark.anyio
 
 SECRET = "at_PLANTED-marked/secret+1"
-LOOKS = (SECRET, "at_PLANTED-marked%2Fsecret%2B1", SECRET.replace("/", "\\/"))
+LOOKS = (SECRET, "at_PLANTED-marked%2Fsecret%2B1", SECRET.replace("/", "\\/"), "PLANTED-marked")
 ECHO = (
     '{"message":"A valid API token is required: ' + SECRET + '","provider":"humeai","error":'
     '{"code":401,"logging":{"query":{"api_token":"'
@@ -153,6 +153,78 @@ async def test_a_closed_client_does_not_show_the_credential(credential: str) -> 
     await hume.aclose()
     said = everything_said(await failure_of(hume), __file__) + repr(hume)
     assert leaks(said) == []
+
+
+async def cut_off(call: Awaitable[object]) -> BaseException:
+    """Cut a call off that does not end, and return what its caller sees."""
+    with pytest.raises(TimeoutError) as caught:
+        async with asyncio.timeout(0.05):
+            await call
+    return caught.value
+
+
+@pytest.mark.parametrize("kind", CALLS)
+@pytest.mark.parametrize("act", [silence(), silence(HALF_A_BODY)], ids=["silent", "in the body"])
+async def test_a_call_cut_off_by_its_caller_does_not_show_the_credential(
+    act: Act, kind: str, credential: str
+) -> None:
+    carries = {"uploads", "binary"} if credential == "api_token" else set[str]()
+    async with RawServer(act, reads_bodies=kind != "upload") as server:
+        async with client_with(credential, server.url, gateway_carries=carries) as hume:
+            said = everything_said(await cut_off(CALLS[kind](hume)), __file__)
+    assert "CancelledError" in said
+    assert leaks(said) == []
+
+
+@pytest.mark.parametrize("name", ["api_key", "access_token"])
+async def test_a_handshake_cut_off_by_its_caller_does_not_show_the_credential(name: str) -> None:
+    async with RawServer(silence()) as server, client_with(name, server.url) as hume:
+        said = everything_said(await cut_off(hume.chat.connect().__aenter__()), __file__)
+    assert "CancelledError" in said
+    assert leaks(said) == []
+
+
+async def test_a_proxy_that_lets_no_chat_through_does_not_show_its_password() -> None:
+    proxy = f"http://me:{LOOKS[1]}@127.0.0.1:9"
+    nowhere = "http://127.0.0.1:9"
+    settings = {"pool": Pool(proxy=proxy), "retry": Retry(attempts=1)}
+    async with client_with("api_key", nowhere, **settings) as hume:
+        with pytest.raises(HumeError) as caught:
+            await hume.chat.connect().__aenter__()
+    assert leaks(everything_said(caught.value, __file__)) == []
+
+
+async def test_a_job_that_is_named_by_a_credential_is_not_told() -> None:
+    act = answer(json.dumps({"job_id": f"no job: {SECRET}"}).encode())
+    async with RawServer(act) as server, client_with("api_key", server.url) as hume:
+        error = await failure_of(hume, "start")
+    assert error.outcome_unknown
+    assert leaks(str(error)) == []
+
+
+async def sources_of_secrets(hume: HumeAI) -> None:
+    await hume.batch.start_job(urls=[f"https://a.example/?{SECRET}"] * 101)
+
+
+async def webhook_of_secrets(hume: HumeAI) -> None:
+    hook = {"url": f"https://a.example/{SECRET}", "events": ["chat_ended"]}
+    await hume.configs.create(name="x", evi_version="3", webhooks=[hook])
+
+
+async def ability_of_secrets(_: HumeAI) -> None:
+    unhashable: Any = [["uploads"]]
+    client_with("api_token", "http://127.0.0.1:9", gateway_carries=unhashable)
+
+
+@pytest.mark.parametrize("call", [sources_of_secrets, webhook_of_secrets, ability_of_secrets])
+async def test_a_wrong_call_does_not_show_what_it_was_given(
+    call: Callable[[HumeAI], Awaitable[None]],
+) -> None:
+    async with RawServer(answer(b"", status="400 Bad Request")) as server:
+        async with HumeAI(api_key="key", base_url=server.url) as hume:
+            with pytest.raises(HumeError) as caught:
+                await call(hume)
+    assert leaks(everything_said(caught.value, __file__)) == []
 
 
 async def test_the_servers_words_stay_in_the_error() -> None:
