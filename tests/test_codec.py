@@ -253,6 +253,23 @@ def test_only_the_first_of_several_problems_is_told() -> None:
     assert caught.value.path == "$.name"
 
 
+@pytest.mark.parametrize("many", [dict.fromkeys(map(str, range(1000)), "x"), ["x"] * 1000])
+def test_reading_ends_at_the_first_wrong_one_of_many(
+    many: dict[str, str] | list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def count(value: object) -> str:
+        asked.append(value)
+        return "text"
+
+    monkeypatch.setattr(converter, "kind", count)
+    body = json.dumps(many).encode()
+    with pytest.raises(DecodeError):
+        codec.decode(dict[str, int] if isinstance(many, dict) else list[int], body)
+    assert len(asked) == 2  # without places, and with them
+
+
 @pytest.mark.parametrize("body", [b"[]", b'"text"', b"null", b"3"])
 def test_what_is_no_object_is_no_class(body: bytes) -> None:
     with pytest.raises(DecodeError, match="expected an object") as caught:
