@@ -21,6 +21,8 @@ from humeai_async.settings import Retry
 
 TOO_MANY_REQUESTS = 429
 SERVICE_UNAVAILABLE = 503
+_SEE_ELSEWHERE = frozenset({302, 303})
+"""How servers answer a form that they took: the page to look at next is another one."""
 _TRANSIENT = frozenset({408, 500, 502, SERVICE_UNAVAILABLE, 504})
 
 
@@ -80,7 +82,9 @@ def may_have_worked(status: int, retry_after: float | None) -> bool:
     """Say whether a request answered with an error status may have been carried out."""
     if status == SERVICE_UNAVAILABLE and retry_after is not None:
         return False
-    return status >= 500 or status == 408  # noqa: PLR2004 - the classes of HTTP
+    if status in _SEE_ELSEWHERE:
+        return True
+    return status >= 500 or status == 408 or status < 200  # noqa: PLR2004 - the classes of HTTP
 
 
 class RetryBudget:

@@ -90,7 +90,8 @@ def test_a_pause_of_our_own_is_never_nothing_and_never_beyond_the_longest(
 @pytest.mark.parametrize(
     ("code", "retry_after", "expected"),
     [(500, None, True), (502, None, True), (503, None, True), (503, 1.0, False), (400, None, False),
-     (408, None, True), (429, None, False)],
+     (408, None, True), (429, None, False), (101, None, True), (302, None, True),
+     (303, None, True), (307, None, False)],
 )  # fmt: skip
 def test_which_statuses_leave_it_open_whether_the_work_was_done(
     code: int, retry_after: float | None, expected: bool
