@@ -12,6 +12,9 @@ import secrets
 from pathlib import Path
 from typing import IO, Any
 
+_MOST_KEPT = 40
+"""Characters of a name that are kept in that of its partial file."""
+
 
 def flush(opened: IO[Any]) -> None:
     """Write everything that was written to a file through to the disk.
@@ -44,9 +47,10 @@ def partial_name(target: Path) -> Path:
     Raises:
         ValueError: The target is no name, such as `.` or a text with a null in it.
     """
-    if "\0" in str(target):
+    if b"\0" in os.fsencode(target):  # which refuses what is half a character
         raise ValueError("there is a null in it")
-    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    # Cut, so that the longest name that the system allows does not get too long by this.
+    return target.with_name(f".{target.name[:_MOST_KEPT]}.{secrets.token_hex(4)}.part")
 
 
 def put_in_place(partial: Path, target: Path) -> None:

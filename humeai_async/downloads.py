@@ -8,6 +8,7 @@ knows no job and no archive; `Job` calls it.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
@@ -109,9 +110,15 @@ async def _save(target: Path, check: Check, fill: Callable[[BinaryIO], Awaitable
         except OSError as problem:
             reason = problem.strerror or type(problem).__name__
     finally:
-        await to_the_end(in_thread(lambda: partial.unlink(missing_ok=True)))
+        await to_the_end(in_thread(_remove, partial))
     if reason:
         raise SaveError(f"{target} was not saved: {reason}")
+
+
+def _remove(partial: Path) -> None:
+    """Let a partial file go; where even that fails, the first error says more."""
+    with contextlib.suppress(OSError):
+        partial.unlink(missing_ok=True)
 
 
 def _beside(target: Path) -> Path:

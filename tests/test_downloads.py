@@ -177,11 +177,17 @@ async def test_a_disk_that_fills_up_while_a_body_comes_saves_nothing(
     assert before(target) == there
 
 
-@pytest.mark.parametrize("name", ["no/such/folder/a.json", ".", "", "a\x00b"])
+@pytest.mark.parametrize("name", ["no/such/folder/a.json", ".", "", "a\x00b", "a" * 256, "\ud800"])
 async def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(SaveError, match="was not saved"):
         await save(b"[]", tmp_path / name if name != "" else "", check_json)
     assert names(tmp_path) == []
+
+
+async def test_the_longest_name_that_there_can_be_is_one(tmp_path: Path) -> None:
+    longest = "a" * 255
+    await save(b"[]", tmp_path / longest, check_json)
+    assert names(tmp_path) == [longest]
 
 
 async def test_a_folder_is_not_replaced(tmp_path: Path) -> None:
