@@ -10,13 +10,14 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import re
-from collections.abc import Mapping, Sequence
-from typing import Generic, TypeAlias, TypeVar
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Generic, TypeAlias, TypeVar, cast
 from urllib.parse import unquote
 
 from attrs import Factory, define, field, frozen
 
 from humeai_async.errors import InvalidArgumentError
+from humeai_async.redaction import shown
 from humeai_async.unset import UNSET, Unset
 from humeai_async.wire import Part
 
@@ -29,6 +30,9 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 _UNSAFE_ID = re.compile(r"[ /\\?#%$,:{}]")
 """What must not stand in a path id: the gateway escapes nothing, so any of these would
 address something else, or be taken for the name of another id."""
+
+_MOST_SHOWN = 100
+"""Characters of a refused text that its error repeats."""
 
 
 class Encoding(enum.StrEnum):
@@ -146,7 +150,7 @@ def check_id(value: object, field_name: str) -> str:
     is_safe = text not in {"", ".", ".."} and text.isprintable() and not _UNSAFE_ID.search(text)
     if not (is_id and is_safe):
         raise InvalidArgumentError(
-            f"{field_name} must be a plain id of letters, digits, '-' and '_', not {text!r}",
+            f"{field_name} must be a plain id of letters, digits, '-' and '_', not {_start(text)}",
             field=field_name,
         )
     if isinstance(value, int) and value < 0:
@@ -164,17 +168,24 @@ def _pairs(query: Mapping[str, QueryValue]) -> list[tuple[str, str]]:
     for name, value in query.items():
         if value is None or isinstance(value, Unset):
             continue
+        if not isinstance(cast("object", name), str):
+            raise InvalidArgumentError("the names of query fields are texts", field="query")
         _check_encodable(name, name)
-        if isinstance(value, bool):
-            pairs.append((name, "true" if value else "false"))
-        elif isinstance(value, (str, int, float)):
-            pairs.append((name, _text(name, value)))
-        else:
-            pairs.extend((name, _text(name, item)) for item in value)
+        is_many = isinstance(value, Collection) and not isinstance(value, (str, bytes, Mapping))
+        many = cast("Iterable[object]", value) if is_many else [value]
+        pairs.extend([(name, _text(name, one)) for one in many])
     return pairs
 
 
 def _text(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, (str, int, float)):
+        raise InvalidArgumentError(
+            f"{name} must be text, a number or a truth value, or a list of those, not "
+            f"{type(value).__name__}",
+            field=name,
+        )
     return _check_encodable(name, _written(name, value))
 
 
@@ -194,7 +205,12 @@ def _check_encodable(name: str, text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        reason = f"{name!r} holds characters that cannot be sent: {text!r}"
+        reason = f"{name!r} holds characters that cannot be sent: {_start(text)}"
     else:
         return text
     raise InvalidArgumentError(reason, field=name)
+
+
+def _start(text: str) -> str:
+    """Show how a refused text begins; it may be a signed URL, or a whole file."""
+    return shown(text[:_MOST_SHOWN])

@@ -6,7 +6,7 @@ the poller.
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable
 from ssl import SSLContext
 from typing import Any, TypeGuard
@@ -21,7 +21,7 @@ from humeai_async.frozen import frozen
 def _is_number(value: object) -> TypeGuard[float]:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
-    return math.isfinite(value)
+    return abs(value) <= sys.float_info.max  # neither infinite, not a number, nor too long
 
 
 def _positive(_: object, attribute: Attribute[float], value: object) -> None:

@@ -80,6 +80,8 @@ def test_an_id_is_refused_or_stays_one_segment_of_a_path(text: str) -> None:
         ([], []),
         (["a", "b"], ["a", "b"]),
         (("a",), ["a"]),
+        ({"a"}, ["a"]),
+        ([True, 2], ["true", "2"]),
     ],
 )
 def test_query_values_are_written_as_the_service_reads_them(
@@ -94,6 +96,26 @@ def test_queries_keep_their_order() -> None:
         "a",
         "d",
     ]
+
+
+@pytest.mark.parametrize("value", [object(), b"a", 1j, {"a": 1}, [None], [["a"]], [b"a"]])
+def test_query_values_of_other_kinds_are_refused(value: Any) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        fill(LIST, query={"name": value})
+    assert caught.value.field == "name"
+
+
+def test_a_query_field_without_a_name_is_refused() -> None:
+    nameless: Any = {1: "a"}
+    with pytest.raises(InvalidArgumentError) as caught:
+        fill(LIST, query=nameless)
+    assert caught.value.field == "query"
+
+
+def test_a_signed_url_in_place_of_an_id_is_refused_without_its_signature() -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        check_id("https://a.example/b.mp4?signature" + "x" * 10_000, "id")
+    assert "'https://a.example/b.mp4?***'" in caught.value.message
 
 
 @pytest.mark.parametrize("value", ["\ud800", ["a", "\udfff"]])

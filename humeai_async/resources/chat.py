@@ -8,7 +8,7 @@ what goes over the socket.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from attrs import fields_dict
 
@@ -146,9 +146,14 @@ class Chat(Resource):
         }
         if isinstance(reconnect, bool):
             reconnect_as = Reconnect() if reconnect else None
-        else:
+        elif isinstance(cast("object", reconnect), Reconnect):
             reconnect_as = reconnect
-        settings = _read_settings(session_settings or {})
+        else:
+            kind = type(reconnect).__name__
+            raise InvalidArgumentError(
+                f"reconnect is a Reconnect, true or false, not {kind}", field="reconnect"
+            )
+        settings = _read_settings({} if session_settings is None else session_settings)
         return ChatSocket(ChatLine(self._session, query, settings, reconnect_as))
 
 
@@ -160,6 +165,11 @@ def _read_settings(given: ConnectSettings | Mapping[str, Any]) -> ConnectSetting
     """
     if isinstance(given, ConnectSettings):
         return given
+    if not isinstance(cast("object", given), Mapping):
+        kind = type(given).__name__
+        raise InvalidArgumentError(
+            f"session_settings is a ConnectSettings or a dict, not {kind}", field="session_settings"
+        )
     if unknown := sorted(given.keys() - fields_dict(ConnectSettings).keys()):
         raise InvalidArgumentError(
             f"session_settings has no field {unknown[0]!r}", field="session_settings"

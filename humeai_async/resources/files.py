@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from humeai_async import catalog, codec
-from humeai_async.checks import check_text
+from humeai_async.checks import check_many, check_text
 from humeai_async.endpoint import fill
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.pages import Pages, numbered
@@ -87,6 +87,8 @@ class Files(Resource):
 
         Source: https://dev.hume.ai/reference/custom-models-api/files/create-files
         """
+        if files is not None:
+            check_many("files", files)
         if (file is None) == (not files):
             raise InvalidArgumentError("give one file, or a list of files", field="file")
         if files and attributes is not None:

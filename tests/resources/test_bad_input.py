@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from support import session_of
@@ -93,6 +93,13 @@ CALLS: list[tuple[str, Callable[[Session], Awaitable[Any]]]] = [
     ("id", lambda s: Tools(s).list_versions("a#b")),
     ("id", lambda s: Datasets(s).list_version_files("")),
     ("prefetch", lambda s: Models(s).list(prefetch=-1)),
+    ("name", lambda s: Configs(s).list(name=cast("Any", {"a": 1}))),
+    ("files", lambda s: Files(s).create(files=cast("Any", -1))),
+    ("jobs", lambda s: anext(Batch(s, Poller(s)).as_completed(cast("Any", None)))),
+    ("id", lambda s: anext(Batch(s, Poller(s)).as_completed(cast("Any", [None])))),
+    ("session_settings", lambda s: Chat(s).connect(session_settings=cast("Any", "x")).aclose()),
+    ("reconnect", lambda s: Chat(s).connect(reconnect=cast("Any", 5)).aclose()),
+    ("timeout", lambda s: Batch(s, Poller(s)).job("j").wait(timeout=10**400)),
 ]  # fmt: skip
 
 
