@@ -138,11 +138,17 @@ class Job:
     def _ended(self, details: JobDetails) -> Job:
         if details.state.status == JobStatus.FAILED:
             raise JobFailedError(
-                f"job {self.id} failed: {_reason(details)}",
+                f"job {self.id} failed: {self._reason(details)}",
                 job_id=self.id,
                 job_status=details.state.status,
             )
         return self
+
+    def _reason(self, details: JobDetails) -> str:
+        """Say why the job failed, without credentials and the secrets of what was asked."""
+        said = self._session.origin.scrub(details.state.message or "no reason given")
+        asked = codec.to_plain(getattr(details, "request", None))
+        return without_queries(without_secrets(said, asked))
 
     async def predictions(self) -> Predictions:
         """Fetch the predictions of a completed job, one `SourcePredictions` a source.
@@ -306,9 +312,3 @@ async def _call(on_update: OnUpdate | None, job: Job) -> None:
         result = on_update(job)
         if inspect.isawaitable(result):
             await result
-
-
-def _reason(details: JobDetails) -> str:
-    """Say why a job failed, without the secrets of what it was asked."""
-    asked = codec.to_plain(getattr(details, "request", None))
-    return without_queries(without_secrets(details.state.message or "no reason given", asked))

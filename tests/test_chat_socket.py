@@ -225,6 +225,17 @@ async def test_no_secret_shows_in_logs_errors_or_reprs(caplog: pytest.LogCapture
         assert fake.api_key not in shown
 
 
+async def test_a_secret_in_the_reason_for_a_close_does_not_show() -> None:
+    async with FakeHume() as fake:
+        said = f"{fake.api_key} may not see https://a.example/b?signature"
+        fake.chat.drops.append(Drop(after=0, code=1008, reason=said))
+        async with chat_with(fake) as chat:
+            with pytest.raises(ChatClosedError) as caught:
+                await read_all(chat)
+    assert caught.value.reason == "*** may not see https://a.example/b?***"
+    assert fake.api_key not in str(caught.value)
+
+
 @pytest.mark.parametrize("dialect", ["gateway-documented", "gateway-recorded"])
 async def test_the_gateway_refuses_before_anything_is_sent(dialect: Dialect) -> None:
     async with FakeHume(dialect=dialect) as fake, client_of(fake) as hume:

@@ -12,13 +12,22 @@ from support import DIALECTS, client_of
 from humeai_async import (
     DecodeError,
     GatewayUnsupportedError,
+    HumeAI,
     InvalidArgumentError,
     JobFailedError,
     NotFoundError,
     Upload,
 )
 from humeai_async.testing import Dialect, FakeHume, Fault, Outcome
-from humeai_async.types.batch import Face, InferenceJob, InferenceRequest, Models, Prosody
+from humeai_async.types.batch import (
+    Face,
+    InferenceJob,
+    InferenceRequest,
+    JobDetails,
+    JobState,
+    Models,
+    Prosody,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -115,6 +124,17 @@ async def test_a_failed_job_does_not_repeat_its_webhook_or_its_signatures() -> N
         fake.jobs[job.id].outcome = Outcome("failed", message=said)
         with pytest.raises(JobFailedError, match=r"\*\*\* of a.mp4 is wrong, and /\*\*\* is gone"):
             await job.wait(timeout=10)
+
+
+async def test_a_secret_in_the_reason_for_a_failure_does_not_show() -> None:
+    state = JobState(status="FAILED", message="no key https://a.example/b?signature")
+    details = JobDetails(job_id="j", state=state)
+    async with HumeAI(api_key="key", base_url="http://127.0.0.1:9") as hume:
+        job = hume.batch.job("j")
+        job.note(details)
+        with pytest.raises(JobFailedError) as caught:
+            await job.wait()
+    assert caught.value.message == "job j failed: no *** https://a.example/b?***"
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -23,6 +23,7 @@ from humeai_async.errors import (
     ClientClosedError,
     HumeError,
 )
+from humeai_async.redaction import without_queries
 from humeai_async.session import Session
 from humeai_async.settings import Reconnect
 from humeai_async.sockets import LOST, NORMAL, Closed, Socket
@@ -161,7 +162,8 @@ class ChatLine:
         if self.end is not None:
             return
         if self._reconnect is None or not may_resume(closed.code):
-            self.end = closed
+            reason = without_queries(self._session.origin.scrub(closed.reason))
+            self.end = evolve(closed, reason=reason)
             return
         logger.info("the chat's connection ended (%d), resuming", closed.code)
         assert self._opened_at is not None  # noqa: S101 - a connection that ended was opened

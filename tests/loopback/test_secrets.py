@@ -34,7 +34,14 @@ from rawserver import (
 )
 from said import everything_said
 
-from humeai_async import HumeAI, HumeError, Pool, Retry, Timeout, Upload
+from humeai_async import (
+    HumeAI,
+    HumeError,
+    Pool,
+    Retry,
+    Timeout,
+    Upload,
+)
 from humeai_async.testing import Credentials, FakeHume
 
 pytestmark = pytest.mark.anyio
