@@ -261,8 +261,11 @@ async def _send(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
     response = web.Response(status=answer.status, body=body, headers=_headers(answer))
     if answer.headers.get("Connection") == "close":
         response.force_close()
-    await response.prepare(request)
-    await response.write_eof()
+    try:
+        await response.prepare(request)
+        await response.write_eof()
+    except ConnectionResetError:  # the client has gone
+        return _cut(request, reset=False)
     return response
 
 

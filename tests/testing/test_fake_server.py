@@ -269,3 +269,16 @@ async def test_every_row_answers_in_every_dialect(row: Row, dialect: Dialect) ->
         assert reply.status == 400
     else:
         assert reply.status in {200, 201, 204}, reply.body
+
+
+async def test_a_client_that_leaves_at_once_is_nothing_to_complain_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with FakeHume() as fake:
+        for _ in range(10):
+            _, writer = await asyncio.open_connection("127.0.0.1", fake.port)
+            writer.write(b"GET /v0/evi/configs HTTP/1.1\r\nHost: fake\r\n\r\n")
+            writer.transport.abort()
+        while fake.count() < 10 or fake.connections_open:
+            await asyncio.sleep(0)
+    assert caplog.text == ""
