@@ -12,7 +12,7 @@ import os
 import warnings
 from collections.abc import Collection, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 from humeai_async.answers import Answer
 from humeai_async.endpoint import Encoding, Endpoint, QueryValue, climbs, fill
@@ -329,6 +329,12 @@ class HumeAI:
 
     def __exit__(self, *_: object) -> None:
         """Never reached; `with` asks for it before `__enter__` can explain."""
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied: the pickle would hold the credential."""
+        raise TypeError(
+            "a client cannot be pickled or copied: build one in each process, or use with_options"
+        )
 
     def __repr__(self) -> str:
         session: Session | None = vars(self).get("_session")  # none while it is being built

@@ -23,7 +23,7 @@ from collections.abc import (
     Generator,
     Mapping,
 )
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import anyio
 from attrs import Factory, define, evolve, field, frozen
@@ -171,6 +171,10 @@ class Session:
         if "retry" in changes:
             changes["budget"] = RetryBudget(changes["retry"].budget)
         return evolve(self, **changes)
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled with what hangs on it, such as a job: it holds the credential."""
+        raise TypeError("what belongs to a client cannot be pickled or copied; keep its id")
 
     async def call(self, call: Call[T]) -> T:
         """Make a call and decode its answer."""

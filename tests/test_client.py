@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
+import pickle
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -170,6 +173,17 @@ def test_the_repr_shows_where_calls_go_and_no_credential(name: str) -> None:
 
 
 # Life.
+
+
+@pytest.mark.parametrize("copied", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_neither_a_client_nor_what_hangs_on_it_can_be_pickled(
+    copied: Callable[[object], object],
+) -> None:
+    hume = HumeAI(api_key="key", base_url=NOWHERE)
+    with pytest.raises(TypeError, match="with_options"):
+        copied(hume)
+    with pytest.raises(TypeError, match="keep its id"):
+        pickle.dumps(hume.batch.job("job-1"))
 
 
 def test_a_client_can_be_built_without_an_event_loop() -> None:
