@@ -16,7 +16,7 @@ from urllib.parse import urljoin
 from attrs import frozen
 
 from humeai_async.endpoint import Encoding, Endpoint, Style
-from humeai_async.types.batch import JobDetails, JobId
+from humeai_async.types.batch import Artifacts, JobDetails, JobId
 from humeai_async.types.chat import ServerEvent
 from humeai_async.types.evi import (
     ChatEventsPage,
@@ -185,7 +185,7 @@ BATCH_GET_PREDICTIONS = _BATCH.endpoint(
     row="Get job predictions", docs="batch/get-job-predictions")
 # A ZIP. The open-source gateway reads answers as text, which ruins it.
 BATCH_GET_ARTIFACTS = _BATCH.endpoint(
-    "batch.get_artifacts", "GET", "/v0/batch/jobs/{id}/artifacts", bytes,
+    "batch.get_artifacts", "GET", "/v0/batch/jobs/{id}/artifacts", Artifacts,
     row="Get job artifacts", docs="batch/get-job-artifacts", binary=True)
 
 # The table lacks config_id.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import DIALECTS, client_of
+from support import DIALECTS, client_of, session_of
 
 from humeai_async import (
     DecodeError,
@@ -18,7 +18,9 @@ from humeai_async import (
     NotFoundError,
     Upload,
 )
-from humeai_async.testing import Dialect, FakeHume, Fault, Outcome
+from humeai_async.poller import Poller
+from humeai_async.resources.batch import Batch
+from humeai_async.testing import Dialect, FakeHume, Fault, Outcome, ScriptedTransport
 from humeai_async.types.batch import (
     Face,
     InferenceJob,
@@ -28,6 +30,7 @@ from humeai_async.types.batch import (
     Models,
     Prosody,
 )
+from humeai_async.wire import Response
 
 pytestmark = pytest.mark.anyio
 
@@ -222,6 +225,14 @@ async def test_artifacts_are_saved_as_an_archive_that_opens(tmp_path: Path) -> N
         assert target.read_bytes() == await hume.batch.get_artifacts(job.id)
         async with job.stream_artifacts() as artifacts:
             assert target.read_bytes() == b"".join([chunk async for chunk in artifacts.chunks()])
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"PK\x03\x04 and no end", b"[]"])
+async def test_artifacts_that_are_no_archive_are_a_named_error(body: bytes) -> None:
+    transport = ScriptedTransport(Response(200, {}, body))
+    session = session_of(transport)
+    with pytest.raises(DecodeError, match="not a ZIP archive"):
+        await Batch(session, Poller(session)).get_artifacts("job-1")
 
 
 @pytest.mark.parametrize(

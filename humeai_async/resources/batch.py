@@ -154,6 +154,7 @@ class Batch(Resource):
 
         Raises:
             GatewayUnsupportedError: The gateway ruins archives.
+            DecodeError: What came is no archive.
 
         Source: https://dev.hume.ai/reference/expression-measurement-api/batch/get-job-artifacts
         """

@@ -12,6 +12,7 @@ from typing import Any
 
 from attrs import Factory, field
 
+from humeai_async.errors import DecodeError
 from humeai_async.frozen import frozen
 from humeai_async.redaction import shown, shown_host
 from humeai_async.types.registry import CustomModelInferenceRequest, TrainingRequest
@@ -296,6 +297,29 @@ class EmbeddingJob(JobDetails):
 
     type: JobType | str = JobType.EMBEDDING_GENERATION
     request: EmbeddingRequest
+
+
+class Artifacts(bytes):
+    """A ZIP of CSV files."""
+
+    __slots__ = ()
+
+    @classmethod
+    def from_json(cls, body: bytes) -> Artifacts:
+        """Take a body in.
+
+        Raises:
+            DecodeError: It does not begin and end as archives do.
+        """
+        if body.startswith(b"PK") and _LAST_RECORD in body[-_LONGEST_END:]:
+            return cls(body)
+        raise DecodeError("the answer is not a ZIP archive")
+
+
+_LAST_RECORD = b"PK\x05\x06"
+"""How the last record of an archive begins."""
+_LONGEST_END = 22 + 0xFFFF
+"""Bytes of that record at most, with its comment."""
 
 
 @frozen(kw_only=True)
