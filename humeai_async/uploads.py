@@ -95,8 +95,13 @@ async def _measured(
     server waiting for the rest, or with a broken body.
     """
     pieces, sent = content(), 0
+    if not _is_stream(cast("object", pieces)):
+        kind = type(pieces).__name__
+        raise refuse(f"{part.filename} comes from what gives no async iterator but a {kind}")
     try:
         async for piece in pieces:
+            if not isinstance(cast("object", piece), (bytes, bytearray, memoryview)):
+                raise refuse(f"{part.filename} gives {type(piece).__name__}, not bytes")
             sent += len(piece)
             if sent > largest:
                 raise refuse(

@@ -211,6 +211,19 @@ async def test_the_limit_itself_is_allowed() -> None:
     await refusal(b"x" * 11, largest=10)
 
 
+async def lines() -> AsyncIterator[Any]:
+    yield b"bytes, and then "
+    yield "text"
+
+
+@pytest.mark.parametrize(("content", "kind"), [(lines, "str"), (lines(), "str"), (list, "list")])
+async def test_what_gives_something_else_than_bytes_is_told(content: Any, kind: str) -> None:
+    part = await as_part(Upload(content, "a.wav"))
+    with pytest.raises(InvalidArgumentError, match=rf"a\.wav .*gives .*{kind}") as caught:
+        await read(part)
+    assert caught.value.field == "files"
+
+
 async def test_what_does_not_tell_its_size_is_cut_short_at_the_limit() -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(100):
