@@ -92,9 +92,9 @@ class Job:
         """Wait until the job is completed.
 
         All waits of a client share their requests: 500 jobs waited for together cost a few
-        requests a round. The first round is at once, later ones come at growing intervals
-        (`Polling`). Cancelling the wait does nothing to the job, and an unknown status is
-        waited on.
+        requests a round. The first round is at once, or soon after that of other waits; later
+        ones come at growing intervals (`Polling`). Cancelling the wait does nothing to the job,
+        and an unknown status is waited on.
 
         Args:
             timeout: Seconds at most; `None` is without limit.

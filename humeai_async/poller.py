@@ -122,10 +122,13 @@ class Rounds:
         """Begin a wait, or go on with one begun at `since`; the next round asks for its jobs."""
         now = anyio.current_time()
         wait = Wait(dict.fromkeys(job_ids), now if since is None else since)
+        # One wait after another asks at once each time, as a call would: only waits that go on
+        # together save requests by the pace of their rounds.
+        soonest = self._last_round + self._session.polling.shortest if self._waits else now
         self._waits[wait] = tuple(wait.pending)
         for job_id in wait.pending:
             self._watched.setdefault(job_id, {})[wait] = None
-        earliest = max(now, self._last_round + self._session.polling.shortest)
+        earliest = max(now, soonest)
         # A wait that goes on keeps the pace that the last round has set.
         if since is None and (earliest < self._due or self._leader is None):
             self._due = earliest
@@ -270,4 +273,4 @@ def _about(job_id: str, details: JobDetails) -> JobDetails:
         return details
     if details.job_id.lower() == job_id.lower():
         return evolve(details, job_id=job_id)
-    raise DecodeError(f"the answer about job {job_id} names {details.job_id!r}", path="$.job_id")
+    raise DecodeError(f"the answer about job {job_id} names another one", path="$.job_id")

@@ -82,6 +82,16 @@ async def test_one_job_alone_is_asked_for_by_itself() -> None:
         assert fake.count(method="GET", path="/v0/batch/jobs") == 0
 
 
+async def test_one_wait_after_another_asks_at_once_each_time() -> None:
+    hours = Polling(shortest=3600, longest=3600)
+    async with FakeHume() as fake, client_of(fake, polling=hours) as hume:
+        jobs = await start(hume, 3)
+        with anyio.fail_after(30):
+            for job in jobs:
+                await job.wait(timeout=20)
+    assert fake.count(path="/v0/batch/jobs/*") == 3
+
+
 async def test_a_job_that_the_list_does_not_show_is_asked_for_by_itself() -> None:
     async with FakeHume(clock=ManualClock()) as fake, client_of(fake) as hume:
         old = await start(hume, 1, "old")
