@@ -221,7 +221,9 @@ async def test_settings_out_of_range_are_refused(settings: dict[str, int], field
     assert field == caught.value.field
 
 
-@pytest.mark.parametrize("source", ["", "   ", 5, None, b"bytes"])
+@pytest.mark.parametrize(
+    "source", ["", "   ", 5, None, b"bytes", "half \ud800", Path("\udcff.wav")]
+)
 async def test_what_is_no_source_is_refused(source: object) -> None:
     async with FakeHume() as fake, client_of(fake) as hume:
         run = hume.batch.predict([source, *urls(1)])  # type: ignore[list-item]  # bad on purpose
@@ -321,11 +323,12 @@ async def test_predictions_in_memory_are_bounded() -> None:
             assert 1 <= fake.count(path="/v0/batch/jobs/*/predictions") <= 4
 
 
-async def test_an_id_that_cannot_be_one_ends_nothing() -> None:
+@pytest.mark.parametrize("bad", ["a/b", None, b"a"])
+async def test_an_id_that_cannot_be_one_ends_nothing(bad: Any) -> None:
     async with FakeHume() as fake, client_of(fake) as hume:
         job = await hume.batch.start_job(urls=urls(1), models=MODELS)
-        outcomes = {o.source: o.error async for o in hume.batch.fetch_predictions(["a/b", job.id])}
-    assert isinstance(outcomes["a/b"], InvalidArgumentError)
+        outcomes = {o.source: o.error async for o in hume.batch.fetch_predictions([bad, job.id])}
+    assert isinstance(outcomes[str(bad)], InvalidArgumentError)
     assert outcomes[job.id] is None
 
 

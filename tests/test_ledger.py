@@ -221,6 +221,12 @@ async def test_a_folder_that_is_not_there_is_a_named_error(tmp_path: Path) -> No
         await Ledger.open(tmp_path / "nowhere" / "run.db", "")
 
 
+@pytest.mark.parametrize("name", ["", ".", "a\x00b"])
+async def test_what_cannot_be_a_file_is_no_ledger(name: str) -> None:
+    with pytest.raises(LedgerError, match="cannot be the name"):
+        await Ledger.open(name, "")
+
+
 async def test_the_standing_of_a_run_can_be_read_while_it_runs(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     async with await Ledger.open(path, "") as ledger:

@@ -127,7 +127,9 @@ class Standing:
 
 def key_of(kind: str, source: str) -> bytes:
     """Return the digest that stands for a source."""
-    return hashlib.blake2b(f"{kind}\0{source}".encode(), digest_size=16).digest()
+    # Names of files may hold bytes that are no text.
+    text = f"{kind}\0{source}".encode(errors="surrogatepass")
+    return hashlib.blake2b(text, digest_size=16).digest()
 
 
 class Ledger:
@@ -165,7 +167,10 @@ class Ledger:
             LedgerError: Another run is using it, it is of another version or configuration,
                 or it is no ledger.
         """
-        return await in_thread(cls._open, Path(path), configuration, discard=cls._close)
+        file = Path(path)
+        if not file.name or "\0" in str(file):
+            raise LedgerError(f"{str(file)!r} cannot be the name of a ledger")
+        return await in_thread(cls._open, file, configuration, discard=cls._close)
 
     @classmethod
     def _open(cls, path: Path, configuration: str) -> Self:

@@ -352,9 +352,9 @@ class Fetching:
                 tasks.start_soon(self._fetch, job, handover)
 
     async def _fetch(self, given: str | Job, handover: Handover[str, Predictions]) -> None:
-        job_id = given if isinstance(given, str) else given.id
+        job_id = given.id if isinstance(given, Job) else str(given)
         try:
-            job = self._attach(given) if isinstance(given, str) else given
+            job = given if isinstance(given, Job) else self._attach(given)
             await job.wait(timeout=self._timeout)
         except HOPELESS:
             raise

@@ -119,14 +119,19 @@ def kind_of(source: BulkSource) -> str:
     """Say which list of a job a source belongs to: `urls`, `text` or `files`.
 
     Raises:
-        InvalidArgumentError: It is neither text nor path, or empty.
+        InvalidArgumentError: It is neither text nor path, empty, or text that cannot be sent.
     """
     if isinstance(source, os.PathLike):
         return "files"
     if not isinstance(cast("object", source), str) or not source.strip():
         raise InvalidArgumentError(
-            f"a source is a URL, a text or a path, not {source!r}", field="sources"
+            f"a source is a URL, a text or a path, not {shown(source)}", field="sources"
         )
+    try:
+        source.encode()
+    except UnicodeEncodeError:
+        reason = f"a source holds characters that cannot be sent: {shown(source)}"
+        raise InvalidArgumentError(reason, field="sources") from None
     return "urls" if source.lower().startswith(("http://", "https://")) else "text"
 
 
