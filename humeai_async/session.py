@@ -26,6 +26,7 @@ from collections.abc import (
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import anyio
+import anyio.lowlevel
 from attrs import Factory, define, evolve, field, frozen
 
 from humeai_async.answers import Answer
@@ -138,6 +139,8 @@ class _Body:
     async def chunks(self) -> AsyncIterator[bytes]:
         try:
             async for chunk in self._download.chunks():
+                # Who never has to wait for a piece is never found waiting by anyio's cancellation.
+                await anyio.lowlevel.checkpoint_if_cancelled()
                 yield chunk
         except HumeError as problem:
             self._finish(problem)
