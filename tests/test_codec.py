@@ -6,7 +6,6 @@ What the service's types make of recorded bodies is in `test_samples.py`.
 from __future__ import annotations
 
 import enum
-import importlib
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -36,9 +35,11 @@ MARK = b"\xef\xbb\xbf"
 
 
 @pytest.fixture(autouse=True)
-def fresh_converter() -> None:
+def fresh_converter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read every body with a converter that has learned from no other: it caches a lot."""
-    importlib.reload(converter)
+    fresh = converter._make_converter(tracks=False)  # pyright: ignore[reportPrivateUsage]  # inside on purpose
+    monkeypatch.setattr(converter, "_converter", fresh)
+    converter._tracking_converter.cache_clear()  # pyright: ignore[reportPrivateUsage]
 
 
 class Colour(enum.StrEnum):
