@@ -74,6 +74,7 @@ class Picture:
 class PointPage(NumberedPage):
     points: list[Point]
     others: list[Point] = Factory(list[Point])
+    more: list[Point] | None = None
 
 
 @frozen(kw_only=True)
@@ -156,6 +157,21 @@ def test_what_is_no_json_is_named_for_what_it_is(body: bytes, what: str) -> None
     assert caught.value.message.startswith(what)
     assert caught.value.path == "$"
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b'{"a": [1, null]}', True),
+        (b" 3\n", True),
+        (b"", False),
+        (b"OK", False),
+        (b'{"a": 1', False),
+        (b"[" * 100_000, False),
+    ],
+)
+def test_a_text_is_json_or_not_and_nothing_is_made_of_it(text: bytes, expected: bool) -> None:
+    assert codec.is_json(text) == expected
 
 
 def test_an_object_is_split_into_the_texts_of_its_members() -> None:
@@ -285,6 +301,25 @@ def test_plain_objects_are_made_into_types_too() -> None:
     assert caught.value.path == "$[0].x"
 
 
+def test_what_is_right_is_read_without_looking_for_what_is_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Keeping track of the place of a problem takes several times as long as reading.
+    monkeypatch.setattr(converter, "_tracking_converter", lambda: pytest.fail("tracks places"))
+    whole = {
+        "name": "a",
+        "corners": [{"x": 1}],
+        "tags": ["b"],
+        "part": {"x": 1},
+        "counts": {"c": 1},
+    }
+    found = picture(**whole, colour="red", size=3, weight=1)
+    assert found == Picture(
+        name="a", corners=[Point(x=1.0)], tags=("b",), part=Point(x=1.0), counts={"c": 1},
+        colour=Colour.RED, size=3, weight=1.0,
+    )  # fmt: skip
+
+
 def test_unknown_keys_are_ignored() -> None:
     assert picture(name="a", of_tomorrow=[1]) == Picture(name="a")
 
@@ -399,6 +434,18 @@ def test_nulls_among_the_items_of_a_page_are_left_out_and_counted() -> None:
     assert page == PointPage(points=[Point(x=1.0)], others=[], page_size=3, nulls=3)
 
 
+def test_a_list_that_a_page_need_not_have_may_be_null_and_hold_nulls() -> None:
+    page = codec.decode(PointPage, b'{"points": [], "more": [null, {"x": 1}]}')
+    assert page == PointPage(points=[], more=[Point(x=1.0)], nulls=1)
+    assert codec.decode(PointPage, b'{"points": [], "more": null}') == PointPage(points=[])
+
+
+def test_a_list_that_a_page_must_have_is_not_null() -> None:
+    with pytest.raises(DecodeError, match="expected an array, got null") as caught:
+        codec.decode(PointPage, b'{"points": null}')
+    assert caught.value.path == "$.points"
+
+
 def test_a_page_without_nulls_has_none_to_count() -> None:
     assert codec.decode(PointPage, b'{"points": [{"x": 1}]}').nulls == 0
 
@@ -431,7 +478,7 @@ def test_what_is_wrong_on_a_page_is_told_by_its_place_among_the_nulls() -> None:
 
 
 def test_an_array_of_other_things_is_no_page() -> None:
-    with pytest.raises(DecodeError, match="expected a page or an array of pages"):
+    with pytest.raises(DecodeError, match="promised: expected a page or an array of pages at"):
         codec.decode(PointSpringPage, b'[{"content": []}, 3]')
 
 
