@@ -60,7 +60,7 @@ def test_the_tightest_of_several_quotas_counts_with_its_own_reset() -> None:
 
 def test_a_quota_with_nothing_left_is_the_tightest() -> None:
     left = Credit(0.0)
-    quotas = [Quota(remaining=2.0, reset=1.0), Quota(remaining=0.0, reset=9.0)]
+    quotas = [Quota(remaining=0.5, reset=1.0), Quota(remaining=0.0, reset=9.0)]
     assert left.read(quotas, 0, 0.0) == 9.0
     assert not left.covers(1.0)
 

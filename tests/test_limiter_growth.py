@@ -167,9 +167,9 @@ def test_after_an_opening_growth_begins_anew() -> None:
 
 
 def test_a_clock_that_jumps_adds_no_growth() -> None:
-    growth = pressed()
+    growth = pressed(5.0)
     growth.shift(1000.0)
-    assert growth.doubled(1000.05, RATE) == pytest.approx(RATE * 2 ** (0.05 / 0.25))
+    assert growth.doubled(1005.05, RATE) == pytest.approx(RATE * 2 ** (0.05 / 0.25))
 
 
 def test_a_rate_that_the_service_names_is_used_almost_to_the_full() -> None:
