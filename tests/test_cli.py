@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import anyio
@@ -155,6 +155,15 @@ async def test_results_of_something_else_are_not_written_over(
     assert (tmp_path / "predictions.csv").read_text() == "mine"
 
 
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """Heed Ctrl-C here and in what is started here, even where this runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 async def test_ctrl_c_keeps_what_had_arrived(tmp_path: Path) -> None:
     urls = [f"https://media.example.com/{n}.mp4" for n in range(20)]
     urls[10:] = ["https://media.example.com/stuck-job.mp4"]
@@ -168,10 +177,10 @@ async def test_ctrl_c_keeps_what_had_arrived(tmp_path: Path) -> None:
             with anyio.fail_after(60):
                 while not (out / "predictions.jsonl").exists() or len(lines_of(out)) < 10:
                     await anyio.sleep(0.02)
-            process.send_signal(signal.SIGINT)
-            assert process.stderr is not None
-            said = b"".join([chunk async for chunk in process.stderr])
-            await process.wait()
+                process.send_signal(signal.SIGINT)
+                assert process.stderr is not None
+                said = b"".join([chunk async for chunk in process.stderr])
+                await process.wait()
     assert process.returncode == 130
     assert b"10 of 11 outcomes are in" in said
     assert b"Traceback" not in said
