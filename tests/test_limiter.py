@@ -687,11 +687,17 @@ def run(loop: asyncio.AbstractEventLoop, limiter: Limiter) -> Permit:
 
 def test_a_limiter_goes_on_on_a_new_loop_when_the_old_one_is_closed() -> None:
     limiter = Limiter(rate=10, burst=1)
-    for _ in range(3):
+    waits: list[float] = []
+    for clock_goes_on in (500.0, 0.0, 3.0):
         loop = VirtualLoop()
+        loop.run_until_complete(asyncio.sleep(clock_goes_on))
+        began = loop.time()
         run(loop, limiter).done(200)
+        waits.append(loop.time() - began)
         loop.close()
     assert limiter.snapshot().accepted == 3
+    # Whatever their clocks show, no time passes from the end of one loop to a call on the next.
+    assert waits == pytest.approx([0.0, 0.1, 0.1], rel=0.03)
 
 
 def test_waiters_of_a_closed_loop_block_nobody() -> None:
