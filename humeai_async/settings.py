@@ -18,14 +18,15 @@ from humeai_async.errors import ConfigurationError
 from humeai_async.frozen import frozen
 
 
-def _is_number(value: object) -> TypeGuard[float]:
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value is a number that a setting can be: finite, and no truth value."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return abs(value) <= sys.float_info.max  # neither infinite, not a number, nor too long
 
 
 def _positive(_: object, attribute: Attribute[float], value: object) -> None:
-    if not (_is_number(value) and value > 0):
+    if not (is_number(value) and value > 0):
         raise ConfigurationError(f"{attribute.name} must be a positive number, not {value!r}")
 
 
@@ -35,13 +36,13 @@ def _positive_or_none(owner: object, attribute: Attribute[Any], value: object) -
 
 
 def _at_least_zero(_: object, attribute: Attribute[float], value: object) -> None:
-    if not (_is_number(value) and value >= 0):
+    if not (is_number(value) and value >= 0):
         raise ConfigurationError(f"{attribute.name} must be zero or more, not {value!r}")
 
 
 def _at_least(least: int) -> Callable[[object, Attribute[int], object], None]:
     def check(_: object, attribute: Attribute[int], value: object) -> None:
-        if not (_is_number(value) and value >= least and value == int(value)):
+        if not (is_number(value) and value >= least and value == int(value)):
             raise ConfigurationError(
                 f"{attribute.name} must be a whole number of {least} or more, not {value!r}"
             )
@@ -55,6 +56,11 @@ def _not_below_shortest(owner: Polling, attribute: Attribute[float], value: floa
         raise ConfigurationError(
             f"{attribute.name} must be {owner.shortest!r} or more, as shortest is, not {value!r}"
         )
+
+
+def _truth_value(_: object, attribute: Attribute[bool], value: object) -> None:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{attribute.name} must be True or False, not {value!r}")
 
 
 def _context_or_none(_: object, attribute: Attribute[Any], value: object) -> None:
@@ -149,7 +155,7 @@ class Pool:
     keepalive: float = field(default=4.0, validator=_positive)
     """Seconds an idle connection is kept. The gateway closes its own after 5 s, so a longer
     time makes requests run into closed connections."""
-    trust_env: bool = False
+    trust_env: bool = field(default=False, validator=_truth_value)
     """Take proxies from HTTP_PROXY, HTTPS_PROXY and NO_PROXY."""
     proxy: str | None = field(default=None, repr=False, validator=_proxy_or_none)
     """URL of the proxy that all calls go through, with user and password if it asks for them.

@@ -47,6 +47,8 @@ def test_times_must_be_positive_numbers(cls: Any, name: str, value: object) -> N
         (Pool, "limit", 2.5),
         (Pool, "limit", None),
         (Pool, "limit_per_host", -1),
+        (Pool, "limit", 10**400),
+        (Pool, "trust_env", "false"),
     ],
 )
 def test_counts_must_be_in_their_range(cls: Any, name: str, value: object) -> None:

@@ -61,6 +61,7 @@ from attrs import frozen
 from humeai_async import forks
 from humeai_async.errors import ConfigurationError
 from humeai_async.limiter.lanes import Priority
+from humeai_async.settings import is_number
 
 if TYPE_CHECKING:
     from humeai_async.limiter.events import LimiterEvent
@@ -128,10 +129,10 @@ class Limiter:
                 be quick; what it raises is logged. Each event loop's thread calls it.
 
         Raises:
-            ConfigurationError: A number is not positive, or `burst` stands without `rate`.
+            ConfigurationError: Something is no positive number, or `burst` stands without `rate`.
         """
         _check("rate", rate)
-        _check("per", per)
+        _check("per", per, optional=False)
         _check("burst", burst, least=1.0)
         _check("max_wait", max_wait, least=0.0)
         _check("max_waiting", max_waiting, least=0.0)
@@ -259,10 +260,12 @@ class Limiter:
         return Bucket(name, pacer, loop, self._on_event)
 
 
-def _check(name: str, value: float | None, least: float | None = None) -> None:
-    if value is None:
+def _check(
+    name: str, value: float | None, least: float | None = None, *, optional: bool = True
+) -> None:
+    if value is None and optional:
         return
-    if not math.isfinite(value) or (value <= 0 if least is None else value < least):
+    if not is_number(value) or (value <= 0 if least is None else value < least):
         bound = "a positive number" if least is None else f"{least:g} or more"
         raise ConfigurationError(f"{name} must be {bound}, not {value!r}")
 
