@@ -14,7 +14,10 @@ import contextlib
 import math
 from types import TracebackType
 
+from attrs import define, field
 
+
+@define(eq=False, repr=False)
 class Deadline:
     """A block of code that is cancelled when its time is up.
 
@@ -28,21 +31,13 @@ class Deadline:
     comes at the same time wins.
     """
 
-    __slots__ = ("_cancelling", "_is_over", "_owner", "_task", "when")
-
-    def __init__(self, owner: Deadlines, when: float) -> None:
-        """Make a deadline.
-
-        Args:
-            owner: Watches the deadlines of the event loop.
-            when: Time of the event loop's clock; infinite means never.
-        """
-        self._owner = owner
-        self._task: asyncio.Task[object] | None = None
-        self._cancelling = 0
-        self._is_over = False
-        self.when: float = when
-        """Time of the event loop's clock; may be infinite."""
+    _owner: Deadlines
+    """Watches the deadlines of the event loop."""
+    when: float
+    """Time of the event loop's clock; infinite means never."""
+    _task: asyncio.Task[object] | None = field(default=None, init=False)
+    _cancelling: int = field(default=0, init=False)
+    _is_over: bool = field(default=False, init=False)
 
     def __enter__(self) -> None:
         task = self._task = asyncio.current_task(self._owner.loop)
@@ -78,7 +73,7 @@ class Deadlines:
     __slots__ = ("_timer", "_timer_at", "loop", "running")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
+        self.loop: asyncio.AbstractEventLoop = loop
         self.running: set[Deadline] = set()
         """Those of the blocks that run."""
         self._timer: asyncio.TimerHandle | None = None

@@ -20,10 +20,11 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Coroutine,
     Generator,
     Mapping,
 )
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -63,7 +64,9 @@ if TYPE_CHECKING:
     from humeai_async.sockets import Socket
 
 T = TypeVar("T")
-Body = bytes | tuple[Part, ...] | None
+Body: TypeAlias = bytes | tuple[Part, ...] | None
+Read: TypeAlias = Callable[[type[Any], bytes], Any]
+"""Makes a type of a body."""
 
 logger: logging.Logger = logging.getLogger("humeai_async")
 
@@ -109,12 +112,11 @@ class _Shared:
 
 
 @define(eq=False, repr=False)
-class _Progress:
-    """Where one call is; read by the error that ends it."""
+class _Progress(Deadline):
+    """A call on its way: its deadline, and what is known of it when an error ends it."""
 
     endpoint: Endpoint[Any]
     started: float
-    deadline: Deadline
     attempts: int = 0
     sent: int = 0
     """Requests; an attempt takes two where the URL format is still to be found, and none where
@@ -179,13 +181,15 @@ class Session:
         """Refuse to be pickled with what hangs on it, such as a job: it holds the credential."""
         raise TypeError("what belongs to a client cannot be pickled or copied; keep its id")
 
-    async def call(self, call: Call[T]) -> T:
+    def call(self, call: Call[T]) -> Coroutine[Any, Any, T]:
         """Make a call and decode its answer."""
-        return await self._run(call, self._decoded)
+        from humeai_async.codec import decode
 
-    async def send(self, call: Call[Any]) -> Answer:
+        return self._run(call, decode)
+
+    def send(self, call: Call[Any]) -> Coroutine[Any, Any, Answer]:
         """Make a call and return its answer, the envelope taken off."""
-        return await self._run(call, self._answered)
+        return self._run(call, None)
 
     @contextlib.asynccontextmanager
     async def stream(
@@ -197,7 +201,7 @@ class Session:
         gateway the body still has its envelope. The headers go on top of the origin's own.
         """
         progress = self._begin(call.endpoint)
-        with progress.deadline:
+        with progress:
             async with contextlib.AsyncExitStack() as stack:
                 once = functools.partial(self._open, call, progress, stack, headers)
                 yield await self._attempts(progress, once)
@@ -207,7 +211,7 @@ class Session:
     async def open_socket(self, call: Call[Any]) -> Socket:
         """Open a WebSocket; the handshake is paced, timed and repeated like any call."""
         progress = self._begin(call.endpoint)
-        with progress.deadline:
+        with progress:
             once = functools.partial(self._handshake, call, progress)
             return await self._attempts(progress, once)
         raise self._cut_off(progress)
@@ -239,15 +243,14 @@ class Session:
         with self.until_closed():
             await anyio.sleep(seconds)
 
-    async def _run(
-        self, call: Call[Any], once: Callable[[Call[Any], Body, _Progress], Awaitable[T]]
-    ) -> T:
+    async def _run(self, call: Call[Any], read: Read | None) -> Any:
+        """Make a call; its answer is what `read` makes of the body, or as it is."""
         progress = self._begin(call.endpoint)
         body = call.parts or (None if call.body is UNSET else _encoded(call.body))
-        with progress.deadline:
+        with progress:
             return await self._attempts(
                 progress,
-                functools.partial(once, call, body, progress),
+                functools.partial(self._once, call, body, progress, read),
                 can_repeat=not call.parts or _can_repeat(call.parts),
             )
         raise self._cut_off(progress)
@@ -266,7 +269,7 @@ class Session:
         now = deadlines.loop.time()
         total = self.timeout.total
         until = math.inf if total is None else now + total
-        return _Progress(endpoint, now, Deadline(deadlines, until))
+        return _Progress(deadlines, until, endpoint, now)
 
     def _warn_of_sunset(self, endpoint: Endpoint[Any], sunset: dt.date) -> None:
         if sunset > today():
@@ -323,7 +326,7 @@ class Session:
         endpoint = progress.endpoint
         repeatable = endpoint.repeatable and not self._may_be_done(failure, endpoint)
         pause = decide(self.retry, failure, attempt=progress.attempts, repeatable=repeatable)
-        if pause is None or anyio.current_time() + pause >= progress.deadline.when:
+        if pause is None or anyio.current_time() + pause >= progress.when:
             return None
         is_told_when = failure.status == SERVICE_UNAVAILABLE and failure.retry_after is not None
         is_paced = failure.status == TOO_MANY_REQUESTS or is_told_when
@@ -372,21 +375,9 @@ class Session:
         self._finish(failure, progress)
         return failure
 
-    async def _decoded(self, call: Call[T], body: Body, progress: _Progress) -> T:
-        """Make one attempt, and make the promised type of its answer."""
-        from humeai_async.codec import decode
-
-        answer = await self._answered(call, body, progress)
-        if len(answer.body) > _LARGE:
-            await _let_others_go()
-        try:
-            return decode(call.endpoint.returns, answer.body)
-        except DecodeError as problem:
-            problem.status = answer.status
-            # Without the frames of the codec, which hold the body.
-            raise problem.with_traceback(None)  # noqa: B904 - the same error
-
-    async def _answered(self, call: Call[Any], body: Body, progress: _Progress) -> Answer:
+    async def _once(
+        self, call: Call[Any], body: Body, progress: _Progress, read: Read | None
+    ) -> Any:
         """Make one attempt, in as many URL formats as it takes."""
         origin = self.origin
         doubted: list[Answer] = []
@@ -402,9 +393,18 @@ class Session:
             doubted.append(answer)
         else:
             answer = _least_doubtful(doubted)
-        if answer.is_success:
+        if not answer.is_success:
+            raise self._error(answer, call)
+        if read is None:
             return answer
-        raise self._error(answer, call)
+        if len(answer.body) > _LARGE:
+            await _let_others_go()
+        try:
+            return read(call.endpoint.returns, answer.body)
+        except DecodeError as problem:
+            problem.status = answer.status
+            # Without the frames of the codec, which hold the body.
+            raise problem.with_traceback(None)  # noqa: B904 - the same error
 
     def _settle_silence(
         self, call: Call[Any], url_format: Format, problem: APIConnectionError
@@ -492,7 +492,7 @@ class Session:
         raise self._error(answer, call)
 
     async def _permit(self, progress: _Progress) -> Permit:
-        until = progress.deadline.when
+        until = progress.when
         permit = await self.limiter.acquire(
             f"{self.origin.account}/{progress.endpoint.bucket}",
             deadline=None if until == math.inf else until,

@@ -246,7 +246,10 @@ class AiohttpTransport:
     async def _whole(self, request: Request, timeout: Timeout) -> Response:
         # In a frame of its own: the repr of aiohttp's response holds the URL, and the frame
         # of `send` stands in the traceback of what goes wrong.
-        response = await self._start(request, timeout)
+        if request.body is None:
+            response = await self._asked(request, timeout, None)
+        else:
+            response = await self._start(request, timeout)
         body = await read_body(response, self._pool.max_body)
         return Response(response.status, response.headers, body)
 
@@ -332,24 +335,30 @@ class AiohttpTransport:
 
     async def _start(self, request: Request, timeout: Timeout) -> aiohttp.ClientResponse:
         spoiled: list[SpoiledError] = []
-        body = request.body
+        data = None if request.body is None else payload(request.body, spoiled)
         try:
-            return await self._session().request(
-                request.method,
-                request.url,
-                headers=request.headers,
-                data=None if body is None else payload(body, spoiled),
-                timeout=self._client_timeout(timeout),
-                allow_redirects=False,
-                proxy=self._proxy(request) if self._has_proxy else None,
-                middlewares=_SEND_ONCE,
-            )
+            return await self._asked(request, timeout, data)
         except Exception:
             if not spoiled:
                 raise
         # The content gave out, not the connection: its own error says more, and the server
         # cannot have acted on half a body.
         raise spoiled[0]
+
+    def _asked(
+        self, request: Request, timeout: Timeout, data: object
+    ) -> Awaitable[aiohttp.ClientResponse]:
+        """Give aiohttp a request."""
+        return self._session().request(
+            request.method,
+            request.url,
+            headers=request.headers,
+            data=data,
+            timeout=self._client_timeout(timeout),
+            allow_redirects=False,
+            proxy=self._proxy(request) if self._has_proxy else None,
+            middlewares=_SEND_ONCE,
+        )
 
     def _session(self) -> ClientSession:
         """Return the session of this loop, making it where there is none."""
