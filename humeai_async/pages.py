@@ -18,7 +18,6 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
-from functools import partial
 from typing import Any, Generic, Protocol, Self, TypeVar, overload
 
 import anyio
@@ -105,24 +104,29 @@ class Pages(Generic[T]):
         DecodeError: While iterating: the list has no end, or its pages repeat.
     """
 
-    def __init__(
-        self, start: Callable[[], Walk[T]], first: Callable[[], Coroutine[Any, Any, Page[T]]]
-    ) -> None:
-        self._start = start
-        self._first = first
+    __slots__ = ()
 
     def pages(self) -> PageIterator[T]:
         """Iterate over pages, from the first one asked for.
 
         The first page comes even if it is empty.
         """
-        return PageIterator(self._start())
+        return PageIterator(self._walk())
 
     def __aiter__(self) -> ItemIterator[T]:
         return ItemIterator(self.pages())
 
     def __await__(self) -> Generator[Any, Any, Page[T]]:
         return self._first().__await__()
+
+    def _walk(self) -> Walk[T]:
+        """Begin an iteration."""
+        raise NotImplementedError
+
+    async def _first(self) -> Page[T]:
+        """Ask for the first page only."""
+        first, *_ = await self._walk().step()
+        return first
 
     async def collect(self, limit: int | None = None) -> list[T]:
         """Fetch the items into a list.
@@ -297,41 +301,57 @@ class TimedWalk:
         return [Page(items=jobs, number=self._number - 1, size=self._walk.limit, envelope=jobs)]
 
 
-def numbered(
-    session: Session,
-    call: Call[Any],
-    *,
-    page_number: int,
-    page_size: int | None,
-    prefetch: int,
-) -> Pages[Any]:
-    """Make the pages of a list that is asked for by page number.
+class NumberedPages(Pages[T]):
+    """A list that is asked for by page number."""
 
-    Args:
-        session: How pages are fetched.
-        call: The list, without `page_number` and `page_size`.
-        page_number: Page to begin with; the first is 0.
-        page_size: Items a page; the service takes 10 if left out.
-        prefetch: Pages to fetch ahead once their number is known.
+    __slots__ = ("_call", "_number", "_prefetch", "_session", "_size")
 
-    Raises:
-        InvalidArgumentError: A number is out of range.
-    """
-    check_number("page_number", page_number, least=0)
-    check_number("prefetch", prefetch, least=0)
-    if page_size is not None:
-        is_evi = call.endpoint.paging is Style.NUMBERED
-        check_number("page_size", page_size, least=1, most=LARGEST_PAGE if is_evi else None)
+    def __init__(
+        self,
+        session: Session,
+        call: Call[Any],
+        *,
+        page_number: int,
+        page_size: int | None,
+        prefetch: int,
+    ) -> None:
+        """Make the pages of a list.
 
-    async def fetch(number: int) -> Page[Any]:
-        paging = [("page_number", str(number))]
+        Args:
+            session: How pages are fetched.
+            call: The list, without `page_number` and `page_size`.
+            page_number: Page to begin with; the first is 0.
+            page_size: Items a page; the service takes 10 if left out.
+            prefetch: Pages to fetch ahead once their number is known.
+
+        Raises:
+            InvalidArgumentError: A number is out of range.
+        """
+        check_number("page_number", page_number, least=0)
+        check_number("prefetch", prefetch, least=0)
         if page_size is not None:
-            paging.append(("page_size", str(page_size)))
-        asked = Call(call.endpoint, call.ids, (*paging, *call.query))
-        envelope = await session.call(asked)
-        return _page(envelope, call.endpoint.items or "", number, page_size)
+            is_evi = call.endpoint.paging is Style.NUMBERED
+            check_number("page_size", page_size, least=1, most=LARGEST_PAGE if is_evi else None)
+        self._session = session
+        self._call = call
+        self._number = page_number
+        self._size = page_size
+        self._prefetch = prefetch
 
-    return Pages(partial(NumberedWalk, fetch, page_number, prefetch), partial(fetch, page_number))
+    def _walk(self) -> NumberedWalk[T]:
+        return NumberedWalk(self._fetch, self._number, self._prefetch)
+
+    def _first(self) -> Coroutine[Any, Any, Page[T]]:
+        return self._fetch(self._number)
+
+    async def _fetch(self, number: int) -> Page[T]:
+        call = self._call
+        paging = [("page_number", str(number))]
+        if self._size is not None:
+            paging.append(("page_size", str(self._size)))
+        asked = Call(call.endpoint, call.ids, (*paging, *call.query))
+        envelope = await self._session.call(asked)
+        return _page(envelope, call.endpoint.items or "", number, self._size)
 
 
 def _page(envelope: Any, items: str, number: int, size: int | None) -> Page[Any]:
@@ -349,21 +369,30 @@ def _page(envelope: Any, items: str, number: int, size: int | None) -> Page[Any]
     )
 
 
-def whole(session: Session, call: Call[list[T]]) -> Pages[T]:
-    """Make the one page of a list that the service gives as a whole."""
+class OnePage(Pages[T]):
+    """A list that the service gives as a whole."""
 
-    async def fetch(number: int) -> Page[T]:
-        items = await session.call(call)
+    __slots__ = ("_call", "_session")
+
+    def __init__(self, session: Session, call: Call[list[T]]) -> None:
+        self._session = session
+        self._call = call
+
+    def _walk(self) -> NumberedWalk[T]:
+        return NumberedWalk(self._fetch)
+
+    async def _fetch(self, number: int) -> Page[T]:
+        items = await self._session.call(self._call)
         return Page(items=items, number=number, total_pages=1, envelope=items)
 
-    return Pages(partial(NumberedWalk, fetch), partial(fetch, 0))
 
+class TimedPages(Pages[JobDetails]):
+    """The list of jobs."""
 
-def timed(start: Callable[[], JobWalk]) -> Pages[JobDetails]:
-    """Make the pages of the list of jobs."""
+    __slots__ = ("_start",)
 
-    async def first() -> Page[JobDetails]:
-        first, *_ = await TimedWalk(start()).step()
-        return first
+    def __init__(self, start: Callable[[], JobWalk]) -> None:
+        self._start = start
 
-    return Pages(lambda: TimedWalk(start()), first)
+    def _walk(self) -> TimedWalk:
+        return TimedWalk(self._start())

@@ -12,7 +12,7 @@ from attrs import frozen
 
 from humeai_async.checks import check_text
 from humeai_async.endpoint import Endpoint, fill
-from humeai_async.pages import Pages, numbered
+from humeai_async.pages import NumberedPages, Pages
 from humeai_async.resources._base import Resource
 from humeai_async.types.evi import NameRequest, VersionDescriptionRequest
 
@@ -72,7 +72,7 @@ class VersionedResource(Resource, Generic[T]):
         (and likewise `prompts/list-prompts`, `tools/list-tools`)
         """
         query = {"restrict_to_most_recent": restrict_to_most_recent, "name": name}
-        return numbered(
+        return NumberedPages(
             self._session,
             fill(self._endpoints.list, query=query),
             page_number=page_number,
@@ -114,7 +114,7 @@ class VersionedResource(Resource, Generic[T]):
         (and likewise `prompts/list-prompt-versions`, `tools/list-tool-versions`)
         """
         query = {"restrict_to_most_recent": restrict_to_most_recent}
-        return numbered(
+        return NumberedPages(
             self._session,
             fill(self._endpoints.list_versions, id, query=query),
             page_number=page_number,

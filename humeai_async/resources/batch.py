@@ -24,7 +24,7 @@ from humeai_async.errors import InvalidArgumentError
 from humeai_async.job import AsCompleted, Job, start
 from humeai_async.joblist import SURE_LIMIT, JobWalk
 from humeai_async.limiter.limiter import BULK, BucketState
-from humeai_async.pages import Pages, timed
+from humeai_async.pages import Pages, TimedPages
 from humeai_async.poller import Poller
 from humeai_async.resources._base import Resource
 from humeai_async.session import Session
@@ -210,7 +210,7 @@ class Batch(Resource):
             "type": type,
         }
         query = {name: value for name, value in given.items() if value is not None}
-        return timed(lambda: JobWalk(self._session, limit, query))
+        return TimedPages(lambda: JobWalk(self._session, limit, query))
 
     @property
     def pace(self) -> BucketState:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from humeai_async import catalog
 from humeai_async.endpoint import fill
-from humeai_async.pages import Pages, numbered
+from humeai_async.pages import NumberedPages, Pages
 from humeai_async.resources._base import Resource
 from humeai_async.types.evi import ChatEvent, ChatGroup
 
@@ -51,7 +51,7 @@ class ChatGroups(Resource):
         https://dev.hume.ai/reference/empathic-voice-interface-evi/chat-groups/list-chat-groups
         """
         query = {"ascending_order": ascending_order, "config_id": config_id}
-        return numbered(
+        return NumberedPages(
             self._session,
             fill(catalog.CHAT_GROUPS_LIST, query=query),
             page_number=page_number,
@@ -90,7 +90,7 @@ class ChatGroups(Resource):
         https://dev.hume.ai/reference/empathic-voice-interface-evi/chat-groups/list-chat-group-events
         """
         query = {"ascending_order": ascending_order}
-        return numbered(
+        return NumberedPages(
             self._session,
             fill(catalog.CHAT_GROUPS_LIST_EVENTS, id, query=query),
             page_number=page_number,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from humeai_async import catalog
 from humeai_async.endpoint import fill
-from humeai_async.pages import Pages, numbered
+from humeai_async.pages import NumberedPages, Pages
 from humeai_async.resources._base import Resource
 from humeai_async.types.evi import Chat, ChatEvent, ChatStatus
 
@@ -52,7 +52,7 @@ class Chats(Resource):
         Source: https://dev.hume.ai/reference/empathic-voice-interface-evi/chats/list-chats
         """
         query = {"ascending_order": ascending_order, "config_id": config_id, "status": status}
-        return numbered(
+        return NumberedPages(
             self._session,
             fill(catalog.CHATS_LIST, query=query),
             page_number=page_number,
@@ -90,7 +90,7 @@ class Chats(Resource):
         Source: https://dev.hume.ai/reference/empathic-voice-interface-evi/chats/list-chat-events
         """
         query = {"ascending_order": ascending_order}
-        return numbered(
+        return NumberedPages(
             self._session,
             fill(catalog.CHATS_LIST_EVENTS, id, query=query),
             page_number=page_number,

@@ -13,7 +13,7 @@ from humeai_async import catalog, codec
 from humeai_async.checks import check_text
 from humeai_async.endpoint import fill
 from humeai_async.errors import InvalidArgumentError
-from humeai_async.pages import Pages, numbered
+from humeai_async.pages import NumberedPages, Pages
 from humeai_async.resources._base import Resource
 from humeai_async.types.registry import (
     Dataset,
@@ -63,7 +63,7 @@ class Datasets(Resource):
         Source: https://dev.hume.ai/reference/custom-models-api/datasets/list-datasets
         """
         call = fill(catalog.DATASETS_LIST, query={"name": name, "shared_assets": shared_assets})
-        return numbered(
+        return NumberedPages(
             self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
         )
 
@@ -193,7 +193,7 @@ class Datasets(Resource):
         Source: https://dev.hume.ai/reference/custom-models-api/datasets/list-dataset-versions
         """
         call = fill(catalog.DATASETS_LIST_VERSIONS, id, query={"shared_assets": shared_assets})
-        return numbered(
+        return NumberedPages(
             self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
         )
 
@@ -227,7 +227,7 @@ class Datasets(Resource):
         Source: https://dev.hume.ai/reference/custom-models-api/datasets/list-dataset-files
         """
         call = fill(catalog.DATASETS_LIST_FILES, id, query={"shared_assets": shared_assets})
-        return numbered(
+        return NumberedPages(
             self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
         )
 
@@ -275,7 +275,7 @@ class Datasets(Resource):
         Source: https://dev.hume.ai/reference/custom-models-api/datasets/get-dataset-version
         """
         call = fill(catalog.DATASETS_LIST_VERSION_FILES, id, query={"shared_assets": shared_assets})
-        return numbered(
+        return NumberedPages(
             self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
         )
 

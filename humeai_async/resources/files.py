@@ -13,7 +13,7 @@ from humeai_async import catalog, codec
 from humeai_async.checks import check_many, check_text
 from humeai_async.endpoint import fill
 from humeai_async.errors import InvalidArgumentError
-from humeai_async.pages import Pages, numbered
+from humeai_async.pages import NumberedPages, Pages
 from humeai_async.resources._base import Resource
 from humeai_async.types.registry import Attribute, FileInput, FileRequest, FileWithAttributes
 from humeai_async.uploads import File, as_part
@@ -55,7 +55,7 @@ class Files(Resource):
         Source: https://dev.hume.ai/reference/custom-models-api/files/list-files
         """
         call = fill(catalog.FILES_LIST, query={"shared_assets": shared_assets})
-        return numbered(
+        return NumberedPages(
             self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
         )
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from humeai_async import catalog
 from humeai_async.checks import check_text
 from humeai_async.endpoint import fill
-from humeai_async.pages import Pages, numbered, whole
+from humeai_async.pages import NumberedPages, OnePage, Pages
 from humeai_async.resources._base import Resource
 from humeai_async.types.registry import Model, ModelVersion
 
@@ -53,7 +53,7 @@ class Models(Resource):
         Source: https://dev.hume.ai/reference/custom-models-api/models/list-models
         """
         call = fill(catalog.MODELS_LIST, query={"name": name, "shared_assets": shared_assets})
-        return numbered(
+        return NumberedPages(
             self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
         )
 
@@ -118,7 +118,7 @@ class Models(Resource):
         Source: https://dev.hume.ai/reference/custom-models-api/models/list-model-versions
         """
         query = {"id": id, "name": name, "version": version, "shared_assets": shared_assets}
-        return whole(self._session, fill(catalog.MODELS_LIST_VERSIONS, query=query))
+        return OnePage(self._session, fill(catalog.MODELS_LIST_VERSIONS, query=query))
 
     async def get_version(self, id: str, *, shared_assets: bool | None = None) -> ModelVersion:
         """Fetch one version of a model.
