@@ -48,6 +48,9 @@ class Traffic:
     """Times from the start, and the rates from then on."""
     unanswered: float = 0.0
     """Share of calls that get no answer."""
+    stray: float = 0.0
+    """Share of calls that are answered 429 whatever the quota says."""
+    stray_headers: dict[str, str] = field(factory=dict[str, str])
     horizon: float = 10_000.0
     """Seconds after which the run is over; reaching it with calls left is a hang."""
 
@@ -152,6 +155,11 @@ class Traffic:
         call, sent, era, latency = values
         if chance.random() < self.unanswered:
             self._later(self.now + latency / 2, "lost", call, sent, era, 0, 0)
+        elif self.stray and chance.random() < self.stray:
+            self._replies.append(self.stray_headers)
+            self._later(
+                self.now + latency / 2, "answer", call, sent, era, 429, len(self._replies) - 1
+            )
         elif self.most_in_flight is None:
             verdict = self.quota.take()
             status = 200.0 if verdict.allowed else 429.0

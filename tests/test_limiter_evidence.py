@@ -124,6 +124,16 @@ def test_where_the_service_says_how_long_only_a_short_and_fine_hint_shows_a_buck
     assert seen.rough is is_bucket
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_window_that_a_chance_refusal_may_have_shown_is_no_more_than_a_lower_bound(
+    alone: bool,
+) -> None:
+    seen = evidence()
+    calls(seen, 100, START, START + 1.0)
+    seen.first(Contact(START + 1.0, START + 1.99, START + 2.01, hinted=True, alone=alone), None)
+    assert (seen.rough, seen.window, seen.rate) == (alone, 2.0, 50.0)
+
+
 def test_a_start_that_took_no_time_is_no_infinite_rate() -> None:
     seen = evidence()
     calls(seen, 4, START - 1.0, START)

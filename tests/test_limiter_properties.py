@@ -74,6 +74,25 @@ def test_a_halved_and_a_tripled_quota_is_found_in_five_seconds(shape: Shape, hin
     assert traffic.share(29.0, 34.0, 300.0) >= 0.94
 
 
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "1"}], ids=["silent", "retry-after"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_refusals_that_mean_no_quota_do_not_hold_the_pace(
+    headers: dict[str, str], seed: int
+) -> None:
+    """Four calls in a thousand are refused at random; the service would take thousands."""
+    traffic = Traffic(rate=1e6, calls=10_000, stray=0.004, stray_headers=headers, seed=seed).run()
+    assert traffic.failed == 0
+    assert traffic.seconds <= 12.0
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_quota_is_found_among_refusals_that_mean_none(shape: Shape) -> None:
+    found = [Traffic(shape=shape, stray=0.004, seed=seed).run() for seed in SEEDS]
+    assert [one.failed for one in found] == [0] * len(found)
+    assert max(one.refused for one in found) <= 0.05 * 3000
+    assert sum(one.seconds for one in found) / len(found) <= 17.0
+
+
 def test_a_slow_network_loses_at_most_the_calls_in_flight_at_each_contact() -> None:
     traffic = Traffic(shape="sliding", latency=0.1).run()
     assert traffic.failed == 0

@@ -46,6 +46,8 @@ class Contact:
     """It said so in whole seconds, of which the last may be any part."""
     missed: int = 0
     """Calls refused between closing and opening."""
+    alone: bool = False
+    """So few calls were refused lately that there may be no quota at all."""
 
     @property
     def opened(self) -> float:
@@ -117,6 +119,7 @@ class Evidence:
         elapsed = contact.opened - start
         measured = self.accepted / max(elapsed, _TIMING)
         self.sure = False
+        self.rough = contact.alone
         # A policy within a factor of two of the measure is the one at work.
         if declared is not None and 0.5 < measured * declared[1] / declared[0] < 2.0:  # noqa: PLR2004 - see above
             self.rate = declared[0] / declared[1]

@@ -44,6 +44,12 @@ _SPARING: Final = {1: (0.25, 4.0), 2: (0.1, 2.2), 3: (0.05, 1.8)}
 there to try which were refused before."""
 _TRUST: Final = 3
 """Answers after an opening until calls that were refused before are risked again."""
+_TRUST_UNCHANGED: Final = 15
+"""The same where the pace was not lowered, so that no call meets one refusal after the other."""
+_GRACE: Final = 2.0
+"""Refusals that are borne before one is believed to show a quota."""
+_GRACE_SHARE: Final = 0.02
+"""Share of all calls that may be refused for ever without being believed."""
 _BUCKET_MEMORY: Final = 0.5
 """Seconds; a token bucket has no window over which its credit goes up and down."""
 _TRICKLE: Final = 0.25
@@ -61,10 +67,10 @@ class Pacer:
 
     __slots__ = (
         "_bucket", "_closed_at", "_coarse", "_concurrency", "_count", "_credit", "_delay",
-        "_earliest", "_era", "_evidence", "_first_era", "_growth", "_hinted", "_last_take",
-        "_lesson", "_level", "_missed", "_missed_below", "_peak", "_probe_level", "_ramping",
-        "_refused_at", "_trusted", "_until", "_window", "accepted", "ceiling", "closed",
-        "in_flight", "pauses", "refused", "round_trip",
+        "_earliest", "_era", "_evidence", "_first_era", "_grace", "_growth", "_hinted",
+        "_last_take", "_lesson", "_level", "_missed", "_missed_below", "_peak", "_probe_level",
+        "_ramping", "_refused_at", "_trusted", "_until", "_window", "accepted", "ceiling",
+        "closed", "in_flight", "pauses", "refused", "round_trip",
     )  # fmt: skip
 
     def __init__(self, now: float, rate: float | None = None, burst: float | None = None) -> None:
@@ -105,6 +111,8 @@ class Pacer:
         self._missed = 0
         self._trusted = _TRUST
         self._growth = Growth(now)
+        # Its clock counts accepted calls.
+        self._grace = TokenBucket(_GRACE_SHARE, _GRACE, 0.0, _GRACE)
 
     @property
     def rate(self) -> float | None:
@@ -252,6 +260,7 @@ class Pacer:
         reset = self._credit.read(quotas, self.in_flight, now) if quotas else None
         if status == TOO_MANY_REQUESTS:
             self.refused += 1
+            self._grace.take(self.accepted, 1.0)
             hint = self._binding(retry_after, reset)
             if current or not self.closed:
                 self._refuse(now, sent, hint, current=current)
@@ -263,6 +272,7 @@ class Pacer:
             self._accept(now, sent, cost, current=current)
             heeds = reset is not None and self.ceiling == math.inf
             if heeds and self._credit.used_up and not self.closed:
+                self._end_grace(-1.0)  # the service's own account is no chance
                 self._refuse(now, sent, self._binding(None, reset), current=True)
 
     def shift(self, seconds: float) -> None:
@@ -361,23 +371,30 @@ class Pacer:
     def _open(self, now: float, sent: float) -> None:
         self.closed = False
         self._era += 1
-        self._trusted = 0
         earliest = min(self._earliest, sent)
-        if self._lesson:
-            self._learn(
-                Contact(self._closed_at, earliest, sent, self._hinted, self._coarse, self._missed),
-                now,
-            )
-        self._growth.restart(now)
+        alone = self._grace.tokens(self.accepted) >= 0.0
+        # Whoever waited as told does not know how many would have been refused meanwhile.
+        believed = self._lesson and (self._hinted or not alone)
+        self._trusted = 0 if believed else _TRUST - _TRUST_UNCHANGED
+        rate = self._bucket.rate
+        if believed:
+            self._end_grace(0.0)
+            hints = self._hinted, self._coarse
+            self._learn(Contact(self._closed_at, earliest, sent, *hints, self._missed, alone), now)
+            self._growth.restart(now)
+            rate = self._evidence.rate * margin(self._evidence)
         if self._concurrency.limit != math.inf:
             self._run_free(now)
         elif self.ceiling == math.inf and not self._ramping:
-            rate = self._evidence.rate * margin(self._evidence)
             # What the quota would have allowed since it opened is made up for.
             debt = min(rate * (sent - earliest), rate)
             size = max(1.0, _SLACK * rate, debt, rate / 2 if self._count else 0.0)
             self._bucket.reset(now, rate, size, debt)
             self._peak.reset(now, _CATCH_UP * rate, max(1.0, _SMOOTH * rate), 1.0)
+
+    def _end_grace(self, left: float) -> None:
+        """Bear no more refusals than are `left`; below 0, the one at hand is believed."""
+        self._grace.reset(self.accepted, _GRACE_SHARE, _GRACE, left)
 
     def _run_free(self, now: float) -> None:
         """Let the limit of calls in flight do the pacing."""

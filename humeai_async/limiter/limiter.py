@@ -34,6 +34,16 @@ used, beside a count over the window, so that a sliding window is not asked too 
 four. So growth is found in seconds at the price of a few 429s each time; an idle client does
 not grow. Time lost in a pause is made up for at up to three times the rate.
 
+Which 429s are believed. Some mean no quota: a proxy or an overloaded machine says 429 to one
+call, and not to the next. Had each lowered the rate, four in a thousand would hold it at a
+hundredth of what the service takes. But whoever asks a bucket or a sliding window for 1 % too
+much is refused one call in a hundred: few refusals mean a rate that is right, whatever their
+cause. So one call in fifty, and two in a row, may be refused at no more than the pause it takes,
+and the rate goes on as before. A quota that was met refuses a third one at once, and costs two
+more 429s each time. Whoever waits as long as the service says does not see how many it would
+have refused: such a pause is believed, as is a remaining number of zero; if it is the first and
+only refusal, its rate is taken for a lower bound and doubles every half second.
+
 What headers change. `RateLimit-Remaining` and its kin (see `ratelimits.py`) let no more calls
 out than remain; reaching zero is a contact that costs nothing, and growth rests while
 little remains. A window that the service names is believed if the measure is near it.
