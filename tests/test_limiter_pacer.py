@@ -104,11 +104,25 @@ def test_nothing_known_four_calls_go_at_once_and_then_twenty_four_a_second() -> 
     assert client.pacer.rate is None
 
 
-def test_with_eight_in_flight_another_is_risked_every_quarter_second() -> None:
+def test_with_eight_in_flight_another_is_risked_the_sooner_the_more_are_out() -> None:
     client = Client()
-    times = [client.go()[1] for _ in range(10)]
-    assert times[8] - times[7] == pytest.approx(0.25)
-    assert times[9] - times[8] == pytest.approx(0.25)
+    times = [client.go()[1] for _ in range(18)]
+    assert times[8] - times[7] == pytest.approx(2.0 / 8)
+    assert times[9] - times[8] == pytest.approx(2.0 / 9)
+    assert times[17] - times[16] == pytest.approx(2.0 / 17)
+
+
+def test_a_pool_of_calls_that_hang_does_not_hold_the_next_one_for_long() -> None:
+    client = Client()
+    times = [client.go()[1] - START for _ in range(65)]
+    # Still slower than the pace at which a fresh client sends calls that are answered.
+    assert 64 / 24 < times[64] < 4.6
+
+
+def test_of_calls_that_hang_no_more_go_in_the_first_seconds_than_a_small_quota_bears() -> None:
+    client = Client()
+    times = [client.go()[1] - START for _ in range(65)]
+    assert [sum(at <= seconds for at in times) for seconds in (1.0, 2.0)] == [11, 19]
 
 
 def test_an_answer_makes_room_for_the_next_in_flight_and_one_more() -> None:
@@ -120,7 +134,8 @@ def test_an_answer_makes_room_for_the_next_in_flight_and_one_more() -> None:
     free = [client.go()[1] - client.now for _ in range(2)]
     assert free == pytest.approx([0.0, 0.0])
     client.now += 0.1
-    assert client.wait() == pytest.approx(0.15)
+    assert client.pacer.in_flight == 9
+    assert client.wait() == pytest.approx(2.0 / 9 - 0.1)
 
 
 def test_an_unknown_rate_doubles_every_quarter_second_while_answers_are_good() -> None:

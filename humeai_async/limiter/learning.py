@@ -53,7 +53,9 @@ _GRACE_SHARE: Final = 0.02
 _BUCKET_MEMORY: Final = 0.5
 """Seconds; a token bucket has no window over which its credit goes up and down."""
 _TRICKLE: Final = 0.25
-"""Seconds after which one more call is risked however full the window looks."""
+"""Seconds after which one more call is risked however little is left."""
+_UNANSWERED: Final = 2.0
+"""The same, divided by the calls in flight, while answers are waited for at the start."""
 _ASK: Final = 0.1
 """Seconds without a call after which one is sent to hear what is left."""
 _TRICKLE_FULL: Final = 5.0
@@ -168,8 +170,10 @@ class Pacer:
                 return min(wait, max(0.0, self._last_take + _ASK - now)) if told else wait
         if self.in_flight >= self._concurrency.limit:
             return max(0.0, self._last_take + _TRICKLE_FULL - now)
-        if self.in_flight and (self.in_flight >= self._window or not self._credit.covers(cost)):
+        if self.in_flight and not self._credit.covers(cost):
             return max(0.0, self._last_take + _TRICKLE - now)
+        if self.in_flight >= self._window:
+            return max(0.0, self._last_take + _UNANSWERED / self.in_flight - now)
         return 0.0
 
     def spare_in(self, now: float, retried: int) -> float:

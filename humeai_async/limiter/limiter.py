@@ -24,7 +24,8 @@ quota stays closed tells a bucket from a window, and these equations hold:
 Windows are mostly 1, 2, 5, 10, ... seconds long: a range that holds one of these is exact.
 
 How it learns. With nothing known, 4 calls go at once, then 24 a second, doubling every
-quarter second while answers are good, with 8 in flight and one more for each answer. On a
+quarter second while answers are good, with 8 in flight and one more for each answer. While
+answers stay away, the number out doubles in 1.4 s, so that calls that hang hold no others. On a
 fast network few are in flight when the quota closes, and these are all that is lost. Then
 everybody stops: as long as Retry-After says, or, if nothing is said, until single calls get
 through, tried 10 ms later, then 1.5 times as long, at most 0.25 s apart. Calls never refused
