@@ -76,7 +76,7 @@ def describe(prefix: str, value: Any) -> Iterator[str]:
         for field in fields:
             if not field.name.startswith("_"):
                 yield f"{prefix}.{field.name}: {annotation(value, field.name)}"
-        if not fields and not issubclass(value, (BaseException, str, int)):
+        if not fields and not issubclass(value, (BaseException, str, bytes, int)):
             yield f"{prefix}{inspect.signature(value)}"
         for name, member in members(value):
             kind = "property" if isinstance(member, property) else inspect.signature(member)
