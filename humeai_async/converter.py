@@ -47,6 +47,9 @@ Hook: TypeAlias = Callable[[Any, Any], Any]
 """Reads a plain value as a type."""
 
 _PLAIN = frozenset({str, int, float, bool})
+_OBJECT = frozenset({dict})
+_ARRAY = frozenset({list})
+"""What the parser makes of objects and arrays; to ask this takes no call."""
 _LONGEST_NAME = 100
 """Characters of a member's name that a path tells."""
 
@@ -146,8 +149,8 @@ def _object_hook(cls: Any, converter: Converter) -> Hook:
     }
 
     # In one frame, with a look at each field's type: a call for each would take twice as long.
-    def read_object(value: object, _: object) -> object:
-        plain = value if type(value) is dict else _object(value)
+    def read_object(value: Any, _: object) -> object:
+        plain: dict[str, Any] = value if type(value) in _OBJECT else _object(value)
         found: dict[str, object] = {}
         for name, one in plain.items():
             if name in known:
@@ -279,21 +282,18 @@ def _page_hook(cls: Any, converter: Converter) -> Any:
         make_dict_structure_fn(cls, converter, **sifts) if tracks else _object_hook(cls, converter)
     )
 
-    def read_page(value: object, hint: Any) -> object:
-        if type(value) is list and issubclass(cls, SpringPage):
+    def read_page(value: Any, hint: Any) -> object:
+        if type(value) in _ARRAY and issubclass(cls, SpringPage):
             return _join_pages(cls, value, converter)
-        plain = value if type(value) is dict else _object(value)
-        holed = {
-            name: part
-            for name in lists
-            if type(part := plain.get(name)) is list and part.count(None)
-        }
-        if not holed:
-            return read(plain, hint)
-        nulls = sum(part.count(None) for part in holed.values())
-        # Where places are told, they are those before the nulls are taken out.
-        sifted = {} if tracks else {name: _without_nulls(part) for name, part in holed.items()}
-        return read({**plain, **sifted, "nulls": nulls}, hint)
+        plain: dict[str, Any] = value if type(value) in _OBJECT else _object(value)
+        nulls = 0
+        for name in lists:
+            part: Any = plain.get(name)
+            if type(part) in _ARRAY and (holes := part.count(None)):
+                nulls += holes
+                # Where places are told, they are those before the nulls are taken out.
+                plain = plain if tracks else {**plain, name: _without_nulls(part)}
+        return read({**plain, "nulls": nulls} if nulls else plain, hint)
 
     return read_page
 
@@ -342,11 +342,12 @@ def _array_hook(hint: Any, converter: Converter) -> Any:
     read_item = converter.get_structure_hook(item)
     tracks = converter.detailed_validation
 
-    def read(value: object, _: object) -> object:
-        if type(value) is not list:
+    def read(value: Any, _: object) -> object:
+        if type(value) not in _ARRAY:
             raise TypeError(f"expected an array, got {kind(value)}")
         if tracks:
-            return make([one for _, one in _tracked(enumerate(value), read_item, item)])
+            numbered: enumerate[Any] = enumerate(value)
+            return make([one for _, one in _tracked(numbered, read_item, item)])
         many = [read_item(one, item) for one in value]
         return many if type(many) is make else make(many)
 

@@ -123,10 +123,9 @@ class Pages(Generic[T]):
         """Begin an iteration."""
         raise NotImplementedError
 
-    async def _first(self) -> Page[T]:
+    def _first(self) -> Coroutine[Any, Any, Page[T]]:
         """Ask for the first page only."""
-        first, *_ = await self._walk().step()
-        return first
+        return _first_of(self._walk())
 
     async def collect(self, limit: int | None = None) -> list[T]:
         """Fetch the items into a list.
@@ -148,6 +147,11 @@ class Pages(Generic[T]):
                 break
             items.extend(page.items)
         return items[:limit]
+
+
+async def _first_of(walk: Walk[T]) -> Page[T]:
+    first, *_ = await walk.step()
+    return first
 
 
 class PageIterator(AsyncIterator[Page[T]]):
