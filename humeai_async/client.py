@@ -291,7 +291,8 @@ class HumeAI:
             raise InvalidArgumentError(f"query is a dict of its fields, not {kind}", field="query")
         call = fill(endpoint, query=query, body=UNSET if json is None else json)
         del query, json  # this frame stands in tracebacks, which may show its variables
-        return await self._session.send(call)
+        response = await self._session.send(call)
+        return Answer(response.status, response.headers, response.body, response.sender)
 
     @property
     def stats(self) -> Stats:

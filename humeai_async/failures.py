@@ -11,7 +11,6 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from humeai_async.answers import NOT_FOUND, Answer
 from humeai_async.endpoint import Endpoint
 from humeai_async.errors import (
     APIStatusError,
@@ -30,6 +29,7 @@ from humeai_async.errors import (
 from humeai_async.plain import is_array, is_object, kind
 from humeai_async.redaction import without_queries
 from humeai_async.retry import may_have_worked
+from humeai_async.wire import NOT_FOUND, Response
 
 BODY_KEPT = 2000
 """Characters of an error body, and of each text from it, that are kept on the error."""
@@ -51,7 +51,7 @@ _CLASSES: dict[int, type[APIStatusError]] = {
 
 
 def to_error(
-    answer: Answer,
+    answer: Response,
     endpoint: Endpoint[Any],
     *,
     retry_after: float | None,

@@ -16,12 +16,11 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import quote, quote_plus, urlsplit
 
-from humeai_async.answers import Answer, Sender
 from humeai_async.endpoint import Call, Encoding, Endpoint, climbs
 from humeai_async.errors import ConfigurationError, DecodeError, GatewayUnsupportedError
 from humeai_async.plain import is_object
 from humeai_async.settings import can_be_found
-from humeai_async.wire import Part, Request, Response
+from humeai_async.wire import Part, Request, Response, Sender
 
 logger: logging.Logger = logging.getLogger("humeai_async.origins")
 
@@ -101,11 +100,11 @@ class Origin(Protocol):
         """Put host and credential on a call."""
         ...
 
-    def read(self, response: Response) -> Answer:
+    def read(self, response: Response) -> Response:
         """Take the envelope off an answer."""
         ...
 
-    def settle(self, call: Call[Any], url_format: Format, answer: Answer | None) -> bool:
+    def settle(self, call: Call[Any], url_format: Format, answer: Response | None) -> bool:
         """Learn from an answer (`None`: closed without one); true if it is the answer."""
         ...
 
@@ -188,11 +187,11 @@ class Direct(_Base):
         headers = self._json_headers if isinstance(body, bytes) else self._headers
         return Request(endpoint.method, endpoint.path, url, headers, body)
 
-    def read(self, response: Response) -> Answer:
+    def read(self, response: Response) -> Response:
         """Hume puts nothing around its answers."""
-        return Answer(response.status, response.headers, response.body)
+        return response
 
-    def settle(self, call: Call[Any], url_format: Format, answer: Answer | None) -> bool:
+    def settle(self, call: Call[Any], url_format: Format, answer: Response | None) -> bool:
         """Accept every answer."""
         del call, url_format, answer
         return True
@@ -287,7 +286,7 @@ class LowCodeAPI(_Base):
         headers = {**_ACCEPT, **_JSON} if isinstance(body, bytes) else _ACCEPT
         return Request(endpoint.method, endpoint.path, url, headers, body)
 
-    def read(self, response: Response) -> Answer:
+    def read(self, response: Response) -> Response:
         """Take one envelope off, of the three shapes of success and the two of failure."""
         from humeai_async import codec
 
@@ -296,7 +295,7 @@ class LowCodeAPI(_Base):
             return _read_success(response, members)
         return _read_error(response, members)
 
-    def settle(self, call: Call[Any], url_format: Format, answer: Answer | None) -> bool:
+    def settle(self, call: Call[Any], url_format: Format, answer: Response | None) -> bool:
         """Say whether this is the answer, or the other format should be tried."""
         if not call.ids:
             return True
@@ -311,7 +310,7 @@ class LowCodeAPI(_Base):
             self._remember(call.endpoint.name, url_format)
         return True
 
-    def _speaks_for_format(self, call: Call[Any], answer: Answer) -> bool:
+    def _speaks_for_format(self, call: Call[Any], answer: Response) -> bool:
         """Whether an answer came from behind the route, as far as one can tell."""
         if answer.is_no_route:
             return False
@@ -349,21 +348,21 @@ _WRAPPING = frozenset(
 """What stands beside the answer in an envelope of success."""
 
 
-def _read_success(response: Response, members: Mapping[str, bytes] | None) -> Answer:
+def _read_success(response: Response, members: Mapping[str, bytes] | None) -> Response:
     for name in ("result", "data"):
         if members is not None and name in members and members.keys() <= {name, *_WRAPPING}:
             headers = _inner_headers(members.get("response_headers"), response.headers)
-            return Answer(response.status, headers, members[name])
-    return Answer(response.status, response.headers, response.body)
+            return Response(response.status, headers, members[name])
+    return response
 
 
-def _read_error(response: Response, members: Mapping[str, bytes] | None) -> Answer:
+def _read_error(response: Response, members: Mapping[str, bytes] | None) -> Response:
     if members is None or set(members) == {"message"}:
         sender = Sender.ROUTER
     elif "provider" in members and "headers" in members:
         headers = _inner_headers(members["headers"], response.headers)
         body = _inner_error(members)
-        return Answer(response.status, headers, body, Sender.HUME)
+        return Response(response.status, headers, body, Sender.HUME)
     elif "provider" in members:
         sender = Sender.GATEWAY
     elif set(members) == {"data"} or (
@@ -373,7 +372,7 @@ def _read_error(response: Response, members: Mapping[str, bytes] | None) -> Answ
         sender = Sender.UNKNOWN
     else:
         sender = Sender.HUME
-    return Answer(response.status, response.headers, response.body, sender)
+    return Response(response.status, response.headers, response.body, sender)
 
 
 def _is_humes_own(members: Mapping[str, bytes]) -> bool:

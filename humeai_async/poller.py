@@ -8,6 +8,8 @@ others what it learned; when it leaves, whatever the reason, another one takes o
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import math
 import random
 from collections import deque
@@ -94,11 +96,15 @@ class Poller:
     """All waits of a client and its relatives, those of each event loop apart."""
 
     def __init__(self, session: Session) -> None:
-        self._rounds = PerLoop(lambda _: Rounds(session))
+        self._rounds = PerLoop(functools.partial(_rounds, session))
 
     def here(self) -> Rounds:
         """Return the rounds that are made on this event loop."""
         return self._rounds.here()
+
+
+def _rounds(session: Session, _: asyncio.AbstractEventLoop) -> Rounds:
+    return Rounds(session)
 
 
 class Rounds:

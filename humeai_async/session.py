@@ -27,10 +27,8 @@ from collections.abc import (
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
 import anyio
-import anyio.lowlevel
 from attrs import Factory, define, evolve, field, frozen
 
-from humeai_async.answers import Answer
 from humeai_async.deadlines import Deadline, Deadlines
 from humeai_async.endpoint import Call, Endpoint
 from humeai_async.errors import (
@@ -139,10 +137,12 @@ class _Body:
         return b"".join([chunk async for chunk in self.chunks()])
 
     async def chunks(self) -> AsyncIterator[bytes]:
+        from anyio.lowlevel import checkpoint_if_cancelled
+
         try:
             async for chunk in self._download.chunks():
                 # Who never has to wait for a piece is never found waiting by anyio's cancellation.
-                await anyio.lowlevel.checkpoint_if_cancelled()
+                await checkpoint_if_cancelled()
                 yield chunk
         except HumeError as problem:
             self._finish(problem)
@@ -187,7 +187,7 @@ class Session:
 
         return self._run(call, decode)
 
-    def send(self, call: Call[Any]) -> Coroutine[Any, Any, Answer]:
+    def send(self, call: Call[Any]) -> Coroutine[Any, Any, Response]:
         """Make a call and return its answer, the envelope taken off."""
         return self._run(call, None)
 
@@ -380,7 +380,7 @@ class Session:
     ) -> Any:
         """Make one attempt, in as many URL formats as it takes."""
         origin = self.origin
-        doubted: list[Answer] = []
+        doubted: list[Response] = []
         for url_format in origin.formats(call):
             try:
                 answer = await self._exchange(origin.request(call, body, url_format), progress)
@@ -413,7 +413,7 @@ class Session:
         if problem.outcome_unknown and not isinstance(problem, APITimeoutError):
             self.origin.settle(call, url_format, None)
 
-    async def _exchange(self, request: Request, progress: _Progress) -> Answer:
+    async def _exchange(self, request: Request, progress: _Progress) -> Response:
         """Wait for the limiter, send one request, and tell the limiter how it went."""
         permit = await self._permit(progress)
         began = time.perf_counter()
@@ -444,7 +444,7 @@ class Session:
         headers: Mapping[str, str],
     ) -> Download:
         """Make one attempt at a streamed answer; what is opened stays on the stack."""
-        doubted: list[Answer] = []
+        doubted: list[Response] = []
         for url_format in self.origin.formats(call):
             request = self.origin.request(call, None, url_format)
             request = evolve(request, headers={**request.headers, **headers})
@@ -459,7 +459,7 @@ class Session:
                     self._settle_silence(call, url_format, problem)
                     raise
                 if 200 <= download.status < 300:  # noqa: PLR2004 - the classes of HTTP
-                    answer = Answer(download.status, download.headers, b"")
+                    answer = Response(download.status, download.headers, b"")
                     self._observe(permit, answer)
                     self.origin.settle(call, url_format, answer)
                     stack.push_async_exit(opened.pop_all())
@@ -503,14 +503,14 @@ class Session:
         progress.sent += 1
         return permit
 
-    def _observe(self, permit: Permit, answer: Answer) -> None:
+    def _observe(self, permit: Permit, answer: Response) -> None:
         hint = None
         if answer.status in _PACED:
             hint = _retry_after(answer)
             self._shared.stats.rate_limited += answer.status == TOO_MANY_REQUESTS
         permit.done(answer.status, answer.headers, hint)
 
-    def _error(self, answer: Answer, call: Call[Any]) -> APIStatusError:
+    def _error(self, answer: Response, call: Call[Any]) -> APIStatusError:
         from humeai_async.echoes import without_secrets
         from humeai_async.failures import BODY_KEPT, to_error
 
@@ -553,7 +553,7 @@ def _can_repeat(parts: tuple[Part, ...]) -> bool:
     return all(part.repeatable for part in parts)
 
 
-def _least_doubtful(doubted: list[Answer]) -> Answer:
+def _least_doubtful(doubted: list[Response]) -> Response:
     """Choose the first answer that says more than that there is no such path."""
     return next((answer for answer in doubted if not answer.is_no_route), doubted[-1])
 
@@ -565,7 +565,7 @@ def _left_open(failure: HumeError) -> bool:
     return failure.outcome_unknown or isinstance(failure, DecodeError)
 
 
-def _retry_after(answer: Answer) -> float | None:
+def _retry_after(answer: Response) -> float | None:
     from humeai_async.ratelimits import parse_retry_after
 
     return parse_retry_after(answer.headers, now_epoch=time.time())

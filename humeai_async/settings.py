@@ -86,14 +86,22 @@ def is_proxy(url: str) -> bool:
         return False
 
 
+_LONGEST_LABEL = 63
+"""Characters between two dots of a host's name."""
+
+
 def can_be_found(parts: SplitResult) -> bool:
     """Whether a URL has a host whose name can be asked for.
 
     One with empty parts, or with more than 63 characters in one, cannot even be written for
     that.
     """
+    name = parts.hostname or ""
+    if name.isascii():  # as nearly all are, and the codec takes long to import
+        *steps, last = name.split(".")
+        return bool(name) and all(steps) and max(map(len, (*steps, last))) <= _LONGEST_LABEL
     try:
-        return bool(parts.hostname and parts.hostname.encode("idna"))
+        return bool(name.encode("idna"))
     except UnicodeError:
         return False
 

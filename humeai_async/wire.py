@@ -1,12 +1,13 @@
 """What crosses the seam between the session and the transport.
 
-Values without behaviour: a `Request` out, a `Response` in. They know neither endpoints nor
-credentials' names; reprs leave out everything that may hold a secret. What is made for every
-call is not frozen: freezing doubles what it takes to make one.
+Values: a `Request` out, a `Response` in. They know neither endpoints nor credentials' names;
+reprs leave out everything that may hold a secret. What is made for every call is not frozen:
+freezing doubles what it takes to make one.
 """
 
 from __future__ import annotations
 
+import enum
 import os
 from collections.abc import AsyncIterable, Callable, Mapping
 from typing import BinaryIO, TypeAlias
@@ -24,6 +25,10 @@ Bytes and paths can be sent again. An open file is sent from where it stands and
 again if it can seek. An async iterator can be sent once; a callable that returns a new async
 iterator can be sent again.
 """
+
+
+NOT_FOUND = 404
+METHOD_NOT_ALLOWED = 405
 
 
 class JsonText(bytes):
@@ -83,12 +88,35 @@ class Request:
     """JSON text, or the parts of a multipart body."""
 
 
+class Sender(enum.Enum):
+    """Who wrote an answer."""
+
+    HUME = enum.auto()
+    GATEWAY = enum.auto()
+    """The gateway itself: it refused the token or could not reach Hume."""
+    ROUTER = enum.auto()
+    """The web framework before the gateway: it knows no such path."""
+    UNKNOWN = enum.auto()
+    """The gateway or Hume; the answer does not say."""
+
+
 @define
 class Response:
-    """One HTTP answer, fully read."""
+    """One HTTP answer, fully read; origins take the envelope off."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     """Names are matched without regard to case. May hold a credential: a redirect repeats the
     URL."""
     body: bytes = field(repr=False)
+    sender: Sender = Sender.HUME
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - the classes of HTTP
+
+    @property
+    def is_no_route(self) -> bool:
+        """Whether it says that there is no such path, rather than no such thing."""
+        return self.sender is Sender.ROUTER and self.status in {NOT_FOUND, METHOD_NOT_ALLOWED}

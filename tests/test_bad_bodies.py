@@ -28,7 +28,6 @@ from humeai_async import (
     catalog,
     codec,
 )
-from humeai_async.answers import Answer
 from humeai_async.bulk.outcomes import Outcome
 from humeai_async.bulk.predicting import SourceOutcome
 from humeai_async.bulk.sinks import Sinks
@@ -393,7 +392,7 @@ NESTS: dict[str, Callable[[int], str]] = {
 def error_of(body: bytes) -> HumeError:
     """Build the error of an answer with status 400."""
     return to_error(
-        Answer(400, {}, body),
+        Response(400, {}, body),
         catalog.BATCH_GET_JOB,
         retry_after=None,
         scrub=str,

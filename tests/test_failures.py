@@ -56,7 +56,7 @@ def error_of(
     retry_after: float | None = None,
 ) -> APIStatusError:
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
-    answer = Answer(status, headers or {}, text)
+    answer = Response(status, headers or {}, text)
     return to_error(answer, endpoint, retry_after=retry_after, scrub=hide, today=TODAY)
 
 
@@ -316,7 +316,7 @@ def test_an_answer_reads_itself_as_json() -> None:
 
 @pytest.mark.parametrize(("status", "good"), [(199, False), (200, True), (299, True), (300, False)])
 def test_success_is_two_hundred_and_something(status: int, *, good: bool) -> None:
-    assert Answer(status, {}, b"").is_success is good
+    assert Response(status, {}, b"").is_success is good
 
 
 JSON = st.recursive(

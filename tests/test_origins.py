@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from humeai_async import catalog
-from humeai_async.answers import Answer, Sender
 from humeai_async.endpoint import Call, Encoding, Endpoint, fill
 from humeai_async.errors import ConfigurationError, GatewayUnsupportedError
 from humeai_async.origins import (
@@ -28,7 +27,7 @@ from humeai_async.origins import (
     check_credential,
 )
 from humeai_async.ratelimits import parse_retry_after
-from humeai_async.wire import Part, Response
+from humeai_async.wire import Part, Response, Sender
 
 RECORDED = json.loads((Path(__file__).parent / "samples" / "transcripts.json").read_text("utf-8"))
 ANSWERED = {one["name"]: one for one in RECORDED if one["response"] is not None}
@@ -90,7 +89,7 @@ def recorded(name: str) -> Response:
     return Response(response["status"], headers, response["body"].encode())
 
 
-def read(status: int, body: object, headers: dict[str, str] | None = None) -> Answer:
+def read(status: int, body: object, headers: dict[str, str] | None = None) -> Response:
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
     return gateway().read(Response(status, {**JSON_HEADERS, **(headers or {})}, text))
 
@@ -442,19 +441,19 @@ def test_an_id_cannot_leave_its_place_in_a_url() -> None:
 # Which URL format.
 
 
-def not_found() -> Answer:
+def not_found() -> Response:
     return read(404, {"message": "Not Found"})
 
 
-def humes_not_found() -> Answer:
+def humes_not_found() -> Response:
     return read(404, {"provider": "humeai", "error": {"message": "no"}, "headers": {}})
 
 
-def unclear(status: int) -> Answer:
+def unclear(status: int) -> Response:
     return read(status, {"data": {"error": {"message": "no", "code": str(status)}}})
 
 
-GOOD = Answer(200, {}, b"{}")
+GOOD = Response(200, {}, b"{}")
 GET_JOB = call_of(catalog.BATCH_GET_JOB)
 POST_VERSION = call_of(catalog.CONFIGS_CREATE_VERSION)
 START_JOB = call_of(catalog.BATCH_START_JOB)

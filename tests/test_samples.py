@@ -15,7 +15,6 @@ from typing import Any, cast
 import pytest
 
 from humeai_async import catalog, codec
-from humeai_async.answers import Answer
 from humeai_async.endpoint import Endpoint
 from humeai_async.errors import DecodeError
 from humeai_async.failures import to_error
@@ -37,6 +36,7 @@ from humeai_async.types.chat import (
 from humeai_async.types.chat_settings import SessionContext
 from humeai_async.types.evi import ChatStatus, VersionDescriptionRequest
 from humeai_async.types.evi_configs import Config
+from humeai_async.wire import Response
 
 SAMPLES = Path(__file__).parent / "samples"
 ANSWERS = SAMPLES / "answers"
@@ -152,7 +152,7 @@ def test_a_new_dataset_version_may_come_as_one_object() -> None:
 )
 def test_error_bodies_give_message_and_code(name: str, message: str, code: str | None) -> None:
     error = to_error(
-        Answer(400, {}, read(name)),
+        Response(400, {}, read(name)),
         catalog.CONFIGS_LIST,
         retry_after=None,
         scrub=lambda text: text,

@@ -19,7 +19,6 @@ import pytest
 from support import session_of
 
 from humeai_async import HumeAI, catalog
-from humeai_async.answers import Answer
 from humeai_async.endpoint import fill
 from humeai_async.origins import Direct
 from humeai_async.testing import ScriptedTransport
@@ -234,7 +233,7 @@ async def test_others_have_their_turn_between_the_steps_with_a_large_body(faces:
             ticks.append(len(ticks))
 
     class Watched(Direct):
-        def read(self, response: Response) -> Answer:
+        def read(self, response: Response) -> Response:
             seen.append(len(ticks))
             return super().read(response)
 
