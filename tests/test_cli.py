@@ -1,27 +1,38 @@
-"""The command line, as a process of its own against a fake on a real socket."""
+"""The command line against a fake on a real socket.
+
+As a process of its own where it matters, and else in a thread, which starts at once and lets
+coverage see what it does.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from unittest.mock import patch
 
 import anyio
+import anyio.to_thread
 import pytest
 from support import DIALECTS, media_folder, parquet_column
 
+from humeai_async.cli import main
 from humeai_async.rows import COLUMNS
 from humeai_async.testing import Dialect, FakeHume, Fault
 
 pytestmark = pytest.mark.anyio
 
-COMMAND = [sys.executable, "-m", "humeai_async"]
+# Without -P it would be the package in the working directory, not the installed one.
+COMMAND = [sys.executable, "-P", "-m", "humeai_async"]
 
 
 def environment(fake: FakeHume | None) -> dict[str, str]:
@@ -39,11 +50,28 @@ def environment(fake: FakeHume | None) -> dict[str, str]:
 
 
 async def run(
-    arguments: Sequence[str | Path], fake: FakeHume | None = None, given: bytes = b""
-) -> subprocess.CompletedProcess[bytes]:
-    return await anyio.run_process(
-        [*COMMAND, *map(str, arguments)], input=given, check=False, env=environment(fake)
-    )
+    arguments: Sequence[str | Path], fake: FakeHume | None = None, given: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a thread of this process."""
+    words = [str(argument) for argument in arguments]
+    said, told = io.StringIO(), io.StringIO()
+
+    def work() -> object:
+        try:
+            main(words)
+        except SystemExit as done:
+            return done.code
+
+    with (
+        patch.dict(os.environ, environment(fake), clear=True),
+        patch.object(sys, "stdin", io.StringIO(given)),
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(told),
+        warnings.catch_warnings(action="default"),
+    ):
+        code = await anyio.to_thread.run_sync(work)
+    assert isinstance(code, int)
+    return subprocess.CompletedProcess(words, code, said.getvalue(), told.getvalue())
 
 
 @pytest.fixture
@@ -92,18 +120,18 @@ async def test_a_folder_of_real_media_is_uploaded_byte_for_byte(
 
 
 async def test_sources_come_from_standard_input_too(fake: FakeHume, tmp_path: Path) -> None:
-    given = b"https://media.example.com/a.mp4\nhttps://media.example.com/b.mp4"
+    given = "https://media.example.com/a.mp4\nhttps://media.example.com/b.mp4"
     done = await run(["predict", "-", "--out", tmp_path / "out"], fake, given)
     assert done.returncode == 0, done.stderr
     assert len(lines_of(tmp_path / "out")) == 2
-    assert b"Strongest expressions" in done.stdout
+    assert "Strongest expressions" in done.stdout
 
 
 async def test_failed_sources_give_exit_code_1_and_are_told(fake: FakeHume, tmp_path: Path) -> None:
     urls = ["https://media.example.com/missing.mp4", "https://media.example.com/b.mp4"]
     done = await run(["predict", *urls, "--out", tmp_path / "out"], fake)
     assert done.returncode == 1
-    assert b"failed 1 x: SourceFailedError: missing.mp4" in done.stdout
+    assert "failed 1 x: SourceFailedError: missing.mp4" in done.stdout
     assert len(lines_of(tmp_path / "out")) == 2
 
 
@@ -124,15 +152,35 @@ async def test_a_users_mistake_is_one_line_and_exit_code_2(
 ) -> None:
     done = await run(["predict", "--out", tmp_path / "out", *arguments], fake)
     assert done.returncode == 2
-    assert said in done.stderr.decode()
-    assert b"Traceback" not in done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+async def test_a_folder_without_media_is_a_mistake(fake: FakeHume, tmp_path: Path) -> None:
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media" / "notes.md").write_text("not media")
+    done = await run(["predict", tmp_path / "media", "--out", tmp_path / "out"], fake)
+    assert done.returncode == 2
+    assert "holds no media files" in done.stderr
+    assert fake.requests == []
+
+
+async def test_sources_that_are_not_done_in_time_stay_open_and_are_told(
+    fake: FakeHume, tmp_path: Path
+) -> None:
+    urls = ["https://media.example.com/stuck-job.mp4", "https://media.example.com/b.mp4"]
+    arguments = ["predict", *urls, "--job-size", "1", "--timeout", "1", "--out", tmp_path / "out"]
+    done = await run(arguments, fake)
+    assert done.returncode == 1
+    assert "open 1 x: " in done.stdout
+    assert "the same command goes on with open sources" in done.stdout
 
 
 async def test_without_a_credential_the_command_says_what_to_set(tmp_path: Path) -> None:
     done = await run(["predict", "https://x.example/a.mp4", "--out", tmp_path / "out"])
     assert done.returncode == 2
-    assert "LOWCODEAPI_API_TOKEN" in done.stderr.decode()
+    assert "LOWCODEAPI_API_TOKEN" in done.stderr
 
 
 async def test_a_refused_credential_gives_exit_code_1_without_a_traceback(
@@ -141,8 +189,8 @@ async def test_a_refused_credential_gives_exit_code_1_without_a_traceback(
     fake.faults.add(Fault("status", status=401, times=None))
     done = await run(["predict", "https://x.example/a.mp4", "--out", tmp_path / "out"], fake)
     assert done.returncode == 1
-    assert b"Traceback" not in done.stderr
-    assert "401" in done.stderr.decode()
+    assert "Traceback" not in done.stderr
+    assert "401" in done.stderr
 
 
 async def test_results_of_something_else_are_not_written_over(
@@ -151,7 +199,7 @@ async def test_results_of_something_else_are_not_written_over(
     (tmp_path / "predictions.csv").write_text("mine")
     done = await run(["predict", "https://x.example/a.mp4", "--out", tmp_path], fake)
     assert done.returncode == 1
-    assert "there already" in done.stderr.decode()
+    assert "there already" in done.stderr
     assert (tmp_path / "predictions.csv").read_text() == "mine"
 
 
@@ -206,9 +254,15 @@ async def test_the_demo_meets_429s_and_leaves_its_results(tmp_path: Path) -> Non
     assert summary["failed"] == 0
 
 
+async def test_the_demo_says_what_it_does_and_where_its_results_are(tmp_path: Path) -> None:
+    done = await run(["demo", "--sources", "5", "--out", tmp_path / "out"])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("5 sources through a stand-in for Hume that allows 40 requests/s")
+    assert f"wrote {tmp_path / 'out' / 'predictions.csv'}" in done.stdout
+
+
 async def test_help_names_the_commands() -> None:
-    done = await run(["--help"])
-    assert done.returncode == 0
+    done = await anyio.run_process([*COMMAND, "--help"], env=environment(None))
     assert b"demo" in done.stdout
     assert b"predict" in done.stdout
 
@@ -230,7 +284,7 @@ async def test_other_settings_in_the_same_folder_are_refused(
     await run([*arguments, "--models", "face"], fake)
     done = await run([*arguments, "--models", "prosody"], fake)
     assert done.returncode == 1
-    assert "other settings" in done.stderr.decode()
+    assert "other settings" in done.stderr
 
 
 async def test_failed_sources_are_tried_again_if_asked(fake: FakeHume, tmp_path: Path) -> None:
@@ -255,13 +309,13 @@ async def test_the_status_of_a_folder_is_told(fake: FakeHume, tmp_path: Path) ->
         1,
     )
     shown = await run(["status", tmp_path / "out"])
-    assert b"SourceFailedError" in shown.stdout
+    assert "SourceFailedError" in shown.stdout
 
 
 async def test_the_status_of_a_folder_without_a_run_is_a_mistake(tmp_path: Path) -> None:
     done = await run(["status", tmp_path])
     assert done.returncode == 1
-    assert b"no ledger" in done.stderr
+    assert "no ledger" in done.stderr
 
 
 async def test_parquet_is_written_too(fake: FakeHume, tmp_path: Path) -> None:
