@@ -57,10 +57,9 @@ async def run(
     said, told = io.StringIO(), io.StringIO()
 
     def work() -> object:
-        try:
+        with pytest.raises(SystemExit) as done:
             main(words)
-        except SystemExit as done:
-            return done.code
+        return done.value.code
 
     with (
         patch.dict(os.environ, environment(fake), clear=True),
@@ -170,8 +169,8 @@ async def test_sources_that_are_not_done_in_time_stay_open_and_are_told(
     fake: FakeHume, tmp_path: Path
 ) -> None:
     urls = ["https://media.example.com/stuck-job.mp4", "https://media.example.com/b.mp4"]
-    arguments = ["predict", *urls, "--job-size", "1", "--timeout", "1", "--out", tmp_path / "out"]
-    done = await run(arguments, fake)
+    settings = ["--job-size", "1", "--timeout", "1"]
+    done = await run(["predict", *urls, *settings, "--out", tmp_path / "out"], fake)
     assert done.returncode == 1
     assert "open 1 x: " in done.stdout
     assert "the same command goes on with open sources" in done.stdout
