@@ -118,8 +118,10 @@ def test_a_signed_url_in_place_of_an_id_is_refused_without_its_signature() -> No
     assert "'https://a.example/b.mp4?***'" in caught.value.message
 
 
-@pytest.mark.parametrize("value", ["\ud800", ["a", "\udfff"]])
-def test_query_text_that_cannot_be_sent_is_refused(value: Any) -> None:
+@pytest.mark.parametrize(
+    "value", ["\ud800", ["a", "\udfff"], pytest.param(10**5000, id="5001 digits")]
+)
+def test_query_values_that_cannot_be_sent_are_refused(value: Any) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         fill(LIST, query={"name": value})
     assert caught.value.field == "name"

@@ -202,6 +202,8 @@ async def test_what_is_no_ledger_is_refused(tmp_path: Path, content: bytes) -> N
     path.write_bytes(content)
     with pytest.raises(LedgerError):
         await Ledger.open(path, "")
+    with pytest.raises(LedgerError):
+        await standing_of(path)
 
 
 async def test_a_damaged_ledger_is_a_named_error(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from support import client_of
 
 from humeai_async import (
     AuthenticationError,
+    DecodeError,
     HumeAI,
     JobFailedError,
     JobTimeoutError,
@@ -321,6 +322,48 @@ async def test_where_there_is_no_list_jobs_are_asked_for_singly(status: int) -> 
         )
         await wait_all(jobs)
         assert {"COMPLETED"} == {str(job.status) for job in jobs}
+
+
+async def test_a_job_that_is_gone_is_told_after_those_that_ended() -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+        jobs = await start(hume, 2)
+        completed = hume.batch.as_completed([*jobs, "gone"])
+        seen = {(await anext(completed)).id for _ in jobs}
+        with pytest.raises(NotFoundError):
+            await anext(completed)
+        assert [job async for job in completed] == []
+    assert {job.id for job in jobs} == seen
+
+
+def done(job_id: str) -> Fault:
+    """Answer for one job, whichever is asked for."""
+    body = b'{"type":"INFERENCE","job_id":"%s","request":{},"state":{"status":"COMPLETED"}}'
+    return Fault(
+        "status",
+        status=200,
+        method="GET",
+        path="/v0/batch/jobs/*",
+        times=None,
+        body=body % job_id.encode(),
+    )
+
+
+async def test_the_case_of_a_jobs_id_does_not_matter() -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+        fake.faults.add(done("8b1c2f3a-4d5e"))
+        job = hume.batch.job("8B1C2F3A-4D5E")
+        await job.wait(timeout=5)
+    assert (job.id, job.status) == ("8B1C2F3A-4D5E", "COMPLETED")
+
+
+async def test_news_of_another_job_are_none_of_the_one_asked_for() -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+        fake.faults.add(done("theirs"))
+        job = hume.batch.job("ours")
+        with pytest.raises(DecodeError, match="the answer about job ours names 'theirs'") as caught:
+            await job.wait(timeout=5)
+    assert caught.value.path == "$.job_id"
+    assert job.details is None
 
 
 async def test_ids_can_be_given_in_place_of_jobs() -> None:

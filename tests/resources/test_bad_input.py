@@ -31,6 +31,8 @@ pytestmark = pytest.mark.anyio
 MODEL = {"name": "Moods"}
 REF = {"id": "m"}
 FILE = {"name": "a.wav", "hume_storage": True, "data_type": "audio"}
+MISTAKEN: dict[str, Any] = {"text": "https://a", "set": {"https://a"}}
+"""Sources as people give them who do not check their types."""
 BIG = Upload(b"x" * 100_000_001, "big.csv")
 
 
@@ -82,6 +84,10 @@ CALLS: list[tuple[str, Callable[[Session], Awaitable[Any]]]] = [
     ("urls", lambda s: jobs(s).start_inference(custom_model=REF, urls=["https://a"] * 101)),
     ("registry_files", lambda s: jobs(s).start_inference(custom_model=REF, registry_files=[""])),
     ("urls", lambda s: Batch(s, Poller(s)).start_job(urls=[])),
+    ("urls", lambda s: Batch(s, Poller(s)).start_job(urls=MISTAKEN["text"])),
+    ("urls", lambda s: Batch(s, Poller(s)).start_job(urls=MISTAKEN["set"])),
+    ("timeout", lambda s: Batch(s, Poller(s)).job("j").wait(timeout=-1.0)),
+    ("timeout", lambda s: Batch(s, Poller(s)).job("j").wait(timeout=float("nan"))),
     ("job_size", lambda s: anext(aiter(Batch(s, Poller(s)).predict([], job_size=101)))),
     ("page_size", lambda s: Configs(s).list(page_size=0)),
     ("page_size", lambda s: Chats(s).list(page_size=101)),
