@@ -30,8 +30,12 @@ def main() -> int:
         name = "limiter" if "limiter" in place.parts else place.name.removesuffix(".py.meta")
         if counts := counts_of(meta):
             groups[name] = groups.get(name, Counter()) + counts
-    is_enough = bool(groups)
-    for name, counts in sorted(groups.items()):
+    if not groups:
+        sys.stdout.write("no mutant was tried\n")
+        return 1
+    is_enough = True
+    groups["all"] = sum(groups.values(), Counter[str]())
+    for name, counts in groups.items():
         share = 1 - counts["survived"] / counts.total()
         is_enough = is_enough and share >= LEAST
         columns = " ".join(
