@@ -80,6 +80,6 @@ async def _outlast(task: asyncio.Task[Any]) -> asyncio.CancelledError | None:
                 await asyncio.wait([task])
             except asyncio.CancelledError as problem:
                 cancellation = problem
-    if cancellation is not None and not task.cancelled():
-        task.exception()  # nobody else will look, of which the event loop would complain
+    if not task.cancelled():
+        task.exception()  # perhaps nobody else looks, of which the event loop would complain
     return cancellation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -103,6 +104,29 @@ async def test_a_cancelled_call_returns_after_its_thread(times: int) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert dropped == ["made"]
+
+
+async def test_an_error_in_the_thread_of_a_cancelled_call_is_nobodys_news() -> None:
+    begun, may_end = anyio.Event(), threading.Event()
+    loop, complaints = asyncio.get_running_loop(), list[dict[str, object]]()
+
+    def work() -> None:
+        anyio.from_thread.run_sync(begun.set)
+        may_end.wait(30)
+        raise OSError(5, "mine")
+
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _, context: complaints.append(context))
+    task = asyncio.ensure_future(in_thread(work))
+    await begun.wait()
+    task.cancel()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    del task
+    gc.collect()
+    loop.set_exception_handler(before)
+    assert complaints == []
 
 
 async def test_a_thread_hears_that_its_call_was_cancelled() -> None:
