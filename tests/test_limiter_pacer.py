@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import deque
 from collections.abc import Sequence
 
 import pytest
@@ -954,3 +955,57 @@ def test_a_limit_of_calls_in_flight_is_kept_to_and_the_pace_left_free() -> None:
 def test_no_such_limit_is_seen_in_other_quotas() -> None:
     for shape in ("token", "fixed", "sliding"):
         assert Traffic(shape=shape, calls=1500).run().pacer.most_in_flight == math.inf
+
+
+class Crowd(Client):
+    """A client with ten calls out, at a service that takes no more, which it has found out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out: deque[tuple[int, float]] = deque()
+        self.burst(20)
+        while self.pacer.most_in_flight == math.inf:
+            self.fill(10)
+            self.call(429, after=0.001)
+            self.end_one()
+            self.call(200, after=0.001)
+        self.fill(10)
+
+    def fill(self, number: int) -> None:
+        """Let calls go until so many are out."""
+        while len(self.out) < number:
+            self.out.append(self.go())
+
+    def end_one(self) -> None:
+        """Take in the answer to the oldest call."""
+        self.hear(self.out.popleft(), 200, after=0.001)
+
+
+def test_after_five_seconds_at_a_limit_of_calls_in_flight_one_more_is_tried() -> None:
+    crowd = Crowd()
+    assert crowd.pacer.most_in_flight == 10
+    began = crowd.now
+    while crowd.pacer.most_in_flight == 10:
+        crowd.end_one()
+        crowd.fill(10)
+    assert crowd.pacer.most_in_flight == 11
+    assert crowd.now - began == pytest.approx(5.0, abs=0.1)
+
+
+def test_once_the_calls_in_flight_are_the_limit_the_rate_is_left_to_grow() -> None:
+    crowd = Crowd()
+    before = crowd.pacer.rate or math.inf
+    for _ in range(1000):
+        crowd.end_one()
+        crowd.fill(10)
+    assert (crowd.pacer.rate or 0.0) > 10 * before
+
+
+def test_a_quota_closed_by_calls_in_flight_is_tried_again_when_one_has_ended() -> None:
+    crowd = Crowd()
+    crowd.call(429, after=0.001)
+    assert crowd.pacer.closed
+    # However full it looks, a call is risked after a quarter of a second.
+    assert crowd.wait() == pytest.approx(0.25, abs=0.002)
+    crowd.end_one()
+    assert crowd.wait() <= 0.01
