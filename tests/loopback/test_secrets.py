@@ -359,7 +359,7 @@ async def test_the_command_line_shows_no_secret(tmp_path: Path) -> None:
     keys = Credentials(api_key="m4rk3dKey")
     names = ("a.mp4", "missing.mp4", "fail-job.mp4")
     sources = "\n".join(f"https://media.example.com/{n}?X-Amz-Signature=m4rk3dMedia" for n in names)
-    command = ["-X", "dev", "-m", "humeai_async", "predict", "-", "--job-size", "1"]
+    command = ["-P", "-X", "dev", "-m", "humeai_async", "predict", "-", "--job-size", "1"]
     async with FakeHume(credentials=keys) as fake:
         variables = {"HUME_API_KEY": "m4rk3dKey", "HUME_BASE_URL": fake.url}
         said = await run_in(tmp_path / "run", command, sources.encode(), **variables)
