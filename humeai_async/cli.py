@@ -77,7 +77,7 @@ def main() -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the results.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def demo(count: int, rate: float, out: Path | None, *, as_json: bool) -> None:
-    """Run many sources through a stand-in for Hume on this machine; nothing leaves it."""
+    """Run against a stand-in for Hume; nothing leaves this machine."""
     folder = out or Path(tempfile.mkdtemp(prefix="humeai-demo-"))
     run(lambda: _demo(count, rate, folder, as_json=as_json))
 
@@ -134,9 +134,10 @@ def predict(
     retry_failed: bool,
     as_json: bool,
 ) -> None:
-    """Predict SOURCES: URLs, files, folders, or - for a list on standard input.
+    """Predict URLs, files, folders or a list of them.
 
-    The credential is read from LOWCODEAPI_API_TOKEN, HUME_API_KEY or HUME_ACCESS_TOKEN.
+    SOURCES are URLs, files, folders, or - for a list on standard input. The credential is
+    read from LOWCODEAPI_API_TOKEN, HUME_API_KEY or HUME_ACCESS_TOKEN.
     """
     # Outside the event loop, which would keep Ctrl-C from ending the wait for standard input.
     found, chosen_models = told(lambda: (list(collect(sources, listed)), chosen(models)))
@@ -160,7 +161,10 @@ def predict(
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def status(folder: Path, *, as_json: bool) -> None:
-    """Tell where the run in FOLDER stands, while it runs or afterwards."""
+    """Tell where the run in a folder stands.
+
+    FOLDER is what `predict --out` named; the run may still be going on.
+    """
 
     async def work() -> int:
         standing = await standing_of(folder / LEDGER)
