@@ -8,13 +8,15 @@ nothing here opens a connection or knows a URL.
 from __future__ import annotations
 
 import io
+import types
 from collections.abc import AsyncGenerator, AsyncIterable
+from typing import cast
 
 import aiohttp
 
 from humeai_async.wire import Part
 
-__all__ = ["SpoiledError", "payload"]
+__all__ = ["Sending", "SpoiledError"]
 
 _LARGE_BODY = 1 << 20
 """Bodies above this are written by aiohttp in pieces, so that one never holds the loop."""
@@ -40,45 +42,55 @@ class _SizedPayload(aiohttp.AsyncIterablePayload):
         self._size = part.size
 
 
-async def _watched(
-    chunks: AsyncIterable[bytes], spoiled: list[SpoiledError]
-) -> AsyncGenerator[bytes]:
-    """Pass content on and note its error, which aiohttp would make one of the connection."""
-    try:
-        async for chunk in chunks:
-            yield chunk
-    except Exception as problem:  # noqa: BLE001 - it is passed on as it is
-        spoiled.append(SpoiledError(problem))
-        raise spoiled[0] from None
-    finally:
-        if isinstance(chunks, AsyncGenerator):
-            await chunks.aclose()
+class Sending:
+    """One request's content on its way: what gave out, and what is still open."""
 
+    def __init__(self) -> None:
+        self.spoiled: SpoiledError | None = None
+        """Why content gave out, if it did."""
+        self._streams: list[types.AsyncGeneratorType[bytes, None]] = []
 
-def payload(
-    body: bytes | tuple[Part, ...], spoiled: list[SpoiledError]
-) -> bytes | io.BytesIO | aiohttp.FormData:
-    """Return what aiohttp writes piece by piece.
+    def payload(self, body: bytes | tuple[Part, ...]) -> bytes | io.BytesIO | aiohttp.FormData:
+        """Return what aiohttp writes piece by piece.
 
-    Args:
-        body: JSON text, or the parts of a multipart body.
-        spoiled: Where it is noted when content gives out.
-    """
-    if isinstance(body, bytes):
-        return body if len(body) < _LARGE_BODY else io.BytesIO(body)
-    form = aiohttp.FormData(quote_fields=False)
-    for part in body:
-        form.add_field(
-            part.name,
-            _field(part, spoiled),
-            filename=part.filename,
-            content_type=part.content_type,
-        )
-    return form
+        Args:
+            body: JSON text, or the parts of a multipart body.
+        """
+        if isinstance(body, bytes):
+            return body if len(body) < _LARGE_BODY else io.BytesIO(body)
+        form = aiohttp.FormData(quote_fields=False)
+        for part in body:
+            form.add_field(
+                part.name,
+                self._field(part),
+                filename=part.filename,
+                content_type=part.content_type,
+            )
+        return form
 
+    async def aclose(self) -> None:
+        """Close what is open; aiohttp leaves a stream that it stops writing to the collector."""
+        for stream in self._streams:
+            # One that runs at this moment is cancelled, and closes by itself.
+            if not stream.ag_running:
+                await stream.aclose()
 
-def _field(part: Part, spoiled: list[SpoiledError]) -> str | io.BytesIO | _SizedPayload:
-    """Return what aiohttp takes as a part: text without a file name is a plain field."""
-    if not isinstance(part.content, bytes):
-        return _SizedPayload(part, _watched(part.content(), spoiled))
-    return part.content.decode() if part.filename is None else io.BytesIO(part.content)
+    def _field(self, part: Part) -> str | io.BytesIO | _SizedPayload:
+        """Return what aiohttp takes as a part: text without a file name is a plain field."""
+        if isinstance(part.content, bytes):
+            return part.content.decode() if part.filename is None else io.BytesIO(part.content)
+        stream = self._watched(part.content())
+        self._streams.append(cast("types.AsyncGeneratorType[bytes, None]", stream))
+        return _SizedPayload(part, stream)
+
+    async def _watched(self, chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
+        """Pass content on and note its error, which aiohttp would make one of the connection."""
+        try:
+            async for chunk in chunks:
+                yield chunk
+        except Exception as problem:  # noqa: BLE001 - it is passed on as it is
+            self.spoiled = SpoiledError(problem)
+            raise self.spoiled from None
+        finally:
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()

@@ -36,11 +36,11 @@ from humeai_async.errors import (
     InvalidArgumentError,
     TLSError,
 )
-from humeai_async.payloads import SpoiledError, payload
+from humeai_async.payloads import Sending, SpoiledError
 from humeai_async.proxies import proxy_of
 from humeai_async.settings import Pool, Timeout
 from humeai_async.shielding import to_the_end
-from humeai_async.wire import Request, Response
+from humeai_async.wire import Part, Request, Response
 
 if TYPE_CHECKING:
     from humeai_async.sockets import AiohttpSocket, Socket
@@ -246,12 +246,29 @@ class AiohttpTransport:
     async def _whole(self, request: Request, timeout: Timeout) -> Response:
         # In a frame of its own: the repr of aiohttp's response holds the URL, and the frame
         # of `send` stands in the traceback of what goes wrong.
-        if request.body is None:
-            response = await self._asked(request, timeout, None)
-        else:
-            response = await self._start(request, timeout)
+        if request.body is not None:
+            return await self._whole_after(request.body, request, timeout)
+        response = await self._asked(request, timeout)
         body = await read_body(response, self._pool.max_body)
         return Response(response.status, response.headers, body)
+
+    async def _whole_after(
+        self, content: bytes | tuple[Part, ...], request: Request, timeout: Timeout
+    ) -> Response:
+        """Send content and read the whole answer, which may come before all is sent."""
+        sending = Sending()
+        try:
+            response = await self._asked(request, timeout, sending.payload(content))
+            body = await read_body(response, self._pool.max_body)
+            return Response(response.status, response.headers, body)
+        except Exception:
+            if sending.spoiled is None:
+                raise
+        finally:
+            await sending.aclose()
+        # The content gave out, not the connection: its own error says more, and the server
+        # cannot have acted on half a body.
+        raise sending.spoiled
 
     @contextlib.asynccontextmanager
     async def stream(self, request: Request, timeout: Timeout) -> AsyncGenerator[Download]:
@@ -272,7 +289,7 @@ class AiohttpTransport:
     ) -> Download:
         explain = functools.partial(self._explain, request=request)
         try:
-            response = await stack.enter_async_context(await self._start(request, timeout))
+            response = await stack.enter_async_context(await self._asked(request, timeout))
             return _AiohttpDownload(response, explain)
         except asyncio.CancelledError as problem:
             if not self._cut_queue():
@@ -333,20 +350,8 @@ class AiohttpTransport:
                 with contextlib.suppress(RuntimeError):  # it was closed at this moment
                     loop.call_soon_threadsafe(self._close_on, loop, session)
 
-    async def _start(self, request: Request, timeout: Timeout) -> aiohttp.ClientResponse:
-        spoiled: list[SpoiledError] = []
-        data = None if request.body is None else payload(request.body, spoiled)
-        try:
-            return await self._asked(request, timeout, data)
-        except Exception:
-            if not spoiled:
-                raise
-        # The content gave out, not the connection: its own error says more, and the server
-        # cannot have acted on half a body.
-        raise spoiled[0]
-
     def _asked(
-        self, request: Request, timeout: Timeout, data: object
+        self, request: Request, timeout: Timeout, data: object = None
     ) -> Awaitable[aiohttp.ClientResponse]:
         """Give aiohttp a request."""
         return self._session().request(
