@@ -7,13 +7,13 @@ nothing here opens a connection or knows a URL.
 
 from __future__ import annotations
 
+import asyncio
 import io
-import types
 from collections.abc import AsyncGenerator, AsyncIterable
-from typing import cast
 
 import aiohttp
 
+from humeai_async.shielding import to_the_end
 from humeai_async.wire import Part
 
 __all__ = ["Sending", "SpoiledError"]
@@ -48,7 +48,8 @@ class Sending:
     def __init__(self) -> None:
         self.spoiled: SpoiledError | None = None
         """Why content gave out, if it did."""
-        self._streams: list[types.AsyncGeneratorType[bytes, None]] = []
+        self._streams: list[AsyncGenerator[bytes]] = []
+        self._writer: asyncio.Task[object] | None = None
 
     def payload(self, body: bytes | tuple[Part, ...]) -> bytes | io.BytesIO | aiohttp.FormData:
         """Return what aiohttp writes piece by piece.
@@ -69,22 +70,32 @@ class Sending:
         return form
 
     async def aclose(self) -> None:
-        """Close what is open; aiohttp leaves a stream that it stops writing to the collector."""
+        """End the writing, and close what is open, before the call is over.
+
+        aiohttp cancels the task that writes, but waits for nothing, and leaves the stream to the
+        collector. A file that is being opened at that moment would stay open.
+        """
+        if self._streams:
+            await to_the_end(self._end())
+
+    async def _end(self) -> None:
+        if self._writer is not None and not self._writer.done():
+            self._writer.cancel()
+            await asyncio.wait([self._writer])
         for stream in self._streams:
-            # One that runs at this moment is cancelled, and closes by itself.
-            if not stream.ag_running:
-                await stream.aclose()
+            await stream.aclose()
 
     def _field(self, part: Part) -> str | io.BytesIO | _SizedPayload:
         """Return what aiohttp takes as a part: text without a file name is a plain field."""
         if isinstance(part.content, bytes):
             return part.content.decode() if part.filename is None else io.BytesIO(part.content)
         stream = self._watched(part.content())
-        self._streams.append(cast("types.AsyncGeneratorType[bytes, None]", stream))
+        self._streams.append(stream)
         return _SizedPayload(part, stream)
 
     async def _watched(self, chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
         """Pass content on and note its error, which aiohttp would make one of the connection."""
+        self._writer = asyncio.current_task()
         try:
             async for chunk in chunks:
                 yield chunk
