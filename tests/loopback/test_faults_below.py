@@ -20,7 +20,7 @@ from fault_support import KINDS, attempt
 from rawserver import RawServer, raw
 from support import client_of
 
-from humeai_async import HumeAI, Limiter, Retry, Timeout
+from humeai_async import HumeAI, Limiter, Retry, Timeout, Upload
 from humeai_async.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -198,3 +198,27 @@ async def test_a_server_with_tls_that_is_spoken_to_without_is_named(
     assert type(problem) is TLSError
     assert "must begin with https://" in problem.message
     assert not problem.outcome_unknown
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_a_call_whose_upload_is_cut_off_ends_after_its_content(waits: bool) -> None:
+    closed = False
+
+    async def content() -> AsyncGenerator[bytes]:
+        nonlocal closed
+        try:
+            while True:
+                yield bytes(1 << 16)
+                await anyio.sleep(60 * waits)
+        finally:
+            for _ in range(5):
+                await asyncio.sleep(0)
+            closed = True
+
+    async with (
+        RawServer(raw(b"HTTP/1.1 400 Bad Request\r\n\r\n"), reads_bodies=False) as server,
+        HumeAI(api_key="key", base_url=server.url, retry=Retry(attempts=1)) as hume,
+    ):
+        with pytest.raises(HumeError):
+            await hume.batch.start_job(files=[Upload(content(), "a.wav")])
+        assert closed
