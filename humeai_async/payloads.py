@@ -80,7 +80,8 @@ class Sending:
 
     async def _end(self) -> None:
         if self._writer is not None and not self._writer.done():
-            self._writer.cancel()
+            if not self._writer.cancelling():  # a second time would end what cleans up
+                self._writer.cancel()
             await asyncio.wait([self._writer])
         for stream in self._streams:
             await stream.aclose()
