@@ -21,8 +21,8 @@ def credit(
 
 def test_without_headers_there_is_credit_without_end_and_nothing_is_known() -> None:
     left = Credit(0.0)
-    left.spend(1e9)
-    assert left.covers(1e9)
+    left.left -= 1e9
+    assert left.left >= 1e9
     assert (left.is_known, left.is_ample, left.has_some, left.is_low) == (False,) * 4
     assert (left.policy, left.used_up) == (None, False)
 
@@ -31,20 +31,20 @@ def test_headers_without_a_remaining_number_leave_the_credit_unknown() -> None:
     left = Credit(0.0)
     assert left.read([Quota(limit=5.0, window=1.0, reset=3.0)], 0, 0.0) is None
     assert not left.is_known
-    assert left.covers(1e9)
+    assert left.left >= 1e9
 
 
 def test_what_remains_covers_calls_until_it_is_spent() -> None:
     left = credit(3.0)
     assert left.is_known
-    assert [left.covers(cost) for cost in (3.0, 3.1)] == [True, False]
-    left.spend(2.0)
-    assert [left.covers(cost) for cost in (1.0, 1.1)] == [True, False]
+    assert [left.left >= cost for cost in (3.0, 3.1)] == [True, False]
+    left.left -= 2.0
+    assert [left.left >= cost for cost in (1.0, 1.1)] == [True, False]
 
 
 def test_calls_on_their_way_have_already_taken_of_what_remains() -> None:
     left = credit(10.0, in_flight=7)
-    assert [left.covers(cost) for cost in (3.0, 4.0)] == [True, False]
+    assert [left.left >= cost for cost in (3.0, 4.0)] == [True, False]
 
 
 def test_the_tightest_of_several_quotas_counts_with_its_own_reset() -> None:
@@ -55,14 +55,14 @@ def test_the_tightest_of_several_quotas_counts_with_its_own_reset() -> None:
         Quota(limit=10.0, reset=2.0),
     ]
     assert left.read(quotas, 0, 0.0) == 30.0
-    assert [left.covers(cost) for cost in (5.0, 6.0)] == [True, False]
+    assert [left.left >= cost for cost in (5.0, 6.0)] == [True, False]
 
 
 def test_a_quota_with_nothing_left_is_the_tightest() -> None:
     left = Credit(0.0)
     quotas = [Quota(remaining=0.5, reset=1.0), Quota(remaining=0.0, reset=9.0)]
     assert left.read(quotas, 0, 0.0) == 9.0
-    assert not left.covers(1.0)
+    assert left.left < 1.0
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,11 @@ class Credit:
     __slots__ = (
         "_epoch",
         "_had_some",
-        "_left",
         "_limit",
         "_low",
         "_low_before",
         "_memory",
+        "left",
         "policy",
         "used_up",
     )
@@ -41,7 +41,8 @@ class Credit:
         """Whether the last answer was the first to leave nothing after some that did."""
         self._memory = 2.0
         self._had_some = True
-        self._left = math.inf
+        self.left: float = math.inf
+        """Cost of the calls that would surely be let in; the pacer counts those on their way."""
         self._limit = math.inf
         self._low = self._low_before = math.inf
         self._epoch = now
@@ -54,31 +55,23 @@ class Credit:
     @property
     def is_known(self) -> bool:
         """Whether the service tells how much is left."""
-        return self._left < math.inf
+        return self.left < math.inf
 
     @property
     def is_ample(self) -> bool:
         """Whether the headers say that more than a quarter is left."""
-        return _AMPLE * self._limit < self._left < math.inf
+        return _AMPLE * self._limit < self.left < math.inf
 
     @property
     def has_some(self) -> bool:
         """Whether the headers say that more than a twentieth is left."""
-        return _SOME * self._limit < self._left < math.inf
-
-    def covers(self, cost: float) -> bool:
-        """Whether a call of this cost would surely be let in."""
-        return self._left >= cost
+        return _SOME * self._limit < self.left < math.inf
 
     def restart(self, now: float, memory: float) -> None:
         """Forget how low the credit was, as after each opening of the quota."""
         self._epoch = now
         self._memory = memory
         self._low = self._low_before = math.inf
-
-    def spend(self, cost: float) -> None:
-        """Count a call on its way."""
-        self._left -= cost
 
     def read(self, quotas: Sequence[Quota], in_flight: int, now: float) -> float | None:
         """Take in what an answer says; return the seconds to the reset of the tightest quota."""
@@ -97,7 +90,7 @@ class Credit:
         self.used_up = remaining < 1.0 and self._had_some
         # A bucket that runs on empty says so in every answer, which is no news.
         self._had_some = remaining >= 2.0 or (self._had_some and remaining >= 1.0)  # noqa: PLR2004 - calls
-        self._left = remaining - in_flight
+        self.left = remaining - in_flight
         self._limit = tightest.limit or math.inf
         if now - self._epoch > self._memory:
             self._epoch, self._low_before, self._low = now, self._low, remaining

@@ -166,11 +166,11 @@ class Pacer:
             wait = self._count.wait(now, max(0.0, room))
             if wait > 0.0:
                 # A single call is safe by that account, and brings a newer one.
-                told = self._credit.is_known and self._credit.covers(cost + 1)
+                told = self._credit.is_known and self._credit.left >= cost + 1
                 return min(wait, max(0.0, self._last_take + _ASK - now)) if told else wait
         if self.in_flight >= self._concurrency.limit:
             return max(0.0, self._last_take + _TRICKLE_FULL - now)
-        if self.in_flight and not self._credit.covers(cost):
+        if self.in_flight and self._credit.left < cost:
             return max(0.0, self._last_take + _TRICKLE - now)
         if self.in_flight >= self._window:
             return max(0.0, self._last_take + _UNANSWERED / self.in_flight - now)
@@ -214,7 +214,7 @@ class Pacer:
         self._bucket.take(now, cost)
         if self._peak.rate != math.inf:
             self._peak.take(now, 1.0)
-        self._credit.spend(cost)
+        self._credit.left -= cost
         self._probe_level = self.in_flight
         self.in_flight += 1
         self._last_take = now
