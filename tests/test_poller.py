@@ -360,7 +360,9 @@ async def test_news_of_another_job_are_none_of_the_one_asked_for() -> None:
     async with FakeHume() as fake, client_of(fake) as hume:
         fake.faults.add(done("theirs"))
         job = hume.batch.job("ours")
-        with pytest.raises(DecodeError, match="the answer about job ours names another one") as caught:
+        with pytest.raises(
+            DecodeError, match="the answer about job ours names another one"
+        ) as caught:
             await job.wait(timeout=5)
     assert caught.value.path == "$.job_id"
     assert job.details is None
