@@ -61,7 +61,7 @@ def to_error(
     """Build the error for an answer that is not a success."""
     body = answer.body.decode("utf-8", errors="replace")
     plain = _plain(answer.body, body)
-    message = _clean(_message(plain) or _hint(answer.status, plain), scrub)
+    message = _clean(_message(plain).strip() or _hint(answer.status, plain), scrub)
     unknown = not endpoint.repeatable and may_have_worked(answer.status, retry_after)
     context: dict[str, Any] = {
         "method": endpoint.method,
@@ -163,8 +163,8 @@ def _details(detail: list[Any]) -> str:
         where = _member(item, "loc")
         place = ".".join(_shown(part) for part in where) if is_array(where) else ""
         said = item if isinstance(item, str) else _shown(_member(item, "msg"))
-        lines.append(f"{place}: {said}" if place else said)
-    return "; ".join(lines)
+        lines.append(f"{place}: {said}" if place else said.strip())
+    return "; ".join(filter(None, lines))
 
 
 def _hint(status: int, plain: object) -> str:

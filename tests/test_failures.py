@@ -210,6 +210,11 @@ def test_a_long_text_is_no_message() -> None:
     assert error.body.startswith("a long page")
 
 
+@pytest.mark.parametrize("body", [[" "], {"message": "\t"}, {"detail": [" ", ""]}, "  "])
+def test_an_error_whose_words_are_blank_counts_as_one_without(body: object) -> None:
+    assert error_of(body).message == "the server answered 400 without a message"
+
+
 def test_several_details_of_a_422_make_one_line() -> None:
     detail = [
         {"loc": ["body", "a", 0], "msg": "missing", "type": "x"},
