@@ -13,7 +13,6 @@ import argparse
 import os
 import platform
 import time
-from typing import Protocol
 
 from benchmarks import (
     bulk,
@@ -28,14 +27,7 @@ from benchmarks import (
     upload,
     waits,
 )
-from benchmarks.measuring import Verdict, print_verdicts
-
-
-class Run(Protocol):
-    """A benchmark."""
-
-    def __call__(self, *, full: bool) -> list[Verdict]: ...
-
+from benchmarks.measuring import Run, Verdict, print_verdicts
 
 BENCHMARKS: dict[str, Run] = {
     "calls": calls.run,

@@ -9,7 +9,6 @@ that writes each piece to the file where it comes, on the event loop.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -27,7 +26,7 @@ from benchmarks.measuring import (
     fresh,
     memory,
     print_table,
-    print_verdicts,
+    run_alone,
     serving,
 )
 
@@ -143,11 +142,5 @@ def _costs(url: str, size: int, path: Path, rounds: int) -> dict[str, Cost]:
     return {name: Cost(*map(min, zip(*costs, strict=True))) for name, costs in found.items()}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="more rounds")
-    print_verdicts(run(full=parser.parse_args().full))
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(run, __doc__)

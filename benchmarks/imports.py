@@ -13,7 +13,6 @@ bytecode may not be written would be compiled each time, and its peers would not
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -22,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 
-from benchmarks.measuring import OFFICIAL, Verdict, is_there, print_table, print_verdicts, ratio
+from benchmarks.measuring import OFFICIAL, Verdict, is_there, print_table, ratio, run_alone
 
 LIBRARIES = "aiohttp, attrs, cattrs, anyio"
 OURS, USED = "humeai_async, a client built", "humeai_async, a resource used"
@@ -133,11 +132,5 @@ def _verdict(
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="more rounds")
-    print_verdicts(run(full=parser.parse_args().full))
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(run, __doc__)

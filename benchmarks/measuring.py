@@ -7,6 +7,7 @@ bursts counts, since noise only ever adds.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import importlib.util
@@ -17,7 +18,7 @@ import urllib.request
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
 from attrs import frozen
 
@@ -262,6 +263,24 @@ class Verdict:
         met = {True: "met", False: "NOT MET", None: ""}[self.met]
         ratios = _times(self.ratio), _times(self.official)
         return self.question, self.ours, self.peer, *ratios, self.bar, met
+
+
+class Run(Protocol):
+    """A benchmark."""
+
+    def __call__(self, *, full: bool) -> list[Verdict]: ...
+
+
+def run_alone(run: Run, about: str | None) -> None:
+    """Run one benchmark as a command.
+
+    Args:
+        run: The benchmark.
+        about: What it asks, for `--help`.
+    """
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--full", action="store_true", help="more rounds")
+    print_verdicts(run(full=parser.parse_args().full))
 
 
 VERDICT_HEADER = ("question", "ours", "peer", "ratio", f"to {OFFICIAL}", "bar", "")

@@ -8,7 +8,6 @@ the other and with pages fetched ahead, bare aiohttp and msgspec, the official S
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import functools
 import json
@@ -30,8 +29,8 @@ from benchmarks.measuring import (
     in_turn,
     is_there,
     print_table,
-    print_verdicts,
     ratio,
+    run_alone,
 )
 
 PAGES, SIZE = 100, 100
@@ -153,11 +152,5 @@ def run(*, full: bool) -> list[Verdict]:
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="more rounds")
-    print_verdicts(run(full=parser.parse_args().full))
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(run, __doc__)

@@ -9,7 +9,6 @@ the official SDK.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import json
@@ -33,8 +32,8 @@ from benchmarks.measuring import (
     least,
     memory,
     print_table,
-    print_verdicts,
     ratio,
+    run_alone,
     serving,
 )
 
@@ -175,11 +174,5 @@ def run(*, full: bool) -> list[Verdict]:
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="more rounds")
-    print_verdicts(run(full=parser.parse_args().full))
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(run, __doc__)

@@ -9,7 +9,6 @@ ask for each job. The official SDK waits for 50 of them: it cannot ask for 1,000
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -28,8 +27,8 @@ from benchmarks.measuring import (
     fresh,
     is_there,
     print_table,
-    print_verdicts,
     ratio,
+    run_alone,
 )
 from humeai_async import HumeAI, Limiter, Polling
 
@@ -135,11 +134,5 @@ def run(*, full: bool) -> list[Verdict]:
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="longer jobs")
-    print_verdicts(run(full=parser.parse_args().full))
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(run, __doc__)

@@ -275,12 +275,14 @@ def _page_hook(cls: Any, converter: Converter) -> Any:
     """Read a page, dropping the nulls that Hume puts among its items."""
     lists = {f.name: f.type for f in fields(resolve_types(cls)) if _list_in(f.type) is not None}
     tracks = converter.detailed_validation
-    sifts: dict[str, Any] = {
-        name: override(struct_hook=_sifted(hint, converter)) for name, hint in lists.items()
-    }
-    read: Hook = (
-        make_dict_structure_fn(cls, converter, **sifts) if tracks else _object_hook(cls, converter)
-    )
+    read: Hook
+    if tracks:
+        sifts: dict[str, Any] = {
+            name: override(struct_hook=_sifted(hint, converter)) for name, hint in lists.items()
+        }
+        read = make_dict_structure_fn(cls, converter, **sifts)
+    else:
+        read = _object_hook(cls, converter)
 
     def read_page(value: Any, hint: Any) -> object:
         if type(value) in _ARRAY and issubclass(cls, SpringPage):

@@ -16,7 +16,7 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 from humeai_async.origins import Secret
 from humeai_async.plain import is_array, is_object
 
-__all__ = ["without_secrets"]
+__all__ = ["hide", "secrets_in", "without_secrets"]
 
 _SHORTEST = 8
 """Characters of a key at least."""
@@ -34,7 +34,22 @@ def without_secrets(text: str, sent: object, most: int = sys.maxsize) -> str:
         sent: The request's body, as plain JSON.
         most: Characters of the text that are of use; the rest is cut off.
     """
-    secrets = sorted({part for url in _urls(sent) for part in url}, key=len, reverse=True)
+    return hide(text, secrets_in(sent), most)
+
+
+def secrets_in(sent: object) -> list[str]:
+    """Return the secret parts of the URLs in a request's body, the longest first."""
+    return sorted({part for url in _urls(sent) for part in url}, key=len, reverse=True)
+
+
+def hide(text: str, secrets: list[str], most: int) -> str:
+    """Hide secrets in a text, one of several that echo the same request.
+
+    Args:
+        text: A server's words.
+        secrets: What `secrets_in` found.
+        most: As of `without_secrets`.
+    """
     if not secrets:
         return text
     # What is cut in half could not be found, so the end where that may be goes too.

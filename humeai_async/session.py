@@ -251,7 +251,7 @@ class Session:
             return await self._attempts(
                 progress,
                 functools.partial(self._once, call, body, progress, read),
-                can_repeat=not call.parts or _can_repeat(call.parts),
+                can_repeat=_can_repeat(call.parts),
             )
         raise self._cut_off(progress)
 
@@ -511,15 +511,15 @@ class Session:
         permit.done(answer.status, answer.headers, hint)
 
     def _error(self, answer: Response, call: Call[Any]) -> APIStatusError:
-        from humeai_async.echoes import without_secrets
+        from humeai_async.echoes import hide, secrets_in
         from humeai_async.failures import BODY_KEPT, to_error
 
-        sent = _sent(call)
+        secrets = secrets_in(_sent(call))
         return to_error(
             answer,
             call.endpoint,
             retry_after=_retry_after(answer),
-            scrub=lambda text: without_secrets(self.origin.scrub(text), sent, BODY_KEPT),
+            scrub=lambda text: hide(self.origin.scrub(text), secrets, BODY_KEPT),
             today=today(),
         )
 
@@ -550,7 +550,7 @@ async def _let_others_go() -> None:
 
 def _can_repeat(parts: tuple[Part, ...]) -> bool:
     """Whether all parts of a body can be sent a second time."""
-    return all(part.repeatable for part in parts)
+    return not parts or all(part.repeatable for part in parts)
 
 
 def _least_doubtful(doubted: list[Response]) -> Response:

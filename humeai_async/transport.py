@@ -247,12 +247,12 @@ class AiohttpTransport:
         # In a frame of its own: the repr of aiohttp's response holds the URL, and the frame
         # of `send` stands in the traceback of what goes wrong.
         if request.body is not None:
-            return await self._whole_after(request.body, request, timeout)
+            return await self._whole_with(request.body, request, timeout)
         response = await self._asked(request, timeout)
         body = await read_body(response, self._pool.max_body)
         return Response(response.status, response.headers, body)
 
-    async def _whole_after(
+    async def _whole_with(
         self, content: bytes | tuple[Part, ...], request: Request, timeout: Timeout
     ) -> Response:
         """Send content and read the whole answer, which may come before all is sent."""
@@ -361,7 +361,7 @@ class AiohttpTransport:
             data=data,
             timeout=self._client_timeout(timeout),
             allow_redirects=False,
-            proxy=self._proxy(request) if self._has_proxy else None,
+            proxy=self._proxy(request),
             middlewares=_SEND_ONCE,
         )
 

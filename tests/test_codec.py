@@ -544,7 +544,7 @@ def loop() -> list[object]:
 
 @pytest.mark.parametrize(
     "value",
-    [object(), {"a": {1, object()}}, loop(), "\ud800", Picture(corner=3)],  # type: ignore[arg-type]
+    [object(), {"a": {1, object()}}, loop(), "\ud800", Picture(corner=3)],  # type: ignore[arg-type]  # wrong on purpose
     ids=["object", "set", "endless", "half a character", "a number for a class"],
 )
 def test_what_cannot_be_written_is_told_before_sending(value: object) -> None:

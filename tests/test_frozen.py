@@ -98,4 +98,4 @@ def test_values_are_pickled_and_changed_as_those_of_attrs() -> None:
     assert pickle.loads(pickle.dumps(Timeout(read=1))) == Timeout(read=1)  # noqa: S301 - our own
     assert attrs.evolve(Timeout(), read=1) == Timeout(read=1)
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        Timeout().read = 1  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+        Timeout().read = 1  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # refused on purpose

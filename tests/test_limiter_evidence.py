@@ -309,7 +309,7 @@ def test_an_opening_that_took_its_time_speaks_for_the_window_again(third: dict[s
         gap = 1.5 if number == 2 and third == {"missed": 0} else 0.5
         options = third if number == 2 else {"missed": 0}
         calls(seen, 50, now, now + gap)
-        seen.next(contact(now + gap, now + gap + 0.01, doubt=0.005, **options), None)  # type: ignore[arg-type]
+        seen.next(contact(now + gap, now + gap + 0.01, doubt=0.005, **options), None)  # type: ignore[arg-type]  # numbers and flags
         windows.append(seen.window)
         now += gap + 0.01
     assert windows == [2.0] * 5 + [None]

@@ -57,7 +57,7 @@ class Lanes:
         self.next_deadline: float = math.inf
         """No waiting call gives up before this time."""
         self.waiting: int = 0
-        """Calls that wait."""
+        """Calls that wait; counted, for every call asks."""
 
     def cost_ahead(self, priority: Priority, *, head: bool) -> float:
         """Return the cost of all calls that would go before a new one."""

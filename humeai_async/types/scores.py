@@ -39,7 +39,7 @@ class _WireScore(msgspec.Struct, frozen=True, gc=False):
 class _WireExpression(msgspec.Struct, frozen=True, gc=False):
     """As above, but its name is not made anew: all scores of "Joy" share one text."""
 
-    name: Literal[EXPRESSIONS + LANGUAGE_EXPRESSIONS]  # type: ignore[valid-type]  # pyright: ignore[reportInvalidTypeForm]
+    name: Literal[EXPRESSIONS + LANGUAGE_EXPRESSIONS]  # type: ignore[valid-type]  # pyright: ignore[reportInvalidTypeForm]  # from a table
     score: float
 
 
@@ -49,7 +49,7 @@ _expressions_decoder = msgspec.json.Decoder(list[_WireExpression])
 # Loops in C: there are 48 scores in every face.
 _name = operator.attrgetter("name")
 _score = operator.attrgetter("score")
-_to_score = functools.partial(tuple.__new__, Score)  # pyright: ignore[reportUnknownMemberType]
+_to_score = functools.partial(tuple.__new__, Score)  # pyright: ignore[reportUnknownMemberType]  # untyped in typeshed
 
 
 _MOST_SHARED = 128

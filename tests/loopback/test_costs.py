@@ -145,7 +145,7 @@ def test_no_score_is_read_before_somebody_looks() -> None:
     first, second, *_ = [face.emotions for face in faces_of(Predictions.from_json(body_of(10)))]
     assert first["Joy"] > 0
     assert first._numbers is not None  # pyright: ignore[reportPrivateUsage]  # inside on purpose
-    assert second._numbers is None  # pyright: ignore[reportPrivateUsage]
+    assert second._numbers is None  # pyright: ignore[reportPrivateUsage]  # inside on purpose
 
 
 def test_scores_that_were_touched_are_numbers_and_not_objects() -> None:
