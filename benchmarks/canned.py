@@ -18,7 +18,7 @@ from typing import Any
 from aiohttp import web
 
 from benchmarks.measuring import serving
-from humeai_async.rows import EXPRESSIONS
+from humeai_async.types.predictions.rows import EXPRESSIONS
 
 STATE = {
     "status": "COMPLETED",

@@ -40,8 +40,8 @@ from benchmarks.measuring import (
     print_verdicts,
     ratio,
 )
-from humeai_async import codec
-from humeai_async.types.predictions import Predictions
+from humeai_async.http import codec
+from humeai_async.types.predictions.predictions import Predictions
 
 SIZES = (0.3, 3.0, 30.0)
 OFFICIAL_MOST = 3.0

@@ -7,7 +7,7 @@ Everything a program needs is here; the types of requests and answers are in
 import importlib
 from typing import TYPE_CHECKING
 
-from humeai_async.answers import Answer
+from humeai_async._base.unset import UNSET
 from humeai_async.client import HumeAI
 from humeai_async.errors import (
     AnswerTooLargeError,
@@ -40,19 +40,19 @@ from humeai_async.errors import (
     TLSError,
     UnprocessableEntityError,
 )
+from humeai_async.http.messages import Upload
+from humeai_async.http.responses import Answer
+from humeai_async.http.session import Stats
+from humeai_async.http.transport.interface import Download
 from humeai_async.limiter.limiter import Limiter
-from humeai_async.session import Stats
 from humeai_async.settings import Polling, Pool, Reconnect, Retry, Timeout
-from humeai_async.transport import Download
-from humeai_async.unset import UNSET
-from humeai_async.wire import Upload
 
 if TYPE_CHECKING:
-    from humeai_async.archives import unpack
+    from humeai_async.batch.archives import unpack
+    from humeai_async.batch.job import AsCompleted, Job
     from humeai_async.bulk.outcomes import Outcome, Outcomes, SourceFailedError
     from humeai_async.chat.socket import ChatSocket
-    from humeai_async.job import AsCompleted, Job
-    from humeai_async.pages import Page, Pages
+    from humeai_async.http.pagination import Page, Pages
 
 __all__ = [
     "UNSET",
@@ -108,15 +108,15 @@ __all__ = [
 ]
 
 _LATER = {
-    "AsCompleted": "job",
+    "AsCompleted": "batch.job",
     "ChatSocket": "chat.socket",
-    "Job": "job",
+    "Job": "batch.job",
     "Outcome": "bulk.outcomes",
     "Outcomes": "bulk.outcomes",
-    "Page": "pages",
-    "Pages": "pages",
+    "Page": "http.pagination",
+    "Pages": "http.pagination",
     "SourceFailedError": "bulk.outcomes",
-    "unpack": "archives",
+    "unpack": "batch.archives",
 }
 """Names that come with many types, and the modules they are imported from when first used."""
 

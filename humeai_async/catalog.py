@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 
 from attrs import frozen
 
-from humeai_async.endpoint import Encoding, Endpoint, Style
+from humeai_async.http.endpoint import Encoding, Endpoint, Style
 from humeai_async.types.batch import Artifacts, JobDetails, JobId
 from humeai_async.types.chat import ServerEvent
 from humeai_async.types.evi import (
@@ -30,7 +30,7 @@ from humeai_async.types.evi import (
     ToolPage,
 )
 from humeai_async.types.evi_configs import Config, ConfigPage
-from humeai_async.types.predictions import Predictions
+from humeai_async.types.predictions.predictions import Predictions
 from humeai_async.types.registry import (
     Dataset,
     DatasetLabels,

@@ -14,18 +14,19 @@ from collections.abc import Collection, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
-from humeai_async.answers import Answer
-from humeai_async.endpoint import Encoding, Endpoint, QueryValue, climbs, fill
+from humeai_async._base.unset import UNSET, Unset
 from humeai_async.errors import ConfigurationError, HumeWarning, InvalidArgumentError
+from humeai_async.http.endpoint import Encoding, Endpoint, QueryValue, climbs, fill
+from humeai_async.http.gateway import LOWCODEAPI_URL, LowCodeAPI
+from humeai_async.http.origins import HUME_URL, Direct, Origin
+from humeai_async.http.responses import Answer
+from humeai_async.http.session import Session, Stats
+from humeai_async.http.transport.pool import AiohttpTransport, ClientSession
 from humeai_async.limiter.limiter import Limiter
-from humeai_async.origins import HUME_URL, LOWCODEAPI_URL, Direct, LowCodeAPI, Origin
-from humeai_async.session import Session, Stats
 from humeai_async.settings import Polling, Pool, Retry, Timeout
-from humeai_async.transport import AiohttpTransport, ClientSession
-from humeai_async.unset import UNSET, Unset
 
 if TYPE_CHECKING:
-    from humeai_async.poller import Poller
+    from humeai_async.batch.poller import Poller
     from humeai_async.resources.batch import Batch
     from humeai_async.resources.chat import Chat
     from humeai_async.resources.chat_groups import ChatGroups
@@ -210,7 +211,7 @@ class HumeAI:
     @functools.cached_property
     def _poller(self) -> Poller:
         """What asks for the states of jobs, for all waits of this client."""
-        from humeai_async.poller import Poller
+        from humeai_async.batch.poller import Poller
 
         return Poller(self._session)
 

@@ -14,8 +14,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from attrs import Attribute, field
 
+from humeai_async._base.frozen import frozen
 from humeai_async.errors import ConfigurationError
-from humeai_async.frozen import frozen
 
 
 def is_number(value: object) -> TypeGuard[float]:

@@ -17,18 +17,14 @@ import attrs
 import pytest
 
 from humeai_async import catalog
-from humeai_async.endpoint import Encoding, Endpoint
+from humeai_async.http.endpoint import Encoding, Endpoint
 from humeai_async.types.batch import InferenceRequest
 from humeai_async.types.evi import PromptRequest, ToolRequest
 from humeai_async.types.evi_configs import ConfigRequest
-from humeai_async.types.registry import (
-    CustomModelInferenceRequest,
-    FileRequest,
-    TrainingRequest,
-)
+from humeai_async.types.registry import CustomModelInferenceRequest, FileRequest, TrainingRequest
 
 FACTS: list[dict[str, Any]] = json.loads(
-    (Path(__file__).parent / "samples" / "endpoints.json").read_text("utf-8")
+    (Path(__file__).parents[0] / "samples" / "endpoints.json").read_text("utf-8")
 )
 BEYOND = {
     "list_jobs": catalog.BATCH_LIST_JOBS,

@@ -32,8 +32,8 @@ from humeai_async import (
     catalog,
 )
 from humeai_async.client import CREDENTIALS, bucket_of
-from humeai_async.endpoint import Endpoint
-from humeai_async.session import Session
+from humeai_async.http.endpoint import Endpoint
+from humeai_async.http.session import Session
 from humeai_async.testing import FakeHume, Fault
 
 pytestmark = pytest.mark.anyio

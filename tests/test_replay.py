@@ -28,7 +28,7 @@ from humeai_async.testing import ReplayServer
 
 pytestmark = pytest.mark.anyio
 
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parents[0] / "samples"
 EXCHANGES: list[dict[str, Any]] = json.loads((SAMPLES / "transcripts.json").read_text("utf-8"))
 BY_NAME = {exchange["name"]: exchange for exchange in EXCHANGES}
 JOB_ID = "8b1c2f3a-4d5e-4f60-9a7b-1c2d3e4f5a6b"

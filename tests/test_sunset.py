@@ -9,12 +9,13 @@ import pytest
 from support import session_of
 
 from humeai_async import HumeSunsetWarning, NotFoundError, Retry, SunsetError, catalog
-from humeai_async import session as session_module
-from humeai_async.endpoint import fill
-from humeai_async.origins import Direct, LowCodeAPI, Origin
-from humeai_async.session import Session
+from humeai_async.http import session as session_module
+from humeai_async.http.endpoint import fill
+from humeai_async.http.gateway import LowCodeAPI
+from humeai_async.http.messages import Response
+from humeai_async.http.origins import Direct, Origin
+from humeai_async.http.session import Session
 from humeai_async.testing import ScriptedTransport, reply_json
-from humeai_async.wire import Response
 
 pytestmark = pytest.mark.anyio
 

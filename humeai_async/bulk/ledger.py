@@ -23,8 +23,8 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 import anyio
 from attrs import frozen
 
+from humeai_async._base.cancellation import in_thread, to_the_end
 from humeai_async.errors import LedgerError
-from humeai_async.shielding import in_thread, to_the_end
 
 P = ParamSpec("P")
 T = TypeVar("T")

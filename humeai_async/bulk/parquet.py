@@ -14,9 +14,10 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from humeai_async import disk, tables
+from humeai_async._base import atomic_files
 from humeai_async.errors import SaveError
-from humeai_async.rows import Row
+from humeai_async.types.predictions import tables
+from humeai_async.types.predictions.rows import Row
 
 COMPRESSION = "zstd"
 
@@ -89,7 +90,7 @@ class ParquetParts:
         files = self._files()
         if len(files) == 1:
             if files[0] != self._path:
-                disk.put_in_place(files[0], self._path)
+                atomic_files.put_in_place(files[0], self._path)
         else:
             with self._explained():
                 writing = self._open(self._path, self._position)
@@ -189,7 +190,7 @@ class _Writing:
 
     def __init__(self, target: Path, make: Callable[[Any], Any]) -> None:
         self._target = target
-        self._partial = disk.partial_name(target)
+        self._partial = atomic_files.partial_name(target)
         self._file = self._partial.open("xb")
         self._writer = make(self._file)
 
@@ -201,9 +202,9 @@ class _Writing:
         """Write the end, and give the file its name."""
         try:
             self._writer.close()
-            disk.flush(self._file)
+            atomic_files.flush(self._file)
             self._file.close()
-            disk.put_in_place(self._partial, self._target)
+            atomic_files.put_in_place(self._partial, self._target)
         finally:
             self.close()
 

@@ -13,7 +13,7 @@ from typing import Any
 from attrs import frozen
 
 from humeai_async.bulk.ledger import State
-from humeai_async.bulk.predicting import SourceOutcome, is_open
+from humeai_async.bulk.pipeline import SourceOutcome, is_open
 from humeai_async.limiter.limiter import BucketState
 
 

@@ -18,18 +18,18 @@ from typing import Any, cast
 import anyio
 from attrs import frozen
 
-from humeai_async import codec
+from humeai_async._base.cancellation import in_thread
+from humeai_async._base.unset import UNSET, Unset
 from humeai_async.bulk.ledger import Ledger, Standing, State
 from humeai_async.bulk.outcomes import BulkSource, Outcomes
-from humeai_async.bulk.predicting import SourceOutcome, is_open, keys_of
+from humeai_async.bulk.pipeline import SourceOutcome, is_open, keys_of
 from humeai_async.bulk.progress import Progress, Track
 from humeai_async.bulk.sinks import Sinks
 from humeai_async.errors import SaveError
+from humeai_async.http import codec
 from humeai_async.resources.batch import Batch
-from humeai_async.shielding import in_thread
 from humeai_async.types.batch import InferenceRequest, Models, Transcription
-from humeai_async.types.predictions import SourcePredictions
-from humeai_async.unset import UNSET, Unset
+from humeai_async.types.predictions.predictions import SourcePredictions
 
 LEDGER = "ledger.db"
 """Name of the ledger in a run's folder."""

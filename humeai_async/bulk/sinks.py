@@ -22,13 +22,15 @@ from typing import IO, Any, ClassVar, Protocol, Self, TypeAlias
 
 from attrs import evolve
 
-from humeai_async import codec, disk, tables
+from humeai_async._base import atomic_files
 from humeai_async.bulk.outcomes import BulkSource, Outcome
 from humeai_async.bulk.parquet import ParquetParts, parts_folder
-from humeai_async.bulk.predicting import SourceOutcome
+from humeai_async.bulk.pipeline import SourceOutcome
 from humeai_async.errors import DecodeError, InvalidArgumentError, SaveError
-from humeai_async.rows import COLUMNS, Row, flat
-from humeai_async.types.predictions import Predictions
+from humeai_async.http import codec
+from humeai_async.types.predictions import tables
+from humeai_async.types.predictions.predictions import Predictions
+from humeai_async.types.predictions.rows import COLUMNS, Row, flat
 
 JobOutcome: TypeAlias = Outcome[str, Predictions]
 """What came of a job."""
@@ -81,9 +83,9 @@ class _Appended:
 
     def sync(self) -> int:
         """Put everything onto the disk for good; returns the size."""
-        disk.flush(self._file)
+        atomic_files.flush(self._file)
         if self._folder is not None:
-            disk.sync_folder(self._folder)
+            atomic_files.sync_folder(self._folder)
             self._folder = None
         return self._file.tell()
 

@@ -14,21 +14,17 @@ from typing import Any
 import anyio
 from attrs import evolve
 
-from humeai_async import catalog, codec
+from humeai_async import catalog
 from humeai_async.chat.reconnect import describe, may_resume, may_try_again, pause_before, remember
-from humeai_async.endpoint import QueryValue, fill
-from humeai_async.errors import (
-    APIConnectionError,
-    ChatClosedError,
-    ClientClosedError,
-    HumeError,
-)
-from humeai_async.redaction import without_queries
-from humeai_async.session import Session
+from humeai_async.errors import APIConnectionError, ChatClosedError, ClientClosedError, HumeError
+from humeai_async.http import codec
+from humeai_async.http.endpoint import QueryValue, fill
+from humeai_async.http.session import Session
+from humeai_async.http.transport.websocket import LOST, NORMAL, Closed, Socket
 from humeai_async.settings import Reconnect
-from humeai_async.sockets import LOST, NORMAL, Closed, Socket
 from humeai_async.types.chat import PauseAssistantMessage, SessionSettings
 from humeai_async.types.chat_settings import ConnectSettings
+from humeai_async.types.urls import without_queries
 
 logger: logging.Logger = logging.getLogger("humeai_async.chat")
 

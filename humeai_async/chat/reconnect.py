@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from humeai_async.errors import APIConnectionError, APIStatusError, HumeError, TLSError
-from humeai_async.plain import is_object
+from humeai_async.http.transport.websocket import LOST, NO_CODE, NORMAL, Closed
 from humeai_async.settings import Reconnect
-from humeai_async.sockets import LOST, NO_CODE, NORMAL, Closed
 from humeai_async.types.chat_settings import ContextType
+from humeai_async.types.json import is_object
 
 CLEAN = frozenset({NORMAL, NO_CODE})
 """Close codes of a chat that ended in good order."""

@@ -12,12 +12,11 @@ from typing import Any, Self
 
 import anyio
 
-from humeai_async import codec
 from humeai_async.chat.line import ChatLine
 from humeai_async.chat.reconnect import CLEAN, ENDINGS, describe
 from humeai_async.errors import APIConnectionError, ChatClosedError, InvalidArgumentError
-from humeai_async.plain import is_object
-from humeai_async.sockets import LARGEST_MESSAGE, NORMAL, Closed
+from humeai_async.http import codec
+from humeai_async.http.transport.websocket import LARGEST_MESSAGE, NORMAL, Closed
 from humeai_async.types.chat import (
     AssistantInput,
     AudioInput,
@@ -32,6 +31,7 @@ from humeai_async.types.chat import (
     UserInput,
     WebSocketError,
 )
+from humeai_async.types.json import is_object
 
 _SETTINGS = "session_settings"
 

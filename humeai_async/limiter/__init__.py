@@ -1,6 +1,6 @@
 """The limiter: may I go now, and what did the answer teach?
 
-`limiter.py` is what callers see and teaches the theory, `queueing.py` and `lanes.py` keep the
-order, `learning.py` and the modules it stands on (`evidence`, `growth`, `credit`,
-`concurrency`, `pacing`) are pure and find the rate.
+`limiter.py` is what callers see and teaches the theory, `bucket.py` and `queue.py` keep the
+order, `pacer.py` and the modules it stands on (`estimator`, `growth`, `remaining`,
+`concurrency`, `token_bucket`) are pure and find the rate; `headers.py` reads what servers say.
 """

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from humeai_async.limiter.credit import Credit
-from humeai_async.limiter.evidence import Evidence
+from humeai_async.limiter.estimator import Evidence
+from humeai_async.limiter.remaining import Credit
 
 FASTEST: Final = 1e6
 """Calls a second; no pacing is needed beyond."""

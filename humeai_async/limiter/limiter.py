@@ -45,7 +45,7 @@ more 429s each time. Whoever waits as long as the service says does not see how 
 have refused: such a pause is believed, as is a remaining number of zero; if it is the first and
 only refusal, its rate is taken for a lower bound and doubles every half second.
 
-What headers change. `RateLimit-Remaining` and its kin (see `ratelimits.py`) let no more calls
+What headers change. `RateLimit-Remaining` and its kin (see `headers.py`) let no more calls
 out than remain; reaching zero is a contact that costs nothing, and growth rests while
 little remains. A window that the service names is believed if the measure is near it.
 Retry-After stops all calls for its time, but ten minutes at most, with one exception: whole
@@ -69,15 +69,15 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from humeai_async import forks
+from humeai_async._base import event_loops
 from humeai_async.errors import ConfigurationError
-from humeai_async.limiter.lanes import Priority
+from humeai_async.limiter.queue import Priority
 from humeai_async.settings import is_number
 
 if TYPE_CHECKING:
+    from humeai_async.limiter.bucket import Bucket, Permit
     from humeai_async.limiter.events import LimiterEvent
-    from humeai_async.limiter.learning import Pacer
-    from humeai_async.limiter.queueing import Bucket, Permit
+    from humeai_async.limiter.pacer import Pacer
 
 INTERACTIVE: Final = Priority.INTERACTIVE
 BULK: Final = Priority.BULK
@@ -158,7 +158,7 @@ class Limiter:
         self._further: dict[tuple[asyncio.AbstractEventLoop, str], Bucket] = {}
         """Buckets of the same names on further event loops."""
         self._placing = threading.Lock()
-        forks.watch(self, Limiter._forget_parent)
+        event_loops.watch(self, Limiter._forget_parent)
 
     async def acquire(
         self,
@@ -216,7 +216,7 @@ class Limiter:
 
         Where several event loops use it, that on the running one, else that on the first.
         """
-        from humeai_async.limiter.learning import Pacer
+        from humeai_async.limiter.pacer import Pacer
 
         place = self._buckets.get(bucket)
         if self._further:
@@ -264,8 +264,8 @@ class Limiter:
         return place
 
     def _made(self, name: str, loop: asyncio.AbstractEventLoop) -> Bucket:
-        from humeai_async.limiter.learning import Pacer
-        from humeai_async.limiter.queueing import Bucket
+        from humeai_async.limiter.bucket import Bucket
+        from humeai_async.limiter.pacer import Pacer
 
         pacer = Pacer(loop.time(), self._rate, self._burst)
         return Bucket(name, pacer, loop, self._on_event)

@@ -6,7 +6,7 @@ holds no state, sends nothing itself and knows nothing of retries, pacing or URL
 
 from __future__ import annotations
 
-from humeai_async.session import Session
+from humeai_async.http.session import Session
 
 
 class Resource:

@@ -10,9 +10,9 @@ from typing import Any, Generic, TypeVar
 
 from attrs import frozen
 
-from humeai_async.checks import check_text
-from humeai_async.endpoint import Endpoint, fill
-from humeai_async.pages import NumberedPages, Pages
+from humeai_async.http.arguments import check_text
+from humeai_async.http.endpoint import Endpoint, fill
+from humeai_async.http.pagination import NumberedPages, Pages
 from humeai_async.resources._base import Resource
 from humeai_async.types.evi import NameRequest, VersionDescriptionRequest
 

@@ -11,23 +11,27 @@ import os
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from humeai_async import catalog, codec
-from humeai_async.checks import (
+from humeai_async import catalog
+from humeai_async._base.unset import UNSET, Unset
+from humeai_async.batch.job import AsCompleted, Job, start
+from humeai_async.batch.listing import SURE_LIMIT, JobWalk, TimedPages
+from humeai_async.batch.poller import Poller
+from humeai_async.errors import InvalidArgumentError
+from humeai_async.http import codec
+from humeai_async.http.arguments import (
     MOST_SOURCES,
     check_many,
     check_number,
     check_seconds,
     check_sources,
 )
-from humeai_async.endpoint import QueryValue, fill
-from humeai_async.errors import InvalidArgumentError
-from humeai_async.job import AsCompleted, Job, start
-from humeai_async.joblist import SURE_LIMIT, JobWalk
+from humeai_async.http.endpoint import QueryValue, fill
+from humeai_async.http.messages import Part
+from humeai_async.http.multipart import File, as_part
+from humeai_async.http.pagination import Pages
+from humeai_async.http.session import Session
 from humeai_async.limiter.limiter import BULK, BucketState
-from humeai_async.pages import Pages, TimedPages
-from humeai_async.poller import Poller
 from humeai_async.resources._base import Resource
-from humeai_async.session import Session
 from humeai_async.types.batch import (
     InferenceRequest,
     JobDetails,
@@ -39,10 +43,7 @@ from humeai_async.types.batch import (
     SortDirection,
     Transcription,
 )
-from humeai_async.types.predictions import Predictions, SourcePredictions
-from humeai_async.unset import UNSET, Unset
-from humeai_async.uploads import File, as_part
-from humeai_async.wire import Part
+from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
 
 if TYPE_CHECKING:
     from humeai_async.bulk.ledger import Ledger
@@ -250,7 +251,8 @@ class Batch(Resource):
             Async iterator of one `Outcome` a job, in the order in which they arrive. A job
             that failed, or is not there, has an `error` and ends nothing.
         """
-        from humeai_async.bulk.outcomes import Fetching, Outcomes
+        from humeai_async.bulk.fetching import Fetching
+        from humeai_async.bulk.outcomes import Outcomes
 
         check_number("concurrency", concurrency, least=1)
         check_many("job_ids", job_ids)
@@ -300,7 +302,7 @@ class Batch(Resource):
             LedgerError: Another run has the ledger, or it is not this run's.
         """
         from humeai_async.bulk.outcomes import Outcomes
-        from humeai_async.bulk.predicting import Prediction, Settings
+        from humeai_async.bulk.pipeline import Prediction, Settings
 
         check_many("sources", sources)
         check_seconds("timeout", timeout)

@@ -12,12 +12,13 @@ from typing import Any, cast
 
 from attrs import fields_dict
 
-from humeai_async import catalog, codec
+from humeai_async import catalog
 from humeai_async.chat.line import ChatLine
 from humeai_async.chat.socket import ChatSocket
-from humeai_async.checks import check_number, check_text
-from humeai_async.endpoint import fill
 from humeai_async.errors import DecodeError, InvalidArgumentError
+from humeai_async.http import codec
+from humeai_async.http.arguments import check_number, check_text
+from humeai_async.http.endpoint import fill
 from humeai_async.resources._base import Resource
 from humeai_async.settings import Reconnect
 from humeai_async.types.batch import JobDetails

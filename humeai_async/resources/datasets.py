@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from humeai_async import catalog, codec
-from humeai_async.checks import check_text
-from humeai_async.endpoint import fill
+from humeai_async import catalog
 from humeai_async.errors import InvalidArgumentError
-from humeai_async.pages import NumberedPages, Pages
+from humeai_async.http import codec
+from humeai_async.http.arguments import check_text
+from humeai_async.http.endpoint import fill
+from humeai_async.http.messages import Part, Upload
+from humeai_async.http.multipart import File, as_part
+from humeai_async.http.pagination import NumberedPages, Pages
 from humeai_async.resources._base import Resource
 from humeai_async.types.registry import (
     Dataset,
@@ -22,8 +25,6 @@ from humeai_async.types.registry import (
     FeatureType,
     FileWithAttributes,
 )
-from humeai_async.uploads import File, as_part
-from humeai_async.wire import Part, Upload
 
 
 class Datasets(Resource):

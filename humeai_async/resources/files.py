@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from humeai_async import catalog, codec
-from humeai_async.checks import check_many, check_text
-from humeai_async.endpoint import fill
+from humeai_async import catalog
 from humeai_async.errors import InvalidArgumentError
-from humeai_async.pages import NumberedPages, Pages
+from humeai_async.http import codec
+from humeai_async.http.arguments import check_many, check_text
+from humeai_async.http.endpoint import fill
+from humeai_async.http.messages import Upload
+from humeai_async.http.multipart import File, as_part
+from humeai_async.http.pagination import NumberedPages, Pages
 from humeai_async.resources._base import Resource
 from humeai_async.types.registry import Attribute, FileInput, FileRequest, FileWithAttributes
-from humeai_async.uploads import File, as_part
-from humeai_async.wire import Upload
 
 
 class Files(Resource):

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from humeai_async import catalog, codec
-from humeai_async.checks import check_sources
-from humeai_async.endpoint import Endpoint, fill
+from humeai_async import catalog
+from humeai_async.batch.job import Job, start
+from humeai_async.batch.poller import Poller
 from humeai_async.errors import InvalidArgumentError
-from humeai_async.job import Job, start
-from humeai_async.poller import Poller
+from humeai_async.http import codec
+from humeai_async.http.arguments import check_sources
+from humeai_async.http.endpoint import Endpoint, fill
+from humeai_async.http.session import Session
 from humeai_async.resources._base import Resource
-from humeai_async.session import Session
 from humeai_async.types.batch import JobId
 from humeai_async.types.registry import (
     CustomModelInferenceRequest,

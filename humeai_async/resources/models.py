@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from humeai_async import catalog
-from humeai_async.checks import check_text
-from humeai_async.endpoint import fill
-from humeai_async.pages import NumberedPages, OnePage, Pages
+from humeai_async.http.arguments import check_text
+from humeai_async.http.endpoint import fill
+from humeai_async.http.pagination import NumberedPages, OnePage, Pages
 from humeai_async.resources._base import Resource
 from humeai_async.types.registry import Model, ModelVersion
 

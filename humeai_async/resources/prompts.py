@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from humeai_async import catalog
-from humeai_async.checks import check_text
-from humeai_async.endpoint import fill
+from humeai_async.http.arguments import check_text
+from humeai_async.http.endpoint import fill
 from humeai_async.resources._versioned import VersionedEndpoints, VersionedResource
 from humeai_async.types.evi import Prompt, PromptExpansion, PromptRequest
 

@@ -12,14 +12,7 @@ from collections.abc import Iterator
 
 from humeai_async.testing import artifacts
 from humeai_async.testing import predictions as predicting
-from humeai_async.testing.exchange import (
-    JSON_TYPE,
-    Answer,
-    Arrival,
-    Record,
-    Refusal,
-    answer_json,
-)
+from humeai_async.testing.exchange import JSON_TYPE, Answer, Arrival, Record, Refusal, answer_json
 from humeai_async.testing.jobstate import FakeJob, JobType, Outcome
 from humeai_async.testing.options import Seconds
 from humeai_async.testing.ranges import in_part

@@ -9,14 +9,7 @@ from __future__ import annotations
 
 import json
 
-from humeai_async.testing.exchange import (
-    Arrival,
-    FormPart,
-    Record,
-    Refusal,
-    as_list,
-    as_record,
-)
+from humeai_async.testing.exchange import Arrival, FormPart, Record, Refusal, as_list, as_record
 from humeai_async.testing.sources import Source, describe
 
 MOST_SOURCES = 100

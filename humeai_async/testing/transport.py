@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from typing import TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
-from humeai_async.wire import Request, Response
+from humeai_async.http.messages import Request, Response
 
 Reply: TypeAlias = Response | BaseException | Callable[[Request], Response | Awaitable[Response]]
 """One thing to happen: an answer, an error to raise, or a function that makes either."""

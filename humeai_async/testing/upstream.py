@@ -15,13 +15,7 @@ from urllib.parse import unquote
 from attrs import evolve, field, frozen
 
 from humeai_async.testing.evi import EviStore
-from humeai_async.testing.exchange import (
-    Answer,
-    Arrival,
-    Refusal,
-    answer_error,
-    answer_json,
-)
+from humeai_async.testing.exchange import Answer, Arrival, Refusal, answer_error, answer_json
 from humeai_async.testing.faults import Fault, Faults
 from humeai_async.testing.jobs import JobStore
 from humeai_async.testing.quota import Quota

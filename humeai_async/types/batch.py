@@ -12,12 +12,12 @@ from typing import Any
 
 from attrs import Factory, field
 
+from humeai_async._base.frozen import frozen
+from humeai_async._base.unset import UNSET, Unset
 from humeai_async.errors import DecodeError
-from humeai_async.frozen import frozen
-from humeai_async.redaction import shown, shown_host
 from humeai_async.types.registry import CustomModelInferenceRequest, TrainingRequest
 from humeai_async.types.tagged import Tagged
-from humeai_async.unset import UNSET, Unset
+from humeai_async.types.urls import shown, shown_host
 
 
 class JobStatus(enum.StrEnum):

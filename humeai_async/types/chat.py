@@ -16,9 +16,9 @@ from typing import Any
 
 from attrs import Factory, field
 
+from humeai_async._base.frozen import frozen
+from humeai_async._base.unset import UNSET, Unset
 from humeai_async.errors import DecodeError
-from humeai_async.frozen import frozen
-from humeai_async.redaction import shown
 from humeai_async.types.chat_settings import (
     AudioConfiguration,
     SessionContext,
@@ -28,7 +28,7 @@ from humeai_async.types.chat_settings import (
 from humeai_async.types.evi import BuiltinToolConfig
 from humeai_async.types.json_text import read_json
 from humeai_async.types.tagged import Tagged
-from humeai_async.unset import UNSET, Unset
+from humeai_async.types.urls import shown
 
 
 class MessageRole(enum.StrEnum):

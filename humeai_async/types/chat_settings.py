@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from attrs import field
 
-from humeai_async.frozen import frozen
+from humeai_async._base.frozen import frozen
 
 
 class AudioEncoding(enum.StrEnum):

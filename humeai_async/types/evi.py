@@ -11,10 +11,10 @@ import enum
 from collections.abc import Mapping
 from typing import Any
 
-from humeai_async.frozen import frozen
+from humeai_async._base.frozen import frozen
+from humeai_async._base.unset import UNSET, Unset
 from humeai_async.types.json_text import read_json, read_json_object, read_scores
 from humeai_async.types.paging import DirectedPage, NumberedPage
-from humeai_async.unset import UNSET, Unset
 
 
 class VersionType(enum.StrEnum):

@@ -13,8 +13,7 @@ from typing import Any
 
 from attrs import field
 
-from humeai_async.frozen import frozen
-from humeai_async.redaction import shown_host
+from humeai_async._base.frozen import frozen
 from humeai_async.types.evi import (
     BuiltinToolConfig,
     BuiltinToolName,
@@ -24,6 +23,7 @@ from humeai_async.types.evi import (
     Tool,
 )
 from humeai_async.types.paging import NumberedPage
+from humeai_async.types.urls import shown_host
 
 
 class EviVersion(enum.StrEnum):

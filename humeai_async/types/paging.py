@@ -1,14 +1,14 @@
 """The two shapes in which Hume hands out pages.
 
 Each list has its own subclass beside the type of its items. Nothing here fetches anything:
-`pages.py` walks from page to page and `codec.py` drops the nulls among the items.
+`pagination.py` walks from page to page and `codec.py` drops the nulls among the items.
 """
 
 from __future__ import annotations
 
 import enum
 
-from humeai_async.frozen import frozen
+from humeai_async._base.frozen import frozen
 
 
 class PaginationDirection(enum.StrEnum):

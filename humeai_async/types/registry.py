@@ -13,9 +13,9 @@ from typing import Any
 
 from attrs import Factory, field
 
-from humeai_async.frozen import frozen
-from humeai_async.redaction import shown, shown_host
+from humeai_async._base.frozen import frozen
 from humeai_async.types.paging import SpringPage
+from humeai_async.types.urls import shown, shown_host
 
 
 class FeatureType(enum.StrEnum):

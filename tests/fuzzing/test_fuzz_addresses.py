@@ -22,7 +22,7 @@ from rawserver import RawServer, answer
 from support import DIALECTS, client_of
 
 from humeai_async import HumeAI, InvalidArgumentError, NotFoundError
-from humeai_async.endpoint import Endpoint
+from humeai_async.http.endpoint import Endpoint
 from humeai_async.testing import Dialect, FakeHume
 from humeai_async.testing.exchange import Answer, Arrival
 from humeai_async.testing.upstream import Upstream

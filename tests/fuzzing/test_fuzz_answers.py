@@ -26,9 +26,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from humeai_async import catalog
-from humeai_async.endpoint import Call, fill
-from humeai_async.origins import Format, LowCodeAPI, Origin
-from humeai_async.wire import Response
+from humeai_async.http.endpoint import Call, fill
+from humeai_async.http.gateway import LowCodeAPI
+from humeai_async.http.messages import Response
+from humeai_async.http.origins import Format, Origin
 
 DICE = st.randoms(use_true_random=False)
 NAMED = st.sampled_from(sorted(ENDPOINTS))

@@ -22,9 +22,9 @@ from fuzzing.promises import check_decoding, steps
 from hypothesis import given
 from hypothesis import strategies as st
 
-from humeai_async import codec
 from humeai_async.errors import DecodeError
-from humeai_async.types.predictions import Predictions
+from humeai_async.http import codec
+from humeai_async.types.predictions.predictions import Predictions
 
 DICE = st.randoms(use_true_random=False)
 NAMES = st.sampled_from(sorted(SAMPLES))

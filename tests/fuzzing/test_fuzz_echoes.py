@@ -11,7 +11,7 @@ from fuzzing.budget import examples
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from humeai_async.echoes import without_secrets
+from humeai_async.http.secrets import without_secrets
 
 PRINTABLE = st.characters(exclude_categories=["C", "Z"])
 KEYS = st.text(PRINTABLE, min_size=8, max_size=30).map("9{}".format)

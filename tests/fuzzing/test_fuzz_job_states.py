@@ -18,6 +18,8 @@ from support import session_of
 from virtual_time import VirtualLoop
 
 from humeai_async import Limiter
+from humeai_async.batch.job import AsCompleted, Job
+from humeai_async.batch.poller import Poller
 from humeai_async.errors import (
     DecodeError,
     HumeError,
@@ -25,10 +27,8 @@ from humeai_async.errors import (
     JobTimeoutError,
     NotFoundError,
 )
-from humeai_async.job import AsCompleted, Job
-from humeai_async.poller import Poller
+from humeai_async.http.messages import Request, Response
 from humeai_async.testing import ScriptedTransport, json_answer, reply_json
-from humeai_async.wire import Request, Response
 
 
 def unpaced() -> Limiter:

@@ -16,15 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import session_of
 
+from humeai_async.batch.listing import JobWalk
+from humeai_async.batch.poller import Poller
 from humeai_async.errors import DecodeError, HumeError, ServerError
-from humeai_async.joblist import JobWalk
-from humeai_async.pages import REPEATS
-from humeai_async.poller import Poller
+from humeai_async.http.messages import Request, Response
+from humeai_async.http.pagination import REPEATS
 from humeai_async.resources.batch import Batch
 from humeai_async.resources.configs import Configs
 from humeai_async.resources.datasets import Datasets
 from humeai_async.testing import ScriptedTransport, query_of, reply_json
-from humeai_async.wire import Request, Response
 
 SAID = st.none() | st.integers(-3, 12) | st.sampled_from([10**6, 2**40])
 TOTALS = st.sampled_from([None, None, -1, 0, 1, 2, 3, 3, 4, 4, 5, 6, 7, 8, 10**6])

@@ -10,10 +10,11 @@ import pytest
 from fuzzing.mutations import SAMPLES, TYPES
 from fuzzing.promises import check_decoding
 
-from humeai_async import HumeAI, Pool, catalog, codec
-from humeai_async.endpoint import fill
+from humeai_async import HumeAI, Pool, catalog
 from humeai_async.errors import ConfigurationError, DecodeError, HumeError, InvalidArgumentError
-from humeai_async.origins import check_base_url
+from humeai_async.http import codec
+from humeai_async.http.endpoint import fill
+from humeai_async.http.origins import check_base_url
 
 
 def failure(name: str, body: bytes) -> DecodeError:

@@ -27,11 +27,11 @@ from humeai_async import (
     Retry,
     ServerError,
 )
-from humeai_async.bodies import LARGEST_ERROR
-from humeai_async.bulk.predicting import is_open
+from humeai_async.bulk.pipeline import is_open
 from humeai_async.errors import ConfigurationError
-from humeai_async.failures import BODY_KEPT
-from humeai_async.sockets import LARGEST_MESSAGE
+from humeai_async.http.status_errors import BODY_KEPT
+from humeai_async.http.transport.bodies import LARGEST_ERROR
+from humeai_async.http.transport.websocket import LARGEST_MESSAGE
 from humeai_async.testing import FakeHume
 
 pytestmark = pytest.mark.anyio

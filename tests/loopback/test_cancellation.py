@@ -26,7 +26,7 @@ from cancelling import (
 from support import client_of, wav_file
 
 from humeai_async import HumeAI, Limiter, Pool, Retry, unpack
-from humeai_async.job import Job
+from humeai_async.batch.job import Job
 from humeai_async.settings import Polling
 from humeai_async.testing import FakeHume, Fault
 

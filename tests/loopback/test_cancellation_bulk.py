@@ -23,9 +23,10 @@ from cancelling import (
 )
 from support import client_of
 
-from humeai_async import HumeAI, Limiter, codec
+from humeai_async import HumeAI, Limiter
 from humeai_async.bulk.ledger import Ledger
 from humeai_async.bulk.runs import predict_into
+from humeai_async.http import codec
 from humeai_async.settings import Polling
 from humeai_async.testing import FakeHume
 from humeai_async.types.batch import InferenceRequest

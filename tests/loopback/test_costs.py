@@ -19,14 +19,14 @@ import pytest
 from support import session_of
 
 from humeai_async import HumeAI, catalog
-from humeai_async.endpoint import fill
-from humeai_async.origins import Direct
+from humeai_async.http.endpoint import fill
+from humeai_async.http.messages import Request, Response
+from humeai_async.http.origins import Direct
 from humeai_async.testing import ScriptedTransport
 from humeai_async.testing.scores import EXPRESSIONS
-from humeai_async.types.measurements import FacePrediction
-from humeai_async.types.predictions import Predictions
-from humeai_async.types.scores import Score
-from humeai_async.wire import Request, Response
+from humeai_async.types.predictions.measurements import FacePrediction
+from humeai_async.types.predictions.predictions import Predictions
+from humeai_async.types.predictions.scores import Score
 
 pytestmark = pytest.mark.anyio
 
@@ -266,7 +266,7 @@ def imported(statements: str) -> set[str]:
 
 
 def test_a_client_imports_next_to_nothing_beyond_its_libraries() -> None:
-    libraries = imported("import aiohttp, attrs, cattrs, anyio.to_thread")
+    libraries = imported("import aiohttp, attrs, cattrs, anyio.to_thread, msgspec")
     found = imported("import humeai_async; humeai_async.HumeAI(api_key='k')")
     beyond = {name for name in found - libraries if not name.startswith("humeai_async")}
     assert beyond == set()

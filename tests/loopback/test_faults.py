@@ -168,7 +168,7 @@ def expected_of_a_socket(meets: Meets, dialect: Dialect, *, again: bool) -> Outc
 
 @pytest.fixture(autouse=True)
 def _before_the_sunset(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("humeai_async.session.today", lambda: dt.date(2024, 1, 1))
+    monkeypatch.setattr("humeai_async.http.session.today", lambda: dt.date(2024, 1, 1))
 
 
 async def run_all(

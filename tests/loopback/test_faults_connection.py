@@ -17,10 +17,10 @@ from support import client_of
 
 from humeai_async import HumeAI, Retry, Timeout
 from humeai_async.errors import APIConnectionError, APITimeoutError
+from humeai_async.http.messages import Request
+from humeai_async.http.transport.pool import AiohttpTransport
 from humeai_async.settings import Pool
 from humeai_async.testing import FakeHume, Fault, Options
-from humeai_async.transport import AiohttpTransport
-from humeai_async.wire import Request
 
 pytestmark = pytest.mark.anyio
 

@@ -34,14 +34,7 @@ from rawserver import (
 )
 from said import everything_said
 
-from humeai_async import (
-    HumeAI,
-    HumeError,
-    Pool,
-    Retry,
-    Timeout,
-    Upload,
-)
+from humeai_async import HumeAI, HumeError, Pool, Retry, Timeout, Upload
 from humeai_async.testing import Credentials, FakeHume
 
 pytestmark = pytest.mark.anyio
@@ -246,7 +239,7 @@ MARK = b"m4rk3d"
 RESULTS = {"predictions.jsonl", "predictions.csv"}
 ALLOWED = RESULTS | {"saved.json"}
 """Results name their sources as they were given, and what is saved is the answer as it came."""
-HERE = Path(__file__).parent.parent
+HERE = Path(__file__).parents[1] / "support"
 ECHO_OF_ALL = (
     '{"message":"no SECRET, https://a.example/b?X-Amz-Signature=m4rk3dMedia",'
     '"provider":"humeai","error":{"code":401,"logging":{"query":{"api_token":"SECRET"},'
@@ -303,7 +296,7 @@ async def run_in(folder: Path, command: list[str], given: bytes, **variables: st
     """Run a program in a folder of its own, and return all that it printed."""
     (folder / "tmp").mkdir(parents=True)
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("HUME_", "LOWCODEAPI_"))}
-    settings = {"PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}
+    settings = {"PYTHONPATH": os.pathsep.join([str(HERE.parents[1]), str(HERE)])}
     settings |= {"TMPDIR": str(folder / "tmp"), "PYTHONASYNCIODEBUG": "1"}
     with anyio.fail_after(200):
         done = await anyio.run_process(

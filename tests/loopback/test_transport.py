@@ -30,10 +30,10 @@ from humeai_async.errors import (
     ClientClosedError,
     InvalidArgumentError,
 )
+from humeai_async.http.messages import Part, Request, Response
+from humeai_async.http.transport.pool import AiohttpTransport
 from humeai_async.settings import Pool, Timeout
 from humeai_async.testing import hanging_url, refusing_url
-from humeai_async.transport import AiohttpTransport
-from humeai_async.wire import Part, Request, Response
 
 pytestmark = pytest.mark.anyio
 

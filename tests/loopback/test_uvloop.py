@@ -23,7 +23,7 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
     return "asyncio", {"use_uvloop": True}
 
 
-transport: Any = importlib.import_module("test_transport")
+transport: Any = importlib.import_module("tests.loopback.test_transport")
 
 test_refused = transport.test_a_refused_connection_was_surely_not_carried_out
 test_broken = transport.test_a_broken_answer_may_hide_a_success

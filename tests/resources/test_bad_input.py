@@ -10,7 +10,8 @@ import pytest
 from support import session_of
 
 from humeai_async import InvalidArgumentError, Upload
-from humeai_async.poller import Poller
+from humeai_async.batch.poller import Poller
+from humeai_async.http.session import Session
 from humeai_async.resources.batch import Batch
 from humeai_async.resources.chat import Chat
 from humeai_async.resources.chat_groups import ChatGroups
@@ -23,7 +24,6 @@ from humeai_async.resources.models import Models
 from humeai_async.resources.privacy import Privacy
 from humeai_async.resources.prompts import Prompts
 from humeai_async.resources.tools import Tools
-from humeai_async.session import Session
 from humeai_async.testing import ScriptedTransport
 
 pytestmark = pytest.mark.anyio

@@ -15,20 +15,14 @@ import pytest
 from contract import CASES, Case, Things, furnish
 from support import DIALECTS, client_of
 
-from humeai_async import (
-    APITimeoutError,
-    GatewayUnsupportedError,
-    Job,
-    Page,
-    Timeout,
-    catalog,
-)
+from humeai_async import APITimeoutError, GatewayUnsupportedError, Job, Page, Timeout, catalog
 from humeai_async.testing import Dialect, FakeHume, Recorded
-from humeai_async.types import batch, evi, evi_configs, predictions, registry
+from humeai_async.types import batch, evi, evi_configs, registry
+from humeai_async.types.predictions import predictions
 
 pytestmark = pytest.mark.anyio
 
-SAMPLES = Path(__file__).parent.parent / "samples"
+SAMPLES = Path(__file__).parents[1] / "samples"
 FACTS: dict[str, dict[str, Any]] = {
     fact["row"]: fact
     for fact in json.loads((SAMPLES / "endpoints.json").read_text("utf-8"))

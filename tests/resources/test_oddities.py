@@ -20,8 +20,10 @@ from humeai_async import (
     Timeout,
     Upload,
 )
-from humeai_async.origins import LowCodeAPI
-from humeai_async.poller import Poller
+from humeai_async.batch.poller import Poller
+from humeai_async.http.gateway import LowCodeAPI
+from humeai_async.http.messages import Part, Response
+from humeai_async.http.session import Session
 from humeai_async.resources.configs import Configs
 from humeai_async.resources.datasets import Datasets
 from humeai_async.resources.files import Files
@@ -30,13 +32,11 @@ from humeai_async.resources.models import Models
 from humeai_async.resources.privacy import Privacy
 from humeai_async.resources.prompts import Prompts
 from humeai_async.resources.tools import Tools
-from humeai_async.session import Session
 from humeai_async.testing import FakeHume, Options, ScriptedTransport, query_of, reply_json
 from humeai_async.types.batch import CustomModelInferenceJob, TrainingJob
 from humeai_async.types.evi import BuiltinToolConfig
 from humeai_async.types.evi_configs import ConfigPrompt, EventMessage, EventMessages, EviVersion
 from humeai_async.types.registry import Attribute, DatasetRef, FileInput, FileRequest, NewModel
-from humeai_async.wire import Part, Response
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from humeai_async import codec
+from humeai_async.http import codec
 from humeai_async.testing import Drop, FakeHume, Quota
 from humeai_async.types.chat import ServerEvent, UnknownEvent
 

@@ -15,7 +15,7 @@ from yarl import URL
 from humeai_async.testing import Dialect, FakeHume, Fault, javascript
 from humeai_async.testing.rows import ROWS
 
-SAMPLES = Path(__file__).parent.parent / "samples"
+SAMPLES = Path(__file__).parents[1] / "samples"
 RECORDED: dict[str, Any] = {
     exchange["name"]: exchange
     for exchange in json.loads((SAMPLES / "transcripts.json").read_text())

@@ -13,7 +13,7 @@ from humeai_async.testing import ReplayServer
 EXCHANGES = [
     exchange
     for exchange in json.loads(
-        (Path(__file__).parent.parent / "samples" / "transcripts.json").read_text()
+        (Path(__file__).parents[1] / "samples" / "transcripts.json").read_text()
     )
     # Several set-ups of the gateway were recorded; requests are told apart within one only.
     if exchange["gateway"].startswith("auth set") or exchange["name"] == "proxylist_new_format"

@@ -1,0 +1,1 @@
+"""Jobs of the batch API: started, waited for, and their results."""

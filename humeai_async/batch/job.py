@@ -1,0 +1,316 @@
+"""A batch job as a handle: its state, its end, and what came of it.
+
+A `Job` holds an id and the last news of it; it can be made anew from the id at any time, in
+another process too. Waiting goes through the client's one poller. Nothing here cancels a job:
+Hume offers no such call.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeAlias, cast
+
+import anyio
+from attrs import evolve
+
+from humeai_async import catalog
+from humeai_async.batch import downloads
+from humeai_async.batch.downloads import OnProgress
+from humeai_async.batch.poller import Poller
+from humeai_async.errors import (
+    DecodeError,
+    HumeError,
+    InvalidArgumentError,
+    JobFailedError,
+    JobTimeoutError,
+)
+from humeai_async.http import codec
+from humeai_async.http.arguments import check_seconds
+from humeai_async.http.endpoint import Call, Endpoint, check_id, fill
+from humeai_async.http.secrets import without_secrets
+from humeai_async.http.session import Session
+from humeai_async.http.transport.interface import Download
+from humeai_async.types.batch import JobDetails, JobId, JobStatus
+from humeai_async.types.predictions.predictions import Predictions, UnreadPredictions
+from humeai_async.types.urls import without_queries
+
+OnUpdate: TypeAlias = "Callable[[Job], Awaitable[None] | None]"
+"""Called with the job whenever its state has changed."""
+
+
+_UNREAD = cast(
+    "Endpoint[UnreadPredictions]",
+    evolve(catalog.BATCH_GET_PREDICTIONS, returns=cast("Any", UnreadPredictions)),
+)
+
+
+class Job:
+    """One batch job.
+
+    Attributes:
+        id: Job id, a UUID.
+    """
+
+    __slots__ = ("_details", "_poller", "_session", "id")
+
+    def __init__(
+        self, id: str, session: Session, poller: Poller, details: JobDetails | None = None
+    ) -> None:
+        self._details = details
+        self.id: str = check_id(id, "id")
+        self._session = session
+        self._poller = poller
+
+    @property
+    def details(self) -> JobDetails | None:
+        """What was last heard of the job; `None` before the first time."""
+        return self._details
+
+    @property
+    def status(self) -> JobStatus | str | None:
+        """Its last seen status; `None` before the first time."""
+        return self._details.state.status if self._details else None
+
+    def note(self, details: JobDetails) -> None:
+        """Take note of news of the job that came another way, such as a list of jobs."""
+        self._details = details
+
+    async def refresh(self) -> JobDetails:
+        """Ask for the job's state once.
+
+        Costs one request.
+
+        Raises:
+            NotFoundError: There is no such job.
+        """
+        self._details = await self._session.call(fill(catalog.BATCH_GET_JOB, self.id))
+        return self._details
+
+    async def wait(self, timeout: float | None = None, on_update: OnUpdate | None = None) -> Job:
+        """Wait until the job is completed.
+
+        All waits of a client share their requests: 500 jobs waited for together cost a few
+        requests a round. The first round is at once, or soon after that of other waits; later
+        ones come at growing intervals (`Polling`). Cancelling the wait does nothing to the job,
+        and an unknown status is waited on.
+
+        Args:
+            timeout: Seconds at most; `None` is without limit.
+            on_update: Called with this job at each change of its state; may be async.
+
+        Returns:
+            This job, completed.
+
+        Raises:
+            JobFailedError: The job failed; the message is Hume's.
+            JobTimeoutError: The time is over; the job goes on.
+            NotFoundError: There is no such job.
+        """
+        check_seconds("timeout", timeout)
+        if self._details is not None and _is_settled(self._details):
+            return self._ended(self._details)
+        rounds = self._poller.here()
+        wait = rounds.watch([self.id])
+        try:
+            with anyio.move_on_after(timeout):
+                while True:
+                    await rounds.hear(wait)
+                    for failure in wait.failures.values():
+                        raise failure
+                    while wait.news:
+                        details = self._details = wait.news.popleft()
+                        await _call(on_update, self)
+                        if details.state.is_settled:
+                            return self._ended(details)
+        finally:
+            rounds.forget(wait)
+        seen = self.status or "not asked yet"
+        raise JobTimeoutError(
+            f"job {self.id} is not done after {timeout:g} s (last seen: {seen}). It goes "
+            f"on at Hume: wait again, or later with hume.batch.job({self.id!r})",
+            job_id=self.id,
+            job_status=self.status,
+            elapsed=anyio.current_time() - wait.since,
+        )
+
+    def _ended(self, details: JobDetails) -> Job:
+        if details.state.status == JobStatus.FAILED:
+            raise JobFailedError(
+                f"job {self.id} failed: {self._reason(details)}",
+                job_id=self.id,
+                job_status=details.state.status,
+            )
+        return self
+
+    def _reason(self, details: JobDetails) -> str:
+        """Say why the job failed, without credentials and the secrets of what was asked."""
+        said = self._session.origin.scrub(details.state.message or "no reason given")
+        asked = codec.to_plain(getattr(details, "request", None))
+        return without_queries(without_secrets(said, asked))
+
+    async def predictions(self) -> Predictions:
+        """Fetch the predictions of a completed job, one `SourcePredictions` a source.
+
+        Costs one request. A job that has not ended is answered with an error.
+        """
+        return await self._session.call(fill(catalog.BATCH_GET_PREDICTIONS, self.id))
+
+    async def unread_predictions(self) -> UnreadPredictions:
+        """Fetch the predictions of a completed job, to be read later or only kept.
+
+        Costs one request, as `predictions` does, but no reading.
+        """
+        return await self._session.call(fill(_UNREAD, self.id))
+
+    async def save_predictions(
+        self, path: str | os.PathLike[str], *, on_progress: OnProgress | None = None
+    ) -> None:
+        """Stream the predictions to a file as Hume's JSON.
+
+        Costs one request, and one more each time the body breaks off: what is missing is asked
+        for where the server can send a part, else the whole again. The file appears under its
+        name only when it is complete; one that exists is replaced. Through the gateway the
+        body is held in memory once.
+
+        Args:
+            path: The file.
+            on_progress: Called with the bytes so far and their number in the end, or `None`
+                where that is not known; the first falls back where a download starts anew.
+
+        Raises:
+            HumeError: The file cannot be written, or the answer is not JSON.
+        """
+        call = fill(catalog.BATCH_GET_PREDICTIONS, self.id)
+        if self._session.origin.has_envelopes:
+            answer = await self._session.send(call)
+            await downloads.save(answer.body, path, downloads.check_json, on_progress)
+        else:
+            await downloads.download(self._session, call, path, downloads.check_json, on_progress)
+
+    async def save_artifacts(
+        self, path: str | os.PathLike[str], *, on_progress: OnProgress | None = None
+    ) -> None:
+        """Stream the artifacts, a ZIP of CSV files, to a file.
+
+        Costs one request, and one more each time the body breaks off, as in
+        `save_predictions`. The file appears under its name only when it is complete and opens
+        as an archive; one that exists is replaced. `humeai_async.unpack` unpacks it.
+
+        Args:
+            path: The file.
+            on_progress: Called with the bytes so far and their number in the end, or `None`
+                where that is not known.
+
+        Raises:
+            GatewayUnsupportedError: The gateway ruins archives.
+            HumeError: The file cannot be written, or what came is no archive.
+        """
+        from humeai_async.batch import archives
+
+        call = fill(catalog.BATCH_GET_ARTIFACTS, self.id)
+        await downloads.download(self._session, call, path, archives.check, on_progress)
+
+    def stream_artifacts(self) -> AbstractAsyncContextManager[Download]:
+        """Open the artifacts, a ZIP of CSV files, to be handed on piece by piece.
+
+        Costs one request. Nothing is read ahead of whoever takes the pieces but what is in the
+        socket's buffers. A body that breaks off raises, for what was handed on cannot be taken
+        back. The client's total timeout is for the whole body, and a connection of the pool is
+        taken until its end.
+
+        Returns:
+            A context manager that gives `status`, `headers`, `read()` and `chunks()`.
+
+        Raises:
+            GatewayUnsupportedError: The gateway ruins archives.
+            HumeError: On entering, as any call; from `chunks()` where the body breaks off.
+        """
+        return self._session.stream(fill(catalog.BATCH_GET_ARTIFACTS, self.id))
+
+    def __repr__(self) -> str:
+        return f"Job({self.id}, {self.status or 'not asked yet'})"
+
+
+async def start(call: Call[JobId], session: Session, poller: Poller) -> Job:
+    """Make a call that starts a job, and return its handle.
+
+    Raises:
+        DecodeError: The answer names no usable job, although one was probably started.
+    """
+    started = await session.call(call)
+    try:
+        return Job(started.job_id, session, poller)
+    except InvalidArgumentError:
+        endpoint = call.endpoint
+    # What it says instead is not told: it may be of any length, and hold anything.
+    del started
+    raise DecodeError(
+        "the answer names a job by what cannot be an id",
+        path="$.job_id",
+        method=endpoint.method,
+        endpoint=endpoint.path,
+        attempts=1,
+        outcome_unknown=True,
+    )
+
+
+class AsCompleted:
+    """Jobs in the order in which they end; made by `hume.batch.as_completed`.
+
+    Failed jobs come too: look at `job.status`. A job that does not exist raises when it is
+    found missing, and the iteration can go on after that.
+    """
+
+    def __init__(self, jobs: Iterable[Job], poller: Poller) -> None:
+        self._jobs = {job.id: job for job in jobs}
+        self._poller = poller
+        self._since: float | None = None
+        self._ready = deque(job for job in self._jobs.values() if _is_settled(job.details))
+        self._failures: list[HumeError] = []
+        for job in self._ready:
+            del self._jobs[job.id]
+
+    def __aiter__(self) -> AsCompleted:
+        return self
+
+    async def __anext__(self) -> Job:
+        while not self._ready and not self._failures:
+            if not self._jobs:
+                raise StopAsyncIteration
+            await self._next_round()
+        if self._ready:
+            return self._ready.popleft()
+        raise self._failures.pop()
+
+    async def _next_round(self) -> None:
+        """Take all that one round of the poller has learned."""
+        rounds = self._poller.here()
+        wait = rounds.watch(self._jobs, self._since)
+        self._since = wait.since
+        try:
+            await rounds.hear(wait)
+        finally:
+            rounds.forget(wait)
+            for details in wait.news:
+                job = self._jobs[details.job_id]
+                job.note(details)
+                if _is_settled(details):
+                    self._ready.append(self._jobs.pop(job.id))
+            for job_id, failure in wait.failures.items():
+                del self._jobs[job_id]
+                self._failures.append(failure)
+
+
+def _is_settled(details: JobDetails | None) -> bool:
+    return details is not None and details.state.is_settled
+
+
+async def _call(on_update: OnUpdate | None, job: Job) -> None:
+    if on_update is not None:
+        result = on_update(job)
+        if inspect.isawaitable(result):
+            await result

@@ -1,0 +1,102 @@
+"""Arguments checked before anything is sent.
+
+Each function refuses one kind of bad argument with an `InvalidArgumentError` that names it.
+They know no endpoint; ids that go into a path are checked by `endpoint.py`. The resources and
+`pagination.py` call them.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import AsyncIterable, Iterable, Sequence
+from typing import cast
+
+from humeai_async.errors import InvalidArgumentError
+
+MOST_SOURCES = 100
+"""URLs, texts or files in one job at most, each kind by itself, as Hume documents it."""
+
+
+def check_number(name: str, value: int, *, least: int, most: int | None = None) -> None:
+    """Refuse what is not a whole number within its range.
+
+    Raises:
+        InvalidArgumentError: `field` names the argument.
+    """
+    if type(value) is not int or value < least or (most is not None and value > most):
+        reach = f"{least} or more" if most is None else f"from {least} to {most}"
+        raise InvalidArgumentError(f"{name} must be {reach}, not {value!r}", field=name)
+
+
+def check_text(name: str, value: object) -> None:
+    """Refuse what is not a text, or an empty one.
+
+    Raises:
+        InvalidArgumentError: `field` names the argument.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidArgumentError(f"{name} must be a text that says something", field=name)
+
+
+def check_sources(**sources: Sequence[object] | None) -> None:
+    """Refuse a job without sources, with too many, or with one text in place of a list.
+
+    Args:
+        sources: All arguments that a job's sources may come in, by name.
+
+    Raises:
+        InvalidArgumentError: `field` names the argument.
+    """
+    name, reason = _first_wrong(sources)
+    del sources  # this frame stands in the traceback, and URLs may be signed
+    if reason:
+        raise InvalidArgumentError(reason, field=name)
+
+
+def _first_wrong(sources: dict[str, Sequence[object] | None]) -> tuple[str, str]:
+    """Return which of the sources cannot be sent, and why; no reason where all can."""
+    if not any(sources.values()):
+        names = ", ".join(sources)
+        return next(iter(sources)), f"a job needs at least one source: give any of {names}"
+    for name, given in sources.items():
+        if isinstance(given, (str, bytes)):
+            return name, f"{name} is a list; put [] around it"
+        if given is not None and not isinstance(cast("object", given), Sequence):
+            return name, f"{name} is a list, not {type(given).__name__}"
+        if given is not None and len(given) > MOST_SOURCES:
+            return name, (
+                f"{name} has {len(given)} entries and a job takes {MOST_SOURCES}; split them "
+                "over several jobs, or let hume.batch.predict do so"
+            )
+        if name != "files" and not all(isinstance(one, str) and one for one in given or ()):
+            return name, f"{name} must hold non-empty texts only"
+    return "", ""
+
+
+def check_many(name: str, value: object) -> None:
+    """Refuse one thing where many are asked for: a text would be taken letter by letter.
+
+    Raises:
+        InvalidArgumentError: `field` names the argument.
+    """
+    if isinstance(value, (str, bytes, os.PathLike)):
+        raise InvalidArgumentError(f"{name} is a list; put [] around it", field=name)
+    if not isinstance(value, (Iterable, AsyncIterable)):
+        kind = type(value).__name__
+        raise InvalidArgumentError(f"{name} must be something to iterate, not {kind}", field=name)
+
+
+def check_seconds(name: str, value: float | None) -> None:
+    """Refuse what is no length of time; `None` is without limit.
+
+    Raises:
+        InvalidArgumentError: `field` names the argument.
+    """
+    if value is None:
+        return
+    is_number = isinstance(cast("object", value), (int, float)) and not isinstance(value, bool)
+    # An integer may be longer than any clock can count.
+    if not is_number or not (0 <= value <= sys.float_info.max or value == math.inf):
+        raise InvalidArgumentError(f"{name} is a number of seconds, not {value!r}", field=name)

@@ -1,0 +1,216 @@
+"""The description of one endpoint, and how it is filled in.
+
+`Endpoint` is a constant of the catalog: what is called and what comes back. `fill` makes a
+`Call` of it; it is pure and refuses ids that could change the meaning of a path. Nothing
+here knows a host, a credential or an envelope.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Generic, TypeAlias, TypeVar, cast
+from urllib.parse import unquote
+
+from attrs import Factory, define, field, frozen
+
+from humeai_async._base.unset import UNSET, Unset
+from humeai_async.errors import InvalidArgumentError
+from humeai_async.http.messages import Part
+from humeai_async.types.urls import shown
+
+T = TypeVar("T")
+
+QueryValue: TypeAlias = str | int | float | bool | Sequence[str] | Unset | None
+"""What a query field may hold; `None` and `UNSET` leave it out, a sequence repeats its key."""
+
+_PARAMETER = re.compile(r"\{(\w+)\}")
+_UNSAFE_ID = re.compile(r"[ /\\?#%$,:{}]")
+"""What must not stand in a path id: the gateway escapes nothing, so any of these would
+address something else, or be taken for the name of another id."""
+
+_MOST_SHOWN = 100
+"""Characters of a refused text that its error repeats."""
+
+
+class Encoding(enum.StrEnum):
+    """How the body of a request is written."""
+
+    NONE = "none"
+    JSON = "json"
+    MULTIPART = "multipart"
+    BARE_JSON = "bare_json"
+    """A JSON value that is not an object or array; the gateway refuses those."""
+
+
+class Style(enum.StrEnum):
+    """How a list is paged."""
+
+    NONE = "none"
+    NUMBERED = "page_number"
+    """`page_number` and `page_size` in, `total_pages` and a named list out."""
+    SPRING = "spring"
+    """The registry's pages: `content`, `number`, `total_pages`, `last`."""
+
+
+@frozen(eq=False)
+class Endpoint(Generic[T]):
+    """One operation of the service, as a constant: equal to itself alone."""
+
+    name: str
+    """Resource and method of this library, such as `configs.create_version`."""
+    method: str
+    path: str
+    """Path template, such as `/v0/evi/configs/{id}/version/{version}`."""
+    returns: type[T]
+    """Type of the decoded answer; `bytes` for raw ones, `NoneType` where it says nothing."""
+    bucket: str
+    """Which quota it draws on."""
+    source: str
+    """Link to the reference."""
+    row: str | None = None
+    """Its label in the documented table of 63 rows, or `None` beyond it."""
+    query: tuple[str, ...] = ()
+    """Query fields that the service knows."""
+    body: tuple[str, ...] = ()
+    """Body fields that the service knows."""
+    encoding: Encoding = Encoding.NONE
+    paging: Style = Style.NONE
+    items: str | None = None
+    """Field of a page that holds its items."""
+    repeatable: bool = True
+    """Whether sending it twice does what sending it once does."""
+    binary: bool = False
+    """Whether the answer is not text."""
+    socket: bool = False
+    """Whether it is a WebSocket; what comes back is then one message."""
+    sunset: dt.date | None = None
+    """First day on which Hume no longer serves it."""
+    replacement: str = ""
+    """What took its place."""
+    parameters: tuple[str, ...] = field(
+        init=False,
+        default=Factory(lambda self: tuple(_PARAMETER.findall(self.path)), takes_self=True),
+    )
+    """Names of the path parameters, in order."""
+
+
+@define
+class Call(Generic[T]):
+    """An endpoint with everything filled in but host and credential."""
+
+    endpoint: Endpoint[T]
+    ids: tuple[str, ...] = ()
+    """Checked path values, in the order of the path."""
+    query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: object = field(default=UNSET, repr=False)
+    """JSON body before encoding: attrs objects, dicts, lists or text."""
+    parts: tuple[Part, ...] = field(default=(), repr=False)
+    """Parts of a multipart body."""
+
+
+def fill(
+    endpoint: Endpoint[T],
+    *ids: str | int,
+    query: Mapping[str, QueryValue] | None = None,
+    body: object = UNSET,
+    parts: Sequence[Part] = (),
+) -> Call[T]:
+    """Fill an endpoint in.
+
+    Args:
+        endpoint: What to call.
+        ids: Values of the path parameters, in the path's order.
+        query: Query fields; `None` and `UNSET` values are left out.
+        body: JSON body.
+        parts: Parts of a multipart body.
+
+    Raises:
+        InvalidArgumentError: An id is empty or holds what must not stand in a path.
+    """
+    checked: tuple[str, ...] = ()
+    if ids or endpoint.parameters:
+        pairing = zip(ids, endpoint.parameters, strict=True)
+        checked = tuple([check_id(value, name) for value, name in pairing])
+    pairs = tuple(_pairs(query)) if query else ()
+    return Call(endpoint, checked, pairs, body, tuple(parts))
+
+
+def check_id(value: object, field_name: str) -> str:
+    r"""Return a path id, a text or a number, as text if it is safe to put into a path.
+
+    Raises:
+        InvalidArgumentError: It is something else, empty, `.` or `..`, a number below 0, or
+            holds white space, control characters or any of `/ \ ? # % $ , : { }`.
+    """
+    text = _written(field_name, value)
+    is_id = isinstance(value, (str, int)) and not isinstance(value, bool)
+    is_safe = text not in {"", ".", ".."} and text.isprintable() and not _UNSAFE_ID.search(text)
+    if not (is_id and is_safe):
+        raise InvalidArgumentError(
+            f"{field_name} must be a plain id of letters, digits, '-' and '_', not {_start(text)}",
+            field=field_name,
+        )
+    if isinstance(value, int) and value < 0:
+        raise InvalidArgumentError(f"{field_name} must be 0 or more, not {text}", field=field_name)
+    return text
+
+
+def climbs(path: str) -> bool:
+    """Whether a path has steps `.` or `..`: even escaped ones are resolved before it is sent."""
+    return not {".", ".."}.isdisjoint(unquote(path).split("/"))
+
+
+def _pairs(query: Mapping[str, QueryValue]) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for name, value in query.items():
+        if value is None or isinstance(value, Unset):
+            continue
+        if not isinstance(cast("object", name), str):
+            raise InvalidArgumentError("the names of query fields are texts", field="query")
+        _check_encodable(name, name)
+        is_many = isinstance(value, Collection) and not isinstance(value, (str, bytes, Mapping))
+        many = cast("Iterable[object]", value) if is_many else [value]
+        pairs.extend([(name, _text(name, one)) for one in many])
+    return pairs
+
+
+def _text(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, (str, int, float)):
+        raise InvalidArgumentError(
+            f"{name} must be text, a number or a truth value, or a list of those, not "
+            f"{type(value).__name__}",
+            field=name,
+        )
+    return _check_encodable(name, _written(name, value))
+
+
+def _written(name: str, value: object) -> str:
+    """Write a value as text; a member of an enum is its value, whatever `str` makes of it."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    try:
+        return int.__repr__(value) if isinstance(value, int) else str(value)
+    except ValueError:  # from thousands of digits on
+        reason = f"{name} is too large a number"
+    raise InvalidArgumentError(reason, field=name)
+
+
+def _check_encodable(name: str, text: str) -> str:
+    """Refuse half a surrogate pair, as of a broken file name: it has no bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        reason = f"{name!r} holds characters that cannot be sent: {_start(text)}"
+    else:
+        return text
+    raise InvalidArgumentError(reason, field=name)
+
+
+def _start(text: str) -> str:
+    """Show how a refused text begins; it may be a signed URL, or a whole file."""
+    return shown(text[:_MOST_SHOWN])

@@ -1,0 +1,27 @@
+"""An answer as users of `HumeAI.request` get it.
+
+Everything else works with the `Response` that it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import define
+
+from humeai_async.http.messages import Response
+
+
+@define
+class Answer(Response):
+    """One answer as Hume gave it: no envelope, Hume's own headers where they are known."""
+
+    def json(self) -> Any:
+        """Return the body as plain JSON objects.
+
+        Raises:
+            DecodeError: It is not JSON.
+        """
+        from humeai_async.http.codec import parse
+
+        return parse(self.body)

@@ -1,0 +1,111 @@
+"""When to send a request again, as pure decisions.
+
+`decide` looks at one failure and says after how many seconds to go again, or not at all;
+`RetryBudget` keeps an outage from multiplying the traffic. Neither sleeps nor sends; the one
+loop that does is in `session.py`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from humeai_async.errors import APIConnectionError, APIStatusError, DecodeError, HumeError, TLSError
+from humeai_async.settings import Retry
+
+TOO_MANY_REQUESTS = 429
+SERVICE_UNAVAILABLE = 503
+_SEE_ELSEWHERE = frozenset({302, 303})
+"""How servers answer a form that they took: the page to look at next is another one."""
+_TRANSIENT = frozenset({408, 500, 502, SERVICE_UNAVAILABLE, 504})
+
+
+def decide(
+    retry: Retry,
+    failure: HumeError,
+    *,
+    attempt: int,
+    repeatable: bool,
+    jitter: Callable[[], float] = random.random,
+) -> float | None:
+    """Say whether to send a request again.
+
+    Args:
+        retry: The client's settings.
+        failure: What went wrong with the last attempt.
+        attempt: Number of that attempt, from 1.
+        repeatable: Whether sending the request twice does what sending it once does.
+        jitter: Source of random numbers from 0 to 1.
+
+    Returns:
+        Seconds to wait before the next attempt, or `None` to give up. A 429 gives 0: the
+        limiter makes everybody wait, this call included.
+    """
+    if attempt >= retry.attempts or not _may_go_again(failure, repeatable=repeatable):
+        return None
+    if failure.retry_after is not None and failure.retry_after > retry.patience:
+        return None
+    if failure.status == TOO_MANY_REQUESTS:
+        return 0.0
+    if failure.retry_after is not None:
+        return failure.retry_after
+    # Full jitter spreads clients that failed together; half of it is kept so that a pause is
+    # never no pause.
+    longest = min(retry.longest, retry.backoff * 2.0 ** min(attempt - 1, 30))
+    return longest * (0.5 + 0.5 * jitter())
+
+
+def _may_go_again(failure: HumeError, *, repeatable: bool) -> bool:
+    if isinstance(failure, APIConnectionError):
+        is_in_doubt = failure.outcome_unknown and not repeatable
+        return not (is_in_doubt or isinstance(failure, TLSError))
+    if isinstance(failure, DecodeError):
+        # A body that is no JSON at all was cut or replaced on its way; one of another shape
+        # would come again.
+        return repeatable and failure.path == "$"
+    if isinstance(failure, APIStatusError):
+        if failure.status == TOO_MANY_REQUESTS:
+            return True
+        if failure.status == SERVICE_UNAVAILABLE and failure.retry_after is not None:
+            return True
+        return repeatable and failure.status in _TRANSIENT
+    return False
+
+
+def may_have_worked(status: int, retry_after: float | None) -> bool:
+    """Say whether a request answered with an error status may have been carried out."""
+    if status == SERVICE_UNAVAILABLE and retry_after is not None:
+        return False
+    if status in _SEE_ELSEWHERE:
+        return True
+    return status >= 500 or status == 408 or status < 200  # noqa: PLR2004 - the classes of HTTP
+
+
+class RetryBudget:
+    """Retries a client may still make, shared by all its calls.
+
+    Every call earns a fraction of a retry, every retry spends one, and a reserve lets a quiet
+    client retry at once. So in an outage requests grow by that fraction, not by the number of
+    attempts.
+    """
+
+    __slots__ = ("_balance", "_earned")
+
+    RESERVE = 100.0
+    """Retries in hand at the start, and at most: a server that starts anew drops all the
+    connections of a pool at once."""
+
+    def __init__(self, earned: float) -> None:
+        self._earned = earned
+        self._balance = self.RESERVE
+
+    def earn(self) -> None:
+        """Count one call."""
+        self._balance = min(self.RESERVE, self._balance + self._earned)
+
+    def spend(self) -> bool:
+        """Take one retry, if there is one."""
+        if self._balance < 1.0:
+            return False
+        self._balance -= 1.0
+        return True

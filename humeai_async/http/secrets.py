@@ -1,0 +1,123 @@
+"""What servers repeat of a request in their errors, without the secrets that were in it.
+
+A signed URL opens the media to whoever reads it, and a webhook's path is often its key. Of
+both only what is known not to be secret may be shown: the path of a medium, the host of a
+webhook. `types/urls.py` hides that in whole URLs; here the parts are looked for wherever they
+stand, which takes time, so only errors are searched. The session and the jobs call it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from urllib.parse import quote, unquote, unquote_plus, urlsplit
+
+from humeai_async.types.json import is_array, is_object
+
+__all__ = ["hide", "secrets_in", "without_secrets"]
+
+_SHORTEST = 8
+"""Characters of a key at least."""
+_WORD = re.compile(r"[A-Z]?[a-z]+")
+"""What stands in many a path, and in many a sentence too: no key."""
+_GROWTH = 6
+"""How much longer a character may be when it is escaped."""
+
+
+def without_secrets(text: str, sent: object, most: int = sys.maxsize) -> str:
+    """Hide the secret parts of the URLs that were sent.
+
+    Args:
+        text: A server's words.
+        sent: The request's body, as plain JSON.
+        most: Characters of the text that are of use; the rest is cut off.
+    """
+    return hide(text, secrets_in(sent), most)
+
+
+def secrets_in(sent: object) -> list[str]:
+    """Return the secret parts of the URLs in a request's body, the longest first."""
+    return sorted({part for url in _urls(sent) for part in url}, key=len, reverse=True)
+
+
+def hide(text: str, secrets: list[str], most: int) -> str:
+    """Hide secrets in a text, one of several that echo the same request.
+
+    Args:
+        text: A server's words.
+        secrets: What `secrets_in` found.
+        most: As of `without_secrets`.
+    """
+    if not secrets:
+        return text
+    # What is cut in half could not be found, so the end where that may be goes too.
+    spare = _GROWTH * len(secrets[0])
+    is_cut = len(text) > most + spare
+    text = text[: most + spare]
+    for secret in secrets:
+        text = Secret(secret).scrub(text)
+    return text[:-spare] if is_cut else text
+
+
+def _urls(sent: object) -> Iterator[list[str]]:
+    """Give the secret parts of each text that is a URL."""
+    rest = [("", sent)]
+    while rest:
+        name, value = rest.pop()
+        if is_object(value):
+            rest.extend(value.items())
+        elif is_array(value):
+            rest.extend((name, one) for one in value)
+        elif isinstance(value, str) and "://" in value[:10]:
+            yield _secret_parts(value, is_medium=name == "urls")
+
+
+def _secret_parts(url: str, *, is_medium: bool) -> list[str]:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # of a bad address; then the whole of it is hidden
+        return [url]
+    user = parts.netloc.rpartition("@")[0]
+    whole = [parts.query]
+    fields = [field.partition("=") for field in parts.query.split("&")]
+    keys = [*user.split(":"), *(value or name for name, _, value in fields), parts.fragment]
+    if not is_medium:
+        whole.append(parts.path.strip("/"))
+        keys += parts.path.split("/")
+    # As they stand, and as what they mean, in which a plus may be a blank.
+    keys += [meant(key) for key in keys for meant in (unquote, unquote_plus)]
+    return [one for one in whole if one] + [key for key in keys if _is_key(key)]
+
+
+def _is_key(text: str) -> bool:
+    return len(text) >= _SHORTEST and not _WORD.fullmatch(text)
+
+
+class Secret:
+    """A credential that shows itself only when asked."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the credential."""
+        return self._text
+
+    def scrub(self, text: str) -> str:
+        """Remove the credential from a text, as it is or escaped as in a URL or in JSON."""
+        from humeai_async.http import codec
+
+        for form in (
+            self._text,
+            quote(self._text, safe=""),
+            self._text.replace("/", "\\/"),
+            codec.encode(self._text)[1:-1].decode(),
+        ):
+            text = text.replace(form, "***")
+        return text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"

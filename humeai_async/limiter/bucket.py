@@ -1,0 +1,279 @@
+"""One bucket of the limiter: its queue, its timer, and the permits it hands out.
+
+It joins the pacer (may a call go?) and the lanes (which one?) to an event loop, whose clock it
+reads. The limiter makes one for each quota; callers see only the permits and the events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from humeai_async.errors import ConfigurationError, RateLimitWaitError
+from humeai_async.limiter.events import LimiterEvent, Paused, RateChanged, Waited
+from humeai_async.limiter.headers import parse_retry_after, read_quotas
+from humeai_async.limiter.pacer import TOO_MANY_REQUESTS, Pacer
+from humeai_async.limiter.queue import Lanes, Priority, Ticket
+
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+_DEADLINE_GRAIN: Final = 0.01
+"""Seconds between two looks for waiters that gave up."""
+_NEWS: Final = 0.2
+"""A rate that changed by less is not worth an event."""
+
+_logger = logging.getLogger("humeai_async.limiter")
+
+
+class Permit:
+    """Leave for one call to go; `done` must be told how it went.
+
+    A permit that is dropped counts as a call without an answer.
+    """
+
+    __slots__ = ("_bucket", "_cost", "_era", "_sent")
+
+    def __init__(self, bucket: Bucket, cost: float, era: int, sent: float) -> None:
+        self._bucket: Bucket | None = bucket
+        self._cost = cost
+        self._era = era
+        self._sent = sent
+
+    def done(
+        self,
+        status: int | None,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        retry_after: float | None = None,
+    ) -> None:
+        """Tell how the call went. Only the first time counts; never raises.
+
+        Args:
+            status: Status of the answer, or `None` if none came.
+            headers: Headers of the answer; names in lower case, or a mapping that ignores
+                case.
+            retry_after: Seconds the service asks to wait; read from the headers if left out.
+        """
+        bucket, self._bucket = self._bucket, None
+        if bucket is None:
+            return
+        try:
+            bucket.answered(self._era, self._sent, self._cost, status, headers, retry_after)
+        except Exception:
+            # Pacing is a service to the call, and must not spoil its answer.
+            _logger.exception("%s: an answer could not be counted", bucket.name)
+
+    def __del__(self) -> None:
+        if self._bucket is not None:
+            self.done(None)
+
+    def give_back(self) -> None:
+        """Hand the permit back unused: its token is for the next in line."""
+        bucket, self._bucket = self._bucket, None
+        if bucket is not None:
+            bucket.take_back(self._era, self._cost)
+
+
+class Bucket:
+    """One quota: its pacer, its queue, and the one timer that serves it."""
+
+    __slots__ = (
+        "_is_abandoned", "_on_event", "_rate", "_timer", "_timer_at", "lanes", "loop", "name",
+        "pacer",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        name: str,
+        pacer: Pacer,
+        loop: asyncio.AbstractEventLoop,
+        on_event: Callable[[LimiterEvent], object] | None,
+    ) -> None:
+        self.name: str = name
+        self.pacer: Pacer = pacer
+        self.lanes: Lanes = Lanes()
+        self.loop: asyncio.AbstractEventLoop = loop
+        self._on_event = on_event
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = math.inf
+        self._rate = pacer.rate
+        self._is_abandoned = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its event loop will never run again."""
+        return self._is_abandoned or self.loop.is_closed()
+
+    def now(self) -> float:
+        """Return the time of its event loop."""
+        return self.loop.time()
+
+    def grant(self, now: float, cost: float) -> Permit:
+        """Let a call go."""
+        return Permit(self, cost, self.pacer.take(now, cost), now)
+
+    def queue(
+        self,
+        now: float,
+        cost: float,
+        until: float,
+        priority: Priority,
+        head: bool,
+        most: float,
+    ) -> asyncio.Future[Permit]:
+        """Line up, or tell at once that it is of no use."""
+        wait = self.pacer.expect(now, self.lanes.cost_ahead(priority, head=head) + cost)
+        if self.lanes.waiting >= most:
+            raise RateLimitWaitError(
+                f"{self.lanes.waiting} calls are waiting already", seconds=wait
+            )
+        if until <= now or now + wait > until:
+            wait = max(wait, self.pacer.ready_in(now, cost))
+            raise RateLimitWaitError(
+                f"the limiter would make this call wait {wait:.3g} s, longer than allowed",
+                seconds=wait,
+            )
+        future: asyncio.Future[Permit] = self.loop.create_future()
+        self.lanes.add(Ticket(future, cost, until), priority, head=head)
+        self.pump(now)
+        return future
+
+    def leave(self, future: asyncio.Future[Permit]) -> None:
+        """Clean up after a waiter that was cancelled or got an error."""
+        if future.done() and not future.cancelled() and future.exception() is None:
+            future.result().give_back()
+        elif self.lanes.discard(future):
+            self.pump(self.now())
+
+    def take_back(self, era: int, cost: float) -> None:
+        """Take back a permit that was never used."""
+        self.pacer.give_back(era, cost)
+        self.pump(self.now())
+
+    def answered(
+        self,
+        era: int,
+        sent: float,
+        cost: float,
+        status: int | None,
+        headers: Mapping[str, str],
+        retry_after: float | None,
+    ) -> None:
+        """Count an answer, and let go whoever may now."""
+        now = self.loop.time()
+        pacer = self.pacer
+        was_closed = pacer.closed
+        before = pacer.paused_for(now) if was_closed else 0.0
+        quotas = read_quotas(headers, now_epoch=time.time()) if headers else ()
+        if retry_after is None and status == TOO_MANY_REQUESTS and headers:
+            retry_after = parse_retry_after(headers, now_epoch=time.time())
+        pacer.answered(now, era, sent, cost, status, retry_after, quotas)
+        if pacer.closed:
+            pause = pacer.paused_for(now)
+            if pause > before:
+                self._turn_away(now + pause, now)
+                if not was_closed:
+                    _logger.info("%s: the quota is used up, paused %.3g s", self.name, pause)
+                    self._tell(Paused(self.name, pause))
+        elif was_closed:
+            self._tell_rate()
+        if self.lanes.waiting:
+            self.pump(now)
+
+    def pump(self, now: float) -> None:
+        """Let go whoever may, and set the timer for the next."""
+        lanes, pacer = self.lanes, self.pacer
+        if self.loop.is_closed():
+            return
+        if lanes.next_deadline <= now:
+            self._turn_away(now, now)
+        while True:
+            ticket = lanes.first(prefer_fresh=pacer.wants_fresh)
+            if ticket is None:
+                return
+            if ticket.future.done():
+                # Cancelled, and its task had no turn yet.
+                lanes.remove_first(ticket)
+                continue
+            wait = pacer.ready_in(now, ticket.cost)
+            if pacer.closed and lanes.retried_next:
+                wait = max(wait, pacer.spare_in(now, lanes.retried_next))
+            if wait > 0.0:
+                self._wake_at(min(now + wait, max(lanes.next_deadline, now + _DEADLINE_GRAIN)))
+                return
+            lanes.remove_first(ticket)
+            ticket.future.set_result(self.grant(now, ticket.cost))
+
+    def move(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Go on on another event loop.
+
+        Raises:
+            ConfigurationError: The old one is still at work.
+        """
+        if not self.is_over and (self.loop.is_running() or self.lanes.waiting):
+            raise ConfigurationError(
+                "this limiter is in use on another event loop, and its rate is for all calls "
+                "together; give each loop one of its own, with its share of the rate"
+            )
+        # Whoever waited on a closed loop will never run again.
+        self._is_abandoned = False
+        self.lanes = Lanes()
+        self._timer, self._timer_at = None, math.inf
+        self.pacer.shift(loop.time() - self.loop.time())
+        self.loop = loop
+
+    def abandon(self) -> None:
+        """Take its event loop for dead: it is that of the process this one was forked from."""
+        self._is_abandoned = True
+
+    def tell_wait(self, since: float) -> None:
+        """Log that a call had to wait since then, and tell the hook."""
+        if self._on_event is not None or _logger.isEnabledFor(logging.DEBUG):
+            seconds = self.now() - since
+            _logger.debug("%s: waited %.3f s", self.name, seconds)
+            self._tell(Waited(self.name, seconds))
+
+    def _wake_at(self, when: float) -> None:
+        if self._timer is not None:
+            if self._timer_at <= when:
+                return
+            self._timer.cancel()
+        self._timer_at = when
+        self._timer = self.loop.call_at(when, self._wake)
+
+    def _wake(self) -> None:
+        self._timer, self._timer_at = None, math.inf
+        self.pump(self.now())
+
+    def _turn_away(self, until: float, now: float) -> None:
+        """Tell those whose deadline comes before the quota opens."""
+        if self.lanes.next_deadline > until:
+            return
+        for ticket in self.lanes.expired(until):
+            if not ticket.future.done():
+                wait = max(0.0, until - now)
+                ticket.future.set_exception(
+                    RateLimitWaitError(
+                        f"the call's time is up before its turn, in {wait:.3g} s or later",
+                        seconds=wait,
+                    )
+                )
+
+    def _tell_rate(self) -> None:
+        rate, before = self.pacer.rate, self._rate
+        if rate is None or (before is not None and abs(rate - before) < _NEWS * before):
+            return
+        self._rate = rate
+        _logger.info("%s: measured %.4g calls a second", self.name, rate)
+        self._tell(RateChanged(self.name, before, rate))
+
+    def _tell(self, event: LimiterEvent) -> None:
+        if self._on_event is None:
+            return
+        try:
+            self._on_event(event)
+        except Exception:
+            _logger.exception("on_event failed")

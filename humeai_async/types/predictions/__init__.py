@@ -1,0 +1,1 @@
+"""What a job's results hold, with their rows and tables."""

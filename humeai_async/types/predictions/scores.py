@@ -1,0 +1,219 @@
+"""Lists of named scores, left as a slice of the body until somebody reads them.
+
+A body of predictions is mostly scores: 48 names and numbers for every face in every frame.
+`Scores` looks like a sequence of pairs and is made of such a slice; `Scored` puts it into the
+fields of the predictions' classes. `slices.py` does the same for the predictions themselves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import operator
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, overload
+
+import msgspec
+
+from humeai_async._base.frozen import frozen
+from humeai_async.errors import DecodeError
+from humeai_async.types.json import UNREADABLE, scan
+from humeai_async.types.predictions.expressions import EXPRESSIONS, LANGUAGE_EXPRESSIONS
+
+
+class Score(NamedTuple):
+    """One named number, such as `("Joy", 0.73)`."""
+
+    name: str
+    """Label: one of the 48 expressions (53 for language), an action unit, a level."""
+    score: float
+    """Mostly 0 to 1, but it may lie outside."""
+
+
+class _WireScore(msgspec.Struct, frozen=True, gc=False):
+    name: str
+    score: float
+
+
+class _WireExpression(msgspec.Struct, frozen=True, gc=False):
+    """As above, but its name is not made anew: all scores of "Joy" share one text."""
+
+    name: Literal[EXPRESSIONS + LANGUAGE_EXPRESSIONS]  # type: ignore[valid-type]  # pyright: ignore[reportInvalidTypeForm]  # from a table
+    score: float
+
+
+_scores_decoder = msgspec.json.Decoder(list[_WireScore])
+_expressions_decoder = msgspec.json.Decoder(list[_WireExpression])
+
+# Loops in C: there are 48 scores in every face.
+_name = operator.attrgetter("name")
+_score = operator.attrgetter("score")
+_to_score = functools.partial(tuple.__new__, Score)  # pyright: ignore[reportUnknownMemberType]  # untyped in typeshed
+
+
+_MOST_SHARED = 128
+"""Names of a list that is looked for among those that were seen; Hume's own are shorter."""
+
+
+@functools.lru_cache(maxsize=256)
+def _seen(names: tuple[str, ...]) -> tuple[str, ...]:
+    return names
+
+
+def _shared(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the same tuple for the same names: all faces have one between them."""
+    return _seen(names) if len(names) <= _MOST_SHARED else names
+
+
+class Scores(Sequence[Score]):
+    """A list of named scores in the service's order, read from the body on first touch.
+
+    Works as a sequence of `(name, score)` pairs and as a lookup by name:
+    `face.emotions["Joy"]`. Names and numbers are kept apart, and pairs are made when they are
+    asked for: millions of them would keep the garbage collector busy.
+    """
+
+    __slots__ = ("_names", "_numbers", "_raw")
+
+    def __init__(self, pairs: Iterable[tuple[str, float]] | msgspec.Raw) -> None:
+        self._raw: msgspec.Raw | None = None
+        self._names: tuple[str, ...] = ()
+        self._numbers: array[float] | None = None
+        if isinstance(pairs, msgspec.Raw):
+            self._raw = pairs
+        else:
+            both = [*pairs]
+            self._names = _shared(tuple([name for name, _ in both]))
+            self._numbers = array("d", [number for _, number in both])
+
+    def _read(self) -> tuple[tuple[str, ...], array[float]]:
+        """Return names and numbers, and keep them."""
+        if self._numbers is None:
+            self._names, numbers = self.split()
+            self._numbers = array("d", numbers)
+        return self._names, self._numbers
+
+    def _scan(self) -> Sequence[_WireScore | _WireExpression]:
+        """Read the slice, which is there as long as nothing is kept."""
+        raw = self._raw or b""
+        with contextlib.suppress(*UNREADABLE):
+            return _expressions_decoder.decode(raw)
+        # Another kind of score, an expression that Hume has added since, or a wrong body.
+        return scan(_scores_decoder, raw, "the scores are not a list of names and numbers")
+
+    @overload
+    def __getitem__(self, key: int) -> Score: ...
+    @overload
+    def __getitem__(self, key: slice) -> tuple[Score, ...]: ...
+    @overload
+    def __getitem__(self, key: str) -> float: ...
+    def __getitem__(self, key: int | slice | str) -> Score | tuple[Score, ...] | float:
+        """Return the pair at a position, or the score of a name.
+
+        Raises:
+            KeyError: There is no such name (a `str` key).
+            IndexError: There is no such position (an `int` key).
+            DecodeError: The body is wrong here.
+        """
+        names, numbers = self._read()
+        if isinstance(key, slice):
+            return tuple(map(_to_score, zip(names[key], numbers[key], strict=True)))
+        if not isinstance(key, str):
+            return Score(names[key], numbers[key])
+        if key not in names:
+            raise KeyError(key)
+        return numbers[-1 - names[::-1].index(key)]  # the last one counts, as everywhere
+
+    def __len__(self) -> int:
+        return len(self._read()[0])
+
+    def __iter__(self) -> Iterator[Score]:
+        return map(_to_score, zip(*self._read(), strict=True))
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._read()[0] if isinstance(item, str) else item in [*self]
+
+    def top(self, count: int = 3) -> list[Score]:
+        """Return the strongest scores, strongest first."""
+        return sorted(self, key=operator.itemgetter(1), reverse=True)[:count]
+
+    def as_dict(self) -> dict[str, float]:
+        """Return all scores by name, in the service's order."""
+        return dict(zip(*self._read(), strict=True))
+
+    def split(self) -> tuple[tuple[str, ...], list[float]]:
+        """Return the names and the numbers apart, in the service's order.
+
+        Keeps nothing, so that tables of many predictions take little memory.
+
+        Raises:
+            DecodeError: The body is wrong here.
+        """
+        if self._numbers is not None:
+            return self._names, self._numbers.tolist()
+        found = self._scan()
+        return _shared(tuple(map(_name, found))), [*map(_score, found)]
+
+    def validate(self) -> None:
+        """Read all and keep nothing.
+
+        Raises:
+            DecodeError: The body is wrong here.
+        """
+        if self._numbers is None:
+            self._scan()
+
+    def to_wire(self) -> msgspec.Raw | list[dict[str, str | float]]:
+        """Return what the JSON writer takes: the text as it came, or the pairs as objects."""
+        return [pair._asdict() for pair in self] if self._raw is None else self._raw
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Scores):
+            return self._read() == other._read()
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        try:
+            len(self)
+        except DecodeError:
+            return "Scores(unreadable)"
+        strongest = ", ".join(f"{name}={score:.3f}" for name, score in self.top())
+        return f"Scores({len(self)}: {strongest}{', ...' if len(self) > 3 else ''})"  # noqa: PLR2004 - as many as top() gives
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._numbers is None and self._raw is not None:
+            return _unread, (bytes(self._raw),)
+        return Scores, (tuple(self),)
+
+
+def _unread(text: bytes) -> Scores:
+    """Make scores of their JSON text, so that pickles and copies are read on first touch too."""
+    return Scores(msgspec.Raw(text))
+
+
+if TYPE_CHECKING:
+    RawScores = Scores
+    MaybeRawScores = Scores | None
+else:
+    # What the scanner sees is a slice; what everybody else sees, from __attrs_post_init__ on,
+    # is `Scores`, or `None` for a slice that says null.
+    RawScores = MaybeRawScores = msgspec.Raw
+
+
+@frozen(kw_only=True)
+class Scored:
+    """Turns the raw slices of its fields into `Scores`."""
+
+    score_fields: ClassVar[tuple[str, ...]] = ("emotions",)
+    """Names of the fields that hold scores."""
+
+    def __attrs_post_init__(self) -> None:
+        for name in self.score_fields:
+            raw = getattr(self, name)
+            if isinstance(raw, msgspec.Raw):
+                absent = name != "emotions" and bytes(raw) == b"null"
+                object.__setattr__(self, name, None if absent else Scores(raw))

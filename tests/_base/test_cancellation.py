@@ -1,0 +1,158 @@
+"""Work that is not left half done when its caller is cancelled, by whatever means."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import time
+from collections.abc import Awaitable, Callable
+
+import anyio
+import anyio.from_thread
+import anyio.lowlevel
+import pytest
+
+from humeai_async._base.cancellation import in_thread, to_the_end
+
+pytestmark = pytest.mark.anyio
+
+
+async def cancelled(work: Callable[[], Awaitable[object]], begun: anyio.Event, times: int) -> None:
+    """Run work in a task, cancel it so often once it has begun, and wait for its end."""
+    task = asyncio.ensure_future(work())
+    await begun.wait()
+    for _ in range(times):
+        task.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_work_ends_before_its_cancelled_caller(times: int) -> None:
+    begun, steps = anyio.Event(), 0
+
+    async def work() -> None:
+        nonlocal steps
+        begun.set()
+        for _ in range(20):
+            await asyncio.sleep(0)
+            steps += 1
+
+    await cancelled(lambda: to_the_end(work()), begun, times)
+    assert steps == 20
+
+
+async def test_work_ends_although_a_cancel_scope_goes_on_cancelling() -> None:
+    steps = 0
+
+    async def work() -> None:
+        nonlocal steps
+        for _ in range(20):
+            await asyncio.sleep(0)
+            steps += 1
+
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await to_the_end(work())
+        await anyio.lowlevel.checkpoint()
+    assert scope.cancelled_caught
+    assert steps == 20
+
+
+async def test_what_work_returns_and_raises_comes_out() -> None:
+    async def fail() -> None:
+        raise OSError(5, "mine")
+
+    assert await to_the_end(asyncio.sleep(0, "done")) == "done"
+    assert await in_thread(divmod, 7, 2) == (3, 1)
+    with pytest.raises(OSError, match="mine"):
+        await to_the_end(fail())
+    with pytest.raises(ZeroDivisionError):
+        await in_thread(divmod, 7, 0)
+
+
+async def test_an_error_of_work_does_not_hide_the_cancellation() -> None:
+    begun = anyio.Event()
+
+    async def fail() -> None:
+        begun.set()
+        await asyncio.sleep(0)
+        raise OSError(5, "mine")
+
+    await cancelled(lambda: to_the_end(fail()), begun, 1)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_a_cancelled_call_returns_after_its_thread(times: int) -> None:
+    begun, may_end = anyio.Event(), threading.Event()
+    dropped: list[str] = []
+
+    def work() -> str:
+        anyio.from_thread.run_sync(begun.set)
+        may_end.wait(30)
+        return "made"
+
+    task = asyncio.ensure_future(in_thread(work, discard=dropped.append))
+    await begun.wait()
+    for _ in range(times):
+        task.cancel()
+        await asyncio.sleep(0)
+    assert not task.done()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert dropped == ["made"]
+
+
+async def test_an_error_in_the_thread_of_a_cancelled_call_is_nobodys_news() -> None:
+    begun, may_end = anyio.Event(), threading.Event()
+    loop, complaints = asyncio.get_running_loop(), list[dict[str, object]]()
+
+    def work() -> None:
+        anyio.from_thread.run_sync(begun.set)
+        may_end.wait(30)
+        raise OSError(5, "mine")
+
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _, context: complaints.append(context))
+    task = asyncio.ensure_future(in_thread(work))
+    await begun.wait()
+    task.cancel()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    del task
+    gc.collect()
+    loop.set_exception_handler(before)
+    assert complaints == []
+
+
+async def test_a_thread_hears_that_its_call_was_cancelled() -> None:
+    begun = anyio.Event()
+    rounds = 0
+
+    def work() -> None:
+        nonlocal rounds
+        anyio.from_thread.run_sync(begun.set)
+        for _ in range(30_000):
+            rounds += 1
+            time.sleep(0.001)
+            anyio.from_thread.check_cancelled()
+
+    await cancelled(lambda: in_thread(work), begun, 1)
+    assert rounds < 30_000
+
+
+async def test_a_call_that_waits_for_a_thread_is_cancelled_without_one() -> None:
+    calls: list[int] = []
+    limiter = anyio.CapacityLimiter(1)
+    async with limiter:
+        task = asyncio.ensure_future(in_thread(calls.append, 1, limiter=limiter))
+        while not limiter.statistics().tasks_waiting:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert calls == []

@@ -1,0 +1,101 @@
+"""Values of ours and of attrs' own `frozen`: nobody can tell them apart."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import attrs
+import pytest
+from attrs import field
+
+from humeai_async import Timeout
+from humeai_async._base import frozen as ours
+
+
+def shout(value: object) -> str:
+    return f"{value}!"
+
+
+def make(decorate: Any) -> Any:
+    @decorate(kw_only=True)
+    class Base:
+        size: object = 1
+
+    @decorate(kw_only=True)
+    class Thing(Base):
+        name: object = "a"
+        key: object = field(default="secret", repr=False)
+        loud: object = field(default="b", repr=shout)
+        note: object = field(default=None, eq=False)
+
+    return Thing
+
+
+Ours, Theirs = make(ours.frozen), make(attrs.frozen)
+NAN = float("nan")
+CHANGES: list[dict[str, object]] = [
+    {},
+    {"size": 2},
+    {"name": "z"},
+    {"key": "other"},
+    {"loud": "z"},
+    {"note": "z"},
+    {"name": NAN},
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_it_is_shown_as_attrs_shows_it(change: dict[str, object]) -> None:
+    assert repr(Ours(**change)) == repr(Theirs(**change))
+    assert "secret" not in repr(Ours(**change))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("other", CHANGES)
+def test_it_equals_what_attrs_says_and_then_has_the_same_hash(
+    change: dict[str, object], other: dict[str, object]
+) -> None:
+    one, two = Ours(**change), Ours(**other)
+    assert (one == two) is (Theirs(**change) == Theirs(**other))
+    assert one != two or hash(one) == hash(two)
+
+
+def test_it_equals_nothing_of_another_class() -> None:
+    assert Ours() != Theirs()
+    assert Ours() != make(ours.frozen)()
+
+
+def test_a_field_without_hash_leaves_the_whole_without() -> None:
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(Ours(name=[]))
+
+
+def test_what_holds_itself_is_shown_to_an_end() -> None:
+    members: list[object] = []
+    members.append(Ours(name=members))
+    assert repr(members[0]) == "Thing(size=1, name=[...], loud=b!, note=None)"
+
+
+def test_a_method_of_the_class_itself_stays() -> None:
+    @ours.frozen
+    class Own:
+        a: int = 1
+
+        def __repr__(self) -> str:
+            return "mine"
+
+    assert repr(Own()) == "mine"
+    assert Own() == Own()
+
+
+def test_its_methods_are_the_same_for_all_classes() -> None:
+    assert Ours.__eq__ is make(ours.frozen).__eq__
+    assert Ours.__repr__ is make(ours.frozen).__repr__
+
+
+def test_values_are_pickled_and_changed_as_those_of_attrs() -> None:
+    assert pickle.loads(pickle.dumps(Timeout(read=1))) == Timeout(read=1)  # noqa: S301 - our own
+    assert attrs.evolve(Timeout(), read=1) == Timeout(read=1)
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        Timeout().read = 1  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # refused on purpose

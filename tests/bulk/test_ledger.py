@@ -1,0 +1,275 @@
+"""Bulk runs that go on where they stopped."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from support import client_of, media_folder
+
+from humeai_async import HumeAI, InvalidArgumentError, LedgerError, Outcome, Retry
+from humeai_async.bulk.ledger import Ledger, Settled, State, key_of, standing_of
+from humeai_async.bulk.pipeline import SourceOutcome
+from humeai_async.testing import FakeHume, Fault
+
+pytestmark = pytest.mark.anyio
+
+MODELS: dict[str, Any] = {"face": {}}
+
+
+def urls(count: int) -> list[str]:
+    return [f"https://media.example.com/{n}.mp4" for n in range(count)]
+
+
+def submitted(fake: FakeHume) -> Counter[str]:
+    """Count how often each source was submitted."""
+    return Counter(source.identity for job in fake.jobs.values() for source in job.sources)
+
+
+async def run(hume: HumeAI, path: Path, sources: Any, **settings: Any) -> list[SourceOutcome]:
+    given: dict[str, Any] = {"models": MODELS, "job_size": 3, "ledger": path, **settings}
+    return [outcome async for outcome in hume.batch.predict(sources, **given)]
+
+
+@pytest.fixture(autouse=True)
+def quick_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("humeai_async.bulk.pipeline.SEARCH_PAUSES", (0.0, 0.0, 0.0))
+
+
+async def test_a_run_that_is_done_gives_nothing_and_submits_nothing(tmp_path: Path) -> None:
+    ledger = tmp_path / "run.db"
+    async with FakeHume() as fake, client_of(fake) as hume:
+        first = await run(hume, ledger, urls(10))
+        again = await run(hume, ledger, urls(10))
+        assert Counter(urls(10)) == submitted(fake)
+    assert sorted(urls(10)) == sorted(str(outcome.source) for outcome in first)
+    assert again == []
+
+
+async def test_a_run_that_was_left_goes_on_with_what_is_missing(tmp_path: Path) -> None:
+    ledger = tmp_path / "run.db"
+    async with FakeHume() as fake, client_of(fake) as hume:
+        seen: list[str] = []
+        outcomes = hume.batch.predict(urls(10), models=MODELS, job_size=3, ledger=ledger)
+        async with outcomes:
+            async for outcome in outcomes:
+                seen.append(str(outcome.source))
+                if len(seen) == 5:
+                    break
+        rest = [str(outcome.source) for outcome in await run(hume, ledger, urls(10))]
+        assert Counter(urls(10)) == submitted(fake)
+    # The fifth was in the consumer's hands when it left: it may have dealt with it, or not.
+    assert set(urls(10)) == set(seen) | set(rest)
+    assert [seen[4]] == sorted(set(seen) & set(rest))
+
+
+async def test_more_sources_are_added_to_a_run(tmp_path: Path) -> None:
+    ledger = tmp_path / "run.db"
+    async with FakeHume() as fake, client_of(fake) as hume:
+        await run(hume, ledger, urls(4))
+        more = await run(hume, ledger, urls(9))
+        assert Counter(urls(9)) == submitted(fake)
+    assert set(urls(9)[4:]) == {outcome.source for outcome in more}
+
+
+async def test_a_source_given_twice_goes_in_once(tmp_path: Path) -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+        outcomes = await run(hume, tmp_path / "run.db", [*urls(5), *urls(5)])
+        assert Counter(urls(5)) == submitted(fake)
+    assert len(outcomes) == 5
+
+
+async def test_a_submission_that_was_not_answered_is_found_in_the_list(tmp_path: Path) -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+        fake.faults.add(Fault("reset", method="POST", after_work=True, times=2))
+        outcomes = await run(hume, tmp_path / "run.db", urls(9))
+        assert Counter(urls(9)) == submitted(fake)
+    assert [outcome.error for outcome in outcomes] == [None] * 9
+
+
+async def test_a_submission_that_did_not_work_is_repeated(tmp_path: Path) -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+        fake.faults.add(Fault("reset", method="POST", times=2))
+        outcomes = await run(hume, tmp_path / "run.db", urls(9))
+        assert Counter(urls(9)) == submitted(fake)
+    assert [outcome.error for outcome in outcomes] == [None] * 9
+
+
+@pytest.mark.parametrize("reached_hume", [True, False])
+async def test_a_crash_while_submitting_loses_and_doubles_nothing(
+    tmp_path: Path, reached_hume: bool
+) -> None:
+    path = tmp_path / "run.db"
+    async with FakeHume() as fake, client_of(fake) as hume:
+        async with await Ledger.open(path, '{"models":{"face":{}}}') as ledger:
+            keys = [key_of("urls", url) for url in urls(3)]
+            await ledger.plan("urls", [(key, None) for key in keys])
+        if reached_hume:
+            await hume.batch.start_job(urls=urls(3), models=MODELS)
+        outcomes = await run(hume, path, urls(6))
+        assert Counter(urls(6)) == submitted(fake)
+    assert sorted(urls(6)) == sorted(str(outcome.source) for outcome in outcomes)
+
+
+async def test_texts_of_an_earlier_job_find_their_own_predictions(tmp_path: Path) -> None:
+    texts = ["first", "second", "third"]
+    path = tmp_path / "run.db"
+    models: dict[str, Any] = {"language": {}}
+    async with FakeHume() as fake, client_of(fake) as hume:
+        job = await hume.batch.start_job(text=texts, models=models)
+        await job.wait()
+        whole = await job.predictions()
+        async with await Ledger.open(path, '{"models":{"language":{}}}') as ledger:
+            keys = [key_of("text", text) for text in texts]
+            planned = await ledger.plan("text", [(key, None) for key in keys])
+            await ledger.submit(planned.number, job.id)
+            ledger.note([Settled(keys[0], State.ARRIVED)])
+        outcomes = await run(hume, path, texts, models=models)
+    assert {"second": whole[1], "third": whole[2]} == {o.source: o.predictions for o in outcomes}
+
+
+async def test_failed_sources_are_tried_again_only_if_asked(tmp_path: Path) -> None:
+    ledger = tmp_path / "run.db"
+    sources = ["https://media.example.com/missing.mp4", *urls(3)]
+    async with FakeHume() as fake, client_of(fake) as hume:
+        await run(hume, ledger, sources)
+        assert await run(hume, ledger, sources) == []
+        again = await run(hume, ledger, sources, retry_failed=True)
+        assert submitted(fake)[sources[0]] == 2
+    assert [sources[0]] == [outcome.source for outcome in again]
+
+
+async def test_a_job_that_was_not_done_in_time_is_not_submitted_again(tmp_path: Path) -> None:
+    ledger = tmp_path / "run.db"
+    async with FakeHume(run_seconds=0.3) as fake, client_of(fake) as hume:
+        late = await run(hume, ledger, urls(3), timeout=0.02)
+        again = await run(hume, ledger, urls(3))
+        assert Counter(urls(3)) == submitted(fake)
+    assert {"JobTimeoutError"} == {type(outcome.error).__name__ for outcome in late}
+    assert [outcome.error for outcome in again] == [None] * 3
+
+
+async def test_files_that_cannot_be_uploaded_fail_by_themselves(tmp_path: Path) -> None:
+    files = media_folder(tmp_path / "media", 4)
+    sources = [*files, tmp_path / "nowhere.wav"]
+    ledger = tmp_path / "run.db"
+    async with FakeHume() as fake, client_of(fake) as hume:
+        outcomes = await run(hume, ledger, sources, models=None)
+        again = await run(hume, ledger, sources, models=None)
+    failed = [outcome for outcome in outcomes if outcome.error]
+    assert [sources[-1]] == [outcome.source for outcome in failed]
+    assert isinstance(failed[0].error, InvalidArgumentError)
+    assert len(outcomes) == 5
+    assert again == []
+
+
+async def test_two_runs_cannot_have_one_ledger(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    async with FakeHume() as fake, client_of(fake) as hume:
+        async with await Ledger.open(path, '{"models":{"face":{}}}'):
+            with pytest.raises(LedgerError, match="another run"):
+                await run(hume, path, urls(3))
+        assert len(fake.jobs) == 0
+        await run(hume, path, urls(3))
+
+
+async def test_a_ledger_of_another_configuration_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    async with FakeHume() as fake, client_of(fake) as hume:
+        await run(hume, path, urls(1))
+        with pytest.raises(LedgerError, match="other settings"):
+            await run(hume, path, urls(1), models={"prosody": {}})
+
+
+async def test_a_ledger_of_another_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    async with await Ledger.open(path, ""):
+        pass
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(LedgerError, match="version 99"):
+        await Ledger.open(path, "")
+
+
+@pytest.mark.parametrize("content", [b"not a database, but long enough to be one" * 100, b"short"])
+async def test_what_is_no_ledger_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "run.db"
+    path.write_bytes(content)
+    with pytest.raises(LedgerError):
+        await Ledger.open(path, "")
+    with pytest.raises(LedgerError):
+        await standing_of(path)
+
+
+async def test_a_damaged_ledger_is_a_named_error(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    async with await Ledger.open(path, "") as ledger:
+        for n in range(50):
+            await ledger.plan("urls", [(key_of("urls", f"{n}-{m}"), None) for m in range(50)])
+    path.write_bytes(path.read_bytes()[:9000])
+    with pytest.raises(LedgerError):  # noqa: PT012 - where it shows depends on the damage
+        async with await Ledger.open(path, "") as ledger:
+            await ledger.look_up([key_of("urls", f"{n}-7") for n in range(50)])
+            await ledger.standing()
+
+
+async def test_a_folder_that_is_not_there_is_a_named_error(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="cannot"):
+        await Ledger.open(tmp_path / "nowhere" / "run.db", "")
+
+
+@pytest.mark.parametrize("name", ["", ".", "a\x00b"])
+async def test_what_cannot_be_a_file_is_no_ledger(name: str) -> None:
+    with pytest.raises(LedgerError, match="cannot be the name"):
+        await Ledger.open(name, "")
+
+
+async def test_the_standing_of_a_run_can_be_read_while_it_runs(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    async with await Ledger.open(path, "") as ledger:
+        keys = [key_of("urls", url) for url in urls(4)]
+        planned = await ledger.plan("urls", [(key, None) for key in keys])
+        await ledger.submit(planned.number, "job-1")
+        ledger.note([Settled(keys[0], State.ARRIVED)])
+        ledger.note([Settled(keys[1], State.FAILED, "no such file")])
+        await ledger.checkpoint()
+        standing = await standing_of(path)
+    assert [standing.counts[state] for state in State] == [0, 2, 1, 1]
+    assert standing.reasons == {"no such file": 1}
+    assert standing.jobs == 1
+
+
+async def test_no_source_is_written_into_the_ledger(tmp_path: Path) -> None:
+    secret = "https://media.example.com/a.mp4?signature=MARKED"
+    path = tmp_path / "run.db"
+    async with FakeHume() as fake, client_of(fake) as hume:
+        await run(hume, path, [secret])
+    for file in tmp_path.iterdir():
+        assert b"MARKED" not in file.read_bytes()
+
+
+async def test_outcomes_are_on_disk_soon_after_they_were_taken(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    async with FakeHume() as fake, client_of(fake) as hume:
+        outcomes = hume.batch.predict(urls(3), models=MODELS, ledger=path)
+        async with outcomes:
+            for _ in range(3):
+                await anext(outcomes)
+            with anyio.fail_after(5):
+                while (await standing_of(path)).counts[State.ARRIVED] < 2:
+                    await anyio.sleep(0.005)
+
+
+async def test_a_refused_job_fails_its_sources_and_nothing_is_left_open(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:
+        fake.faults.add(Fault("status", status=400, method="POST", times=1))
+        outcomes: list[Outcome[Any, Any]] = await run(hume, path, urls(3))
+        standing = await standing_of(path)
+    assert sum(outcome.error is not None for outcome in outcomes) == 3
+    assert standing.counts[State.FAILED] == 3

@@ -1,0 +1,578 @@
+"""Bytes to types and back, by small types of the tests' own.
+
+What the service's types make of recorded bodies is in `test_samples.py`.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from attrs import Factory, frozen
+
+from humeai_async._base.unset import UNSET, Unset
+from humeai_async.errors import DecodeError, InvalidArgumentError
+from humeai_async.http import codec, converter
+from humeai_async.types.batch import InferenceJob, JobDetails, JobState, JobStatus
+from humeai_async.types.chat import (
+    ClientEvent,
+    ServerEvent,
+    SessionSettings,
+    ToolCallMessage,
+    ToolResponseMessage,
+    UnknownEvent,
+    UserInput,
+)
+from humeai_async.types.paging import NumberedPage, SpringPage
+from humeai_async.types.predictions.predictions import Predictions
+from humeai_async.types.predictions.scores import Scores
+from humeai_async.types.registry import Dataset
+
+MARK = b"\xef\xbb\xbf"
+
+
+@pytest.fixture(autouse=True)
+def fresh_converter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read every body with a converter that has learned from no other: it caches a lot.
+
+    What is right must be read at once: to read it again, for the places of problems, takes
+    several times as long, and would hide what is wrong with the quick way.
+    """
+    inside: Any = converter
+    monkeypatch.setattr(converter, "_converter", inside._make_converter(tracks=False))
+    inside._reader.cache_clear()
+    inside._tracking_converter.cache_clear()
+    make_tracking, structure = inside._tracking_converter, inside.structure
+    asked: list[object] = []
+
+    def note() -> object:
+        asked.append(make_tracking())
+        return asked[-1]
+
+    def read_once(returns: Any, plain: object) -> object:
+        asked.clear()
+        found = structure(returns, plain)
+        assert not asked, "what is right was read twice"
+        return found
+
+    monkeypatch.setattr(converter, "_tracking_converter", note)
+    monkeypatch.setattr(converter, "structure", read_once)
+
+
+class Colour(enum.StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@frozen(kw_only=True)
+class Point:
+    x: float
+    y: float = 0.0
+
+
+@frozen(kw_only=True)
+class Picture:
+    name: str | None = None
+    width: int | None = None
+    weight: float | None = None
+    is_public: bool | None = None
+    colour: Colour | str | None = None
+    corner: Point | None = None
+    corners: list[Point] | None = None
+    tags: Sequence[str] | None = None
+    note: str | Unset | None = UNSET
+    size: int | str | None = None
+    part: Point | dict[str, Any] | None = None
+    parts: list[Point] | str | None = None
+    counts: dict[str, int] | None = None
+
+
+@frozen(kw_only=True)
+class PointPage(NumberedPage):
+    points: list[Point]
+    others: list[Point] = Factory(list[Point])
+    more: list[Point] | None = None
+
+
+@frozen(kw_only=True)
+class PointSpringPage(SpringPage):
+    content: list[Point] = Factory(list[Point])
+
+
+class Text:
+    """A type that reads itself."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    @classmethod
+    def from_json(cls, body: bytes) -> Text:
+        return cls(body)
+
+
+def picture(**fields: Any) -> Picture:
+    return codec.decode(Picture, json.dumps(fields).encode())
+
+
+# --- from bytes
+
+
+def test_a_body_asked_for_as_bytes_comes_as_it_is() -> None:
+    assert codec.decode(bytes, b"\xff{") == b"\xff{"
+
+
+def test_a_body_of_which_nothing_is_expected_is_ignored() -> None:
+    assert codec.decode(type(None), b"\xff{") is None
+
+
+def test_a_type_that_reads_itself_gets_the_bytes() -> None:
+    assert codec.decode(Text, b"\xff{").body == b"\xff{"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"", None),
+        (b" \n", None),
+        (b'{"a": [1]}', {"a": [1]}),
+        (MARK + b"[1]", [1]),
+        (b"OK", "OK"),
+        (b"caf\xc3\xa9", "café"),
+        (b'"\xff"', '"�"'),
+        (b"[" * 100_000, "[" * 100_000),
+    ],
+)
+def test_an_answer_of_no_known_shape_is_json_or_text_or_nothing(
+    body: bytes, expected: object
+) -> None:
+    assert codec.decode(object, body) == expected
+
+
+def test_a_byte_order_mark_is_skipped() -> None:
+    assert codec.parse(MARK + b'{"a": 1}') == {"a": 1}
+    assert codec.decode(Point, MARK + b'{"x": 1}') == Point(x=1.0)
+    assert codec.members(MARK + b'{"a": 1}') == {"a": b"1"}
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        (b"", "the answer is empty, not JSON: "),
+        (b"  \n", "the answer is empty, not JSON: "),
+        (b"<!DOCTYPE html>", "the answer is an HTML page, not JSON: "),
+        (b"\n <HTML lang='en'>", "the answer is an HTML page, not JSON: "),
+        (b"<?xml version='1.0'?>", "the answer is not JSON: "),
+        (b"Bad Gateway", "the answer is not JSON: "),
+        (b'{"a": 1', "the answer is not JSON: "),
+        (b'"\xff"', "the answer is not JSON: "),
+        (b"[" * 100_000, "the answer is not JSON: "),
+    ],
+)
+def test_what_is_no_json_is_named_for_what_it_is(body: bytes, what: str) -> None:
+    with pytest.raises(DecodeError) as caught:
+        codec.decode(Point, body)
+    assert caught.value.message.startswith(what)
+    assert caught.value.path == "$"
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b'{"a": [1, null]}', True),
+        (b" 3\n", True),
+        (b"", False),
+        (b"OK", False),
+        (b'{"a": 1', False),
+        (b"[" * 100_000, False),
+    ],
+)
+def test_a_text_is_json_or_not_and_nothing_is_made_of_it(text: bytes, expected: bool) -> None:
+    assert codec.is_json(text) == expected
+
+
+def test_an_object_is_split_into_the_texts_of_its_members() -> None:
+    assert codec.members(b'{"a": {"b":  1}, "c": "d"}') == {"a": b'{"b":  1}', "c": b'"d"'}
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"1", b"{", b'{"\xff": 1}', b'{"a":' * 100_000])
+def test_what_is_no_object_has_no_members(body: bytes) -> None:
+    assert codec.members(body) is None
+
+
+# --- plain values
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("width", 3, 3),
+        ("width", 3.0, 3),
+        ("weight", 3, 3.0),
+        ("weight", 2.5, 2.5),
+        ("name", "3", "3"),
+        ("is_public", True, True),
+        ("is_public", False, False),
+        ("counts", {"a": 1.0}, {"a": 1}),
+        ("tags", ["a", "b"], ("a", "b")),
+        ("note", "n", "n"),
+        ("note", None, None),
+        ("size", 3, 3),
+        ("size", "3", "3"),
+    ],
+)
+def test_values_are_read_as_their_type(field: str, value: object, expected: object) -> None:
+    found = getattr(picture(**{field: value}), field)
+    assert found == expected
+    assert type(found) is type(expected)
+
+
+@pytest.mark.parametrize(
+    "field", ["name", "width", "weight", "is_public", "corner", "tags", "size"]
+)
+def test_null_is_read_as_none(field: str) -> None:
+    assert getattr(picture(**{field: None}), field) is None
+
+
+NOT_WHOLE = "expected an integer, got number"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "path", "reason"),
+    [
+        ("name", 3, "$.name", "expected text, got number"),
+        ("name", True, "$.name", "expected text, got boolean"),
+        ("width", 3.5, "$.width", NOT_WHOLE),
+        ("width", "3", "$.width", "expected an integer, got text"),
+        ("width", True, "$.width", "expected an integer, got boolean"),
+        ("weight", "3", "$.weight", "expected a number, got text"),
+        ("weight", True, "$.weight", "expected a number, got boolean"),
+        ("is_public", 1, "$.is_public", "expected a boolean, got number"),
+        ("is_public", "true", "$.is_public", "expected a boolean, got text"),
+        ("corner", [1, 2], "$.corner", "expected an object, got array"),
+        ("corner", "x", "$.corner", "expected an object, got text"),
+        ("corner", {"y": 1}, "$.corner.x", "'x' is missing"),
+        ("corner", {"x": None}, "$.corner.x", "expected a number, got null"),
+        ("corners", {"x": 1}, "$.corners", "expected an array, got object"),
+        ("corners", "xy", "$.corners", "expected an array, got text"),
+        ("corners", [{"x": 1}, {"x": "2"}], "$.corners[1].x", "expected a number, got text"),
+        ("tags", "ab", "$.tags", "expected an array, got text"),
+        ("tags", ["a", 1], "$.tags[1]", "expected text, got number"),
+        ("colour", 3, "$.colour", "got number, which is none of the possible types"),
+        ("size", 2.5, "$.size", "got number, which is none of the possible types"),
+        ("size", True, "$.size", "got boolean, which is none of the possible types"),
+        ("part", {"y": 1}, "$.part.x", "'x' is missing"),
+        ("parts", [{"x": "2"}], "$.parts[0].x", "expected a number, got text"),
+        ("parts", {"x": 2}, "$.parts", "got object, which is none of the possible types"),
+        ("note", 3, "$.note", "got number, which is none of the possible types"),
+        ("counts", {"a": 1, "b": 2.5}, '$.counts["b"]', NOT_WHOLE),
+        ("counts", [["a", 1]], "$.counts", "expected an object, got array"),
+        ("counts", {"k" * 101: "1"}, "$.counts[...]", "expected an integer, got text"),
+        ("counts", {"k" * 100: "1"}, f'$.counts["{"k" * 100}"]', "expected an integer, got text"),
+    ],
+)
+def test_a_value_of_another_type_is_told_by_its_place(
+    field: str, value: object, path: str, reason: str
+) -> None:
+    with pytest.raises(DecodeError) as caught:
+        picture(**{field: value})
+    assert caught.value.path == path
+    message = f"the answer is not what was promised: {reason} at {path}"
+    assert caught.value.message == message
+
+
+def test_only_the_first_of_several_problems_is_told() -> None:
+    with pytest.raises(DecodeError) as caught:
+        picture(name=1, width="a")
+    assert caught.value.path == "$.name"
+
+
+@pytest.mark.parametrize("many", [dict.fromkeys(map(str, range(1000)), "x"), ["x"] * 1000])
+def test_reading_ends_at_the_first_wrong_one_of_many(
+    many: dict[str, str] | list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def count(value: object) -> str:
+        asked.append(value)
+        return "text"
+
+    monkeypatch.setattr(converter, "kind", count)
+    body = json.dumps(many).encode()
+    with pytest.raises(DecodeError):
+        codec.decode(dict[str, int] if isinstance(many, dict) else list[int], body)
+    assert len(asked) == 2  # without places, and with them
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"text"', b"null", b"3"])
+def test_what_is_no_object_is_no_class(body: bytes) -> None:
+    with pytest.raises(DecodeError, match="expected an object") as caught:
+        codec.decode(Picture, body)
+    assert caught.value.path == "$"
+
+
+def test_plain_objects_are_made_into_types_too() -> None:
+    assert codec.structure(list[Point], [{"x": 1}]) == [Point(x=1.0)]
+    with pytest.raises(DecodeError) as caught:
+        codec.structure(list[Point], [{"x": "1"}])
+    assert caught.value.path == "$[0].x"
+
+
+def test_fields_of_every_kind_are_read_together() -> None:
+    whole = {
+        "name": "a",
+        "corners": [{"x": 1}],
+        "tags": ["b"],
+        "part": {"x": 1},
+        "counts": {"c": 1},
+    }
+    found = picture(**whole, colour="red", size=3, weight=1)
+    assert found == Picture(
+        name="a", corners=[Point(x=1.0)], tags=("b",), part=Point(x=1.0), counts={"c": 1},
+        colour=Colour.RED, size=3, weight=1.0,
+    )  # fmt: skip
+
+
+def test_unknown_keys_are_ignored() -> None:
+    assert picture(name="a", of_tomorrow=[1]) == Picture(name="a")
+
+
+def test_known_enum_texts_become_members_and_unknown_ones_stay_text() -> None:
+    known, unknown = picture(colour="red").colour, picture(colour="green").colour
+    assert known is Colour.RED
+    assert type(unknown) is str
+    assert unknown == "green"
+
+
+def test_a_class_that_may_be_given_as_a_dict_is_read_as_the_class() -> None:
+    assert picture(part={"x": 1}).part == Point(x=1.0)
+
+
+def test_a_list_that_may_be_something_else_is_read_as_a_list() -> None:
+    assert picture(parts=[{"x": 1}]).parts == [Point(x=1.0)]
+    assert picture(parts="none").parts == "none"
+
+
+def test_an_integer_passes_where_a_number_is_one_of_several_types() -> None:
+    @frozen
+    class Loose:
+        value: float | str
+
+    found = codec.structure(Loose, {"value": 3}).value
+    assert found == 3
+    with pytest.raises(DecodeError):
+        codec.structure(Loose, {"value": None})
+
+
+def test_a_list_is_a_list() -> None:
+    assert picture(corners=[{"x": 1}, {"x": 2}]).corners == [Point(x=1.0), Point(x=2.0)]
+    assert type(codec.decode(list[int], b"[1]")) is list
+
+
+# --- unions with a tag
+
+JOB = {"job_id": "j", "type": "INFERENCE", "state": {"status": "QUEUED"}}
+
+
+def test_the_tag_says_which_class_it_is() -> None:
+    event = codec.decode(ClientEvent, b'{"type": "user_input", "text": "Hello"}')
+    assert event == UserInput(text="Hello")
+
+
+@pytest.mark.parametrize("tag", [{"type": "of_tomorrow"}, {}])
+def test_an_object_with_another_tag_keeps_all_it_held(tag: dict[str, str]) -> None:
+    plain = {**tag, "a": [1]}
+    event = codec.decode(ServerEvent, json.dumps(plain).encode())
+    assert isinstance(event, UnknownEvent)
+    assert (event.type, event.data) == (tag.get("type", ""), plain)
+    assert codec.to_plain(event) == plain
+
+
+def test_a_tag_that_is_no_text_is_told_by_its_place() -> None:
+    with pytest.raises(DecodeError) as caught:
+        codec.decode(ServerEvent, b'{"type": ["user_input"]}')
+    assert caught.value.path == "$.type"
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"x"', b"null"])
+def test_what_is_no_object_is_of_no_union(body: bytes) -> None:
+    with pytest.raises(DecodeError, match="expected an object, got"):
+        codec.decode(JobDetails, body)
+
+
+def test_members_are_written_with_their_tag_first_and_without_other_defaults() -> None:
+    assert codec.encode(UserInput(text="Hello")) == b'{"type":"user_input","text":"Hello"}'
+    call = ToolCallMessage(
+        tool_call_id="1", name="f", parameters="{}", response_required=False, tool_type="function",
+    )  # fmt: skip
+    assert codec.to_plain(call)["type"] == "tool_call"
+
+
+def test_members_inside_of_others_are_written_as_what_they_are() -> None:
+    answer = ToolResponseMessage(tool_call_id="1", content="sunny")
+    events: list[ClientEvent] = [answer, SessionSettings(context=None)]
+    assert codec.to_plain(events) == [
+        {"type": "tool_response", "tool_call_id": "1", "content": "sunny"},
+        {"type": "session_settings", "context": None},
+    ]
+
+
+def test_members_in_a_field_of_their_unions_type_keep_all_their_own_fields() -> None:
+    @frozen
+    class Talk:
+        first: ClientEvent
+        events: list[ClientEvent]
+
+    talk = Talk(UserInput(text="Hello"), [ToolResponseMessage(tool_call_id="1", content="sunny")])
+    assert codec.to_plain(talk) == {
+        "first": {"type": "user_input", "text": "Hello"},
+        "events": [{"type": "tool_response", "tool_call_id": "1", "content": "sunny"}],
+    }
+
+
+def test_jobs_are_told_apart_by_their_type() -> None:
+    job = codec.structure(JobDetails, JOB)
+    assert isinstance(job, InferenceJob)
+    assert isinstance(job.state, JobState)
+    assert job.state.status is JobStatus.QUEUED
+
+
+# --- pages
+
+
+def test_nulls_among_the_items_of_a_page_are_left_out_and_counted() -> None:
+    page = codec.decode(
+        PointPage, b'{"points": [null, {"x": 1}, null], "others": [null], "page_size": 3}'
+    )
+    assert page == PointPage(points=[Point(x=1.0)], others=[], page_size=3, nulls=3)
+
+
+def test_a_list_that_a_page_need_not_have_may_be_null_and_hold_nulls() -> None:
+    page = codec.decode(PointPage, b'{"points": [], "more": [null, {"x": 1}]}')
+    assert page == PointPage(points=[], more=[Point(x=1.0)], nulls=1)
+    assert codec.decode(PointPage, b'{"points": [], "more": null}') == PointPage(points=[])
+
+
+def test_a_list_that_a_page_must_have_is_not_null() -> None:
+    with pytest.raises(DecodeError, match="expected an array, got null") as caught:
+        codec.decode(PointPage, b'{"points": null}')
+    assert caught.value.path == "$.points"
+
+
+def test_a_page_without_nulls_has_none_to_count() -> None:
+    assert codec.decode(PointPage, b'{"points": [{"x": 1}]}').nulls == 0
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"x"', b"null"])
+def test_a_page_is_an_object(body: bytes) -> None:
+    with pytest.raises(DecodeError, match="expected an object, got"):
+        codec.decode(PointPage, body)
+
+
+def test_an_array_of_registry_pages_is_one_page_with_all_items_and_the_last_ones_numbers() -> None:
+    pages = [
+        {"content": [{"x": 1}], "number": 0, "last": False},
+        {"number": 2},
+        {"content": [None, {"x": 2}], "number": 3, "last": True},
+    ]
+    page = codec.structure(PointSpringPage, pages)
+    assert page.content == [Point(x=1.0), Point(x=2.0)]
+    assert (page.number, page.last) == (3, True)
+    assert codec.structure(PointSpringPage, []) == PointSpringPage(content=[])
+
+
+def test_what_is_wrong_on_a_page_is_told_by_its_place_among_the_nulls() -> None:
+    with pytest.raises(DecodeError) as caught:
+        codec.decode(PointPage, b'{"points": [null, {"x": "1"}]}')
+    assert caught.value.path == "$.points[1].x"
+    with pytest.raises(DecodeError) as caught:
+        codec.decode(PointSpringPage, b'[{}, {"content": [null, {"x": "1"}]}]')
+    assert caught.value.path == "$[1].content[1].x"
+
+
+def test_an_array_of_other_things_is_no_page() -> None:
+    with pytest.raises(DecodeError, match="promised: expected a page or an array of pages at"):
+        codec.decode(PointSpringPage, b'[{"content": []}, 3]')
+
+
+@pytest.mark.parametrize("body", [b'[{"name": "a"}]', b'{"name": "a"}'])
+def test_a_dataset_may_come_alone_or_in_an_array(body: bytes) -> None:
+    assert codec.decode(list[Dataset], body) == [Dataset(name="a")]
+
+
+def test_what_is_wrong_in_a_dataset_is_told_by_its_place() -> None:
+    with pytest.raises(DecodeError) as caught:
+        codec.decode(list[Dataset], b'[{"name": "a"}, {"name": 1}]')
+    assert caught.value.path == "$[1].name"
+    with pytest.raises(DecodeError) as caught:
+        codec.decode(list[Dataset], b'{"name": 1}')
+    assert caught.value.path == "$.name"
+
+
+# --- to bytes
+
+
+def test_fields_equal_to_their_default_are_left_out() -> None:
+    assert codec.encode(Picture(name="a", corner=Point(x=1.5, y=0.0))) == (
+        b'{"name":"a","corner":{"x":1.5}}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"a": [1, None, "é"]}, '{"a":[1,null,"é"]}'),
+        ([Point(x=1.5)], '[{"x":1.5}]'),
+        ({"p": Point(x=1.5), "c": Colour.RED}, '{"p":{"x":1.5},"c":"red"}'),
+        (Scores([("Joy", 0.5)]), '[{"name":"Joy","score":0.5}]'),
+        ("text", '"text"'),
+        (None, "null"),
+    ],
+)
+def test_typed_and_plain_values_are_written_alike(value: object, expected: str) -> None:
+    assert codec.encode(value).decode() == expected
+
+
+def loop() -> list[object]:
+    endless: list[object] = []
+    endless.append(endless)
+    return endless
+
+
+@pytest.mark.parametrize(
+    "value",
+    [object(), {"a": {1, object()}}, loop(), "\ud800", Picture(corner=3)],  # type: ignore[arg-type]  # wrong on purpose
+    ids=["object", "set", "endless", "half a character", "a number for a class"],
+)
+def test_what_cannot_be_written_is_told_before_sending(value: object) -> None:
+    with pytest.raises(
+        InvalidArgumentError, match=r"^the request cannot be written as JSON: .{20}"
+    ) as caught:
+        codec.encode(value)
+    assert caught.value.field == "body"
+    assert caught.value.__context__ is None
+
+
+PREDICTIONS = b'[{"source":  {"type": "text"}, "results": {"predictions": [], "errors": []}}]'
+
+
+def test_predictions_are_written_as_they_came() -> None:
+    assert codec.encode(codec.decode(Predictions, PREDICTIONS)) == PREDICTIONS
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b'{"a": 1}', b'{"a": 1}'),
+        (b'{"a":\n 1}', b'{"a":1}'),
+        (b'{"a":\r 1}', b'{"a":1}'),
+        (b'{"a": "x\\ny"}', b'{"a": "x\\ny"}'),
+        ('{"a": "é"}'.encode(), '{"a": "é"}'.encode()),
+        (b'{"a": "\xff"}', '{"a": "�"}'.encode()),
+    ],
+)
+def test_json_text_is_put_on_one_line_of_utf_8(text: bytes, expected: bytes) -> None:
+    assert codec.on_one_line(text) == expected

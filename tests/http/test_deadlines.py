@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import anyio
+import pytest
+import virtual_time
+
+from humeai_async.http.deadlines import Deadline, Deadlines
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return virtual_time.BACKEND
+
+
+@pytest.fixture
+async def deadlines() -> Deadlines:
+    return Deadlines(asyncio.get_running_loop())
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def sleep_within(deadlines: Deadlines, seconds: float, limit: float) -> tuple[str, float]:
+    """Sleep under a deadline; say how it ended and after how long."""
+    began = now()
+    with Deadline(deadlines, began + limit):
+        await asyncio.sleep(seconds)
+        return "done", now() - began
+    return "cut", now() - began
+
+
+async def test_a_block_ends_at_its_deadline(deadlines: Deadlines) -> None:
+    assert await sleep_within(deadlines, 10, limit=3) == ("cut", 3)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+async def test_a_block_in_time_is_left_alone(deadlines: Deadlines) -> None:
+    assert await sleep_within(deadlines, 1, limit=3) == ("done", 1)
+    await asyncio.sleep(100)
+
+
+async def test_each_of_many_blocks_has_its_own_deadline(deadlines: Deadlines) -> None:
+    limits = [5, 1, 9, 3, 7, 3, 20]
+    ends = await asyncio.gather(*[sleep_within(deadlines, 10, limit=limit) for limit in limits])
+    assert ends == [("cut", limit) if limit < 10 else ("done", 10) for limit in limits]
+
+
+async def test_many_blocks_share_one_timer(
+    deadlines: Deadlines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    set_timers: list[float] = []
+    call_at = loop.call_at
+
+    def counted(when: float, *rest: Any, **named: Any) -> asyncio.TimerHandle:
+        set_timers.append(when)
+        return call_at(when, *rest, **named)
+
+    monkeypatch.setattr(loop, "call_at", counted)
+    for _ in range(1000):
+        with Deadline(deadlines, now() + 300):
+            pass
+    assert len(set_timers) == 1
+
+
+async def test_a_block_without_a_deadline_sets_no_timer(
+    deadlines: Deadlines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asyncio.get_running_loop(), "call_at", None)
+    with Deadline(deadlines, float("inf")):
+        pass
+
+
+async def test_a_cancellation_from_elsewhere_passes_through(deadlines: Deadlines) -> None:
+    task = asyncio.create_task(sleep_within(deadlines, 10, limit=3))
+    await asyncio.sleep(1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_cancellation_at_the_same_moment_wins(deadlines: Deadlines) -> None:
+    task = asyncio.create_task(sleep_within(deadlines, 10, limit=3))
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_at(now() + 3, task.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_the_scope_of_a_caller_ends_the_block_before_the_deadline(
+    deadlines: Deadlines,
+) -> None:
+    with anyio.move_on_after(2) as scope:
+        await sleep_within(deadlines, 10, limit=3)
+    assert scope.cancelled_caught
+    assert await sleep_within(deadlines, 1, limit=3) == ("done", 1)
+
+
+async def test_the_inner_of_two_deadlines_strikes_alone(deadlines: Deadlines) -> None:
+    with Deadline(deadlines, now() + 8):
+        assert await sleep_within(deadlines, 10, limit=3) == ("cut", 3)
+        return
+    pytest.fail("the outer deadline struck")
+
+
+async def test_the_outer_of_two_deadlines_ends_both(deadlines: Deadlines) -> None:
+    began = now()
+    with Deadline(deadlines, began + 3):
+        await sleep_within(deadlines, 10, limit=8)
+        pytest.fail("the outer deadline did not strike")
+    assert now() - began == 3
+
+
+async def test_an_error_of_the_block_at_its_end_is_kept(deadlines: Deadlines) -> None:
+    async def fail_when_cancelled() -> None:
+        with Deadline(deadlines, now() + 3):
+            try:
+                await asyncio.sleep(10)
+            except asyncio.CancelledError:
+                raise KeyError from None
+
+    with pytest.raises(KeyError):
+        await fail_when_cancelled()
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0

@@ -1,0 +1,201 @@
+"""The order in which waiting calls are let go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from virtual_time import VirtualLoop
+
+from humeai_async.limiter.queue import Lanes, Priority, Ticket
+
+INTERACTIVE, BULK = Priority.INTERACTIVE, Priority.BULK
+
+
+class Queue:
+    """Lanes whose calls have names."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.lanes = Lanes()
+        self.loop = loop
+        self.names: dict[asyncio.Future[Any], str] = {}
+
+    def add(
+        self,
+        name: str,
+        priority: Priority = INTERACTIVE,
+        *,
+        head: bool = False,
+        cost: float = 1.0,
+        deadline: float = float("inf"),
+    ) -> asyncio.Future[Any]:
+        future = self.loop.create_future()
+        self.names[future] = name
+        self.lanes.add(Ticket(future, cost, deadline), priority, head=head)
+        return future
+
+    def go(self, *, prefer_fresh: bool = False) -> str:
+        ticket = self.lanes.first(prefer_fresh=prefer_fresh)
+        assert ticket is not None
+        self.lanes.remove_first(ticket)
+        return self.names[ticket.future]
+
+    def rest(self) -> list[str]:
+        return [self.go() for _ in range(self.lanes.waiting)]
+
+
+@pytest.fixture
+def queue() -> Iterator[Queue]:
+    loop = VirtualLoop()
+    yield Queue(loop)
+    loop.close()
+
+
+def fill(queue: Queue) -> None:
+    """Let one call of each kind queue up, the last to go first, each at another cost."""
+    queue.add("bulk", BULK, cost=8)
+    queue.add("bulk again", BULK, head=True, cost=4)
+    queue.add("fresh", cost=2)
+    queue.add("again", head=True, cost=1)
+
+
+def test_interactive_goes_before_bulk_and_a_refused_call_before_a_fresh_one(queue: Queue) -> None:
+    fill(queue)
+    assert queue.rest() == ["again", "fresh", "bulk again", "bulk"]
+
+
+def test_fresh_calls_of_the_same_priority_go_first_where_that_is_preferred(queue: Queue) -> None:
+    fill(queue)
+    order = [queue.go(prefer_fresh=True) for _ in range(4)]
+    assert order == ["fresh", "again", "bulk", "bulk again"]
+
+
+def test_an_empty_queue_names_nobody(queue: Queue) -> None:
+    assert queue.lanes.first(prefer_fresh=False) is None
+    assert queue.lanes.first(prefer_fresh=True) is None
+    assert queue.lanes.waiting == 0
+
+
+@pytest.mark.parametrize("priority", [INTERACTIVE, BULK])
+@pytest.mark.parametrize("head", [False, True])
+def test_one_waiting_call_of_any_kind_is_a_queue(
+    queue: Queue, priority: Priority, *, head: bool
+) -> None:
+    queue.add("one", priority, head=head)
+    assert queue.lanes.waiting == 1
+
+
+def test_its_length_counts_every_kind(queue: Queue) -> None:
+    fill(queue)
+    assert queue.lanes.waiting == 4
+
+
+@pytest.mark.parametrize(
+    ("priority", "head", "cost"),
+    [(INTERACTIVE, True, 1), (INTERACTIVE, False, 3), (BULK, True, 7), (BULK, False, 15)],
+)
+def test_the_cost_ahead_is_that_of_all_who_would_go_before(
+    queue: Queue, priority: Priority, head: bool, cost: float
+) -> None:
+    fill(queue)
+    assert cost == queue.lanes.cost_ahead(priority, head=head)
+
+
+def test_the_cost_ahead_falls_as_calls_go_or_leave(queue: Queue) -> None:
+    fill(queue)
+    leaver = queue.add("leaver", cost=16)
+    queue.add("fresh too", cost=32)
+    assert queue.lanes.cost_ahead(INTERACTIVE, head=False) == 51
+    queue.go()
+    assert queue.lanes.cost_ahead(INTERACTIVE, head=False) == 50
+    assert queue.lanes.discard(leaver)
+    assert queue.lanes.cost_ahead(INTERACTIVE, head=False) == 34
+    queue.rest()
+    assert queue.lanes.cost_ahead(BULK, head=False) == 0
+
+
+def test_an_empty_lane_has_no_cost_whatever_floats_left_over(queue: Queue) -> None:
+    for _ in range(3):
+        queue.add("tenth", cost=0.1)
+    queue.rest()
+    assert queue.lanes.cost_ahead(BULK, head=False) == 0.0
+
+
+def test_while_both_wait_every_eighth_call_is_a_bulk_one(queue: Queue) -> None:
+    for n in range(20):
+        queue.add(f"{n}")
+    for _ in range(3):
+        queue.add("bulk", BULK)
+    order = queue.rest()
+    assert [place for place, name in enumerate(order) if name == "bulk"] == [7, 15, 22]
+
+
+@pytest.mark.parametrize("head", [False, True])
+def test_the_eight_are_counted_from_when_the_bulk_call_came(queue: Queue, *, head: bool) -> None:
+    for n in range(30):
+        queue.add(f"{n}")
+    for _ in range(10):
+        queue.go()
+    queue.add("bulk", BULK, head=head)
+    assert queue.rest().index("bulk") == 7
+
+
+def test_after_its_turn_a_bulk_call_waits_for_seven_others_again(queue: Queue) -> None:
+    for n in range(3):
+        queue.add(f"{n}", BULK, head=True)
+    queue.go()
+    for _ in range(10):
+        queue.add("interactive")
+    assert queue.rest().index("1") == 7
+
+
+def test_a_queue_of_bulk_calls_alone_goes_in_its_own_order(queue: Queue) -> None:
+    for n in range(10):
+        queue.add(f"{n}", BULK)
+    assert queue.rest() == [f"{n}" for n in range(10)]
+
+
+def test_those_refused_before_are_counted_only_if_one_of_them_is_next(queue: Queue) -> None:
+    queue.add("again", head=True)
+    queue.add("again too", head=True)
+    queue.add("fresh")
+    queue.lanes.first(prefer_fresh=False)
+    assert queue.lanes.retried_next == 2
+    queue.lanes.first(prefer_fresh=True)
+    assert queue.lanes.retried_next == 0
+
+
+def test_a_call_leaves_from_wherever_it_stands_and_only_once(queue: Queue) -> None:
+    fill(queue)
+    leaver = queue.add("leaver", BULK)
+    queue.add("last", BULK)
+    assert queue.lanes.discard(leaver) is True
+    assert queue.lanes.discard(leaver) is False
+    assert queue.rest() == ["again", "fresh", "bulk again", "bulk", "last"]
+
+
+def test_the_next_deadline_is_the_earliest(queue: Queue) -> None:
+    assert queue.lanes.next_deadline == float("inf")
+    queue.add("late", deadline=9.0)
+    queue.add("early", BULK, deadline=3.0)
+    queue.add("later", deadline=12.0)
+    assert queue.lanes.next_deadline == 3.0
+
+
+def test_calls_whose_time_is_up_leave_together(queue: Queue) -> None:
+    for deadline in (3.0, 9.0, 5.0, 4.9):
+        queue.add(f"{deadline:g}", deadline=deadline)
+    queue.add("bulk", BULK, deadline=1.0)
+    queue.add("patient")
+    late = [queue.names[ticket.future] for ticket in queue.lanes.expired(5.0)]
+    assert sorted(late) == ["3", "4.9", "5", "bulk"]
+    assert queue.lanes.next_deadline == 9.0
+    assert queue.rest() == ["9", "patient"]
+
+
+def test_when_all_have_left_no_deadline_is_next(queue: Queue) -> None:
+    queue.add("one", deadline=3.0)
+    assert len(list(queue.lanes.expired(3.0))) == 1
+    assert queue.lanes.next_deadline == float("inf")

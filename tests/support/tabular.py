@@ -1,0 +1,71 @@
+"""Bodies of predictions for tests of tables and sinks."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from humeai_async.types.predictions.rows import (
+    EXPRESSIONS,
+    LANGUAGE_EXPRESSIONS,
+    SENTIMENT,
+    TOXICITY,
+)
+
+# Their types are not known, or not whole.
+np: Any = importlib.import_module("numpy")
+pa: Any = importlib.import_module("pyarrow")
+pd: Any = importlib.import_module("pandas")
+pl: Any = importlib.import_module("polars")
+pq: Any = importlib.import_module("pyarrow.parquet")
+
+
+def scores(names: Sequence[str], start: int) -> list[dict[str, Any]]:
+    """Give each name a number that says where it came from."""
+    return [{"name": n, "score": (start + k) / 1024} for k, n in enumerate(names)]
+
+
+def face(frame: int, names: Sequence[str] = EXPRESSIONS) -> dict[str, Any]:
+    box = {"x": 1.5, "y": 2.5, "w": 30.0, "h": 40.0}
+    place = {"frame": frame, "time": frame / 4, "prob": 0.99, "box": box}
+    return {**place, "emotions": scores(names, frame)}
+
+
+def word(text: str, *, sentiment: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "text": text,
+        "position": {"begin": 0, "end": len(text)},
+        "emotions": scores((*EXPRESSIONS, *LANGUAGE_EXPRESSIONS), 7),
+    }
+    if sentiment:
+        found |= {"sentiment": scores(SENTIMENT, 1), "toxicity": scores(TOXICITY, 2)}
+    return found
+
+
+def url_source(url: str, **models: list[dict[str, Any]]) -> dict[str, Any]:
+    """Make a source with predictions of some models, in one group each."""
+    name = url.rsplit("/", 1)[-1]
+    found = {
+        model: {"metadata": None, "grouped_predictions": [{"id": "a", "predictions": predictions}]}
+        for model, predictions in models.items()
+    }
+    return {
+        "source": {"type": "url", "url": url},
+        "results": {"predictions": [{"file": name, "models": found}], "errors": []},
+    }
+
+
+def text_source(**models: list[dict[str, Any]]) -> dict[str, Any]:
+    return {**url_source("text", **models), "source": {"type": "text"}}
+
+
+def body(*sources: dict[str, Any]) -> bytes:
+    return json.dumps(sources).encode()
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell is empty, in whatever way a format says so."""
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))

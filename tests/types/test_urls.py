@@ -1,0 +1,42 @@
+"""URLs as they may be shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from humeai_async.types.urls import shown, shown_host, without_queries
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("no URL: here", "no URL: here"),
+        ("https://a.example/b.mp4", "https://a.example/b.mp4"),
+        ("get HTTPS://a.example/b?sig=x&y=z, now", "get HTTPS://a.example/b?*** now"),
+        ("https://a.example?x and http://b.example/c#y", "https://a.example?*** and http://b.example/c#***"),
+        ("https://me:word@a.example/b", "https://a.example/b"),
+        ("wss://me@a.example/b?key=x", "wss://a.example/b?***"),
+        (r"'\ud800https://a.example/b?x' urlhttp://c?y", r"'\ud800https://a.example/b?***' urlhttp://c?***"),
+        (r'["https:\/\/a.example\/b?x\u0026y", 1]', r'["https:\/\/a.example\/b?***", 1]'),
+        ("https://a.example/" + "b" * 5000 + "?x", "https://a.example/" + "b" * 5000 + "?***"),
+    ],
+)  # fmt: skip
+def test_queries_and_users_are_hidden(text: str, expected: str) -> None:
+    assert without_queries(text) == expected
+
+
+def test_values_are_shown_as_they_are_but_for_queries() -> None:
+    assert shown(["https://a.example/b?x", None]) == "['https://a.example/b?***', None]"
+
+
+def test_of_a_webhook_only_the_host_is_shown() -> None:
+    assert shown_host("https://a.example/services/key?x") == "'https://a.example/***'"
+    assert shown_host(None) == "None"
+
+
+@pytest.mark.parametrize("piece", ["http://", "https://a@", "https://a/?", "a:", "https:/"])
+def test_no_text_takes_long(piece: str) -> None:
+    # Each would be gone through once for each of its pieces, were the patterns not careful.
+    text = piece * 30_000
+    assert len(without_queries(text)) <= 2 * len(text)
+    assert len(shown_host(text)) <= 2 * len(text)
