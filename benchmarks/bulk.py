@@ -96,7 +96,7 @@ def client(url: str) -> HumeAI:
         api_key="key",
         base_url=url,
         limiter=Limiter(rate=clients.UNPACED),
-        polling=Polling(shortest=0.05),
+        polling=Polling(min_interval=0.05),
     )
 
 

@@ -43,7 +43,7 @@ Wait = Callable[[str, int], Awaitable[None]]
 
 
 async def ours(url: str, jobs: int) -> None:
-    polling = Polling(shortest=TICK, longest=TICK)
+    polling = Polling(min_interval=TICK, max_interval=TICK)
     limiter = Limiter(rate=clients.UNPACED)
     async with HumeAI(api_key="key", base_url=url, limiter=limiter, polling=polling) as hume:
         await asyncio.gather(*[hume.batch.job(f"job-{n}").wait() for n in range(jobs)])

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from humeai_async._base.unset import UNSET
 from humeai_async.client import HumeAI
 from humeai_async.errors import (
-    AnswerTooLargeError,
     APIConnectionError,
     APIStatusError,
     APITimeoutError,
@@ -34,6 +33,7 @@ from humeai_async.errors import (
     PermissionDeniedError,
     RateLimitError,
     RateLimitWaitError,
+    ResponseTooLargeError,
     SaveError,
     ServerError,
     SunsetError,
@@ -41,7 +41,7 @@ from humeai_async.errors import (
     UnprocessableEntityError,
 )
 from humeai_async.http.messages import Upload
-from humeai_async.http.responses import Answer
+from humeai_async.http.responses import RawResponse
 from humeai_async.http.session import Stats
 from humeai_async.http.transport.interface import Download
 from humeai_async.limiter.limiter import Limiter
@@ -59,8 +59,6 @@ __all__ = [
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
-    "Answer",
-    "AnswerTooLargeError",
     "AsCompleted",
     "AuthenticationError",
     "BadRequestError",
@@ -93,7 +91,9 @@ __all__ = [
     "Pool",
     "RateLimitError",
     "RateLimitWaitError",
+    "RawResponse",
     "Reconnect",
+    "ResponseTooLargeError",
     "Retry",
     "SaveError",
     "ServerError",

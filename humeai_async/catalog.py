@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 
 from attrs import frozen
 
-from humeai_async.http.endpoint import Encoding, Endpoint, Style
+from humeai_async.http.endpoint import Encoding, Endpoint, Pagination
 from humeai_async.types.batch import Artifacts, JobDetails, JobId
 from humeai_async.types.chat import ServerEvent
 from humeai_async.types.evi import (
@@ -75,9 +75,9 @@ class _Product:
         if encoding is None:
             encoding = Encoding.JSON if body else Encoding.NONE
         if items is None:
-            paging = Style.NONE
+            paging = Pagination.NONE
         else:
-            paging = Style.SPRING if items == "content" else Style.NUMBERED
+            paging = Pagination.SPRING if items == "content" else Pagination.NUMBERED
         return Endpoint(
             name=name,
             method=method,

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.errors import ConfigurationError, HumeWarning, InvalidArgumentError
-from humeai_async.http.endpoint import Encoding, Endpoint, QueryValue, climbs, fill
+from humeai_async.http.endpoint import Encoding, Endpoint, QueryValue, fill, has_dot_segments
 from humeai_async.http.gateway import LOWCODEAPI_URL, LowCodeAPI
 from humeai_async.http.origins import HUME_URL, Direct, Origin
-from humeai_async.http.responses import Answer
+from humeai_async.http.responses import RawResponse
 from humeai_async.http.session import Session, Stats
 from humeai_async.http.transport.pool import AiohttpTransport, ClientSession
 from humeai_async.limiter.limiter import Limiter
@@ -255,7 +255,7 @@ class HumeAI:
         *,
         query: Mapping[str, QueryValue] | None = None,
         json: object = None,
-    ) -> Answer:
+    ) -> RawResponse:
         """Make a call that has no method of its own, with the same pacing and retries.
 
         Args:
@@ -293,7 +293,7 @@ class HumeAI:
         call = fill(endpoint, query=query, body=UNSET if json is None else json)
         del query, json  # this frame stands in tracebacks, which may show its variables
         response = await self._session.send(call)
-        return Answer(response.status, response.headers, response.body, response.sender)
+        return RawResponse(response.status, response.headers, response.body, response.sender)
 
     @property
     def stats(self) -> Stats:
@@ -359,7 +359,7 @@ def bucket_of(path: str) -> str:
 def _is_plain(path: str) -> bool:
     is_rooted = path.startswith("/") and not path.startswith("//")
     is_printable = path.isprintable() and not any(c in path for c in "?#{} \\")
-    return is_rooted and is_printable and not climbs(path)
+    return is_rooted and is_printable and not has_dot_segments(path)
 
 
 def _check(

@@ -11,7 +11,7 @@ system are turned into one of these before a caller sees them.
     ├── APIConnectionError            no answer: refused, reset, cut off, name not found, TLS
     │   ├── APITimeoutError           no answer in time
     │   └── TLSError                  a certificate is refused, or one side alone speaks TLS
-    ├── AnswerTooLargeError           an answer with more bytes than the client may hold
+    ├── ResponseTooLargeError           an answer with more bytes than the client may hold
     ├── DecodeError                   an answer that is not what was promised
     ├── JobFailedError                a batch job ended as FAILED
     ├── JobTimeoutError               a wait for a batch job ended before the job did
@@ -32,7 +32,7 @@ system are turned into one of these before a caller sees them.
         ├── RateLimitError            429
         └── ServerError               5xx
 
-Any call may raise `APIConnectionError`, `APITimeoutError`, `AnswerTooLargeError`,
+Any call may raise `APIConnectionError`, `APITimeoutError`, `ResponseTooLargeError`,
 `DecodeError`, `RateLimitWaitError`, `ClientClosedError` and the `APIStatusError` family; the
 docstrings of methods name only what is special to them.
 """
@@ -158,7 +158,7 @@ class TLSError(APIConnectionError):
     """
 
 
-class AnswerTooLargeError(HumeError):
+class ResponseTooLargeError(HumeError):
     """An answer has more bytes than may be read into memory; the rest of it was not read.
 
     Attributes:

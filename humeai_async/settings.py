@@ -50,11 +50,11 @@ def _at_least(least: int) -> Callable[[object, Attribute[int], object], None]:
     return check
 
 
-def _not_below_shortest(owner: Polling, attribute: Attribute[float], value: float) -> None:
+def _not_below_min_interval(owner: Polling, attribute: Attribute[float], value: float) -> None:
     _positive(owner, attribute, value)
-    if value < owner.shortest:
+    if value < owner.min_interval:
         raise ConfigurationError(
-            f"{attribute.name} must be {owner.shortest!r} or more, as shortest is, not {value!r}"
+            f"{attribute.name} must be {owner.min_interval!r} (min_interval) or more, not {value!r}"
         )
 
 
@@ -141,11 +141,11 @@ class Retry:
 
     attempts: int = field(default=4, validator=_at_least(1))
     """Requests for one call at most, the first included; 1 switches retries off."""
-    backoff: float = field(default=0.5, validator=_positive)
+    initial_delay: float = field(default=0.5, validator=_positive)
     """Seconds before the second attempt; doubled for each further one, with full jitter."""
-    longest: float = field(default=20.0, validator=_positive)
+    max_delay: float = field(default=20.0, validator=_positive)
     """Longest pause in seconds that the client picks by itself."""
-    patience: float = field(default=120.0, validator=_positive)
+    max_retry_after: float = field(default=120.0, validator=_positive)
     """Longest Retry-After in seconds that is waited for; a longer one ends the call."""
     budget: float = field(default=0.1, validator=_at_least_zero)
     """Retries allowed for each call on average over the client, beyond a small reserve.
@@ -158,8 +158,6 @@ class Pool:
 
     limit: int = field(default=100, validator=_at_least(1))
     """Connections at once."""
-    limit_per_host: int = field(default=0, validator=_at_least(0))
-    """Connections at once to one host; 0 is without limit."""
     keepalive: float = field(default=4.0, validator=_positive)
     """Seconds an idle connection is kept. The gateway closes its own after 5 s, so a longer
     time makes requests run into closed connections."""
@@ -173,7 +171,7 @@ class Pool:
     those of SSL_CERT_FILE; `ssl.create_default_context(cafile=...)` adds one of your own."""
     max_body: int = field(default=1 << 30, validator=_at_least(1))
     """Bytes of an answer that are read into memory, counted when they are unpacked; a larger
-    one is an `AnswerTooLargeError`. Holds for a borrowed session too, but not for what is
+    one is an `ResponseTooLargeError`. Holds for a borrowed session too, but not for what is
     saved to a file while it comes."""
 
 
@@ -181,22 +179,22 @@ class Pool:
 class Reconnect:
     """How a chat is resumed whose connection was lost.
 
-    The first try waits `shortest` seconds and up to `spread` more, at random, so that clients
+    The first try waits `initial_delay` seconds and up to `jitter` more, at random, so that clients
     that were cut off together do not come back together; later ones wait longer. The
     defaults are those of Hume's own clients.
     """
 
     attempts: int = field(default=30, validator=_at_least(1))
-    """Tries in a row; counted anew after a connection that held for `steady` seconds."""
-    shortest: float = field(default=1.0, validator=_positive)
+    """Tries in a row; counted anew after a connection that held for `min_uptime` seconds."""
+    initial_delay: float = field(default=1.0, validator=_positive)
     """Seconds before the first try at least."""
-    spread: float = field(default=4.0, validator=_at_least_zero)
+    jitter: float = field(default=4.0, validator=_at_least_zero)
     """Seconds of jitter on top of that."""
     growth: float = field(default=1.3, validator=_positive)
     """Factor from one pause to the next."""
-    longest: float = field(default=10.0, validator=_positive)
+    max_delay: float = field(default=10.0, validator=_positive)
     """Seconds of a pause at most."""
-    steady: float = field(default=5.0, validator=_at_least_zero)
+    min_uptime: float = field(default=5.0, validator=_at_least_zero)
     """Seconds after which a connection counts as a good one."""
 
 
@@ -208,7 +206,7 @@ class Polling:
     with a fifth of jitter.
     """
 
-    shortest: float = field(default=1.0, validator=_positive)
+    min_interval: float = field(default=1.0, validator=_positive)
     """Seconds between the first rounds."""
-    longest: float = field(default=15.0, validator=_not_below_shortest)
+    max_interval: float = field(default=15.0, validator=_not_below_min_interval)
     """Seconds between the last rounds."""

@@ -240,7 +240,10 @@ async def test_a_client_with_other_options_shares_pool_limiter_and_counters() ->
 
 async def test_other_options_hold_for_the_new_client_alone() -> None:
     faults = [Fault("status", status=500, times=2)]
-    async with FakeHume(faults=faults) as fake, client_of(fake, retry=Retry(backoff=0.001)) as hume:
+    async with (
+        FakeHume(faults=faults) as fake,
+        client_of(fake, retry=Retry(initial_delay=0.001)) as hume,
+    ):
         with pytest.raises(ServerError):
             await hume.with_options(retry=Retry(attempts=1)).request("GET", "/v0/batch/jobs")
         await hume.request("GET", "/v0/batch/jobs")
@@ -261,7 +264,10 @@ def test_options_that_are_left_out_stay_as_they_are() -> None:
     assert settings_of(same).timeout == Timeout(total=7)
     assert settings_of(same).retry == Retry(attempts=2)
     assert settings_of(hume.with_options(timeout=None)).timeout.total is None
-    assert settings_of(hume.with_options(polling=Polling(shortest=2.0))).polling.shortest == 2.0
+    assert (
+        settings_of(hume.with_options(polling=Polling(min_interval=2.0))).polling.min_interval
+        == 2.0
+    )
     assert settings_of(hume).timeout == Timeout(total=7)
 
 
@@ -314,7 +320,7 @@ async def test_a_request_that_fails_raises_like_any_call() -> None:
 )
 async def test_a_request_is_repeated_as_its_method_allows(method: str, requests: int) -> None:
     faults = [Fault("status", status=500, times=None)]
-    retry = Retry(attempts=3, backoff=0.001)
+    retry = Retry(attempts=3, initial_delay=0.001)
     async with FakeHume(faults=faults) as fake, client_of(fake, retry=retry) as hume:
         with pytest.raises(ServerError):
             await hume.request(method, "/v0/batch/jobs")

@@ -161,7 +161,7 @@ async def test_empty_answers_to_calls_that_say_nothing_are_fine(name: str) -> No
 
 async def test_a_gateway_that_dies_of_the_new_format_is_asked_in_the_old_one() -> None:
     async with ReplayServer(EXCHANGES) as server:
-        async with client_of(server, retry=Retry(attempts=2, backoff=0.01)) as hume:
+        async with client_of(server, retry=Retry(attempts=2, initial_delay=0.01)) as hume:
             server.serve("proxylist_new_format", "env_object")
             with pytest.raises(DecodeError, match=r"is missing"):
                 await hume.batch.get_job(JOB_ID)

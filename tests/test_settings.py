@@ -21,12 +21,12 @@ NOT_POSITIVE = [0, -1, -0.5, math.nan, math.inf, -math.inf, "1", True, [1]]
         (Timeout, "connect"),
         (Timeout, "read"),
         (Timeout, "total"),
-        (Retry, "backoff"),
-        (Retry, "longest"),
-        (Retry, "patience"),
+        (Retry, "initial_delay"),
+        (Retry, "max_delay"),
+        (Retry, "max_retry_after"),
         (Pool, "keepalive"),
-        (Polling, "shortest"),
-        (Polling, "longest"),
+        (Polling, "min_interval"),
+        (Polling, "max_interval"),
     ],
 )
 def test_times_must_be_positive_numbers(cls: Any, name: str, value: object) -> None:
@@ -46,7 +46,6 @@ def test_times_must_be_positive_numbers(cls: Any, name: str, value: object) -> N
         (Pool, "limit", 0),
         (Pool, "limit", 2.5),
         (Pool, "limit", None),
-        (Pool, "limit_per_host", -1),
         (Pool, "limit", 10**400),
         (Pool, "trust_env", "false"),
     ],
@@ -57,14 +56,14 @@ def test_counts_must_be_in_their_range(cls: Any, name: str, value: object) -> No
 
 
 def test_the_longest_round_of_polls_is_not_shorter_than_the_shortest() -> None:
-    with pytest.raises(ConfigurationError, match="longest must be"):
-        Polling(shortest=30.0, longest=15.0)
-    assert Polling(shortest=15.0, longest=15.0).longest == 15.0
+    with pytest.raises(ConfigurationError, match="max_interval must be"):
+        Polling(min_interval=30.0, max_interval=15.0)
+    assert Polling(min_interval=15.0, max_interval=15.0).max_interval == 15.0
 
 
 def test_the_bounds_themselves_are_allowed() -> None:
     assert Retry(attempts=1, budget=0).attempts == 1
-    assert Pool(limit=1, limit_per_host=0).limit == 1
+    assert Pool(limit=1).limit == 1
     assert Timeout(connect=None, read=None, total=None).total is None
 
 
@@ -89,7 +88,7 @@ def test_other_things_are_no_timeout(value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "name"),
-    [(Timeout(), "read"), (Retry(), "budget"), (Pool(), "limit"), (Polling(), "longest")],
+    [(Timeout(), "read"), (Retry(), "budget"), (Pool(), "limit"), (Polling(), "max_interval")],
 )
 def test_settings_cannot_be_changed(settings: object, name: str) -> None:
     with pytest.raises(attrs.exceptions.FrozenInstanceError):

@@ -18,7 +18,7 @@ import anyio.to_thread
 T = TypeVar("T")
 
 
-async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+async def run_uncancelled(work: Coroutine[Any, Any, T]) -> T:
     """Run work to its end in a task of its own; who is cancelled meanwhile is so after it.
 
     Args:
@@ -28,7 +28,7 @@ async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
         CancelledError: The caller was cancelled; what the work returned or raised is dropped.
     """
     task = asyncio.create_task(work)
-    cancellation = await _outlast(task)
+    cancellation = await _wait_uncancelled(task)
     if cancellation is not None:
         raise cancellation
     return task.result()
@@ -64,14 +64,14 @@ async def in_thread(
         await asyncio.shield(thread)
     except asyncio.CancelledError:
         scope.cancel()
-        await _outlast(thread)
+        await _wait_uncancelled(thread)
         if made and discard is not None:
             discard(made[0])
         raise
     return made[0]
 
 
-async def _outlast(task: asyncio.Task[Any]) -> asyncio.CancelledError | None:
+async def _wait_uncancelled(task: asyncio.Task[Any]) -> asyncio.CancelledError | None:
     """Wait until a task has ended, and return what cancelled the caller meanwhile, if anything."""
     cancellation: asyncio.CancelledError | None = None
     with anyio.CancelScope(shield=True):

@@ -102,7 +102,7 @@ async def unpack(
         The files, in the archive's order.
 
     Raises:
-        SaveError: It is not a ZIP archive or is damaged; an entry has an absolute path, climbs
+        SaveError: It is not a ZIP archive or is damaged; an entry has an absolute path, leads
             out of the folder, is a link or stands there twice; it exceeds a limit; the
             folder has something in it or cannot be written. Nothing is left behind.
     """

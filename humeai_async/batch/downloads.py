@@ -21,7 +21,7 @@ import anyio
 from attrs import define, evolve
 
 from humeai_async._base import atomic_files
-from humeai_async._base.cancellation import in_thread, to_the_end
+from humeai_async._base.cancellation import in_thread, run_uncancelled
 from humeai_async.errors import APIConnectionError, APIStatusError, SaveError
 from humeai_async.http.endpoint import Call
 from humeai_async.http.retry import decide
@@ -110,7 +110,7 @@ async def _save(target: Path, check: Check, fill: Callable[[BinaryIO], Awaitable
         except OSError as problem:
             reason = problem.strerror or type(problem).__name__
     finally:
-        await to_the_end(in_thread(_remove, partial))
+        await run_uncancelled(in_thread(_remove, partial))
     if reason:
         raise SaveError(f"{target} was not saved: {reason}")
 

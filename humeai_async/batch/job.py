@@ -124,7 +124,7 @@ class Job:
                     while wait.news:
                         details = self._details = wait.news.popleft()
                         await _call(on_update, self)
-                        if details.state.is_settled:
+                        if details.state.is_finished:
                             return self._ended(details)
         finally:
             rounds.forget(wait)
@@ -306,7 +306,7 @@ class AsCompleted:
 
 
 def _is_settled(details: JobDetails | None) -> bool:
-    return details is not None and details.state.is_settled
+    return details is not None and details.state.is_finished
 
 
 async def _call(on_update: OnUpdate | None, job: Job) -> None:

@@ -1,7 +1,7 @@
 """The list of jobs, walked by time.
 
 Hume gives this list without pages: a request holds at most `limit` jobs, and those beyond are
-reached by asking for what was created before the last one seen. `JobWalk` does that and tells
+reached by asking for what was created before the last one seen. `JobCursor` does that and tells
 nothing twice. It knows neither pages nor waits; `pagination.py` and the poller are built on it.
 """
 
@@ -20,14 +20,14 @@ from humeai_async.http.pagination import Page, Pages
 from humeai_async.http.session import Session
 from humeai_async.types.batch import JobDetails, JobSortBy, JobWhen, SortDirection
 
-SURE_LIMIT = 50
+DEFAULT_LIMIT = 50
 """Jobs in one answer if nothing is asked for, so the service surely gives that many. Fewer
 than this (or than asked for, if that is less) are the end of the list; whether it gives more
 in one answer is not known."""
 
 
 @define(eq=False)
-class JobWalk:
+class JobCursor:
     """One walk along the list of jobs, newest first or oldest first.
 
     Jobs created in one millisecond are kept apart by their ids: each request overlaps the last
@@ -66,7 +66,7 @@ class JobWalk:
         fresh = [job for job in unseen.values() if self._is_ahead(job)]
         inside = [job for job in fresh if self._is_inside(job)]
         self.is_done = (
-            len(found) < min(limit, SURE_LIMIT)
+            len(found) < min(limit, DEFAULT_LIMIT)
             or len(inside) < len(fresh)
             or not self._is_sorted_by_creation
             or not self._advance(fresh)
@@ -125,10 +125,10 @@ class JobWalk:
 
 
 @define(eq=False)
-class TimedWalk:
+class JobPageCursor:
     """Walks the list of jobs by time; its pages are the answers."""
 
-    _walk: JobWalk
+    _walk: JobCursor
     _number: int = field(default=0, init=False)
 
     async def step(self) -> list[Page[JobDetails]]:
@@ -147,8 +147,8 @@ class TimedPages(Pages[JobDetails]):
 
     __slots__ = ("_start",)
 
-    def __init__(self, start: Callable[[], JobWalk]) -> None:
+    def __init__(self, start: Callable[[], JobCursor]) -> None:
         self._start = start
 
-    def _walk(self) -> TimedWalk:
-        return TimedWalk(self._start())
+    def _walk(self) -> JobPageCursor:
+        return JobPageCursor(self._start())

@@ -21,7 +21,7 @@ from attrs import define, evolve, field
 
 from humeai_async import catalog
 from humeai_async._base.event_loops import PerLoop
-from humeai_async.batch.listing import JobWalk
+from humeai_async.batch.listing import JobCursor
 from humeai_async.errors import (
     APIConnectionError,
     APIStatusError,
@@ -78,7 +78,7 @@ class Wait:
         """Note news of a job, if it is one of ours and news."""
         if details.job_id in self.pending and self.pending[details.job_id] != details:
             self.news.append(details)
-            if details.state.is_settled:
+            if details.state.is_finished:
                 del self.pending[details.job_id]
             else:
                 self.pending[details.job_id] = details
@@ -130,7 +130,7 @@ class Rounds:
         wait = Wait(dict.fromkeys(job_ids), now if since is None else since)
         # One wait after another asks at once each time, as a call would: only waits that go on
         # together save requests by the pace of their rounds.
-        soonest = self._last_round + self._session.polling.shortest if self._waits else now
+        soonest = self._last_round + self._session.polling.min_interval if self._waits else now
         self._waits[wait] = tuple(wait.pending)
         for job_id in wait.pending:
             self._watched.setdefault(job_id, {})[wait] = None
@@ -205,7 +205,7 @@ class Rounds:
         now = self._last_round = anyio.current_time()
         youngest = max((wait.since for wait in self._waits if wait.pending), default=now)
         polling = self._session.polling
-        pause = min(max(SHARE * (now - youngest), polling.shortest), polling.longest)
+        pause = min(max(SHARE * (now - youngest), polling.min_interval), polling.max_interval)
         self._due = now + pause * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, no secret
 
     async def _ask(self, wanted: set[str]) -> None:
@@ -239,7 +239,7 @@ class Rounds:
 
     async def _ask_list(self, wanted: set[str]) -> None:
         """Walk back through the list of jobs; what is found is told and taken from `wanted`."""
-        walk = JobWalk(self._session, PAGE, {"sort_by": "created", "direction": "desc"})
+        walk = JobCursor(self._session, PAGE, {"sort_by": "created", "direction": "desc"})
         count = len(wanted)
         for _ in range(max(math.ceil(count / PAGE) + SPARE_PAGES, count // JOBS_A_PAGE)):
             for details in await walk.step():

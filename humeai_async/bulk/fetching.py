@@ -10,7 +10,7 @@ from collections.abc import AsyncIterable, Callable, Iterable
 import anyio
 
 from humeai_async.batch.job import Job
-from humeai_async.bulk.outcomes import HOPELESS, Handover, Outcome, each
+from humeai_async.bulk.outcomes import FATAL_ERRORS, Outcome, OutcomeQueue, each
 from humeai_async.errors import HumeError
 from humeai_async.types.predictions.predictions import Predictions
 
@@ -43,19 +43,19 @@ class Fetching:
         self._slots = anyio.Semaphore(concurrency)
         self._timeout = timeout
 
-    async def run(self, handover: Handover[str, Predictions]) -> None:
+    async def run(self, handover: OutcomeQueue[str, Predictions]) -> None:
         """Run the pipeline; a slot is free again once the consumer has the outcome."""
         async with anyio.create_task_group() as tasks:
             async for job in each(self._jobs):
                 await self._ahead.acquire()
                 tasks.start_soon(self._fetch, job, handover)
 
-    async def _fetch(self, given: str | Job, handover: Handover[str, Predictions]) -> None:
+    async def _fetch(self, given: str | Job, handover: OutcomeQueue[str, Predictions]) -> None:
         job_id = given.id if isinstance(given, Job) else str(given)
         try:
             job = given if isinstance(given, Job) else self._attach(given)
             await job.wait(timeout=self._timeout)
-        except HOPELESS:
+        except FATAL_ERRORS:
             raise
         except HumeError as problem:
             await handover.give([Outcome(source=job_id, job_id=job_id, error=problem)])
@@ -70,7 +70,7 @@ class Fetching:
 async def _fetched(job: Job) -> Outcome[str, Predictions]:
     try:
         found = await job.unread_predictions()
-    except HOPELESS:
+    except FATAL_ERRORS:
         raise
     except HumeError as problem:
         return Outcome(source=job.id, job_id=job.id, error=problem)

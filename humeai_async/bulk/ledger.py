@@ -23,7 +23,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 import anyio
 from attrs import frozen
 
-from humeai_async._base.cancellation import in_thread, to_the_end
+from humeai_async._base.cancellation import in_thread, run_uncancelled
 from humeai_async.errors import LedgerError
 
 P = ParamSpec("P")
@@ -249,9 +249,9 @@ class Ledger:
         settled, self._settled = self._settled, []
         if settled or self.before_checkpoint is not None:
             if self.before_checkpoint is None:
-                await to_the_end(self._run(_note_settled, settled))
+                await run_uncancelled(self._run(_note_settled, settled))
             else:
-                await to_the_end(self._run(_checkpoint, settled, self.before_checkpoint))
+                await run_uncancelled(self._run(_checkpoint, settled, self.before_checkpoint))
 
     async def positions(self) -> dict[str, int] | None:
         """Return how far each file of results was at the last checkpoint; `None` before it."""
@@ -263,7 +263,7 @@ class Ledger:
 
     async def aclose(self) -> None:
         """Make a last checkpoint and close the ledger."""
-        await to_the_end(self._finish())
+        await run_uncancelled(self._finish())
 
     async def _finish(self) -> None:
         try:

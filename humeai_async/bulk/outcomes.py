@@ -18,7 +18,7 @@ import anyio
 import anyio.lowlevel
 from attrs import define, field, frozen, setters
 
-from humeai_async._base.cancellation import to_the_end
+from humeai_async._base.cancellation import run_uncancelled
 from humeai_async.errors import (
     AuthenticationError,
     ClientClosedError,
@@ -27,7 +27,7 @@ from humeai_async.errors import (
     HumeError,
     PermissionDeniedError,
 )
-from humeai_async.types.urls import shown
+from humeai_async.types.urls import repr_without_query
 
 BulkSource: TypeAlias = str | os.PathLike[str]
 """A source: a text that begins with http:// or https:// is a URL, any other is a text to be
@@ -39,7 +39,7 @@ P_co = TypeVar("P_co", covariant=True)
 T = TypeVar("T")
 
 
-HOPELESS = (
+FATAL_ERRORS = (
     AuthenticationError,
     PermissionDeniedError,
     GatewayUnsupportedError,
@@ -66,7 +66,7 @@ class Unread(Protocol[P_co]):
 class Outcome(Generic[S, P]):
     """What came of one source; either `predictions` or `error` is set."""
 
-    source: S = field(repr=shown)
+    source: S = field(repr=repr_without_query)
     """The source as it was given."""
     job_id: str | None = None
     """Job it went into; `None` where no job was started."""
@@ -134,7 +134,7 @@ class _Offer(Generic[S, P]):
     is_empty: anyio.Event = field(factory=anyio.Event)
 
 
-class Handover(Generic[S, P]):
+class OutcomeQueue(Generic[S, P]):
     """Where a pipeline and its consumer meet.
 
     Outcomes are given as many at a time as there are together: what each of them costs decides
@@ -222,9 +222,9 @@ class Outcomes(Generic[S, P]):
     on interpreters that do not collect garbage at once.
     """
 
-    def __init__(self, run: Callable[[Handover[S, P]], Awaitable[None]]) -> None:
+    def __init__(self, run: Callable[[OutcomeQueue[S, P]], Awaitable[None]]) -> None:
         self._run = run
-        self._handover = Handover[S, P]()
+        self._handover = OutcomeQueue[S, P]()
         self._host: asyncio.Task[None] | None = None
 
     def __aiter__(self) -> Self:
@@ -264,7 +264,7 @@ class Outcomes(Generic[S, P]):
         """End everything that runs for this iterator, and wait until it has."""
         if self._host is not None and not self._host.done():
             self._host.cancel()
-            await to_the_end(_ended(self._host))
+            await run_uncancelled(_ended(self._host))
 
     async def __aenter__(self) -> Self:
         return self
@@ -286,7 +286,9 @@ async def _ended(host: asyncio.Task[None]) -> None:
     await asyncio.wait([host])
 
 
-async def _host(run: Callable[[Handover[S, P]], Awaitable[None]], handover: Handover[S, P]) -> None:
+async def _host(
+    run: Callable[[OutcomeQueue[S, P]], Awaitable[None]], handover: OutcomeQueue[S, P]
+) -> None:
     """Run a pipeline; it holds no reference to the iterator, so that one can be collected."""
     try:
         await run(handover)

@@ -20,33 +20,33 @@ from typing import Any, TypeAlias, cast
 import anyio
 from attrs import evolve, field, frozen
 
-from humeai_async._base.cancellation import in_thread, to_the_end
+from humeai_async._base.cancellation import in_thread, run_uncancelled
 from humeai_async.batch.job import Job
-from humeai_async.batch.listing import JobWalk
+from humeai_async.batch.listing import JobCursor
 from humeai_async.bulk.ledger import Ledger, PlannedJob, Settled, State, key_of
 from humeai_async.bulk.outcomes import (
-    HOPELESS,
+    FATAL_ERRORS,
     BulkSource,
-    Handover,
     Outcome,
+    OutcomeQueue,
     SourceFailedError,
     each,
 )
 from humeai_async.errors import (
-    AnswerTooLargeError,
     APIConnectionError,
     HumeError,
     InvalidArgumentError,
     JobTimeoutError,
     RateLimitError,
     RateLimitWaitError,
+    ResponseTooLargeError,
     ServerError,
 )
 from humeai_async.http.multipart import as_part
 from humeai_async.http.secrets import without_secrets
 from humeai_async.types.batch import InferenceRequest, JobDetails
 from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
-from humeai_async.types.urls import shown, without_queries
+from humeai_async.types.urls import repr_without_query, without_queries
 
 SourceOutcome: TypeAlias = Outcome[BulkSource, SourcePredictions]
 
@@ -59,7 +59,7 @@ CLOCK_SLACK = 600.0
 
 _PASSING = (
     JobTimeoutError,
-    AnswerTooLargeError,
+    ResponseTooLargeError,
     APIConnectionError,
     ServerError,
     RateLimitError,
@@ -73,7 +73,7 @@ class Item:
     """One source on its way."""
 
     key: bytes
-    source: BulkSource = field(repr=shown)
+    source: BulkSource = field(repr=repr_without_query)
     problem: InvalidArgumentError | None = None
     """Why it is refused without being sent."""
     md5: str | None = None
@@ -125,12 +125,13 @@ def kind_of(source: BulkSource) -> str:
         return "files"
     if not isinstance(cast("object", source), str) or not source.strip():
         raise InvalidArgumentError(
-            f"a source is a URL, a text or a path, not {shown(source)}", field="sources"
+            f"a source is a URL, a text or a path, not {repr_without_query(source)}",
+            field="sources",
         )
     try:
         source.encode()
     except UnicodeEncodeError:
-        reason = f"a source holds characters that cannot be sent: {shown(source)}"
+        reason = f"a source holds characters that cannot be sent: {repr_without_query(source)}"
         raise InvalidArgumentError(reason, field="sources") from None
     return "urls" if source.lower().startswith(("http://", "https://")) else "text"
 
@@ -254,7 +255,7 @@ class Prediction:
         *,
         start: Callable[..., Awaitable[Job]],
         attach: Callable[[str], Job],
-        walk: Callable[[], JobWalk],
+        walk: Callable[[], JobCursor],
         pause: Callable[[float], Awaitable[None]],
         settings: Settings,
     ) -> None:
@@ -269,7 +270,7 @@ class Prediction:
         self._grouping = Grouping(0, None, retry_failed=False)
         self._own_jobs: set[str] = set()
 
-    async def run(self, handover: Handover[BulkSource, SourcePredictions]) -> None:
+    async def run(self, handover: OutcomeQueue[BulkSource, SourcePredictions]) -> None:
         """Run the pipeline; a slot is free again once the consumer has all of a job."""
         settings = self._settings
         async with contextlib.AsyncExitStack() as stack:
@@ -307,7 +308,7 @@ class Prediction:
         self._ledger.note([_settled(outcome) for outcome in outcomes if not is_open(outcome)])
 
     async def _run_group(
-        self, group: Group, handover: Handover[BulkSource, SourcePredictions]
+        self, group: Group, handover: OutcomeQueue[BulkSource, SourcePredictions]
     ) -> None:
         async for outcomes in self._outcomes(group):
             await handover.give(outcomes)
@@ -328,7 +329,7 @@ class Prediction:
                 self._settings.on_job(job)
             await job.wait(timeout=self._settings.timeout)
             shares = _match(group, planned, await job.predictions())
-        except HOPELESS:
+        except FATAL_ERRORS:
             raise
         except HumeError as problem:
             yield _all_failed(group, job, problem)
@@ -359,7 +360,7 @@ class Prediction:
             job = await self._start_once(group, planned)
         self._own_jobs.add(job.id)
         if self._ledger is not None:
-            await to_the_end(self._ledger.submit(planned.number, job.id))
+            await run_uncancelled(self._ledger.submit(planned.number, job.id))
         return job, planned
 
     async def _start_once(self, group: Group, planned: PlannedJob) -> Job:

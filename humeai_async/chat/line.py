@@ -1,7 +1,7 @@
 """The connections of one chat, one after the other.
 
-A `ChatLine` opens a connection, and a new one that resumes the chat group when it is lost; it
-keeps what a new connection must begin with. No task runs behind it: whoever receives also
+A `ReconnectingSocket` opens a connection, and a new one that resumes the chat group when it
+is lost; it keeps what a new connection must begin with. No task runs behind it: whoever receives also
 reconnects. Messages are bytes here; what they mean, the chat's socket above knows.
 """
 
@@ -32,7 +32,7 @@ Opening = Callable[[], tuple[bytes, ...]]
 """Gives the messages that a connection begins with."""
 
 
-class ChatLine:
+class ReconnectingSocket:
     """What carries a chat's messages.
 
     Args:
@@ -163,7 +163,7 @@ class ChatLine:
             return
         logger.info("the chat's connection ended (%d), resuming", closed.code)
         assert self._opened_at is not None  # noqa: S101 - a connection that ended was opened
-        if anyio.current_time() - self._opened_at >= self._reconnect.steady:
+        if anyio.current_time() - self._opened_at >= self._reconnect.min_uptime:
             self._tries = 0
 
     async def _come_back(self) -> None:

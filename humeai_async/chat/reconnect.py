@@ -76,9 +76,9 @@ def pause_before(
     """
     if tries >= reconnect.attempts:
         return None
-    first = reconnect.shortest + reconnect.spread * jitter()
+    first = reconnect.initial_delay + reconnect.jitter * jitter()
     # Bounded before the power is taken, which would overflow after some thousand tries.
-    return min(reconnect.longest, first * reconnect.growth ** min(tries, 100))
+    return min(reconnect.max_delay, first * reconnect.growth ** min(tries, 100))
 
 
 def remember(kept: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """`ChatSocket`: one conversation with EVI, as typed events out and in.
 
-It puts types on the messages that a `ChatLine` carries, keeps the chat's ids, and says how the
-chat ended. It knows neither URLs nor credentials nor aiohttp; `chat.connect` makes it.
+It puts types on the messages that a `ReconnectingSocket` carries, keeps the chat's ids, and
+says how the chat ended. It knows neither URLs nor credentials nor aiohttp; `chat.connect` makes it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import anyio
 
-from humeai_async.chat.line import ChatLine
+from humeai_async.chat.line import ReconnectingSocket
 from humeai_async.chat.reconnect import CLEAN, ENDINGS, describe
 from humeai_async.errors import APIConnectionError, ChatClosedError, InvalidArgumentError
 from humeai_async.http import codec
@@ -67,7 +67,7 @@ class ChatSocket:
         line: What carries the messages.
     """
 
-    def __init__(self, line: ChatLine) -> None:
+    def __init__(self, line: ReconnectingSocket) -> None:
         self.chat_id: str | None = None
         """Chat UUID; known once the first event, `ChatMetadata`, was read."""
         self.chat_group_id: str | None = None

@@ -42,7 +42,7 @@ async def _demo(count: int, rate: float, folder: Path, *, as_json: bool) -> int:
     sources = [f"https://media.example.com/clip-{n:04}.mp4" for n in range(count)]
     quota = Quota(rate=rate, burst=max(1, int(rate / 4)))
     async with FakeHume(quota=quota, latency=0.01, queue_seconds=0.3, run_seconds=0.7) as fake:
-        hume = HumeAI(api_key=fake.api_key, base_url=fake.url, polling=Polling(shortest=0.25))
+        hume = HumeAI(api_key=fake.api_key, base_url=fake.url, polling=Polling(min_interval=0.25))
         models: dict[str, Any] = {"face": {}, "prosody": {}}
         formats = ("jsonl", "csv")
         async with hume:

@@ -33,7 +33,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from humeai_async._base.unset import Unset
 from humeai_async.errors import DecodeError
 from humeai_async.types import batch, chat
-from humeai_async.types.json import is_array, is_object, kind
+from humeai_async.types.json import is_array, is_object, json_type
 from humeai_async.types.paging import NumberedPage, SpringPage
 from humeai_async.types.predictions.predictions import Predictions
 from humeai_async.types.predictions.scores import Scores
@@ -109,7 +109,7 @@ def _step(place: object) -> str:
 def _text(value: object, _: object) -> str:
     if type(value) is str:
         return value
-    raise TypeError(f"expected text, got {kind(value)}")
+    raise TypeError(f"expected text, got {json_type(value)}")
 
 
 def _integer(value: object, _: object) -> int:
@@ -117,25 +117,25 @@ def _integer(value: object, _: object) -> int:
         return value
     if type(value) is float and value.is_integer():
         return int(value)
-    raise TypeError(f"expected an integer, got {kind(value)}")
+    raise TypeError(f"expected an integer, got {json_type(value)}")
 
 
 def _number(value: object, _: object) -> float:
     if type(value) is float or type(value) is int:
         return float(value)
-    raise TypeError(f"expected a number, got {kind(value)}")
+    raise TypeError(f"expected a number, got {json_type(value)}")
 
 
 def _boolean(value: object, _: object) -> bool:
     if type(value) is bool:
         return value
-    raise TypeError(f"expected a boolean, got {kind(value)}")
+    raise TypeError(f"expected a boolean, got {json_type(value)}")
 
 
 def _object(value: object) -> dict[str, Any]:
     if is_object(value):
         return value
-    raise TypeError(f"expected an object, got {kind(value)}")
+    raise TypeError(f"expected an object, got {json_type(value)}")
 
 
 def _object_hook(cls: Any, converter: Converter) -> Hook:
@@ -228,7 +228,7 @@ def _odd_union_hook(hint: Any, converter: Converter) -> Any:
             return converter.structure(value, lists[0])
         if type(value) in plain or (type(value) is int and float in plain):
             return value
-        raise TypeError(f"got {kind(value)}, which is none of the possible types")
+        raise TypeError(f"got {json_type(value)}, which is none of the possible types")
 
     return read
 
@@ -346,7 +346,7 @@ def _array_hook(hint: Any, converter: Converter) -> Any:
 
     def read(value: Any, _: object) -> object:
         if type(value) not in _ARRAY:
-            raise TypeError(f"expected an array, got {kind(value)}")
+            raise TypeError(f"expected an array, got {json_type(value)}")
         if tracks:
             numbered: enumerate[Any] = enumerate(value)
             return make([one for _, one in _tracked(numbered, read_item, item)])

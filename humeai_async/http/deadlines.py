@@ -53,14 +53,14 @@ class Deadline:
         traceback: TracebackType | None,
     ) -> bool:
         """Swallow the cancellation that is its own."""
-        self._owner.running.discard(self)  # its timer is left to strike in vain
+        self._owner.running.discard(self)  # its timer is left to expire in vain
         task, self._task = self._task, None
         if not self._is_over or task is None:
             return False
         is_only_ours = task.uncancel() <= self._cancelling
         return is_only_ours and exc_type is asyncio.CancelledError
 
-    def strike(self) -> None:
+    def expire(self) -> None:
         """Cancel the block: its time is up."""
         if self._task is not None and not self._is_over:
             self._is_over = True
@@ -85,7 +85,7 @@ class Deadlines:
         if deadline.when < self._timer_at:
             self._set_timer(deadline.when)
 
-    def strike_all(self) -> None:
+    def expire_all(self) -> None:
         """Cancel every block; on another event loop than the running one, soon."""
         if self.loop is asyncio.get_running_loop():
             self._strike(math.inf)
@@ -96,7 +96,7 @@ class Deadlines:
     def _strike(self, until: float) -> None:
         for deadline in [one for one in self.running if one.when <= until]:
             self.running.discard(deadline)
-            deadline.strike()
+            deadline.expire()
 
     def _set_timer(self, when: float) -> None:
         if self._timer is not None:

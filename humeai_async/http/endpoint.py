@@ -19,7 +19,7 @@ from attrs import Factory, define, field, frozen
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http.messages import Part
-from humeai_async.types.urls import shown
+from humeai_async.types.urls import repr_without_query
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class Encoding(enum.StrEnum):
     """A JSON value that is not an object or array; the gateway refuses those."""
 
 
-class Style(enum.StrEnum):
+class Pagination(enum.StrEnum):
     """How a list is paged."""
 
     NONE = "none"
@@ -77,7 +77,7 @@ class Endpoint(Generic[T]):
     body: tuple[str, ...] = ()
     """Body fields that the service knows."""
     encoding: Encoding = Encoding.NONE
-    paging: Style = Style.NONE
+    paging: Pagination = Pagination.NONE
     items: str | None = None
     """Field of a page that holds its items."""
     repeatable: bool = True
@@ -158,7 +158,7 @@ def check_id(value: object, field_name: str) -> str:
     return text
 
 
-def climbs(path: str) -> bool:
+def has_dot_segments(path: str) -> bool:
     """Whether a path has steps `.` or `..`: even escaped ones are resolved before it is sent."""
     return not {".", ".."}.isdisjoint(unquote(path).split("/"))
 
@@ -213,4 +213,4 @@ def _check_encodable(name: str, text: str) -> str:
 
 def _start(text: str) -> str:
     """Show how a refused text begins; it may be a signed URL, or a whole file."""
-    return shown(text[:_MOST_SHOWN])
+    return repr_without_query(text[:_MOST_SHOWN])

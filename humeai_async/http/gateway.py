@@ -53,7 +53,7 @@ class LowCodeAPI(OriginBase):
 
     is_hume = False
     has_envelopes = True
-    loses_empty_answers = True
+    drops_204 = True
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from urllib.parse import quote, quote_plus, urlsplit
 
 from humeai_async.errors import ConfigurationError
-from humeai_async.http.endpoint import Call, Endpoint, climbs
+from humeai_async.http.endpoint import Call, Endpoint, has_dot_segments
 from humeai_async.http.messages import Part, Request, Response
 from humeai_async.http.secrets import Secret
 from humeai_async.settings import can_be_found
@@ -41,7 +41,7 @@ class Origin(Protocol):
     """Whether this is Hume's own host."""
     has_envelopes: bool
     """Whether bodies come wrapped."""
-    loses_empty_answers: bool
+    drops_204: bool
     """Whether a call that Hume answers with 204 is never answered here."""
     base_url: str
 
@@ -108,7 +108,7 @@ class Direct(OriginBase):
     """
 
     has_envelopes = False
-    loses_empty_answers = False
+    drops_204 = False
 
     def __init__(
         self,
@@ -185,7 +185,9 @@ def check_base_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         is_host = _HOST.fullmatch(parts.netloc) and can_be_found(parts) and parts.port != 0
-        is_usable = parts.scheme in {"http", "https"} and is_host and not climbs(parts.path)
+        is_usable = (
+            parts.scheme in {"http", "https"} and is_host and not has_dot_segments(parts.path)
+        )
     except ValueError:  # of a bad port or address
         is_usable = False
     if not is_usable or not _is_one_word(url):

@@ -25,7 +25,7 @@ from attrs import define, field, frozen
 
 from humeai_async.errors import DecodeError, HumeError
 from humeai_async.http.arguments import check_number
-from humeai_async.http.endpoint import Call, Style
+from humeai_async.http.endpoint import Call, Pagination
 from humeai_async.http.session import Session
 from humeai_async.types.paging import NumberedPage, SpringPage
 
@@ -36,7 +36,7 @@ LARGEST_PAGE = 100
 """Items of an EVI page at most, as Hume documents it; the registry's limit is not known."""
 MOST_PAGES = 100_000
 """Pages of one iteration at most: a list that goes on after that has no end."""
-REPEATS = 1
+MAX_REPEATED_PAGES = 1
 """Pages in a row that may be the same as the page before. Items added while a list is read
 can push a whole page back by one; a server that ignores the page number goes on for ever."""
 
@@ -191,7 +191,7 @@ class ItemIterator(AsyncIterator[T]):
 
 
 @define(eq=False)
-class NumberedWalk(Generic[T]):
+class NumberedCursor(Generic[T]):
     """Walks by page number, one page at a time or several side by side."""
 
     fetch: Callable[[int], Awaitable[Page[T]]]
@@ -275,7 +275,7 @@ class NumberedWalk(Generic[T]):
         """Return the error of a list that goes on for ever, if this is one."""
         if self._is_done:
             return None
-        if self._repeats > REPEATS:
+        if self._repeats > MAX_REPEATED_PAGES:
             return DecodeError(
                 f"page {page.number} holds the same as the {self._repeats} pages before it: the "
                 "server seems to ignore page_number"
@@ -314,7 +314,7 @@ class NumberedPages(Pages[T]):
         check_number("page_number", page_number, least=0)
         check_number("prefetch", prefetch, least=0)
         if page_size is not None:
-            is_evi = call.endpoint.paging is Style.NUMBERED
+            is_evi = call.endpoint.paging is Pagination.NUMBERED
             check_number("page_size", page_size, least=1, most=LARGEST_PAGE if is_evi else None)
         self._session = session
         self._call = call
@@ -322,8 +322,8 @@ class NumberedPages(Pages[T]):
         self._size = page_size
         self._prefetch = prefetch
 
-    def _walk(self) -> NumberedWalk[T]:
-        return NumberedWalk(self._fetch, self._number, self._prefetch)
+    def _walk(self) -> NumberedCursor[T]:
+        return NumberedCursor(self._fetch, self._number, self._prefetch)
 
     def _first(self) -> Coroutine[Any, Any, Page[T]]:
         return self._fetch(self._number)
@@ -353,7 +353,7 @@ def _page(envelope: Any, items: str, number: int, size: int | None) -> Page[Any]
     )
 
 
-class OnePage(Pages[T]):
+class SinglePage(Pages[T]):
     """A list that the service gives as a whole."""
 
     __slots__ = ("_call", "_session")
@@ -362,8 +362,8 @@ class OnePage(Pages[T]):
         self._session = session
         self._call = call
 
-    def _walk(self) -> NumberedWalk[T]:
-        return NumberedWalk(self._fetch)
+    def _walk(self) -> NumberedCursor[T]:
+        return NumberedCursor(self._fetch)
 
     async def _fetch(self, number: int) -> Page[T]:
         items = await self._session.call(self._call)

@@ -13,7 +13,7 @@ from humeai_async.http.messages import Response
 
 
 @define
-class Answer(Response):
+class RawResponse(Response):
     """One answer as Hume gave it: no envelope, Hume's own headers where they are known."""
 
     def json(self) -> Any:

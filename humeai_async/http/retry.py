@@ -43,7 +43,7 @@ def decide(
     """
     if attempt >= retry.attempts or not _may_go_again(failure, repeatable=repeatable):
         return None
-    if failure.retry_after is not None and failure.retry_after > retry.patience:
+    if failure.retry_after is not None and failure.retry_after > retry.max_retry_after:
         return None
     if failure.status == TOO_MANY_REQUESTS:
         return 0.0
@@ -51,7 +51,7 @@ def decide(
         return failure.retry_after
     # Full jitter spreads clients that failed together; half of it is kept so that a pause is
     # never no pause.
-    longest = min(retry.longest, retry.backoff * 2.0 ** min(attempt - 1, 30))
+    longest = min(retry.max_delay, retry.initial_delay * 2.0 ** min(attempt - 1, 30))
     return longest * (0.5 + 0.5 * jitter())
 
 

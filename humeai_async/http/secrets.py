@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 from humeai_async.types.json import is_array, is_object
 
-__all__ = ["hide", "secrets_in", "without_secrets"]
+__all__ = ["find_secrets", "hide", "without_secrets"]
 
 _SHORTEST = 8
 """Characters of a key at least."""
@@ -33,10 +33,10 @@ def without_secrets(text: str, sent: object, most: int = sys.maxsize) -> str:
         sent: The request's body, as plain JSON.
         most: Characters of the text that are of use; the rest is cut off.
     """
-    return hide(text, secrets_in(sent), most)
+    return hide(text, find_secrets(sent), most)
 
 
-def secrets_in(sent: object) -> list[str]:
+def find_secrets(sent: object) -> list[str]:
     """Return the secret parts of the URLs in a request's body, the longest first."""
     return sorted({part for url in _urls(sent) for part in url}, key=len, reverse=True)
 
@@ -46,7 +46,7 @@ def hide(text: str, secrets: list[str], most: int) -> str:
 
     Args:
         text: A server's words.
-        secrets: What `secrets_in` found.
+        secrets: What `find_secrets` found.
         most: As of `without_secrets`.
     """
     if not secrets:

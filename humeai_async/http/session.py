@@ -107,7 +107,7 @@ class _Shared:
         """End every call and every wait, and let none begin."""
         self.is_closed = True
         for watching in self.deadlines.all():
-            watching.strike_all()
+            watching.expire_all()
 
 
 @define(eq=False, repr=False)
@@ -339,7 +339,7 @@ class Session:
     def _may_be_done(self, failure: HumeError, endpoint: Endpoint[Any]) -> bool:
         """Whether silence may mean success: the gateway never passes a 204 on."""
         return (
-            self.origin.loses_empty_answers
+            self.origin.drops_204
             and endpoint.method == "DELETE"
             and isinstance(failure, APITimeoutError)
             and failure.outcome_unknown
@@ -512,10 +512,10 @@ class Session:
         permit.done(answer.status, answer.headers, hint)
 
     def _error(self, answer: Response, call: Call[Any]) -> APIStatusError:
-        from humeai_async.http.secrets import hide, secrets_in
+        from humeai_async.http.secrets import find_secrets, hide
         from humeai_async.http.status_errors import BODY_KEPT, to_error
 
-        secrets = secrets_in(_sent(call))
+        secrets = find_secrets(_sent(call))
         return to_error(
             answer,
             call.endpoint,

@@ -28,7 +28,7 @@ from humeai_async.errors import (
 from humeai_async.http.endpoint import Endpoint
 from humeai_async.http.messages import NOT_FOUND, Response
 from humeai_async.http.retry import may_have_worked
-from humeai_async.types.json import is_array, is_object, kind
+from humeai_async.types.json import is_array, is_object, json_type
 from humeai_async.types.urls import without_queries
 
 BODY_KEPT = 2000
@@ -143,7 +143,7 @@ def _words(plain: object) -> str:
 
 def _shown(value: object) -> str:
     """Write a single value as it is; of others, which may be nested without end, the kind."""
-    return f"({kind(value)})" if is_object(value) or is_array(value) else str(value)
+    return f"({json_type(value)})" if is_object(value) or is_array(value) else str(value)
 
 
 def _is_sentence(text: str) -> bool:

@@ -18,7 +18,7 @@ from humeai_async.errors import ConfigurationError, RateLimitWaitError
 from humeai_async.limiter.events import LimiterEvent, Paused, RateChanged, Waited
 from humeai_async.limiter.headers import parse_retry_after, read_quotas
 from humeai_async.limiter.pacer import TOO_MANY_REQUESTS, Pacer
-from humeai_async.limiter.queue import Lanes, Priority, Ticket
+from humeai_async.limiter.queue import Priority, Ticket, WaitQueue
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 _DEADLINE_GRAIN: Final = 0.01
@@ -94,7 +94,7 @@ class Bucket:
     ) -> None:
         self.name: str = name
         self.pacer: Pacer = pacer
-        self.lanes: Lanes = Lanes()
+        self.lanes: WaitQueue = WaitQueue()
         self.loop: asyncio.AbstractEventLoop = loop
         self._on_event = on_event
         self._timer: asyncio.TimerHandle | None = None
@@ -220,7 +220,7 @@ class Bucket:
             )
         # Whoever waited on a closed loop will never run again.
         self._is_abandoned = False
-        self.lanes = Lanes()
+        self.lanes = WaitQueue()
         self._timer, self._timer_at = None, math.inf
         self.pacer.shift(loop.time() - self.loop.time())
         self.loop = loop

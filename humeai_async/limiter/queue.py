@@ -1,7 +1,7 @@
 """Who goes next: the order in which waiting calls are let go.
 
 Pure bookkeeping over futures that somebody else resolves; it knows neither clocks nor quotas.
-The limiter keeps one `Lanes` a bucket.
+The limiter keeps one `WaitQueue` a bucket.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Ticket:
 Lane: TypeAlias = OrderedDict[asyncio.Future[Any], Ticket]
 
 
-class Lanes:
+class WaitQueue:
     """First come, first served, within two priorities; a retried call before fresh ones."""
 
     __slots__ = ("_costs", "_lanes", "_next", "_streak", "next_deadline", "waiting")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from humeai_async import catalog
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.batch.job import AsCompleted, Job, start
-from humeai_async.batch.listing import SURE_LIMIT, JobWalk, TimedPages
+from humeai_async.batch.listing import DEFAULT_LIMIT, JobCursor, TimedPages
 from humeai_async.batch.poller import Poller
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http import codec
@@ -164,7 +164,7 @@ class Batch(Resource):
     def list_jobs(
         self,
         *,
-        limit: int = SURE_LIMIT,
+        limit: int = DEFAULT_LIMIT,
         status: JobStatus | str | Sequence[JobStatus | str] | None = None,
         when: JobWhen | str | None = None,
         timestamp_ms: int | None = None,
@@ -211,7 +211,7 @@ class Batch(Resource):
             "type": type,
         }
         query = {name: value for name, value in given.items() if value is not None}
-        return TimedPages(lambda: JobWalk(self._session, limit, query))
+        return TimedPages(lambda: JobCursor(self._session, limit, query))
 
     @property
     def pace(self) -> BucketState:
@@ -325,7 +325,7 @@ class Batch(Resource):
             sources,
             start=functools.partial(batch.start_job, models=models, transcription=transcription),
             attach=batch.job,
-            walk=lambda: JobWalk(behind, SURE_LIMIT, newest_first),
+            walk=lambda: JobCursor(behind, DEFAULT_LIMIT, newest_first),
             pause=behind.pause,
             settings=settings,
         )

@@ -13,7 +13,7 @@ from typing import Any, cast
 from attrs import fields_dict
 
 from humeai_async import catalog
-from humeai_async.chat.line import ChatLine
+from humeai_async.chat.line import ReconnectingSocket
 from humeai_async.chat.socket import ChatSocket
 from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.http import codec
@@ -155,7 +155,7 @@ class Chat(Resource):
                 f"reconnect is a Reconnect, true or false, not {kind}", field="reconnect"
             )
         settings = _read_settings({} if session_settings is None else session_settings)
-        return ChatSocket(ChatLine(self._session, query, settings, reconnect_as))
+        return ChatSocket(ReconnectingSocket(self._session, query, settings, reconnect_as))
 
 
 def _read_settings(given: ConnectSettings | Mapping[str, Any]) -> ConnectSettings:

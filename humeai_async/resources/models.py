@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from humeai_async import catalog
 from humeai_async.http.arguments import check_text
 from humeai_async.http.endpoint import fill
-from humeai_async.http.pagination import NumberedPages, OnePage, Pages
+from humeai_async.http.pagination import NumberedPages, Pages, SinglePage
 from humeai_async.resources._base import Resource
 from humeai_async.types.registry import Model, ModelVersion
 
@@ -118,7 +118,7 @@ class Models(Resource):
         Source: https://dev.hume.ai/reference/custom-models-api/models/list-model-versions
         """
         query = {"id": id, "name": name, "version": version, "shared_assets": shared_assets}
-        return OnePage(self._session, fill(catalog.MODELS_LIST_VERSIONS, query=query))
+        return SinglePage(self._session, fill(catalog.MODELS_LIST_VERSIONS, query=query))
 
     async def get_version(self, id: str, *, shared_assets: bool | None = None) -> ModelVersion:
         """Fetch one version of a model.

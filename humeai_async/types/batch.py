@@ -17,7 +17,7 @@ from humeai_async._base.unset import UNSET, Unset
 from humeai_async.errors import DecodeError
 from humeai_async.types.registry import CustomModelInferenceRequest, TrainingRequest
 from humeai_async.types.tagged import Tagged
-from humeai_async.types.urls import shown, shown_host
+from humeai_async.types.urls import repr_host_only, repr_without_query
 
 
 class JobStatus(enum.StrEnum):
@@ -188,13 +188,13 @@ class InferenceRequest:
     """Models to run; all of them if left out."""
     transcription: Transcription | Mapping[str, Any] | Unset | None = UNSET
     """Settings of the transcription; `None` switches it off, which leaving out does not."""
-    urls: Sequence[str] | None = field(default=None, repr=shown)
+    urls: Sequence[str] | None = field(default=None, repr=repr_without_query)
     """Public URLs of media or archives, 100 at most."""
     text: Sequence[str] | None = None
     """Texts for the language and ner models, 100 at most."""
     registry_files: Sequence[str] | None = None
     """Ids of registry files (custom models only)."""
-    callback_url: str | None = field(default=None, repr=shown_host)
+    callback_url: str | None = field(default=None, repr=repr_host_only)
     """URL that the service posts to when the job ends; unsigned, so a hint, not a proof."""
     notify: bool | None = None
     """Send an e-mail when the job ends; off if left out."""
@@ -207,7 +207,7 @@ class RegistryFileDetail:
     """One registry file of an embedding job."""
 
     file_id: str
-    file_url: str = field(repr=shown)
+    file_url: str = field(repr=repr_without_query)
 
 
 @frozen(kw_only=True)
@@ -239,7 +239,7 @@ class JobState:
     """Milliseconds since 1970; `None` before the start."""
     ended_timestamp_ms: int | None = None
     """Milliseconds since 1970; `None` before the end."""
-    message: str | None = field(default=None, repr=shown)
+    message: str | None = field(default=None, repr=repr_without_query)
     """Why it failed."""
     num_predictions: int | None = None
     """Predictions made, of a completed inference job."""
@@ -251,7 +251,7 @@ class JobState:
     """Further models by name, of a completed training job."""
 
     @property
-    def is_settled(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether the job has ended, well or not; false for statuses not known here."""
         return self.status in {JobStatus.COMPLETED, JobStatus.FAILED}
 
@@ -326,7 +326,7 @@ _LONGEST_END = 22 + 0xFFFF
 class UnknownJob(JobDetails):
     """A job of a type that this version of the library does not know."""
 
-    data: Mapping[str, Any] = field(default=Factory(dict[str, Any]), repr=shown_host)
+    data: Mapping[str, Any] = field(default=Factory(dict[str, Any]), repr=repr_host_only)
     """Everything that was told."""
 
 

@@ -28,7 +28,7 @@ from humeai_async.types.chat_settings import (
 from humeai_async.types.evi import BuiltinToolConfig
 from humeai_async.types.json_text import read_json
 from humeai_async.types.tagged import Tagged
-from humeai_async.types.urls import shown
+from humeai_async.types.urls import repr_without_query
 
 
 class MessageRole(enum.StrEnum):
@@ -74,7 +74,7 @@ class UnknownEvent(ClientEvent, ServerEvent):
 
     type: str = ""
     """Its type; empty if it has none."""
-    data: Mapping[str, Any] = field(default=Factory(dict[str, Any]), repr=shown)
+    data: Mapping[str, Any] = field(default=Factory(dict[str, Any]), repr=repr_without_query)
     """Everything it held."""
 
 
@@ -161,7 +161,7 @@ class UnknownToolResult(ToolResult):
 
     type: str = ""
     """Its type; empty if it has none."""
-    data: Mapping[str, Any] = field(default=Factory(dict[str, Any]), repr=shown)
+    data: Mapping[str, Any] = field(default=Factory(dict[str, Any]), repr=repr_without_query)
     """Everything it held."""
 
 

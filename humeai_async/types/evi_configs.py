@@ -23,7 +23,7 @@ from humeai_async.types.evi import (
     Tool,
 )
 from humeai_async.types.paging import NumberedPage
-from humeai_async.types.urls import shown_host
+from humeai_async.types.urls import repr_host_only
 
 
 class EviVersion(enum.StrEnum):
@@ -223,7 +223,7 @@ class TurnDetection:
 class Webhook:
     """A URL that Hume tells of events."""
 
-    url: str = field(repr=shown_host)
+    url: str = field(repr=repr_host_only)
     """An https URL."""
     events: Sequence[WebhookEventType | str]
     """Events it is told of."""
@@ -264,7 +264,9 @@ class ConfigRequest:
     """When the user may cut in."""
     turn_detection: TurnDetection | Mapping[str, Any] | None = None
     """When the user's turn begins and ends."""
-    webhooks: Sequence[Webhook | Mapping[str, Any]] | None = field(default=None, repr=shown_host)
+    webhooks: Sequence[Webhook | Mapping[str, Any]] | None = field(
+        default=None, repr=repr_host_only
+    )
     """URLs told of events."""
 
 
@@ -308,7 +310,7 @@ class Config:
     """When the user may cut in."""
     turn_detection: TurnDetection | None = None
     """When the user's turn begins and ends."""
-    webhooks: list[Webhook | None] | None = field(default=None, repr=shown_host)
+    webhooks: list[Webhook | None] | None = field(default=None, repr=repr_host_only)
     """URLs told of events; the reference allows nulls among them."""
 
 

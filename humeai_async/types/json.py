@@ -11,7 +11,7 @@ import msgspec
 
 from humeai_async.errors import DecodeError
 
-__all__ = ["BYTE_ORDER_MARK", "UNREADABLE", "placed", "scan", "scan_error"]
+__all__ = ["BYTE_ORDER_MARK", "UNREADABLE", "scan", "scan_error", "with_path_prefix"]
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ def scan_error(problem: Exception, what: str) -> DecodeError:
     return DecodeError(f"{what}: {message} at {path}", path=path)
 
 
-def placed(problem: DecodeError, place: str) -> DecodeError:
+def with_path_prefix(problem: DecodeError, place: str) -> DecodeError:
     """Say of an error inside a slice where that slice stands."""
     path = place + problem.path[1:]
     message = problem.message.removesuffix(f" at {problem.path}")
@@ -66,7 +66,7 @@ def is_array(value: object) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
 
 
-def kind(value: object) -> str:
+def json_type(value: object) -> str:
     """Name a value's kind the way JSON does."""
     names: dict[type, str] = {
         bool: "boolean",

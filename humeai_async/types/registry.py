@@ -15,7 +15,7 @@ from attrs import Factory, field
 
 from humeai_async._base.frozen import frozen
 from humeai_async.types.paging import SpringPage
-from humeai_async.types.urls import shown, shown_host
+from humeai_async.types.urls import repr_host_only, repr_without_query
 
 
 class FeatureType(enum.StrEnum):
@@ -60,7 +60,7 @@ class DatasetVersion:
     """Dataset version id."""
     user_id: str
     """Owner."""
-    labels_file_uri: str = field(repr=shown)
+    labels_file_uri: str = field(repr=repr_without_query)
     """Where the CSV with the labels is."""
     feature_types: dict[str, FeatureType | str]
     """What each label column holds."""
@@ -80,9 +80,9 @@ class DatasetLabels:
     """Dataset version id."""
     user_id: str
     """Owner."""
-    labels_file_uri: str = field(repr=shown)
+    labels_file_uri: str = field(repr=repr_without_query)
     """Where the CSV with the labels is."""
-    feature_type_json_uri: str = field(repr=shown)
+    feature_type_json_uri: str = field(repr=repr_without_query)
     """Where the JSON with the types of the columns is."""
     dataset_id: str
     """Dataset it belongs to."""
@@ -152,11 +152,11 @@ class RegistryFile:
     """Whether it is the caller's."""
     name: str | None = None
     """Name of the file."""
-    uri: str | None = field(default=None, repr=shown)
+    uri: str | None = field(default=None, repr=repr_without_query)
     """Where it is read from."""
-    upload_uri: str | None = field(default=None, repr=shown)
+    upload_uri: str | None = field(default=None, repr=repr_without_query)
     """Signed URL to PUT the bytes to, if Hume is to store them."""
-    thumbnail_uri: str | None = field(default=None, repr=shown)
+    thumbnail_uri: str | None = field(default=None, repr=repr_without_query)
     """Small picture of it."""
     created_on: int | None = None
     """Time it was made; unit not documented."""
@@ -202,7 +202,7 @@ class FileInput:
     """Whether Hume is to store it; the answer then has an `upload_uri` to PUT the bytes to."""
     data_type: DataType | str
     """What it holds."""
-    uri: str | None = field(default=None, repr=shown)
+    uri: str | None = field(default=None, repr=repr_without_query)
     """Where it lies already."""
 
 
@@ -210,7 +210,7 @@ class FileInput:
 class FileRequest:
     """One file of `files.create`."""
 
-    file: FileInput | Mapping[str, Any] = field(repr=shown)
+    file: FileInput | Mapping[str, Any] = field(repr=repr_without_query)
     """The file."""
     attributes: Sequence[Attribute | Mapping[str, Any]] | None = None
     """Keys and values to attach."""
@@ -238,7 +238,7 @@ class ModelVersion:
     """Owner."""
     version: str
     """Number of the version, as text."""
-    source_uri: str = field(repr=shown)
+    source_uri: str = field(repr=repr_without_query)
     """Where its weights are."""
     dataset_version_id: str
     """What it was trained on."""
@@ -364,7 +364,7 @@ class TrainingRequest:
     """How to measure it."""
     alternatives: Sequence[TrainingAlternative | str] | None = None
     """Further models to make."""
-    callback_url: str | None = field(default=None, repr=shown_host)
+    callback_url: str | None = field(default=None, repr=repr_host_only)
     """URL that the service posts to when the job ends."""
     notify: bool | None = None
     """Send an e-mail when the job ends; off if left out."""
@@ -376,11 +376,11 @@ class CustomModelInferenceRequest:
 
     custom_model: ModelRef | Mapping[str, Any]
     """Model to run."""
-    urls: Sequence[str] | None = field(default=None, repr=shown)
+    urls: Sequence[str] | None = field(default=None, repr=repr_without_query)
     """Public URLs of media, 100 at most."""
     registry_files: Sequence[str] | None = None
     """Ids of registry files."""
-    callback_url: str | None = field(default=None, repr=shown_host)
+    callback_url: str | None = field(default=None, repr=repr_host_only)
     """URL that the service posts to when the job ends."""
     notify: bool | None = None
     """Send an e-mail when the job ends; off if left out."""

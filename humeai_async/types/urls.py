@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["shown", "shown_host", "without_queries"]
+__all__ = ["repr_host_only", "repr_without_query", "without_queries"]
 
 _HIDDEN = "***"
 # A slash may be escaped, as in JSON. All but the scheme is optional, so that no text is gone
@@ -32,11 +32,11 @@ def without_queries(text: str) -> str:
     return _QUERY.sub(hide, text) if ":" in text else text
 
 
-def shown(value: object) -> str:
+def repr_without_query(value: object) -> str:
     """Return the repr of a value that may hold URLs, for a field's own repr."""
     return without_queries(repr(value))
 
 
-def shown_host(value: object) -> str:
+def repr_host_only(value: object) -> str:
     """Return the repr of a value that may hold URLs whose path is a secret too."""
     return _BEHIND_HOST.sub(rf"\g<scheme>\g<host>/{_HIDDEN}", repr(value))

@@ -13,7 +13,7 @@ import anyio.from_thread
 import anyio.lowlevel
 import pytest
 
-from humeai_async._base.cancellation import in_thread, to_the_end
+from humeai_async._base.cancellation import in_thread, run_uncancelled
 
 pytestmark = pytest.mark.anyio
 
@@ -40,7 +40,7 @@ async def test_work_ends_before_its_cancelled_caller(times: int) -> None:
             await asyncio.sleep(0)
             steps += 1
 
-    await cancelled(lambda: to_the_end(work()), begun, times)
+    await cancelled(lambda: run_uncancelled(work()), begun, times)
     assert steps == 20
 
 
@@ -55,7 +55,7 @@ async def test_work_ends_although_a_cancel_scope_goes_on_cancelling() -> None:
 
     with anyio.CancelScope() as scope:
         scope.cancel()
-        await to_the_end(work())
+        await run_uncancelled(work())
         await anyio.lowlevel.checkpoint()
     assert scope.cancelled_caught
     assert steps == 20
@@ -65,10 +65,10 @@ async def test_what_work_returns_and_raises_comes_out() -> None:
     async def fail() -> None:
         raise OSError(5, "mine")
 
-    assert await to_the_end(asyncio.sleep(0, "done")) == "done"
+    assert await run_uncancelled(asyncio.sleep(0, "done")) == "done"
     assert await in_thread(divmod, 7, 2) == (3, 1)
     with pytest.raises(OSError, match="mine"):
-        await to_the_end(fail())
+        await run_uncancelled(fail())
     with pytest.raises(ZeroDivisionError):
         await in_thread(divmod, 7, 0)
 
@@ -81,7 +81,7 @@ async def test_an_error_of_work_does_not_hide_the_cancellation() -> None:
         await asyncio.sleep(0)
         raise OSError(5, "mine")
 
-    await cancelled(lambda: to_the_end(fail()), begun, 1)
+    await cancelled(lambda: run_uncancelled(fail()), begun, 1)
 
 
 @pytest.mark.parametrize("times", [1, 3])

@@ -288,7 +288,7 @@ async def writes_of(path: Path, transport: Any) -> list[int]:
     seen: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(anyio, "current_time", lambda: transport.now)
-        session = session_of(transport, retry=Retry(attempts=2, backoff=0.001))
+        session = session_of(transport, retry=Retry(attempts=2, initial_delay=0.001))
         await download(session, CALL, path, fine, lambda done, _: seen.append(done))
     return [now - before for before, now in itertools.pairwise([0, *seen])]
 

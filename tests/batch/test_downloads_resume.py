@@ -30,7 +30,7 @@ from humeai_async.testing.options import Options
 BODY = b"[" + bytes(range(48, 58)) * 20_000 + b"]"
 HALF = len(BODY) // 2
 TAG = {"ETag": '"one"'}
-QUICK = Retry(attempts=3, backoff=0.001)
+QUICK = Retry(attempts=3, initial_delay=0.001)
 
 
 class Progress:

@@ -84,7 +84,7 @@ async def test_one_job_alone_is_asked_for_by_itself() -> None:
 
 
 async def test_one_wait_after_another_asks_at_once_each_time() -> None:
-    hours = Polling(shortest=3600, longest=3600)
+    hours = Polling(min_interval=3600, max_interval=3600)
     async with FakeHume() as fake, client_of(fake, polling=hours) as hume:
         jobs = await start(hume, 3)
         with anyio.fail_after(30):
@@ -265,7 +265,7 @@ async def test_the_pauses_between_rounds_grow_with_the_time_waited(
         return 1.0
 
     monkeypatch.setattr("humeai_async.batch.poller.random.uniform", no_jitter)
-    polling = Polling(shortest=0.02, longest=0.08)
+    polling = Polling(min_interval=0.02, max_interval=0.08)
     async with FakeHume() as fake, client_of(fake, polling=polling) as hume:
         (job,) = await start(hume, 1, "stuck-job")
         with pytest.raises(JobTimeoutError):

@@ -76,7 +76,7 @@ def sources_of(folder: Path) -> list[BulkSource]:
 async def run_to_the_end(fake: FakeHume, folder: Path, sources: list[BulkSource]) -> Report:
     """Start a run again until nothing is open, as somebody would."""
     settings: dict[str, Any] = {
-        "retry": Retry(attempts=4, backoff=0.001),
+        "retry": Retry(attempts=4, initial_delay=0.001),
         "timeout": Timeout(connect=5, read=0.5, total=30),
     }
     for _ in range(9):

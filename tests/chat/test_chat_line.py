@@ -13,7 +13,7 @@ from chat_support import NEVER_SOON, QUICK, chat_with, kinds, read_all, read_tur
 from support import session_of
 
 from humeai_async import HumeAI
-from humeai_async.chat.line import ChatLine
+from humeai_async.chat.line import ReconnectingSocket
 from humeai_async.chat.socket import ChatSocket
 from humeai_async.errors import (
     APIConnectionError,
@@ -229,7 +229,7 @@ async def test_a_server_that_drops_every_connection_is_given_up() -> None:
 async def test_tries_count_anew_after_a_connection_that_held() -> None:
     async with FakeHume() as fake:
         fake.chat.drops.extend([Drop(after=0, code=1011)] * 7)
-        async with chat_with(fake, reconnect=evolve(QUICK, attempts=1, steady=0)) as chat:
+        async with chat_with(fake, reconnect=evolve(QUICK, attempts=1, min_uptime=0)) as chat:
             metadata = [await anext(chat) for _ in range(8)]
             assert {event.type for event in metadata} == {"chat_metadata"}
 
@@ -365,9 +365,11 @@ class ScriptedSockets(ScriptedTransport):
         return self.sockets.pop(0)
 
 
-def line_on(*sockets: ScriptedSocket, settings: ConnectSettings | None = None) -> ChatLine:
+def line_on(
+    *sockets: ScriptedSocket, settings: ConnectSettings | None = None
+) -> ReconnectingSocket:
     session = session_of(ScriptedSockets(*sockets))
-    return ChatLine(session, {}, settings or ConnectSettings(), QUICK)
+    return ReconnectingSocket(session, {}, settings or ConnectSettings(), QUICK)
 
 
 async def test_a_connection_that_breaks_before_its_settings_are_out_is_replaced() -> None:

@@ -86,7 +86,8 @@ def test_a_pause_is_bounded_however_many_tries_there_were() -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [{"attempts": 0}, {"shortest": 0}, {"spread": -1}, {"growth": 0}, {"longest": -1}]
+    "setting",
+    [{"attempts": 0}, {"initial_delay": 0}, {"jitter": -1}, {"growth": 0}, {"max_delay": -1}],
 )
 def test_settings_out_of_range_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(setting))):

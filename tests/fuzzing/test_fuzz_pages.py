@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import session_of
 
-from humeai_async.batch.listing import JobWalk
+from humeai_async.batch.listing import JobCursor
 from humeai_async.batch.poller import Poller
 from humeai_async.errors import DecodeError, HumeError, ServerError
 from humeai_async.http.messages import Request, Response
-from humeai_async.http.pagination import REPEATS
+from humeai_async.http.pagination import MAX_REPEATED_PAGES
 from humeai_async.resources.batch import Batch
 from humeai_async.resources.configs import Configs
 from humeai_async.resources.datasets import Datasets
@@ -221,7 +221,7 @@ def test_a_list_that_changes_while_it_is_read_ends_and_tells_each_served_page_on
     assert problem is None or (isinstance(problem, DecodeError) and count > 0)
     if prefetch <= 1:
         assert found == expected
-        assert (problem is not None) is (repeats > REPEATS)
+        assert (problem is not None) is (repeats > MAX_REPEATED_PAGES)
 
 
 @examples(100)
@@ -241,7 +241,7 @@ def test_a_server_that_ignores_the_page_number_is_given_up_by_name(
     found, problem = walk(answer, style, prefetch=prefetch)
     assert isinstance(problem, DecodeError)
     assert found == items
-    assert len(asked) <= 2 + REPEATS + prefetch
+    assert len(asked) <= 2 + MAX_REPEATED_PAGES + prefetch
 
 
 # The list of jobs, which is walked by time.
@@ -270,7 +270,7 @@ def test_a_list_of_jobs_that_says_anything_is_walked_to_an_end_and_tells_no_job_
         otherwise=reply_json([]),
     )
     query = {"direction": "asc" if ascending else "desc"}
-    walk = JobWalk(session_of(transport), limit, query)
+    walk = JobCursor(session_of(transport), limit, query)
 
     async def read() -> list[str]:
         found: list[str] = []

@@ -300,7 +300,7 @@ def test_reading_ends_at_the_first_wrong_one_of_many(
         asked.append(value)
         return "text"
 
-    monkeypatch.setattr(converter, "kind", count)
+    monkeypatch.setattr(converter, "json_type", count)
     body = json.dumps(many).encode()
     with pytest.raises(DecodeError):
         codec.decode(dict[str, int] if isinstance(many, dict) else list[int], body)

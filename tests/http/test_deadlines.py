@@ -115,7 +115,7 @@ async def test_the_outer_of_two_deadlines_ends_both(deadlines: Deadlines) -> Non
     began = now()
     with Deadline(deadlines, began + 3):
         await sleep_within(deadlines, 10, limit=8)
-        pytest.fail("the outer deadline did not strike")
+        pytest.fail("the outer deadline did not expire")
     assert now() - began == 3
 
 

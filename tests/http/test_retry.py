@@ -17,7 +17,7 @@ from humeai_async.errors import (
 from humeai_async.http.retry import RetryBudget, decide, may_have_worked
 from humeai_async.settings import Retry
 
-RETRY = Retry(attempts=4, backoff=0.5, longest=20.0, patience=120.0)
+RETRY = Retry(attempts=4, initial_delay=0.5, max_delay=20.0, max_retry_after=120.0)
 
 
 def status(code: int, retry_after: float | None = None) -> APIStatusError:
@@ -81,7 +81,7 @@ def test_pauses_double_until_the_attempts_are_used_up(attempt: int, expected: fl
 def test_a_pause_of_our_own_is_never_nothing_and_never_beyond_the_longest(
     attempt: int, jitter: float
 ) -> None:
-    retry = Retry(attempts=20_000, backoff=0.5, longest=20.0)
+    retry = Retry(attempts=20_000, initial_delay=0.5, max_delay=20.0)
     pause = decide(retry, REFUSED, attempt=attempt, repeatable=True, jitter=lambda: jitter)
     assert pause is not None
     assert 0.25 <= pause <= 20.0

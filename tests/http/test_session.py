@@ -135,7 +135,7 @@ class Turnstile:
             self.told.append((status, retry_after))
 
 
-RETRY = Retry(attempts=4, backoff=1.0)
+RETRY = Retry(attempts=4, initial_delay=1.0)
 
 
 class Scene:

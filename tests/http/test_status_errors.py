@@ -29,7 +29,7 @@ from humeai_async.errors import (
 from humeai_async.http.endpoint import Endpoint
 from humeai_async.http.gateway import LowCodeAPI
 from humeai_async.http.messages import Response
-from humeai_async.http.responses import Answer
+from humeai_async.http.responses import RawResponse
 from humeai_async.http.status_errors import BODY_KEPT, to_error
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -312,11 +312,11 @@ def test_whether_a_write_may_have_been_carried_out_is_told(
 
 
 def test_an_answer_reads_itself_as_json() -> None:
-    answer = Answer(200, {}, b'{"a": [1]}')
+    answer = RawResponse(200, {}, b'{"a": [1]}')
     assert answer.is_success
     assert answer.json() == {"a": [1]}
     with pytest.raises(DecodeError):
-        Answer(200, {}, b"<html>").json()
+        RawResponse(200, {}, b"<html>").json()
 
 
 @pytest.mark.parametrize(("status", "good"), [(199, False), (200, True), (299, True), (300, False)])

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from virtual_time import VirtualLoop
 
-from humeai_async.limiter.queue import Lanes, Priority, Ticket
+from humeai_async.limiter.queue import Priority, Ticket, WaitQueue
 
 INTERACTIVE, BULK = Priority.INTERACTIVE, Priority.BULK
 
 
 class Queue:
-    """Lanes whose calls have names."""
+    """WaitQueue whose calls have names."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.lanes = Lanes()
+        self.lanes = WaitQueue()
         self.loop = loop
         self.names: dict[asyncio.Future[Any], str] = {}
 

@@ -18,12 +18,12 @@ from rawserver import Act, RawServer, answer, raw
 from support import client_of
 
 from humeai_async import (
-    AnswerTooLargeError,
     APIConnectionError,
     BadRequestError,
     ChatClosedError,
     HumeAI,
     Pool,
+    ResponseTooLargeError,
     Retry,
     ServerError,
 )
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.anyio
 LIMIT = 200_000
 LARGE = 1 << 20
 """Bytes of a body that is read in pieces, although its length is known."""
-MANY = Retry(attempts=3, backoff=0.001)
+MANY = Retry(attempts=3, initial_delay=0.001)
 
 
 def chunked(body: bytes, size: int = 65_536) -> Act:
@@ -85,7 +85,7 @@ async def test_a_body_that_is_larger_is_named_and_not_asked_for_again(
 ) -> None:
     async with RawServer(FRAMINGS[framing](b"x" * (LIMIT + 1))) as server:
         async with hume_at(server) as hume:
-            with pytest.raises(AnswerTooLargeError, match=r"Pool\(max_body=") as caught:
+            with pytest.raises(ResponseTooLargeError, match=r"Pool\(max_body=") as caught:
                 await hume.request(method, "/v0/x")
     assert (caught.value.size, caught.value.limit) == (LIMIT + 1, LIMIT)
     assert str(LIMIT) in str(caught.value)
@@ -103,7 +103,7 @@ async def test_a_body_without_end_is_left_and_its_connection_dropped() -> None:
 
     async with RawServer(go_on) as server, hume_at(server) as hume:
         with anyio.fail_after(30):
-            with pytest.raises(AnswerTooLargeError):
+            with pytest.raises(ResponseTooLargeError):
                 await hume.request("GET", "/v0/x")
             await server.emptied.wait()
 
@@ -111,7 +111,7 @@ async def test_a_body_without_end_is_left_and_its_connection_dropped() -> None:
 async def test_a_body_that_says_it_is_too_large_is_not_waited_for() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 5000000000\r\n\r\n"
     async with RawServer(raw(head, close=False)) as server, hume_at(server) as hume:
-        with anyio.fail_after(10), pytest.raises(AnswerTooLargeError, match="5000000000 bytes"):
+        with anyio.fail_after(10), pytest.raises(ResponseTooLargeError, match="5000000000 bytes"):
             await hume.request("GET", "/v0/x")
 
 
@@ -137,7 +137,7 @@ async def test_a_bomb_is_never_unpacked_whole(encoding: str) -> None:
     async with RawServer(act) as server, hume_at(server, max_body=4 << 20) as hume:
         tracemalloc.start()
         try:
-            with pytest.raises(AnswerTooLargeError):
+            with pytest.raises(ResponseTooLargeError):
                 await hume.request("GET", "/v0/x")
             peak = tracemalloc.get_traced_memory()[1]
         finally:
@@ -194,7 +194,7 @@ async def test_the_bound_holds_for_a_borrowed_session_too() -> None:
     async with RawServer(answer(b"x" * 11)) as server, aiohttp.ClientSession() as borrowed:
         pool = Pool(max_body=10)
         async with HumeAI(api_key="k", base_url=server.url, pool=pool, session=borrowed) as hume:
-            with pytest.raises(AnswerTooLargeError):
+            with pytest.raises(ResponseTooLargeError):
                 await hume.request("GET", "/v0/x")
 
 
@@ -203,7 +203,7 @@ async def test_what_is_saved_to_a_file_has_no_bound(tmp_path: Path) -> None:
         job = await hume.batch.start_job(urls=["https://media.example.com/a.mp4"])
         await job.wait(timeout=10)
         await job.save_predictions(tmp_path / "a.json")
-        with pytest.raises(AnswerTooLargeError, match="save predictions to a file"):
+        with pytest.raises(ResponseTooLargeError, match="save predictions to a file"):
             await job.predictions()
     assert (tmp_path / "a.json").stat().st_size > 2000
 
@@ -211,7 +211,7 @@ async def test_what_is_saved_to_a_file_has_no_bound(tmp_path: Path) -> None:
 async def test_a_source_whose_predictions_are_too_large_stays_open_in_a_run() -> None:
     async with FakeHume() as fake, client_of(fake, pool=Pool(max_body=2000)) as hume:
         outcomes = [o async for o in hume.batch.predict(["https://media.example.com/a.mp4"])]
-    assert [type(o.error) for o in outcomes] == [AnswerTooLargeError]
+    assert [type(o.error) for o in outcomes] == [ResponseTooLargeError]
     assert is_open(outcomes[0])
 
 

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.anyio
 
 LIMIT = 60.0
 """Seconds after which a test is taken for hung."""
-ROUNDS = Polling(shortest=0.002, longest=0.002)
+ROUNDS = Polling(min_interval=0.002, max_interval=0.002)
 MODELS: dict[str, Any] = {"face": {}}
 
 
@@ -58,7 +58,7 @@ Scene = Callable[[Stage], Awaitable[object]]
 @contextlib.asynccontextmanager
 async def stage_of(tmp_path: Path, **settings: Any) -> AsyncGenerator[Stage]:
     settings.setdefault("limiter", Limiter(rate=1e6))
-    settings.setdefault("retry", Retry(backoff=0.002, budget=1e6))
+    settings.setdefault("retry", Retry(initial_delay=0.002, budget=1e6))
     settings.setdefault("polling", ROUNDS)
     folder = tmp_path / "out"
     folder.mkdir()

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.anyio
 
 LIMIT = 120.0
 """Seconds after which a test is taken for hung."""
-ROUNDS = Polling(shortest=0.002, longest=0.002)
+ROUNDS = Polling(min_interval=0.002, max_interval=0.002)
 MODELS: dict[str, Any] = {"face": {}}
 SOURCES = ["https://example.com/0.mp4", "https://example.com/1.mp4"]
 

@@ -191,8 +191,8 @@ def pools_of(hume: HumeAI) -> list[Any]:
     return list(inside._transport._owned.values())
 
 
-SLOW_RETRY: dict[str, Any] = {"retry": Retry(backoff=HOUR, longest=HOUR, budget=1e6)}
-SLOW_ROUNDS: dict[str, Any] = {"polling": Polling(shortest=HOUR, longest=HOUR)}
+SLOW_RETRY: dict[str, Any] = {"retry": Retry(initial_delay=HOUR, max_delay=HOUR, budget=1e6)}
+SLOW_ROUNDS: dict[str, Any] = {"polling": Polling(min_interval=HOUR, max_interval=HOUR)}
 
 SCENES: dict[str, Scene] = {
     "limiter": Scene(

@@ -188,7 +188,7 @@ async def test_a_name_that_is_looked_up_for_ever_holds_up_no_other_call() -> Non
 
 async def test_a_proxy_that_hangs_up_before_the_tunnel_is_there_has_passed_nothing_on() -> None:
     async with RawServer(raw(b"")) as proxy, hume_at(NOWHERE, LONG, proxy=proxy.url) as hume:
-        patient = hume.with_options(retry=Retry(attempts=2, backoff=0.001))
+        patient = hume.with_options(retry=Retry(attempts=2, initial_delay=0.001))
         problem = await failure(CALLS["call"](patient))
         assert len(proxy.heads) == 2
     assert type(problem) is APIConnectionError

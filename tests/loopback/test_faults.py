@@ -183,7 +183,7 @@ async def run_all(
         again: Whether each may make three attempts, or one.
         is_on_the_way: Whether it happens to the call before.
     """
-    retry = Retry(attempts=3 if again else 1, backoff=0.001)
+    retry = Retry(attempts=3 if again else 1, initial_delay=0.001)
     timeout = HASTY if fault.kind.startswith("stall") else PATIENT
     found: dict[str, Outcome] = {}
     async with FakeHume(dialect=dialect) as fake:

@@ -124,7 +124,7 @@ async def test_what_never_left_is_named_and_known_not_to_be_carried_out(
             async with HumeAI(
                 base_url=url,
                 timeout=timeout,
-                retry=Retry(attempts=2, backoff=0.001),
+                retry=Retry(attempts=2, initial_delay=0.001),
                 limiter=Limiter(rate=1e6),
                 **CREDENTIALS[origin],
             ) as hume:

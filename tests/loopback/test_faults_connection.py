@@ -170,7 +170,7 @@ async def test_a_body_that_breaks_off_is_an_error_with_all_that_is_known(
 
 
 async def test_a_download_that_is_given_up_counts_all_its_requests(tmp_path: Path) -> None:
-    retry = Retry(attempts=3, backoff=0.001)
+    retry = Retry(attempts=3, initial_delay=0.001)
     async with FakeHume() as fake, client_of(fake, retry=retry) as hume:
         job = hume.batch.job(furnish(fake).job)
         fake.faults.add(Fault("reset-body"))
@@ -185,7 +185,7 @@ async def test_a_gateway_that_never_answers_a_delete_is_not_asked_twice() -> Non
     options = Options(delete_status=204)
     async with (
         FakeHume(dialect="gateway-recorded", options=options) as fake,
-        client_of(fake, retry=Retry(attempts=4, backoff=0.001)) as hume,
+        client_of(fake, retry=Retry(attempts=4, initial_delay=0.001)) as hume,
     ):
         things = furnish(fake)
         await hume.batch.get_job(things.job)

@@ -173,7 +173,7 @@ def test_a_child_that_is_done_with_the_client_leaves_the_parents_connections_alo
 
 
 def test_a_child_waits_for_jobs_although_its_parent_did_so_when_it_forked(fake: FakeHume) -> None:
-    hume = client_of(fake, polling=Polling(shortest=0.005, longest=0.005))
+    hume = client_of(fake, polling=Polling(min_interval=0.005, max_interval=0.005))
 
     async def child() -> None:
         job = await hume.batch.start_job(urls=["https://example.com/a.mp4"], models=MODELS)
@@ -231,7 +231,7 @@ def test_what_was_learned_of_the_quota_is_known_in_the_child(fake: FakeHume) -> 
 
 @LEAVES_SOCKETS
 def test_one_event_loop_after_another_is_served(fake: FakeHume) -> None:
-    hume = client_of(fake, polling=Polling(shortest=0.005, longest=0.005))
+    hume = client_of(fake, polling=Polling(min_interval=0.005, max_interval=0.005))
 
     async def work() -> None:
         await list_twice(hume)
@@ -267,7 +267,7 @@ async def _coroutine(work: Callable[[], Awaitable[object]]) -> None:
 @LEAVES_SOCKETS
 def test_calls_that_died_with_their_event_loop_hold_up_nobody_on_the_next(fake: FakeHume) -> None:
     limiter = Limiter(rate=1000)
-    hume = client_of(fake, limiter=limiter, polling=Polling(shortest=0.005, longest=0.005))
+    hume = client_of(fake, limiter=limiter, polling=Polling(min_interval=0.005, max_interval=0.005))
     fake.faults.add(Fault("stall", path="/v0/evi/configs"))
     dead = [abandon(lambda: list_one(hume), lambda: fake.faults.fired)]
 
@@ -326,7 +326,7 @@ def test_two_event_loops_at_once_share_a_client_but_no_declared_rate(fake: FakeH
 
 @LEAVES_SOCKETS
 def test_two_event_loops_at_once_wait_for_the_same_job(fake: FakeHume) -> None:
-    hume = client_of(fake, polling=Polling(shortest=0.005, longest=0.005))
+    hume = client_of(fake, polling=Polling(min_interval=0.005, max_interval=0.005))
     job_id: list[str] = []
 
     async def wait() -> None:

@@ -126,7 +126,7 @@ async def test_no_failure_shows_the_credential(
             credential,
             server.url,
             timeout=Timeout(read=0.03, total=total),
-            retry=Retry(attempts=2, backoff=0.001),
+            retry=Retry(attempts=2, initial_delay=0.001),
             gateway_carries=carries,
         )
         async with hume:
@@ -141,7 +141,7 @@ async def test_a_failed_connection_does_not_show_the_credential(
     caplog.set_level(logging.DEBUG)
     async with RawServer(answer()) as server:
         url = server.url
-    retry = Retry(attempts=2, backoff=0.001)
+    retry = Retry(attempts=2, initial_delay=0.001)
     async with client_with(credential, url, retry=retry) as hume:
         error = await failure_of(hume)
     said = everything_said(error, __file__) + caplog.text

@@ -14,9 +14,9 @@ from humeai_async.settings import Reconnect
 from humeai_async.testing import FakeHume
 from humeai_async.types.chat import AssistantEnd, ServerEvent
 
-QUICK = Reconnect(attempts=4, shortest=0.001, spread=0)
+QUICK = Reconnect(attempts=4, initial_delay=0.001, jitter=0)
 """Resumes at once."""
-NEVER_SOON = Reconnect(shortest=3600, longest=3600)
+NEVER_SOON = Reconnect(initial_delay=3600, max_delay=3600)
 """Waits longer than any test."""
 
 

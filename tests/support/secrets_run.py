@@ -26,7 +26,7 @@ from humeai_async.types.evi_configs import Webhook
 MEDIA = "https://me:m4rk3dUser@media.example.com/{}?X-Amz-Signature=m4rk3dMedia&x=m4rk3d"
 HOOK = "https://hooks.example.com/m4rk3dPath?key=m4rk3dHook"
 SMALL = Pool(max_body=10_000)
-QUICK = Retry(attempts=2, backoff=0.001)
+QUICK = Retry(attempts=2, initial_delay=0.001)
 
 At = dict[str, Any]
 
@@ -51,7 +51,7 @@ async def attempt(work: Awaitable[object]) -> None:
 def client(at: At, **settings: Any) -> HumeAI:
     """Make a client that gives up soon."""
     timeout = Timeout(read=20, total=60)
-    polling = Polling(shortest=0.01, longest=0.05)
+    polling = Polling(min_interval=0.01, max_interval=0.05)
     settings = {"timeout": timeout, "retry": QUICK, "polling": polling, **settings}
     settings[at["credential"]] = at["secret"]
     return HumeAI(base_url=at["url"], **settings)
@@ -89,7 +89,7 @@ async def bulk(hume: HumeAI, folder: Path) -> None:
 async def chat(hume: HumeAI) -> None:
     """Talk, with settings that hold a key, over connections that break."""
     settings = {"language_model_api_key": "m4rk3dModel"}
-    reconnect = Reconnect(attempts=1, shortest=0.01, spread=0)
+    reconnect = Reconnect(attempts=1, initial_delay=0.01, jitter=0)
     async with hume.chat.connect(session_settings=settings, reconnect=reconnect) as opened:
         say(opened)
         await opened.send_text("hi")

@@ -19,7 +19,7 @@ from humeai_async.testing import Dialect, FakeHume, ScriptedTransport
 
 DIALECTS: tuple[Dialect, ...] = ("direct", "gateway-documented", "gateway-recorded")
 
-QUICK = Polling(shortest=0.01, longest=0.05)
+QUICK = Polling(min_interval=0.01, max_interval=0.05)
 """Rounds in quick succession, for jobs that end within milliseconds."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from humeai_async.types.urls import shown, shown_host, without_queries
+from humeai_async.types.urls import repr_host_only, repr_without_query, without_queries
 
 
 @pytest.mark.parametrize(
@@ -26,12 +26,14 @@ def test_queries_and_users_are_hidden(text: str, expected: str) -> None:
 
 
 def test_values_are_shown_as_they_are_but_for_queries() -> None:
-    assert shown(["https://a.example/b?x", None]) == "['https://a.example/b?***', None]"
+    assert (
+        repr_without_query(["https://a.example/b?x", None]) == "['https://a.example/b?***', None]"
+    )
 
 
 def test_of_a_webhook_only_the_host_is_shown() -> None:
-    assert shown_host("https://a.example/services/key?x") == "'https://a.example/***'"
-    assert shown_host(None) == "None"
+    assert repr_host_only("https://a.example/services/key?x") == "'https://a.example/***'"
+    assert repr_host_only(None) == "None"
 
 
 @pytest.mark.parametrize("piece", ["http://", "https://a@", "https://a/?", "a:", "https:/"])
@@ -39,4 +41,4 @@ def test_no_text_takes_long(piece: str) -> None:
     # Each would be gone through once for each of its pieces, were the patterns not careful.
     text = piece * 30_000
     assert len(without_queries(text)) <= 2 * len(text)
-    assert len(shown_host(text)) <= 2 * len(text)
+    assert len(repr_host_only(text)) <= 2 * len(text)

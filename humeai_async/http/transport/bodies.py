@@ -18,11 +18,11 @@ from collections.abc import AsyncGenerator, AsyncIterable
 
 import aiohttp
 
-from humeai_async._base.cancellation import to_the_end
-from humeai_async.errors import AnswerTooLargeError
+from humeai_async._base.cancellation import run_uncancelled
+from humeai_async.errors import ResponseTooLargeError
 from humeai_async.http.messages import Part
 
-__all__ = ["LARGEST_ERROR", "Sending", "SpoiledError", "read_body", "read_start"]
+__all__ = ["LARGEST_ERROR", "Sending", "UploadSourceError", "read_at_most", "read_body"]
 
 LARGEST_ERROR = 1 << 20
 """Bytes of an answer with an error status that are read; what follows is cut off."""
@@ -44,7 +44,7 @@ async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
         The body; of an error status no more than `LARGEST_ERROR` bytes.
 
     Raises:
-        AnswerTooLargeError: It has more bytes than that.
+        ResponseTooLargeError: It has more bytes than that.
     """
     is_error = response.status >= _FIRST_ERROR
     limit = min(limit, LARGEST_ERROR) if is_error else limit
@@ -54,16 +54,16 @@ async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
         return await response.read()  # which lets go of the connection by itself
     async with response:
         if size is not None and is_known:
-            return await read_start(response.content, limit, size)
+            return await read_at_most(response.content, limit, size)
         if is_error:
-            return await read_start(response.content, limit)
+            return await read_at_most(response.content, limit)
         # The answer to HEAD has the length of a body, and none.
         if size is None or size <= limit or response.content.at_eof():
-            body = await read_start(response.content, limit + 1)
+            body = await read_at_most(response.content, limit + 1)
             if len(body) <= limit:
                 return body
             size = len(body)
-    raise AnswerTooLargeError(
+    raise ResponseTooLargeError(
         f"the answer has {size} bytes or more, but no more than {limit} are read into memory; "
         "allow more with Pool(max_body=...), or save predictions to a file",
         size=size,
@@ -73,7 +73,7 @@ async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
     )
 
 
-async def read_start(content: aiohttp.StreamReader, limit: int, size: int = 0) -> bytes:
+async def read_at_most(content: aiohttp.StreamReader, limit: int, size: int = 0) -> bytes:
     """Read a body to its end, but no more than the first so many bytes of it.
 
     Args:
@@ -93,7 +93,7 @@ _LARGE_BODY = 1 << 20
 """Bodies above this are written by aiohttp in pieces, so that one never holds the loop."""
 
 
-class SpoiledError(Exception):
+class UploadSourceError(Exception):
     """Content gave out while it was sent.
 
     It goes through aiohttp in place of the content's own error, so that that one keeps a short
@@ -117,7 +117,7 @@ class Sending:
     """One request's content on its way: what gave out, and what is still open."""
 
     def __init__(self) -> None:
-        self.spoiled: SpoiledError | None = None
+        self.spoiled: UploadSourceError | None = None
         """Why content gave out, if it did."""
         self._streams: list[AsyncGenerator[bytes]] = []
         self._writer: asyncio.Task[object] | None = None
@@ -147,7 +147,7 @@ class Sending:
         collector. A file that is being opened at that moment would stay open.
         """
         if self._streams:
-            await to_the_end(self._end())
+            await run_uncancelled(self._end())
 
     async def _end(self) -> None:
         if self._writer is not None and not self._writer.done():
@@ -172,7 +172,7 @@ class Sending:
             async for chunk in chunks:
                 yield chunk
         except Exception as problem:  # noqa: BLE001 - it is passed on as it is
-            self.spoiled = SpoiledError(problem)
+            self.spoiled = UploadSourceError(problem)
             raise self.spoiled from None
         finally:
             if isinstance(chunks, AsyncGenerator):

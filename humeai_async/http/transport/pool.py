@@ -26,15 +26,15 @@ from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
 from humeai_async._base import event_loops
-from humeai_async._base.cancellation import to_the_end
+from humeai_async._base.cancellation import run_uncancelled
 from humeai_async.errors import ClientClosedError, ConfigurationError, HumeError
 from humeai_async.http.messages import Part, Request, Response
 from humeai_async.http.transport.bodies import (
     LARGEST_ERROR,
     Sending,
-    SpoiledError,
+    UploadSourceError,
+    read_at_most,
     read_body,
-    read_start,
 )
 from humeai_async.http.transport.errors import (
     NETWORK,
@@ -153,7 +153,7 @@ class AiohttpTransport:
         """Send a request and read its whole answer.
 
         Raises:
-            AnswerTooLargeError: It has more bytes than `Pool.max_body`.
+            ResponseTooLargeError: It has more bytes than `Pool.max_body`.
             APIConnectionError: No complete answer came.
             APITimeoutError: It did not come in time.
             ClientClosedError: The transport was closed, before or meanwhile.
@@ -260,7 +260,7 @@ class AiohttpTransport:
 
         Whoever is cancelled meanwhile is so when all is closed.
         """
-        await to_the_end(self._close())
+        await run_uncancelled(self._close())
 
     async def _close(self) -> None:
         self._is_closed = True
@@ -333,7 +333,6 @@ class AiohttpTransport:
     def _make_session(self) -> ClientSession:
         connector = _Connector(
             limit=self._pool.limit,
-            limit_per_host=self._pool.limit_per_host,
             keepalive_timeout=self._pool.keepalive,
             ssl=self._pool.ssl or True,
         )
@@ -386,7 +385,7 @@ class AiohttpTransport:
         about: dict[str, Any] = {"method": request.method, "endpoint": request.label}
         if isinstance(problem, HumeError):
             return problem.with_traceback(None)  # its frames hold aiohttp's response
-        if isinstance(problem, SpoiledError):
+        if isinstance(problem, UploadSourceError):
             return problem.reason
         if self._is_closed:
             return client_closed(outcome_unknown=not is_unsent(problem), **about)
@@ -409,7 +408,7 @@ class _AiohttpDownload:
         self.headers: Mapping[str, str] = response.headers
 
     async def read(self) -> bytes:
-        return await self._explained(read_start(self._content, LARGEST_ERROR))
+        return await self._explained(read_at_most(self._content, LARGEST_ERROR))
 
     async def chunks(self) -> AsyncIterator[bytes]:
         while chunk := await self._explained(self._content.read(_CHUNK)):

@@ -16,10 +16,10 @@ import aiohttp
 import anyio
 from attrs import frozen
 
-from humeai_async._base.cancellation import to_the_end
+from humeai_async._base.cancellation import run_uncancelled
 from humeai_async.errors import APIConnectionError, ClientClosedError
 from humeai_async.http.messages import Request, Response
-from humeai_async.http.transport.bodies import LARGEST_ERROR, read_start
+from humeai_async.http.transport.bodies import LARGEST_ERROR, read_at_most
 
 __all__ = ["LARGEST_MESSAGE", "AiohttpSocket", "Closed", "Socket", "open_socket", "read_refusal"]
 
@@ -190,7 +190,7 @@ class AiohttpSocket:
         is_reader = asyncio.current_task() is self._reader
         if not is_reader:
             self._reader.cancel()
-        await to_the_end(self._let_go(waits=not is_reader))
+        await run_uncancelled(self._let_go(waits=not is_reader))
 
     async def _let_go(self, *, waits: bool) -> None:
         if waits:
@@ -235,7 +235,7 @@ async def read_refusal(
     if response.status == _SWITCHING:
         return response
     try:
-        body = await read_start(response.content, LARGEST_ERROR)
+        body = await read_at_most(response.content, LARGEST_ERROR)
     finally:
         response.close()
     raise _RefusedError(Response(response.status, response.headers, body))
@@ -272,7 +272,7 @@ async def open_socket(
         )
         return AiohttpSocket(socket, owner, forget)
     except BaseException as problem:
-        await to_the_end(owner.close())
+        await run_uncancelled(owner.close())
         if isinstance(problem, _RefusedError):
             return problem.response
         if not isinstance(problem, aiohttp.WSServerHandshakeError):

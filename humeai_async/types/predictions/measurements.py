@@ -16,7 +16,7 @@ from attrs import field
 from humeai_async._base.frozen import frozen
 from humeai_async.types.predictions.scores import MaybeRawScores, RawScores, Scored
 from humeai_async.types.predictions.slices import RawSlices, Sliced
-from humeai_async.types.urls import shown
+from humeai_async.types.urls import repr_without_query
 
 Int64: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """A whole number that tables can hold; the scanner refuses larger ones."""
@@ -140,7 +140,7 @@ class NerPrediction(Scored):
     """Confidence in the entity."""
     support: float
     """How often other entities link to it."""
-    uri: str = field(repr=shown)
+    uri: str = field(repr=repr_without_query)
     """Page that describes it."""
     link_word: str
     """Word that the emotions belong to."""
@@ -323,7 +323,7 @@ class FilePredictions:
 class FileError:
     """One file of a source that could not be processed."""
 
-    message: str = field(repr=shown)
+    message: str = field(repr=repr_without_query)
     """What went wrong."""
     file: str
     """Path relative to the source."""
@@ -345,7 +345,7 @@ class Source:
 
     type: str
     """`url`, `file` or `text`."""
-    url: str | None = field(default=None, repr=shown)
+    url: str | None = field(default=None, repr=repr_without_query)
     """Of a `url` source."""
     filename: str | None = None
     """Of a `file` source: the name it was uploaded under."""
@@ -361,7 +361,7 @@ class SourcePredictions:
 
     source: Source
     results: SourceResults | None = None
-    error: str | None = field(default=None, repr=shown)
+    error: str | None = field(default=None, repr=repr_without_query)
     """Why the whole source failed."""
 
     @property

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, TypeAlias, overload
 import msgspec
 
 from humeai_async.errors import DecodeError, InvalidArgumentError
-from humeai_async.types.json import BYTE_ORDER_MARK, placed, scan
+from humeai_async.types.json import BYTE_ORDER_MARK, scan, with_path_prefix
 from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.measurements import SourcePredictions
 from humeai_async.types.predictions.rows import MODELS, Row, flat
@@ -81,7 +81,7 @@ class Predictions(Sequence[SourcePredictions]):
                     try:
                         scores.validate()
                     except DecodeError as problem:
-                        raise placed(problem, f"{_path(where)}[{place}].{name}") from None
+                        raise with_path_prefix(problem, f"{_path(where)}[{place}].{name}") from None
 
     def named(self) -> Iterator[tuple[str, SourcePredictions]]:
         """Give each source with its URL or file name, or `#2` for a text that stands third."""
@@ -115,7 +115,7 @@ class Predictions(Sequence[SourcePredictions]):
             try:
                 table.append(*(scores.split() if scores is not None else ((), [])))
             except DecodeError as problem:
-                raise placed(problem, f"{_path(where)}[{place}].{field}") from None
+                raise with_path_prefix(problem, f"{_path(where)}[{place}].{field}") from None
         return table
 
     def to_arrow(self) -> Any:
@@ -179,7 +179,7 @@ class Predictions(Sequence[SourcePredictions]):
                 for place, prediction in enumerate(itertools.islice(many, most)):
                     yield where, place, prediction
             except DecodeError as problem:
-                raise placed(problem, _path(where)) from None
+                raise with_path_prefix(problem, _path(where)) from None
 
     def _lists(self, models: tuple[str, ...]) -> Iterator[tuple[_Where, Sequence[Scored]]]:
         for s, source in enumerate(self._sources):

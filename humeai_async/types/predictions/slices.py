@@ -17,7 +17,7 @@ import msgspec
 from attrs import frozen
 
 from humeai_async.errors import DecodeError
-from humeai_async.types.json import UNREADABLE, is_array, is_object, placed, scan
+from humeai_async.types.json import UNREADABLE, is_array, is_object, scan, with_path_prefix
 
 __all__ = ["RawSlices", "Sliced", "Slices"]
 
@@ -64,7 +64,7 @@ class Slices(Sequence[T]):
         try:
             return scan(self._decoder, raw, "the prediction is not what was promised")
         except DecodeError as problem:
-            raise placed(problem, f"$[{range(len(self))[key]}]") from None
+            raise with_path_prefix(problem, f"$[{range(len(self))[key]}]") from None
 
     def __iter__(self) -> Iterator[T]:
         for place in range(len(self)):
