@@ -1,8 +1,8 @@
 """The connections of one chat, one after the other.
 
-A `ReconnectingSocket` opens a connection, and a new one that resumes the chat group when it
-is lost; it keeps what a new connection must begin with. No task runs behind it: whoever receives also
-reconnects. Messages are bytes here; what they mean, the chat's socket above knows.
+A `ReconnectingSocket` opens a connection, and a new one that resumes the chat group when it is
+lost; it keeps what a new connection must begin with. No task runs behind it: whoever receives
+also reconnects. Messages are bytes here; what they mean, the chat's socket above knows.
 """
 
 from __future__ import annotations
