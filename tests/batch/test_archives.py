@@ -17,6 +17,8 @@ import pytest
 from humeai_async import SaveError, unpack
 from humeai_async.batch import archives
 
+pytestmark = pytest.mark.anyio
+
 
 def write(path: Path, *members: tuple[str | zipfile.ZipInfo, bytes]) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -27,6 +27,8 @@ from humeai_async.batch import downloads
 from humeai_async.testing import FakeHume, Fault
 from humeai_async.testing.options import Options
 
+pytestmark = pytest.mark.anyio
+
 BODY = b"[" + bytes(range(48, 58)) * 20_000 + b"]"
 HALF = len(BODY) // 2
 TAG = {"ETag": '"one"'}

@@ -32,6 +32,8 @@ from humeai_async.testing import Drop, FakeHume, Fault, ScriptedTransport
 from humeai_async.types.chat import AssistantMessage, ChatMetadata, SessionSettings
 from humeai_async.types.chat_settings import ConnectSettings, SessionContext
 
+pytestmark = pytest.mark.anyio
+
 CHAT = "/v0/evi/chat"
 
 

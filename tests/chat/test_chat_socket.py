@@ -46,6 +46,8 @@ from humeai_async.types.chat_settings import (
     SessionContext,
 )
 
+pytestmark = pytest.mark.anyio
+
 TURN = [
     "user_message",
     "assistant_message",

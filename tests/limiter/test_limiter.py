@@ -22,6 +22,8 @@ from humeai_async.limiter.events import LimiterEvent, Paused, RateChanged, Waite
 from humeai_async.limiter.limiter import BULK, INTERACTIVE, Limiter
 from humeai_async.limiter.queue import Priority
 
+pytestmark = pytest.mark.anyio
+
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:

@@ -15,6 +15,8 @@ from humeai_async.http import codec
 from humeai_async.testing import Drop, FakeHume, Quota
 from humeai_async.types.chat import ServerEvent, UnknownEvent
 
+pytestmark = pytest.mark.anyio
+
 CHAT = "/v0/evi/chat"
 Chat = aiohttp.ClientWebSocketResponse
 

@@ -10,6 +10,8 @@ from callers import Caller, caller
 
 from humeai_async.testing import ManualClock, Options
 
+pytestmark = pytest.mark.anyio
+
 BODIES: dict[str, dict[str, Any]] = {
     "configs": {"evi_version": "3"},
     "prompts": {"text": "Be brief."},

@@ -12,6 +12,8 @@ from callers import Caller, caller
 
 from humeai_async.testing import FakeHume, Fault, FaultKind, Faults, hanging_url, refusing_url
 
+pytestmark = pytest.mark.anyio
+
 BODY = {"urls": ["https://a.example/a.mp4"]}
 
 

@@ -15,6 +15,8 @@ from yarl import URL
 from humeai_async.testing import Dialect, FakeHume, Fault, javascript
 from humeai_async.testing.rows import ROWS
 
+pytestmark = pytest.mark.anyio
+
 SAMPLES = Path(__file__).parents[1] / "samples"
 RECORDED: dict[str, Any] = {
     exchange["name"]: exchange

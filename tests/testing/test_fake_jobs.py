@@ -11,6 +11,8 @@ from callers import Caller, caller
 
 from humeai_async.testing import FakeJob, ManualClock, Options, Outcome
 
+pytestmark = pytest.mark.anyio
+
 URL = "https://media.example.com/a.mp4"
 
 

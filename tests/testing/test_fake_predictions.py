@@ -13,6 +13,8 @@ from callers import caller
 
 from humeai_async.testing import FakeHume
 
+pytestmark = pytest.mark.anyio
+
 VIDEO = "https://media.example.com/talk.mp4"
 ALL = {"face", "burst", "prosody", "language", "ner", "facemesh"}
 

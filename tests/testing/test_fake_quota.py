@@ -11,6 +11,8 @@ from callers import caller
 
 from humeai_async.testing import ManualClock, Quota, Shape
 
+pytestmark = pytest.mark.anyio
+
 
 def make(shape: Shape, clock: ManualClock, **options: Any) -> Quota:
     return Quota(10, 2.0, shape=shape, clock=clock.now, wall=lambda: 1000.25, **options)

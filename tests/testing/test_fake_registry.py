@@ -10,6 +10,8 @@ from callers import Caller, caller
 
 from humeai_async.testing import ManualClock, Options
 
+pytestmark = pytest.mark.anyio
+
 LABELS = b"file,label,age\ncall-001.wav,happy,31\ncall-002.wav,sad,44\n"
 DATASETS, FILES, MODELS = "/v0/registry/datasets", "/v0/registry/files", "/v0/registry/models"
 

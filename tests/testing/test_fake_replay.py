@@ -10,6 +10,8 @@ import pytest
 
 from humeai_async.testing import ReplayServer
 
+pytestmark = pytest.mark.anyio
+
 EXCHANGES = [
     exchange
     for exchange in json.loads(

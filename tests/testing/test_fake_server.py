@@ -21,6 +21,8 @@ from humeai_async.testing import (
 )
 from humeai_async.testing.rows import ROWS, Row
 
+pytestmark = pytest.mark.anyio
+
 DIALECTS: tuple[Dialect, ...] = ("direct", "gateway-documented", "gateway-recorded")
 
 

@@ -42,6 +42,8 @@ from humeai_async.limiter.limiter import Limiter
 from humeai_async.settings import Pool, Retry, Timeout
 from humeai_async.testing import FakeHume, Fault
 
+pytestmark = pytest.mark.anyio
+
 CHAT = "/v0/evi/chat"
 ONCE = Retry(attempts=1)
 LIVING = dt.date(2026, 11, 1)
