@@ -106,8 +106,10 @@ class Deadlines:
 
     def _look(self) -> None:
         """Strike what is due, and set the timer for the next."""
+        # A timer may come early by the grain of its clock, and would do so again.
+        now = max(self.loop.time(), self._timer_at)
         self._timer, self._timer_at = None, math.inf
-        self._strike(self.loop.time())
+        self._strike(now)
         following = min((one.when for one in self.running), default=math.inf)
         if following < math.inf:
             self._set_timer(following)

@@ -199,8 +199,6 @@ class Bucket:
                 lanes.remove_first(ticket)
                 continue
             wait = pacer.ready_in(now, ticket.cost)
-            if pacer.closed and lanes.retried_next:
-                wait = max(wait, pacer.spare_in(now, lanes.retried_next))
             if wait > 0.0:
                 self._wake_at(min(now + wait, max(lanes.next_deadline, now + _DEADLINE_GRAIN)))
                 return
@@ -245,8 +243,11 @@ class Bucket:
         self._timer = self.loop.call_at(when, self._wake)
 
     def _wake(self) -> None:
+        # A timer may come early by the grain of its clock (a millisecond on uvloop); set again
+        # at once it would come early again, hundreds of times.
+        now = max(self.now(), self._timer_at)
         self._timer, self._timer_at = None, math.inf
-        self.pump(self.now())
+        self.pump(now)
 
     def _turn_away(self, until: float, now: float) -> None:
         """Tell those whose deadline comes before the quota opens."""

@@ -300,10 +300,9 @@ def _seconds(text: str | None, *, zero: bool = False) -> float | None:
 
 def _calls(text: str | None, *, zero: bool = False) -> float | None:
     number = None if text is None else _number(text)
-    if number is None or not (number or zero):
+    # Below zero, as some gateways say for a quota without limit, is no number of calls.
+    if number is None or number < 0 or not (number or zero):
         return None
-    if number < 0:
-        return 0.0 if zero else None
     return min(number, MOST_CALLS)
 
 

@@ -39,9 +39,6 @@ _PROBE_GROWTH: Final = 1.5
 _PROBE_GROWTH_TOLD: Final = 2.0
 """The same where headers tell of the quota: it needs less trying."""
 _LONGEST_PROBE: Final = 0.25
-_SPARING: Final = {1: (0.25, 4.0), 2: (0.1, 2.2), 3: (0.05, 1.8)}
-"""Seconds to the first probe and growth from one to the next, where only so many calls are
-there to try which were refused before."""
 _TRUST: Final = 3
 """Answers after an opening until calls that were refused before are risked again."""
 _TRUST_UNCHANGED: Final = 15
@@ -71,7 +68,7 @@ class Pacer:
         "_bucket", "_closed_at", "_coarse", "_concurrency", "_count", "_credit", "_delay",
         "_earliest", "_era", "_evidence", "_first_era", "_grace", "_growth", "_hinted",
         "_last_take", "_lesson", "_level", "_missed", "_missed_below", "_peak", "_probe_level",
-        "_ramping", "_refused_at", "_trusted", "_until", "_window", "accepted", "ceiling",
+        "_ramping", "_trusted", "_until", "_window", "accepted", "ceiling",
         "closed", "in_flight", "pauses", "refused", "round_trip",
     )  # fmt: skip
 
@@ -107,7 +104,7 @@ class Pacer:
         """Shortest time to an answer seen, in seconds."""
         self._era = self._first_era = 0
         self._until = self._last_take = -math.inf
-        self._closed_at = self._earliest = self._refused_at = now
+        self._closed_at = self._earliest = now
         self._delay = _FIRST_PROBE
         self._hinted = self._coarse = self._lesson = False
         self._missed = 0
@@ -175,25 +172,6 @@ class Pacer:
         if self.in_flight >= self._window:
             return max(0.0, self._last_take + _UNANSWERED / self.in_flight - now)
         return 0.0
-
-    def spare_in(self, now: float, retried: int) -> float:
-        """Return the seconds until a call that was refused before may try a closed quota.
-
-        Such a call has few attempts left. If no other is there to try, the tries are spread
-        so that those that are left outlast a window of some seconds.
-
-        Args:
-            now: The time.
-            retried: How many such calls there are.
-        """
-        if not self.closed or self._hinted:
-            return 0.0
-        first, growth = _SPARING.get(retried, (_FIRST_PROBE, _PROBE_GROWTH))
-        at = self._refused_at + first * growth ** min(self._missed, 20)
-        window = self._evidence.window
-        if window is not None and self._evidence.confirmed:
-            at = min(at, self._closed_at + window)
-        return max(0.0, at - now)
 
     def expect(self, now: float, cost: float) -> float:
         """Return the seconds until calls of this cost in all have gone, as far as is known.
@@ -292,7 +270,6 @@ class Pacer:
         self._last_take += seconds
         self._closed_at += seconds
         self._earliest += seconds
-        self._refused_at += seconds
         self.in_flight = 0
         self._era += 1
         self._first_era = self._era
@@ -340,7 +317,6 @@ class Pacer:
             self._delay = min(self._delay * growth, _LONGEST_PROBE)
             self._until = now + self._delay
         self._lesson = True
-        self._refused_at = now
         if hint is not None:
             self._heed(now, hint)
 

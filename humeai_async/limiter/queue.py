@@ -95,11 +95,6 @@ class WaitQueue:
         lane = self._lanes[number]
         return lane[next(iter(lane))] if lane else None
 
-    @property
-    def retried_next(self) -> int:
-        """How many calls were refused before, if the one that `first` named is one of them."""
-        return 0 if self._next % 2 else len(self._lanes[self._next])
-
     def remove_first(self, ticket: Ticket) -> None:
         """Take out the call that `first` named: it goes now."""
         _, _, bulk_retried, bulk = self._lanes

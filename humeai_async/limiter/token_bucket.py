@@ -51,7 +51,8 @@ class TokenBucket:
         """Return the seconds until a call of this cost may go; 0 if it may now."""
         need = cost if cost < self.size else self.size  # noqa: FURB136 - as above
         missing = need - self.tokens(now)
-        return max(_TICK, missing / self.rate) if missing > _HAIR else 0.0
+        # From the time of the balance, which is ahead of a clock that a timer has overtaken.
+        return max(_TICK, self._at - now + missing / self.rate) if missing > _HAIR else 0.0
 
     def take(self, now: float, cost: float) -> None:
         """Spend tokens, into debt if need be."""

@@ -132,3 +132,15 @@ async def test_an_error_of_the_block_at_its_end_is_kept(deadlines: Deadlines) ->
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
+
+
+def test_a_timer_that_comes_early_ends_its_block_all_the_same() -> None:
+    loop = virtual_time.CoarseLoop()
+
+    async def run() -> tuple[str, float]:
+        return await sleep_within(Deadlines(loop), 10, limit=3.0004)
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        ended, _ = runner.run(run())
+    assert ended == "cut"
+    assert loop.timers == 2

@@ -115,7 +115,10 @@ def test_an_absurd_hint_is_logged(caplog: pytest.LogCaptureFixture) -> None:
         ({"x-ratelimit-reset": LATER}, (Quota(reset=30),)),
         ({"x-ratelimit-reset-after": "1.5"}, (Quota(reset=1.5),)),
         ({"x-rate-limit-remaining": "7"}, (Quota(remaining=7),)),
-        ({"x-ratelimit-limit": "many", "x-ratelimit-remaining": "-2"}, (Quota(remaining=0),)),
+        ({"x-ratelimit-limit": "many", "x-ratelimit-remaining": "0"}, (Quota(remaining=0),)),
+        ({"x-ratelimit-limit": "-1", "x-ratelimit-remaining": "-1"}, ()),
+        ({"x-ratelimit-limit": "9", "x-ratelimit-remaining": "-1"}, (Quota(limit=9),)),
+        ({"ratelimit": '"default";r=-1;t=60'}, (Quota("default", reset=60),)),
         ({"ratelimit": "garbage;;;,=,"}, ()),
     ],
 )

@@ -145,19 +145,6 @@ async def test_a_call_counts_as_never_sent_unless_it_says_otherwise() -> None:
     await fresh
 
 
-@pytest.mark.parametrize(("retried", "seconds"), [(1, 0.25), (2, 0.1), (3, 0.05), (4, 0.01)])
-async def test_calls_that_were_refused_before_try_a_silent_quota_sparingly(
-    retried: int, seconds: float
-) -> None:
-    limiter = Limiter()
-    (await limiter.acquire()).done(429)
-    began = now()
-    tasks = [asyncio.create_task(limiter.acquire(head=True)) for _ in range(retried)]
-    (await tasks[0]).done(200)
-    assert now() - began == pytest.approx(seconds)
-    await asyncio.gather(*tasks)
-
-
 async def test_a_call_that_was_never_refused_tries_a_silent_quota_first() -> None:
     limiter = Limiter()
     (await limiter.acquire()).done(429)
@@ -457,6 +444,20 @@ async def test_remaining_zero_is_heeded_before_any_429() -> None:
     await limiter.acquire()
     assert now() - began >= 7.0
     assert limiter.snapshot().refused == 0
+
+
+async def test_a_remaining_number_below_zero_stops_nobody() -> None:
+    limiter = Limiter()
+    headers = {
+        "x-ratelimit-limit": "100",
+        "x-ratelimit-remaining": "-1",
+        "x-ratelimit-reset": "600",
+    }
+    began = now()
+    for _ in range(50):
+        (await limiter.acquire()).done(200, headers)
+    assert now() - began < 2.0
+    assert limiter.snapshot().pauses == 0
 
 
 async def test_a_service_that_answers_only_429_is_asked_less_and_less() -> None:

@@ -324,11 +324,10 @@ def test_a_service_that_was_down_teaches_nothing_about_its_quota() -> None:
     assert (client.pacer.refused, client.pacer.pauses) == (0, 1)
 
 
-def test_while_a_service_is_down_no_call_need_be_spared() -> None:
+def test_while_a_service_is_down_fresh_calls_need_not_go_first() -> None:
     client = Client()
     client.call(503, 2.0)
     assert not client.pacer.wants_fresh
-    assert client.pacer.spare_in(client.now, 1) == 0.0
 
 
 def test_reaching_zero_closes_the_quota_until_its_reset() -> None:
@@ -416,49 +415,10 @@ def fresh_first(client: Client) -> int:
     return answers
 
 
-def test_where_the_service_says_how_long_no_call_need_be_spared() -> None:
+def test_where_the_service_says_how_long_fresh_calls_need_not_go_first() -> None:
     client = Client()
     client.call(429, 3.0)
     assert not client.pacer.wants_fresh
-    assert client.pacer.spare_in(client.now, 1) == 0.0
-
-
-def test_while_open_no_call_need_be_spared() -> None:
-    assert Client().pacer.spare_in(START, 1) == 0.0
-
-
-@pytest.mark.parametrize(
-    ("retried", "waits"),
-    [(1, [0.25, 1.0, 4.0]), (2, [0.1, 0.22]), (3, [0.05, 0.09]), (4, [0.01, 0.015])],
-)
-def test_the_fewer_calls_there_are_to_try_the_further_apart_they_do(
-    retried: int, waits: list[float]
-) -> None:
-    client = Client()
-    found: list[float] = []
-    for _ in waits:
-        client.call(429)
-        found.append(client.pacer.spare_in(client.now, retried))
-    assert found == pytest.approx(waits)
-    assert client.pacer.spare_in(client.now + 60.0, retried) == 0.0
-
-
-def test_spared_calls_wait_no_longer_than_the_known_window() -> None:
-    client = measured()
-    client.burst(50)
-    client.call(429)
-    for _ in range(3):
-        client.now += 0.3
-        client.call(429)
-    assert client.pacer.spare_in(client.now, 1) == pytest.approx(2.0 - 0.9, abs=0.01)
-
-
-def test_a_window_that_is_only_guessed_does_not_shorten_their_wait() -> None:
-    client = measured(window=3.4)
-    for _ in range(3):
-        client.call(429)
-    assert client.pacer.window is not None
-    assert client.pacer.spare_in(client.now, 1) == pytest.approx(0.25 * 4**2)
 
 
 # --- which refusals are believed
@@ -838,17 +798,6 @@ def test_a_try_that_was_out_when_the_clock_changed_opens_nothing() -> None:
     client.pacer.take(client.now, 1.0)
     client.hear(call, 200)
     assert client.pacer.closed
-
-
-@pytest.mark.parametrize("seconds", [1000.0, -90.0])
-def test_spared_calls_wait_as_long_on_another_clock(seconds: float) -> None:
-    client = measured()
-    client.burst(10)
-    client.call(429)
-    client.now += seconds
-    client.pacer.shift(seconds)
-    assert client.pacer.spare_in(client.now, 1) == pytest.approx(0.25)
-    assert client.pacer.spare_in(client.now, 2) == pytest.approx(0.1)
 
 
 def test_calls_out_when_the_clock_changed_are_over_and_their_answers_are_old() -> None:

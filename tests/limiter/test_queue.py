@@ -157,16 +157,6 @@ def test_a_queue_of_bulk_calls_alone_goes_in_its_own_order(queue: Queue) -> None
     assert queue.rest() == [f"{n}" for n in range(10)]
 
 
-def test_those_refused_before_are_counted_only_if_one_of_them_is_next(queue: Queue) -> None:
-    queue.add("again", head=True)
-    queue.add("again too", head=True)
-    queue.add("fresh")
-    queue.lanes.first(prefer_fresh=False)
-    assert queue.lanes.retried_next == 2
-    queue.lanes.first(prefer_fresh=True)
-    assert queue.lanes.retried_next == 0
-
-
 def test_a_call_leaves_from_wherever_it_stands_and_only_once(queue: Queue) -> None:
     fill(queue)
     leaver = queue.add("leaver", BULK)

@@ -134,8 +134,6 @@ class Traffic:
     def _pump(self, chance: random.Random, start: float) -> None:
         while self._fresh or self._retried:
             wait = self.pacer.ready_in(self.now, 1.0)
-            if self._retried and not (self._fresh and self.pacer.wants_fresh):
-                wait = max(wait, self.pacer.spare_in(self.now, len(self._retried)))
             if wait > 0:
                 at = self.now + wait
                 if at < self._timer:

@@ -6,19 +6,26 @@ For tests without sockets and threads: hours of pauses pass in no time, and alwa
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
-from typing import Any
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any, TypeVarTuple
+
+Ts = TypeVarTuple("Ts")
 
 
 class _JumpingSelector(selectors.DefaultSelector):
     """Moves the clock on where the real one would wait."""
 
     offset = 0.0
+    turn = 0.0
+    """Seconds that each turn of the loop takes."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
             raise AssertionError("every task waits for something that will never come")
-        self.offset += max(timeout, 0.0)
+        self.offset += max(timeout, self.turn)
         return super().select(0)
 
 
@@ -31,6 +38,29 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return 1000.0 + self._jumping.offset
+
+
+class CoarseLoop(VirtualLoop):
+    """A clock and timers in whole milliseconds, as uvloop's, whose turns take time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._jumping.turn = 5e-6
+        self.timers = 0
+
+    def time(self) -> float:
+        return math.floor(super().time() * 1000) / 1000
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        self.timers += 1
+        rounded = self.time() + round((when - self.time()) * 1000) / 1000
+        return super().call_at(rounded, callback, *args, context=context)
 
 
 BACKEND: tuple[str, dict[str, Any]] = ("asyncio", {"loop_factory": VirtualLoop})
