@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from replay_server import ReplayServer
 from support import QUICK
 
 from humeai_async import (
@@ -24,7 +25,6 @@ from humeai_async import (
     Timeout,
     UnprocessableEntityError,
 )
-from humeai_async.testing import ReplayServer
 
 pytestmark = pytest.mark.anyio
 

@@ -6,6 +6,7 @@ import datetime as dt
 import warnings
 
 import pytest
+from scripted_transport import ScriptedTransport, reply_json
 from support import session_of
 
 from humeai_async import HumeSunsetWarning, NotFoundError, Retry, SunsetError, catalog
@@ -15,7 +16,6 @@ from humeai_async.http.gateway import LowCodeAPI
 from humeai_async.http.messages import Response
 from humeai_async.http.origins import Direct, Origin
 from humeai_async.http.session import Session
-from humeai_async.testing import ScriptedTransport, reply_json
 
 pytestmark = pytest.mark.anyio
 

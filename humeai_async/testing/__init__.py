@@ -1,8 +1,7 @@
 """A fake Hume on a real socket, for tests of this library and of code that uses it.
 
 It is built from the facts of the API alone and shares no code with the client, so that a
-slip in one shows in the other. Start with `FakeHume`; `ReplayServer` answers from
-recordings instead.
+slip in one shows in the other. Start with `FakeHume`.
 """
 
 from __future__ import annotations
@@ -17,16 +16,7 @@ from humeai_async.testing.gateway_recorded import GatewayState
 from humeai_async.testing.jobstate import FakeJob, Outcome
 from humeai_async.testing.options import Options
 from humeai_async.testing.quota import Hint, Quota, Shape
-from humeai_async.testing.replay import ReplayServer
 from humeai_async.testing.server import Dialect, FakeHume, Recorded
-from humeai_async.testing.transport import (
-    Reply,
-    ScriptedTransport,
-    json_answer,
-    query_of,
-    reply_json,
-)
-from humeai_async.testing.unreachable import hanging_url, refusing_url
 from humeai_async.testing.upstream import Credentials
 
 __all__ = [
@@ -52,14 +42,6 @@ __all__ = [
     "Outcome",
     "Quota",
     "Recorded",
-    "ReplayServer",
-    "Reply",
-    "ScriptedTransport",
     "Shape",
-    "hanging_url",
-    "json_answer",
-    "query_of",
-    "refusing_url",
-    "reply_json",
     "tool_call",
 ]

@@ -17,6 +17,7 @@ import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted_transport import Reply, ScriptedTransport, json_answer
 from support import session_of
 
 from humeai_async import catalog
@@ -27,8 +28,6 @@ from humeai_async.errors import APIConnectionError, HumeError, NotFoundError, Sa
 from humeai_async.http.endpoint import fill
 from humeai_async.http.messages import Request, Response
 from humeai_async.settings import Retry
-from humeai_async.testing import ScriptedTransport
-from humeai_async.testing.transport import Reply, json_answer
 
 pytestmark = pytest.mark.anyio
 

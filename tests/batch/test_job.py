@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scripted_transport import ScriptedTransport
 from support import DIALECTS, client_of, session_of
 
 from humeai_async import (
@@ -21,7 +22,7 @@ from humeai_async import (
 from humeai_async.batch.poller import Poller
 from humeai_async.http.messages import Response
 from humeai_async.resources.batch import Batch
-from humeai_async.testing import Dialect, FakeHume, Fault, Outcome, ScriptedTransport
+from humeai_async.testing import Dialect, FakeHume, Fault, Outcome
 from humeai_async.types.batch import (
     Face,
     InferenceJob,

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from scripted_transport import ScriptedTransport, query_of, reply_json
 from support import session_of
 
 from humeai_async import InvalidArgumentError
 from humeai_async.batch.poller import Poller
 from humeai_async.http.messages import Request, Response
 from humeai_async.resources.batch import Batch
-from humeai_async.testing import ScriptedTransport, query_of, reply_json
 
 pytestmark = pytest.mark.anyio
 

@@ -10,6 +10,7 @@ import anyio.lowlevel
 import pytest
 from attrs import evolve
 from chat_support import NEVER_SOON, QUICK, chat_with, kinds, read_all, read_turn
+from scripted_transport import ScriptedTransport
 from support import session_of
 
 from humeai_async import HumeAI
@@ -28,7 +29,7 @@ from humeai_async.http.transport.websocket import Closed, Socket
 from humeai_async.limiter.bucket import Permit
 from humeai_async.limiter.limiter import Limiter
 from humeai_async.settings import Retry, Timeout
-from humeai_async.testing import Drop, FakeHume, Fault, ScriptedTransport
+from humeai_async.testing import Drop, FakeHume, Fault
 from humeai_async.types.chat import AssistantMessage, ChatMetadata, SessionSettings
 from humeai_async.types.chat_settings import ConnectSettings, SessionContext
 

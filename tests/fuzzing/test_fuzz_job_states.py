@@ -14,6 +14,7 @@ from attrs import define, field
 from fuzzing.budget import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted_transport import ScriptedTransport, json_answer, reply_json
 from support import session_of
 from virtual_time import VirtualLoop
 
@@ -28,7 +29,6 @@ from humeai_async.errors import (
     NotFoundError,
 )
 from humeai_async.http.messages import Request, Response
-from humeai_async.testing import ScriptedTransport, json_answer, reply_json
 
 
 def unpaced() -> Limiter:

@@ -14,6 +14,7 @@ from attrs import evolve, field, frozen
 from fuzzing.budget import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted_transport import ScriptedTransport, query_of, reply_json
 from support import session_of
 
 from humeai_async.batch.listing import JobCursor
@@ -24,7 +25,6 @@ from humeai_async.http.pagination import MAX_REPEATED_PAGES
 from humeai_async.resources.batch import Batch
 from humeai_async.resources.configs import Configs
 from humeai_async.resources.datasets import Datasets
-from humeai_async.testing import ScriptedTransport, query_of, reply_json
 
 SAID = st.none() | st.integers(-3, 12) | st.sampled_from([10**6, 2**40])
 TOTALS = st.sampled_from([None, None, -1, 0, 1, 2, 3, 3, 4, 4, 5, 6, 7, 8, 10**6])

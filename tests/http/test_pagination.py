@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
+from scripted_transport import Reply, ScriptedTransport, query_of, reply_json
 from support import session_of
 
 from humeai_async import BadRequestError, DecodeError, InvalidArgumentError, Page, ServerError
@@ -18,7 +19,6 @@ from humeai_async.resources.configs import Configs
 from humeai_async.resources.datasets import Datasets
 from humeai_async.resources.models import Models
 from humeai_async.resources.prompts import Prompts
-from humeai_async.testing import Reply, ScriptedTransport, query_of, reply_json
 from humeai_async.types.evi import ChatEventsPage
 from humeai_async.types.evi_configs import Config
 

@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import pytest
 from attrs import evolve, frozen
+from scripted_transport import Reply, ScriptedTransport, json_answer
 from virtual_time import BACKEND
 
 from humeai_async.errors import (
@@ -37,7 +38,6 @@ from humeai_async.http.messages import Part, Request, Response
 from humeai_async.http.origins import Direct, Format, Origin
 from humeai_async.http.session import Session
 from humeai_async.settings import Retry, Timeout
-from humeai_async.testing.transport import Reply, ScriptedTransport, json_answer
 
 pytestmark = pytest.mark.anyio
 

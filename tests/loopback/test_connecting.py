@@ -14,10 +14,11 @@ import anyio
 import pytest
 from cancelling import assert_idle
 from rawserver import RawServer, raw, silence
+from unreachable import hanging_url
 
 from humeai_async import HumeAI, Pool, Retry, Timeout
 from humeai_async.errors import APIConnectionError, APITimeoutError, ClientClosedError, HumeError
-from humeai_async.testing import FakeHume, hanging_url
+from humeai_async.testing import FakeHume
 
 pytestmark = pytest.mark.anyio
 

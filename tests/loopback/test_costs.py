@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scripted_transport import ScriptedTransport
 from support import session_of
 
 from humeai_async import HumeAI, catalog
 from humeai_async.http.endpoint import fill
 from humeai_async.http.messages import Request, Response
 from humeai_async.http.origins import Direct
-from humeai_async.testing import ScriptedTransport
 from humeai_async.testing.scores import EXPRESSIONS
 from humeai_async.types.predictions.measurements import FacePrediction
 from humeai_async.types.predictions.predictions import Predictions

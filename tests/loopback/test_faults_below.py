@@ -19,6 +19,7 @@ from contract import furnish
 from fault_support import KINDS, attempt
 from rawserver import RawServer, raw
 from support import client_of
+from unreachable import hanging_url, refusing_url
 
 from humeai_async import HumeAI, Limiter, Retry, Timeout, Upload
 from humeai_async.errors import (
@@ -28,7 +29,7 @@ from humeai_async.errors import (
     HumeError,
     TLSError,
 )
-from humeai_async.testing import FakeHume, hanging_url, refusing_url
+from humeai_async.testing import FakeHume
 
 pytestmark = pytest.mark.anyio
 

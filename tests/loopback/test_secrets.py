@@ -20,6 +20,7 @@ from typing import Any
 
 import anyio
 import pytest
+from error_text import collect_error_text
 from proxyserver import ProxyServer
 from rawserver import (
     HALF_A_BODY,
@@ -32,7 +33,6 @@ from rawserver import (
     reset,
     silence,
 )
-from said import everything_said
 
 from humeai_async import HumeAI, HumeError, Pool, Retry, Timeout, Upload
 from humeai_async.testing import Credentials, FakeHume
@@ -131,7 +131,7 @@ async def test_no_failure_shows_the_credential(
         )
         async with hume:
             error = await failure_of(hume, kind)
-    assert leaks(everything_said(error, __file__) + caplog.text) == []
+    assert leaks(collect_error_text(error, __file__) + caplog.text) == []
     assert leaks(f"{hume!r} {vars(hume)!r}") == []
 
 
@@ -144,14 +144,14 @@ async def test_a_failed_connection_does_not_show_the_credential(
     retry = Retry(attempts=2, initial_delay=0.001)
     async with client_with(credential, url, retry=retry) as hume:
         error = await failure_of(hume)
-    said = everything_said(error, __file__) + caplog.text
+    said = collect_error_text(error, __file__) + caplog.text
     assert leaks(said) == []
 
 
 async def test_a_closed_client_does_not_show_the_credential(credential: str) -> None:
     hume = client_with(credential, "http://127.0.0.1:9")
     await hume.aclose()
-    said = everything_said(await failure_of(hume), __file__) + repr(hume)
+    said = collect_error_text(await failure_of(hume), __file__) + repr(hume)
     assert leaks(said) == []
 
 
@@ -171,7 +171,7 @@ async def test_a_call_cut_off_by_its_caller_does_not_show_the_credential(
     carries = {"uploads", "binary"} if credential == "api_token" else set[str]()
     async with RawServer(act, reads_bodies=kind != "upload") as server:
         async with client_with(credential, server.url, gateway_carries=carries) as hume:
-            said = everything_said(await cut_off(CALLS[kind](hume)), __file__)
+            said = collect_error_text(await cut_off(CALLS[kind](hume)), __file__)
     assert "CancelledError" in said
     assert leaks(said) == []
 
@@ -179,7 +179,7 @@ async def test_a_call_cut_off_by_its_caller_does_not_show_the_credential(
 @pytest.mark.parametrize("name", ["api_key", "access_token"])
 async def test_a_handshake_cut_off_by_its_caller_does_not_show_the_credential(name: str) -> None:
     async with RawServer(silence()) as server, client_with(name, server.url) as hume:
-        said = everything_said(await cut_off(hume.chat.connect().__aenter__()), __file__)
+        said = collect_error_text(await cut_off(hume.chat.connect().__aenter__()), __file__)
     assert "CancelledError" in said
     assert leaks(said) == []
 
@@ -191,7 +191,7 @@ async def test_a_proxy_that_lets_no_chat_through_does_not_show_its_password() ->
     async with client_with("api_key", nowhere, **settings) as hume:
         with pytest.raises(HumeError) as caught:
             await hume.chat.connect().__aenter__()
-    assert leaks(everything_said(caught.value, __file__)) == []
+    assert leaks(collect_error_text(caught.value, __file__)) == []
 
 
 async def test_a_job_that_is_named_by_a_credential_is_not_told() -> None:
@@ -224,7 +224,7 @@ async def test_a_wrong_call_does_not_show_what_it_was_given(
         async with HumeAI(api_key="key", base_url=server.url) as hume:
             with pytest.raises(HumeError) as caught:
                 await call(hume)
-    assert leaks(everything_said(caught.value, __file__)) == []
+    assert leaks(collect_error_text(caught.value, __file__)) == []
 
 
 async def test_the_servers_words_stay_in_the_error() -> None:
@@ -416,4 +416,4 @@ async def test_no_error_repeats_the_secrets_of_what_was_sent(
         async with client_with(credential, server.url, gateway_carries=carries) as hume:
             with pytest.raises(HumeError) as caught:
                 await send(hume)
-    assert marked((everything_said(caught.value, __file__) + caplog.text).encode()) == []
+    assert marked((collect_error_text(caught.value, __file__) + caplog.text).encode()) == []

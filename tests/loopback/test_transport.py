@@ -23,6 +23,7 @@ from rawserver import (
     reset,
     silence,
 )
+from unreachable import hanging_url, refusing_url
 
 from humeai_async.errors import (
     APIConnectionError,
@@ -33,7 +34,6 @@ from humeai_async.errors import (
 from humeai_async.http.messages import Part, Request, Response
 from humeai_async.http.transport.pool import AiohttpTransport
 from humeai_async.settings import Pool, Timeout
-from humeai_async.testing import hanging_url, refusing_url
 
 pytestmark = pytest.mark.anyio
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from scripted_transport import ScriptedTransport
 from support import session_of
 
 from humeai_async import InvalidArgumentError, Upload
@@ -24,7 +25,6 @@ from humeai_async.resources.models import Models
 from humeai_async.resources.privacy import Privacy
 from humeai_async.resources.prompts import Prompts
 from humeai_async.resources.tools import Tools
-from humeai_async.testing import ScriptedTransport
 
 pytestmark = pytest.mark.anyio
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scripted_transport import ScriptedTransport, query_of, reply_json
 from support import client_of, session_of
 
 from humeai_async import (
@@ -32,7 +33,7 @@ from humeai_async.resources.models import Models
 from humeai_async.resources.privacy import Privacy
 from humeai_async.resources.prompts import Prompts
 from humeai_async.resources.tools import Tools
-from humeai_async.testing import FakeHume, Options, ScriptedTransport, query_of, reply_json
+from humeai_async.testing import FakeHume, Options
 from humeai_async.types.batch import CustomModelInferenceJob, TrainingJob
 from humeai_async.types.evi import BuiltinToolConfig
 from humeai_async.types.evi_configs import ConfigPrompt, EventMessage, EventMessages, EviVersion

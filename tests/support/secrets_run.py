@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from said import everything_said
+from error_text import collect_error_text
 
 from humeai_async import HumeAI, HumeError, Polling, Pool, Reconnect, Retry, Timeout
 from humeai_async.bulk.runs import predict_into
@@ -44,7 +44,7 @@ async def attempt(work: Awaitable[object]) -> None:
         say(await work)
     except (HumeError, ExceptionGroup) as problem:
         say(problem)
-        print(everything_said(problem, __file__))  # noqa: T201 - likewise
+        print(collect_error_text(problem, __file__))  # noqa: T201 - likewise
         logging.getLogger("program").exception("it went wrong")
 
 
@@ -81,7 +81,7 @@ async def bulk(hume: HumeAI, folder: Path) -> None:
         async for outcome in hume.batch.predict(sources(), job_size=2):
             say(outcome)
             if outcome.error is not None:
-                print(everything_said(outcome.error, __file__))  # noqa: T201 - likewise
+                print(collect_error_text(outcome.error, __file__))  # noqa: T201 - likewise
     report = await predict_into(folder, hume.batch, sources(), formats=("jsonl", "csv"), job_size=2)
     say(report)
 
@@ -141,7 +141,7 @@ def values() -> None:
             HumeAI(api_key="m4rk3dKey", base_url=url)
         except HumeError as problem:
             say(problem)
-            print(everything_said(problem, __file__))  # noqa: T201 - likewise
+            print(collect_error_text(problem, __file__))  # noqa: T201 - likewise
 
 
 async def main(plan: dict[str, Any], folder: Path) -> None:

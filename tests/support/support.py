@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from scripted_transport import ScriptedTransport
 
 from humeai_async import HumeAI, Limiter, Polling, Retry
 from humeai_async.http.origins import Direct
 from humeai_async.http.session import Session
-from humeai_async.testing import Dialect, FakeHume, ScriptedTransport
+from humeai_async.testing import Dialect, FakeHume
 
 DIALECTS: tuple[Dialect, ...] = ("direct", "gateway-documented", "gateway-recorded")
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from callers import Caller, caller
+from raw_client import RawClient, open_raw_client
 
 from humeai_async.testing import ManualClock, Options
 
@@ -20,7 +20,7 @@ BODIES: dict[str, dict[str, Any]] = {
 KINDS = pytest.mark.parametrize("kind", list(BODIES))
 
 
-async def create(call: Caller, kind: str, name: str = "first", **fields: Any) -> Any:
+async def create(call: RawClient, kind: str, name: str = "first", **fields: Any) -> Any:
     reply = await call("POST", f"/v0/evi/{kind}", json={"name": name, **BODIES[kind], **fields})
     assert reply.status == 201, reply.body
     return reply.json
@@ -29,7 +29,7 @@ async def create(call: Caller, kind: str, name: str = "first", **fields: Any) ->
 @KINDS
 async def test_a_new_thing_begins_with_version_0(kind: str) -> None:
     clock = ManualClock()
-    async with caller(clock=clock) as call:
+    async with open_raw_client(clock=clock) as call:
         made = await create(call, kind, version_description="begin")
         got = await call("GET", f"/v0/evi/{kind}/{{id}}/version/{{version}}", made["id"], 0)
     assert made["version"] == 0
@@ -41,7 +41,7 @@ async def test_a_new_thing_begins_with_version_0(kind: str) -> None:
 
 @KINDS
 async def test_versions_count_up_and_are_never_used_twice(kind: str) -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         made = (await create(call, kind))["id"]
         path = f"/v0/evi/{kind}/{{id}}"
         numbers = [
@@ -57,7 +57,7 @@ async def test_versions_count_up_and_are_never_used_twice(kind: str) -> None:
 
 @KINDS
 async def test_lists_show_the_newest_version_unless_told_otherwise(kind: str) -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         ids = [(await create(call, kind, name))["id"] for name in ("a", "b")]
         await call("POST", f"/v0/evi/{kind}/{{id}}", ids[0], json=BODIES[kind])
 
@@ -75,7 +75,7 @@ async def test_lists_show_the_newest_version_unless_told_otherwise(kind: str) ->
 
 @KINDS
 async def test_a_rename_holds_for_all_versions_and_answers_text(kind: str) -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         made = (await create(call, kind))["id"]
         await call("POST", f"/v0/evi/{kind}/{{id}}", made, json=BODIES[kind])
         reply = await call("PATCH", f"/v0/evi/{kind}/{{id}}", made, json={"name": "second"})
@@ -87,7 +87,7 @@ async def test_a_rename_holds_for_all_versions_and_answers_text(kind: str) -> No
 
 @KINDS
 async def test_a_description_belongs_to_one_version(kind: str) -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         made = (await create(call, kind))["id"]
         path = f"/v0/evi/{kind}/{{id}}/version/{{version}}"
         reply = await call("PATCH", path, made, 0, json={"version_description": "better"})
@@ -98,7 +98,7 @@ async def test_a_description_belongs_to_one_version(kind: str) -> None:
 
 @KINDS
 async def test_what_is_deleted_is_gone(kind: str) -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         made = (await create(call, kind))["id"]
         path = f"/v0/evi/{kind}/{{id}}"
         assert (await call("DELETE", path, made)).status == 200
@@ -112,7 +112,7 @@ async def test_what_is_deleted_is_gone(kind: str) -> None:
 
 @KINDS
 async def test_with_its_last_version_a_thing_is_gone(kind: str) -> None:
-    async with caller(options=Options(delete_status=204)) as call:
+    async with open_raw_client(options=Options(delete_status=204)) as call:
         made = (await create(call, kind))["id"]
         path = f"/v0/evi/{kind}/{{id}}"
         assert (await call("DELETE", path + "/version/{version}", made, 0)).status == 204
@@ -121,7 +121,7 @@ async def test_with_its_last_version_a_thing_is_gone(kind: str) -> None:
 
 @KINDS
 async def test_pages_are_numbered_from_0_and_end(kind: str) -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         for number in range(5):
             await create(call, kind, f"n{number}")
         pages = [
@@ -145,7 +145,7 @@ async def test_pages_are_numbered_from_0_and_end(kind: str) -> None:
     ],
 )
 async def test_bad_page_queries_are_refused(query: dict[str, str]) -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         assert (await call("GET", "/v0/evi/prompts", query=query)).status == 400
 
 
@@ -164,12 +164,12 @@ async def test_bad_page_queries_are_refused(query: dict[str, str]) -> None:
     ],
 )
 async def test_bad_bodies_are_refused(kind: str, body: dict[str, Any]) -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         assert (await call("POST", f"/v0/evi/{kind}", json=body)).status == 400
 
 
 async def test_lists_mark_the_newest_version() -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         made = await create(call, "prompts")
         await call("POST", "/v0/evi/prompts/{id}", made["id"], json=BODIES["prompts"])
         page = await call(
@@ -184,14 +184,14 @@ async def test_lists_mark_the_newest_version() -> None:
 
 @pytest.mark.parametrize("kind", ["prompts", "tools"])
 async def test_pages_may_hold_nulls(kind: str) -> None:
-    async with caller(options=Options(nulls_in_pages=True)) as call:
+    async with open_raw_client(options=Options(nulls_in_pages=True)) as call:
         await create(call, kind)
         page = (await call("GET", f"/v0/evi/{kind}")).json
     assert None in page[f"{kind}_page"]
 
 
 async def test_a_config_takes_its_parts_from_the_other_stores() -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         prompt = await create(call, "prompts")
         tool = await create(call, "tools", "get_forecast")
         config = await create(
@@ -219,7 +219,7 @@ async def test_a_config_takes_its_parts_from_the_other_stores() -> None:
 
 
 async def test_a_config_makes_a_prompt_of_a_text() -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         config = await create(call, "configs", prompt={"text": "New."})
         made = config["prompt"]["id"]
         prompt = await call("GET", "/v0/evi/prompts/{id}/version/{version}", made, 0)
@@ -227,13 +227,13 @@ async def test_a_config_makes_a_prompt_of_a_text() -> None:
 
 
 async def test_a_config_with_an_unknown_tool_is_refused() -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         body = {"name": "n", "evi_version": "3", "tools": [{"id": "nobody"}]}
         assert (await call("POST", "/v0/evi/configs", json=body)).status == 404
 
 
 async def test_sample_chats_are_there_oldest_first() -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         up = (await call("GET", "/v0/evi/chats")).json
         down = (await call("GET", "/v0/evi/chats", query={"ascending_order": "false"})).json
     assert up["pagination_direction"] == "ASC"
@@ -245,7 +245,7 @@ async def test_sample_chats_are_there_oldest_first() -> None:
 
 
 async def test_chats_filter_by_status_and_config() -> None:
-    async with caller(options=Options(samples=False)) as call:
+    async with open_raw_client(options=Options(samples=False)) as call:
         call.fake.add_chat(config={"id": "c1", "version": 0})
         active = call.fake.add_chat(status="ACTIVE", config={"id": "c2", "version": 0})
         for query in ({"status": "ACTIVE"}, {"config_id": "c2"}):
@@ -254,7 +254,7 @@ async def test_chats_filter_by_status_and_config() -> None:
 
 
 async def test_a_chat_carries_one_page_of_its_events() -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         made = next(iter(call.fake.upstream.evi.chats.chats))
         reply = (await call("GET", "/v0/evi/chats/{id}", made, query={"page_size": "5"})).json
         assert (await call("GET", "/v0/evi/chats/{id}", "nobody")).status == 404
@@ -268,7 +268,7 @@ async def test_a_chat_carries_one_page_of_its_events() -> None:
 
 
 async def test_a_group_holds_the_events_of_all_its_chats() -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         (group,) = (await call("GET", "/v0/evi/chat_groups")).json["chat_groups_page"]
         events = await call("GET", "/v0/evi/chat_groups/{id}/events", group["id"])
         shown = await call("GET", "/v0/evi/chat_groups/{id}", group["id"])
@@ -281,7 +281,7 @@ async def test_a_group_holds_the_events_of_all_its_chats() -> None:
 
 
 async def test_privacy_settings_are_patched_in_the_query() -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         path = "/v0/evi/privacy/settings"
         before = (await call("GET", path)).json
         await call("PATCH", path, query={"allowRetention": "false"})
@@ -293,6 +293,6 @@ async def test_privacy_settings_are_patched_in_the_query() -> None:
 
 
 async def test_deleting_data_forgets_chats() -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         assert (await call("DELETE", "/v0/evi/privacy")).status == 200
         assert (await call("GET", "/v0/evi/chats")).json["chats_page"] == []

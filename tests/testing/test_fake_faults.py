@@ -8,21 +8,24 @@ from typing import Any
 
 import aiohttp
 import pytest
-from callers import Caller, caller
+from raw_client import RawClient, open_raw_client
+from unreachable import hanging_url, refusing_url
 
-from humeai_async.testing import FakeHume, Fault, FaultKind, Faults, hanging_url, refusing_url
+from humeai_async.testing import FakeHume, Fault, FaultKind, Faults
 
 pytestmark = pytest.mark.anyio
 
 BODY = {"urls": ["https://a.example/a.mp4"]}
 
 
-async def post(call: Caller) -> Any:
+async def post(call: RawClient) -> Any:
     return await call("POST", "/v0/batch/jobs", json=BODY)
 
 
 async def test_a_status_fault_comes_before_the_work() -> None:
-    async with caller(faults=[Fault("status", status=503, headers={"Retry-After": "3"})]) as call:
+    async with open_raw_client(
+        faults=[Fault("status", status=503, headers={"Retry-After": "3"})]
+    ) as call:
         reply = await post(call)
         assert not call.fake.jobs
         assert (await post(call)).status == 200
@@ -32,13 +35,13 @@ async def test_a_status_fault_comes_before_the_work() -> None:
 
 
 async def test_a_status_fault_may_come_after_the_work() -> None:
-    async with caller(faults=[Fault("status", status=500, after_work=True)]) as call:
+    async with open_raw_client(faults=[Fault("status", status=500, after_work=True)]) as call:
         assert (await post(call)).status == 500
         assert len(call.fake.jobs) == 1
 
 
 async def test_html_stands_where_json_belongs() -> None:
-    async with caller(faults=[Fault("html", status=502)]) as call:
+    async with open_raw_client(faults=[Fault("html", status=502)]) as call:
         reply = await post(call)
     assert reply.status == 502
     assert reply.headers["Content-Type"] == "text/html"
@@ -46,7 +49,7 @@ async def test_html_stands_where_json_belongs() -> None:
 
 
 async def test_garbage_is_whole_but_no_json() -> None:
-    async with caller(faults=[Fault("garbage")]) as call:
+    async with open_raw_client(faults=[Fault("garbage")]) as call:
         reply = await post(call)
     assert reply.status == 200
     assert reply.headers["Content-Type"].startswith("application/json")
@@ -55,14 +58,14 @@ async def test_garbage_is_whole_but_no_json() -> None:
 
 
 async def test_an_empty_answer_keeps_its_status() -> None:
-    async with caller(faults=[Fault("empty")]) as call:
+    async with open_raw_client(faults=[Fault("empty")]) as call:
         reply = await post(call)
         assert len(call.fake.jobs) == 1
     assert (reply.status, reply.body) == (200, b"")
 
 
 async def test_a_wrong_content_type_spoils_nothing_else() -> None:
-    async with caller(faults=[Fault("content-type", content_type="image/png")]) as call:
+    async with open_raw_client(faults=[Fault("content-type", content_type="image/png")]) as call:
         reply = await post(call)
     assert reply.headers["Content-Type"] == "image/png"
     assert reply.json["job_id"]
@@ -84,7 +87,7 @@ async def test_a_wrong_content_type_spoils_nothing_else() -> None:
     ],
 )
 async def test_connections_fail_as_scripted(kind: FaultKind, error: type[Exception]) -> None:
-    async with caller(faults=[Fault(kind)]) as call:
+    async with open_raw_client(faults=[Fault(kind)]) as call:
         with pytest.raises(error):
             await post(call)
         assert (await post(call)).status == 200
@@ -92,7 +95,7 @@ async def test_connections_fail_as_scripted(kind: FaultKind, error: type[Excepti
 
 @pytest.mark.parametrize("kind", ["stall", "stall-head", "stall-body"])
 async def test_a_stall_lasts_until_the_client_gives_up(kind: FaultKind) -> None:
-    async with caller(faults=[Fault(kind)], timeout=0.2) as call:
+    async with open_raw_client(faults=[Fault(kind)], timeout=0.2) as call:
         with pytest.raises(TimeoutError):
             await post(call)
         assert (await post(call)).status == 200
@@ -100,7 +103,7 @@ async def test_a_stall_lasts_until_the_client_gives_up(kind: FaultKind) -> None:
 
 @pytest.mark.parametrize("kind", ["stall", "stall-head", "stall-body"])
 async def test_a_stall_may_end(kind: FaultKind) -> None:
-    async with caller(faults=[Fault(kind, seconds=0.01)]) as call:
+    async with open_raw_client(faults=[Fault(kind, seconds=0.01)]) as call:
         reply = await post(call)
     assert reply.json["job_id"]
 
@@ -118,7 +121,7 @@ async def test_a_surplus_follows_the_answer_on_its_connection() -> None:
 
 
 async def test_a_stale_connection_is_closed_when_the_next_request_comes() -> None:
-    async with caller(faults=[Fault("stale")]) as call:
+    async with open_raw_client(faults=[Fault("stale")]) as call:
         assert (await post(call)).status == 200
         assert call.fake.connections_open == 1
         with pytest.raises(aiohttp.ServerDisconnectedError):
@@ -128,7 +131,7 @@ async def test_a_stale_connection_is_closed_when_the_next_request_comes() -> Non
 
 
 async def test_a_handshake_that_is_hit_is_not_made() -> None:
-    async with caller(faults=[Fault("garbage", path="/v0/evi/chat")]) as call:
+    async with open_raw_client(faults=[Fault("garbage", path="/v0/evi/chat")]) as call:
         url = f"{call.fake.url}/v0/evi/chat?api_key={call.fake.api_key}"
         with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
             await call.session.ws_connect(url)
@@ -138,7 +141,7 @@ async def test_a_handshake_that_is_hit_is_not_made() -> None:
 
 async def test_the_fake_says_what_was_carried_out() -> None:
     faults = [Fault("status"), Fault("status", after_work=True)]
-    async with caller(faults=faults) as call:
+    async with open_raw_client(faults=faults) as call:
         await post(call)
         await post(call)
         await call("GET", "/v0/batch/jobs/{id}", "unknown")
@@ -150,7 +153,7 @@ async def test_the_fake_says_what_was_carried_out() -> None:
 @pytest.mark.parametrize("kind", ["reset", "close", "stall"])
 async def test_what_cuts_the_answer_comes_before_or_after_the_work(kind: FaultKind) -> None:
     faults = [Fault(kind), Fault(kind, after_work=True)]
-    async with caller(faults=faults, timeout=0.2) as call:
+    async with open_raw_client(faults=faults, timeout=0.2) as call:
         for jobs in (0, 1):
             with pytest.raises((aiohttp.ClientError, TimeoutError)):
                 await post(call)
@@ -164,7 +167,7 @@ async def test_faults_hit_only_what_they_match() -> None:
         Fault("status", path="/v0/batch/jobs/*", status=418, times=None),
         Fault("status", when=lambda _, path: path.endswith("tools"), status=419, times=None),
     ]
-    async with caller(faults=faults) as call:
+    async with open_raw_client(faults=faults) as call:
         assert (await call("GET", "/v0/batch/jobs")).status == 200
         assert (await call("GET", "/v0/batch/jobs/{id}", "x")).status == 418
         assert (await call("GET", "/v0/evi/tools")).status == 419
@@ -197,14 +200,16 @@ def test_a_share_of_requests_is_hit_the_same_in_every_run() -> None:
 @pytest.mark.parametrize("dialect", ["direct", "gateway-documented", "gateway-recorded"])
 async def test_one_script_serves_all_dialects(dialect: str) -> None:
     fault = Fault("status", status=500, path="/v0/batch/jobs/*/predictions")
-    async with caller(dialect=dialect, faults=[fault]) as call:
+    async with open_raw_client(dialect=dialect, faults=[fault]) as call:
         job = await call.start("https://a.example/a.mp4")
         assert (await call("GET", "/v0/batch/jobs/{id}/predictions", job)).status == 500
         assert (await call("GET", "/v0/batch/jobs/{id}/predictions", job)).status == 200
 
 
 async def test_the_gateway_turns_a_reset_at_hume_into_its_own_500() -> None:
-    async with caller(dialect="gateway-recorded", faults=[Fault("reset", upstream=True)]) as call:
+    async with open_raw_client(
+        dialect="gateway-recorded", faults=[Fault("reset", upstream=True)]
+    ) as call:
         reply = await post(call)
     assert reply.status == 500
     assert reply.json == {

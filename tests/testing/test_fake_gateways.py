@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import aiohttp
 import pytest
-from callers import caller
+from raw_client import open_raw_client
 from yarl import URL
 
 from humeai_async.testing import Dialect, FakeHume, Fault, javascript
@@ -172,7 +172,7 @@ async def test_a_401_repeats_the_request(name: str) -> None:
 
 
 async def test_a_success_is_wrapped_as_recorded() -> None:
-    async with caller(dialect="gateway-recorded") as call:
+    async with open_raw_client(dialect="gateway-recorded") as call:
         job = await call.start("https://a.example/a.mp4")
         reply = await call("GET", "/v0/batch/jobs/{id}", job)
     recorded = recorded_body("get_old_format")
@@ -188,7 +188,7 @@ async def test_a_success_is_wrapped_as_recorded() -> None:
 
 
 async def test_a_created_thing_is_a_200_as_recorded() -> None:
-    async with caller(dialect="gateway-recorded") as call:
+    async with open_raw_client(dialect="gateway-recorded") as call:
         body = {"name": "n", "text": "t"}
         reply = await call("POST", "/v0/evi/prompts", json=body)
     assert reply.status == 200
@@ -280,14 +280,14 @@ async def test_binary_answers_are_ruined() -> None:
 @pytest.mark.parametrize("body", [b"null", b" null "])
 async def test_a_json_null_is_never_answered(body: bytes) -> None:
     fault = Fault("status", status=200, body=body)
-    async with caller(dialect="gateway-recorded", faults=[fault], timeout=0.2) as call:
+    async with open_raw_client(dialect="gateway-recorded", faults=[fault], timeout=0.2) as call:
         with pytest.raises(TimeoutError):
             await call("GET", "/v0/batch/jobs")
         assert call.fake.requests[-1].status is None
 
 
 async def test_a_204_is_never_answered_though_the_work_is_done() -> None:
-    async with caller(dialect="gateway-recorded", timeout=0.2) as call:
+    async with open_raw_client(dialect="gateway-recorded", timeout=0.2) as call:
         body = [{"file": {"name": "a", "data_type": "audio", "hume_storage": True}}]
         made = (await call("POST", "/v0/registry/files", json=body)).result
         file = made[0]["file"]["id"]
@@ -299,39 +299,41 @@ async def test_a_204_is_never_answered_though_the_work_is_done() -> None:
 async def test_what_is_never_answered_may_be_closed_instead() -> None:
     # The client repeats a GET once by itself when its connection is closed.
     fault = Fault("status", status=200, body=b"null", times=None)
-    async with caller(dialect="gateway-recorded", faults=[fault], never_answer=False) as call:
+    async with open_raw_client(
+        dialect="gateway-recorded", faults=[fault], never_answer=False
+    ) as call:
         with pytest.raises(aiohttp.ServerDisconnectedError):
             await call("GET", "/v0/batch/jobs")
 
 
 async def test_a_held_answer_does_not_hold_up_the_end() -> None:
     fault = Fault("status", status=200, body=b"null")
-    async with caller(dialect="gateway-recorded", faults=[fault], timeout=0.1) as call:
+    async with open_raw_client(dialect="gateway-recorded", faults=[fault], timeout=0.1) as call:
         with pytest.raises(TimeoutError):
             await call("GET", "/v0/batch/jobs")
 
 
 async def test_a_token_given_twice_is_a_500() -> None:
-    async with caller(dialect="gateway-recorded") as call:
+    async with open_raw_client(dialect="gateway-recorded") as call:
         reply = await call("GET", "/v0/batch/jobs", query=[("api_token", "at_x")])
     assert reply.status == 500
 
 
 async def test_a_body_over_the_limit_is_a_413() -> None:
-    async with caller(dialect="gateway-recorded", body_limit=1000) as call:
+    async with open_raw_client(dialect="gateway-recorded", body_limit=1000) as call:
         reply = await call("POST", "/v0/batch/jobs", json={"text": ["x" * 1000]})
     assert reply.status == 413
     assert reply.json == recorded_body("json_body_over_100MiB")
 
 
 async def test_a_head_over_16_kb_is_a_431() -> None:
-    async with caller(dialect="gateway-recorded") as call:
+    async with open_raw_client(dialect="gateway-recorded") as call:
         reply = await call("GET", "/v0/batch/jobs", query=[("q", "a" * 17000)])
     assert (reply.status, reply.body) == (431, b"")
 
 
 async def test_paths_are_matched_without_case_and_with_a_slash_at_the_end() -> None:
-    async with caller(dialect="gateway-recorded") as call:
+    async with open_raw_client(dialect="gateway-recorded") as call:
         assert (await call("GET", "/V0/Batch/JOBS/")).status == 200
         assert (await call("GET", "/v0//batch/jobs")).status == 404
 
@@ -344,7 +346,7 @@ async def test_the_root_leads_away() -> None:
 
 
 async def test_an_etag_that_is_known_is_a_304() -> None:
-    async with caller(dialect="gateway-recorded") as call:
+    async with open_raw_client(dialect="gateway-recorded") as call:
         first = await call("GET", "/v0/evi/privacy/settings")
         # The envelope carries the time and a request id, so only a bare answer repeats.
         assert first.headers["ETag"].startswith('W/"')
@@ -356,7 +358,7 @@ async def test_an_etag_that_is_known_is_a_304() -> None:
 
 
 async def test_the_session_cookie_is_set_until_it_is_kept() -> None:
-    async with caller(dialect="gateway-recorded") as call:
+    async with open_raw_client(dialect="gateway-recorded") as call:
         first = await call("GET", "/v0/batch/jobs")
         second = await call("GET", "/v0/batch/jobs", headers={"Cookie": "connect.sid=x"})
     assert "connect.sid" in first.headers["Set-Cookie"]
@@ -364,7 +366,7 @@ async def test_the_session_cookie_is_set_until_it_is_kept() -> None:
 
 
 async def test_long_answers_are_compressed() -> None:
-    async with caller(dialect="gateway-recorded") as call:
+    async with open_raw_client(dialect="gateway-recorded") as call:
         job = await call.start("https://a.example/a.mp4")
         reply = await call("GET", "/v0/batch/jobs/{id}", job, headers={"Accept-Encoding": "gzip"})
     assert reply.headers["Content-Encoding"] == "gzip"
@@ -387,7 +389,7 @@ GATEWAYS = pytest.mark.parametrize("dialect", ["gateway-documented", "gateway-re
 @GATEWAYS
 async def test_a_gateway_waits_without_limit_for_hume(dialect: Dialect) -> None:
     fault = Fault("stall", upstream=True)
-    async with caller(dialect=dialect, faults=[fault], timeout=0.2) as call:
+    async with open_raw_client(dialect=dialect, faults=[fault], timeout=0.2) as call:
         with pytest.raises(TimeoutError):
             await call("GET", "/v0/batch/jobs")
         assert call.fake.requests[0].status is None
@@ -395,7 +397,7 @@ async def test_a_gateway_waits_without_limit_for_hume(dialect: Dialect) -> None:
 
 @GATEWAYS
 async def test_a_body_that_hume_cut_off_is_a_500(dialect: Dialect) -> None:
-    async with caller(dialect=dialect, faults=[Fault("truncate", upstream=True)]) as call:
+    async with open_raw_client(dialect=dialect, faults=[Fault("truncate", upstream=True)]) as call:
         reply = await call("GET", "/v0/batch/jobs")
     assert reply.status == 500
     assert b"socket hang up" in reply.body
@@ -403,7 +405,7 @@ async def test_a_body_that_hume_cut_off_is_a_500(dialect: Dialect) -> None:
 
 @GATEWAYS
 async def test_garbage_from_hume_arrives_as_text(dialect: Dialect) -> None:
-    async with caller(dialect=dialect, faults=[Fault("garbage")]) as call:
+    async with open_raw_client(dialect=dialect, faults=[Fault("garbage")]) as call:
         reply = await call("GET", "/v0/batch/jobs")
     assert reply.status == 200
     assert isinstance(reply.result, str)
@@ -412,7 +414,7 @@ async def test_garbage_from_hume_arrives_as_text(dialect: Dialect) -> None:
 
 @GATEWAYS
 async def test_an_error_page_of_hume_is_wrapped(dialect: Dialect) -> None:
-    async with caller(dialect=dialect, faults=[Fault("html", status=500)]) as call:
+    async with open_raw_client(dialect=dialect, faults=[Fault("html", status=500)]) as call:
         reply = await call("GET", "/v0/batch/jobs")
     assert reply.status == 500
     assert reply.headers["Content-Type"].startswith("application/json")
@@ -421,7 +423,7 @@ async def test_an_error_page_of_hume_is_wrapped(dialect: Dialect) -> None:
 
 async def test_xml_is_wrapped_twice() -> None:
     fault = Fault("status", status=200, body=b"<a>1</a>", content_type="text/xml")
-    async with caller(dialect="gateway-recorded", faults=[fault]) as call:
+    async with open_raw_client(dialect="gateway-recorded", faults=[fault]) as call:
         assert (await call("GET", "/v0/batch/jobs")).result == {"xml": "<a>1</a>", "json": {}}
 
 
@@ -437,7 +439,7 @@ async def test_a_redirect_of_hume_leads_to_the_root() -> None:
 @pytest.mark.parametrize("content_type", ["", "Application/JSON", "text/csv"])
 async def test_odd_content_types_have_no_envelope(content_type: str) -> None:
     fault = Fault("status", status=200, body=b"{}", content_type=content_type or "nonsense")
-    async with caller(dialect="gateway-recorded", faults=[fault], timeout=0.2) as call:
+    async with open_raw_client(dialect="gateway-recorded", faults=[fault], timeout=0.2) as call:
         if not content_type:
             with pytest.raises(TimeoutError):
                 await call("GET", "/v0/batch/jobs")
@@ -449,14 +451,14 @@ async def test_odd_content_types_have_no_envelope(content_type: str) -> None:
 
 async def test_a_null_error_of_hume_breaks_the_gateway() -> None:
     fault = Fault("status", status=404, body=b"null")
-    async with caller(dialect="gateway-recorded", faults=[fault]) as call:
+    async with open_raw_client(dialect="gateway-recorded", faults=[fault]) as call:
         reply = await call("GET", "/v0/batch/jobs")
     assert reply.status == 500
     assert "headers" not in reply.json
 
 
 async def test_a_charset_that_is_not_unicode_is_a_415() -> None:
-    async with caller(dialect="gateway-recorded") as call:
+    async with open_raw_client(dialect="gateway-recorded") as call:
         kind = {"Content-Type": "application/json; charset=latin1"}
         reply = await call("POST", "/v0/batch/jobs", data=b"{}", headers=kind)
     assert reply.status == 415
@@ -480,7 +482,7 @@ DOCUMENTED: Dialect = "gateway-documented"
 
 
 async def test_the_documented_gateway_wraps_in_data() -> None:
-    async with caller(dialect=DOCUMENTED) as call:
+    async with open_raw_client(dialect=DOCUMENTED) as call:
         reply = await call("POST", "/v0/evi/prompts", json={"name": "n", "text": "t"})
     assert reply.status == 200
     assert list(reply.json) == ["data"]
@@ -488,7 +490,7 @@ async def test_the_documented_gateway_wraps_in_data() -> None:
 
 
 async def test_the_documented_gateway_takes_both_url_formats() -> None:
-    async with caller(dialect=DOCUMENTED) as call:
+    async with open_raw_client(dialect=DOCUMENTED) as call:
         job = await call.start("https://a.example/a.mp4")
         new = await call("GET", "/v0/batch/jobs/{id}", job)
         old = await call("GET", "/v0/batch/jobs/id", query={"id": job})
@@ -500,7 +502,7 @@ async def test_the_documented_gateway_takes_both_url_formats() -> None:
 
 
 async def test_the_documented_gateway_knows_words_from_ids() -> None:
-    async with caller(dialect=DOCUMENTED) as call:
+    async with open_raw_client(dialect=DOCUMENTED) as call:
         versions = await call("GET", "/v0/registry/models/version")
         version = versions.result[0]["id"]
         assert (await call("GET", "/v0/registry/models/version/{id}", version)).status == 200
@@ -519,7 +521,7 @@ async def test_the_documented_gateway_knows_words_from_ids() -> None:
 async def test_the_documented_gateway_wraps_errors(
     path: str, query: dict[str, str] | None, status: int
 ) -> None:
-    async with caller(dialect=DOCUMENTED) as call:
+    async with open_raw_client(dialect=DOCUMENTED) as call:
         reply = await call("GET", path, query=query)
     assert reply.status == status
     error = reply.json["data"]["error"]
@@ -538,7 +540,7 @@ async def test_the_documented_gateway_checks_the_token() -> None:
 async def test_the_documented_gateway_carries_uploads_and_archives() -> None:
     form = aiohttp.FormData()
     form.add_field("file", b"x", filename="a.wav")
-    async with caller(dialect=DOCUMENTED) as call:
+    async with open_raw_client(dialect=DOCUMENTED) as call:
         job = (await call("POST", "/v0/batch/jobs", data=form)).result["job_id"]
         reply = await call("GET", "/v0/batch/jobs/{id}/artifacts", job)
         assert call.fake.uploads
@@ -547,13 +549,13 @@ async def test_the_documented_gateway_carries_uploads_and_archives() -> None:
 
 async def test_other_statuses_become_the_nearest_documented_one() -> None:
     faults = [Fault("status", status=422), Fault("status", status=503)]
-    async with caller(dialect=DOCUMENTED, faults=faults) as call:
+    async with open_raw_client(dialect=DOCUMENTED, faults=faults) as call:
         assert (await call("GET", "/v0/batch/jobs")).status == 400
         assert (await call("GET", "/v0/batch/jobs")).status == 500
 
 
 async def test_answers_without_a_body_have_null_data() -> None:
-    async with caller(dialect=DOCUMENTED) as call:
+    async with open_raw_client(dialect=DOCUMENTED) as call:
         made = await call("POST", "/v0/evi/prompts", json={"name": "n", "text": "t"})
         reply = await call("DELETE", "/v0/evi/prompts/{id}", made.result["id"])
     assert reply.status == 200

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from callers import caller
+from raw_client import open_raw_client
 
 from humeai_async.testing import FakeHume
 
@@ -20,7 +20,7 @@ ALL = {"face", "burst", "prosody", "language", "ner", "facemesh"}
 
 
 async def predict(*urls: str, fake: dict[str, Any] | None = None, **body: Any) -> Any:
-    async with caller(**(fake or {})) as call:
+    async with open_raw_client(**(fake or {})) as call:
         job = await call.start(*urls, **body)
         return (await call("GET", "/v0/batch/jobs/{id}/predictions", job)).result
 
@@ -82,7 +82,7 @@ async def test_language_has_53_expressions_sentiment_and_toxicity() -> None:
 
 async def test_words_of_a_text_stand_where_they_say() -> None:
     text = "We met Ada in Lisbon yesterday"
-    async with caller() as call:
+    async with open_raw_client() as call:
         reply = await call("POST", "/v0/batch/jobs", json={"text": [text]})
         job = reply.result["job_id"]
         (element,) = (await call("GET", "/v0/batch/jobs/{id}/predictions", job)).result
@@ -140,14 +140,14 @@ async def test_sources_come_as_urls_files_texts() -> None:
     form = aiohttp.FormData()
     form.add_field("json", '{"urls": ["https://a.example/x.mp4"], "text": ["Hi there"]}')
     form.add_field("file", b"data", filename="y.wav")
-    async with caller() as call:
+    async with open_raw_client() as call:
         job = (await call("POST", "/v0/batch/jobs", data=form)).result["job_id"]
         found = (await call("GET", "/v0/batch/jobs/{id}/predictions", job)).result
     assert [element["source"]["type"] for element in found] == ["url", "file", "text"]
 
 
 async def test_artifacts_are_a_real_archive_of_tables() -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         job = await call.start(VIDEO, "https://a.example/missing.wav", models={"face": {}})
         reply = await call("GET", "/v0/batch/jobs/{id}/artifacts", job)
     assert reply.headers["Content-Type"] == "application/octet-stream"

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
-from callers import caller
+from raw_client import open_raw_client
 
 from humeai_async.testing import ManualClock, Quota, Shape
 
@@ -108,7 +108,7 @@ def test_a_quota_of_nothing_is_refused() -> None:
 
 async def test_a_429_comes_before_any_work() -> None:
     quota = Quota(2, 60.0, clock=ManualClock().now)
-    async with caller(quota=quota) as call:
+    async with open_raw_client(quota=quota) as call:
         for _ in range(2):
             await call.start("https://a.example/a.mp4")
         reply = await call("POST", "/v0/batch/jobs", json={"urls": ["https://a.example/a.mp4"]})
@@ -121,7 +121,7 @@ async def test_a_429_comes_before_any_work() -> None:
 
 async def test_the_recorded_gateway_hides_the_hint_in_its_json() -> None:
     quota = Quota(1, 60.0, hints=("retry-after", "x-ratelimit"), clock=time.monotonic)
-    async with caller(quota=quota, dialect="gateway-recorded") as call:
+    async with open_raw_client(quota=quota, dialect="gateway-recorded") as call:
         await call("GET", "/v0/batch/jobs")
         reply = await call("GET", "/v0/batch/jobs")
     assert reply.status == 429
@@ -132,7 +132,7 @@ async def test_the_recorded_gateway_hides_the_hint_in_its_json() -> None:
 
 
 async def test_a_quota_may_be_changed_in_mid_run() -> None:
-    async with caller(quota=Quota(1, 60.0)) as call:
+    async with open_raw_client(quota=Quota(1, 60.0)) as call:
         await call("GET", "/v0/batch/jobs")
         assert (await call("GET", "/v0/batch/jobs")).status == 429
         call.fake.quota = None

@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from callers import Caller, caller
+from raw_client import RawClient, open_raw_client
 
 from humeai_async.testing import ManualClock, Options
 
@@ -24,7 +24,7 @@ def labels(name: str | None = "Call moods") -> aiohttp.FormData:
     return form
 
 
-async def create_files(call: Caller, *names: str) -> Any:
+async def create_files(call: RawClient, *names: str) -> Any:
     body = [
         {
             "file": {"name": name, "data_type": "audio", "hume_storage": True},
@@ -38,7 +38,7 @@ async def create_files(call: Caller, *names: str) -> Any:
 
 
 async def test_a_dataset_is_made_of_a_labels_file() -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         made = await call("POST", DATASETS, data=labels())
         got = await call("GET", DATASETS + "/{id}", made.json["id"])
     assert made.status == 201
@@ -53,7 +53,7 @@ async def test_a_dataset_is_made_of_a_labels_file() -> None:
 
 
 async def test_a_new_version_answers_a_list_of_datasets() -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         made = (await call("POST", DATASETS, data=labels())).json
         reply = await call("POST", DATASETS + "/{id}", made["id"], data=labels(None))
         versions = (await call("GET", DATASETS + "/{id}/versions", made["id"])).json
@@ -67,7 +67,7 @@ async def test_a_new_version_answers_a_list_of_datasets() -> None:
 
 
 async def test_a_dataset_lists_the_files_its_labels_name() -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         await create_files(call, "call-001.wav", "other.wav", "call-002.wav")
         made = (await call("POST", DATASETS, data=labels())).json
         of_set = (await call("GET", DATASETS + "/{id}/files", made["id"])).json
@@ -79,7 +79,7 @@ async def test_a_dataset_lists_the_files_its_labels_name() -> None:
 
 
 async def test_dataset_files_may_be_one_page() -> None:
-    async with caller(options=Options(dataset_files_as="page")) as call:
+    async with open_raw_client(options=Options(dataset_files_as="page")) as call:
         made = (await call("POST", DATASETS, data=labels())).json
         page = (await call("GET", DATASETS + "/{id}/files", made["id"])).json
     assert page["content"] == []
@@ -94,14 +94,14 @@ async def test_a_dataset_without_a_part_is_refused(missing: str) -> None:
     if missing != "labels_file":
         form.add_field("labels_file", LABELS, filename="labels.csv")
     form.add_field("file", b"", filename="x")
-    async with caller() as call:
+    async with open_raw_client() as call:
         reply = await call("POST", DATASETS, data=form)
     assert reply.status == 400
     assert missing in reply.json["message"]
 
 
 async def test_a_deleted_dataset_is_gone() -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         made = (await call("POST", DATASETS, data=labels())).json["id"]
         reply = await call("DELETE", DATASETS + "/{id}", made)
         assert (reply.status, reply.body) == (204, b"")
@@ -110,7 +110,7 @@ async def test_a_deleted_dataset_is_gone() -> None:
 
 
 async def test_registry_pages_are_spring_pages() -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         await create_files(call, *(f"f{number}" for number in range(5)))
         pages = [
             (await call("GET", FILES, query={"page_number": str(n), "page_size": "2"})).json
@@ -125,7 +125,7 @@ async def test_registry_pages_are_spring_pages() -> None:
 
 
 async def test_created_files_say_where_to_put_their_bytes() -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         (made,) = await create_files(call, "call-001.wav")
         got = (await call("GET", FILES + "/{id}", made["file"]["id"])).json
     assert made["file"]["upload_uri"].startswith("https://upload.example.com/")
@@ -137,7 +137,7 @@ async def test_created_files_say_where_to_put_their_bytes() -> None:
     "body", [{}, [], [{}], [{"file": {"name": "x"}}], [{"file": {"name": "x"}, "attributes": 1}]]
 )
 async def test_bad_files_are_refused(body: object) -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         assert (await call("POST", FILES, json=body)).status == 400
 
 
@@ -145,7 +145,7 @@ async def test_an_uploaded_file_is_kept_and_checksummed() -> None:
     form = aiohttp.FormData()
     form.add_field("file", b"RIFF", filename="a.wav", content_type="audio/wav")
     form.add_field("attributes", '[{"name": "channel", "value": "right"}]')
-    async with caller() as call:
+    async with open_raw_client() as call:
         reply = await call("POST", FILES + "/upload", data=form)
         assert call.fake.uploads[0].content == b"RIFF"
     assert reply.status == 201
@@ -155,7 +155,7 @@ async def test_an_uploaded_file_is_kept_and_checksummed() -> None:
 
 
 async def test_a_file_is_renamed_in_the_query_and_deleted() -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         (made,) = await create_files(call, "old.wav")
         file = made["file"]["id"]
         renamed = await call("PATCH", FILES + "/{id}", file, query={"name": "new.wav"})
@@ -169,7 +169,7 @@ async def test_a_file_is_renamed_in_the_query_and_deleted() -> None:
 
 
 async def test_models_are_renamed_in_the_query_and_described_by_a_bare_string() -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         (model,) = (await call("GET", MODELS)).json["content"]
         renamed = await call("PATCH", MODELS + "/{id}", model["id"], query={"name": "v2"})
         version = model["latest_version"]["id"]
@@ -184,7 +184,7 @@ async def test_models_are_renamed_in_the_query_and_described_by_a_bare_string() 
 
 
 async def test_model_versions_are_a_bare_list_with_a_repeated_filter() -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         (model,) = (await call("GET", MODELS)).json["content"]
         path = MODELS + "/version"
         everything = (await call("GET", path)).json
@@ -200,7 +200,9 @@ async def test_model_versions_are_a_bare_list_with_a_repeated_filter() -> None:
 @pytest.mark.parametrize("prefix", ["/v0/registry", ""])
 async def test_a_trained_model_appears_when_its_job_has_ended(prefix: str) -> None:
     clock = ManualClock()
-    async with caller(clock=clock, run_seconds=5.0, options=Options(samples=False)) as call:
+    async with open_raw_client(
+        clock=clock, run_seconds=5.0, options=Options(samples=False)
+    ) as call:
         body = {"custom_model": {"name": "Moods"}, "dataset": {"id": "d"}}
         reply = await call("POST", prefix + "/v0/batch/jobs/tl/train", json=body)
         job = reply.json["job_id"]
@@ -220,7 +222,7 @@ async def test_a_trained_model_appears_when_its_job_has_ended(prefix: str) -> No
 
 @pytest.mark.parametrize("prefix", ["/v0/registry", ""])
 async def test_a_custom_model_runs_over_urls(prefix: str) -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         (model,) = (await call("GET", MODELS)).json["content"]
         body = {
             "custom_model": {"version_id": model["latest_version"]["id"]},
@@ -252,7 +254,7 @@ async def test_a_custom_model_runs_over_urls(prefix: str) -> None:
     ],
 )
 async def test_bad_model_jobs_are_refused(path: str, body: dict[str, Any]) -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         reply = await call("POST", f"/v0/registry/v0/batch/jobs/tl/{path}", json=body)
     assert reply.status == 400
 
@@ -262,14 +264,14 @@ async def test_bad_attributes_of_an_upload_are_refused(attributes: str) -> None:
     form = aiohttp.FormData()
     form.add_field("file", b"RIFF", filename="a.wav")
     form.add_field("attributes", attributes)
-    async with caller() as call:
+    async with open_raw_client() as call:
         assert (await call("POST", FILES + "/upload", data=form)).status == 400
 
 
 async def test_feature_types_may_be_given() -> None:
     form = labels()
     form.add_field("feature_types", '{"age": "TEXT"}')
-    async with caller() as call:
+    async with open_raw_client() as call:
         made = (await call("POST", DATASETS, data=form)).json
     assert made["latest_version"]["feature_types"]["age"] == "TEXT"
 
@@ -278,5 +280,5 @@ async def test_feature_types_may_be_given() -> None:
 async def test_bad_feature_types_are_refused(given: str) -> None:
     form = labels()
     form.add_field("feature_types", given)
-    async with caller() as call:
+    async with open_raw_client() as call:
         assert (await call("POST", DATASETS, data=form)).status == 400

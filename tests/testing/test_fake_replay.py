@@ -7,8 +7,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-
-from humeai_async.testing import ReplayServer
+from replay_server import ReplayServer
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from callers import Caller, caller
+from raw_client import RawClient, open_raw_client
 
 from humeai_async.testing import (
     Arrival,
@@ -60,9 +60,9 @@ async def test_stopping_closes_everything_and_may_be_repeated() -> None:
 async def test_state_outlives_a_restart() -> None:
     fake = FakeHume()
     async with fake, aiohttp.ClientSession() as session:
-        job = await Caller(fake, session).start("https://a.example/a.mp4")
+        job = await RawClient(fake, session).start("https://a.example/a.mp4")
     async with fake, aiohttp.ClientSession() as session:
-        assert await Caller(fake, session).status(job) == "COMPLETED"
+        assert await RawClient(fake, session).status(job) == "COMPLETED"
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ async def test_credentials_can_be_chosen_and_do_not_show() -> None:
 
 
 async def test_requests_are_recorded_with_what_hume_saw() -> None:
-    async with caller(dialect="gateway-recorded") as call:
+    async with open_raw_client(dialect="gateway-recorded") as call:
         job = await call.start("https://a.example/a.mp4")
         await call.status(job)
         await call("GET", "/v0/nope")
@@ -111,13 +111,13 @@ async def test_requests_are_recorded_with_what_hume_saw() -> None:
 
 
 async def test_bodies_need_not_be_kept() -> None:
-    async with caller(record_bodies=False) as call:
+    async with open_raw_client(record_bodies=False) as call:
         await call.start("https://a.example/a.mp4")
         assert call.fake.requests[0].body == b""
 
 
 async def test_connections_are_counted() -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         for _ in range(3):
             await call("GET", "/v0/batch/jobs")
         assert (call.fake.connections_opened, call.fake.connections_open) == (1, 1)
@@ -127,7 +127,7 @@ async def test_latency_may_depend_on_the_request() -> None:
     def latency(arrival: Arrival) -> float:
         return 0.0 if arrival.method == "GET" else 60.0
 
-    async with caller(latency=latency) as call:
+    async with open_raw_client(latency=latency) as call:
         assert (await call("GET", "/v0/batch/jobs")).status == 200
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
@@ -137,19 +137,19 @@ async def test_latency_may_depend_on_the_request() -> None:
 
 
 async def test_unknown_paths_and_methods_are_refused() -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         assert (await call("GET", "/v0/nope")).status == 404
         assert (await call("PUT", "/v0/batch/jobs")).status == 405
 
 
 async def test_head_is_a_get_without_a_body() -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         reply = await call("HEAD", "/v0/batch/jobs")
     assert (reply.status, reply.body) == (200, b"")
 
 
 async def test_a_body_that_is_no_json_is_refused() -> None:
-    async with caller() as call:
+    async with open_raw_client() as call:
         reply = await call("POST", "/v0/batch/jobs", data=b"{")
     assert reply.status == 400
     assert reply.json["code"] == "E0100"
@@ -202,7 +202,7 @@ UPLOADS = {
 }
 
 
-async def prepare(call: Caller, row: Row) -> list[str | int]:
+async def prepare(call: RawClient, row: Row) -> list[str | int]:
     """Make what a row needs, straight in the fake's state; return its ids."""
     upstream = call.fake.upstream
     if not row.parameters:
@@ -223,7 +223,7 @@ async def prepare(call: Caller, row: Row) -> list[str | int]:
     return [await prepare_asset(call, row, kind)]
 
 
-async def prepare_asset(call: Caller, row: Row, kind: str) -> str:
+async def prepare_asset(call: RawClient, row: Row, kind: str) -> str:
     if kind == "files":
         await call("POST", "/v0/registry/files", json=BODIES["POST /v0/registry/files"])
         return next(iter(call.fake.upstream.registry.files))
@@ -239,7 +239,7 @@ async def prepare_asset(call: Caller, row: Row, kind: str) -> str:
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row.method} {row.path}" for row in ROWS])
 async def test_every_row_answers_in_every_dialect(row: Row, dialect: Dialect) -> None:
     label = f"{row.method} {row.path}"
-    async with caller(dialect=dialect, timeout=5.0) as call:
+    async with open_raw_client(dialect=dialect, timeout=5.0) as call:
         ids = await prepare(call, row)
         body: Any = BODIES.get(label)
         if label.endswith("tl/inference"):

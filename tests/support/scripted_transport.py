@@ -57,7 +57,7 @@ class ScriptedTransport:
         self.requests.append(request)
         self.timeouts.append(timeout)
         step = self.script.popleft() if self.script else self.otherwise
-        assert step is not None, f"no step is left for {request.method} {request.label}"  # noqa: S101 - it is for tests
+        assert step is not None, f"no step is left for {request.method} {request.label}"
         if isinstance(step, BaseException):
             raise step
         if isinstance(step, Response):

@@ -35,7 +35,7 @@ class Reply:
         return wrapped["result"] if "response_headers" in wrapped else wrapped
 
 
-class Caller:
+class RawClient:
     """Calls a fake in its own dialect: credential, URL format."""
 
     def __init__(self, fake: FakeHume, session: aiohttp.ClientSession) -> None:
@@ -88,8 +88,8 @@ def _dump(value: object) -> bytes:
 
 
 @asynccontextmanager
-async def caller(**options: Any) -> AsyncGenerator[Caller]:
+async def open_raw_client(**options: Any) -> AsyncGenerator[RawClient]:
     """Start a fake and a client for it; short timeouts, so that nothing hangs."""
     timeout = aiohttp.ClientTimeout(total=options.pop("timeout", 20.0))
     async with FakeHume(**options) as fake, aiohttp.ClientSession(timeout=timeout) as session:
-        yield Caller(fake, session)
+        yield RawClient(fake, session)

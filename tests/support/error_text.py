@@ -27,7 +27,7 @@ def below(trace: TracebackType | None, file: str) -> TracebackType | None:
     return trace
 
 
-def everything_said(error: BaseException, file: str) -> str:
+def collect_error_text(error: BaseException, file: str) -> str:
     """Collect all that a log, a debugger, an error tracker or another process could be shown.
 
     Args:
