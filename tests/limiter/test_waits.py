@@ -18,6 +18,8 @@ from humeai_async.limiter.limiter import BULK, INTERACTIVE, Limiter
 from humeai_async.limiter.queue import Priority
 from humeai_async.testing import Quota, Shape
 
+pytestmark = pytest.mark.anyio
+
 LATENCY = 0.02
 
 
