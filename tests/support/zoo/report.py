@@ -1,0 +1,43 @@
+"""What the zoo prints: how the cells are spread, and the worst of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+from zoo.traffic import Outcome
+
+
+def percentile(values: Iterable[float], share: float) -> float:
+    """Return the value that this share of the values does not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, max(0, math.ceil(share * len(ordered)) - 1))]
+
+
+def lines(outcomes: Sequence[Outcome], worst: int = 10) -> Iterator[str]:
+    """Write the table of a run and its worst cells."""
+    paces = [one.pace for one in outcomes]
+    refusals = [one.refused for one in outcomes]
+    yield f"{len(outcomes)} cells"
+    yield "pace      " + _spread(paces, (0.05, 0.1, 0.25, 0.5))
+    yield "429s      " + _spread(refusals, (0.5, 0.75, 0.9, 0.95))
+    yield f"failed    {sum(one.failed > 0 for one in outcomes)} cells"
+    idle = [one for one in outcomes if one.idle > one.allowed_idle]
+    longest = max(one.idle / one.cell.window for one in outcomes)
+    yield f"too idle  {len(idle)} cells; the longest gap is {longest:.2f} windows"
+    yield f"the slowest {worst}; run one by `python tests/limiter_zoo.py --seed N`"
+    for one in sorted(outcomes, key=lambda one: one.pace)[:worst]:
+        yield f"  {one}"
+    yield "with the most 429s"
+    for one in sorted(outcomes, key=lambda one: -one.refused)[:worst]:
+        yield f"  {one}"
+    troubled = [one for one in outcomes if one.failed or one in idle]
+    if troubled:
+        yield "with failed calls or idle for too long"
+        for one in troubled[:worst]:
+            yield f"  {one}"
+
+
+def _spread(values: Sequence[float], shares: Sequence[float]) -> str:
+    found = ", ".join(f"p{share * 100:g} {percentile(values, share):.1%}" for share in shares)
+    return f"{found}, mean {sum(values) / len(values):.1%}"

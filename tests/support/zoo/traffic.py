@@ -1,0 +1,184 @@
+"""One cell lived through: a limiter and its callers on an event loop whose clock jumps."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable
+
+from attrs import define, field, frozen
+from virtual_time import VirtualLoop
+from zoo.cells import Cell
+
+from humeai_async.errors import RateLimitWaitError
+from humeai_async.limiter.limiter import Limiter
+
+WINDOWS, CALLS = 8, 3000
+"""A cell ends after so many windows, or so many accepted calls."""
+DEADLINE = 300.0
+"""Seconds after which a call gives up."""
+REFUSED = 429
+
+
+@frozen
+class Outcome:
+    """What came of a cell."""
+
+    cell: Cell
+    pace: float
+    """Calls let in against those that the quota would have let in evenly; at most 1."""
+    refused: float
+    """Share of the attempts that were answered 429."""
+    failed: int
+    """Calls that gave up although the quota would have let them in before their deadline."""
+    idle: float
+    """Longest time without a call in flight, in seconds."""
+    allowed_idle: float
+    """Longest time for which that is in order."""
+    seconds: float
+    accepted: int
+
+    def __str__(self) -> str:
+        idle = " (too long)" if self.idle > self.allowed_idle else ""
+        return (
+            f"seed {self.cell.seed}: pace {self.pace:.1%}, {self.refused:.1%} of attempts refused, "
+            f"{self.failed} failed, idle {self.idle:.2f} s{idle}; {self.cell}"
+        )
+
+
+@define
+class _Run:
+    cell: Cell
+    limiter: Limiter
+    chance: random.Random
+    began: float
+    active: int = 0
+    in_flight: int = 0
+    idle_since: float = 0.0
+    idle: float = 0.0
+    attempts: int = 0
+    refused: int = 0
+    others: int = 0
+    accepted: list[float] = field(factory=list[float])
+    over: asyncio.Event = field(factory=asyncio.Event)
+    created: list[float] = field(factory=list[float])
+    gave_up: list[tuple[int, float]] = field(factory=list[tuple[int, float]])
+    """Number and deadline of calls that ended without being let in."""
+
+    @property
+    def end(self) -> float:
+        return self.began + WINDOWS * self.cell.window
+
+    async def caller(self) -> None:
+        """Make one call after the other, each until it is let in or its time is up."""
+        loop = asyncio.get_running_loop()
+        while not self.over.is_set():
+            number, deadline = len(self.created), loop.time() + DEADLINE
+            self.created.append(loop.time())
+            try:
+                tries = 0
+                while not await self.attempt(deadline, again=tries > 0):
+                    tries += 1
+            except RateLimitWaitError:
+                self.gave_up.append((number, deadline))
+                await asyncio.sleep(1.0)
+
+    async def attempt(self, deadline: float, *, again: bool) -> bool:
+        """Send one request; say whether it was let in."""
+        loop = asyncio.get_running_loop()
+        permit = await self.limiter.acquire(deadline=deadline, head=again)
+        if not self.in_flight:
+            self.idle = max(self.idle, loop.time() - self.idle_since)
+        self.in_flight += 1
+        cell = self.cell
+        latency = cell.latency * (1 + cell.jitter * self.chance.uniform(-1, 1))
+        # A quarter of the latency for each way, the rest is the service's work.
+        await asyncio.sleep(latency / 4)
+        now = loop.time()
+        is_crowded = cell.most_in_flight is not None and self.active >= cell.most_in_flight
+        allowed = not is_crowded and cell.quota.take(now)
+        headers = cell.dialect.write(cell.quota, now, refused=not allowed)
+        if allowed:
+            self.active += 1
+            self.accepted.append(now)
+            await asyncio.sleep(latency * 3 / 4)
+            self.active -= 1
+        else:
+            self.refused += 1
+            await asyncio.sleep(latency / 4)
+        self.attempts += 1
+        self.in_flight -= 1
+        self.idle_since = loop.time()
+        permit.done(200 if allowed else REFUSED, headers)
+        if len(self.accepted) >= CALLS or loop.time() >= self.end:
+            self.over.set()
+        return allowed
+
+    async def other(self) -> None:
+        """Take half of the quota, as another client does that knows its share."""
+        while True:
+            await asyncio.sleep(self.chance.uniform(1.0, 3.0) / self.cell.rate)
+            self.others += self.cell.quota.take(asyncio.get_running_loop().time())
+
+    async def clock(self) -> None:
+        await asyncio.sleep(self.end - self.began)
+        self.over.set()
+
+    async def live(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.idle_since = self.began
+        jobs: list[Callable[[], Awaitable[None]]] = [self.caller] * self.cell.in_flight
+        jobs.append(self.clock)
+        if self.cell.has_other:
+            jobs.append(self.other)
+        tasks = [asyncio.ensure_future(job()) for job in jobs]
+        await self.over.wait()
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        if not self.in_flight:
+            self.idle = max(self.idle, loop.time() - self.idle_since)
+
+    def outcome(self) -> Outcome:
+        cell = self.cell
+        end = min(self.end, self.accepted[CALLS - 1] if len(self.accepted) >= CALLS else self.end)
+        accepted = sum(at <= end for at in self.accepted)
+        seconds = max(end - self.began, 1e-9)
+        could = min(cell.rate * seconds - self.others, cell.in_flight / cell.latency * seconds)
+        if cell.most_in_flight is not None:
+            could = min(could, cell.most_in_flight / (cell.latency * 3 / 4) * seconds)
+        failed = 0
+        for nth, (number, deadline) in enumerate(self.gave_up):
+            # Those before it that did not give up would have been let in first.
+            rank = number - nth + 1
+            failed += rank <= cell.rate * (deadline - self.began)
+        return Outcome(
+            cell=cell,
+            pace=min(1.0, accepted / max(could, 1.0)),
+            refused=self.refused / max(self.attempts, 1),
+            failed=failed,
+            idle=self.idle,
+            allowed_idle=max(
+                2 * cell.window, cell.window + 2 * min(cell.window, 5.0) + cell.latency * 1.5
+            ),
+            seconds=seconds,
+            accepted=accepted,
+        )
+
+
+def run(cell: Cell) -> Outcome:
+    """Live through a cell with a limiter that knows nothing."""
+
+    async def live() -> Outcome:
+        chance = random.Random(cell.seed)  # noqa: S311 - traffic, no secret
+        # Start anywhere in a window of the clock.
+        await asyncio.sleep(cell.window * chance.random())
+        one = _Run(cell, Limiter(), chance, asyncio.get_running_loop().time())
+        await one.live()
+        return one.outcome()
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(live())
