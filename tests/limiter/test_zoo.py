@@ -23,8 +23,8 @@ def outcomes() -> list[Outcome]:
 def test_the_pace_is_found_in_most_cells(outcomes: list[Outcome]) -> None:
     paces = [one.pace for one in outcomes]
     assert percentile(paces, 0.05) >= 0.005
-    assert percentile(paces, 0.25) >= 0.25
-    assert percentile(paces, 0.5) >= 0.75
+    assert percentile(paces, 0.25) >= 0.15
+    assert percentile(paces, 0.5) >= 0.5
 
 
 def test_few_attempts_are_refused(outcomes: list[Outcome]) -> None:
