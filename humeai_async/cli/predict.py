@@ -12,23 +12,41 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
+from attrs import frozen
 
+from humeai_async.bulk.ledger import standing_of
 from humeai_async.bulk.outcomes import BulkSource
-from humeai_async.bulk.runs import predict_into
+from humeai_async.bulk.runs import LEDGER, Report, predict_into
 from humeai_async.bulk.sinks import FORMATS
-from humeai_async.cli.output import FAILED, run, say, told
-from humeai_async.cli.progress import Tally, counts_of, show_counts, show_open, show_reasons
-from humeai_async.cli.sources import collect
+from humeai_async.cli.output import (
+    ExitCode,
+    escape_controls,
+    make_console,
+    print_message,
+    writing_output,
+)
+from humeai_async.cli.progress import (
+    RunDisplay,
+    count_sources,
+    print_counts,
+    print_failures,
+    print_open,
+)
+from humeai_async.cli.sources import collect_sources
 from humeai_async.client import HumeAI
-from humeai_async.errors import InvalidArgumentError
+from humeai_async.errors import HumeError, InvalidArgumentError
+from humeai_async.http.session import Stats
+from humeai_async.settings import Pool
 from humeai_async.types.predictions.rows import MODELS
 
 
 @click.command()
 @click.argument("sources", nargs=-1)
 @click.option(
-    "--from", "listed", type=click.Path(), help="File with a source a line; - is standard input."
+    "--from",
+    "listed",
+    type=click.Path(),
+    help="File with one source per line; - is standard input.",
 )
 @click.option("--models", help=f"Models to run: {','.join(MODELS)}. All if left out.")
 @click.option(
@@ -36,7 +54,7 @@ from humeai_async.types.predictions.rows import MODELS
     type=click.Path(path_type=Path),
     default=Path("predictions"),
     show_default=True,
-    help="Folder for ledger and results; the same command again goes on there.",
+    help="Folder for the ledger and the results. The same command again continues there.",
 )
 @click.option(
     "--format",
@@ -45,22 +63,35 @@ from humeai_async.types.predictions.rows import MODELS
     type=click.Choice(list(FORMATS)),
     default=("jsonl", "csv"),
     show_default=True,
-    help="Form of the results; may be given more than once.",
+    help="Format of the results; may be given more than once.",
 )
-@click.option("--retry-failed", is_flag=True, help="Try again what failed at an earlier start.")
-@click.option("--base-url", help="Where calls go; the credential's usual place if left out.")
+@click.option(
+    "--retry-failed", is_flag=True, help="Submit sources again that failed at an earlier start."
+)
+@click.option("--base-url", help="Send requests here instead of to Hume or LowCodeAPI.")
+@click.option(
+    "--proxy",
+    help="URL of the proxy to use. Left out, that of HTTPS_PROXY or HTTP_PROXY, unless NO_PROXY "
+    "names the host.",
+)
 @click.option(
     "--job-size",
     type=click.IntRange(1, 100),
     default=100,
     show_default=True,
-    help="Sources in one job.",
+    help="Sources per job.",
 )
 @click.option(
-    "--jobs", type=click.IntRange(1, 500), default=32, show_default=True, help="Jobs in flight."
+    "--jobs",
+    type=click.IntRange(1, 500),
+    default=32,
+    show_default=True,
+    help="Jobs under way at the same time.",
 )
 @click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds to wait for one job."
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds to wait for each job; without limit if left out.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def predict(
@@ -70,95 +101,124 @@ def predict(
     out: Path,
     formats: tuple[str, ...],
     base_url: str | None,
+    proxy: str | None,
     job_size: int,
     jobs: int,
     timeout: float | None,
     *,
     retry_failed: bool,
     as_json: bool,
-) -> None:
-    """Predict URLs, files, folders or a list of them.
+) -> int:
+    """Measure URLs, files, folders or a list of them.
 
-    SOURCES are URLs, files, folders, or - for a list on standard input. The credential is
-    read from LOWCODEAPI_API_TOKEN, HUME_API_KEY or HUME_ACCESS_TOKEN.
+    Each of SOURCES is an http or https URL, a file, a folder of media files, or - for a list on
+    standard input. The credential comes from the environment variable LOWCODEAPI_API_TOKEN,
+    HUME_API_KEY or HUME_ACCESS_TOKEN.
+
+    The exit code is 0 if every source arrived, 1 if any failed or is still open or the service
+    refused, 2 for a mistake in the command, 3 if files or standard output cannot be written, and
+    130 after Ctrl-C.
     """
     # Outside the event loop, which would keep Ctrl-C from ending the wait for standard input.
-    found, chosen_models = told(lambda: (list(collect(sources, listed)), chosen(models)))
+    found = list(collect_sources(sources, listed))
+    settings: dict[str, Any] = {
+        "formats": tuple(dict.fromkeys(formats)),
+        "models": read_models(models),
+        "retry_failed": retry_failed,
+        "job_size": job_size,
+        "jobs_at_once": jobs,
+        "timeout": timeout,
+    }
 
-    async def work() -> int:
-        settings: dict[str, Any] = {
-            "formats": tuple(dict.fromkeys(formats)),
-            "models": chosen_models,
-            "retry_failed": retry_failed,
-            "job_size": job_size,
-            "jobs_at_once": jobs,
-            "timeout": timeout,
-        }
-        async with HumeAI(base_url=base_url) as hume:
-            return await predict_and_show(hume, found, out, as_json=as_json, **settings)
+    async def run() -> Finished:
+        pool = Pool(proxy=proxy, trust_env=True)
+        async with HumeAI(base_url=base_url, pool=pool) as hume:
+            return await run_sources(hume, found, out, **settings)
 
-    run(work)
+    return print_summary(asyncio.run(run()), as_json=as_json)
 
 
-def chosen(models: str | None) -> dict[str, Any] | None:
+def read_models(names: str | None) -> dict[str, Any] | None:
     """Read the option --models.
 
     Raises:
         InvalidArgumentError: A model has no such name.
     """
-    if models is None:
+    if names is None:
         return None
-    names = [name.strip() for name in models.split(",") if name.strip()]
-    unknown = [name for name in names if name not in MODELS]
-    if unknown or not names:
+    given = [name.strip() for name in names.split(",") if name.strip()]
+    unknown = [name for name in given if name not in MODELS]
+    if unknown or not given:
         raise InvalidArgumentError(
             f"--models takes {', '.join(MODELS)}, not {', '.join(unknown) or 'nothing'}",
             field="models",
         )
-    return {name: {} for name in names}
+    return {name: {} for name in given}
 
 
-async def predict_and_show(
-    hume: HumeAI,
-    sources: Sequence[BulkSource],
-    folder: Path,
-    *,
-    as_json: bool,
-    **settings: Any,
-) -> int:
-    """Run sources into a folder and tell how it went; the exit code says whether all is well."""
-    tally = Tally(len(dict.fromkeys(sources)))
+@frozen
+class Finished:
+    """A run that went to its end, and what is printed about it."""
+
+    report: Report
+    display: RunDisplay
+    stats: Stats
+
+
+async def run_sources(
+    hume: HumeAI, sources: Sequence[BulkSource], folder: Path, **settings: Any
+) -> Finished:
+    """Run sources into a folder and show the progress."""
+    display = RunDisplay(len(dict.fromkeys(sources)))
     try:
-        with tally:
+        with display:
             report = await predict_into(
                 folder,
                 hume.batch,
                 sources,
-                on_outcome=tally.count,
-                on_progress=tally.show,
+                on_outcome=display.add_outcome,
+                on_progress=display.update,
                 **settings,
             )
     except asyncio.CancelledError:
-        done, total = tally.done, tally.total
-        say(f"stopped; {done} of {total} outcomes are in {folder}, and the same command goes on")
+        await _print_stopped(folder, display.total)
         raise
-    stats = hume.stats
-    counts: dict[str, Any] = counts_of(report.counts) | {
+    return Finished(report, display, hume.stats)
+
+
+async def _print_stopped(folder: Path, total: int) -> None:
+    """Say how far a run came that was interrupted, as `status` would."""
+    try:
+        counts = count_sources((await standing_of(folder / LEDGER)).counts)
+    except HumeError:  # it was stopped before there was a ledger
+        print_message("stopped; the same command starts again")
+        return
+    done = counts["arrived"] + counts["failed"]
+    total = max(total, counts["sources"])
+    print_message(f"stopped; {done} of {total} outcomes are in {folder}, the same command goes on")
+
+
+def print_summary(finished: Finished, *, as_json: bool) -> int:
+    """Print how a run ended, and return the exit code."""
+    report, display, stats = finished.report, finished.display, finished.stats
+    counts: dict[str, Any] = count_sources(report.counts) | {
         "jobs": report.standing.jobs,
         "requests": stats.requests,
         "rate_limited": stats.rate_limited,
         "retries": stats.retries,
-        "seconds": round(tally.seconds, 2),
+        "seconds": round(display.seconds, 2),
     }
     files = [str(path) for path in report.files]
-    if as_json:
-        reasons = dict(report.standing.reasons)
-        click.echo(json.dumps(counts | {"reasons": reasons, "files": files}, indent=2))
-    else:
-        tally.show_strongest(Console())
-        show_counts(Console(), "Run", counts)
-        show_reasons(Console(), report.standing.reasons, counts["failed"])
-        show_open(Console(), tally.open_reasons)
-        for file in files:
-            click.echo(f"wrote {file}")
-    return FAILED if counts["failed"] or counts["open"] else 0
+    with writing_output():
+        if as_json:
+            reasons = dict(report.standing.reasons)
+            click.echo(json.dumps(counts | {"reasons": reasons, "files": files}, indent=2))
+        else:
+            console = make_console()
+            display.print_strongest(console)
+            print_counts(console, "Run", counts)
+            print_failures(console, report.standing.reasons, counts["failed"])
+            print_open(console, display.open_reasons)
+            for file in files:
+                console.print(f"wrote {escape_controls(file)}", soft_wrap=True)
+    return ExitCode.FAILED if counts["failed"] or counts["open"] else ExitCode.OK

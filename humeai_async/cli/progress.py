@@ -1,34 +1,40 @@
-"""What a run shows: the progress bar, and the tables at its end.
+"""What a run shows: a progress line while it lasts, and tables at its end.
 
 It knows runs and their progress, and no command. `predict`, `demo` and `status` use it.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
-from rich.table import Table
+from rich.table import Column, Table
 
 from humeai_async.bulk.ledger import State
 from humeai_async.bulk.pipeline import SourceOutcome, is_open, reason_of
 from humeai_async.bulk.progress import Progress
 from humeai_async.bulk.sinks import name_of
+from humeai_async.cli.output import escape_controls, lossy_stderr, make_console, print_message
 from humeai_async.types.predictions.rows import strongest
 from humeai_async.types.urls import without_queries
 
-SHOWN = 10
-"""Rows of the table of strongest expressions."""
+MAX_ROWS = 10
+"""Rows of the table of strongest expressions, and reasons that are printed."""
+
+LINE_SECONDS = 10.0
+"""Seconds between two lines of progress where there is no terminal."""
+
+_BAR_WIDTH = 16
+"""Columns of a terminal that are left to the bar at least."""
+_WHOLE = 10
+"""Sources per second from which on the rate is shown without a fraction."""
 
 
-WHOLE = 10
-"""Outcomes a second from which on the rate is shown without a fraction."""
-
-
-def counts_of(counts: Mapping[State, int]) -> dict[str, Any]:
+def count_sources(counts: Mapping[State, int]) -> dict[str, Any]:
     """Return the counts of a run by the names that are shown."""
     return {
         "sources": sum(counts.values()),
@@ -38,51 +44,79 @@ def counts_of(counts: Mapping[State, int]) -> dict[str, Any]:
     }
 
 
-def show_counts(console: Console, title: str, counts: Mapping[str, Any]) -> None:
-    """Print counts as a table."""
-    table = Table(title=title, show_header=False)
+def print_counts(console: Console, title: str, counts: Mapping[str, Any]) -> None:
+    """Print counts as a table below a title."""
+    console.print(escape_controls(title), soft_wrap=True)
+    table = Table(show_header=False)
     for name, value in counts.items():
         table.add_row("429s" if name == "rate_limited" else name, str(value))
     console.print(table)
 
 
-def show_reasons(console: Console, reasons: Mapping[str, int], failed: int) -> None:
+def print_failures(console: Console, reasons: Mapping[str, int], failed: int) -> None:
     """Print why sources failed, the most frequent reasons first."""
-    for reason, times in list(reasons.items())[:SHOWN]:
-        console.print(f"failed {times} x: {reason}", soft_wrap=True, markup=False)
+    _print_reasons(console, "failed", reasons)
     if failed:
-        console.print("--retry-failed tries failed sources again")
+        console.print("--retry-failed submits failed sources again", soft_wrap=True)
 
 
-def show_open(console: Console, reasons: Mapping[str, int]) -> None:
+def print_open(console: Console, reasons: Mapping[str, int]) -> None:
     """Print what kept sources from being done."""
-    for reason, times in list(reasons.items())[:SHOWN]:
-        console.print(f"open {times} x: {reason}", soft_wrap=True, markup=False)
+    _print_reasons(console, "open", reasons)
     if reasons:
-        console.print("the same command goes on with open sources")
+        console.print("the same command goes on with the open sources", soft_wrap=True)
 
 
-def news(progress: Progress) -> str:
-    """Say in a line what goes on: jobs, rate, time left, and what the limiter does."""
-    rate = f"{progress.rate:.0f}" if progress.rate >= WHOLE else f"{progress.rate:.1f}"
-    said = [f"{progress.jobs} jobs", f"{rate}/s"]
-    if progress.eta is not None:
-        minutes, seconds = divmod(round(progress.eta), 60)
-        said.append(f"{minutes}:{seconds:02} left")
+def _print_reasons(console: Console, state: str, reasons: Mapping[str, int]) -> None:
+    for reason, times in list(reasons.items())[:MAX_ROWS]:
+        console.print(f"{state} {times} x: {escape_controls(reason)}", soft_wrap=True)
+    further = len(reasons) - MAX_ROWS
+    if further > 0:
+        console.print(f"{state}: {further} more reasons")
+
+
+def describe_progress(progress: Progress, width: int | None = None) -> str:
+    """Say in a line how far a run is, the most important things first.
+
+    Args:
+        progress: The run.
+        width: Characters at most; what does not fit is left out. `None` is without limit.
+    """
+    total = "" if progress.total is None else f"/{progress.total}"
+    line = f"{progress.done}{total} done"
+    for part in _details(progress):
+        longer = f"{line}, {part}"
+        if width is not None and len(longer) > width:
+            break
+        line = longer
+    return line
+
+
+def _details(progress: Progress) -> list[str]:
+    rate = f"{progress.rate:.0f}" if progress.rate >= _WHOLE else f"{progress.rate:.1f}"
     pace = progress.pace
-    if pace.paused_for:
-        said.append(f"quota used up, on in {pace.paused_for:.0f} s")
-    elif pace.rate is not None:
-        said.append(f"{pace.rate:.3g} calls/s allowed")
-    if pace.waiting:
-        said.append(f"{pace.waiting} calls wait")
-    if pace.refused:
-        said.append(f"{pace.refused} x 429")
-    return ", ".join(said)
+    details = {
+        _duration(progress.eta or 0) + " left": bool(progress.eta),
+        f"{progress.failed} failed": progress.failed > 0,
+        f"{progress.left_open} open": progress.left_open > 0,
+        f"{rate}/s": progress.rate > 0,
+        f"{progress.jobs} jobs": True,
+        f"quota used up for {pace.paused_for:.0f} s": pace.paused_for > 0,
+        f"{pace.refused} x 429": pace.refused > 0,
+    }
+    return [text for text, is_shown in details.items() if is_shown]
 
 
-class Tally:
-    """Draws the progress bar, and keeps what the closing tables show.
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+class RunDisplay:
+    """Shows a run while it lasts, and keeps what the tables at its end show.
+
+    A bar on a terminal; anywhere else a line every ten seconds. Both go to standard error.
 
     Args:
         total: Sources of the run.
@@ -92,54 +126,65 @@ class Tally:
         self.total = total
         self.open_reasons: dict[str, int] = {}
         """What kept sources from being done, and how often."""
-        self.done: int = 0
-        """Sources that arrived or failed, at earlier starts too."""
         self.seconds: float = 0.0
         """Since this start."""
         self._strongest: list[tuple[float, str, str, str]] = []
-        console = Console(stderr=True)
-        self._progress = Bar(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[news]}"),
-            console=console,
-            disable=not console.is_terminal,
+        self._latest: Progress | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._console = make_console(lossy_stderr())
+        self._bar = Bar(
+            BarColumn(bar_width=None),
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+            console=self._console,
+            disable=not self._console.is_terminal,
+            expand=True,
         )
-        self._bar = self._progress.add_task("predicting", total=total, news="")
+        self._task = self._bar.add_task("", total=total)
 
-    def show(self, progress: Progress) -> None:
-        """Draw how far the run is."""
-        self.done, self.seconds = progress.done, progress.seconds
-        self._progress.update(self._bar, completed=progress.done, news=news(progress))
+    def update(self, progress: Progress) -> None:
+        """Show how far the run is now."""
+        self._latest, self.seconds = progress, progress.seconds
+        width = max(self._console.width - _BAR_WIDTH, _BAR_WIDTH)
+        line = describe_progress(progress, width)
+        self._bar.update(self._task, completed=progress.done, description=line)
 
-    def count(self, outcome: SourceOutcome) -> None:
-        """Take note of one outcome."""
+    def add_outcome(self, outcome: SourceOutcome) -> None:
+        """Take note of one outcome for the tables at the end."""
         if outcome.error is not None and is_open(outcome):
             reason = reason_of(outcome.error)
             self.open_reasons[reason] = self.open_reasons.get(reason, 0) + 1
             return
         for file in outcome.predictions.files if outcome.predictions else ():
             for model, (name, score) in strongest(file).items():
-                self._note(score, without_queries(name_of(outcome.source)), model, name)
+                self._rank(score, without_queries(name_of(outcome.source)), model, name)
 
-    def _note(self, score: float, source: str, model: str, name: str) -> None:
-        if len(self._strongest) < SHOWN or score > self._strongest[-1][0]:
+    def _rank(self, score: float, source: str, model: str, name: str) -> None:
+        if len(self._strongest) < MAX_ROWS or score > self._strongest[-1][0]:
             self._strongest.append((score, source, model, name))
             self._strongest.sort(reverse=True)
-            del self._strongest[SHOWN:]
+            del self._strongest[MAX_ROWS:]
 
-    def show_strongest(self, console: Console) -> None:
-        """Print the strongest expressions."""
+    def print_strongest(self, console: Console) -> None:
+        """Print the strongest expressions of the run."""
         if not self._strongest:
             return
         table = Table("source", "model", "expression", "score", title="Strongest expressions")
-        for score, source, model, name in self._strongest:
-            table.add_row(source, model, name, f"{score:.3f}")
+        for score, *texts in self._strongest:
+            table.add_row(*map(escape_controls, texts), f"{score:.3f}")
         console.print(table)
 
+    def _print_line(self) -> None:
+        if self._latest is not None:
+            print_message(describe_progress(self._latest))
+        self._timer = asyncio.get_running_loop().call_later(LINE_SECONDS, self._print_line)
+
     def __enter__(self) -> None:
-        self._progress.start()
+        if self._console.is_terminal:
+            self._bar.start()
+        else:
+            self._timer = asyncio.get_running_loop().call_later(LINE_SECONDS, self._print_line)
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        self._bar.stop()
+        if self._timer is not None:
+            self._timer.cancel()

@@ -5,11 +5,16 @@ It knows no command and no run. `predict` calls it.
 
 from __future__ import annotations
 
+import codecs
+import errno
+import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from humeai_async.bulk.outcomes import BulkSource
+from humeai_async.cli.output import escape_controls
 from humeai_async.errors import InvalidArgumentError
 
 MEDIA = frozenset({
@@ -19,19 +24,30 @@ MEDIA = frozenset({
 })  # fmt: skip
 """Endings of the files that are taken from a folder."""
 
+STANDARD_INPUT = "-"
 
-def collect(arguments: Iterable[str], listed: str | None) -> Iterator[BulkSource]:
+_SHOWN = 200
+"""Characters of a name in a message."""
+NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL})
+"""Errors that say that a name belongs to no file."""
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def collect_sources(arguments: Iterable[str], listed: str | None) -> Iterator[BulkSource]:
     """Find all sources that the command line names.
 
+    Args:
+        arguments: URLs, files, folders, and `-` for a list on standard input.
+        listed: File with a source a line, or `-`.
+
     Raises:
-        InvalidArgumentError: There are none, or a file is not there.
+        InvalidArgumentError: There are none, or one cannot be found or read.
     """
-    names = list(arguments)
+    names: list[str] = []
+    for argument in arguments:
+        names += _read_list(argument) if argument == STANDARD_INPUT else [argument]
     if listed is not None:
-        names += _lines(listed)
-    if "-" in names:
-        names.remove("-")
-        names += _lines("-")
+        names += _read_list(listed)
     if not names:
         raise InvalidArgumentError(
             "no sources: give URLs, files or folders, or a list with --from FILE or -",
@@ -41,34 +57,91 @@ def collect(arguments: Iterable[str], listed: str | None) -> Iterator[BulkSource
         yield from _expand(name)
 
 
-def _lines(name: str) -> list[str]:
+def _read_list(name: str) -> list[str]:
     """Read a list of sources, one a line; empty lines and those with # are passed over."""
+    shown = "standard input" if name == STANDARD_INPUT else _shorten(name)
     try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as problem:
-        reason = getattr(problem, "strerror", None) or "it is not a text file"
-        raise InvalidArgumentError(f"cannot read {name}: {reason}", field="from") from None
-    lines = [line.strip() for line in text.splitlines()]
-    return [line for line in lines if line and not line.startswith("#")]
+        content = _read_bytes(name)
+        # What Windows programs write begins with a mark that says how.
+        text = content.decode("utf-16" if content.startswith(_UTF_16) else "utf-8-sig")
+    except OSError as problem:
+        reason = problem.strerror or type(problem).__name__
+    except UnicodeDecodeError:
+        reason = "it is not UTF-8 text"
+    except ValueError:  # a name with a null character, a stream that is closed
+        reason = "it cannot be opened"
+    else:
+        lines = [line.strip() for line in text.split("\n")]
+        return [line for line in lines if line and not line.startswith("#")]
+    raise InvalidArgumentError(f"cannot read {shown}: {reason}", field="from")
+
+
+def _read_bytes(name: str) -> bytes:
+    if name != STANDARD_INPUT:
+        return Path(name).read_bytes()
+    if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]  # so it is where closed
+        raise OSError(errno.EBADF, "it is closed")
+    return sys.stdin.buffer.read()
+
+
+def is_url(name: str) -> bool:
+    """Whether a source is a URL, by the rule of `hume.batch.predict`."""
+    return name.lower().startswith(("http://", "https://"))
 
 
 def _expand(name: str) -> Iterator[BulkSource]:
-    if name.lower().startswith(("http://", "https://")):
+    if is_url(name):
         yield name
         return
     path = Path(name)
-    if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if _is_media(p))
+    mode = _mode_of(name)
+    if stat.S_ISDIR(mode):
+        files = sorted(path for path in _files_below(path) if _is_media(path))
         if not files:
-            raise InvalidArgumentError(f"{name} holds no media files", field="sources")
+            raise _refusal(name, "the folder holds no media files")
         yield from files
-    elif path.is_file():
+    elif stat.S_ISREG(mode):
         yield path
     else:
-        raise InvalidArgumentError(
-            f"{name} is no URL, and there is no such file or folder", field="sources"
-        )
+        raise _refusal(name, "it is neither a regular file nor a folder")
+
+
+def _mode_of(name: str) -> int:
+    try:
+        if name:
+            return os.stat(name).st_mode  # noqa: PTH116 - an empty name is no path
+    except OSError as problem:
+        if problem.errno not in NOT_THERE:
+            raise _refusal(name, problem.strerror or type(problem).__name__) from None
+    except ValueError:  # a null character
+        pass
+    raise _refusal(name, "it is not an http or https URL, and there is no such file or folder")
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Find all files in a folder and those inside it.
+
+    Raises:
+        InvalidArgumentError: A folder cannot be read: a run must not pass over it in silence.
+    """
+
+    def refuse(problem: OSError) -> None:
+        reason = problem.strerror or type(problem).__name__
+        raise _refusal(str(problem.filename), reason)
+
+    for place, _, names in os.walk(folder, onerror=refuse):
+        for name in names:
+            yield Path(place, name)
 
 
 def _is_media(path: Path) -> bool:
     return path.suffix.lower() in MEDIA and not path.name.startswith(".") and path.is_file()
+
+
+def _refusal(name: str, reason: str) -> InvalidArgumentError:
+    return InvalidArgumentError(f"cannot use {_shorten(name)}: {reason}", field="sources")
+
+
+def _shorten(name: str) -> str:
+    text = escape_controls(name)
+    return repr(text) if len(text) <= _SHOWN else repr(text[:_SHOWN]) + "..."

@@ -1,39 +1,57 @@
-"""`humeai-async status`: where a run stands.
+"""`humeai-async status`: how far a run is.
 
 It reads the ledger only.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from humeai_async.bulk.ledger import standing_of
 from humeai_async.bulk.runs import LEDGER
-from humeai_async.cli.output import run
-from humeai_async.cli.progress import counts_of, show_counts, show_reasons
+from humeai_async.cli.output import ExitCode, make_console, writing_output
+from humeai_async.cli.progress import count_sources, print_counts, print_failures
+from humeai_async.cli.sources import NOT_THERE
+from humeai_async.errors import InvalidArgumentError, LedgerError
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def status(folder: Path, *, as_json: bool) -> None:
-    """Tell where the run in a folder stands.
+@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
+def status(folder: Path, *, as_json: bool) -> int:
+    """Show how far the run in a folder is.
 
-    FOLDER is what `predict --out` named; the run may still be going on.
+    FOLDER is the one given to `predict --out`; the run may still be under way. The exit code is
+    0 if every source arrived, and 1 if any failed or is still open.
     """
-
-    async def work() -> int:
-        standing = await standing_of(folder / LEDGER)
-        counts = counts_of(standing.counts) | {"jobs": standing.jobs}
+    ledger = folder / LEDGER
+    _ensure_there(ledger)
+    standing = asyncio.run(standing_of(ledger))
+    counts = count_sources(standing.counts) | {"jobs": standing.jobs}
+    with writing_output():
         if as_json:
             click.echo(json.dumps(counts | {"reasons": dict(standing.reasons)}))
         else:
-            show_counts(Console(), f"Run in {folder}", counts)
-            show_reasons(Console(), standing.reasons, counts["failed"])
-        return 0
+            console = make_console()
+            print_counts(console, f"Run in {folder}", counts)
+            print_failures(console, standing.reasons, counts["failed"])
+    return ExitCode.FAILED if counts["failed"] or counts["open"] else ExitCode.OK
 
-    run(work)
+
+def _ensure_there(ledger: Path) -> None:
+    try:
+        ledger.stat()
+    except ValueError:  # a null character
+        pass
+    except OSError as problem:
+        if problem.errno not in NOT_THERE:
+            raise LedgerError(f"cannot read {ledger}: {problem.strerror}") from None
+    else:
+        return
+    raise InvalidArgumentError(
+        f"{ledger.parent} holds no run: there is no {LEDGER} in it", field="folder"
+    )

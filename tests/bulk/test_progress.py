@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import evolve
 from support import client_of
 
 from humeai_async import HumeAI, Retry
 from humeai_async.bulk.progress import Progress
 from humeai_async.bulk.runs import predict_into
-from humeai_async.cli.progress import news
 from humeai_async.limiter.limiter import Limiter
 from humeai_async.testing import FakeHume, Fault
 
@@ -78,33 +76,3 @@ async def test_the_limiters_state_is_told(tmp_path: Path) -> None:
         told = await run(hume, tmp_path, urls(10))
     assert (Limiter(rate=500).snapshot().rate, 0) == (told[0].pace.rate, told[0].pace.refused)
     assert told[-1].pace.refused == 2
-
-
-PROGRESS = Progress(
-    total=100,
-    done=40,
-    failed=1,
-    left_open=10,
-    jobs=7,
-    seconds=20.0,
-    rate=0.5,
-    pace=Limiter().snapshot(),
-)
-
-
-@pytest.mark.parametrize(
-    ("changes", "pace", "said"),
-    [
-        ({}, {}, "7 jobs, 0.5/s, 1:40 left"),
-        ({"rate": 0.0}, {}, "7 jobs, 0.0/s"),
-        ({"rate": 1234.5, "total": None}, {"rate": 12.5}, "7 jobs, 1234/s, 12.5 calls/s allowed"),
-        (
-            {"total": None},
-            {"rate": 9.0, "paused_for": 2.6, "waiting": 3, "refused": 4},
-            "7 jobs, 0.5/s, quota used up, on in 3 s, 3 calls wait, 4 x 429",
-        ),
-    ],
-)
-def test_the_line_beside_the_bar(changes: dict[str, Any], pace: dict[str, Any], said: str) -> None:
-    progress = evolve(PROGRESS, **changes)
-    assert said == news(evolve(progress, pace=evolve(progress.pace, **pace)))

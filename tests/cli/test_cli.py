@@ -50,11 +50,12 @@ def environment(fake: FakeHume | None) -> dict[str, str]:
 
 
 async def run(
-    arguments: Sequence[str | Path], fake: FakeHume | None = None, given: str = ""
+    arguments: Sequence[str | Path], fake: FakeHume | None = None, given: str | bytes = ""
 ) -> subprocess.CompletedProcess[str]:
     """Run a command in a thread of this process."""
     words = [str(argument) for argument in arguments]
-    said, told = io.StringIO(), io.StringIO()
+    stdout, stderr = io.StringIO(), io.StringIO()
+    stdin = io.TextIOWrapper(io.BytesIO(given.encode() if isinstance(given, str) else given))
 
     def work() -> object:
         with pytest.raises(SystemExit) as done:
@@ -63,14 +64,14 @@ async def run(
 
     with (
         patch.dict(os.environ, environment(fake), clear=True),
-        patch.object(sys, "stdin", io.StringIO(given)),
-        contextlib.redirect_stdout(said),
-        contextlib.redirect_stderr(told),
+        patch.object(sys, "stdin", stdin),
+        contextlib.redirect_stdout(stdout),
+        contextlib.redirect_stderr(stderr),
         warnings.catch_warnings(action="default"),
     ):
         code = await anyio.to_thread.run_sync(work)
     assert isinstance(code, int)
-    return subprocess.CompletedProcess(words, code, said.getvalue(), told.getvalue())
+    return subprocess.CompletedProcess(words, code, stdout.getvalue(), stderr.getvalue())
 
 
 @pytest.fixture
@@ -135,11 +136,18 @@ async def test_failed_sources_give_exit_code_1_and_are_told(fake: FakeHume, tmp_
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ([], "no sources"),
-        (["nowhere.wav"], "nowhere.wav is no URL, and there is no such file"),
-        (["--from", "nowhere.txt"], "cannot read nowhere.txt"),
+        (["nowhere.wav"], "cannot use 'nowhere.wav': it is not an http or https URL, and there"),
+        (["What a day this was! " * 300], "cannot use 'What a day this was!"),
+        (["a\0b.wav"], "'a\\\\x00b.wav': it is not"),
+        ([""], "cannot use '': it is not"),
+        (["/dev/null"], "neither a regular file nor a folder"),
+        (["--from", "nowhere.txt"], "cannot read 'nowhere.txt': No such file or directory"),
+        (["--from", "a" * 5000], "File name too long"),
+        (["--from", "."], "Is a directory"),
+        (["https://x.example/a.mp4", "--proxy", "socks5://x"], "proxy must be a URL such as"),
         (["https://x.example/a.mp4", "--models", "face,smile"], "not smile"),
         (["https://x.example/a.mp4", "--models", ","], "not nothing"),
         (["https://x.example/a.mp4", "--base-url", "ftp://x"], "base_url"),
@@ -147,11 +155,11 @@ async def test_failed_sources_give_exit_code_1_and_are_told(fake: FakeHume, tmp_
     ],
 )
 async def test_a_users_mistake_is_one_line_and_exit_code_2(
-    fake: FakeHume, tmp_path: Path, arguments: list[str], said: str
+    fake: FakeHume, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     done = await run(["predict", "--out", tmp_path / "out", *arguments], fake)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
 
@@ -173,7 +181,7 @@ async def test_sources_that_are_not_done_in_time_stay_open_and_are_told(
     done = await run(["predict", *urls, *settings, "--out", tmp_path / "out"], fake)
     assert done.returncode == 1
     assert "open 1 x: " in done.stdout
-    assert "the same command goes on with open sources" in done.stdout
+    assert "the same command goes on with the open sources" in done.stdout
 
 
 async def test_without_a_credential_the_command_says_what_to_set(tmp_path: Path) -> None:
@@ -182,7 +190,7 @@ async def test_without_a_credential_the_command_says_what_to_set(tmp_path: Path)
     assert "LOWCODEAPI_API_TOKEN" in done.stderr
 
 
-async def test_a_refused_credential_gives_exit_code_1_without_a_traceback(
+async def test_a_refused_credential_is_told_with_the_variable_it_came_from(
     fake: FakeHume, tmp_path: Path
 ) -> None:
     fake.faults.add(Fault("status", status=401, times=None))
@@ -190,6 +198,7 @@ async def test_a_refused_credential_gives_exit_code_1_without_a_traceback(
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "401" in done.stderr
+    assert "the credential comes from the variable HUME_API_KEY" in done.stderr
 
 
 async def test_results_of_something_else_are_not_written_over(
@@ -197,20 +206,20 @@ async def test_results_of_something_else_are_not_written_over(
 ) -> None:
     (tmp_path / "predictions.csv").write_text("mine")
     done = await run(["predict", "https://x.example/a.mp4", "--out", tmp_path], fake)
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "there already" in done.stderr
     assert (tmp_path / "predictions.csv").read_text() == "mine"
 
 
 @pytest.fixture
-def heeds_ctrl_c() -> Iterator[None]:
-    """Heed Ctrl-C here and in what is started here, even where this runs in the background."""
+def ctrl_c_is_enabled() -> Iterator[None]:
+    """Let Ctrl-C work here and in what is started here, even where this runs in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.usefixtures("heeds_ctrl_c")
+@pytest.mark.usefixtures("ctrl_c_is_enabled")
 async def test_ctrl_c_keeps_what_had_arrived(tmp_path: Path) -> None:
     urls = [f"https://media.example.com/{n}.mp4" for n in range(20)]
     urls[10:] = ["https://media.example.com/stuck-job.mp4"]
@@ -226,11 +235,11 @@ async def test_ctrl_c_keeps_what_had_arrived(tmp_path: Path) -> None:
                     await anyio.sleep(0.02)
                 process.send_signal(signal.SIGINT)
                 assert process.stderr is not None
-                said = b"".join([chunk async for chunk in process.stderr])
+                stderr = b"".join([chunk async for chunk in process.stderr])
                 await process.wait()
     assert process.returncode == 130
-    assert b"10 of 11 outcomes are in" in said
-    assert b"Traceback" not in said
+    assert b"10 of 11 outcomes are in" in stderr
+    assert b"Traceback" not in stderr
     assert set(urls[:10]) == {line["source"] for line in lines_of(out)}
 
 
@@ -256,7 +265,7 @@ async def test_the_demo_meets_429s_and_leaves_its_results(tmp_path: Path) -> Non
 async def test_the_demo_says_what_it_does_and_where_its_results_are(tmp_path: Path) -> None:
     done = await run(["demo", "--sources", "5", "--out", tmp_path / "out"])
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("5 sources through a stand-in for Hume that allows 40 requests/s")
+    assert "5 sources, and a stand-in for Hume that allows 40 requests/s" in done.stderr
     assert f"wrote {tmp_path / 'out' / 'predictions.csv'}" in done.stdout
 
 
@@ -282,7 +291,7 @@ async def test_other_settings_in_the_same_folder_are_refused(
     arguments: list[str | Path] = ["predict", "https://x.example/a.mp4", "--out", tmp_path / "out"]
     await run([*arguments, "--models", "face"], fake)
     done = await run([*arguments, "--models", "prosody"], fake)
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "other settings" in done.stderr
 
 
@@ -298,9 +307,9 @@ async def test_the_status_of_a_folder_is_told(fake: FakeHume, tmp_path: Path) ->
     urls = ["https://media.example.com/missing.mp4", "https://media.example.com/b.mp4"]
     await run(["predict", *urls, "--out", tmp_path / "out"], fake)
     done = await run(["status", tmp_path / "out", "--json"])
-    assert done.returncode == 0
-    told = json.loads(done.stdout)
-    assert tuple(told[name] for name in ("sources", "arrived", "failed", "open", "jobs")) == (
+    assert done.returncode == 1
+    counts = json.loads(done.stdout)
+    assert tuple(counts[name] for name in ("sources", "arrived", "failed", "open", "jobs")) == (
         2,
         1,
         1,
@@ -311,10 +320,22 @@ async def test_the_status_of_a_folder_is_told(fake: FakeHume, tmp_path: Path) ->
     assert "SourceFailedError" in shown.stdout
 
 
-async def test_the_status_of_a_folder_without_a_run_is_a_mistake(tmp_path: Path) -> None:
-    done = await run(["status", tmp_path])
-    assert done.returncode == 1
-    assert "no ledger" in done.stderr
+async def test_the_status_of_a_run_whose_sources_all_arrived_is_exit_code_0(
+    fake: FakeHume, tmp_path: Path
+) -> None:
+    await run(["predict", "https://media.example.com/b.mp4", "--out", tmp_path / "out"], fake)
+    done = await run(["status", tmp_path / "out"])
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("folder", ["", "nothere", "file.txt", "a" * 5000])
+async def test_the_status_of_a_folder_without_a_run_is_a_mistake(
+    tmp_path: Path, folder: str
+) -> None:
+    (tmp_path / "file.txt").write_text("no run")
+    done = await run(["status", tmp_path / folder])
+    assert done.returncode == 2
+    assert "holds no run: there is no ledger.db in it" in done.stderr
 
 
 async def test_parquet_is_written_too(fake: FakeHume, tmp_path: Path) -> None:

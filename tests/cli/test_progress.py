@@ -1,0 +1,60 @@
+"""The progress line: what it says, and what it leaves out where there is no room."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from humeai_async.bulk.progress import Progress
+from humeai_async.cli.progress import describe_progress
+from humeai_async.limiter.limiter import Limiter
+
+PROGRESS = Progress(
+    total=100,
+    done=40,
+    failed=0,
+    left_open=0,
+    jobs=7,
+    seconds=20.0,
+    rate=0.5,
+    pace=Limiter().snapshot(),
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "pace", "line"),
+    [
+        ({}, {}, "40/100 done, 2:00 left, 0.5/s, 7 jobs"),
+        ({"rate": 0.0}, {}, "40/100 done, 7 jobs"),
+        ({"rate": 0.005}, {}, "40/100 done, 3:20:00 left, 0.0/s, 7 jobs"),
+        ({"done": 100}, {}, "100/100 done, 0.5/s, 7 jobs"),
+        (
+            {"failed": 1, "left_open": 10},
+            {},
+            "40/100 done, 1:40 left, 1 failed, 10 open, 0.5/s, 7 jobs",
+        ),
+        ({"rate": 1234.5, "total": None}, {"rate": 12.5}, "40 done, 1234/s, 7 jobs"),
+        (
+            {"total": None},
+            {"rate": 9.0, "paused_for": 2.6, "waiting": 3, "refused": 4},
+            "40 done, 0.5/s, 7 jobs, quota used up for 3 s, 4 x 429",
+        ),
+    ],
+)
+def test_a_line_says_how_far_a_run_is(
+    changes: dict[str, Any], pace: dict[str, Any], line: str
+) -> None:
+    progress = evolve(PROGRESS, **changes)
+    assert line == describe_progress(evolve(progress, pace=evolve(progress.pace, **pace)))
+
+
+def test_a_narrow_line_keeps_what_is_done_and_the_time_left() -> None:
+    progress = evolve(PROGRESS, failed=1, pace=evolve(PROGRESS.pace, refused=4))
+    assert describe_progress(progress, 64) == (
+        "40/100 done, 2:00 left, 1 failed, 0.5/s, 7 jobs, 4 x 429"
+    )
+    assert describe_progress(progress, 40) == "40/100 done, 2:00 left, 1 failed, 0.5/s"
+    assert describe_progress(progress, 24) == "40/100 done, 2:00 left"
+    assert describe_progress(progress, 5) == "40/100 done"
