@@ -1,32 +1,40 @@
 """One WebSocket: messages out, messages in, and how it ended.
 
 Everything that aiohttp says about the end of a connection becomes a `Closed` with a code, be
-it a close frame, a lost connection or a heartbeat that nobody answered. Nothing here knows an
+it a close frame, a lost connection or a ping that nobody answered. Nothing here knows an
 endpoint, a credential or a message's meaning; the transport opens sockets, the chat uses them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol, cast
 
 import aiohttp
 import anyio
 from attrs import frozen
 
 from humeai_async._base.cancellation import run_uncancelled
-from humeai_async.errors import APIConnectionError, ClientClosedError
+from humeai_async.errors import APIConnectionError, APITimeoutError, ClientClosedError
 from humeai_async.http.messages import Request, Response
 from humeai_async.http.transport.bodies import LARGEST_ERROR, read_at_most
 
 __all__ = ["LARGEST_MESSAGE", "AiohttpSocket", "Closed", "Socket", "open_socket", "read_refusal"]
 
+logger: logging.Logger = logging.getLogger("humeai_async")
+
 LARGEST_MESSAGE = 16 * 1024 * 1024
 """Bytes of one message, either way: what Hume documents for the chat."""
 HEARTBEAT = 20.0
-"""Seconds of silence before a ping; half of it later an unanswered one ends the socket."""
+"""Seconds without a message after which a ping is sent."""
+PONG_WAIT = 20.0
+"""Seconds after a ping in which something must arrive, or the connection counts as lost."""
+SEND_WAIT = 30.0
+"""Seconds in which the server must take what is sent."""
 CLOSE_WAIT = 5.0
 """Seconds to wait for the server's half of the closing handshake."""
 READ_AHEAD = LARGEST_MESSAGE
@@ -39,6 +47,13 @@ LOST = 1006
 """The connection ended without a close frame."""
 
 _SWITCHING = 101
+_OVERHEAD = 128
+"""Bytes that a message takes in memory beside its text, at most."""
+LATE = 1.0
+"""Seconds by which a timer that fires later shows that nothing ran: the process was stopped, the
+computer asleep, or the event loop blocked."""
+_BROKEN = (aiohttp.ClientError, OSError, RuntimeError)
+"""What aiohttp and the event loops raise where something is written to a connection that ended."""
 
 
 @frozen
@@ -68,14 +83,18 @@ class Socket(Protocol):
 class AiohttpSocket:
     """A socket on aiohttp.
 
-    A task of its own reads ahead: pings are answered, and heartbeats heard, only while
-    somebody reads, and a user who plays the sound of one event may not ask for the next one
-    for a minute. The task ends with the socket.
+    A task of its own reads ahead, for pings are answered only while somebody reads, and a user
+    who plays the sound of one event may not ask for the next one for a minute. However that
+    task ends, `receive` returns a `Closed` once the messages before it are taken.
+
+    Pings are sent and answered here and not by aiohttp: aiohttp takes a connection for lost
+    when no pong arrives although nobody read, and raises out of `receive` where a pong cannot
+    be written. Here silence counts only while the socket is read and the event loop runs.
 
     Args:
-        socket: The open socket.
+        socket: The open socket, with neither `heartbeat` nor `autoping`.
         owner: Session made for this socket alone; it is closed with it.
-        forget: Told when the socket has let go of everything.
+        forget: Called when the socket has let go of everything.
     """
 
     def __init__(
@@ -94,24 +113,36 @@ class AiohttpSocket:
         self._is_cut = False
         self._arrived: deque[bytes] = deque()
         self._size = 0
-        self._news = asyncio.Event()
-        self._room = asyncio.Event()
-        self._reader = self.loop.create_task(self._read_ahead())
+        self._changed = asyncio.Event()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+        self._ping: bytes | None = None
+        """The server's last ping, until it is answered."""
+        self._pinged = asyncio.Event()
+        self._received_at = self.loop.time()
+        """When something arrived last, or reading began again."""
+        self._reader = self.loop.create_task(self._run())
+        self._reader.add_done_callback(self._on_reader_done)
 
     async def send(self, message: bytes) -> None:
         """Send one text message; tasks may send at the same time.
 
         Raises:
             APIConnectionError: The connection is gone; whether the message arrived is unknown.
+            APITimeoutError: The server takes nothing any more; likewise.
             ClientClosedError: The client was closed.
         """
         self._check_uncut()
-        try:
+        scope = anyio.CancelScope(deadline=anyio.current_time() + SEND_WAIT)
+        with contextlib.suppress(*_BROKEN), scope:
             await self._socket.send_frame(message, aiohttp.WSMsgType.TEXT)
-        except (aiohttp.ClientError, OSError, RuntimeError):
-            pass
-        else:
             return
+        if scope.cancelled_caught:
+            raise APITimeoutError(
+                f"the server did not take a message within {SEND_WAIT:g} s; it may be waiting "
+                "for its own messages to be read, so read events while you send",
+                outcome_unknown=True,
+            )
         raise APIConnectionError(
             "the connection broke while a message was sent", outcome_unknown=True
         )
@@ -123,8 +154,8 @@ class AiohttpSocket:
             ClientClosedError: The client was closed.
         """
         while not (self._arrived or self._closed or self._is_left):
-            self._news.clear()
-            await self._news.wait()
+            self._changed.clear()
+            await self._changed.wait()
         self._check_uncut()
         if self._is_left:
             return Closed(NORMAL)
@@ -132,8 +163,9 @@ class AiohttpSocket:
             assert self._closed is not None  # noqa: S101 - the loop ended for one of three
             return self._closed
         message = self._arrived.popleft()
-        self._size -= len(message)
-        self._room.set()
+        self._size -= len(message) + _OVERHEAD
+        if self._size <= READ_AHEAD:
+            self._has_room.set()
         return message
 
     async def aclose(self, *, wait: bool = True) -> None:
@@ -145,14 +177,14 @@ class AiohttpSocket:
         if self._is_left:
             return
         self._is_left = True
-        self._news.set()
-        self._room.set()
+        self._changed.set()
+        self._has_room.set()
         try:
             if wait:
                 with anyio.move_on_after(CLOSE_WAIT):
                     await self._socket.close()
         finally:
-            await self._release()
+            await run_uncancelled(self._stop())
 
     async def cut(self) -> None:
         """Close it because the client is closed; whoever receives gets an error."""
@@ -163,38 +195,105 @@ class AiohttpSocket:
         if self._is_cut:
             raise ClientClosedError("the client was closed while the socket was open")
 
-    async def _read_ahead(self) -> None:
+    async def _run(self) -> None:
         """Read until the socket ends, and let go of everything then."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._answer_pings)
+                tasks.start_soon(self._watch_for_silence, tasks.cancel_scope)
+                await self._read_ahead()
+                tasks.cancel_scope.cancel()
+        finally:
+            if not self._is_left:  # else who left it waits for the closing handshake
+                await run_uncancelled(self._release())
+
+    def _on_reader_done(self, reader: asyncio.Task[None]) -> None:
+        """Give whoever receives an end, also where the reading ended in a way nobody foresaw."""
+        if reader.cancelled():
+            self._end(Closed(LOST, "the task that read it was cancelled"))
+        elif (problem := reader.exception()) is not None:
+            # Only its name: what it says may hold a URL, and a URL a credential.
+            name = type(_first_of(problem)).__name__
+            logger.warning("reading a socket failed: %s", name)
+            self._end(Closed(LOST, f"reading it failed with {name}"))
+        else:
+            self._end(Closed(LOST, "the connection was lost"))
+
+    def _end(self, closed: Closed) -> None:
+        """Note how the socket ended, if that is not known yet."""
+        if self._closed is None:
+            self._closed = closed
+        self._changed.set()
+
+    async def _read_ahead(self) -> None:
         while self._closed is None and not self._is_left:
             message = await self._socket.receive()
+            self._received_at = self.loop.time()
             if message.type is aiohttp.WSMsgType.TEXT:
                 await self._keep(str(message.data).encode())
             elif message.type is aiohttp.WSMsgType.BINARY:
                 await self._keep(bytes(message.data))
-            else:
-                self._closed = _how_closed(message)
-                self._news.set()
-        if not self._is_left:
-            await self._release()
+            elif message.type is aiohttp.WSMsgType.PING:
+                self._ping = bytes(message.data)
+                self._pinged.set()
+            elif message.type is not aiohttp.WSMsgType.PONG:
+                self._end(_how_closed(message))
 
     async def _keep(self, message: bytes) -> None:
         """Keep a message for whoever receives, and wait while there are too many."""
         self._arrived.append(message)
-        self._size += len(message)
-        self._news.set()
-        while self._size > READ_AHEAD and not self._is_left:
-            self._room.clear()
-            await self._room.wait()
+        self._size += len(message) + _OVERHEAD
+        self._changed.set()
+        if self._size > READ_AHEAD and not self._is_left:
+            self._has_room.clear()
+            await self._has_room.wait()
+            self._received_at = self.loop.time()
+
+    async def _answer_pings(self) -> None:
+        """Answer the last ping; none before it needs an answer once there is a later one.
+
+        The reading never waits for this: a server may take the pong only when its own messages
+        are read.
+        """
+        while True:
+            await self._pinged.wait()
+            self._pinged.clear()
+            if self._ping is not None:
+                await self._write(self._socket.pong(self._ping))
+
+    async def _watch_for_silence(self, reading: anyio.CancelScope) -> None:
+        """Send pings when nothing arrives, and end the socket when nothing follows them.
+
+        While nothing is read, for too much waits to be taken, pings keep proxies from closing
+        the connection and their pongs are not missed.
+        """
+        while True:
+            await anyio.sleep_until(self._received_at + HEARTBEAT)
+            if self.loop.time() < self._received_at + HEARTBEAT:
+                continue
+            pinged_at = self.loop.time()
+            with anyio.move_on_after(0):  # it is on its way; its delivery is not waited for
+                await self._write(self._socket.ping())
+            await anyio.sleep_until(pinged_at + PONG_WAIT)
+            is_silent = self._has_room.is_set() and self._received_at < pinged_at
+            is_on_time = self.loop.time() < pinged_at + PONG_WAIT + LATE
+            if is_silent and is_on_time:
+                self._end(Closed(LOST, "the server did not answer a ping"))
+                reading.cancel()
+                return
+
+    async def _write(self, writing: Awaitable[None]) -> None:
+        """Write a control frame; where that fails the reading finds out how the socket ended."""
+        with contextlib.suppress(*_BROKEN):
+            await writing
+
+    async def _stop(self) -> None:
+        """End the task that reads, and let go of everything also where it never began."""
+        self._reader.cancel()
+        await asyncio.wait([self._reader])
+        await self._release()
 
     async def _release(self) -> None:
-        is_reader = asyncio.current_task() is self._reader
-        if not is_reader:
-            self._reader.cancel()
-        await run_uncancelled(self._let_go(waits=not is_reader))
-
-    async def _let_go(self, *, waits: bool) -> None:
-        if waits:
-            await asyncio.wait([self._reader])
         # aiohttp drops the connection, if there still is one, when its close is cancelled.
         with anyio.move_on_after(0):
             await self._socket.close()
@@ -202,21 +301,23 @@ class AiohttpSocket:
         self._forget(self)
 
 
+def _first_of(problem: BaseException) -> BaseException:
+    """Return the first error that a group of tasks ended with."""
+    group = cast("BaseExceptionGroup[BaseException]", problem)
+    return _first_of(group.exceptions[0]) if isinstance(problem, BaseExceptionGroup) else problem
+
+
 def _how_closed(message: aiohttp.WSMessage) -> Closed:
     """Read aiohttp's last message of a socket that the other side, or an error, ended."""
     if message.type is aiohttp.WSMsgType.CLOSE:
         return Closed(int(message.data or NO_CODE), str(message.extra or ""))
-    if message.type is aiohttp.WSMsgType.ERROR:
-        problem: Any = message.data
-        if isinstance(problem, aiohttp.WebSocketError):
-            return Closed(int(problem.code), str(problem.args[1]))
-        if isinstance(problem, TimeoutError):
-            return Closed(LOST, "the server did not answer a ping")
+    if message.type is aiohttp.WSMsgType.ERROR and isinstance(message.data, aiohttp.WebSocketError):
+        return Closed(int(message.data.code), str(message.data))
     return Closed(LOST, "the connection was lost")
 
 
 class _RefusedError(Exception):
-    """The handshake was answered with something else than a socket."""
+    """The response to the handshake is not a socket."""
 
     def __init__(self, response: Response) -> None:
         super().__init__()
@@ -226,10 +327,10 @@ class _RefusedError(Exception):
 async def read_refusal(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Read an answer that is no handshake, before aiohttp drops its body or follows it.
+    """Read a response that opens no socket, before aiohttp drops its body or follows it.
 
     aiohttp follows redirects of handshakes with all headers of ours, the key included, and
-    offers no setting against it; a middleware sees the answer first.
+    offers no setting against it; a middleware sees the response first.
     """
     response = await handler(request)
     if response.status == _SWITCHING:
@@ -253,11 +354,11 @@ async def open_socket(
         owner: Session for this socket alone, with `read_refusal` among its middlewares; it is
             closed with the socket, or here if there is none.
         request: URL (`https` stands for `wss`) and headers.
-        forget: Told when the socket has let go of everything.
+        forget: Called when the socket has let go of everything.
         proxy: URL of the proxy to go through; `None` leaves it to the session.
 
     Returns:
-        The socket, or the answer that refused it.
+        The socket, or the response that refused it.
 
     Raises:
         APIConnectionError: The server's handshake is wrong. aiohttp's own errors pass.
@@ -266,7 +367,7 @@ async def open_socket(
         socket = await owner.ws_connect(
             request.url,
             headers=request.headers,
-            heartbeat=HEARTBEAT,
+            autoping=False,
             proxy=proxy,
             max_msg_size=LARGEST_MESSAGE + 1,  # aiohttp refuses from that size on
         )
@@ -277,4 +378,4 @@ async def open_socket(
             return problem.response
         if not isinstance(problem, aiohttp.WSServerHandshakeError):
             raise
-    raise APIConnectionError("the server's answer is not the handshake of a WebSocket")
+    raise APIConnectionError("the server's response is not the handshake of a WebSocket")

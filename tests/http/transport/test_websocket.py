@@ -256,6 +256,7 @@ async def test_no_timeout_of_the_handshake_ends_an_open_socket() -> None:
 
 async def test_a_server_that_answers_no_ping_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "HEARTBEAT", 0.02)
+    monkeypatch.setattr(websocket, "PONG_WAIT", 0.02)
     silent = asyncio.Event()
 
     async def serve(request: web.BaseRequest) -> web.StreamResponse:
@@ -273,6 +274,7 @@ async def test_a_server_that_answers_no_ping_is_lost(monkeypatch: pytest.MonkeyP
 
 async def test_a_server_that_answers_pings_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "HEARTBEAT", 0.02)
+    monkeypatch.setattr(websocket, "PONG_WAIT", 0.02)
     pings = 0
 
     async def serve(request: web.BaseRequest) -> web.StreamResponse:
