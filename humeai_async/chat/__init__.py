@@ -1,4 +1,4 @@
 """The chat with EVI over a WebSocket.
 
-`socket.py` is what users hold, `line.py` keeps it connected, `reconnect.py` decides when.
+`socket.py` is what users hold, `connections.py` keeps it connected, `reconnect.py` decides when.
 """

@@ -1,8 +1,8 @@
 """When a chat whose connection ended is resumed, as pure decisions.
 
 Hume's own clients set the rule: some close codes mean that the server went away and will be
-back, all others that the chat is over. Nothing here sleeps, opens or closes; the chat's
-line asks, and does what it is told.
+back, all others that the chat is over. Nothing here sleeps, opens or closes:
+`connections.py` calls these functions and acts on what they return.
 """
 
 from __future__ import annotations

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import anyio
 
-from humeai_async.chat.line import ReconnectingSocket
+from humeai_async.chat.arguments import check_audio, check_filled, check_str, wrong_type
+from humeai_async.chat.connections import ReconnectingSocket
 from humeai_async.chat.reconnect import CLEAN, ENDINGS, describe
 from humeai_async.errors import APIConnectionError, ChatClosedError, InvalidArgumentError
 from humeai_async.http import codec
@@ -57,41 +58,45 @@ class ChatSocket:
     other end raises `ChatClosedError`. A message that is not what Hume promises raises
     `DecodeError`; the chat is still open then, and a new `async for` goes on after it.
 
-    When the connection is lost the iteration waits, resumes the chat group, and goes on; a
-    new `ChatMetadata` event tells. Until then audio is dropped (`send_audio` returns `False`),
+    When the connection is lost the iteration waits, resumes the chat group, and goes on with
+    a new `ChatMetadata` event. Until then audio is dropped (`send_audio` returns `False`),
     settings and pauses are kept and go out first on the new connection, and all else raises
-    `APIConnectionError`. What was under way when the connection broke may be lost. Nobody
-    notices a lost connection, or resumes it, but the one who iterates.
+    `APIConnectionError`. What was under way when the connection broke may be lost. Only the
+    iteration notices a lost connection and resumes it.
+
+    Up to 16 MiB of events are read ahead of the iteration, each counted with 128 bytes on top
+    of its text. Beyond that the server has to wait, for as long as it takes: a slow
+    consumer never loses a healthy connection.
 
     Args:
-        line: What carries the messages.
+        connections: Carries the messages.
     """
 
-    def __init__(self, line: ReconnectingSocket) -> None:
+    def __init__(self, connections: ReconnectingSocket) -> None:
         self.chat_id: str | None = None
         """Chat UUID; known once the first event, `ChatMetadata`, was read."""
         self.chat_group_id: str | None = None
         """Conversation; give it as `resumed_chat_group_id` to go on with it later."""
-        self._line = line
+        self._connections = connections
         self._reading = anyio.Lock()
 
     @property
     def is_connected(self) -> bool:
         """Whether there is a connection now, as far as is known."""
-        return self._line.is_connected
+        return self._connections.is_connected
 
     @property
     def close_code(self) -> int | None:
         """Code with which the chat ended; `None` while it goes on."""
-        return None if self._line.end is None else self._line.end.code
+        return None if self._connections.end is None else self._connections.end.code
 
     @property
     def close_reason(self) -> str:
         """Reason with which the chat ended, or empty."""
-        return "" if self._line.end is None else self._line.end.reason
+        return "" if self._connections.end is None else self._connections.end.reason
 
     async def __aenter__(self) -> Self:
-        await self._line.open()
+        await self._connections.open()
         return self
 
     async def __aexit__(
@@ -107,7 +112,7 @@ class ChatSocket:
 
     async def __anext__(self) -> ServerEvent:
         async with self._reading:
-            got = await self._line.receive()
+            got = await self._connections.receive()
             if isinstance(got, Closed):
                 raise self._ended(got)
             return self._take(got)
@@ -119,23 +124,24 @@ class ChatSocket:
             event: The message, or a dict with its `type` and fields.
 
         Raises:
-            InvalidArgumentError: It has no type, or is over 16 MiB.
+            InvalidArgumentError: It is no message, has no type, cannot be written as JSON, or
+                is over 16 MiB.
             ChatClosedError: The chat is over, or not open yet.
             APIConnectionError: There is no connection at the moment, or it broke.
+            APITimeoutError: The server did not take the message within 30 seconds.
         """
-        kind, message = _write(event)
-        del event  # this frame stands in tracebacks, which may show its variables
+        plain, message = _write(event)
         if len(message) > LARGEST_MESSAGE:
             raise InvalidArgumentError(
                 f"the message has {len(message)} bytes; {LARGEST_MESSAGE} are allowed",
                 field="event",
             )
-        self._line.check_open()
-        if kind == _SETTINGS:
-            self._line.keep(codec.parse(message))
+        self._connections.check_open()
+        if plain["type"] == _SETTINGS:
+            self._connections.keep(plain)
             if not self.is_connected:
                 return
-        await self._line.send(message)
+        await self._connections.send(message)
 
     async def send_text(self, text: str) -> None:
         """Say something as the user, in writing.
@@ -143,7 +149,8 @@ class ChatSocket:
         Args:
             text: What the user says; not empty.
         """
-        await self.send(UserInput(text=_filled(text, "text")))
+        check_filled("text", text)
+        await self.send(UserInput(text=text))
 
     async def speak(self, text: str) -> None:
         """Have the assistant say something word for word.
@@ -151,7 +158,8 @@ class ChatSocket:
         Args:
             text: What it says; not empty.
         """
-        await self.send(AssistantInput(text=_filled(text, "text")))
+        check_filled("text", text)
+        await self.send(AssistantInput(text=text))
 
     async def send_audio(self, audio: bytes) -> bool:
         """Say something as the user, as sound.
@@ -163,10 +171,12 @@ class ChatSocket:
         Returns:
             Whether it was sent: sound is dropped while the connection is being resumed, for
             it would come too late.
+
+        Raises:
+            InvalidArgumentError: It is empty, or not bytes.
         """
-        if not audio:
-            raise InvalidArgumentError("audio must not be empty", field="audio")
-        self._line.check_open()
+        audio = check_audio(audio)
+        self._connections.check_open()
         if not self.is_connected:
             return False
         try:
@@ -184,6 +194,8 @@ class ChatSocket:
         """
         if isinstance(settings, Mapping):
             settings = {**settings, "type": _SETTINGS}
+        elif not isinstance(cast("object", settings), SessionSettings):
+            raise wrong_type("settings", settings, "a SessionSettings or a dict of its fields")
         await self.send(settings)
 
     async def send_tool_response(self, tool_call_id: str, content: str) -> None:
@@ -193,8 +205,9 @@ class ChatSocket:
             tool_call_id: Id from the call.
             content: The result, for the language model.
         """
-        call = _filled(tool_call_id, "tool_call_id")
-        await self.send(ToolResponseMessage(tool_call_id=call, content=content))
+        check_filled("tool_call_id", tool_call_id)
+        check_str("content", content)
+        await self.send(ToolResponseMessage(tool_call_id=tool_call_id, content=content))
 
     async def send_tool_error(
         self,
@@ -214,10 +227,14 @@ class ChatSocket:
             code: Code of the error.
             level: How bad it is: `warn`.
         """
-        call = _filled(tool_call_id, "tool_call_id")
+        check_filled("tool_call_id", tool_call_id)
+        check_str("error", error)
+        for name, value in {"content": content, "code": code, "level": level}.items():
+            if value is not None:
+                check_str(name, value)
         await self.send(
             ToolErrorMessage(
-                tool_call_id=call, error=error, content=content, code=code, level=level
+                tool_call_id=tool_call_id, error=error, content=content, code=code, level=level
             )
         )
 
@@ -231,11 +248,11 @@ class ChatSocket:
 
     async def aclose(self) -> None:
         """End the chat and close the connection; a second call does nothing."""
-        await self._line.aclose()
+        await self._connections.aclose()
 
     async def _set_paused(self, event: ClientEvent, *, is_paused: bool) -> None:
-        self._line.check_open()
-        self._line.is_paused = is_paused
+        self._connections.check_open()
+        self._connections.is_paused = is_paused
         if self.is_connected:
             await self.send(event)
 
@@ -244,9 +261,9 @@ class ChatSocket:
         event = codec.decode(ServerEvent, message)
         if isinstance(event, ChatMetadata):
             self.chat_id, self.chat_group_id = event.chat_id, event.chat_group_id
-            self._line.group_id = event.chat_group_id
+            self._connections.group_id = event.chat_group_id
         elif isinstance(event, WebSocketError) and event.code in ENDINGS:
-            self._line.end = Closed(NORMAL, event.slug)
+            self._connections.end = Closed(NORMAL, event.slug)
         return event
 
     def _ended(self, end: Closed) -> Exception:
@@ -256,7 +273,7 @@ class ChatSocket:
         error = ChatClosedError(
             f"the chat was closed: {describe(end)}", close_code=end.code, reason=end.reason
         )
-        error.__cause__ = self._line.cause
+        error.__cause__ = self._connections.cause
         return error
 
     def __repr__(self) -> str:
@@ -264,15 +281,19 @@ class ChatSocket:
         return f"ChatSocket(chat_id={self.chat_id!r}, {state})"
 
 
-def _filled(text: str, field_name: str) -> str:
-    if not text:
-        raise InvalidArgumentError(f"{field_name} must not be empty", field=field_name)
-    return text
-
-
-def _write(event: ClientEvent | Mapping[str, Any]) -> tuple[str, bytes]:
-    """Return a message's type and its text."""
-    plain = codec.to_plain(event)
-    if is_object(plain) and isinstance(kind := plain.get("type"), str):
-        return kind, codec.encode(plain)
-    raise InvalidArgumentError("a message needs a type", field="event")
+def _write(event: ClientEvent | Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """Return a message as plain JSON and as its text."""
+    try:
+        message = codec.encode(event)
+    except InvalidArgumentError as problem:
+        reason = problem.message
+    else:
+        plain = codec.parse(message)
+        if not is_object(plain):
+            raise wrong_type("event", event, "a message such as UserInput, or a dict with a type")
+        if not isinstance(plain.get("type"), str):
+            raise InvalidArgumentError(
+                'a message needs a type, such as {"type": "user_input", ...}', field="event"
+            )
+        return plain, message
+    raise InvalidArgumentError(f"the message was not sent: {reason}", field="event")

@@ -13,7 +13,7 @@ from typing import Any, cast
 from attrs import fields_dict
 
 from humeai_async import catalog
-from humeai_async.chat.line import ReconnectingSocket
+from humeai_async.chat.connections import ReconnectingSocket
 from humeai_async.chat.socket import ChatSocket
 from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.http import codec

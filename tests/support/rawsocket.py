@@ -64,8 +64,10 @@ async def socket_server(greeting: bytes, talk: Talk | None = None) -> AsyncGener
             await writer.drain()
             if talk is not None:
                 await talk(reader, writer)
-        writer.close()
-        serving.discard(task)
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+            writer.close()
+            await writer.wait_closed()
+        writer.transport.abort()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
@@ -75,6 +77,7 @@ async def socket_server(greeting: bytes, talk: Talk | None = None) -> AsyncGener
         for task in serving:
             task.cancel()
         await asyncio.gather(*serving)
+        await asyncio.sleep(0.02)  # until clients know of it, or their sockets would stay open
 
 
 def _handshake(head: bytes) -> bytes:

@@ -115,7 +115,7 @@ class AiohttpSocket:
         self._size = 0
         self._changed = asyncio.Event()
         self._has_room = asyncio.Event()
-        self._has_room.set()
+        self._is_reading = True
         self._ping: bytes | None = None
         """The server's last ping, until it is answered."""
         self._pinged = asyncio.Event()
@@ -246,7 +246,9 @@ class AiohttpSocket:
         self._changed.set()
         if self._size > READ_AHEAD and not self._is_left:
             self._has_room.clear()
+            self._is_reading = False
             await self._has_room.wait()
+            self._is_reading = True
             self._received_at = self.loop.time()
 
     async def _answer_pings(self) -> None:
@@ -275,7 +277,7 @@ class AiohttpSocket:
             with anyio.move_on_after(0):  # it is on its way; its delivery is not waited for
                 await self._write(self._socket.ping())
             await anyio.sleep_until(pinged_at + PONG_WAIT)
-            is_silent = self._has_room.is_set() and self._received_at < pinged_at
+            is_silent = self._is_reading and self._received_at < pinged_at
             is_on_time = self.loop.time() < pinged_at + PONG_WAIT + LATE
             if is_silent and is_on_time:
                 self._end(Closed(LOST, "the server did not answer a ping"))
@@ -298,6 +300,7 @@ class AiohttpSocket:
         with anyio.move_on_after(0):
             await self._socket.close()
         await self._owner.close()
+        await asyncio.sleep(0)  # the turn in which the event loop closes what aiohttp let go of
         self._forget(self)
 
 

@@ -33,13 +33,13 @@ Opening = Callable[[], tuple[bytes, ...]]
 
 
 class ReconnectingSocket:
-    """What carries a chat's messages.
+    """A WebSocket that resumes its chat on a new connection when one is lost.
 
     Args:
         session: Opens the connections.
         query: Query of the handshake, without the settings.
         settings: Session settings to begin with.
-        reconnect: How to resume the chat; `None` for never.
+        reconnect: When and how often to resume the chat; `None` for never.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class ReconnectingSocket:
         self._session = session
         self._query = query
         self._settings = settings
-        self._reconnect = reconnect
+        self._policy = reconnect
         self._kept = remember({}, _without_handshake(settings))
         self._socket: Socket | None = None
         self._opened_at: float | None = None
         self._tries = 0
-        self._coming_back: anyio.CancelScope | None = None
+        self._reconnecting: anyio.CancelScope | None = None
 
     @property
     def is_connected(self) -> bool:
@@ -104,12 +104,12 @@ class ReconnectingSocket:
             if self._opened_at is None:
                 raise _unopened()
             if self._socket is None:
-                await self._come_back()
+                await self._reconnect()
                 continue
             got = await self._socket.receive()
             if isinstance(got, bytes):
                 return got
-            self._judge(got)
+            self._on_closed(got)
 
     async def send(self, message: bytes) -> None:
         """Send a message.
@@ -146,43 +146,43 @@ class ReconnectingSocket:
         """End the chat and close the connection; a second call does nothing."""
         if self.end is None:
             self.end = Closed(NORMAL)
-        if self._coming_back is not None:
-            self._coming_back.cancel()
+        if self._reconnecting is not None:
+            self._reconnecting.cancel()
         socket, self._socket = self._socket, None
         if socket is not None:
             await socket.aclose()
 
-    def _judge(self, closed: Closed) -> None:
+    def _on_closed(self, closed: Closed) -> None:
         """Decide what the end of a connection means for the chat."""
         self._socket = None
         if self.end is not None:
             return
-        if self._reconnect is None or not may_resume(closed.code):
+        if self._policy is None or not may_resume(closed.code):
             reason = without_queries(self._session.origin.scrub(closed.reason))
             self.end = evolve(closed, reason=reason)
             return
         logger.info("the chat's connection ended (%d), resuming", closed.code)
         assert self._opened_at is not None  # noqa: S101 - a connection that ended was opened
-        if anyio.current_time() - self._opened_at >= self._reconnect.min_uptime:
+        if anyio.current_time() - self._opened_at >= self._policy.min_uptime:
             self._tries = 0
 
-    async def _come_back(self) -> None:
+    async def _reconnect(self) -> None:
         """Resume the chat on a new connection; end it where that cannot help."""
-        assert self._reconnect is not None  # noqa: S101 - else the chat had ended
+        assert self._policy is not None  # noqa: S101 - else the chat had ended
         with anyio.CancelScope() as scope:
             # Closing the chat must not wait for this.
-            self._coming_back = scope
+            self._reconnecting = scope
             try:
-                await self._try_to_come_back(self._reconnect)
+                await self._reconnect_with(self._policy)
             finally:
-                self._coming_back = None
+                self._reconnecting = None
 
-    async def _try_to_come_back(self, reconnect: Reconnect) -> None:
+    async def _reconnect_with(self, policy: Reconnect) -> None:
         once = self._session.with_settings(retry=evolve(self._session.retry, attempts=1))
         query = dict(self._query)
         if self.group_id is not None:
             query["resumed_chat_group_id"] = self.group_id
-        while (pause := pause_before(reconnect, self._tries)) is not None:
+        while (pause := pause_before(policy, self._tries)) is not None:
             self._tries += 1
             try:
                 await self._session.pause(pause)

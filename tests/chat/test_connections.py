@@ -14,7 +14,7 @@ from scripted_transport import ScriptedTransport
 from support import session_of
 
 from humeai_async import HumeAI
-from humeai_async.chat.line import ReconnectingSocket
+from humeai_async.chat.connections import ReconnectingSocket
 from humeai_async.chat.socket import ChatSocket
 from humeai_async.errors import (
     APIConnectionError,
