@@ -15,6 +15,8 @@ from humeai_async.testing.exchange import Record, as_record
 
 _STAMP = (2025, 5, 12, 14, 0, 0)
 """A fixed time for the members, so that the same job gives the same bytes."""
+_LONGEST = 200
+"""Characters of a source's name; an archive cannot hold any length."""
 _SCORED = ("emotions", "facs", "descriptions", "sentiment", "toxicity")
 
 
@@ -32,7 +34,7 @@ def pack(predictions: Sequence[Record]) -> bytes:
 def _folder(number: int, element: Record) -> str:
     source: Record = element["source"]
     name = source.get("filename") or str(source.get("url", "text")).rsplit("/", 1)[-1]
-    return f"{number:03d}-{re.sub(r'[^A-Za-z0-9._-]', '_', name)}"
+    return f"{number:03d}-{re.sub(r'[^A-Za-z0-9._-]', '_', name)[-_LONGEST:]}"
 
 
 def _tables(element: Record) -> dict[str, str]:

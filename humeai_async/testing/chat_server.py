@@ -134,12 +134,24 @@ class ChatServer:
             if not verdict.allowed:
                 answer = answer_error(Refusal(429, "Rate limit exceeded", "E0429"))
                 return Answer(429, answer.body, {**answer.headers, **verdict.headers})
+        return self._refuse_config(arrival)
+
+    def _refuse_config(self, arrival: Arrival) -> Answer | None:
+        """Refuse a config that is not there; how Hume does it is not documented."""
+        wanted = arrival.first("config_id")
+        try:
+            if wanted:
+                self._upstream.evi.configs.find(wanted, arrival.first("config_version"))
+        except Refusal as refusal:
+            return answer_error(refusal)
         return None
 
     def _begin(self, arrival: Arrival) -> FakeChat:
         config_id = arrival.first("config_id")
-        version = arrival.first("config_version")
-        config = {"id": config_id, "version": int(version or 0)} if config_id else None
+        config = None
+        if config_id:
+            found = self._upstream.evi.configs.find(config_id, arrival.first("config_version"))
+            config = {"id": config_id, "version": found["version"]}
         chat = self._store.add(
             group_id=arrival.first("resumed_chat_group_id"),
             status="ACTIVE",
@@ -208,7 +220,7 @@ class ChatServer:
 
 
 def _note(connection: FakeConnection, frame: str | bytes) -> None:
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         record = as_record(json.loads(frame))
         if record is not None:
             connection.received.append(record)

@@ -82,7 +82,7 @@ class Conversation:
         """Return what one message of the client brings about."""
         try:
             message = as_record(json.loads(frame))
-        except ValueError:
+        except (ValueError, RecursionError):
             return self._stamp(error("E0100", "invalid_json", "The payload is not valid JSON"))
         kind = message.get("type") if message is not None else None
         needed = _TEXTS.get(kind) if isinstance(kind, str) else None

@@ -20,7 +20,7 @@ from humeai_async.testing.exchange import (
 from humeai_async.testing.jobs import JobStore
 from humeai_async.testing.jobstate import FakeJob
 from humeai_async.testing.paging import spring
-from humeai_async.testing.requests import MOST_SOURCES, read_notices
+from humeai_async.testing.requests import check_urls, read_notices, read_strings
 from humeai_async.testing.sources import Source
 from humeai_async.testing.world import World
 
@@ -116,7 +116,7 @@ class CustomModels:
         if not (dataset.get("id") or dataset.get("version_id")):
             raise Refusal(400, "dataset needs an id or a version_id", "E0101")
         task = body.get("task")
-        if task is not None and _object(body, "task").get("type") not in _TASKS:
+        if task is not None and str(_object(body, "task").get("type")) not in _TASKS:
             raise Refusal(400, "task.type must be classification or regression", "E0101")
         request: Record = {
             "custom_model": {"description": None, "tags": [], **model},
@@ -146,8 +146,9 @@ class CustomModels:
         self._settle()
         model_id = str(model.get("id") or self._find_version(model["version_id"])["model_id"])
         self._find(model_id)
-        urls = _strings(body, "urls")
-        files = _strings(body, "registry_files")
+        urls = read_strings(body, "urls")
+        files = read_strings(body, "registry_files")
+        check_urls(urls)
         if not (urls or files):
             raise Refusal(400, "At least one of urls and registry_files is needed", "E0101")
         request = {
@@ -245,10 +246,3 @@ def _object(body: Record, name: str) -> Record:
     if value is None:
         raise Refusal(400, f"{name} must be an object", "E0101")
     return value
-
-
-def _strings(body: Record, name: str) -> list[str]:
-    value = as_list(body.get(name) or [])
-    if value is None or len(value) > MOST_SOURCES:
-        raise Refusal(400, f"{name} must be a list of at most {MOST_SOURCES}", "E0101")
-    return [str(item) for item in value]

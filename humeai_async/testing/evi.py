@@ -6,7 +6,6 @@ the other stores. It knows no URL but those it hands to the upstream application
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +19,7 @@ from humeai_async.testing.exchange import (
     answer_json,
     as_list,
     as_record,
+    read_json,
 )
 from humeai_async.testing.versions import Kind, VersionedStore
 from humeai_async.testing.world import World
@@ -110,10 +110,7 @@ def _build_prompt(body: Record) -> Record:
 
 
 def _build_tool(body: Record) -> Record:
-    try:
-        json.loads(body["parameters"])
-    except ValueError:
-        raise Refusal(400, "parameters must be a string that holds JSON", "E0101") from None
+    read_json(body["parameters"], "The text in parameters")
     return {
         "tool_type": "FUNCTION",
         "parameters": body["parameters"],
@@ -154,7 +151,7 @@ def _config_kind(prompts: VersionedStore, tools: VersionedStore) -> Kind:
             "tools": [_tool(spec, tools) for spec in as_list(body.get("tools")) or []],
             "builtin_tools": [
                 {"tool_type": "BUILTIN", "fallback_content": None, **spec}
-                for spec in as_list(body.get("builtin_tools")) or []
+                for spec in _objects(body, "builtin_tools")
             ],
             "event_messages": {
                 event: {"text": None, **message} if message else {"enabled": False, "text": None}
@@ -174,6 +171,7 @@ def _config_kind(prompts: VersionedStore, tools: VersionedStore) -> Kind:
         optional=_CONFIG_FIELDS,
         build=build,
         typed=False,
+        has_unique_names=True,
     )
 
 
@@ -182,7 +180,18 @@ def _each(body: Record, name: str, fields: tuple[str, ...]) -> list[tuple[str, A
     unknown = given.keys() - set(fields)
     if unknown:
         raise Refusal(400, f"{name}: unknown field {min(unknown)!r}", "E0101")
+    for field, value in given.items():
+        if value is not None and as_record(value) is None:
+            raise Refusal(400, f"{name}.{field} must be an object", "E0101")
     return [(field, given.get(field)) for field in fields]
+
+
+def _objects(body: Record, name: str) -> list[Record]:
+    given = as_list(body.get(name)) or []
+    objects = [record for record in map(as_record, given) if record is not None]
+    if len(objects) != len(given):
+        raise Refusal(400, f"{name} must be a list of objects", "E0101")
+    return objects
 
 
 def _prompt(body: Record, prompts: VersionedStore) -> Record | None:

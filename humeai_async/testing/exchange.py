@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from attrs import field, frozen
 
@@ -23,6 +25,8 @@ Pairs: TypeAlias = tuple[tuple[str, str], ...]
 
 JSON_TYPE = "application/json; charset=utf-8"
 TEXT_TYPE = "text/plain; charset=utf-8"
+
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer on its way out, not an error of ours
@@ -112,7 +116,7 @@ class Arrival:
         value = self.first(name)
         if value is None or value == "":
             return default
-        if not value.lstrip("-").isdecimal():
+        if not _WHOLE_NUMBER.fullmatch(value):
             raise Refusal(400, f"{name} must be a whole number, not {value!r}", "E0101")
         number = int(value)
         if number < least or (most is not None and number > most):
@@ -125,10 +129,7 @@ class Arrival:
         Raises:
             Refusal: It is not JSON.
         """
-        try:
-            return json.loads(self.body)
-        except ValueError:
-            raise Refusal(400, "The payload is not valid JSON", "E0100") from None
+        return read_json(self.body, "The payload")
 
     def object(self) -> Record:
         """Return the body as a JSON object.
@@ -162,6 +163,33 @@ class Answer:
     def content_type(self) -> str | None:
         """The Content-Type, or `None`."""
         return next((v for k, v in self.headers.items() if k.lower() == "content-type"), None)
+
+
+def read_json(text: str | bytes, name: str) -> Any:
+    """Return what a JSON text says.
+
+    Args:
+        text: The text.
+        name: What it is called where it is refused.
+
+    Raises:
+        Refusal: It is not JSON: `NaN`, numbers out of range and halves of characters are not.
+    """
+    try:
+        value = json.loads(text, parse_constant=_refuse_number, parse_float=_read_float)
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise Refusal(400, f"{name} is not valid JSON", "E0100") from None
+    return value
+
+
+def _read_float(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse_number(text)
+
+
+def _refuse_number(text: str) -> NoReturn:
+    raise ValueError(text)
 
 
 def as_list(value: Any) -> list[Any] | None:
@@ -199,6 +227,7 @@ _REASONS = {
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
+    409: "Conflict",
     413: "Payload Too Large",
     429: "Too Many Requests",
 }

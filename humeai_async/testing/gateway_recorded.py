@@ -10,6 +10,7 @@ Left out: the crash of definitions with proxy paths, redirects to follow, Brotli
 from __future__ import annotations
 
 import base64
+import codecs
 import gzip
 import hashlib
 import zlib
@@ -154,7 +155,7 @@ def _parse_body(arrival: Arrival, limit: int) -> tuple[bytes, Answer | None]:
     if arrival.parts is not None or media not in {"application/json", _FORM}:
         return b"{}", None
     charset = rest.partition("charset=")[2].strip(' "') or "utf-8"
-    if not charset.startswith("utf-"):
+    if not charset.startswith("utf-") or not _is_known(charset):
         return b"", _json({"message": f'unsupported charset "{charset.upper()}"'}, 415)
     if len(arrival.body) > limit:
         return b"", _json({"message": "request entity too large"}, 413)
@@ -174,8 +175,16 @@ def _parse_json(text: str) -> tuple[bytes, Answer | None]:
         return b"", _json({"message": message}, 400)
     try:
         return javascript.dumps(javascript.loads(text)), None
-    except ValueError:
+    except (ValueError, RecursionError):
         return b"", _json({"message": "Unexpected end of JSON input"}, 400)
+
+
+def _is_known(charset: str) -> bool:
+    try:
+        codecs.lookup(charset)
+    except LookupError:
+        return False
+    return True
 
 
 def _fields(query: Pairs, *, strip: bool = True) -> dict[str, str | list[str]]:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from decimal import Decimal
 from typing import Any
 
 _EXACT = 2**53
+_INDEX = re.compile(r"0|[1-9][0-9]{0,9}")
+"""A key that counts as a number; longer ones would not fit an index."""
 _PLAIN = 1e21
 """From here on JavaScript writes numbers with an exponent."""
 
@@ -58,7 +61,7 @@ def _refuse(constant: str) -> None:
 
 def _ordered(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
-    numbers = [key for key in record if key.isdecimal() and str(int(key)) == key]
+    numbers = [key for key in record if _INDEX.fullmatch(key)]
     if not numbers:
         return record
     first = {key: record.pop(key) for key in sorted(numbers, key=int)}

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -164,7 +165,11 @@ class LoopbackServer:
         if request.protocol in self._stale:
             self._stale.discard(request.protocol)
             return _cut(request, reset=False)
-        arrival = await read_arrival(request)
+        try:
+            arrival = await read_arrival(request)
+        except (ValueError, web.RequestPayloadError, HttpProcessingError):
+            # No URL, no multipart, not packed as it says: whatever stands in front refuses it.
+            return await _send(request, Answer(400, b"Bad Request", {"Connection": "close"}))
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self.socket(request, arrival)
         answer, delay = await self.answer(arrival)

@@ -126,7 +126,7 @@ _Found = Iterable[tuple[str, Record]]
 
 def _face(scene: _Scene, settings: Record) -> _Found:
     group = "face_0" if settings.get("identify_faces") else "unknown"
-    step = 1.0 / float(settings.get("fps_pred") or 3.0)
+    step = 1.0 / max(float(settings.get("fps_pred") or 3.0), 0.01)
     draw = rng(*scene.key, "box")
     box = {"x": draw.uniform(0, 400), "y": draw.uniform(0, 200), "w": 188.0, "h": 241.75}
     for place in range(1 if scene.file_type == "image" else scene.recipe.frames):

@@ -13,7 +13,7 @@ from attrs import evolve
 
 from humeai_async.testing.exchange import Answer, Arrival
 
-_REST = re.compile(r"bytes=(\d+)-")
+_REST = re.compile(r"bytes=([0-9]{1,18})-")
 
 
 def in_part(arrival: Arrival, answer: Answer) -> Answer:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -24,6 +23,7 @@ from humeai_async.testing.exchange import (
     answer_json,
     as_list,
     as_record,
+    read_json,
 )
 from humeai_async.testing.jobs import JobStore
 from humeai_async.testing.paging import spring
@@ -96,7 +96,7 @@ class Registry:
     def create_dataset(self, arrival: Arrival) -> Answer:
         """POST /v0/registry/datasets: multipart with `name` and `labels_file`."""
         part = arrival.part("name")
-        name = part.content.decode() if part is not None else ""
+        name = part.content.decode("utf-8", "replace") if part is not None else ""
         if not name:
             raise Refusal(400, "The part name is required", "E0101")
         cells, features = _labels(arrival)
@@ -276,7 +276,11 @@ def _labels(arrival: Arrival) -> tuple[frozenset[str], Record]:
     part = arrival.part("labels_file")
     if part is None:
         raise Refusal(400, "The part labels_file is required", "E0101")
-    rows = list(csv.reader(io.StringIO(part.content.decode("utf-8-sig", "replace"))))
+    text = part.content.decode("utf-8-sig", "replace")
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline="")))
+    except csv.Error as problem:
+        raise Refusal(400, f"labels_file is no CSV: {problem}", "E0101") from None
     if not rows or not rows[0]:
         raise Refusal(400, "labels_file has no header", "E0101")
     given = arrival.part("feature_types")
@@ -292,16 +296,13 @@ def _feature_types(part: FormPart) -> Record:
     if types is None:
         raise Refusal(400, "feature_types must be a JSON object", "E0101")
     for name, value in types.items():
-        if value not in _FEATURE_TYPES:
+        if str(value) not in _FEATURE_TYPES:
             raise Refusal(400, f"feature_types: {name} is {value!r}", "E0101")
     return types
 
 
 def _json_of(part: FormPart) -> Any:
-    try:
-        return json.loads(part.content)
-    except ValueError:
-        raise Refusal(400, f"The part {part.name} is not valid JSON", "E0100") from None
+    return read_json(part.content, f"The part {part.name}")
 
 
 def _are_numbers(cells: Iterable[str]) -> bool:
@@ -320,6 +321,9 @@ def _posted_file(item: object) -> tuple[Record, list[Record]]:
     for name in ("name", "data_type", "hume_storage"):
         if name not in file:
             raise Refusal(400, f"file.{name} is required", "E0101")
+    for name in ("name", "data_type", "uri"):
+        if not isinstance(file.get(name, ""), str):
+            raise Refusal(400, f"file.{name} must be a string", "E0101")
     return file, _attributes(posted.get("attributes"))
 
 

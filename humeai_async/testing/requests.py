@@ -7,9 +7,17 @@ server's defaults filled in. The job store calls it.
 
 from __future__ import annotations
 
-import json
+from urllib.parse import urlsplit
 
-from humeai_async.testing.exchange import Arrival, FormPart, Record, Refusal, as_list, as_record
+from humeai_async.testing.exchange import (
+    Arrival,
+    FormPart,
+    Record,
+    Refusal,
+    as_list,
+    as_record,
+    read_json,
+)
 from humeai_async.testing.sources import Source, describe
 
 MOST_SOURCES = 100
@@ -44,6 +52,8 @@ _TRANSCRIPTION: Record = {
 _WINDOW: Record = {"length": 4.0, "step": 1.0}
 _GRANULARITIES = ("word", "sentence", "utterance", "conversational_turn")
 _SHORTEST_WINDOW = 0.5
+_LARGEST_NUMBER = 1e6
+"""Of all settings; a larger one would only make times that JSON cannot say."""
 
 
 def read_inference(arrival: Arrival) -> tuple[Record, tuple[Source, ...]]:
@@ -56,13 +66,11 @@ def read_inference(arrival: Arrival) -> tuple[Record, tuple[Source, ...]]:
         Refusal: Something is wrong with it.
     """
     body, files = _body_and_files(arrival)
-    urls, texts = _texts(body, "urls"), _texts(body, "text")
-    registry = _texts(body, "registry_files")
+    urls, texts = read_strings(body, "urls"), read_strings(body, "text")
+    registry = read_strings(body, "registry_files")
     if not (urls or texts or files or registry):
         raise Refusal(400, "At least one of urls, text, registry_files and file is needed", "E0101")
-    for url in urls:
-        if not url.startswith(("http://", "https://")):
-            raise Refusal(400, f"urls: {url!r} is not a URL", "E0101")
+    check_urls(urls)
     request: Record = {
         "models": _models(body),
         "transcription": _transcription(body),
@@ -110,16 +118,34 @@ def _body_and_files(arrival: Arrival) -> tuple[Record, list[FormPart]]:
     settings = arrival.part("json")
     if settings is None:
         return {}, files
-    try:
-        body = as_record(json.loads(settings.content))
-    except ValueError:
-        raise Refusal(400, "The part json is not valid JSON", "E0100") from None
+    body = as_record(read_json(settings.content, "The part json"))
     if body is None:
         raise Refusal(400, "The part json must be a JSON object", "E0101")
     return body, files
 
 
-def _texts(body: Record, name: str) -> list[str]:
+def check_urls(urls: list[str]) -> None:
+    """Refuse what is not a URL of media.
+
+    Raises:
+        Refusal: One is no http or https URL with a host.
+    """
+    for url in urls:
+        try:
+            parts = urlsplit(url)
+            is_url = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        except ValueError:  # such as http://[broken
+            is_url = False
+        if not is_url:
+            raise Refusal(400, f"urls: {url!r} is not a URL", "E0101")
+
+
+def read_strings(body: Record, name: str) -> list[str]:
+    """Return a list of strings of a request; none where it is missing.
+
+    Raises:
+        Refusal: It is something else, or too long.
+    """
     value = body.get(name)
     if value is None:
         return []
@@ -185,7 +211,9 @@ def _is_like(value: object, default: object) -> bool:
     if isinstance(default, bool):
         return isinstance(value, bool)
     if isinstance(default, (int, float)):
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return False
+        return abs(value) <= _LARGEST_NUMBER
     if isinstance(default, str):
         return isinstance(value, str)
     return isinstance(value, (dict, str))

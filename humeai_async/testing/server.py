@@ -246,6 +246,19 @@ class FakeHume(LoopbackServer):
             group_id=group_id, status=status, config=config, metadata=metadata, script=script
         )
 
+    def add_config(self, *, id: str | None = None, name: str = "Config") -> str:
+        """Add a config that a chat can be opened with.
+
+        Args:
+            id: Its id; a new one if left out.
+            name: Its name.
+
+        Returns:
+            Its id.
+        """
+        body: Record = {"name": name, "evi_version": "3"}
+        return str(self.upstream.evi.configs.add(body, id=id)["id"])
+
     def fail_job(self, id: str, message: str = "the job was made to fail") -> None:
         """Make a job end as FAILED now, unless it has ended."""
         self._end(id, Outcome("failed", message))

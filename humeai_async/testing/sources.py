@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import posixpath
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from attrs import field, frozen
 
@@ -49,7 +49,8 @@ class Source:
     @classmethod
     def of_url(cls, url: str) -> Source:
         """Describe media at a URL."""
-        name = posixpath.basename(unquote(urlsplit(url).path)) or "media"
+        path = url.partition("://")[2].partition("/")[2].partition("?")[0].partition("#")[0]
+        name = posixpath.basename(unquote(path)) or "media"
         return cls("url", url, name, {"type": "url", "url": url})
 
     @classmethod

@@ -6,6 +6,7 @@ described and deleted. What a kind's fields are is in its `Kind`; `evi` makes th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import cast
 
@@ -41,6 +42,8 @@ class Kind:
     """Whether answers carry `version_type`."""
     unlisted: tuple[str, ...] = ()
     """Fields that lists leave out."""
+    has_unique_names: bool = False
+    """Whether two may not have the same name."""
 
 
 class VersionedStore:
@@ -72,12 +75,13 @@ class VersionedStore:
     def create(self, arrival: Arrival) -> Answer:
         """POST on the collection: version 0 of a new thing."""
         body = self._checked(arrival, ("name", *self.kind.required))
+        self._check_name(body["name"])
         return answer_json(self._view(self.add(body)), 201)
 
-    def add(self, body: Record) -> Record:
+    def add(self, body: Record, *, id: str | None = None) -> Record:
         """Keep a new thing, posted or made by another, and return its version 0."""
         fields = self.kind.build(body)
-        made = self._world.new_id(self.kind.name)
+        made = self._world.new_id(self.kind.name) if id is None else id
         self.things[made] = {}
         self._next[made] = 0
         return self._add_version(made, body["name"], fields, body.get("version_description"))
@@ -121,6 +125,7 @@ class VersionedStore:
         name = arrival.object().get("name")
         if not isinstance(name, str) or not name:
             raise Refusal(400, "name is required", "E0101")
+        self._check_name(name, but=id)
         for version in self.things[id].values():
             version["name"] = name
             version["modified_on"] = self._world.now_ms()
@@ -156,11 +161,18 @@ class VersionedStore:
         """
         if version is None:
             return self._newest(id)
-        number = int(version) if str(version).isdecimal() else -1
+        number = int(version) if re.fullmatch(r"[0-9]{1,9}", str(version)) else -1
         found = self.things.get(id, {}).get(number)
         if found is None:
             raise Refusal(404, f"{self.kind.name} {id} version {version} not found", "E0404")
         return found
+
+    def _check_name(self, name: str, *, but: str = "") -> None:
+        """Refuse a name that another has. Hume does so; the status is the fake's choice."""
+        if self.kind.has_unique_names and any(
+            self._newest(other)["name"] == name for other in self.things if other != but
+        ):
+            raise Refusal(409, f"There is a {self.kind.name} of this name already", "E0409")
 
     def _newest(self, id: str) -> Record:
         versions = self.things.get(id)

@@ -66,6 +66,7 @@ async def lose(chat: ChatSocket) -> None:
 @pytest.mark.parametrize("code", [1001, 1011, 1012, 1013, None])
 async def test_a_lost_chat_is_resumed_in_its_group(code: int | None) -> None:
     async with FakeHume() as fake:
+        fake.add_config(id="c-1")
         fake.chat.drops.append(Drop(after=1, code=code))
         async with chat_with(fake, config_id="c-1", event_limit=5) as chat:
             first = await anext(chat)

@@ -128,9 +128,9 @@ async def test_the_query_holds_what_was_asked_for_with_bracketed_settings() -> N
         custom_session_id="mine",
         variables={"name": "Ana", "first visit": True, "age": 7.5},
     )
-    async with (
-        FakeHume() as fake,
-        chat_with(
+    async with FakeHume() as fake:
+        fake.add_config(id="c-1")
+        async with chat_with(
             fake,
             config_id="c-1",
             config_version=0,
@@ -139,24 +139,23 @@ async def test_the_query_holds_what_was_asked_for_with_bracketed_settings() -> N
             verbose_transcription=True,
             allow_connection=False,
             session_settings=settings,
-        ),
-    ):
-        assert dict(fake.chat.connections[0].query) == {
-            "config_id": "c-1",
-            "config_version": "0",
-            "resumed_chat_group_id": "g-1",
-            "event_limit": "20",
-            "verbose_transcription": "true",
-            "allow_connection": "false",
-            "session_settings[audio][encoding]": "linear16",
-            "session_settings[audio][sample_rate]": "16000",
-            "session_settings[audio][channels]": "1",
-            "session_settings[context][text]": "it is & was",
-            "session_settings[custom_session_id]": "mine",
-            "session_settings[variables][name]": "Ana",
-            "session_settings[variables][first visit]": "true",
-            "session_settings[variables][age]": "7.5",
-        }
+        ):
+            assert dict(fake.chat.connections[0].query) == {
+                "config_id": "c-1",
+                "config_version": "0",
+                "resumed_chat_group_id": "g-1",
+                "event_limit": "20",
+                "verbose_transcription": "true",
+                "allow_connection": "false",
+                "session_settings[audio][encoding]": "linear16",
+                "session_settings[audio][sample_rate]": "16000",
+                "session_settings[audio][channels]": "1",
+                "session_settings[context][text]": "it is & was",
+                "session_settings[custom_session_id]": "mine",
+                "session_settings[variables][name]": "Ana",
+                "session_settings[variables][first visit]": "true",
+                "session_settings[variables][age]": "7.5",
+            }
 
 
 async def test_settings_may_be_a_dict_of_the_same_keys() -> None:
@@ -579,6 +578,7 @@ async def test_a_chat_takes_no_connection_of_the_pool() -> None:
 
 async def test_a_chat_shows_in_the_history_with_its_events() -> None:
     async with FakeHume() as fake, client_of(fake) as hume:
+        fake.add_config(id="c-1")
         async with hume.chat.connect(config_id="c-1") as chat:
             await chat.send_text("hello")
             await read_turn(chat)

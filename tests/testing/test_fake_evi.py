@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import aiohttp
 import pytest
 from raw_client import RawClient, open_raw_client
 
@@ -296,3 +297,29 @@ async def test_deleting_data_forgets_chats() -> None:
     async with open_raw_client() as call:
         assert (await call("DELETE", "/v0/evi/privacy")).status == 200
         assert (await call("GET", "/v0/evi/chats")).json["chats_page"] == []
+
+
+async def test_a_config_with_the_name_of_another_is_refused() -> None:
+    async with open_raw_client() as call:
+        body = {"name": "Support", "evi_version": "3"}
+        first = await call("POST", "/v0/evi/configs", json=body)
+        again = await call("POST", "/v0/evi/configs", json=body)
+        assert (first.status, again.status) == (201, 409)
+        other = await call("POST", "/v0/evi/configs", json={**body, "name": "Sales"})
+        path, rename = "/v0/evi/configs/{id}", {"name": "Support"}
+        refused = await call("PATCH", path, other.result["id"], json=rename)
+        kept = await call("PATCH", path, first.result["id"], json=rename)
+        assert (refused.status, kept.status) == (409, 200)
+
+
+@pytest.mark.parametrize("query", [{"config_id": "none"}, {"config_id": "", "version": "7"}])
+async def test_a_chat_with_a_config_that_is_not_there_is_refused(query: dict[str, str]) -> None:
+    async with open_raw_client() as call:
+        made = await call("POST", "/v0/evi/configs", json={"name": "a", "evi_version": "3"})
+        fields = {"config_id": query["config_id"] or str(made.result["id"])}
+        fields |= {"config_version": query["version"]} if "version" in query else {}
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await call.session.ws_connect(
+                call.fake.url + "/v0/evi/chat", params={**fields, "api_key": call.fake.api_key}
+            )
+    assert refused.value.status == 404
