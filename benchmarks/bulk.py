@@ -40,7 +40,6 @@ from benchmarks.measuring import (
     ratio,
 )
 from humeai_async import HumeAI, Limiter, Polling
-from humeai_async.bulk.runs import predict_into
 from humeai_async.bulk.sinks import Sinks
 
 FACES = 128
@@ -131,8 +130,8 @@ async def predict_to_parquet(url: str, count: int, folder: Path) -> int:
 
 async def _predict_into(url: str, count: int, folder: Path, form: str) -> int:
     async with client(url) as hume:
-        report = await predict_into(
-            folder / form, hume.batch, urls(count), formats=[form], models=MODELS
+        report = await hume.batch.predict_into(
+            folder / form, urls(count), formats=[form], models=MODELS
         )
     return report.outcomes
 

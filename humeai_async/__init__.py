@@ -50,9 +50,16 @@ from humeai_async.settings import Polling, Pool, Reconnect, Retry, Timeout
 if TYPE_CHECKING:
     from humeai_async.batch.archives import unpack
     from humeai_async.batch.job import AsCompleted, Job
-    from humeai_async.bulk.outcomes import Outcome, Outcomes, SourceFailedError
+    from humeai_async.bulk.options import BulkOptions
+    from humeai_async.bulk.outcomes import (
+        Outcome,
+        Outcomes,
+        SourceFailedError,
+        UnknownSubmissionError,
+    )
     from humeai_async.chat.socket import ChatSocket
     from humeai_async.http.pagination import Page, Pages
+    from humeai_async.types.sources import Text
 
 __all__ = [
     "UNSET",
@@ -62,6 +69,7 @@ __all__ = [
     "AsCompleted",
     "AuthenticationError",
     "BadRequestError",
+    "BulkOptions",
     "ChatClosedError",
     "ChatSocket",
     "ClientClosedError",
@@ -101,7 +109,9 @@ __all__ = [
     "Stats",
     "SunsetError",
     "TLSError",
+    "Text",
     "Timeout",
+    "UnknownSubmissionError",
     "UnprocessableEntityError",
     "Upload",
     "unpack",
@@ -109,6 +119,7 @@ __all__ = [
 
 _LATER = {
     "AsCompleted": "batch.job",
+    "BulkOptions": "bulk.options",
     "ChatSocket": "chat.socket",
     "Job": "batch.job",
     "Outcome": "bulk.outcomes",
@@ -116,6 +127,8 @@ _LATER = {
     "Page": "http.pagination",
     "Pages": "http.pagination",
     "SourceFailedError": "bulk.outcomes",
+    "Text": "types.sources",
+    "UnknownSubmissionError": "bulk.outcomes",
     "unpack": "batch.archives",
 }
 """Names that come with many types, and the modules they are imported from when first used."""

@@ -19,7 +19,7 @@ BORDERS = {
     "click": ("cli",),
     "rich": ("cli",),
 }
-KNOWN = {("bulk", "batch"), ("bulk", "resources"), ("cli", "testing"), ("__main__", "cli")}
+KNOWN = {("cli", "testing"), ("__main__", "cli")}
 """Arrows against the order that are still to go, and the two between neighbours at the top."""
 
 

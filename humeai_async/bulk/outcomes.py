@@ -2,17 +2,16 @@
 
 `Outcomes` runs a pipeline while it is iterated and hands its outcomes over one by one; what
 the consumer has not taken is never ahead of it by more than the jobs in flight. The pipelines
-are `Fetching` here and `Prediction` in `pipeline.py`; `hume.batch` starts them.
+are `Pipeline` in `pipeline.py` and those that products bring; their resources start them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Generic, Protocol, Self, TypeAlias, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -28,10 +27,6 @@ from humeai_async.errors import (
     PermissionDeniedError,
 )
 from humeai_async.types.urls import repr_without_query
-
-BulkSource: TypeAlias = str | os.PathLike[str]
-"""A source: a text that begins with http:// or https:// is a URL, any other is a text to be
-analysed itself, and a path is a file to upload."""
 
 S = TypeVar("S")
 P = TypeVar("P")
@@ -74,6 +69,12 @@ class Outcome(Generic[S, P]):
     _error: HumeError | None = field(default=None, alias="error")
     key: bytes | None = field(default=None, repr=False)
     """What stands for the source in the run's ledger."""
+    is_open: bool = False
+    """Whether the error says nothing against the source (an outage, a quota, a timeout, a
+    submission that nobody knows of): the next start of a run with a ledger goes on with it."""
+    is_unreadable: bool = False
+    """Whether the results are there and paid for, but cannot be read or not be told from those
+    of other sources: `retry_failed` reads or fetches them again and submits nothing."""
     _unread: Unread[P] | None = field(default=None, alias="unread", repr=False)
     """In place of the predictions, until somebody asks for them or for the error."""
 
@@ -100,6 +101,18 @@ class Outcome(Generic[S, P]):
         body: bytes | None = getattr(found, "body", None)
         return body
 
+    def result(self) -> P:
+        """Return the predictions.
+
+        Raises:
+            HumeError: There are none; it is `error`.
+        """
+        if self.error is not None:
+            raise self.error
+        predictions = self.predictions
+        assert predictions is not None  # noqa: S101 - either of the two is set
+        return predictions
+
     def _read(self) -> None:
         unread = self._unread
         if unread is None:
@@ -123,6 +136,14 @@ class SourceFailedError(HumeError):
     def __init__(self, message: str, *, job_id: str) -> None:
         super().__init__(message)
         self.job_id = job_id
+
+
+class UnknownSubmissionError(HumeError):
+    """Nobody knows whether a submission was carried out, and the service's list cannot be read.
+
+    Nothing is submitted again while that is so: the source stays open, and the next start of
+    the run looks again.
+    """
 
 
 @frozen(eq=False)
@@ -149,8 +170,8 @@ class OutcomeQueue(Generic[S, P]):
         self._is_due = False
         """Whether the consumer is to let others run before it gets more."""
         self._untaken = 0
-        self._all_taken = anyio.Event()
-        self.on_taken: Callable[[Sequence[Outcome[S, P]]], None] | None = None
+        self._all_acked = anyio.Event()
+        self.on_ack: Callable[[Sequence[Outcome[S, P]]], None] | None = None
         """Called with outcomes once the consumer has asked for the next ones."""
 
     async def give(self, outcomes: Iterable[Outcome[S, P]]) -> None:
@@ -168,19 +189,24 @@ class OutcomeQueue(Generic[S, P]):
                 self._untaken -= len(offer.left)
                 self._offers.remove(offer)
 
-    async def all_taken(self) -> None:
+    async def all_acked(self) -> None:
         """Wait until the consumer has asked for another one after the last."""
         while self._untaken:
-            self._all_taken = anyio.Event()
-            await self._all_taken.wait()
+            self._all_acked = anyio.Event()
+            await self._all_acked.wait()
 
-    async def take(self, most: int) -> list[Outcome[S, P]]:
-        """Return the next outcomes, which says that the last ones are dealt with.
+    async def next_batch(self, most: int, *, acks: bool = True) -> list[Outcome[S, P]]:
+        """Return the next outcomes.
+
+        Args:
+            most: Outcomes at most.
+            acks: Whether asking for more says that the last ones are dealt with.
 
         Returns:
             One or more outcomes; none after the last.
         """
-        self.taken()
+        if acks:
+            self.ack()
         if self._is_due:
             # A consumer that never waits would keep the loop from all else.
             self._is_due = False
@@ -191,23 +217,28 @@ class OutcomeQueue(Generic[S, P]):
             self._news = anyio.Event()
             await self._news.wait()
         offer = self._offers[0]
-        self._in_hand = [offer.left.popleft() for _ in range(min(most, len(offer.left)))]
+        batch = [offer.left.popleft() for _ in range(min(most, len(offer.left)))]
+        self._in_hand += batch
         if not offer.left:
             self._offers.popleft()
             offer.is_empty.set()
             self._is_due = True
-        return self._in_hand
+        return batch
 
-    def taken(self) -> None:
-        """Note that the consumer has dealt with the outcomes in its hands, if there are any."""
+    def ack(self, dealt_with: Sequence[Outcome[S, P]] | None = None) -> None:
+        """Note that the consumer has dealt with the outcomes in its hands, if there are any.
+
+        Args:
+            dealt_with: The outcomes as the consumer has them, where it changed some.
+        """
         outcomes, self._in_hand = self._in_hand, []
         if not outcomes:
             return
         self._untaken -= len(outcomes)
-        if self.on_taken is not None:
-            self.on_taken(outcomes)
+        if self.on_ack is not None:
+            self.on_ack(outcomes if dealt_with is None else dealt_with)
         if not self._untaken:
-            self._all_taken.set()
+            self._all_acked.set()
 
     def end(self) -> None:
         """Say that no more outcomes come."""
@@ -224,41 +255,45 @@ class Outcomes(Generic[S, P]):
 
     def __init__(self, run: Callable[[OutcomeQueue[S, P]], Awaitable[None]]) -> None:
         self._run = run
-        self._handover = OutcomeQueue[S, P]()
+        self._queue = OutcomeQueue[S, P]()
         self._host: asyncio.Task[None] | None = None
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Outcome[S, P]:
-        for outcome in await self.some(most=1):
+        for outcome in await self.next_batch(most=1):
             return outcome
         raise StopAsyncIteration
 
-    async def some(self, most: int) -> Sequence[Outcome[S, P]]:
+    async def next_batch(self, most: int, *, acks: bool = True) -> Sequence[Outcome[S, P]]:
         """Return the next outcomes, as many as there are together.
 
         Args:
             most: Outcomes at most.
+            acks: Whether asking says that the last ones are dealt with; else `ack` does.
 
         Returns:
-            One or more; none after the last. Asking again says that all of them are dealt with.
+            One or more; none after the last.
         """
         if self._host is None:
-            self._host = asyncio.create_task(_host(self._run, self._handover))
-        outcomes = await self._handover.take(most)
+            self._host = asyncio.create_task(_host(self._run, self._queue))
+            self._host.add_done_callback(_look_at_error)
+        outcomes = await self._queue.next_batch(most, acks=acks)
         if not outcomes:
             await asyncio.wait([self._host])
             self._host.result()
         return outcomes
 
-    def taken(self) -> None:
-        """Say that the last outcomes are dealt with, before asking for the next ones.
+    def ack(self, dealt_with: Sequence[Outcome[S, P]] | None = None) -> None:
+        """Say that all outcomes so far are dealt with.
 
-        Asking says so too; a consumer that puts outcomes on disk in step with a ledger says
-        it as soon as it is true.
+        A consumer that puts outcomes on disk in step with a ledger says it when it is true.
+
+        Args:
+            dealt_with: The outcomes as the consumer has them, where it changed some.
         """
-        self._handover.taken()
+        self._queue.ack(dealt_with)
 
     async def aclose(self) -> None:
         """End everything that runs for this iterator, and wait until it has."""
@@ -282,22 +317,28 @@ class Outcomes(Generic[S, P]):
             self._host.cancel()
 
 
+def _look_at_error(host: asyncio.Task[None]) -> None:
+    """Look at a run's error: whoever left the loop early does not, and asyncio would complain."""
+    if not host.cancelled():
+        host.exception()
+
+
 async def _ended(host: asyncio.Task[None]) -> None:
     await asyncio.wait([host])
 
 
 async def _host(
-    run: Callable[[OutcomeQueue[S, P]], Awaitable[None]], handover: OutcomeQueue[S, P]
+    run: Callable[[OutcomeQueue[S, P]], Awaitable[None]], queue: OutcomeQueue[S, P]
 ) -> None:
     """Run a pipeline; it holds no reference to the iterator, so that one can be collected."""
     try:
-        await run(handover)
+        await run(queue)
     except BaseExceptionGroup as group:
         problem = _first(group)
     else:
         return
     finally:
-        handover.end()
+        queue.end()
     raise problem
 
 

@@ -1,503 +1,460 @@
-"""The pipeline of `hume.batch.predict`: group, submit, wait, fetch, match, remember.
+"""The pipeline of every bulk run: group, plan, submit, wait, fetch, match, remember.
 
-Sources are grouped into jobs, a bounded number of jobs is in flight, and each source's share
-of the predictions is handed over. With a ledger every step that must not be done twice is
-written down before and after, so that the same run, started again, goes on: what arrived is
-passed over, jobs that were submitted are waited for, and a job whose submission was never
-answered is looked for in the list of jobs before it is submitted again.
+It runs any `WorkKind` and knows none. A bounded number of pieces of work is in flight, and each
+source's share of the results is handed over. With a ledger every step that must not be done
+twice is written down before and after (`states.py` has the table), so that the same run,
+started again, goes on: what arrived is passed over, what was submitted is waited for, and what
+may have been submitted is looked for before it is submitted again.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
-import time
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from pathlib import Path
-from typing import Any, TypeAlias, cast
+import math
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, aclosing
+from itertools import chain, repeat
+from typing import Any, Generic, TypeVar
 
 import anyio
-from attrs import evolve, field, frozen
+from attrs import field
 
-from humeai_async._base.cancellation import in_thread, run_uncancelled
-from humeai_async.batch.job import Job
-from humeai_async.batch.listing import JobCursor
-from humeai_async.bulk.ledger import Ledger, PlannedJob, Settled, State, key_of
+from humeai_async._base.cancellation import in_thread
+from humeai_async._base.frozen import frozen
+from humeai_async.bulk.grouping import Group, Grouping, Reader
+from humeai_async.bulk.kept import KeptResults
+from humeai_async.bulk.ledger import Ledger, NoLedger
+from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.outcomes import (
     FATAL_ERRORS,
-    BulkSource,
     Outcome,
     OutcomeQueue,
-    SourceFailedError,
-    each,
+    UnknownSubmissionError,
+)
+from humeai_async.bulk.patience import Patience
+from humeai_async.bulk.states import State, WorkState
+from humeai_async.bulk.storage import Draft, Note, Plan
+from humeai_async.bulk.work import (
+    REFUSED,
+    Item,
+    Reading,
+    ServiceClock,
+    Submitted,
+    WorkKind,
+    local_ms,
 )
 from humeai_async.errors import (
     APIConnectionError,
+    AuthenticationError,
+    ClientClosedError,
+    DecodeError,
     HumeError,
     InvalidArgumentError,
-    JobTimeoutError,
+    JobFailedError,
+    LedgerError,
+    NotFoundError,
     RateLimitError,
     RateLimitWaitError,
-    ResponseTooLargeError,
+    SaveError,
     ServerError,
 )
-from humeai_async.http.multipart import as_part
-from humeai_async.http.secrets import without_secrets
-from humeai_async.types.batch import InferenceRequest, JobDetails
-from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
-from humeai_async.types.urls import repr_without_query, without_queries
 
-SourceOutcome: TypeAlias = Outcome[BulkSource, SourcePredictions]
+S = TypeVar("S")
+R = TypeVar("R")
 
-REFUSED = "refused"
-"""Kind of what is no source at all."""
-SEARCH_PAUSES = (0.5, 2.0, 5.0)
-"""Seconds before each search for a job whose submission was not answered: it may show late."""
-CLOCK_SLACK = 600.0
-"""Seconds by which Hume's clock and this machine's may differ."""
+SEARCH_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Seconds between searches for a submission that was not answered; the last one repeats."""
+MOST_ATTEMPTS = 4
+"""Submissions of the same sources whose outcome nobody knows, before they are left open."""
+CLOCK_SLACK_MS = 60_000
+"""Milliseconds by which the service's clocks may differ from one another."""
 
-_PASSING = (
-    JobTimeoutError,
-    ResponseTooLargeError,
-    APIConnectionError,
-    ServerError,
-    RateLimitError,
-    RateLimitWaitError,
-)
-"""Errors that say nothing against the source: the next start of the run goes on with it."""
-
-
-@frozen
-class Item:
-    """One source on its way."""
-
-    key: bytes
-    source: BulkSource = field(repr=repr_without_query)
-    problem: InvalidArgumentError | None = None
-    """Why it is refused without being sent."""
-    md5: str | None = None
-    """Of a file: what its predictions are known by, since names were lost at times."""
-
-
-@frozen
-class Group:
-    """Sources of one kind that go into one job, or went into one in an earlier run."""
-
-    kind: str
-    items: list[Item]
-    earlier: PlannedJob | None = None
+_REFUSALS = frozenset({400, 413, 422})
+"""Statuses by which one bad source may have a whole piece of work refused."""
+_PASSING = (APIConnectionError, ServerError, RateLimitError, RateLimitWaitError)
+"""Errors of a submission that say nothing against its sources."""
+_LOST = (JobFailedError, NotFoundError)
+"""Errors that say that a piece of work will never have results."""
 
 
 @frozen(kw_only=True)
-class Settings:
-    """How a run is done."""
+class Pipes(Generic[S, R]):
+    """What a pipeline works with."""
 
-    job_size: int
-    jobs_at_once: int
-    timeout: float | None
-    """Seconds to wait for one job."""
-    ledger: str | os.PathLike[str] | Ledger | None
-    retry_failed: bool
-    configuration: str
-    """What the results depend on besides the sources, as text."""
-    on_job: Callable[[Job], None] | None = None
-    """Called with each job once it is at Hume."""
+    kind: WorkKind[S, R]
+    options: BulkOptions
+    clock: ServiceClock
+    pause: Callable[[float], Awaitable[None]]
+    """Sleeps for so many seconds."""
+    patience: Patience
+    on_submitted: Callable[[str], None] | None = None
+    """Called with the service's name of each piece of work that is there."""
+    ledger: object = field(default=None)
+    """A `Ledger`, the path of one, or `None`."""
 
 
-def is_open(outcome: SourceOutcome) -> bool:
-    """Whether an outcome is none yet: a run with a ledger goes on with its source."""
-    return isinstance(outcome.error, _PASSING)
+class _RejectedError(Exception):
+    """A submission was refused, perhaps for one of its sources; nothing was carried out."""
+
+    def __init__(self, problem: HumeError) -> None:
+        self.problem = problem
+
+
+class Pipeline(Generic[S, R]):
+    """One run; see the module's first lines.
+
+    Args:
+        sources: What to do.
+        pipes: What it works with.
+    """
+
+    def __init__(self, sources: Iterable[S] | AsyncIterable[S], pipes: Pipes[S, R]) -> None:
+        self._sources = sources
+        self._pipes = pipes
+        self._kind = pipes.kind
+        self._options = pipes.options
+        self._clock = pipes.clock
+        self._patience = pipes.patience
+        self._slots = anyio.Semaphore(pipes.options.jobs_at_once)
+        self._searches = anyio.Semaphore(pipes.options.jobs_at_once)
+        self._memory: Ledger | NoLedger = NoLedger()
+        self._kept: KeptResults | None = None
+        self._ids: set[str] = set()
+        """The service's names of all pieces of work of this run."""
+
+    async def run(self, queue: OutcomeQueue[S, R]) -> None:
+        """Run it; a slot is free again once the consumer has all of a piece of work."""
+        async with AsyncExitStack() as stack:
+            ledger = await self._open_ledger(stack)
+            if ledger is not None:
+                self._memory, self._kept = ledger, KeptResults(ledger.path)
+                self._ids = await ledger.known_ids()
+            async with anyio.create_task_group() as keeping:
+                if ledger is not None:
+                    queue.on_ack = lambda outcomes: ledger.note(
+                        [_note(one) for one in outcomes if not one.is_open]
+                    )
+                    keeping.start_soon(ledger.write_notes_forever)
+                await self._run(queue)
+                await queue.all_acked()
+                keeping.cancel_scope.cancel()
+            if ledger is not None and ledger.before_checkpoint is None:
+                await ledger.checkpoint()
+
+    async def _open_ledger(self, stack: AsyncExitStack) -> Ledger | None:
+        given = self._pipes.ledger
+        if given is None or isinstance(given, Ledger):
+            return given
+        return await stack.enter_async_context(await Ledger.open(given, self._kind.configuration))
+
+    async def _run(self, queue: OutcomeQueue[S, R]) -> None:
+        options = self._options
+        self._grouping = Grouping(
+            self._kind,
+            self._memory,
+            size=options.job_size,
+            wait=options.group_wait,
+            retry_failed=options.retry_failed,
+        )
+        self._queue = queue
+        await self._begin()
+        async with (
+            anyio.create_task_group() as self._tasks,
+            Reader(self._sources, options.job_size) as reader,
+            aclosing(self._grouping.groups(reader)) as groups,
+        ):
+            async for group in groups:
+                await self._slots.acquire()
+                self._tasks.start_soon(self._do_group, group)
+
+    async def _begin(self) -> None:
+        """Learn what the service has and what time it is there, if it tells."""
+        try:
+            newest_ms = await self._kind.begin()
+        except (AuthenticationError, ClientClosedError):
+            raise
+        except HumeError:
+            return  # each doubt is told later, if there is one
+        if newest_ms is not None:
+            self._clock.see(newest_ms)
+
+    async def _do_group(self, group: Group[S]) -> None:
+        async with aclosing(self._outcomes(group)) as found:
+            async for outcomes in found:
+                await self._queue.give(outcomes)
+        # Not where an error ends the run: nothing further is to be started then.
+        self._slots.release()
+
+    async def _outcomes(self, group: Group[S]) -> AsyncGenerator[list[Outcome[S, R]]]:
+        """Do one piece of work, and give an outcome for each of its sources."""
+        items = list(group.items.values())
+        if group.kind == REFUSED:
+            await self._plan(REFUSED, items)
+            yield [_failed(one, one.problem) for one in items if one.problem is not None]
+            return
+        timeout = self._options.timeout
+        deadline = math.inf if timeout is None else anyio.current_time() + timeout
+        plan, work_id = group.earlier, None
+        try:
+            if plan is None:
+                plan = await self._plan(group.kind, items)
+                submitted = await self._submit(plan, items, deadline)
+            elif plan.work_id is None:
+                submitted = await self._resume(plan, items, deadline)
+            else:
+                submitted = plan, Submitted(plan.work_id)
+            plan, work_id = submitted[0], submitted[1].work_id
+            readings = await self._results(plan, submitted[1], items)
+        except (*FATAL_ERRORS, LedgerError, SaveError):
+            raise
+        except _RejectedError as refused:
+            if len(items) > 1 and _may_be_one_of_many(refused.problem):
+                self._halve(group, items)
+            else:
+                yield [_failed(one, refused.problem) for one in items]
+        except HumeError as problem:
+            # Before the service has named it nothing is known to be wrong with the sources,
+            # and afterwards they are paid for.
+            is_lost = work_id is not None and isinstance(problem, _LOST)
+            yield [_failed(one, problem, work_id, is_open=not is_lost) for one in items]
+        else:
+            pairs = zip(items, readings, strict=True)
+            yield [_outcome(item, reading, work_id) for item, reading in pairs]
+
+    def _halve(self, group: Group[S], items: Sequence[Item[S]]) -> None:
+        """Submit the sources again in two parts, so that a bad one stands alone in the end."""
+        middle = len(items) // 2
+        for part in (items[:middle], items[middle:]):
+            half = Group[S](group.kind, group.since, dict(enumerate(part)))
+            self._tasks.start_soon(self._do_half, half)
+
+    async def _do_half(self, half: Group[S]) -> None:
+        await self._slots.acquire()
+        await self._do_group(half)
+
+    async def _plan(self, kind: str, items: Sequence[Item[S]], attempt: int = 1) -> Plan:
+        """Write a piece of work down before it is sent."""
+        clock = self._clock
+        now_ms = local_ms()
+        marks = [item.mark for item in items if item.mark is not None]
+        after_ms = clock.newest_ms
+        if clock.ahead_ms is not None:
+            after_ms = max(after_ms or 0, now_ms + clock.ahead_ms - CLOCK_SLACK_MS)
+        plan = await self._memory.plan(
+            Draft(
+                kind=kind,
+                keys=tuple(item.key for item in items),
+                marks=tuple(marks),
+                planned_ms=now_ms,
+                clock_ms=clock.ahead_ms,
+                after_ms=after_ms,
+                attempt=attempt,
+            )
+        )
+        self._grouping.planned(plan)
+        return plan
+
+    async def _submit(
+        self, plan: Plan, items: Sequence[Item[S]], deadline: float
+    ) -> tuple[Plan, Submitted]:
+        """Submit a piece of work until the service has it for certain.
+
+        Raises:
+            _RejectedError: It was refused, and not carried out.
+            HumeError: It was not carried out, or nobody knows.
+        """
+        while True:
+            planned_at = anyio.current_time()
+            try:
+                submitted = await self._patience.call(
+                    lambda: self._kind.submit(items), deadline=deadline
+                )
+            except HumeError as problem:
+                if not _is_doubtful(problem):
+                    await self._memory.end_work(plan.number, WorkState.REJECTED)
+                    if isinstance(problem, FATAL_ERRORS) or _is_passing(problem):
+                        raise
+                    raise _RejectedError(problem) from None
+            else:
+                if submitted.work_id not in self._ids:
+                    await self._keep_submitted(plan, submitted)
+                    return plan, submitted
+                # A name that another piece of work has: nobody knows what became of this one.
+            found = await self._search(plan, planned_at)
+            if found is not None:
+                return plan, found
+            if plan.attempt >= MOST_ATTEMPTS:
+                raise UnknownSubmissionError(
+                    f"{plan.attempt} submissions of these sources had no response, and the "
+                    "service lists none of them",
+                    outcome_unknown=True,
+                )
+            plan = await self._plan(plan.kind, items, plan.attempt + 1)
+
+    async def _resume(
+        self, plan: Plan, items: Sequence[Item[S]], deadline: float
+    ) -> tuple[Plan, Submitted]:
+        """Find a piece of work of an earlier start, or submit it anew."""
+        found = await self._search(plan, None)
+        if found is not None:
+            return plan, found
+        plan = await self._plan(plan.kind, items, plan.attempt + 1)
+        return await self._submit(plan, items, deadline)
+
+    async def _keep_submitted(self, plan: Plan, submitted: Submitted) -> None:
+        """Remember that a piece of work is at the service."""
+        self._ids.add(submitted.work_id)
+        if submitted.body is not None and self._kept is not None:
+            await in_thread(self._kept.keep, submitted.work_id, submitted.body)
+        await self._memory.submit(plan.number, submitted.work_id)
+        if self._pipes.on_submitted is not None:
+            self._pipes.on_submitted(submitted.work_id)
+
+    async def _search(self, plan: Plan, planned_at: float | None) -> Submitted | None:
+        """Look for a piece of work patiently, with its slot given to others meanwhile.
+
+        Returns:
+            It; `None` if it is surely not at the service.
+
+        Raises:
+            UnknownSubmissionError: Nobody knows.
+        """
+        async with self._searches:
+            self._slots.release()
+            try:
+                work_id = await self._search_patiently(plan, planned_at)
+            except HumeError:
+                await self._slots.acquire()
+                raise
+            await self._slots.acquire()
+        if work_id is None:
+            await self._memory.end_work(plan.number, WorkState.ABANDONED)
+            return None
+        found = Submitted(work_id)
+        await self._keep_submitted(plan, found)
+        return found
+
+    async def _search_patiently(self, plan: Plan, planned_at: float | None) -> str | None:
+        patience = self._options.search_patience
+        began = anyio.current_time()
+        pauses = chain(SEARCH_PAUSES, repeat(SEARCH_PAUSES[-1]))
+        while True:
+            # By the clock that nobody sets, as far as it goes.
+            age = anyio.current_time() - (began if planned_at is None else planned_at)
+            if planned_at is None:
+                age = max(age, self._clock.age_ms(plan) / 1000)
+            left = patience - age
+            problem: HumeError | None = None
+            try:
+                work_id = await self._patience.call(lambda: self._kind.search(plan, self._ids))
+            except (AuthenticationError, ClientClosedError):
+                raise
+            except HumeError as failure:
+                problem, work_id = failure, None
+            if work_id is not None:
+                return work_id
+            if left <= 0 and problem is None:
+                return None
+            if left <= 0:
+                raise UnknownSubmissionError(
+                    "nobody knows whether a submission was carried out, for the list of the "
+                    f"service cannot be read: {problem}",
+                    outcome_unknown=True,
+                ) from problem
+            now = anyio.current_time()
+            reason = "not in the list yet" if problem is None else problem.message
+            with self._patience.waiting("search", reason, since=began, until=now + left):
+                await self._pipes.pause(min(next(pauses), left))
+
+    async def _results(
+        self, plan: Plan, submitted: Submitted, items: Sequence[Item[S]]
+    ) -> list[Reading[R]]:
+        """Return what a piece of work says of its sources; results that it keeps come first."""
+        work_id, body = submitted.work_id, submitted.body
+        kept = None
+        if body is None and self._kept is not None:
+            body = kept = await in_thread(self._kept.read, work_id)
+        readings = None if body is None else self._read(plan, work_id, body, items)
+        if readings is None or (kept is not None and _has_unreadable(readings)):
+            body = await self._collect(work_id)
+            readings = self._read(plan, work_id, body, items)
+        await self._keep_or_forget(work_id, body or b"", kept, readings)
+        return readings
+
+    async def _collect(self, work_id: str) -> bytes:
+        timeout = self._options.timeout
+        until = math.inf if timeout is None else anyio.current_time() + timeout
+
+        async def collect() -> bytes:
+            left = until - anyio.current_time()
+            return await self._kind.collect(work_id, None if left == math.inf else max(left, 0.0))
+
+        return await self._patience.call(collect, deadline=until)
+
+    def _read(
+        self, plan: Plan, work_id: str, body: bytes, items: Sequence[Item[S]]
+    ) -> list[Reading[R]]:
+        try:
+            return self._kind.read(plan, work_id, body, items)
+        except DecodeError as problem:
+            return [Reading(error=problem, is_unreadable=True) for _ in items]
+
+    async def _keep_or_forget(
+        self, work_id: str, body: bytes, kept: bytes | None, readings: Sequence[Reading[R]]
+    ) -> None:
+        if self._kept is None:
+            return
+        if _has_unreadable(readings):
+            if body != kept:
+                await in_thread(self._kept.keep, work_id, body)
+        elif kept is not None:
+            await in_thread(self._kept.forget, work_id)
+
+
+def _is_doubtful(problem: HumeError) -> bool:
+    """Whether a submission that failed may have been carried out."""
+    return problem.outcome_unknown or isinstance(problem, DecodeError)
+
+
+def _may_be_one_of_many(problem: HumeError) -> bool:
+    """Whether a refusal may be for one of the sources, and the others would pass."""
+    return problem.status in _REFUSALS or isinstance(problem, InvalidArgumentError)
+
+
+def _is_passing(problem: HumeError) -> bool:
+    """Whether an error of a submission says nothing against its sources."""
+    return isinstance(problem, _PASSING)
+
+
+def _has_unreadable(readings: Sequence[Reading[Any]]) -> bool:
+    return any(reading.is_unreadable for reading in readings)
+
+
+def _failed(
+    item: Item[S], problem: HumeError, work_id: str | None = None, *, is_open: bool = False
+) -> Outcome[S, Any]:
+    return Outcome(source=item.source, job_id=work_id, error=problem, key=item.key, is_open=is_open)
+
+
+def _outcome(item: Item[S], reading: Reading[R], work_id: str | None) -> Outcome[S, R]:
+    return Outcome(
+        source=item.source,
+        job_id=work_id,
+        predictions=reading.result,
+        error=reading.error,
+        key=item.key,
+        is_unreadable=reading.is_unreadable,
+    )
+
+
+def _note(outcome: Outcome[S, R]) -> Note:
+    """Return what the ledger is to know of an outcome."""
+    assert outcome.key is not None  # noqa: S101 - the pipeline sets it
+    if outcome.error is None:
+        return Note(outcome.key, State.ARRIVED)
+    state = State.UNREADABLE if outcome.is_unreadable else State.FAILED
+    return Note(outcome.key, state, reason_of(outcome.error))
 
 
 def reason_of(problem: HumeError) -> str:
     """Return why a source failed, in a line."""
     return f"{type(problem).__name__}: {problem.message}"
-
-
-def kind_of(source: BulkSource) -> str:
-    """Say which list of a job a source belongs to: `urls`, `text` or `files`.
-
-    Raises:
-        InvalidArgumentError: It is neither text nor path, empty, or text that cannot be sent.
-    """
-    if isinstance(source, os.PathLike):
-        return "files"
-    if not isinstance(cast("object", source), str) or not source.strip():
-        raise InvalidArgumentError(
-            f"a source is a URL, a text or a path, not {repr_without_query(source)}",
-            field="sources",
-        )
-    try:
-        source.encode()
-    except UnicodeEncodeError:
-        reason = f"a source holds characters that cannot be sent: {repr_without_query(source)}"
-        raise InvalidArgumentError(reason, field="sources") from None
-    return "urls" if source.lower().startswith(("http://", "https://")) else "text"
-
-
-class Grouping:
-    """Sorts sources into groups: new ones by kind, those of an earlier run by their job.
-
-    Args:
-        size: Sources in one job.
-        ledger: What earlier runs did. With it a source that is given twice goes in once.
-        retry_failed: Whether sources that failed earlier are tried again.
-    """
-
-    def __init__(self, size: int, ledger: Ledger | None, *, retry_failed: bool) -> None:
-        self._size = size
-        self._ledger = ledger
-        self._retry_failed = retry_failed
-        self._fresh: dict[str, list[Item]] = {}
-        self._fresh_keys: set[bytes] = set()
-        self._earlier: dict[int, Group] = {}
-        self._made: set[int] = set()
-
-    def made(self, job: PlannedJob) -> None:
-        """Note a job of this run: its sources are nothing new when they come again."""
-        self._made.add(job.number)
-        self._fresh_keys.difference_update(job.keys)
-
-    async def groups(
-        self, sources: Iterable[BulkSource] | AsyncIterable[BulkSource]
-    ) -> AsyncIterator[Group]:
-        """Read sources and give groups as they are full, the rest at the end."""
-        async for chunk in _chunks(sources, self._size):
-            for group in await self._sort(chunk):
-                yield group
-        for kind, items in self._fresh.items():
-            yield Group(kind, items)
-        for group in self._earlier.values():
-            yield group
-
-    async def _sort(self, chunk: list[tuple[str, Item]]) -> list[Group]:
-        """Sort some sources in, and return the groups that are full by that."""
-        known = await self._ledger.look_up([i.key for _, i in chunk]) if self._ledger else {}
-        full: list[Group] = []
-        for kind, item in chunk:
-            entry = known.get(item.key)
-            if entry is None:
-                full += self._add(kind, item)
-            elif entry.job in self._made or entry.state is State.ARRIVED:
-                continue
-            elif entry.state is not State.FAILED:
-                full += await self._go_on(entry.job, item)
-            elif self._retry_failed:
-                full += self._add(kind, item)
-        return full
-
-    def _add(self, kind: str, item: Item) -> list[Group]:
-        if self._ledger is not None:
-            if item.key in self._fresh_keys:
-                return []
-            self._fresh_keys.add(item.key)
-        items = self._fresh.setdefault(kind, [])
-        items.append(item)
-        return [Group(kind, self._fresh.pop(kind))] if len(items) >= self._size else []
-
-    async def _go_on(self, number: int, item: Item) -> list[Group]:
-        """Add a source to the job it went into earlier; once a job is whole it goes on."""
-        assert self._ledger is not None  # noqa: S101 - only a ledger knows earlier jobs
-        group = self._earlier.get(number)
-        if group is None:
-            job = await self._ledger.job(number)
-            group = self._earlier[number] = Group(job.kind, [], job)
-        if item.key not in {one.key for one in group.items}:
-            group.items.append(item)
-        assert group.earlier is not None  # noqa: S101 - made so above
-        whole = len(group.items) == len(group.earlier.keys)
-        return [self._earlier.pop(number)] if whole else []
-
-
-async def _chunks(
-    sources: Iterable[BulkSource] | AsyncIterable[BulkSource], size: int
-) -> AsyncIterator[list[tuple[str, Item]]]:
-    chunk: list[tuple[str, Item]] = []
-    async for source in each(sources):
-        chunk.append(_item(source))
-        if len(chunk) >= size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
-
-
-def _item(source: BulkSource) -> tuple[str, Item]:
-    """Return what a source is taken for, and the source on its way."""
-    try:
-        kind = kind_of(source)
-    except InvalidArgumentError as problem:
-        return REFUSED, Item(key_of(REFUSED, repr(source)), source, problem=problem)
-    return kind, Item(key_of(kind, os.fspath(source)), source)
-
-
-def keys_of(sources: Iterable[BulkSource]) -> list[bytes]:
-    """Return what stands for some sources in a ledger, each once."""
-    return list(dict.fromkeys(_item(source)[1].key for source in sources))
-
-
-class Prediction:
-    """The pipeline itself; see the module's first lines.
-
-    Args:
-        sources: What to predict.
-        start: Starts a job with `urls`, `text` or `files`.
-        attach: Makes a `Job` of an id.
-        walk: Begins a walk along the list of jobs, newest first.
-        pause: Sleeps for so many seconds.
-        settings: How the run is done.
-    """
-
-    def __init__(
-        self,
-        sources: Iterable[BulkSource] | AsyncIterable[BulkSource],
-        *,
-        start: Callable[..., Awaitable[Job]],
-        attach: Callable[[str], Job],
-        walk: Callable[[], JobCursor],
-        pause: Callable[[float], Awaitable[None]],
-        settings: Settings,
-    ) -> None:
-        self._sources = sources
-        self._start = start
-        self._attach = attach
-        self._walk = walk
-        self._pause = pause
-        self._settings = settings
-        self._slots = anyio.Semaphore(settings.jobs_at_once)
-        self._ledger: Ledger | None = None
-        self._grouping = Grouping(0, None, retry_failed=False)
-        self._own_jobs: set[str] = set()
-
-    async def run(self, handover: OutcomeQueue[BulkSource, SourcePredictions]) -> None:
-        """Run the pipeline; a slot is free again once the consumer has all of a job."""
-        settings = self._settings
-        async with contextlib.AsyncExitStack() as stack:
-            self._ledger = await self._open_ledger(stack)
-            self._grouping = Grouping(
-                settings.job_size, self._ledger, retry_failed=settings.retry_failed
-            )
-            async with anyio.create_task_group() as keeping:
-                if self._ledger is not None:
-                    handover.on_taken = self._note
-                    keeping.start_soon(self._ledger.keep)
-                async with anyio.create_task_group() as tasks:
-                    async for group in self._grouping.groups(self._sources):
-                        await self._slots.acquire()
-                        tasks.start_soon(self._run_group, group, handover)
-                await handover.all_taken()
-                keeping.cancel_scope.cancel()
-            if self._ledger is not None and self._ledger.before_checkpoint is None:
-                await self._ledger.checkpoint()
-
-    async def _open_ledger(self, stack: contextlib.AsyncExitStack) -> Ledger | None:
-        given = self._settings.ledger
-        if given is None or isinstance(given, Ledger):
-            ledger = given
-        else:
-            opened = await Ledger.open(given, self._settings.configuration)
-            ledger = await stack.enter_async_context(opened)
-        if ledger is not None:
-            self._own_jobs = await ledger.known_jobs()
-        return ledger
-
-    def _note(self, outcomes: Sequence[SourceOutcome]) -> None:
-        """Note that the consumer is done with some outcomes."""
-        assert self._ledger is not None  # noqa: S101 - set where this is
-        self._ledger.note([_settled(outcome) for outcome in outcomes if not is_open(outcome)])
-
-    async def _run_group(
-        self, group: Group, handover: OutcomeQueue[BulkSource, SourcePredictions]
-    ) -> None:
-        async for outcomes in self._outcomes(group):
-            await handover.give(outcomes)
-        # Not where an error ends the run: no further job is to be started then.
-        self._slots.release()
-
-    async def _outcomes(self, group: Group) -> AsyncIterator[list[SourceOutcome]]:
-        """Do one job, and give an outcome for each of its sources, those at once that can be."""
-        group, refused = await _checked(group)
-        planned = await self._plan(group, refused)
-        yield [Outcome(source=one.source, error=why, key=one.key) for one, why in refused]
-        if not group.items:
-            return
-        job: Job | None = None
-        try:
-            job, planned = await self._submit(group, planned)
-            if self._settings.on_job is not None:
-                self._settings.on_job(job)
-            await job.wait(timeout=self._settings.timeout)
-            shares = _match(group, planned, await job.predictions())
-        except FATAL_ERRORS:
-            raise
-        except HumeError as problem:
-            yield _all_failed(group, job, problem)
-        else:
-            yield [_outcome(*each, job.id) for each in zip(group.items, shares, strict=True)]
-
-    async def _plan(self, group: Group, refused: Sequence[tuple[Item, HumeError]]) -> PlannedJob:
-        """Write the job down, unless an earlier run did."""
-        if group.earlier is not None:
-            return group.earlier
-        items = [*group.items, *(item for item, _ in refused)]
-        if self._ledger is None:
-            keys = tuple(item.key for item in items)
-            md5s = tuple(item.md5 for item in items)
-            return PlannedJob(0, group.kind, round(time.time() * 1000), None, keys, md5s)
-        planned = await self._ledger.plan(group.kind, [(item.key, item.md5) for item in items])
-        self._grouping.made(planned)
-        return planned
-
-    async def _submit(self, group: Group, planned: PlannedJob) -> tuple[Job, PlannedJob]:
-        """Return the job of a group: the one it has, the one it turns out to have, a new one."""
-        if planned.job_id is not None:
-            return self._attach(planned.job_id), planned
-        job = await self._find(planned) if group.earlier else None
-        if job is None:
-            if group.earlier is not None:
-                planned = await self._plan(evolve(group, earlier=None), ())
-            job = await self._start_once(group, planned)
-        self._own_jobs.add(job.id)
-        if self._ledger is not None:
-            await run_uncancelled(self._ledger.submit(planned.number, job.id))
-        return job, planned
-
-    async def _start_once(self, group: Group, planned: PlannedJob) -> Job:
-        """Submit a job; where nobody knows whether that worked, look for it before repeating."""
-        for pause in SEARCH_PAUSES:
-            try:
-                return await self._start_anew(group)
-            except HumeError as problem:
-                if not problem.outcome_unknown:
-                    raise
-            await self._pause(pause)
-            job = await self._find(planned)
-            if job is not None:
-                return job
-        return await self._start_anew(group)
-
-    def _start_anew(self, group: Group) -> Awaitable[Job]:
-        return self._start(**{group.kind: [item.source for item in group.items]})
-
-    async def _find(self, planned: PlannedJob) -> Job | None:
-        """Look for a job among those that Hume has, by its sources and its time."""
-        since = planned.planned_ms - CLOCK_SLACK * 1000
-        walk = self._walk()
-        while found := await walk.step():
-            for details in found:
-                if details.job_id not in self._own_jobs and _is_same(details, planned):
-                    return self._attach(details.job_id)
-            if any((one.state.created_timestamp_ms or since) < since for one in found):
-                return None
-        return None
-
-
-async def _checked(group: Group) -> tuple[Group, list[tuple[Item, HumeError]]]:
-    """Part the files that cannot be uploaded from the others, which get their MD5."""
-    if group.kind == REFUSED:
-        return evolve(group, items=[]), [(i, i.problem) for i in group.items if i.problem]
-    if group.kind != "files" or group.earlier is not None:
-        return group, []
-    good: list[Item] = []
-    refused: list[tuple[Item, HumeError]] = []
-    for item in group.items:
-        path = Path(item.source)
-        try:
-            await as_part(path)
-            md5 = await in_thread(_md5, path)
-        except InvalidArgumentError as problem:
-            refused.append((item, problem))
-        else:
-            good.append(evolve(item, md5=md5))
-    return evolve(group, items=good), refused
-
-
-def _md5(path: Path) -> str:
-    try:
-        with path.open("rb") as opened:
-            return hashlib.file_digest(opened, _new_md5).hexdigest()
-    except OSError as problem:
-        reason = problem.strerror or type(problem).__name__
-    raise InvalidArgumentError(f"cannot read {path}: {reason}", field="sources")
-
-
-def _new_md5() -> Any:
-    return hashlib.md5(usedforsecurity=False)
-
-
-def _is_same(details: JobDetails, planned: PlannedJob) -> bool:
-    """Whether a job at Hume has just the sources of a planned one."""
-    request = getattr(details, "request", None)
-    if not isinstance(request, InferenceRequest):
-        return False
-    if planned.kind == "files":
-        uploaded = sorted(file.md5sum for file in request.files or ())
-        return uploaded == sorted(md5 for md5 in planned.md5s if md5)
-    given = (request.urls if planned.kind == "urls" else request.text) or ()
-    return sorted(key_of(planned.kind, one) for one in given) == sorted(planned.keys)
-
-
-def _match(
-    group: Group, planned: PlannedJob, predictions: Predictions
-) -> list[SourcePredictions | None]:
-    """Find each source's share by what it is, for the order is not promised.
-
-    Texts are told by nothing but their place.
-    """
-    if group.kind == "text":
-        texts = [one for one in predictions if one.source.type == "text"]
-        places = {key: place for place, key in enumerate(planned.keys)}
-        return [_at(texts, places[item.key]) for item in group.items]
-    if group.kind == "urls":
-        by_url = {one.source.url: one for one in predictions}
-        return [by_url.get(str(item.source)) for item in group.items]
-    by_content: dict[str | None, list[SourcePredictions]] = {}
-    for one in predictions:
-        by_content.setdefault(one.source.md5sum, []).append(one)
-    md5s = dict(zip(planned.keys, planned.md5s, strict=True))
-    return [_own(by_content.get(md5s[item.key], []), item.source) for item in group.items]
-
-
-def _own(alike: list[SourcePredictions], source: BulkSource) -> SourcePredictions | None:
-    """Take a file's share from those of the same content: the one of its name, if names are kept.
-
-    The last one stays for whoever comes after, should the service have joined the files.
-    """
-    if len(alike) < 2:  # noqa: PLR2004 - nothing to choose
-        return next(iter(alike), None)
-    names = [one.source.filename for one in alike]
-    name = Path(source).name
-    return alike.pop(names.index(name) if name in names else 0)
-
-
-def _at(texts: Sequence[SourcePredictions], place: int) -> SourcePredictions | None:
-    return texts[place] if place < len(texts) else None
-
-
-def _all_failed(group: Group, job: Job | None, problem: HumeError) -> list[SourceOutcome]:
-    job_id = job.id if job else None
-    return [
-        Outcome(source=item.source, job_id=job_id, error=problem, key=item.key)
-        for item in group.items
-    ]
-
-
-def _settled(outcome: SourceOutcome) -> Settled:
-    """Return what the ledger is to know of an outcome."""
-    assert outcome.key is not None  # noqa: S101 - the pipeline sets it
-    if outcome.error is None:
-        return Settled(outcome.key, State.ARRIVED)
-    return Settled(outcome.key, State.FAILED, reason_of(outcome.error))
-
-
-def _outcome(item: Item, share: SourcePredictions | None, job_id: str) -> SourceOutcome:
-    if share is None:
-        reason = "the job is completed, but says nothing of this source"
-    elif share.results is None:
-        said = without_secrets(share.error or "no reason given", {"urls": [item.source]})
-        reason = without_queries(said)
-    else:
-        return Outcome(source=item.source, job_id=job_id, predictions=share, key=item.key)
-    problem = SourceFailedError(reason, job_id=job_id)
-    return Outcome(source=item.source, job_id=job_id, error=problem, key=item.key)

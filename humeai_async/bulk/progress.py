@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from time import monotonic
 from typing import Any
 
-from attrs import frozen
-
-from humeai_async.bulk.ledger import State
-from humeai_async.bulk.pipeline import SourceOutcome, is_open
+from humeai_async._base.frozen import frozen
+from humeai_async.bulk.outcomes import Outcome
+from humeai_async.bulk.patience import Holdup
+from humeai_async.bulk.states import DONE, State
 from humeai_async.limiter.limiter import BucketState
 
 
@@ -37,6 +37,9 @@ class Progress:
     """Sources done a second, on the average of this start."""
     pace: BucketState
     """What the limiter knows of the quota: rate, pauses, calls in the queue."""
+    holdup: Holdup | None = None
+    """What the run waits for, such as a service that cannot be reached; as text, a sentence for
+    people. `None` while nothing holds it up."""
 
     @property
     def eta(self) -> float | None:
@@ -51,14 +54,19 @@ class Track:
 
     Args:
         pace: Gives the limiter's state.
-        told: Told each new state; `None` makes none.
+        holdup: Gives what the run waits for.
+        on_progress: Called with each new state; `None` makes none.
     """
 
     def __init__(
-        self, pace: Callable[[], BucketState], told: Callable[[Progress], None] | None
+        self,
+        pace: Callable[[], BucketState],
+        holdup: Callable[[], Holdup | None],
+        on_progress: Callable[[Progress], None] | None,
     ) -> None:
         self._pace = pace
-        self._told = told
+        self._holdup = holdup
+        self._on_progress = on_progress
         self._began = monotonic()
         self._total: int | None = None
         self._before = 0
@@ -67,29 +75,31 @@ class Track:
     def begin(self, counts: Mapping[State, int], total: int | None, *, retries: bool) -> None:
         """Take note of what earlier starts have done."""
         self._total = total
-        self._before = counts[State.ARRIVED] + (0 if retries else counts[State.FAILED])
-        self._tell()
+        passed_over = {State.ARRIVED} if retries else DONE
+        self._before = sum(counts[state] for state in passed_over)
+        self.tell()
 
     def job(self, _: Any) -> None:
         """Count a job that is at Hume."""
         self._jobs += 1
-        self._tell()
+        self.tell()
 
-    def outcomes(self, outcomes: Iterable[SourceOutcome]) -> None:
+    def outcomes(self, outcomes: Iterable[Outcome[Any, Any]]) -> None:
         """Count outcomes that are on disk."""
         for outcome in outcomes:
-            if is_open(outcome):
+            if outcome.is_open:
                 self._left_open += 1
             else:
                 self._done += 1
                 self._failed += outcome.error is not None
-        self._tell()
+        self.tell()
 
-    def _tell(self) -> None:
-        if self._told is None:
+    def tell(self) -> None:
+        """Make a new state and hand it on."""
+        if self._on_progress is None:
             return
         seconds = monotonic() - self._began
-        self._told(
+        self._on_progress(
             Progress(
                 total=self._total,
                 done=self._before + self._done,
@@ -99,5 +109,6 @@ class Track:
                 seconds=seconds,
                 rate=self._done / seconds if seconds else 0.0,
                 pace=self._pace(),
+                holdup=self._holdup(),
             )
         )

@@ -1,35 +1,35 @@
 """A bulk run into a folder: ledger and results side by side, in step.
 
-`predict_into` runs `hume.batch.predict` with a ledger and writes every outcome once into the
-files of the chosen formats, whatever stops the program and however often it is started again.
-It draws nothing and prints nothing: the command line shows what it is told through a callback,
-and so can anybody.
+`run_into` runs a pipeline with a ledger and writes every outcome once into the files of the
+chosen formats, whatever stops the program and however often it is started again. It draws
+nothing and prints nothing, and knows no kind of work.
 """
 
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 import anyio
-from attrs import frozen
+from attrs import evolve
 
-from humeai_async._base.cancellation import in_thread
-from humeai_async._base.unset import UNSET, Unset
-from humeai_async.bulk.ledger import Ledger, Standing, State
-from humeai_async.bulk.outcomes import BulkSource, Outcomes
-from humeai_async.bulk.pipeline import SourceOutcome, is_open, keys_of
+from humeai_async._base.cancellation import in_thread, run_uncancelled
+from humeai_async._base.frozen import frozen
+from humeai_async.bulk.ledger import Ledger
+from humeai_async.bulk.outcomes import Outcome, Outcomes
+from humeai_async.bulk.pipeline import Pipeline, Pipes
 from humeai_async.bulk.progress import Progress, Track
-from humeai_async.bulk.sinks import Sinks
+from humeai_async.bulk.sinks import Sinks, check_formats
+from humeai_async.bulk.states import State
+from humeai_async.bulk.storage import RunStatus
 from humeai_async.errors import SaveError
-from humeai_async.http import codec
-from humeai_async.resources.batch import Batch
-from humeai_async.types.batch import InferenceRequest, Models, Transcription
-from humeai_async.types.predictions.predictions import SourcePredictions
+from humeai_async.limiter.limiter import BucketState
+
+S = TypeVar("S")
+R = TypeVar("R")
 
 LEDGER = "ledger.db"
 """Name of the ledger in a run's folder."""
@@ -41,126 +41,118 @@ WRITE_SECONDS = 0.1
 """Seconds that an outcome waits for others to be written with it, at most."""
 WRITE_SIZE = 100
 """Outcomes that are enough to be written without waiting for more."""
+_IDENTIFIED = 1000
+"""Sources that are looked at together before a run begins."""
+
+
+@frozen(kw_only=True)
+class Into(Generic[S, R]):
+    """Where a run's outcomes go, and who is told of them."""
+
+    folder: Path
+    formats: tuple[str, ...]
+    pace: Callable[[], BucketState]
+    on_start: Callable[[Mapping[State, int]], None] | None = None
+    on_outcome: Callable[[Outcome[S, R]], None] | None = None
+    on_progress: Callable[[Progress], None] | None = None
 
 
 @frozen
 class Report:
     """How a run ended."""
 
-    standing: Standing
+    status: RunStatus
     """Sources by state, jobs, and reasons of failures, over all starts of the run."""
     counts: Mapping[State, int]
     """Given sources by state; of all the run's sources, where they are not a list. Those that
-    are neither arrived nor failed are gone on with at the next start."""
+    are planned or submitted are gone on with at the next start."""
     outcomes: int
     """Outcomes of this start."""
     files: tuple[Path, ...]
     """Where the results are."""
 
 
-async def predict_into(
-    folder: str | os.PathLike[str],
-    batch: Batch,
-    sources: Iterable[BulkSource] | AsyncIterable[BulkSource],
-    *,
-    formats: Sequence[str] = ("jsonl",),
-    models: Models | Mapping[str, Any] | None = None,
-    transcription: Transcription | Mapping[str, Any] | Unset | None = UNSET,
-    retry_failed: bool = False,
-    job_size: int = 100,
-    jobs_at_once: int = 32,
-    timeout: float | None = None,
-    on_start: Callable[[Mapping[State, int]], None] | None = None,
-    on_outcome: Callable[[SourceOutcome], None] | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+async def run_into(
+    into: Into[S, R], sources: Iterable[S] | AsyncIterable[S], pipes: Pipes[S, R]
 ) -> Report:
-    """Predict sources into files, or go on with it.
-
-    Args:
-        folder: Where ledger and results are kept; made if it is not there.
-        batch: `hume.batch`.
-        sources: As for `hume.batch.predict`.
-        formats: Any of `jsonl`, `csv` and `parquet`; the same at every start.
-        models: As for `hume.batch.predict`; the same at every start.
-        transcription: As for `hume.batch.predict`; the same at every start.
-        retry_failed: Try those sources again that failed at an earlier start. Their new
-            outcomes are added to the files.
-        job_size: As for `hume.batch.predict`.
-        jobs_at_once: As for `hume.batch.predict`.
-        timeout: As for `hume.batch.predict`.
-        on_start: Told the given sources by state, before the run goes on.
-        on_outcome: Told each outcome, once it is written.
-        on_progress: Told how far the run is: at the start, with each job that is at Hume, and
-            whenever outcomes were written.
-
-    Returns:
-        How it ended. Sources that met an outage or a timeout are not written as failed but
-        stay open: the next start goes on with them.
+    """Run sources into files, or go on with it.
 
     Raises:
-        InvalidArgumentError: `sources` is no list of sources.
         LedgerError: Another run has the folder, or it belongs to other settings.
         SaveError: The results cannot be written.
+        MissingPackageError: A format needs a package that is not installed.
     """
-    folder = Path(folder)
-    track = Track(lambda: batch.pace, on_progress)
-    request = InferenceRequest(models=models, transcription=transcription)
-    configuration = f"{codec.encode(request).decode()} as {','.join(formats)}"
-    await _make(folder)
-    ledger = await Ledger.open(folder / LEDGER, configuration)
-    with await _sinks(folder, formats, ledger) as sinks:
+    check_formats(into.formats)
+    track = Track(into.pace, lambda: pipes.patience.holdup, into.on_progress)
+    pipes.patience.on_change = track.tell
+    await _make(into.folder)
+    configuration = f"{pipes.kind.configuration} as {','.join(into.formats)}"
+    ledger = await Ledger.open(into.folder / LEDGER, configuration)
+    with await _sinks(into, ledger) as sinks:
         # The ledger closes before the sinks do: its last checkpoint needs them.
         async with ledger:
             ledger.before_checkpoint = sinks.sync
             await ledger.checkpoint()
-            keys = keys_of(sources) if isinstance(sources, Sequence) else None
+            keys = await _keys(sources, pipes)
             before = await _counts(ledger, keys)
-            if on_start is not None:
-                on_start(before)
-            track.begin(before, None if keys is None else len(keys), retries=retry_failed)
-            outcomes = batch.predict(
-                sources,
-                models=models,
-                transcription=transcription,
-                ledger=ledger,
-                retry_failed=retry_failed,
-                job_size=job_size,
-                jobs_at_once=jobs_at_once,
-                timeout=timeout,
-                on_job=track.job,
-            )
-            writer = _Writer(sinks, ledger, track, on_outcome)
-            async with outcomes:
+            if into.on_start is not None:
+                into.on_start(before)
+            total = None if keys is None else len(keys)
+            track.begin(before, total, retries=pipes.options.retry_failed)
+            pipes = evolve(pipes, ledger=ledger, on_submitted=_both(pipes.on_submitted, track))
+            writer = _Writer(sinks, ledger, track, into.on_outcome)
+            async with Outcomes(Pipeline(sources, pipes).run) as outcomes:
                 await writer.write_all(outcomes)
             ledger.before_checkpoint = None
             await in_thread(sinks.finish)
             return Report(
-                standing=await ledger.standing(),
+                status=await ledger.status(),
                 counts=await _counts(ledger, keys),
                 outcomes=writer.count,
                 files=tuple(sinks.paths),
             )
 
 
+def _both(on_submitted: Callable[[str], None] | None, track: Track) -> Callable[[str], None]:
+    def tell(work_id: str) -> None:
+        if on_submitted is not None:
+            on_submitted(work_id)
+        track.job(work_id)
+
+    return tell
+
+
+async def _keys(sources: Iterable[S] | AsyncIterable[S], pipes: Pipes[S, R]) -> list[bytes] | None:
+    """Return what stands for the sources in the ledger, each once; `None` if they are no list."""
+    if not isinstance(sources, Sequence):
+        return None
+    keys: dict[bytes, None] = {}
+    for start in range(0, len(sources), _IDENTIFIED):
+        items = await pipes.kind.identify(sources[start : start + _IDENTIFIED])
+        keys.update(dict.fromkeys(item.key for item in items))
+    return list(keys)
+
+
 async def _counts(ledger: Ledger, keys: Sequence[bytes] | None) -> Mapping[State, int]:
-    return (await ledger.standing()).counts if keys is None else await ledger.counts(keys)
+    return (await ledger.status()).counts if keys is None else await ledger.counts(keys)
 
 
-async def _sinks(folder: Path, formats: Sequence[str], ledger: Ledger) -> Sinks:
+async def _sinks(into: Into[S, R], ledger: Ledger) -> Sinks:
     try:
         positions = await ledger.positions()
-        return await in_thread(Sinks, folder, tuple(formats), positions, discard=Sinks.close)
+        return await in_thread(Sinks, into.folder, into.formats, positions, discard=Sinks.close)
     except BaseException:
         await ledger.aclose()
         raise
 
 
-class _Writer:
+class _Writer(Generic[S, R]):
     """Writes outcomes a few at a time, in step with the ledger.
 
     Whatever ends the run, the ledger is told of an outcome only together with the position of
     the files behind it: notes are put on disk at checkpoints, and no checkpoint is made
-    without everything that is noted being written.
+    without everything that is noted being written. What is begun is done before a cancellation
+    takes effect, so that files, ledger and progress tell the same numbers.
     """
 
     def __init__(
@@ -168,65 +160,67 @@ class _Writer:
         sinks: Sinks,
         ledger: Ledger,
         track: Track,
-        on_outcome: Callable[[SourceOutcome], None] | None,
+        on_outcome: Callable[[Outcome[S, R]], None] | None,
     ) -> None:
         self._sinks = sinks
         self._ledger = ledger
         self._track = track
         self._on_outcome = on_outcome
-        self._waiting: list[SourceOutcome] = []
+        self._waiting: list[Outcome[S, R]] = []
         self._next_checkpoint = time.monotonic() + CHECKPOINT_SECONDS
         self._has_failed = False
         self.count = 0
         """Outcomes written."""
 
-    async def write_all(self, outcomes: Outcomes[BulkSource, SourcePredictions]) -> None:
+    async def write_all(self, outcomes: Outcomes[S, R]) -> None:
         """Write outcomes until there are no more."""
         try:
             while True:
                 with anyio.move_on_after(WRITE_SECONDS if self._waiting else math.inf) as scope:
-                    found = await outcomes.some(WRITE_SIZE)
+                    found = await outcomes.next_batch(WRITE_SIZE, acks=False)
                     if not found:
                         break
                     self._waiting += found
                 if scope.cancelled_caught or len(self._waiting) >= WRITE_SIZE:
-                    await self._flush(outcomes)
+                    await run_uncancelled(self._flush(outcomes))
         finally:
             if not self._has_failed:
-                with anyio.CancelScope(shield=True):
-                    await self._flush(outcomes)
-                    await self._ledger.checkpoint()
+                await run_uncancelled(self._finish(outcomes))
 
-    async def _flush(self, outcomes: Outcomes[BulkSource, SourcePredictions]) -> None:
+    async def _finish(self, outcomes: Outcomes[S, R]) -> None:
+        await self._flush(outcomes)
+        await self._ledger.checkpoint()
+
+    async def _flush(self, outcomes: Outcomes[S, R]) -> None:
         """Write what waits, and make a checkpoint if one is due."""
         waiting, self._waiting = self._waiting, []
         self._has_failed = True
-        with anyio.CancelScope(shield=True):
-            waiting = await self._write(waiting)
-            outcomes.taken()
-        self._has_failed = False
-        self.count += len(waiting)
-        for outcome in waiting:
-            if self._on_outcome is not None:
-                self._on_outcome(outcome)
-        self._track.outcomes(waiting)
-        if time.monotonic() >= self._next_checkpoint:
-            await self._ledger.checkpoint()
-            self._next_checkpoint = time.monotonic() + CHECKPOINT_SECONDS
-
-    async def _write(self, outcomes: list[SourceOutcome]) -> list[SourceOutcome]:
         try:
-            return await in_thread(lambda: [self._write_one(o) for o in outcomes])
+            written = await in_thread(lambda: [self._write_one(one) for one in waiting])
         except BaseException:
             # Not written, or in part: the next start cuts the files back to the last checkpoint
             # and fetches again what came after it.
             self._ledger.drop_notes()
             self._ledger.before_checkpoint = None
             raise
+        outcomes.ack(written)
+        self._has_failed = False
+        self.count += len(written)
+        for outcome in written:
+            if self._on_outcome is not None:
+                self._on_outcome(outcome)
+        self._track.outcomes(written)
+        if time.monotonic() >= self._next_checkpoint:
+            await self._ledger.checkpoint()
+            self._next_checkpoint = time.monotonic() + CHECKPOINT_SECONDS
 
-    def _write_one(self, outcome: SourceOutcome) -> SourceOutcome:
+    def _write_one(self, outcome: Outcome[S, R]) -> Outcome[S, R]:
         """Write an outcome, unless its source is still open: then a later one is written."""
-        return outcome if is_open(outcome) else cast("SourceOutcome", self._sinks.write(outcome))
+        if outcome.is_open:
+            return outcome
+        given: Any = outcome
+        written: Any = self._sinks.write(given)
+        return cast("Outcome[S, R]", written)
 
 
 async def _make(folder: Path) -> None:

@@ -23,15 +23,17 @@ from typing import IO, Any, ClassVar, Protocol, Self, TypeAlias
 from attrs import evolve
 
 from humeai_async._base import atomic_files
-from humeai_async.bulk.outcomes import BulkSource, Outcome
+from humeai_async.bulk.outcomes import Outcome
 from humeai_async.bulk.parquet import ParquetParts, parts_folder
-from humeai_async.bulk.pipeline import SourceOutcome
-from humeai_async.errors import DecodeError, InvalidArgumentError, SaveError
+from humeai_async.errors import DecodeError, HumeError, InvalidArgumentError, SaveError
 from humeai_async.http import codec
 from humeai_async.types.predictions import tables
-from humeai_async.types.predictions.predictions import Predictions
+from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
 from humeai_async.types.predictions.rows import COLUMNS, Row, flat
+from humeai_async.types.sources import BulkSource, Text
 
+SourceOutcome: TypeAlias = Outcome[BulkSource, SourcePredictions]
+"""What came of one source."""
 JobOutcome: TypeAlias = Outcome[str, Predictions]
 """What came of a job."""
 AnyOutcome: TypeAlias = SourceOutcome | JobOutcome
@@ -233,15 +235,9 @@ class Sinks:
         self, folder: Path, formats: Sequence[str], positions: Mapping[str, int] | None = None
     ) -> None:
         self._sinks: dict[str, Sink] = {}
-        self._broken = False
-        unknown = [name for name in formats if name not in FORMATS]
-        if unknown:
-            raise InvalidArgumentError(
-                f"a format is one of {', '.join(FORMATS)}, not {', '.join(unknown)}",
-                field="formats",
-            )
-        if "parquet" in formats:
-            tables.load("pyarrow.parquet")
+        self._failure: str | None = None
+        """Why nothing more is written."""
+        check_formats(formats)
         chosen = {name: folder / FORMATS[name][0] for name in formats}
         self.paths: list[Path] = list(chosen.values())
         known = positions or {}
@@ -269,7 +265,7 @@ class Sinks:
             try:
                 rows = rows_of(outcome)
             except DecodeError as problem:
-                outcome = evolve(outcome, predictions=None, error=problem)
+                outcome = evolve(outcome, predictions=None, error=problem, is_unreadable=True)
         with self._explained("cannot write the results"):
             for sink in self._sinks.values():
                 sink.write(outcome, rows)
@@ -307,21 +303,27 @@ class Sinks:
     @contextlib.contextmanager
     def _explained(self, what: str) -> Generator[None]:
         """Turn errors of the system into ours; after one nothing more is written."""
-        if self._broken:
-            raise SaveError(f"{what}: an earlier write failed")
-        self._broken, reason = True, ""
+        if self._failure is not None:
+            raise SaveError(f"{what}: an earlier write failed ({self._failure})")
+        self._failure = "it was cut off"
         try:
             yield
-            self._broken = False
         except FileExistsError as problem:
-            reason = f"{problem.filename} is there already; choose another folder"
+            self._failure = f"{problem.filename} is there already; choose another folder"
+            reason = self._failure
         except OSError as problem:
-            reason = f"{what}: {problem.strerror or type(problem).__name__}"
+            self._failure = problem.strerror or type(problem).__name__
+            reason = f"{what}: {self._failure}"
+        except HumeError as problem:
+            self._failure = problem.message
+            raise
+        else:
+            self._failure = None
+            return
         finally:
-            if self._broken:
+            if self._failure is not None:
                 self.close()
-        if reason:
-            raise SaveError(reason)
+        raise SaveError(reason)
 
     def __enter__(self) -> Self:
         return self
@@ -333,6 +335,23 @@ class Sinks:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Refuse formats that cannot be written, before anything is made.
+
+    Raises:
+        InvalidArgumentError: There is no such format, or none is given.
+        MissingPackageError: A format needs a package that is not installed.
+    """
+    unknown = [repr(name) for name in formats if name not in FORMATS]
+    if unknown or not formats:
+        given = ", ".join(unknown) or "nothing"
+        raise InvalidArgumentError(
+            f"formats is a list of {', '.join(FORMATS)}, not {given}", field="formats"
+        )
+    if "parquet" in formats:
+        tables.load("pyarrow.parquet")
 
 
 def rows_of(outcome: AnyOutcome) -> list[Row]:
@@ -351,7 +370,8 @@ def rows_of(outcome: AnyOutcome) -> list[Row]:
 
 def name_of(source: BulkSource) -> str:
     """Return a source as text; bytes of a path that are no text become question marks."""
-    return os.fspath(source).encode("utf-8", errors="replace").decode()
+    text = source.text if isinstance(source, Text) else os.fspath(source)
+    return text.encode("utf-8", errors="replace").decode()
 
 
 def _refuse_results(path: Path, head: bytes) -> None:

@@ -14,9 +14,8 @@ from typing import Any
 import click
 from attrs import frozen
 
-from humeai_async.bulk.ledger import standing_of
-from humeai_async.bulk.outcomes import BulkSource
-from humeai_async.bulk.runs import LEDGER, Report, predict_into
+from humeai_async.bulk.ledger import read_status
+from humeai_async.bulk.runs import LEDGER, Report
 from humeai_async.bulk.sinks import FORMATS
 from humeai_async.cli.output import (
     ExitCode,
@@ -38,6 +37,7 @@ from humeai_async.errors import HumeError, InvalidArgumentError
 from humeai_async.http.session import Stats
 from humeai_async.settings import Pool
 from humeai_async.types.predictions.rows import MODELS
+from humeai_async.types.sources import BulkSource
 
 
 @click.command()
@@ -93,6 +93,13 @@ from humeai_async.types.predictions.rows import MODELS
     type=click.FloatRange(min=0, min_open=True),
     help="Seconds to wait for each job; without limit if left out.",
 )
+@click.option(
+    "--search-patience",
+    default=300.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Seconds to look for a job whose submission had no response before it is sent again.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def predict(
     sources: tuple[str, ...],
@@ -105,6 +112,7 @@ def predict(
     job_size: int,
     jobs: int,
     timeout: float | None,
+    search_patience: float,
     *,
     retry_failed: bool,
     as_json: bool,
@@ -128,6 +136,7 @@ def predict(
         "job_size": job_size,
         "jobs_at_once": jobs,
         "timeout": timeout,
+        "search_patience": search_patience,
     }
 
     async def run() -> Finished:
@@ -172,9 +181,8 @@ async def run_sources(
     display = RunDisplay(len(dict.fromkeys(sources)))
     try:
         with display:
-            report = await predict_into(
+            report = await hume.batch.predict_into(
                 folder,
-                hume.batch,
                 sources,
                 on_outcome=display.add_outcome,
                 on_progress=display.update,
@@ -189,7 +197,7 @@ async def run_sources(
 async def _print_stopped(folder: Path, total: int) -> None:
     """Say how far a run came that was interrupted, as `status` would."""
     try:
-        counts = count_sources((await standing_of(folder / LEDGER)).counts)
+        counts = count_sources((await read_status(folder / LEDGER)).counts)
     except HumeError:  # it was stopped before there was a ledger
         print_message("stopped; the same command starts again")
         return
@@ -202,7 +210,7 @@ def print_summary(finished: Finished, *, as_json: bool) -> int:
     """Print how a run ended, and return the exit code."""
     report, display, stats = finished.report, finished.display, finished.stats
     counts: dict[str, Any] = count_sources(report.counts) | {
-        "jobs": report.standing.jobs,
+        "jobs": report.status.jobs,
         "requests": stats.requests,
         "rate_limited": stats.rate_limited,
         "retries": stats.retries,
@@ -211,13 +219,13 @@ def print_summary(finished: Finished, *, as_json: bool) -> int:
     files = [str(path) for path in report.files]
     with writing_output():
         if as_json:
-            reasons = dict(report.standing.reasons)
+            reasons = dict(report.status.reasons)
             click.echo(json.dumps(counts | {"reasons": reasons, "files": files}, indent=2))
         else:
             console = make_console()
             display.print_strongest(console)
             print_counts(console, "Run", counts)
-            print_failures(console, report.standing.reasons, counts["failed"])
+            print_failures(console, report.status.reasons, counts["failed"])
             print_open(console, display.open_reasons)
             for file in files:
                 console.print(f"wrote {escape_controls(file)}", soft_wrap=True)

@@ -14,10 +14,10 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Column, Table
 
-from humeai_async.bulk.ledger import State
-from humeai_async.bulk.pipeline import SourceOutcome, is_open, reason_of
+from humeai_async.bulk.pipeline import reason_of
 from humeai_async.bulk.progress import Progress
-from humeai_async.bulk.sinks import name_of
+from humeai_async.bulk.sinks import SourceOutcome, name_of
+from humeai_async.bulk.states import State
 from humeai_async.cli.output import escape_controls, lossy_stderr, make_console, print_message
 from humeai_async.types.predictions.rows import strongest
 from humeai_async.types.urls import without_queries
@@ -39,7 +39,7 @@ def count_sources(counts: Mapping[State, int]) -> dict[str, Any]:
     return {
         "sources": sum(counts.values()),
         "arrived": counts[State.ARRIVED],
-        "failed": counts[State.FAILED],
+        "failed": counts[State.FAILED] + counts[State.UNREADABLE],
         "open": counts[State.PLANNED] + counts[State.SUBMITTED],
     }
 
@@ -96,6 +96,7 @@ def _details(progress: Progress) -> list[str]:
     rate = f"{progress.rate:.0f}" if progress.rate >= _WHOLE else f"{progress.rate:.1f}"
     pace = progress.pace
     details = {
+        str(progress.holdup): progress.holdup is not None,
         _duration(progress.eta or 0) + " left": bool(progress.eta),
         f"{progress.failed} failed": progress.failed > 0,
         f"{progress.left_open} open": progress.left_open > 0,
@@ -150,7 +151,7 @@ class RunDisplay:
 
     def add_outcome(self, outcome: SourceOutcome) -> None:
         """Take note of one outcome for the tables at the end."""
-        if outcome.error is not None and is_open(outcome):
+        if outcome.error is not None and outcome.is_open:
             reason = reason_of(outcome.error)
             self.open_reasons[reason] = self.open_reasons.get(reason, 0) + 1
             return

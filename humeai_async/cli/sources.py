@@ -13,16 +13,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from humeai_async.bulk.outcomes import BulkSource
 from humeai_async.cli.output import escape_controls
 from humeai_async.errors import InvalidArgumentError
-
-MEDIA = frozenset({
-    ".aac", ".aiff", ".avi", ".bmp", ".flac", ".gif", ".jpeg", ".jpg", ".m4a", ".m4v", ".mkv",
-    ".mov", ".mp3", ".mp4", ".mpeg", ".oga", ".ogg", ".opus", ".png", ".tif", ".tiff", ".txt",
-    ".wav", ".weba", ".webm", ".webp", ".wma", ".wmv", ".zip",
-})  # fmt: skip
-"""Endings of the files that are taken from a folder."""
+from humeai_async.types.sources import MEDIA_SUFFIXES, BulkSource
 
 STANDARD_INPUT = "-"
 
@@ -135,7 +128,9 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def _is_media(path: Path) -> bool:
-    return path.suffix.lower() in MEDIA and not path.name.startswith(".") and path.is_file()
+    return (
+        path.suffix.lower() in MEDIA_SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
 
 
 def _refusal(name: str, reason: str) -> InvalidArgumentError:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from humeai_async.bulk.ledger import standing_of
+from humeai_async.bulk.ledger import read_status
 from humeai_async.bulk.runs import LEDGER
 from humeai_async.cli.output import ExitCode, make_console, writing_output
 from humeai_async.cli.progress import count_sources, print_counts, print_failures
@@ -30,15 +30,15 @@ def status(folder: Path, *, as_json: bool) -> int:
     """
     ledger = folder / LEDGER
     _ensure_there(ledger)
-    standing = asyncio.run(standing_of(ledger))
-    counts = count_sources(standing.counts) | {"jobs": standing.jobs}
+    found = asyncio.run(read_status(ledger))
+    counts = count_sources(found.counts) | {"jobs": found.jobs}
     with writing_output():
         if as_json:
-            click.echo(json.dumps(counts | {"reasons": dict(standing.reasons)}))
+            click.echo(json.dumps(counts | {"reasons": dict(found.reasons)}))
         else:
             console = make_console()
             print_counts(console, f"Run in {folder}", counts)
-            print_failures(console, standing.reasons, counts["failed"])
+            print_failures(console, found.reasons, counts["failed"])
     return ExitCode.FAILED if counts["failed"] or counts["open"] else ExitCode.OK
 
 

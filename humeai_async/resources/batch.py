@@ -6,28 +6,27 @@ Starts jobs, finds them again and fetches what came of them. A started job comes
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from humeai_async import catalog
+from humeai_async._base.cancellation import in_thread
 from humeai_async._base.unset import UNSET, Unset
-from humeai_async.batch.job import AsCompleted, Job, start
+from humeai_async.batch.job import AsCompleted, Job
 from humeai_async.batch.listing import DEFAULT_LIMIT, JobCursor, TimedPages
 from humeai_async.batch.poller import Poller
+from humeai_async.batch.submission import start_inference
 from humeai_async.errors import InvalidArgumentError
-from humeai_async.http import codec
 from humeai_async.http.arguments import (
-    MOST_SOURCES,
     check_many,
     check_number,
     check_seconds,
     check_sources,
 )
 from humeai_async.http.endpoint import QueryValue, fill
-from humeai_async.http.messages import Part
-from humeai_async.http.multipart import File, as_part
+from humeai_async.http.multipart import File
 from humeai_async.http.pagination import Pages
 from humeai_async.http.session import Session
 from humeai_async.limiter.limiter import BULK, BucketState
@@ -44,10 +43,17 @@ from humeai_async.types.batch import (
     Transcription,
 )
 from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
+from humeai_async.types.sources import BulkSource, refuse_file_name
 
 if TYPE_CHECKING:
+    from humeai_async.batch.bulk_jobs import SourceOutcome
     from humeai_async.bulk.ledger import Ledger
-    from humeai_async.bulk.outcomes import BulkSource, Outcomes
+    from humeai_async.bulk.options import BulkOptions
+    from humeai_async.bulk.outcomes import Outcomes
+    from humeai_async.bulk.pipeline import Pipes
+    from humeai_async.bulk.progress import Progress
+    from humeai_async.bulk.runs import Report
+    from humeai_async.bulk.states import State
 
 
 class Batch(Resource):
@@ -101,6 +107,10 @@ class Batch(Resource):
 
         Source: https://dev.hume.ai/reference/expression-measurement-api/batch/start-inference-job
         """
+        # Checked first: what is no list, such as a column of a table, need not have a truth value.
+        check_sources(urls=urls, text=text, files=files, registry_files=registry_files)
+        for one in text or ():
+            await in_thread(refuse_file_name, one, "text")
         request = InferenceRequest(
             models=models,
             transcription=transcription,
@@ -111,16 +121,7 @@ class Batch(Resource):
             notify=notify,
         )
         del urls, callback_url  # this frame stands in tracebacks, which may show its variables
-        check_sources(
-            urls=request.urls, text=text, files=files, registry_files=request.registry_files
-        )
-        if files:
-            self._session.origin.refuse(catalog.BATCH_START_JOB_FILES)
-            parts = [_json_part(request), *[await as_part(file) for file in files]]
-            call = fill(catalog.BATCH_START_JOB_FILES, parts=parts)
-        else:
-            call = fill(catalog.BATCH_START_JOB, body=request)
-        return await start(call, self._session, self._poller)
+        return await start_inference(request, files, self._session, self._poller)
 
     def job(self, id: str) -> Job:
         """Return the handle of a job by its id; costs no request.
@@ -251,7 +252,7 @@ class Batch(Resource):
             Async iterator of one `Outcome` a job, in the order in which they arrive. A job
             that failed, or is not there, has an `error` and ends nothing.
         """
-        from humeai_async.bulk.fetching import Fetching
+        from humeai_async.batch.fetching import Fetching
         from humeai_async.bulk.outcomes import Outcomes
 
         check_number("concurrency", concurrency, least=1)
@@ -268,15 +269,22 @@ class Batch(Resource):
         models: Models | Mapping[str, Any] | None = None,
         transcription: Transcription | Mapping[str, Any] | Unset | None = UNSET,
         ledger: str | os.PathLike[str] | Ledger | None = None,
-        retry_failed: bool = False,
-        job_size: int = MOST_SOURCES,
-        jobs_at_once: int = 32,
-        timeout: float | None = None,
+        options: BulkOptions | None = None,
         on_job: Callable[[Job], None] | None = None,
+        retry_failed: bool | Unset = UNSET,
+        job_size: int | Unset = UNSET,
+        jobs_at_once: int | Unset = UNSET,
+        timeout: float | Unset | None = UNSET,
+        group_wait: float | Unset = UNSET,
+        search_patience: float | Unset = UNSET,
+        outage_patience: float | Unset | None = UNSET,
     ) -> Outcomes[BulkSource, SourcePredictions]:
         """Predict any number of sources: split into jobs, wait, and fetch.
 
-        Costs two requests for every `job_size` sources, and a share of the common polling.
+        Costs two requests for every `job_size` sources, one at the start, and a share of the
+        common polling. While the quota is used up, or the service cannot be reached, it waits;
+        what it cannot finish stays open (`Outcome.is_open`), and the next start of a run with
+        a ledger goes on with it.
 
         Args:
             sources: URLs, texts and paths (see `BulkSource`), from any iterable; read only as
@@ -286,11 +294,16 @@ class Batch(Resource):
             ledger: File that remembers what was submitted and what arrived, made if it is not
                 there: the same run, started again after a crash, submits nothing twice and
                 gives what is missing. A source that is given twice goes in once.
-            retry_failed: Try the sources again that failed in earlier runs of the ledger.
-            job_size: Sources in one job, 1 to 100.
-            jobs_at_once: Jobs in flight; Hume queues 500 at most.
-            timeout: Seconds to wait for one job; `None` is without limit.
+            options: How the run is done. Each of its fields is an argument too, which goes
+                before it.
             on_job: Called with each job once it is at Hume, submitted or found there.
+            retry_failed: See `BulkOptions`.
+            job_size: See `BulkOptions`.
+            jobs_at_once: See `BulkOptions`.
+            timeout: See `BulkOptions`.
+            group_wait: See `BulkOptions`.
+            search_patience: See `BulkOptions`.
+            outage_patience: See `BulkOptions`.
 
         Returns:
             Async iterator of one `Outcome` a source, in the order in which they arrive. A
@@ -299,38 +312,136 @@ class Batch(Resource):
         Raises:
             InvalidArgumentError: A setting is out of range.
             AuthenticationError: The credential is refused; no source could succeed.
-            LedgerError: Another run has the ledger, or it is not this run's.
+            LedgerError: Another run has the ledger, it is not this run's, or it cannot be
+                written.
         """
+        from humeai_async.bulk.options import BulkOptions
         from humeai_async.bulk.outcomes import Outcomes
-        from humeai_async.bulk.pipeline import Prediction, Settings
+        from humeai_async.bulk.pipeline import Pipeline
 
         check_many("sources", sources)
-        check_seconds("timeout", timeout)
-        check_number("jobs_at_once", jobs_at_once, least=1)
-        check_number("job_size", job_size, least=1, most=MOST_SOURCES)
-        request = InferenceRequest(models=models, transcription=transcription)
-        settings = Settings(
+        chosen = BulkOptions.of(
+            options,
+            retry_failed=retry_failed,
             job_size=job_size,
             jobs_at_once=jobs_at_once,
             timeout=timeout,
-            ledger=ledger,
+            group_wait=group_wait,
+            search_patience=search_patience,
+            outage_patience=outage_patience,
+        )
+        request = InferenceRequest(models=models, transcription=transcription)
+        return Outcomes(Pipeline(sources, self._pipes(request, chosen, ledger, on_job)).run)
+
+    async def predict_into(
+        self,
+        folder: str | os.PathLike[str],
+        sources: Iterable[BulkSource] | AsyncIterable[BulkSource],
+        *,
+        formats: Sequence[str] = ("jsonl",),
+        models: Models | Mapping[str, Any] | None = None,
+        transcription: Transcription | Mapping[str, Any] | Unset | None = UNSET,
+        options: BulkOptions | None = None,
+        on_start: Callable[[Mapping[State, int]], None] | None = None,
+        on_job: Callable[[Job], None] | None = None,
+        on_outcome: Callable[[SourceOutcome], None] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        retry_failed: bool | Unset = UNSET,
+        job_size: int | Unset = UNSET,
+        jobs_at_once: int | Unset = UNSET,
+        timeout: float | Unset | None = UNSET,
+        group_wait: float | Unset = UNSET,
+        search_patience: float | Unset = UNSET,
+        outage_patience: float | Unset | None = UNSET,
+    ) -> Report:
+        """Predict sources into files, or go on with it: `predict` with a ledger and results.
+
+        Every outcome is written once, whatever stops the program and however often it is
+        started again. Costs what `predict` costs.
+
+        Args:
+            folder: Where ledger and results are kept; made if it is not there.
+            sources: As for `predict`.
+            formats: Any of `jsonl`, `csv` and `parquet`; the same at every start.
+            models: As for `predict`; the same at every start.
+            transcription: As for `predict`; the same at every start.
+            options: How the run is done. Each of its fields is an argument too, which goes
+                before it.
+            on_start: Called with the given sources by state, before the run goes on.
+            on_job: Called with each job once it is at Hume, submitted or found there.
+            on_outcome: Called with each outcome, once it is written.
+            on_progress: Called with how far the run is: at the start, with each job that is at
+                Hume, whenever outcomes were written, and when something holds it up.
+            retry_failed: See `BulkOptions`; new outcomes are added to the files.
+            job_size: See `BulkOptions`.
+            jobs_at_once: See `BulkOptions`.
+            timeout: See `BulkOptions`.
+            group_wait: See `BulkOptions`.
+            search_patience: See `BulkOptions`.
+            outage_patience: See `BulkOptions`.
+
+        Returns:
+            How it ended. Sources that stay open are not written: the next start goes on with
+            them.
+
+        Raises:
+            InvalidArgumentError: `sources` is no list of sources, or a setting is out of range.
+            MissingPackageError: A format needs a package that is not installed.
+            LedgerError: Another run has the folder, or it belongs to other settings.
+            SaveError: The results cannot be written.
+        """
+        from humeai_async.bulk.options import BulkOptions
+        from humeai_async.bulk.runs import Into, run_into
+
+        check_many("sources", sources)
+        chosen = BulkOptions.of(
+            options,
             retry_failed=retry_failed,
-            configuration=codec.encode(request).decode(),
-            on_job=on_job,
+            job_size=job_size,
+            jobs_at_once=jobs_at_once,
+            timeout=timeout,
+            group_wait=group_wait,
+            search_patience=search_patience,
+            outage_patience=outage_patience,
         )
-        behind = self._session.with_settings(priority=BULK)
-        batch = Batch(behind, self._poller)
-        newest_first = {"sort_by": "created", "direction": "desc"}
-        prediction = Prediction(
-            sources,
-            start=functools.partial(batch.start_job, models=models, transcription=transcription),
-            attach=batch.job,
-            walk=lambda: JobCursor(behind, DEFAULT_LIMIT, newest_first),
-            pause=behind.pause,
-            settings=settings,
+        into = Into(
+            folder=Path(folder),
+            formats=(formats,) if isinstance(formats, str) else tuple(formats),
+            pace=lambda: self.pace,
+            on_start=on_start,
+            on_outcome=on_outcome,
+            on_progress=on_progress,
         )
-        return Outcomes(prediction.run)
+        request = InferenceRequest(models=models, transcription=transcription)
+        return await run_into(into, sources, self._pipes(request, chosen, None, on_job))
 
+    def _pipes(
+        self,
+        request: InferenceRequest,
+        options: BulkOptions,
+        ledger: str | os.PathLike[str] | Ledger | None,
+        on_job: Callable[[Job], None] | None,
+    ) -> Pipes[BulkSource, SourcePredictions]:
+        """Put together what a bulk run of jobs works with; bulk stands behind everybody else."""
+        from humeai_async.batch.bulk_jobs import JobWork
+        from humeai_async.bulk.patience import Patience
+        from humeai_async.bulk.pipeline import Pipes
+        from humeai_async.bulk.work import ServiceClock
 
-def _json_part(request: InferenceRequest) -> Part:
-    return Part("json", codec.encode(request), content_type="application/json")
+        session = self._session.with_settings(priority=BULK)
+        clock = ServiceClock()
+        poller = self._poller
+
+        def on_submitted(job_id: str) -> None:
+            if on_job is not None:
+                on_job(Job(job_id, session, poller))
+
+        return Pipes(
+            kind=JobWork(session, poller, request, clock),
+            options=options,
+            clock=clock,
+            pause=session.pause,
+            patience=Patience(session.pause, options.outage_patience),
+            on_submitted=on_submitted,
+            ledger=ledger,
+        )

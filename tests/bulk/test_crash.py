@@ -20,6 +20,7 @@ pytestmark = pytest.mark.anyio
 
 KILLS = 50 if os.environ.get("HUMEAI_ASYNC_SOAK") else 6
 SOURCES = 60
+SMALL = ("--job-size", "2", "--jobs", "4", "--search-patience", "1")
 FORMATS = ("--format", "jsonl", "--format", "csv", "--format", "parquet")
 
 
@@ -28,7 +29,14 @@ async def start(fake: FakeHume, listed: Path, out: Path, kill_after: float | Non
     arguments = ["predict", "--from", str(listed), "--out", str(out), "--models", "face", *FORMATS]
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("HUME_", "LOWCODEAPI_"))}
     process = await anyio.open_process(
-        [sys.executable, "-P", "-m", "humeai_async", *arguments, "--job-size", "2", "--jobs", "4"],
+        [
+            sys.executable,
+            "-P",
+            "-m",
+            "humeai_async",
+            *arguments,
+            *SMALL,
+        ],
         env=kept | {"HUME_API_KEY": fake.api_key, "HUME_BASE_URL": fake.url},
         stdout=None,
         stderr=None,

@@ -9,11 +9,14 @@ from typing import Any
 
 import anyio
 import pytest
+from bulk_support import PATIENCE, draft, search_quickly, submitted, urls
 from support import client_of, media_folder
 
 from humeai_async import HumeAI, InvalidArgumentError, LedgerError, Outcome, Retry
-from humeai_async.bulk.ledger import Ledger, Settled, State, key_of, standing_of
-from humeai_async.bulk.pipeline import SourceOutcome
+from humeai_async.bulk.ledger import Ledger, read_status
+from humeai_async.bulk.sinks import SourceOutcome
+from humeai_async.bulk.states import State
+from humeai_async.bulk.storage import Note, key_of
 from humeai_async.testing import FakeHume, Fault
 
 pytestmark = pytest.mark.anyio
@@ -21,23 +24,15 @@ pytestmark = pytest.mark.anyio
 MODELS: dict[str, Any] = {"face": {}}
 
 
-def urls(count: int) -> list[str]:
-    return [f"https://media.example.com/{n}.mp4" for n in range(count)]
-
-
-def submitted(fake: FakeHume) -> Counter[str]:
-    """Count how often each source was submitted."""
-    return Counter(source.identity for job in fake.jobs.values() for source in job.sources)
-
-
 async def run(hume: HumeAI, path: Path, sources: Any, **settings: Any) -> list[SourceOutcome]:
     given: dict[str, Any] = {"models": MODELS, "job_size": 3, "ledger": path, **settings}
+    given.setdefault("search_patience", PATIENCE)
     return [outcome async for outcome in hume.batch.predict(sources, **given)]
 
 
 @pytest.fixture(autouse=True)
 def quick_searches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("humeai_async.bulk.pipeline.SEARCH_PAUSES", (0.0, 0.0, 0.0))
+    search_quickly(monkeypatch)
 
 
 async def test_a_run_that_is_done_gives_nothing_and_submits_nothing(tmp_path: Path) -> None:
@@ -106,8 +101,7 @@ async def test_a_crash_while_submitting_loses_and_doubles_nothing(
     path = tmp_path / "run.db"
     async with FakeHume() as fake, client_of(fake) as hume:
         async with await Ledger.open(path, '{"models":{"face":{}}}') as ledger:
-            keys = [key_of("urls", url) for url in urls(3)]
-            await ledger.plan("urls", [(key, None) for key in keys])
+            await ledger.plan(draft("urls", urls(3)))
         if reached_hume:
             await hume.batch.start_job(urls=urls(3), models=MODELS)
         outcomes = await run(hume, path, urls(6))
@@ -125,9 +119,9 @@ async def test_texts_of_an_earlier_job_find_their_own_predictions(tmp_path: Path
         whole = await job.predictions()
         async with await Ledger.open(path, '{"models":{"language":{}}}') as ledger:
             keys = [key_of("text", text) for text in texts]
-            planned = await ledger.plan("text", [(key, None) for key in keys])
+            planned = await ledger.plan(draft("text", texts))
             await ledger.submit(planned.number, job.id)
-            ledger.note([Settled(keys[0], State.ARRIVED)])
+            ledger.note([Note(keys[0], State.ARRIVED)])
         outcomes = await run(hume, path, texts, models=models)
     assert {"second": whole[1], "third": whole[2]} == {o.source: o.predictions for o in outcomes}
 
@@ -203,19 +197,19 @@ async def test_what_is_no_ledger_is_refused(tmp_path: Path, content: bytes) -> N
     with pytest.raises(LedgerError):
         await Ledger.open(path, "")
     with pytest.raises(LedgerError):
-        await standing_of(path)
+        await read_status(path)
 
 
 async def test_a_damaged_ledger_is_a_named_error(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     async with await Ledger.open(path, "") as ledger:
         for n in range(50):
-            await ledger.plan("urls", [(key_of("urls", f"{n}-{m}"), None) for m in range(50)])
+            await ledger.plan(draft("urls", [f"{n}-{m}" for m in range(50)]))
     path.write_bytes(path.read_bytes()[:9000])
     with pytest.raises(LedgerError):  # noqa: PT012 - where it shows depends on the damage
         async with await Ledger.open(path, "") as ledger:
             await ledger.look_up([key_of("urls", f"{n}-7") for n in range(50)])
-            await ledger.standing()
+            await ledger.status()
 
 
 async def test_a_folder_that_is_not_there_is_a_named_error(tmp_path: Path) -> None:
@@ -229,19 +223,19 @@ async def test_what_cannot_be_a_file_is_no_ledger(name: str) -> None:
         await Ledger.open(name, "")
 
 
-async def test_the_standing_of_a_run_can_be_read_while_it_runs(tmp_path: Path) -> None:
+async def test_the_read_status_a_run_can_be_read_while_it_runs(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     async with await Ledger.open(path, "") as ledger:
         keys = [key_of("urls", url) for url in urls(4)]
-        planned = await ledger.plan("urls", [(key, None) for key in keys])
+        planned = await ledger.plan(draft("urls", urls(4)))
         await ledger.submit(planned.number, "job-1")
-        ledger.note([Settled(keys[0], State.ARRIVED)])
-        ledger.note([Settled(keys[1], State.FAILED, "no such file")])
+        ledger.note([Note(keys[0], State.ARRIVED)])
+        ledger.note([Note(keys[1], State.FAILED, "no such file")])
         await ledger.checkpoint()
-        standing = await standing_of(path)
-    assert [standing.counts[state] for state in State] == [0, 2, 1, 1]
-    assert standing.reasons == {"no such file": 1}
-    assert standing.jobs == 1
+        status = await read_status(path)
+    assert [status.counts[state] for state in State] == [0, 2, 1, 1, 0]
+    assert status.reasons == {"no such file": 1}
+    assert status.jobs == 1
 
 
 async def test_no_source_is_written_into_the_ledger(tmp_path: Path) -> None:
@@ -261,15 +255,15 @@ async def test_outcomes_are_on_disk_soon_after_they_were_taken(tmp_path: Path) -
             for _ in range(3):
                 await anext(outcomes)
             with anyio.fail_after(5):
-                while (await standing_of(path)).counts[State.ARRIVED] < 2:
+                while (await read_status(path)).counts[State.ARRIVED] < 2:
                     await anyio.sleep(0.005)
 
 
 async def test_a_refused_job_fails_its_sources_and_nothing_is_left_open(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:
-        fake.faults.add(Fault("status", status=400, method="POST", times=1))
+        fake.faults.add(Fault("status", status=404, method="POST", times=1))
         outcomes: list[Outcome[Any, Any]] = await run(hume, path, urls(3))
-        standing = await standing_of(path)
+        status = await read_status(path)
     assert sum(outcome.error is not None for outcome in outcomes) == 3
-    assert standing.counts[State.FAILED] == 3
+    assert status.counts[State.FAILED] == 3

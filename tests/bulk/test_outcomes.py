@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 import pytest
+from bulk_support import urls
 from support import DIALECTS, client_of, media_folder
 
 from humeai_async import (
@@ -24,20 +25,16 @@ from humeai_async import (
     Retry,
     SourceFailedError,
 )
-from humeai_async.bulk.outcomes import BulkSource
 from humeai_async.limiter.bucket import Permit
 from humeai_async.limiter.limiter import BULK, INTERACTIVE, Limiter
 from humeai_async.limiter.queue import Priority
 from humeai_async.testing import Dialect, FakeHume, Fault
 from humeai_async.types.predictions.predictions import Predictions
+from humeai_async.types.sources import BulkSource
 
 pytestmark = pytest.mark.anyio
 
 MODELS: dict[str, Any] = {"face": {}}
-
-
-def urls(count: int) -> list[str]:
-    return [f"https://media.example.com/{n}.mp4" for n in range(count)]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -61,7 +58,7 @@ async def test_files_are_matched_by_their_content(tmp_path: Path) -> None:
     assert set(files) == {o.source for o in outcomes}
     for outcome in outcomes:
         assert outcome.predictions is not None
-        assert uploads[Path(outcome.source).name] == outcome.predictions.source.md5sum
+        assert uploads[Path(str(outcome.source)).name] == outcome.predictions.source.md5sum
 
 
 async def test_files_of_the_same_content_have_their_own_predictions_each(tmp_path: Path) -> None:
@@ -120,7 +117,7 @@ async def test_a_failed_job_fails_its_own_sources_only() -> None:
 
 async def test_a_job_that_is_refused_fails_its_own_sources_only() -> None:
     async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:
-        fake.faults.add(Fault("status", status=400, method="POST", times=1))
+        fake.faults.add(Fault("status", status=404, method="POST", times=1))
         run = hume.batch.predict(urls(4), models=MODELS, job_size=2, jobs_at_once=1)
         failed = [o.source async for o in run if o.error]
     assert urls(2) == failed
@@ -348,4 +345,4 @@ async def test_bulk_runs_stand_behind_interactive_calls() -> None:
             pass
         async for _ in hume.batch.fetch_predictions([job.id]):
             pass
-    assert [BULK, BULK, BULK] == [priority for _, priority in asked if priority == BULK]
+    assert [BULK] * 4 == [priority for _, priority in asked if priority == BULK]

@@ -6,26 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bulk_support import urls
 from support import client_of
 
 from humeai_async import HumeAI, Retry
 from humeai_async.bulk.progress import Progress
-from humeai_async.bulk.runs import predict_into
 from humeai_async.limiter.limiter import Limiter
 from humeai_async.testing import FakeHume, Fault
 
 pytestmark = pytest.mark.anyio
 
 
-def urls(count: int) -> list[str]:
-    return [f"https://media.example.com/{n}.mp4" for n in range(count)]
-
-
 async def run(hume: HumeAI, folder: Path, sources: Any, **settings: Any) -> list[Progress]:
     told: list[Progress] = []
-    await predict_into(
+    await hume.batch.predict_into(
         folder,
-        hume.batch,
         sources,
         models={"face": {}},
         job_size=5,
@@ -59,7 +54,7 @@ async def test_what_earlier_starts_have_done_counts_but_makes_no_rate(tmp_path: 
 async def test_sources_that_stay_open_are_not_done(tmp_path: Path) -> None:
     async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:
         fake.faults.add(Fault("status", status=503, path="/v0/batch/jobs/*/predictions"))
-        told = await run(hume, tmp_path, urls(10), jobs_at_once=1)
+        told = await run(hume, tmp_path, urls(10), jobs_at_once=1, outage_patience=0)
     assert (5, 5, 0.0) == (told[-1].done, told[-1].left_open, told[-1].eta)
 
 

@@ -9,12 +9,14 @@ from typing import Any
 
 import anyio
 import pytest
+from bulk_support import PATIENCE, search_quickly, urls
 from support import client_of
 
 from humeai_async import HumeAI, Retry, SaveError
-from humeai_async.bulk.ledger import State, standing_of
-from humeai_async.bulk.runs import LEDGER, Report, predict_into
+from humeai_async.bulk.ledger import read_status
+from humeai_async.bulk.runs import LEDGER, Report
 from humeai_async.bulk.sinks import AnyOutcome, Sinks
+from humeai_async.bulk.states import State
 from humeai_async.testing import FakeHume, Fault
 
 pytestmark = pytest.mark.anyio
@@ -22,16 +24,13 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(autouse=True)
 def quick_searches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("humeai_async.bulk.pipeline.SEARCH_PAUSES", (0.0, 0.0, 0.0))
-
-
-def urls(count: int) -> list[str]:
-    return [f"https://media.example.com/{n}.mp4" for n in range(count)]
+    search_quickly(monkeypatch)
 
 
 async def run(hume: HumeAI, folder: Path, sources: list[str], **settings: Any) -> Report:
     given: dict[str, Any] = {"models": {"face": {}}, "job_size": 5, **settings}
-    return await predict_into(folder, hume.batch, sources, **given)
+    given.setdefault("search_patience", PATIENCE)
+    return await hume.batch.predict_into(folder, sources, **given)
 
 
 def sources_in(folder: Path) -> Counter[str]:
@@ -43,7 +42,7 @@ async def test_every_source_is_in_the_files_once(tmp_path: Path) -> None:
     async with FakeHume() as fake, client_of(fake) as hume:
         report = await run(hume, tmp_path, urls(40), formats=["jsonl", "csv"])
     assert Counter(urls(40)) == sources_in(tmp_path)
-    assert (40, 40) == (report.outcomes, report.standing.counts[State.ARRIVED])
+    assert (40, 40) == (report.outcomes, report.status.counts[State.ARRIVED])
     assert [tmp_path / "predictions.jsonl", tmp_path / "predictions.csv"] == list(report.files)
 
 
@@ -75,8 +74,8 @@ async def test_a_disk_that_fails_in_mid_run_loses_and_doubles_nothing(
     async with FakeHume() as fake, client_of(fake) as hume:
         with pytest.raises(SaveError, match="No space left"):
             await run(hume, tmp_path, urls(40))
-        standing = await standing_of(tmp_path / LEDGER)
-        assert standing.counts[State.ARRIVED] < 23
+        status = await read_status(tmp_path / LEDGER)
+        assert status.counts[State.ARRIVED] < 23
         await run(hume, tmp_path, urls(40))
         assert 40 == sum(len(job.sources) for job in fake.jobs.values())
     assert Counter(urls(40)) == sources_in(tmp_path)

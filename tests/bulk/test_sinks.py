@@ -15,8 +15,7 @@ from tabular import body, face, is_missing, pa, pl, pq, text_source, url_source,
 
 from humeai_async.bulk import sinks as sinks_module
 from humeai_async.bulk.outcomes import Outcome, SourceFailedError
-from humeai_async.bulk.pipeline import SourceOutcome
-from humeai_async.bulk.sinks import FORMATS, Csv, JobOutcome, Sinks, name_of
+from humeai_async.bulk.sinks import FORMATS, Csv, JobOutcome, Sinks, SourceOutcome, name_of
 from humeai_async.errors import DecodeError, InvalidArgumentError, MissingPackageError, SaveError
 from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.predictions import Predictions, UnreadPredictions
@@ -178,7 +177,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 
 def test_a_format_that_does_not_exist_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgumentError, match="jsonl, csv, parquet, not xlsx"):
+    with pytest.raises(InvalidArgumentError, match="jsonl, csv, parquet, not 'xlsx'"):
         Sinks(tmp_path, ("csv", "xlsx"))
 
 

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bulk_support import PATIENCE, draft, search_quickly, submitted, urls
 from support import client_of
 
 from humeai_async import HumeAI, LedgerError, NotFoundError, Retry, Timeout
-from humeai_async.bulk.ledger import Ledger, State, key_of, standing_of
-from humeai_async.bulk.pipeline import SourceOutcome
+from humeai_async.bulk import storage
+from humeai_async.bulk.ledger import Ledger, read_status
+from humeai_async.bulk.sinks import SourceOutcome
+from humeai_async.bulk.states import State
 from humeai_async.testing import FakeHume, Fault
 
 pytestmark = pytest.mark.anyio
@@ -24,19 +27,12 @@ PREDICTIONS = "/v0/batch/jobs/*/predictions"
 
 @pytest.fixture(autouse=True)
 def quick_searches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("humeai_async.bulk.pipeline.SEARCH_PAUSES", (0.0, 0.0, 0.0))
-
-
-def urls(count: int) -> list[str]:
-    return [f"https://media.example.com/{n}.mp4" for n in range(count)]
-
-
-def submitted(fake: FakeHume) -> Counter[str]:
-    return Counter(source.identity for job in fake.jobs.values() for source in job.sources)
+    search_quickly(monkeypatch)
 
 
 async def run(hume: HumeAI, ledger: Path | Ledger, **settings: Any) -> list[SourceOutcome]:
     given: dict[str, Any] = {"models": {"face": {}}, "job_size": 3, "ledger": ledger, **settings}
+    given.setdefault("search_patience", PATIENCE)
     return [outcome async for outcome in hume.batch.predict(urls(6), **given)]
 
 
@@ -72,7 +68,7 @@ async def test_a_source_that_fails_in_every_job_fails_by_itself_every_time(tmp_p
             assert [sources[0]] == failed
         assert {sources[0]: 3, sources[1]: 1, sources[2]: 1} == submitted(fake)
         assert {State.FAILED: 1, State.ARRIVED: 2} == {
-            state: count for state, count in (await standing_of(path)).counts.items() if count
+            state: count for state, count in (await read_status(path)).counts.items() if count
         }
 
 
@@ -82,7 +78,7 @@ async def test_predictions_that_never_come_leave_sources_open(tmp_path: Path) ->
     async with FakeHume() as fake:
         fake.faults.add(Fault("stall", path=PREDICTIONS, times=2))
         async with client_of(fake, **settings) as hume:
-            late = await run(hume, path)
+            late = await run(hume, path, outage_patience=0)
         async with client_of(fake) as hume:
             again = await run(hume, path)
         assert Counter(urls(6)) == submitted(fake)
@@ -100,6 +96,7 @@ async def test_a_disk_that_is_full_under_the_ledger_is_told_and_costs_nothing(
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {pages}")
+        storage.load_recent(connection)
         ledger = Ledger(path, connection, sqlite3.connect(":memory:", check_same_thread=False))
         # SQLite's own way to say that there is no room: rows that need a new page do not fit.
         long = ["https://media.example.com/" + "x" * 20 + f"{n}.mp4" for n in range(400)]
@@ -122,11 +119,10 @@ async def test_a_ledger_cut_off_in_mid_write_goes_on_and_submits_nothing_twice(
 ) -> None:
     whole, cut = tmp_path / "whole.db", tmp_path / "cut.db"
     log = tmp_path / "whole.db-wal"
-    keys = [(key_of("urls", url), None) for url in urls(3)]
     async with FakeHume() as fake, client_of(fake) as hume:
         async with await Ledger.open(whole, CONFIGURATION) as ledger:
             before = log.stat().st_size
-            planned = await ledger.plan("urls", keys)
+            planned = await ledger.plan(draft("urls", urls(3)))
             if step == "submit":
                 before = log.stat().st_size
                 job = await hume.batch.start_job(urls=urls(3), models={"face": {}})

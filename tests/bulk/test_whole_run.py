@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from bulk_support import search_quickly
 from support import client_of, media_folder
 from tabular import pl, pq
 
 from humeai_async import Retry, Timeout
-from humeai_async.bulk.ledger import State
-from humeai_async.bulk.outcomes import BulkSource
-from humeai_async.bulk.runs import Report, predict_into
+from humeai_async.bulk.runs import Report
 from humeai_async.bulk.sinks import name_of
+from humeai_async.bulk.states import State
 from humeai_async.testing import FakeHume, Fault
 from humeai_async.types.predictions import tables
+from humeai_async.types.sources import BulkSource
 
 pytestmark = pytest.mark.anyio
 
@@ -81,8 +82,12 @@ async def run_to_the_end(fake: FakeHume, folder: Path, sources: list[BulkSource]
     }
     for _ in range(9):
         async with client_of(fake, **settings) as hume:
-            report = await predict_into(
-                folder, hume.batch, sources, formats=("jsonl", "parquet"), job_size=2
+            report = await hume.batch.predict_into(
+                folder,
+                sources,
+                formats=("jsonl", "parquet"),
+                job_size=2,
+                search_patience=2.0,
             )
         if report.counts[State.ARRIVED] + report.counts[State.FAILED] == len(sources):
             return report
@@ -93,7 +98,7 @@ async def run_to_the_end(fake: FakeHume, folder: Path, sources: list[BulkSource]
 async def test_files_and_urls_are_in_the_tables_once_each(
     tmp_path: Path, is_bad: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("humeai_async.bulk.pipeline.SEARCH_PAUSES", (0.0, 0.0, 0.0))
+    search_quickly(monkeypatch)
     sources, out = sources_of(tmp_path / "media"), tmp_path / "out"
     async with FakeHume(frames=1) as fake:
         if is_bad:

@@ -27,7 +27,6 @@ from humeai_async import (
     Retry,
     ServerError,
 )
-from humeai_async.bulk.pipeline import is_open
 from humeai_async.errors import ConfigurationError
 from humeai_async.http.status_errors import BODY_KEPT
 from humeai_async.http.transport.bodies import LARGEST_ERROR
@@ -212,7 +211,7 @@ async def test_a_source_whose_predictions_are_too_large_stays_open_in_a_run() ->
     async with FakeHume() as fake, client_of(fake, pool=Pool(max_body=2000)) as hume:
         outcomes = [o async for o in hume.batch.predict(["https://media.example.com/a.mp4"])]
     assert [type(o.error) for o in outcomes] == [ResponseTooLargeError]
-    assert is_open(outcomes[0])
+    assert outcomes[0].is_open
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, None, "1", True])

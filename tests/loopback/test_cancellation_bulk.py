@@ -11,6 +11,7 @@ from typing import Any
 
 import anyio
 import pytest
+from bulk_support import search_quickly
 from cancelling import (
     Means,
     Trial,
@@ -23,9 +24,8 @@ from cancelling import (
 )
 from support import client_of
 
-from humeai_async import HumeAI, Limiter
+from humeai_async import BulkOptions, HumeAI, Limiter
 from humeai_async.bulk.ledger import Ledger
-from humeai_async.bulk.runs import predict_into
 from humeai_async.http import codec
 from humeai_async.settings import Polling
 from humeai_async.testing import FakeHume
@@ -37,11 +37,17 @@ LIMIT = 120.0
 """Seconds after which a test is taken for hung."""
 ROUNDS = Polling(min_interval=0.002, max_interval=0.002)
 MODELS: dict[str, Any] = {"face": {}}
+QUICK = BulkOptions(search_patience=0.05)
 SOURCES = ["https://example.com/0.mp4", "https://example.com/1.mp4"]
 
 
 def client_for(fake: FakeHume) -> HumeAI:
     return client_of(fake, limiter=Limiter(rate=1e6), polling=ROUNDS)
+
+
+@pytest.fixture(autouse=True)
+def quick_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    search_quickly(monkeypatch)
 
 
 async def job_of(hume: HumeAI) -> str:
@@ -134,7 +140,9 @@ async def test_a_run_cancelled_anywhere_submits_nothing_twice_and_loses_nothing(
 
             async def run() -> None:
                 ledger = tmp_path / f"run-{number}.db"
-                predicting = hume.batch.predict(SOURCES, models=MODELS, job_size=1, ledger=ledger)
+                predicting = hume.batch.predict(
+                    SOURCES, models=MODELS, job_size=1, ledger=ledger, options=QUICK
+                )
                 async with predicting as outcomes:
                     async for outcome in outcomes:
                         assert outcome.error is None
@@ -166,7 +174,9 @@ async def test_a_folder_of_results_is_whole_wherever_its_run_was_cancelled(
             number = 0
 
             async def run() -> None:
-                await predict_into(tmp_path / str(number), hume.batch, SOURCES, models=MODELS)
+                await hume.batch.predict_into(
+                    tmp_path / str(number), SOURCES, models=MODELS, options=QUICK
+                )
 
             async def go_on(trial: Trial) -> None:
                 nonlocal number

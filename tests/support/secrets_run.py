@@ -18,7 +18,6 @@ from typing import Any
 from error_text import collect_error_text
 
 from humeai_async import HumeAI, HumeError, Polling, Pool, Reconnect, Retry, Timeout
-from humeai_async.bulk.runs import predict_into
 from humeai_async.types.batch import InferenceRequest
 from humeai_async.types.chat import SessionSettings
 from humeai_async.types.evi_configs import Webhook
@@ -82,7 +81,7 @@ async def bulk(hume: HumeAI, folder: Path) -> None:
             say(outcome)
             if outcome.error is not None:
                 print(collect_error_text(outcome.error, __file__))  # noqa: T201 - likewise
-    report = await predict_into(folder, hume.batch, sources(), formats=("jsonl", "csv"), job_size=2)
+    report = await hume.batch.predict_into(folder, sources(), formats=("jsonl", "csv"), job_size=2)
     say(report)
 
 

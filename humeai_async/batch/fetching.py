@@ -39,18 +39,21 @@ class Fetching:
         self._jobs = jobs
         self._attach = attach
         # Without a pause at each job: those that are begun together share their requests.
-        self._ahead = anyio.Semaphore(concurrency + AHEAD, fast_acquire=True)
+        self._ahead = anyio.Semaphore(concurrency + AHEAD)
         self._slots = anyio.Semaphore(concurrency)
         self._timeout = timeout
 
-    async def run(self, handover: OutcomeQueue[str, Predictions]) -> None:
+    async def run(self, queue: OutcomeQueue[str, Predictions]) -> None:
         """Run the pipeline; a slot is free again once the consumer has the outcome."""
         async with anyio.create_task_group() as tasks:
             async for job in each(self._jobs):
-                await self._ahead.acquire()
-                tasks.start_soon(self._fetch, job, handover)
+                try:
+                    self._ahead.acquire_nowait()
+                except anyio.WouldBlock:
+                    await self._ahead.acquire()
+                tasks.start_soon(self._fetch, job, queue)
 
-    async def _fetch(self, given: str | Job, handover: OutcomeQueue[str, Predictions]) -> None:
+    async def _fetch(self, given: str | Job, queue: OutcomeQueue[str, Predictions]) -> None:
         job_id = given.id if isinstance(given, Job) else str(given)
         try:
             job = given if isinstance(given, Job) else self._attach(given)
@@ -58,10 +61,10 @@ class Fetching:
         except FATAL_ERRORS:
             raise
         except HumeError as problem:
-            await handover.give([Outcome(source=job_id, job_id=job_id, error=problem)])
+            await queue.give([Outcome(source=job_id, job_id=job_id, error=problem)])
         else:
             await self._slots.acquire()
-            await handover.give([await _fetched(job)])
+            await queue.give([await _fetched(job)])
             self._slots.release()
         # Not where an error ends the run: no further job is to be begun then.
         self._ahead.release()

@@ -1,0 +1,180 @@
+"""Batch jobs as a kind of work for bulk runs: many sources in one paid job.
+
+It says what a source is, submits jobs, searches for those whose submission was not answered,
+waits, fetches, and reads results. When and how often is the pipeline's affair. `hume.batch`
+makes one for each run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from attrs import evolve
+
+from humeai_async._base.cancellation import in_thread
+from humeai_async.batch.job import Job
+from humeai_async.batch.job_search import created_ms, find_job, newest_jobs
+from humeai_async.batch.matching import given_text, match
+from humeai_async.batch.poller import Poller
+from humeai_async.batch.submission import start_inference
+from humeai_async.batch.url_forms import mark_of
+from humeai_async.bulk.outcomes import Outcome, SourceFailedError
+from humeai_async.bulk.storage import MARK_SIZE, Plan, key_of
+from humeai_async.bulk.work import REFUSED, Item, Reading, ServiceClock, Submitted, local_ms
+from humeai_async.errors import DecodeError, InvalidArgumentError
+from humeai_async.http import codec
+from humeai_async.http.multipart import as_part
+from humeai_async.http.secrets import without_secrets
+from humeai_async.http.session import Session
+from humeai_async.types.batch import InferenceRequest
+from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
+from humeai_async.types.sources import BulkSource, read_source
+from humeai_async.types.urls import repr_without_query, without_queries
+
+SourceOutcome: TypeAlias = Outcome[BulkSource, SourcePredictions]
+"""What came of one source of `predict`."""
+
+
+class JobWork:
+    """Batch jobs, as the pipeline runs them.
+
+    Args:
+        session: Makes the calls.
+        poller: Waits for jobs.
+        request: Settings that all jobs are sent with.
+        clock: Learns the service's time.
+    """
+
+    def __init__(
+        self, session: Session, poller: Poller, request: InferenceRequest, clock: ServiceClock
+    ) -> None:
+        self._session = session
+        self._poller = poller
+        self._request = request
+        self._clock = clock
+        self._began_ms = 0
+        self._older: frozenset[str] = frozenset()
+        """Jobs that were at the service before the first one of this run."""
+        self._digests: dict[str, tuple[object, bytes]] = {}
+        """MD5 of files that were read, with what tells that they are still the same."""
+
+    @property
+    def configuration(self) -> str:
+        """What the results depend on besides the sources, as text."""
+        return codec.encode(self._request).decode()
+
+    async def identify(self, sources: Sequence[BulkSource]) -> list[Item[BulkSource]]:
+        """Say what each source is. Files are read once, for their MD5."""
+        found = await in_thread(lambda: [_identified(source) for source in sources])
+        return [await self._with_digest(one) if one.kind == "files" else one for one in found]
+
+    async def begin(self) -> int | None:
+        """Return when the newest job was made, by the service's clock; costs one request."""
+        jobs = await newest_jobs(self._session, self._clock)
+        self._began_ms = local_ms()
+        self._older = frozenset(one["job_id"] for one in jobs)
+        times = [created for one in jobs if (created := created_ms(one)) is not None]
+        if times:
+            return max(times)
+        return None if jobs else 0
+
+    async def submit(self, items: Sequence[Item[BulkSource]]) -> Submitted:
+        """Start a job; costs one request."""
+        given = [given_text(item) for item in items]
+        kind = items[0].kind
+        if kind == "files":
+            files = [Path(one) for one in given]
+            job = await start_inference(self._request, files, self._session, self._poller)
+        else:
+            request = _with_sources(self._request, kind, given)
+            job = await start_inference(request, None, self._session, self._poller)
+        return Submitted(job.id)
+
+    async def search(self, plan: Plan, known: Collection[str]) -> str | None:
+        """Look for a job in the list of jobs; costs a request for fifty jobs made since."""
+        others: Collection[str] = known
+        if self._began_ms and plan.planned_ms >= self._began_ms:
+            others = {*known, *self._older}
+        return await find_job(self._session, self._clock, plan, self._request, others)
+
+    async def collect(self, work_id: str, timeout: float | None) -> bytes:
+        """Wait for a job and fetch its predictions; one request and a share of the polling."""
+        job = Job(work_id, self._session, self._poller)
+        await job.wait(timeout=timeout)
+        return (await job.unread_predictions()).body
+
+    def read(
+        self, plan: Plan, work_id: str, body: bytes, items: Sequence[Item[BulkSource]]
+    ) -> list[Reading[SourcePredictions]]:
+        """Find each source's predictions.
+
+        Raises:
+            DecodeError: Nothing can be read.
+        """
+        shares = match(plan, items, Predictions.from_json(body))
+        return [_reading(*pair, work_id) for pair in zip(items, shares, strict=True)]
+
+    async def _with_digest(self, item: Item[BulkSource]) -> Item[BulkSource]:
+        """Return a file with the MD5 of its content, by which the service tells files apart."""
+        path = Path.cwd() / given_text(item)
+        try:
+            await as_part(path, argument="sources")
+            digest = await in_thread(self._md5, path)
+        except InvalidArgumentError as problem:
+            return Item(REFUSED, key_of(REFUSED, str(path)), item.source, problem=problem)
+        return evolve(item, key=key_of("files", f"{path}\0{digest.hex()}"), mark=digest)
+
+    def _md5(self, path: Path) -> bytes:
+        try:
+            found = path.stat()
+            state = (found.st_size, found.st_mtime_ns, found.st_ino)
+            known = self._digests.get(str(path))
+            if known is None or known[0] != state:
+                with path.open("rb") as opened:
+                    known = state, hashlib.file_digest(opened, _new_md5).digest()
+                self._digests[str(path)] = known
+        except OSError as problem:
+            reason = problem.strerror or type(problem).__name__
+        else:
+            return known[1]
+        raise InvalidArgumentError(f"cannot read {path}: {reason}", field="sources")
+
+
+def _identified(source: BulkSource) -> Item[BulkSource]:
+    """Say what a source is, without a look into files."""
+    try:
+        kind, given = read_source(source)
+    except InvalidArgumentError as problem:
+        return Item(REFUSED, key_of(REFUSED, repr(source)), source, problem=problem)
+    mark = mark_of(given, MARK_SIZE) if kind == "urls" else None
+    return Item(kind, key_of(kind, given), source, mark)
+
+
+def _with_sources(request: InferenceRequest, kind: str, given: list[str]) -> InferenceRequest:
+    return evolve(request, urls=given) if kind == "urls" else evolve(request, text=given)
+
+
+def _new_md5() -> Any:
+    return hashlib.md5(usedforsecurity=False)
+
+
+def _reading(
+    item: Item[BulkSource], share: SourcePredictions | None, job_id: str
+) -> Reading[SourcePredictions]:
+    """Return what a job says of one source."""
+    if share is None:
+        name = repr_without_query(item.source)[:200]
+        reason = f"the job is completed, but which of its results are those of {name} is unclear"
+        return Reading(error=SourceFailedError(reason, job_id=job_id), is_unreadable=True)
+    undecodable = getattr(share, "undecodable", None)
+    if undecodable is not None:
+        reason = without_queries(str(undecodable.reason))
+        problem = DecodeError(reason, path=undecodable.path)
+        return Reading(error=problem, is_unreadable=True)
+    if share.results is None:
+        said = without_secrets(share.error or "no reason given", {"urls": [given_text(item)]})
+        return Reading(error=SourceFailedError(without_queries(said), job_id=job_id))
+    return Reading(share)

@@ -1,0 +1,243 @@
+"""The search for a job whose submission was not answered, in the service's list of jobs.
+
+A job is the lost one only if its whole request is the one that was planned: settings, sources,
+their order, the content of files; and if it was made after the plan, by the service's clock.
+What cannot be read is a doubt, told as an error, and never a "no". It reads the list's JSON by
+itself: an entry that the types do not know must not look like one that is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from typing import Any, TypeGuard, cast
+
+from humeai_async import catalog
+from humeai_async.batch.url_forms import mark_of
+from humeai_async.bulk.storage import MARK_SIZE, Plan, key_of
+from humeai_async.bulk.work import ServiceClock
+from humeai_async.errors import DecodeError
+from humeai_async.http import codec
+from humeai_async.http.endpoint import fill
+from humeai_async.http.session import Session
+from humeai_async.types.batch import InferenceRequest
+
+LIMIT = 50
+"""Jobs in one request; fewer are the end of the list."""
+UNKNOWN_CLOCK_SLACK_MS = 600_000
+"""Milliseconds by which the service's clock may differ from this machine's, if it is not told."""
+FENCE_SLACK_MS = 2_000
+"""Milliseconds by which clocks within the service may differ."""
+
+_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "face": {"fps_pred": 3, "prob_threshold": 0.99, "identify_faces": False, "min_face_size": 60,
+             "facs": None, "descriptions": None, "save_faces": False},
+    "burst": {},
+    "prosody": {"granularity": "utterance", "window": None, "identify_speakers": False},
+    "language": {"granularity": "word", "sentiment": None, "toxicity": None,
+                 "identify_speakers": False},
+    "ner": {"identify_speakers": False},
+    "facemesh": {},
+}  # fmt: skip
+"""What the service fills in where a model's setting is left out, as documented."""
+_TRANSCRIPTION = {"language": None, "identify_speakers": False, "confidence_threshold": 0.5}
+
+
+async def newest_jobs(session: Session, clock: ServiceClock) -> list[dict[str, Any]]:
+    """Return the newest jobs that the service has, as JSON. Costs one request.
+
+    Raises:
+        DecodeError: The list, or an entry's id, cannot be read.
+    """
+    return await _page(session, clock, LIMIT, None)
+
+
+async def find_job(
+    session: Session,
+    clock: ServiceClock,
+    plan: Plan,
+    request: InferenceRequest,
+    known: Collection[str],
+) -> str | None:
+    """Look for a planned job.
+
+    Args:
+        session: Makes the calls.
+        clock: Learns the service's time from them.
+        plan: What was planned.
+        request: The settings that all jobs of the run are sent with.
+        known: Ids of jobs that are others.
+
+    Returns:
+        Its id; `None` if the service does not list it.
+
+    Raises:
+        DecodeError: The list cannot be read to the end, or an entry that may be the job cannot.
+    """
+    sent = codec.to_plain(request)
+    doubt: DecodeError | None = None
+    async for entry in _since(session, clock, plan):
+        if entry["job_id"] in known:
+            continue
+        try:
+            if _is_planned(entry, plan, sent):
+                return str(entry["job_id"])
+        except DecodeError as problem:
+            doubt = problem
+    if doubt is not None:
+        raise doubt
+    return None
+
+
+def created_ms(entry: Mapping[str, Any]) -> int | None:
+    """Return when a job was made, by the service's clock, if its entry says so."""
+    state = entry.get("state")
+    created = state.get("created_timestamp_ms") if _is_object(state) else None
+    is_number = isinstance(created, (int, float)) and not isinstance(created, bool)
+    return int(cast("float", created)) if is_number else None
+
+
+async def _since(
+    session: Session, clock: ServiceClock, plan: Plan
+) -> AsyncIterator[dict[str, Any]]:
+    """Give all jobs that may have been made after a plan, newest first."""
+    seen: set[str] = set()
+    limit, edge = LIMIT, None
+    while True:
+        found = await _page(session, clock, limit, edge)
+        fresh = [one for one in found if one["job_id"] not in seen]
+        seen.update(one["job_id"] for one in fresh)
+        least = _least(clock, plan)
+        times = [created for one in found if (created := created_ms(one)) is not None]
+        for one in fresh:
+            made = created_ms(one)
+            if made is None or made > least:
+                yield one
+        if len(found) < LIMIT or (times and min(times) <= least):
+            return
+        if not times:
+            raise DecodeError("the list of jobs has no times to go on from", path="$")
+        if not fresh:
+            limit += LIMIT  # so many were made in one millisecond
+        edge = min(times) + 1
+
+
+def _least(clock: ServiceClock, plan: Plan) -> int:
+    """Return a time of the service's clock before which the planned job cannot be made."""
+    if plan.after_ms is not None:
+        return plan.after_ms - FENCE_SLACK_MS
+    return plan.planned_ms + (clock.ahead_ms or 0) - UNKNOWN_CLOCK_SLACK_MS
+
+
+async def _page(
+    session: Session, clock: ServiceClock, limit: int, before_ms: int | None
+) -> list[dict[str, Any]]:
+    query: dict[str, Any] = {"limit": limit, "sort_by": "created", "direction": "desc"}
+    if before_ms is not None:
+        query |= {"when": "created_before", "timestamp_ms": before_ms}
+    response = await session.send(fill(catalog.BATCH_LIST_JOBS, query=query))
+    clock.observe(response.headers)
+    found = codec.parse(response.body)
+    if not isinstance(found, list):
+        raise DecodeError("the list of jobs is no list", path="$")
+    entries: list[dict[str, Any]] = []
+    for place, entry in enumerate(cast("list[object]", found)):
+        if not _is_object(entry) or not isinstance(entry.get("job_id"), str):
+            raise DecodeError("an entry of the list of jobs has no id", path=f"$[{place}]")
+        entries.append(dict(entry))
+    for entry in entries:
+        if (created := created_ms(entry)) is not None:
+            clock.see(created)
+    return entries
+
+
+def _is_planned(entry: Mapping[str, Any], plan: Plan, sent: Mapping[str, Any]) -> bool:
+    """Whether a job has the very request of a plan.
+
+    Raises:
+        DecodeError: What it was asked is not told.
+    """
+    if entry.get("type", "INFERENCE") != "INFERENCE":
+        return False
+    asked = entry.get("request")
+    if not _is_object(asked) or not any(asked.get(kind) for kind in ("urls", "text", "files")):
+        if _is_object(asked) and asked.get("registry_files"):
+            return False
+        raise DecodeError("a job in the list does not say what it was asked", path="$.request")
+    return (
+        _has_sources(asked, plan)
+        and _are_same_models(sent.get("models"), asked.get("models"))
+        and _is_same_transcription(sent, asked)
+        and not asked.get("callback_url")
+        and not asked.get("notify")
+        and not asked.get("registry_files")
+    )
+
+
+def _has_sources(asked: Mapping[str, Any], plan: Plan) -> bool:
+    """Whether a request has the sources of a plan, in their order, and no others."""
+    if any(asked.get(kind) for kind in ("urls", "text", "files") if kind != plan.kind):
+        return False
+    given = asked.get(plan.kind)
+    if not isinstance(given, list) or len(sources := cast("list[object]", given)) != len(plan.keys):
+        return False
+    if plan.kind == "files":
+        # Parts of a form may be told in any order.
+        found = sorted(str(one.get("md5sum")) if _is_object(one) else "" for one in sources)
+        return found == sorted(mark.hex() for mark in plan.marks)
+    texts = [one for one in sources if isinstance(one, str)]
+    if plan.kind == "urls":
+        return [mark_of(one, MARK_SIZE) for one in texts] == list(plan.marks)
+    return [key_of("text", one) for one in texts] == list(plan.keys)
+
+
+def _are_same_models(sent: object, told: object) -> bool:
+    """Whether models are those that were sent, with what the service fills in."""
+    told_models = _present(told)
+    if not _is_object(sent):
+        # Left out, they are all run.
+        is_whole = not told_models or set(told_models) >= set(_DEFAULTS)
+        return is_whole and all(
+            _are_same_settings({}, told_models[name], _DEFAULTS.get(name, {}))
+            for name in told_models
+        )
+    sent_models = _present(sent)
+    return set(sent_models) == set(told_models) and all(
+        _are_same_settings(sent_models[name], told_models[name], _DEFAULTS.get(name, {}))
+        for name in sent_models
+    )
+
+
+def _is_same_transcription(sent: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    if "transcription" in sent and sent["transcription"] is None:
+        return asked.get("transcription") is None  # switched off
+    if "transcription" in asked and asked["transcription"] is None:
+        return False
+    return _are_same_settings(
+        sent.get("transcription") or {}, asked.get("transcription") or {}, _TRANSCRIPTION
+    )
+
+
+def _are_same_settings(sent: object, told: object, defaults: Mapping[str, Any]) -> bool:
+    """Whether all that was sent is told, and all else that is told is what is filled in."""
+    if not _is_object(sent) or not _is_object(told):
+        return sent == told
+    given, found = _present(sent), _present(told)
+    for name, value in found.items():
+        if name in given:
+            is_same = _are_same_settings(given[name], value, {})
+        else:
+            # A setting that is not known here may be new, and filled in.
+            is_same = name not in defaults or value == defaults[name]
+        if not is_same:
+            return False
+    return set(given) <= set(found)
+
+
+def _present(value: object) -> dict[str, Any]:
+    if not _is_object(value):
+        return {}
+    return {name: inner for name, inner in value.items() if inner is not None}
+
+
+def _is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, Mapping)

@@ -1,0 +1,40 @@
+"""The call that starts an inference job, with URLs and texts or with uploads.
+
+`hume.batch.start_job` and bulk runs make it the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from humeai_async import catalog
+from humeai_async.batch.job import Job, start
+from humeai_async.batch.poller import Poller
+from humeai_async.http import codec
+from humeai_async.http.endpoint import fill
+from humeai_async.http.messages import Part
+from humeai_async.http.multipart import File, as_part
+from humeai_async.http.session import Session
+from humeai_async.types.batch import InferenceRequest
+
+
+async def start_inference(
+    request: InferenceRequest,
+    files: Sequence[File] | None,
+    session: Session,
+    poller: Poller,
+) -> Job:
+    """Start an inference job.
+
+    Raises:
+        InvalidArgumentError: A file cannot be uploaded.
+        GatewayUnsupportedError: Files through the gateway.
+    """
+    if not files:
+        return await start(fill(catalog.BATCH_START_JOB, body=request), session, poller)
+    session.origin.refuse(catalog.BATCH_START_JOB_FILES)
+    parts = [
+        Part("json", codec.encode(request), content_type="application/json"),
+        *[await as_part(file) for file in files],
+    ]
+    return await start(fill(catalog.BATCH_START_JOB_FILES, parts=parts), session, poller)

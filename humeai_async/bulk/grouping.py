@@ -1,0 +1,207 @@
+"""Sources in, groups out: what goes into one piece of work together.
+
+New sources are grouped by kind, those of an earlier start by the piece of work they are in. A
+group goes as soon as it is full, or after a moment. It submits nothing; the pipeline calls it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
+from itertools import islice
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+import anyio
+from attrs import define, field
+
+from humeai_async.bulk.ledger import Memory
+from humeai_async.bulk.states import State, WorkState
+from humeai_async.bulk.storage import Entry, Plan
+from humeai_async.bulk.work import Item, WorkKind
+
+S = TypeVar("S")
+
+_UNPLANNED = frozenset({WorkState.REJECTED, WorkState.ABANDONED})
+"""States of a piece of work that is over, so that its open sources are planned anew."""
+
+
+@define(eq=False)
+class Group(Generic[S]):
+    """Sources that go into one piece of work, or went into one at an earlier start."""
+
+    kind: str
+    since: float
+    """When its first source came, by the event loop's clock."""
+    items: dict[bytes | int, Item[S]] = field(factory=dict[Any, Any])
+    """By key, or by number where a source that is given twice goes in twice."""
+    earlier: Plan | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all sources of the earlier piece of work are there."""
+        return self.earlier is not None and len(self.items) >= len(self.earlier.keys)
+
+
+class Grouping(Generic[S]):
+    """Sorts sources into groups.
+
+    Args:
+        kind: Says what each source is.
+        memory: What earlier starts did. If it lasts, a source given twice goes in once.
+        size: Sources in one group.
+        wait: Seconds that a source waits for others.
+        retry_failed: Whether sources that failed earlier are tried again.
+    """
+
+    def __init__(
+        self,
+        kind: WorkKind[S, Any],
+        memory: Memory,
+        *,
+        size: int,
+        wait: float,
+        retry_failed: bool,
+    ) -> None:
+        self._kind = kind
+        self._memory = memory
+        self._size = size
+        self._wait = wait
+        self._retry_failed = retry_failed
+        self._groups: dict[str | int, Group[S]] = {}
+        """Those that are not full: new ones by kind, earlier ones by number."""
+        self._first_planned = math.inf
+        """Number of the first piece of work of this start."""
+        self._pending: set[bytes] = set()
+        """Sources of this start that are not planned yet, or go on from an earlier one."""
+        self._count = 0
+
+    def planned(self, plan: Plan) -> None:
+        """Note a piece of work of this start: its sources are nothing new when they come again."""
+        self._first_planned = min(self._first_planned, plan.number)
+        self._pending.difference_update(plan.keys)
+
+    async def groups(self, reader: Reader[S]) -> AsyncGenerator[Group[S]]:
+        """Give groups as they are full or have waited, the rest at the end."""
+        while True:
+            oldest = min((one.since for one in self._groups.values()), default=math.inf)
+            chunk = await reader.next_chunk(until=oldest + self._wait)
+            if chunk is None:
+                break
+            for group in await self._sort(chunk):
+                yield group
+            for group in self._pop_old():
+                yield group
+        while self._groups:
+            yield self._groups.pop(next(iter(self._groups)))
+
+    def _pop_old(self) -> list[Group[S]]:
+        now = anyio.current_time()
+        names = [name for name, one in self._groups.items() if one.since + self._wait <= now]
+        return [self._groups.pop(name) for name in names]
+
+    async def _sort(self, chunk: Sequence[S]) -> list[Group[S]]:
+        """Sort some sources in, and return the groups that are full by that."""
+        if not chunk:
+            return []
+        items = await self._kind.identify(chunk)
+        known = await self._memory.look_up([item.key for item in items])
+        full: list[Group[S]] = []
+        for item in items:
+            entry = known.get(item.key)
+            group = await self._group_for(item, entry)
+            if group is not None:
+                full.append(group)
+        return full
+
+    async def _group_for(self, item: Item[S], entry: Entry | None) -> Group[S] | None:
+        """Add a source to its group, and return that if it is full by this."""
+        if item.key in self._pending or self._is_passed_over(entry):
+            return None
+        is_new = entry is None or entry.state is State.FAILED or entry.work_state in _UNPLANNED
+        return self._add(item) if entry is None or is_new else await self._go_on(entry.work, item)
+
+    def _is_passed_over(self, entry: Entry | None) -> bool:
+        """Whether a source has its outcome already, or is planned by this start."""
+        if entry is None:
+            return False
+        if entry.work >= self._first_planned or entry.state is State.ARRIVED:
+            return True
+        return entry.state in {State.FAILED, State.UNREADABLE} and not self._retry_failed
+
+    def _add(self, item: Item[S]) -> Group[S] | None:
+        group = self._groups.get(item.kind)
+        if group is None:
+            group = self._groups[item.kind] = Group(item.kind, anyio.current_time())
+        self._count += 1
+        if self._memory.is_lasting:
+            self._pending.add(item.key)
+        group.items[item.key if self._memory.is_lasting else self._count] = item
+        return self._groups.pop(item.kind) if len(group.items) >= self._size else None
+
+    async def _go_on(self, number: int, item: Item[S]) -> Group[S] | None:
+        """Add a source to the piece of work it went into; once that is whole it goes on."""
+        group = self._groups.get(number)
+        if group is None:
+            plan = await self._memory.read_plan(number)
+            now = anyio.current_time()
+            group = self._groups[number] = Group(plan.kind, now, earlier=plan)
+        group.items[item.key] = item
+        self._pending.add(item.key)
+        return self._groups.pop(number) if group.is_whole else None
+
+
+class Reader(Generic[S]):
+    """Reads sources a chunk at a time; asynchronous ones in a task, so that reading can wait.
+
+    Args:
+        sources: The sources.
+        size: Sources in a chunk at most, and so read ahead.
+    """
+
+    def __init__(self, sources: Iterable[S] | AsyncIterable[S], size: int) -> None:
+        self._sources = sources
+        self._size = size
+        self._plain = None if isinstance(sources, AsyncIterable) else iter(sources)
+        self._tasks = anyio.create_task_group()
+        self._read: list[S] = []
+        self._has_ended = False
+        self._news = anyio.Event()
+        self._room = anyio.Event()
+
+    async def next_chunk(self, *, until: float) -> list[S] | None:
+        """Return the next sources; none where none came in time, `None` after the last."""
+        if self._plain is not None:
+            return list(islice(self._plain, self._size)) or None
+        with anyio.CancelScope(deadline=until):
+            while not self._read and not self._has_ended:
+                self._news = anyio.Event()
+                await self._news.wait()
+        chunk, self._read = self._read, []
+        self._room.set()
+        return None if self._has_ended and not chunk else chunk
+
+    async def _fill(self, sources: AsyncIterator[S]) -> None:
+        async for source in sources:
+            self._read.append(source)
+            self._news.set()
+            while len(self._read) >= self._size:
+                self._room = anyio.Event()
+                await self._room.wait()
+        self._has_ended = True
+        self._news.set()
+
+    async def __aenter__(self) -> Reader[S]:
+        await self._tasks.__aenter__()
+        if isinstance(self._sources, AsyncIterable):
+            self._tasks.start_soon(self._fill, aiter(self._sources))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        self._tasks.cancel_scope.cancel()
+        return await self._tasks.__aexit__(kind, problem, traceback)

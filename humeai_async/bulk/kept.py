@@ -1,0 +1,70 @@
+"""Results that were paid for and are kept as bytes, beside the ledger.
+
+What cannot be read today may be read by a later version, and what came with the response to a
+submission exists nowhere else. It blocks; the pipeline calls it in threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import shutil
+from pathlib import Path
+
+from humeai_async._base import atomic_files
+from humeai_async.errors import SaveError
+
+
+class KeptResults:
+    """A folder with one file for each piece of work whose results are kept.
+
+    Args:
+        ledger: The ledger's file; the folder is named after it.
+    """
+
+    def __init__(self, ledger: Path) -> None:
+        self.folder: Path = ledger.with_name(ledger.name + ".kept")
+
+    def path_of(self, work_id: str) -> Path:
+        """Return the file for a piece of work."""
+        # The name is the service's, which need not be one that a file can have.
+        is_plain = work_id.replace("-", "").isalnum() and work_id.isascii() and len(work_id) < 99  # noqa: PLR2004
+        name = work_id if is_plain else hashlib.sha256(work_id.encode()).hexdigest()
+        return self.folder / f"{name}.json"
+
+    def keep(self, work_id: str, body: bytes) -> None:
+        """Put results onto the disk for good.
+
+        Raises:
+            SaveError: The disk refuses it.
+        """
+        target = self.path_of(work_id)
+        try:
+            self.folder.mkdir(exist_ok=True)
+            partial = atomic_files.partial_name(target)
+            try:
+                with partial.open("xb") as opened:
+                    opened.write(body)
+                    atomic_files.flush(opened)
+                atomic_files.put_in_place(partial, target)
+            finally:
+                partial.unlink(missing_ok=True)
+        except OSError as problem:
+            reason = problem.strerror or type(problem).__name__
+        else:
+            return
+        raise SaveError(f"results cannot be kept in {target}: {reason}")
+
+    def read(self, work_id: str) -> bytes | None:
+        """Return what is kept for a piece of work; `None` where nothing is."""
+        try:
+            return self.path_of(work_id).read_bytes()
+        except OSError:
+            return None
+
+    def forget(self, work_id: str) -> None:
+        """Remove what is kept for a piece of work."""
+        with contextlib.suppress(OSError):
+            self.path_of(work_id).unlink()
+            if not any(self.folder.iterdir()):
+                shutil.rmtree(self.folder)

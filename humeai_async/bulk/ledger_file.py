@@ -1,0 +1,201 @@
+"""The ledger's file: opened, locked, read by others, and its errors in words.
+
+It knows that the file is SQLite's and how SQLite fails; what stands in it is `storage.py`'s.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import TypeVar
+
+from humeai_async.bulk import storage
+from humeai_async.errors import LedgerError
+
+T = TypeVar("T")
+
+_PRIMARY = 0xFF
+"""Part of an error code that says what SQLite could not do; the rest says where."""
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+def real_path(path: object) -> Path:
+    """Return the one name of a ledger's file, whatever links lead to it.
+
+    Raises:
+        LedgerError: It cannot be the name of a file.
+    """
+    try:
+        text = os.fspath(path)  # type: ignore[call-overload]  # refused below
+    except TypeError:
+        text = None
+    if not isinstance(text, str) or not Path(text).name or "\0" in text:
+        raise LedgerError(f"{path!r} cannot be the name of a ledger: give the path of a file")
+    if text == ":memory:" or text.startswith("file:"):
+        raise LedgerError(
+            f"{text!r} cannot be the name of a ledger: it is a file, so that the run goes on "
+            "after a crash. Leave ledger out to remember nothing"
+        )
+    try:
+        return Path(text).resolve()
+    except (OSError, RuntimeError, ValueError) as problem:  # a loop of links
+        reason = getattr(problem, "strerror", None) or str(problem)
+    raise LedgerError(f"cannot open {text}: {reason}")
+
+
+def open_file(path: Path, configuration: str) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+    """Lock a ledger and open it, or make it.
+
+    Returns:
+        The connection to it, and the one that holds the lock.
+
+    Raises:
+        LedgerError: Another run is using it, it belongs to other settings, or it cannot be
+            opened; nothing is locked then.
+    """
+    with contextlib.ExitStack() as stack:
+        lock = _take_lock(path)
+        stack.callback(lock.close)
+        with rejected(path):
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            stack.callback(connection.close)
+            connection.execute(f"PRAGMA page_size = {storage.PAGE_SIZE}")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA wal_autocheckpoint = 8000")
+            _prepare(connection, path, configuration)
+            storage.load_recent(connection)
+        stack.pop_all()
+    return connection, lock
+
+
+def close_file(connection: sqlite3.Connection, lock: sqlite3.Connection) -> None:
+    """Close a ledger so that it is one plain file, and let go of its lock."""
+    try:
+        with contextlib.suppress(sqlite3.Error):  # somebody reads it: the log stays for now
+            connection.execute("PRAGMA journal_mode = DELETE")
+    finally:
+        connection.close()
+        lock.close()
+
+
+def read_copy(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
+    """Read a ledger without a trace: nothing in its folder is made, changed or locked away.
+
+    Raises:
+        LedgerError: It cannot be read, or is none.
+    """
+    log = path.with_name(path.name + "-wal")
+    shared = path.with_name(path.name + "-shm")
+    with rejected(path), contextlib.ExitStack() as stack:
+        name = path.as_uri()
+        if not _has_content(log):
+            # Nothing but the file counts. SQLite would make files to find that out.
+            name += "?immutable=1"
+        elif shared.exists():
+            name += "?mode=ro"
+        else:
+            # The log of a run that was killed, or of a copy. To read it SQLite makes files.
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            for file in (path, log):
+                shutil.copyfile(file, folder / file.name)
+            name = (folder / path.name).as_uri()
+        connection = sqlite3.connect(name, uri=True, isolation_level=None)
+        stack.callback(connection.close)
+        connection.execute("PRAGMA query_only = 1")
+        connection.execute("BEGIN")
+        _check_version(connection, path)
+        return work(connection)
+    raise AssertionError("unreachable")  # `rejected` swallows nothing
+
+
+@contextlib.contextmanager
+def rejected(path: Path) -> Generator[None]:
+    """Turn what goes wrong with a ledger's file into a `LedgerError`."""
+    try:
+        yield
+    except sqlite3.Error as problem:
+        reason, is_damaged = str(problem), _is_damage(problem)
+    except OSError as problem:
+        reason, is_damaged = problem.strerror or type(problem).__name__, False
+    except (storage.ContentError, UnicodeError, ValueError) as problem:
+        reason, is_damaged = str(problem), True
+    else:
+        return
+    if not is_damaged:
+        raise LedgerError(f"the ledger {path} cannot be used: {reason}")
+    raise LedgerError(
+        f"the ledger {path} is damaged, or is no ledger: {reason}. Put a copy in its place if "
+        "there is one; if you move it away, the run starts anew, and jobs are paid for again"
+    )
+
+
+def _is_damage(problem: sqlite3.Error) -> bool:
+    code = getattr(problem, "sqlite_errorcode", None)
+    if code is None:  # not from SQLite itself, but what it gave could not be read
+        return isinstance(problem, sqlite3.DatabaseError)
+    return (code & _PRIMARY) in _DAMAGED
+
+
+def _has_content(file: Path) -> bool:
+    try:
+        return file.stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+def _take_lock(path: Path) -> sqlite3.Connection:
+    """Lock a file beside the ledger; the system lets go of it when the process dies."""
+    lock = None
+    try:
+        lock = sqlite3.connect(
+            path.with_name(path.name + ".lock"),
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=0,
+        )
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error as problem:
+        is_busy = getattr(problem, "sqlite_errorcode", 0) & _PRIMARY == sqlite3.SQLITE_BUSY
+        reason = str(problem)
+    else:
+        return lock
+    if lock is not None:
+        lock.close()
+    if is_busy:
+        raise LedgerError(f"another run is using {path}; wait for its end, or use another folder")
+    raise LedgerError(f"cannot open {path}: {reason}")
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, configuration: str) -> None:
+    """Make the layout of a new ledger, or check that of an old one."""
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 0 and not tables:
+            storage.create(connection, configuration)
+        _check_version(connection, path)
+        found = storage.configuration_of(connection)
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    if found != configuration:
+        raise LedgerError(
+            f"{path} belongs to a run with other settings ({found}); this one has "
+            f"{configuration}: use another folder"
+        )
+
+
+def _check_version(connection: sqlite3.Connection, path: Path) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version != storage.VERSION:
+        raise LedgerError(
+            f"{path} is a ledger of version {version}; this release reads version {storage.VERSION}"
+        )

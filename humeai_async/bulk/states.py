@@ -1,0 +1,103 @@
+"""The states of a bulk run on disk, and every way from one to another.
+
+A *source* is what the caller gave. A *piece of work* is what costs money: a job with up to a
+hundred sources, or a request for a single one. Its plan (what is asked, which sources at which
+place, when) is on disk before anything is sent.
+
+A piece of work:
+
+    from       to          when                                what a restart does in `to`
+    ---------  ----------  ----------------------------------  ---------------------------------
+    (nothing)  PLANNED     the plan is written; it is sent     searches for it at the service,
+                           from here on, so nobody knows yet   until `search_patience` seconds
+                           whether it was carried out          after the plan
+    PLANNED    SUBMITTED   the service has named it, in its    waits for it and fetches its
+                           response or in a search             results; never sends it again
+    PLANNED    REJECTED    it was surely not carried out:      plans its sources anew, at once
+                           refused, or never sent
+    PLANNED    ABANDONED   the patience is over, and the       plans its sources anew, at once
+                           service's whole list, read after
+                           that, does not hold it
+
+A source:
+
+    from        to          when                                what a restart does in `to`
+    ----------  ----------  ----------------------------------  --------------------------------
+    (nothing)   PLANNED     its piece of work is planned        as its piece of work
+    PLANNED     PLANNED     it goes into another piece of       as its piece of work
+                            work, for the first was REJECTED
+                            or ABANDONED
+    PLANNED     SUBMITTED   its piece of work is SUBMITTED      fetches its results
+    PLANNED     FAILED      the service, or the check before    passes it over; plans it anew
+                            it is sent, refuses it alone        if `retry_failed` is set
+    SUBMITTED   ARRIVED     the consumer has its results        passes it over
+    SUBMITTED   FAILED      the service could not process it    as above: it is paid again
+    SUBMITTED   UNREADABLE  its results are there and paid      passes it over; reads or fetches
+                            for, but cannot be read, or not     them again if `retry_failed` is
+                            told from those of others           set; never submits it
+    UNREADABLE  ARRIVED     they can be read by now             passes it over
+    UNREADABLE  FAILED      they say that it failed             as above
+    UNREADABLE  UNREADABLE  they still cannot be read           as above
+    FAILED      PLANNED     `retry_failed`                      as its piece of work
+
+Whatever else happens (a 429, an outage, a timeout, a doubt that is not resolved, a kill)
+changes nothing here: the source is open, and the next start goes on with it. The ledger checks
+each step against these tables, and refuses what is not in them.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Final
+
+
+class State(enum.IntEnum):
+    """Where a source is, on disk."""
+
+    PLANNED = 0
+    """Its piece of work is about to be submitted, or was; nobody knows."""
+    SUBMITTED = 1
+    """Its piece of work is at the service."""
+    ARRIVED = 2
+    """The consumer has its results."""
+    FAILED = 3
+    """The consumer has its error; trying again means submitting again."""
+    UNREADABLE = 4
+    """The consumer has its error; the results are paid for and can be read or fetched again."""
+
+
+class WorkState(enum.IntEnum):
+    """Where a piece of work is, on disk."""
+
+    PLANNED = 0
+    """Its plan is written. Nobody knows whether it was carried out."""
+    SUBMITTED = 1
+    """The service has named it."""
+    REJECTED = 2
+    """It was surely not carried out."""
+    ABANDONED = 3
+    """It was searched for patiently, and the service does not have it."""
+
+
+TRANSITIONS: Final[Mapping[State | None, frozenset[State]]] = {
+    None: frozenset({State.PLANNED}),
+    State.PLANNED: frozenset({State.PLANNED, State.SUBMITTED, State.FAILED}),
+    State.SUBMITTED: frozenset({State.ARRIVED, State.FAILED, State.UNREADABLE}),
+    State.ARRIVED: frozenset(),
+    State.FAILED: frozenset({State.PLANNED}),
+    State.UNREADABLE: frozenset({State.ARRIVED, State.FAILED, State.UNREADABLE}),
+}
+"""Where a source may go from each state; `None` is before its first plan."""
+
+WORK_TRANSITIONS: Final[Mapping[WorkState | None, frozenset[WorkState]]] = {
+    None: frozenset({WorkState.PLANNED}),
+    WorkState.PLANNED: frozenset({WorkState.SUBMITTED, WorkState.REJECTED, WorkState.ABANDONED}),
+    WorkState.SUBMITTED: frozenset(),
+    WorkState.REJECTED: frozenset(),
+    WorkState.ABANDONED: frozenset(),
+}
+"""Where a piece of work may go from each state; `None` is before its plan."""
+
+DONE: Final = frozenset({State.ARRIVED, State.FAILED, State.UNREADABLE})
+"""States in which a source has its outcome; in the others it is open."""

@@ -1,0 +1,436 @@
+"""The ledger's tables, and what is read from and written to them in one transaction.
+
+Each function takes a connection and does one step inside of a transaction that the ledger
+opens and ends. It knows neither threads nor errors of the disk.
+
+Rows are appended in the order in which sources come, so that the sources of one piece of work
+share a few pages. An index over random keys would rewrite a page for each source: new keys
+stand in `recent`, a table in memory, and go into the index `known` some hundred thousand at a
+time, in its order. Counts are kept as sources change their state, so that no status counts
+rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+import attrs
+
+from humeai_async._base.frozen import frozen
+from humeai_async.bulk.states import TRANSITIONS, WORK_TRANSITIONS, State, WorkState
+
+S = TypeVar("S", bound=State | WorkState)
+T = TypeVar("T")
+
+VERSION = 2
+"""Version of the file's layout."""
+PAGE_SIZE = 1024
+"""Bytes of a page: most steps change a few rows at the end of a table."""
+KEY_SIZE = 12
+"""Bytes that stand for a source."""
+MARK_SIZE = 16
+"""Bytes that stand for the content of a file, or the normal form of a URL."""
+RECENT = 1 << 17
+"""Keys that are kept in memory before they go into the index together."""
+_AT_ONCE = 500
+"""Keys in one query."""
+
+LAYOUT = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE counts (state INTEGER PRIMARY KEY, sources INTEGER NOT NULL);
+CREATE TABLE reasons (
+    number INTEGER PRIMARY KEY,
+    reason TEXT NOT NULL UNIQUE,
+    sources INTEGER NOT NULL
+);
+CREATE TABLE works (
+    number INTEGER PRIMARY KEY,
+    state INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    planned_ms INTEGER NOT NULL,
+    clock_ms INTEGER,
+    after_ms INTEGER,
+    attempt INTEGER NOT NULL,
+    work_id TEXT
+);
+CREATE TABLE plans (
+    work INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL,
+    keys BLOB NOT NULL,
+    marks BLOB NOT NULL
+);
+CREATE TABLE sources (
+    number INTEGER PRIMARY KEY,
+    key BLOB NOT NULL,
+    work INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    reason INTEGER
+);
+CREATE TABLE known (key BLOB PRIMARY KEY, source INTEGER NOT NULL) WITHOUT ROWID
+"""
+
+
+class ContentError(Exception):
+    """The ledger holds what no run has written."""
+
+
+@frozen
+class Entry:
+    """What the ledger knows of one source."""
+
+    key: bytes
+    state: State
+    work: int
+    """Number of its piece of work in the ledger."""
+    work_state: WorkState
+
+
+@frozen(kw_only=True)
+class Draft:
+    """A piece of work that is about to be planned."""
+
+    kind: str
+    keys: tuple[bytes, ...]
+    """Its sources, in the order in which they are sent."""
+    marks: tuple[bytes, ...] = ()
+    """What tells the content of each source, or nothing at all."""
+    planned_ms: int
+    """Milliseconds since 1970 by this machine's clock."""
+    clock_ms: int | None = None
+    """Milliseconds by which the service's clock was ahead of this machine's, if known."""
+    after_ms: int | None = None
+    """Milliseconds since 1970, by the service's clock, after which it is carried out."""
+    attempt: int = 1
+    """How often its sources were sent together with this, as far as is known."""
+
+
+@frozen(kw_only=True)
+class Plan(Draft):
+    """A piece of work that is planned."""
+
+    number: int
+    """Number in the ledger."""
+    state: WorkState = WorkState.PLANNED
+    work_id: str | None = None
+    """The service's name for it; `None` where it did not say, or not yet."""
+
+
+@frozen
+class Note:
+    """A source whose outcome the consumer has."""
+
+    key: bytes
+    state: State
+    reason: str | None = None
+
+
+@frozen
+class RunStatus:
+    """Where a run stands."""
+
+    counts: Mapping[State, int]
+    """Sources in each state."""
+    jobs: int
+    """Pieces of work that are at the service."""
+    reasons: Mapping[str, int]
+    """Why sources failed, and how many, the most frequent first."""
+
+
+def key_of(kind: str, source: str) -> bytes:
+    """Return the digest that stands for a source."""
+    # Names of files may hold bytes that are no text.
+    text = f"{kind}\0{source}".encode(errors="surrogatepass")
+    return hashlib.blake2b(text, digest_size=KEY_SIZE).digest()
+
+
+def create(connection: sqlite3.Connection, configuration: str) -> None:
+    """Make the tables of a new ledger."""
+    for statement in LAYOUT.split(";"):
+        connection.execute(statement)
+    connection.execute("INSERT INTO facts VALUES ('configuration', ?)", (configuration,))
+    connection.execute("INSERT INTO facts VALUES ('indexed', '0')")
+    connection.executemany("INSERT INTO counts VALUES (?, 0)", [(state,) for state in State])
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def configuration_of(connection: sqlite3.Connection) -> str:
+    """Return what the results depend on besides the sources."""
+    return _fact(connection, "configuration")
+
+
+def load_recent(connection: sqlite3.Connection) -> None:
+    """Bring the keys that are not in the index yet into memory."""
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute(
+        "CREATE TEMP TABLE recent (key BLOB PRIMARY KEY, source INTEGER NOT NULL) WITHOUT ROWID"
+    )
+    connection.execute(
+        "INSERT INTO recent SELECT key, number FROM sources WHERE number > ?",
+        (int(_fact(connection, "indexed")),),
+    )
+
+
+def look_up(connection: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, Entry]:
+    """Return what is known of some sources."""
+    numbers = _numbers(connection, keys)
+    found: dict[bytes, Entry] = {}
+    for some in _portions(list(numbers.values())):
+        rows = connection.execute(
+            "SELECT key, sources.state, work, works.state FROM sources "  # noqa: S608 - only question marks
+            f"JOIN works ON works.number = work WHERE sources.number IN ({_marks(some)})",
+            some,
+        )
+        for key, state, work, work_state in rows:
+            found[key] = Entry(key, _state(State, state), work, _state(WorkState, work_state))
+    return found
+
+
+def numbered(draft: Draft, number: int) -> Plan:
+    """Return a draft as the plan that it becomes under a number."""
+    return Plan(number=number, **attrs.asdict(draft, recurse=False))
+
+
+def plan(connection: sqlite3.Connection, draft: Draft) -> Plan:
+    """Write down a piece of work that is about to be submitted, with its sources."""
+    number = connection.execute(
+        "INSERT INTO works (state, kind, planned_ms, clock_ms, after_ms, attempt)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (WorkState.PLANNED, draft.kind, draft.planned_ms, draft.clock_ms, draft.after_ms,
+         draft.attempt),
+    ).lastrowid  # fmt: skip
+    assert number is not None  # noqa: S101 - an INSERT has one
+    connection.execute(
+        "INSERT INTO plans VALUES (?, ?, ?, ?)",
+        (number, _digest(connection, draft), b"".join(draft.keys), b"".join(draft.marks)),
+    )
+    known = _numbers(connection, draft.keys)
+    _move(connection, list(known.values()), State.PLANNED)
+    connection.executemany(
+        "UPDATE sources SET work = ? WHERE number = ?", [(number, one) for one in known.values()]
+    )
+    _append(connection, number, [key for key in draft.keys if key not in known])
+    return numbered(draft, number)
+
+
+def _append(connection: sqlite3.Connection, work: int, keys: Sequence[bytes]) -> None:
+    """Add sources that the ledger has not seen before."""
+    last = connection.execute("SELECT coalesce(max(number), 0) FROM sources").fetchone()[0]
+    fresh = list(dict.fromkeys(keys))
+    numbered = list(enumerate(fresh, last + 1))
+    connection.executemany(
+        "INSERT INTO sources (number, key, work, state) VALUES (?, ?, ?, ?)",
+        [(number, key, work, State.PLANNED) for number, key in numbered],
+    )
+    connection.executemany(
+        "INSERT INTO recent VALUES (?, ?)", [(key, number) for number, key in numbered]
+    )
+    _count(connection, {State.PLANNED: len(fresh)})
+    if last + len(fresh) - int(_fact(connection, "indexed")) >= RECENT:
+        connection.execute("INSERT INTO known SELECT key, source FROM recent ORDER BY key")
+        connection.execute("DELETE FROM recent")
+        connection.execute(
+            "UPDATE facts SET value = ? WHERE name = 'indexed'", (str(last + len(fresh)),)
+        )
+
+
+def read_plan(connection: sqlite3.Connection, number: int) -> Plan:
+    """Return one piece of work with its sources."""
+    row = connection.execute(
+        "SELECT state, kind, planned_ms, clock_ms, after_ms, attempt, work_id, digest, keys, marks"
+        " FROM works JOIN plans ON work = number WHERE number = ?",
+        (number,),
+    ).fetchone()
+    if row is None:
+        raise ContentError(f"piece of work {number} is missing")
+    state, kind, planned_ms, clock_ms, after_ms, attempt, work_id, digest, keys, marks = row
+    found = Plan(
+        number=number,
+        state=_state(WorkState, state),
+        kind=kind,
+        keys=_split(keys, KEY_SIZE),
+        marks=_split(marks, MARK_SIZE),
+        planned_ms=planned_ms,
+        clock_ms=clock_ms,
+        after_ms=after_ms,
+        attempt=attempt,
+        work_id=work_id,
+    )
+    if digest != _digest(connection, found):
+        raise ContentError(f"piece of work {number} is not what was planned")
+    return found
+
+
+def _digest(connection: sqlite3.Connection, draft: Draft) -> bytes:
+    """Return the digest of a whole request: settings, kind, sources in order, their content."""
+    text = (configuration_of(connection), draft.kind, str(draft.planned_ms))
+    parts = (*[part.encode() for part in text], *draft.keys, b"", *draft.marks)
+    return hashlib.blake2b(b"\0".join(parts), digest_size=MARK_SIZE).digest()
+
+
+def known_ids(connection: sqlite3.Connection) -> set[str]:
+    """Return the service's names of all pieces of work in the ledger."""
+    rows = connection.execute("SELECT work_id FROM works WHERE work_id NOTNULL")
+    return {row[0] for row in rows}
+
+
+def submit(connection: sqlite3.Connection, number: int, work_id: str) -> None:
+    """Write down that a piece of work is at the service, under a name."""
+    _move_work(connection, number, WorkState.SUBMITTED)
+    connection.execute("UPDATE works SET work_id = ? WHERE number = ?", (work_id, number))
+    keys = read_plan(connection, number).keys
+    entries = look_up(connection, keys)
+    own = [key for key in keys if entries[key].work == number]
+    _move(connection, list(_numbers(connection, own).values()), State.SUBMITTED)
+
+
+def end_work(connection: sqlite3.Connection, number: int, state: WorkState) -> None:
+    """Write down that a piece of work is not at the service."""
+    _move_work(connection, number, state)
+
+
+def note(connection: sqlite3.Connection, notes: Sequence[Note]) -> None:
+    """Write down the outcomes that the consumer has."""
+    numbers = _numbers(connection, [one.key for one in notes])
+    by_state: dict[tuple[State, str | None], list[int]] = {}
+    for one in notes:
+        if one.key not in numbers:
+            raise ContentError("a source that has an outcome was never planned")
+        by_state.setdefault((one.state, one.reason), []).append(numbers[one.key])
+    for (state, reason), some in by_state.items():
+        _move(connection, list(dict.fromkeys(some)), state, reason)
+
+
+def checkpoint(
+    connection: sqlite3.Connection,
+    notes: Sequence[Note],
+    before: Callable[[], Mapping[str, int]],
+) -> None:
+    """Write down outcomes together with how far the files of results are."""
+    note(connection, notes)
+    connection.executemany(
+        "INSERT OR REPLACE INTO facts VALUES (?, ?)",
+        [(f"position {name}", str(value)) for name, value in before().items()],
+    )
+
+
+def positions(connection: sqlite3.Connection) -> dict[str, int] | None:
+    """Return how far each file of results was at the last checkpoint; `None` before it."""
+    rows = connection.execute("SELECT name, value FROM facts WHERE name LIKE 'position %'")
+    found = {name.removeprefix("position "): int(value) for name, value in rows}
+    return found or None
+
+
+def status(connection: sqlite3.Connection) -> RunStatus:
+    """Return where the run stands."""
+    rows = connection.execute("SELECT state, sources FROM counts")
+    counts = {_state(State, state): count for state, count in rows}
+    (jobs,) = connection.execute("SELECT count(work_id) FROM works").fetchone()
+    reasons = connection.execute(
+        "SELECT reason, sources FROM reasons WHERE sources > 0 ORDER BY sources DESC, number"
+    )
+    return RunStatus({state: counts.get(state, 0) for state in State}, jobs, dict(reasons))
+
+
+def _move(
+    connection: sqlite3.Connection, numbers: list[int], state: State, reason: str | None = None
+) -> None:
+    """Bring sources into a state, where the table of states allows it, and keep count."""
+    changes: dict[State, int] = {}
+    freed: dict[int, int] = {}
+    for some in _portions(numbers):
+        rows = connection.execute(
+            f"SELECT state, reason FROM sources WHERE number IN ({_marks(some)})",  # noqa: S608 - only question marks
+            some,
+        )
+        for old, old_reason in rows:
+            before = _state(State, old)
+            if state not in TRANSITIONS[before]:
+                raise ContentError(f"a source goes from {before.name} to {state.name}")
+            changes[before] = changes.get(before, 0) - 1
+            changes[state] = changes.get(state, 0) + 1
+            if old_reason is not None:
+                freed[old_reason] = freed.get(old_reason, 0) + 1
+    number = None if reason is None else _reason(connection, reason, len(numbers))
+    connection.executemany(
+        "UPDATE reasons SET sources = sources - ? WHERE number = ?",
+        [(count, old) for old, count in freed.items()],
+    )
+    connection.executemany(
+        "UPDATE sources SET state = ?, reason = ? WHERE number = ?",
+        [(state, number, one) for one in numbers],
+    )
+    _count(connection, changes)
+
+
+def _move_work(connection: sqlite3.Connection, number: int, state: WorkState) -> None:
+    row = connection.execute("SELECT state FROM works WHERE number = ?", (number,)).fetchone()
+    before = _state(WorkState, row[0] if row else -1)
+    if state not in WORK_TRANSITIONS[before]:
+        raise ContentError(f"a piece of work goes from {before.name} to {state.name}")
+    connection.execute("UPDATE works SET state = ? WHERE number = ?", (state, number))
+
+
+def _count(connection: sqlite3.Connection, changes: Mapping[State, int]) -> None:
+    connection.executemany(
+        "UPDATE counts SET sources = sources + ? WHERE state = ?",
+        [(change, state) for state, change in changes.items() if change],
+    )
+
+
+def _reason(connection: sqlite3.Connection, reason: str, count: int) -> int:
+    connection.execute(
+        "INSERT INTO reasons (reason, sources) VALUES (?, ?) "
+        "ON CONFLICT (reason) DO UPDATE SET sources = sources + excluded.sources",
+        (reason, count),
+    )
+    number: int
+    (number,) = connection.execute(
+        "SELECT number FROM reasons WHERE reason = ?", (reason,)
+    ).fetchone()
+    return number
+
+
+def _numbers(connection: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, int]:
+    """Return the rows of those sources that the ledger knows."""
+    found: dict[bytes, int] = {}
+    for some in _portions(keys):
+        for table in ("recent", "known"):
+            found.update(
+                connection.execute(
+                    f"SELECT key, source FROM {table} WHERE key IN ({_marks(some)})",  # noqa: S608 - a constant and question marks
+                    some,
+                )
+            )
+    return found
+
+
+def _fact(connection: sqlite3.Connection, name: str) -> str:
+    row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        raise ContentError(f"{name} is missing")
+    return str(row[0])
+
+
+def _state(kind: type[S], value: object) -> S:
+    try:
+        return kind(value)  # type: ignore[arg-type]  # whatever the file holds
+    except ValueError:
+        reason = f"{value!r} is no state"
+    raise ContentError(reason)
+
+
+def _split(blob: object, size: int) -> tuple[bytes, ...]:
+    if not isinstance(blob, bytes) or len(blob) % size:
+        raise ContentError("the sources of a piece of work cannot be read")
+    return tuple(blob[at : at + size] for at in range(0, len(blob), size))
+
+
+def _portions(values: Sequence[T]) -> Iterable[Sequence[T]]:
+    return (values[at : at + _AT_ONCE] for at in range(0, len(values), _AT_ONCE))
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))

@@ -1,0 +1,146 @@
+"""What the pipeline asks of a kind of work, and the clock it is dated by.
+
+A kind of work costs money and may be answered late: batch jobs, which many sources share and
+which are submitted, waited for and fetched, are one; "one request, one result" is the other.
+The pipeline in `pipeline.py` runs them all and knows none; each product brings its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from typing import Generic, Protocol, TypeVar
+
+from attrs import field
+
+from humeai_async._base.frozen import frozen
+from humeai_async.bulk.storage import Plan
+from humeai_async.errors import HumeError
+from humeai_async.types.urls import repr_without_query
+
+S = TypeVar("S")
+R = TypeVar("R")
+
+REFUSED = "refused"
+"""Kind of what is no source at all."""
+
+
+@frozen
+class Item(Generic[S]):
+    """One source on its way."""
+
+    kind: str
+    """Sources of different kinds never share a piece of work."""
+    key: bytes
+    """What stands for it in the ledger."""
+    source: S = field(repr=repr_without_query)
+    mark: bytes | None = None
+    """Digest that its results, or a request that lists it, are recognised by."""
+    problem: HumeError | None = None
+    """Why it is refused without being sent."""
+
+
+@frozen
+class Submitted:
+    """What the service said to a submission."""
+
+    work_id: str
+    """Its name for the piece of work."""
+    body: bytes | None = field(default=None, repr=False)
+    """The result, where it comes with the response."""
+
+
+@frozen
+class Reading(Generic[R]):
+    """What the results of a piece of work say of one source."""
+
+    result: R | None = None
+    error: HumeError | None = None
+    """Why there is no result."""
+    is_unreadable: bool = False
+    """Whether there is one that cannot be read, or not told from those of other sources."""
+
+
+class WorkKind(Protocol[S, R]):
+    """One kind of work; errors are `HumeError`s with `outcome_unknown` set where it is so."""
+
+    @property
+    def configuration(self) -> str:
+        """What the results depend on besides the sources, as text."""
+        ...
+
+    async def identify(self, sources: Sequence[S]) -> list[Item[S]]:
+        """Say what each source is; one that cannot be sent has a `problem`."""
+        ...
+
+    async def begin(self) -> int | None:
+        """Return when the service's newest piece of work was made, by its clock, if it says so.
+
+        Called once at the start of a run, before anything is submitted; 0 where there is none.
+        """
+        ...
+
+    async def submit(self, items: Sequence[Item[S]]) -> Submitted:
+        """Submit one piece of work. This costs money, and is never repeated by itself."""
+        ...
+
+    async def search(self, plan: Plan, known: Collection[str]) -> str | None:
+        """Look for a piece of work whose submission was not answered.
+
+        Args:
+            plan: What was planned.
+            known: Names of pieces of work that are others.
+
+        Returns:
+            Its name; `None` if the service surely does not list it, by now.
+
+        Raises:
+            HumeError: Nobody can tell: the list, or a part of it, cannot be read.
+        """
+        ...
+
+    async def collect(self, work_id: str, timeout: float | None) -> bytes:
+        """Wait for a piece of work and fetch its results."""
+        ...
+
+    def read(
+        self, plan: Plan, work_id: str, body: bytes, items: Sequence[Item[S]]
+    ) -> list[Reading[R]]:
+        """Find what results say of some sources of a piece of work, in the order of `items`."""
+        ...
+
+
+class ServiceClock:
+    """The service's clock, as far as its responses tell it."""
+
+    def __init__(self) -> None:
+        self.ahead_ms: int | None = None
+        """Milliseconds by which it is ahead of this machine's; `None` while not known."""
+        self.newest_ms: int | None = None
+        """When the newest piece of work at the service was made, as last seen by its clock."""
+
+    def observe(self, headers: Mapping[str, str]) -> None:
+        """Learn from the `Date` of a response that has just come."""
+        try:
+            told = parsedate_to_datetime(headers.get("Date", ""))
+            # Cut to the second: half of one is the best guess.
+            self.ahead_ms = round(told.timestamp() * 1000) + 500 - local_ms()
+        except (TypeError, ValueError, OverflowError):  # none, or none that can be read
+            return
+
+    def see(self, created_ms: int) -> None:
+        """Note when a piece of work at the service was made."""
+        self.newest_ms = max(self.newest_ms or 0, created_ms)
+
+    def age_ms(self, plan: Plan) -> int:
+        """Return how long ago a plan was made, by the service's clock if it is known."""
+        age = local_ms() - plan.planned_ms
+        if self.ahead_ms is not None and plan.clock_ms is not None:
+            age += self.ahead_ms - plan.clock_ms
+        return age
+
+
+def local_ms() -> int:
+    """Return milliseconds since 1970 by this machine's clock."""
+    return round(time.time() * 1000)
