@@ -1,0 +1,161 @@
+"""Every step between states that the table has works on disk, and no other one does."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import product
+from typing import Any
+
+import pytest
+from bulk_support import draft, urls
+
+from humeai_async.bulk import storage
+from humeai_async.bulk.states import TRANSITIONS, WORK_TRANSITIONS, State, WorkState
+from humeai_async.bulk.storage import ContentError, Note, Plan
+
+KEYS = draft("urls", urls(3)).keys
+
+TO: dict[State, tuple[State, ...]] = {
+    State.PLANNED: (),
+    State.SUBMITTED: (State.SUBMITTED,),
+    State.ARRIVED: (State.SUBMITTED, State.ARRIVED),
+    State.FAILED: (State.FAILED,),
+    State.UNREADABLE: (State.SUBMITTED, State.UNREADABLE),
+}
+"""How a source that is planned comes into each state."""
+
+
+@pytest.fixture
+def connection() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as opened:
+        storage.create(opened, "")
+        storage.load_recent(opened)
+        yield opened
+
+
+def planned(connection: sqlite3.Connection) -> Plan:
+    return storage.plan(connection, draft("urls", urls(3)))
+
+
+def bring(connection: sqlite3.Connection, state: State) -> None:
+    """Take one step with all sources."""
+    if state is State.PLANNED:
+        planned(connection)
+    elif state is State.SUBMITTED:
+        entries = storage.look_up(connection, KEYS)
+        storage.submit(connection, entries[KEYS[0]].work, "job-1")
+    else:
+        reason = None if state is State.ARRIVED else f"why {state.name}"
+        storage.note(connection, [Note(key, state, reason) for key in KEYS])
+
+
+def states(connection: sqlite3.Connection) -> set[State]:
+    return {entry.state for entry in storage.look_up(connection, KEYS).values()}
+
+
+def counts(connection: sqlite3.Connection) -> dict[State, int]:
+    return {s: n for s, n in storage.status(connection).counts.items() if n}
+
+
+@pytest.mark.parametrize(("before", "after"), [*product(State, State)])
+def test_a_source_takes_the_steps_of_the_table_and_no_others(
+    connection: sqlite3.Connection, before: State, after: State
+) -> None:
+    planned(connection)
+    for state in TO[before]:
+        bring(connection, state)
+    is_allowed = after in TRANSITIONS[before]
+    # A piece of work is submitted once, whatever its sources are.
+    if is_allowed:
+        bring(connection, after)
+    else:
+        with pytest.raises(ContentError):
+            bring(connection, after)
+    assert not is_allowed or states(connection) == {after}
+    assert not is_allowed or counts(connection) == {after: 3}
+
+
+@pytest.mark.parametrize(("before", "after"), [*product(WorkState, WorkState)])
+def test_a_piece_of_work_takes_the_steps_of_the_table_and_no_others(
+    connection: sqlite3.Connection, before: WorkState, after: WorkState
+) -> None:
+    def step(number: int, state: WorkState) -> None:
+        if state is WorkState.SUBMITTED:
+            storage.submit(connection, number, "job-1")
+        else:
+            storage.end_work(connection, number, state)
+
+    number = planned(connection).number
+    if before is not WorkState.PLANNED:
+        step(number, before)
+    if after in WORK_TRANSITIONS[before]:
+        step(number, after)
+        assert storage.read_plan(connection, number).state is after
+    else:
+        with pytest.raises(ContentError):
+            step(number, after)
+
+
+def test_each_state_has_its_row_in_both_tables() -> None:
+    assert {None, *State} == set(TRANSITIONS)
+    assert {None, *WorkState} == set(WORK_TRANSITIONS)
+
+
+def test_the_plan_of_a_piece_of_work_is_what_was_sent_whatever_becomes_of_its_sources(
+    connection: sqlite3.Connection,
+) -> None:
+    first = planned(connection)
+    bring(connection, State.FAILED)
+    again = storage.plan(connection, draft("urls", urls(1)))
+    assert storage.read_plan(connection, first.number).keys == KEYS
+    assert storage.read_plan(connection, again.number).keys == KEYS[:1]
+    assert storage.look_up(connection, KEYS)[KEYS[0]].work == again.number
+
+
+def test_reasons_are_counted_as_sources_come_and_go(connection: sqlite3.Connection) -> None:
+    planned(connection)
+    notes = [Note(KEYS[0], State.FAILED, "a"), Note(KEYS[1], State.FAILED, "a")]
+    storage.note(connection, [*notes, Note(KEYS[2], State.FAILED, "b")])
+    assert storage.status(connection).reasons == {"a": 2, "b": 1}
+    storage.plan(connection, draft("urls", urls(2)))
+    assert storage.status(connection).reasons == {"b": 1}
+
+
+def test_keys_are_found_after_they_went_into_the_index(
+    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "RECENT", 5)
+    for start in range(0, 20, 2):
+        some = urls(20)[start : start + 2]
+        storage.plan(connection, draft("urls", some))
+    assert connection.execute("SELECT count(*) FROM known").fetchone() == (18,)
+    found = storage.look_up(connection, draft("urls", urls(20)).keys)
+    assert {(start // 2) + 1 for start in range(20)} == {entry.work for entry in found.values()}
+    assert len(found) == 20
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE sources SET state = 9",
+        "UPDATE works SET state = 'x'",
+        "UPDATE plans SET keys = x'00'",
+        "UPDATE plans SET marks = 5",
+        "UPDATE works SET kind = 'text'",
+        "DELETE FROM plans",
+    ],
+)
+def test_content_that_no_run_wrote_is_told_as_such(
+    connection: sqlite3.Connection, statement: str
+) -> None:
+    number = planned(connection).number
+    connection.execute(statement)
+
+    def read() -> Any:
+        storage.look_up(connection, KEYS)
+        storage.read_plan(connection, number)
+
+    with pytest.raises(ContentError):
+        read()
