@@ -62,6 +62,7 @@ def open_file(path: Path, configuration: str) -> tuple[sqlite3.Connection, sqlit
         lock = _take_lock(path)
         stack.callback(lock.close)
         with rejected(path):
+            _refuse_second_name(path)
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             stack.callback(connection.close)
             connection.execute(f"PRAGMA page_size = {storage.PAGE_SIZE}")
@@ -71,6 +72,19 @@ def open_file(path: Path, configuration: str) -> tuple[sqlite3.Connection, sqlit
             storage.load_recent(connection)
         stack.pop_all()
     return connection, lock
+
+
+def _refuse_second_name(path: Path) -> None:
+    """Refuse a file that another name leads to as well: its lock and log stand beside one.
+
+    Raises:
+        LedgerError: There is a hard link to it.
+    """
+    if path.exists() and path.stat().st_nlink > 1:
+        raise LedgerError(
+            f"{path} has a second name (a hard link), by which another run could use it; copy the "
+            "file, and use the copy"
+        )
 
 
 def close_file(connection: sqlite3.Connection, lock: sqlite3.Connection) -> None:

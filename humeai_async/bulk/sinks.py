@@ -6,7 +6,8 @@ came after them and goes on. It knows nothing of jobs or requests, blocks, and m
 from any thread, one call at a time. The command line uses it, and users may.
 
 JSON lines hold everything. CSV and Parquet have one row a prediction with the columns of
-`rows.COLUMNS` and `tables.SCHEMA`, the same rows in both; sources that failed have none.
+`rows.COLUMNS` and `tables.SCHEMA`, and those of expressions that Hume has added since at the
+end; the same rows in both; sources that failed have none.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import contextlib
 import csv
 import io
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
+import shutil
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, ClassVar, Protocol, Self, TypeAlias
@@ -68,13 +70,10 @@ class _Appended:
     """
 
     head: ClassVar[bytes] = b""
-    """What the file begins with."""
 
     def __init__(self, path: Path, position: int = 0) -> None:
         self._file: IO[bytes] = path.open("r+b" if path.exists() else "x+b")
         self._cut(path, position)
-        if not position:
-            self.append(self.head)
         self._folder: Path | None = path.parent
 
     def append(self, *parts: bytes) -> None:
@@ -101,15 +100,9 @@ class _Appended:
 
     def _cut(self, path: Path, position: int) -> None:
         size = self._file.seek(0, os.SEEK_END)
-        self._file.seek(0)
-        reason = ""
         if size < position:
-            reason = f"{path} has {size} bytes, but {position} were taken for saved"
-        elif position and self._file.read(len(self.head)) != self.head:
-            reason = f"{path} has other columns: it was begun by another version"
-        if reason:
             self._file.close()
-            raise SaveError(reason)
+            raise SaveError(f"{path} has {size} bytes, but {position} were taken for saved")
         self._file.truncate(position)
         self._file.seek(position)
 
@@ -142,23 +135,93 @@ class JsonLines(_Appended):
         self.append(codec.on_one_line(codec.encode(line)), b"\n")
 
 
-def _csv_text(write: Callable[[csv.DictWriter[str]], object]) -> bytes:
+def _csv_line(values: Iterable[object]) -> bytes:
     text = io.StringIO(newline="")
-    write(csv.DictWriter(text, COLUMNS, extrasaction="ignore"))
+    csv.writer(text).writerow(values)
     return text.getvalue().encode()
 
 
-class Csv(_Appended):
-    """One row a prediction, with the columns of `rows.COLUMNS`."""
+class Csv:
+    """One row a prediction, with the columns of `rows.COLUMNS`, and those that Hume has added.
+
+    A column that is not known yet goes to the end, and the first line is written anew. So a
+    position counts what stands behind that line.
+
+    Args:
+        path: The file.
+        position: Bytes behind the first line to go on from; what stands after them is dropped.
+    """
 
     wants_rows: ClassVar[bool] = True
-    head: ClassVar[bytes] = _csv_text(lambda writer: writer.writeheader())
+    head: ClassVar[bytes] = _csv_line(COLUMNS)
+
+    def __init__(self, path: Path, position: int = 0) -> None:
+        self._path = path
+        self._columns = list(COLUMNS)
+        if position:
+            first = _first_record(path)
+            self._columns = next(csv.reader(io.StringIO(first.decode(), newline="")), [])
+            if tuple(self._columns[: len(COLUMNS)]) != COLUMNS:
+                raise SaveError(f"{path} has other columns: it was begun by another version")
+            self._file = _Appended(path, len(first) + position)
+            self._start = len(first)
+        else:
+            self._file = _Appended(path)
+            self._file.append(self.head)
+            self._start = len(self.head)
 
     def write(self, outcome: AnyOutcome, rows: Sequence[Row]) -> None:
         """Write the rows of one outcome."""
         del outcome
+        known = set(self._columns)
+        fresh = dict.fromkeys(name for row in rows for name in row.names if name not in known)
+        if fresh:
+            self._add_columns(list(fresh))
         if rows:
-            self.append(_csv_text(lambda writer: writer.writerows(row.as_dict() for row in rows)))
+            text = io.StringIO(newline="")
+            csv.DictWriter(text, self._columns).writerows(row.as_dict() for row in rows)
+            self._file.append(text.getvalue().encode())
+
+    def sync(self) -> int:
+        """Put everything onto the disk for good; returns the size behind the first line."""
+        return self._file.sync() - self._start
+
+    def finish(self) -> None:
+        """Do nothing: the file has its final form at all times."""
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _add_columns(self, names: list[str]) -> None:
+        """Write the file anew, with a longer first line; it is replaced in one step."""
+        self._file.sync()
+        self._file.close()
+        self._columns += names
+        first = _csv_line(self._columns)
+        partial = atomic_files.partial_name(self._path)
+        try:
+            with self._path.open("rb") as old, partial.open("xb") as new:
+                old.seek(self._start)
+                new.write(first)
+                shutil.copyfileobj(old, new)
+                atomic_files.flush(new)
+            atomic_files.put_in_place(partial, self._path)
+        finally:
+            partial.unlink(missing_ok=True)
+        self._start = len(first)
+        self._file = _Appended(self._path, self._path.stat().st_size)
+
+
+def _first_record(path: Path) -> bytes:
+    """Return the first line of a CSV file, whatever its names hold."""
+    record = b""
+    with path.open("rb") as opened:
+        for line in opened:
+            record += line
+            if record.count(b'"') % 2 == 0:
+                break
+    return record
 
 
 class Parquet:

@@ -8,6 +8,7 @@ sends nothing; resources call it.
 from __future__ import annotations
 
 import functools
+import inspect
 import io
 import mimetypes
 import os
@@ -187,6 +188,12 @@ def _reason(problem: Exception) -> str:
 
 async def _file_part(upload: Upload, opened: BinaryIO, name: str, refuse: Refusal) -> Part:
     """Read an open file from where it stands, now and at each repeat."""
+    if inspect.iscoroutinefunction(cast("object", opened.read)):
+        kind = type(opened).__name__
+        raise refuse(
+            f"{kind}.read() is asynchronous, which an open file's is not: give its `file`, or "
+            "the bytes that `await read()` returns"
+        )
     if isinstance(opened, io.TextIOBase):
         raise refuse('the file is open as text; open it with open(path, "rb")')
     if getattr(opened, "closed", False):

@@ -451,3 +451,34 @@ def test_a_path_that_is_no_text_has_a_name_all_the_same(tmp_path: Path) -> None:
     with Sinks(tmp_path, ("jsonl",)) as sinks:
         sinks.write(SourceOutcome(source=odd, job_id="job-1", predictions=FOUND))
     assert lines(tmp_path)[0]["source"] == "caf?.wav"
+
+
+def new_expressions(source: str, *names: str) -> SourceOutcome:
+    shown = face(0)
+    shown["emotions"] += [{"name": name, "score": 0.25} for name in names]
+    found = Predictions.from_json(body(url_source(source, face=[shown])))
+    return Outcome(source=source, job_id="job-1", predictions=found[0])
+
+
+def test_expressions_that_hume_has_added_are_columns_at_the_end(tmp_path: Path) -> None:
+    with Sinks(tmp_path, ("csv",)) as sinks:
+        sinks.write(frames("a", 0))
+        sinks.write(new_expressions("b", "Glee", 'odd "name",\nof two lines'))
+        positions = sinks.sync()
+        sinks.write(new_expressions("lost", "Gone"))
+    with Sinks(tmp_path, ("csv",), positions) as sinks:
+        sinks.write(new_expressions("c", "Glee", "Awe of late"))
+    found = table(tmp_path)
+    assert [row["source"] for row in found] == ["a", "b", "c"]
+    assert list(found[0])[len(COLUMNS) : len(COLUMNS) + 2] == ["Glee", 'odd "name",\nof two lines']
+    assert [row["Glee"] or "" for row in found] == ["", "0.25", "0.25"]
+    assert [row["Awe of late"] or "" for row in found] == ["", "", "0.25"]
+
+
+def test_a_format_is_refused_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(MissingPackageError):
+        sinks_module.check_formats(("parquet",))
+    for formats in ((), ("csv", "xlsx")):
+        with pytest.raises(InvalidArgumentError):
+            sinks_module.check_formats(formats)
