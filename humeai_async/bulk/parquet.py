@@ -9,6 +9,8 @@ and no outcomes; the sinks call it.
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import shutil
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
@@ -74,11 +76,7 @@ class ParquetParts:
         """
         if len(self._rows):
             self._write_group()
-        if self._writing is not None:
-            writing, self._writing = self._writing, None
-            with self._explained():
-                writing.finish()
-            self._position += 1
+        self._end_part()
         return self._position
 
     def finish(self) -> None:
@@ -93,7 +91,8 @@ class ParquetParts:
                 atomic_files.put_in_place(files[0], self._path)
         else:
             with self._explained():
-                writing = self._open(self._path, self._position)
+                schema = self._schema_of(files)
+                writing = self._open(self._path, self._position, schema)
                 with contextlib.closing(writing):
                     for group in self._groups(files):
                         writing.add(group)
@@ -141,19 +140,47 @@ class ParquetParts:
 
     def _write_group(self) -> None:
         with self._explained():
+            batch = self._rows.take()
+            if self._writing is not None and not self._writing.has_columns(batch.schema.names):
+                self._end_part()  # the columns of a file are those of its beginning
             if self._writing is None:
                 number = self._position + 1
-                self._writing = self._open(self._part(number), number)
-            self._writing.add(self._rows.take())
+                self._writing = self._open(self._part(number), number, batch.schema)
+            self._writing.add(batch)
 
-    def _open(self, target: Path, position: int) -> _Writing:
-        schema = tables.schema().with_metadata({_POSITION: str(position).encode()})
-        return _Writing(target, lambda file: self._parquet.ParquetWriter(
-            file, schema, compression=COMPRESSION, use_dictionary=["source", "file", "model", "id"]
-        ))  # fmt: skip
+    def _end_part(self) -> None:
+        """Put the part that is being written onto the disk for good, if there is one."""
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            with self._explained():
+                writing.finish()
+            self._position += 1
+
+    def _open(self, target: Path, position: int, schema: Any) -> _Writing:
+        columns = schema.with_metadata({_POSITION: str(position).encode()})
+        make = functools.partial(
+            self._parquet.ParquetWriter,
+            compression=COMPRESSION,
+            use_dictionary=["source", "file", "model", "id"],
+        )
+        return _Writing(target, columns, make, self._arrow)
+
+    def _schema_of(self, files: list[Path]) -> Any:
+        """Return the columns of all files together, those beyond the known ones at the end."""
+        found = [self._parquet.read_schema(file).remove_metadata() for file in files]
+        return self._arrow.unify_schemas([tables.schema(), *found])
 
     def _groups(self, files: list[Path]) -> Iterator[Any]:
         """Read files as tables of about `BATCH_ROWS` rows, however small their own groups are."""
+        for alike in self._alike(files):
+            yield from self._groups_of(alike)
+
+    def _alike(self, files: list[Path]) -> Iterator[list[Path]]:
+        """Give the files in order, those of the same columns together."""
+        by_columns = itertools.groupby(files, lambda one: self._parquet.read_schema(one).names)
+        return (list(some) for _, some in by_columns)
+
+    def _groups_of(self, files: list[Path]) -> Iterator[Any]:
         waiting: list[Any] = []
         rows = 0
         for file in files:
@@ -188,14 +215,28 @@ class ParquetParts:
 class _Writing:
     """A file under way to its name: it appears there only when it is complete."""
 
-    def __init__(self, target: Path, make: Callable[[Any], Any]) -> None:
+    def __init__(self, target: Path, schema: Any, make: Callable[..., Any], arrow: Any) -> None:
         self._target = target
+        self._schema = schema
+        self._arrow = arrow
         self._partial = atomic_files.partial_name(target)
         self._file = self._partial.open("xb")
-        self._writer = make(self._file)
+        self._writer = make(self._file, schema)
+
+    def has_columns(self, names: Sequence[str]) -> bool:
+        """Whether the file has all of some columns."""
+        return set(names) <= set(self._schema.names)
 
     def add(self, rows: Any) -> None:
-        """Write a row group."""
+        """Write a row group; columns that it does not have are null."""
+        if rows.schema.names != self._schema.names:
+            columns = [
+                rows.column(field.name)
+                if field.name in rows.schema.names
+                else self._arrow.nulls(rows.num_rows, field.type)
+                for field in self._schema
+            ]
+            rows = type(rows).from_arrays(columns, schema=self._schema)
         self._writer.write(rows)
 
     def finish(self) -> None:
