@@ -14,6 +14,20 @@ if not os.environ.get("CI"):
     settings.load_profile("patient")
 
 
+OTHER_PROGRAMS = ("server", "browser", "media")
+"""Marks of tests that need programs that pip does not install."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs other programs, unless the command line's -m names it."""
+    expression = str(config.option.markexpr)
+    left_out = {mark for mark in OTHER_PROGRAMS if mark not in expression}
+    deselected = [i for i in items if any(mark.name in left_out for mark in i.iter_markers())]
+    if deselected:
+        config.hook.pytest_deselected(items=deselected)
+        items[:] = [item for item in items if item not in deselected]
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     """aiohttp is asyncio-only, so that is the one backend."""

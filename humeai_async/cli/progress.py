@@ -169,7 +169,8 @@ class RunDisplay:
         """Print the strongest expressions of the run."""
         if not self._strongest:
             return
-        table = Table("source", "model", "expression", "score", title="Strongest expressions")
+        source = Column("source", overflow="fold")  # the end tells sources apart
+        table = Table(source, "model", "expression", "score", title="Strongest expressions")
         for score, *texts in self._strongest:
             table.add_row(*map(escape_controls, texts), f"{score:.3f}")
         console.print(table)

@@ -37,7 +37,7 @@ async def process(id: str) -> dict[str, int]:
     await everywhere.configs.get_version(id, 0)
     return {"process": os.getpid()}
 """
-"""The recipe with two routes more: one that does without `while_there`, and one with a client
+"""The recipe with two routes more: one that does without `while_connected`, and one with a client
 made at import, which tells in what process it runs."""
 
 WITNESS = """

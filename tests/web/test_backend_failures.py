@@ -48,11 +48,11 @@ def test_an_error_becomes_a_status(
     failures: dict[str, Any], problem: HumeError, status: int, headers: dict[str, str]
 ) -> None:
     told = {"error": type(problem).__name__, "may_have_worked": False}
-    assert failures["http_answer"](problem) == (status, headers, told)
+    assert failures["http_response"](problem) == (status, headers, told)
 
 
 def test_a_browser_hears_that_its_request_may_have_been_carried_out(
     failures: dict[str, Any],
 ) -> None:
-    *_, told = failures["http_answer"](APITimeoutError("to 10.0.0.7:443", outcome_unknown=True))
+    *_, told = failures["http_response"](APITimeoutError("to 10.0.0.7:443", outcome_unknown=True))
     assert told == {"error": "APITimeoutError", "may_have_worked": True}

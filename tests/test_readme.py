@@ -1,0 +1,83 @@
+"""What the README shows works as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import pytest
+from support import wav_file
+
+from humeai_async.testing import FakeHume
+
+README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+PYTHON = [code for language, code in BLOCKS if language == "python"]
+
+
+BOTH_BACKENDS = """
+import pytest
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request):
+    return request.param
+"""
+
+
+def block(start: str) -> str:
+    """Return the one block of Python that holds a text."""
+    [found] = [code for code in PYTHON if start in code]
+    return found
+
+
+def test_every_block_of_python_can_be_compiled() -> None:
+    for code in PYTHON:
+        flags = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT: some blocks are lines of a coroutine
+        compile(code, "README.md", "exec", flags)
+
+
+@pytest.mark.parametrize("has_trio", [False, True])
+def test_the_test_of_your_own_code_passes_with_and_without_trio(
+    tmp_path: Path, *, has_trio: bool
+) -> None:
+    (tmp_path / "test_mine.py").write_text(block("async def test_my_code"))
+    if has_trio:  # then anyio's plugin runs every test on both
+        (tmp_path / "conftest.py").write_text(BOTH_BACKENDS)
+    done = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        capture_output=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        check=False,
+    )
+    assert b"1 passed" in done.stdout, done.stdout.decode()
+    assert done.returncode == 0
+
+
+@pytest.mark.anyio
+async def test_every_command_runs(tmp_path: Path) -> None:
+    lines = [
+        line for language, code in BLOCKS if language == "console" for line in code.split("\n")
+    ]
+    commands = [line[2:] for line in lines if "humeai-async " in line and "install" not in line]
+    assert len(commands) == 3
+    (tmp_path / "recordings").mkdir()
+    wav_file(tmp_path / "recordings" / "a.wav", 1)
+    (tmp_path / "urls.txt").write_text("https://media.example.com/a.mp4\n")
+    program = shlex.join([sys.executable, "-P", "-m", "humeai_async"])
+    async with FakeHume() as fake:
+        environment = os.environ | {"HUME_API_KEY": fake.api_key, "HUME_BASE_URL": fake.url}
+        for command in commands:
+            done = await anyio.run_process(
+                command.replace("humeai-async", program),
+                cwd=tmp_path,
+                env=environment,
+                check=False,
+            )
+            assert done.returncode == 0, (command, done.stderr)
