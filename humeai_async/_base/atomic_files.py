@@ -7,10 +7,13 @@ unpacking of archives call it.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import secrets
+import stat
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 _MOST_KEPT = 40
 """Characters of a name that are kept in that of its partial file."""
@@ -41,23 +44,90 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def resolve_target(target: Path) -> Path:
+    """Follow links to the place that is to be written.
+
+    Raises:
+        OSError: There is a device, a pipe or a socket, which a file would replace, or the links
+            lead nowhere.
+    """
+    try:
+        target = target.resolve()
+    except RuntimeError:  # how Python before 3.13 says it
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        kind = stat.S_IFMT(target.stat().st_mode)
+        if kind not in {stat.S_IFREG, stat.S_IFDIR}:
+            name = _SPECIAL.get(kind, "no file")
+            raise OSError(errno.EINVAL, f"it is {name}, and a file would replace it")
+    return target
+
+
+_SPECIAL = {
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+}
+
+
 def partial_name(target: Path) -> Path:
-    """Return a hidden name beside a target that nobody else uses.
+    """Return a hidden name that nobody else uses, beside a target or what it links to.
 
     Raises:
         ValueError: The target is no name, such as `.` or a text with a null in it.
+        OSError: It cannot be replaced by a file.
     """
     if b"\0" in os.fsencode(target):  # which refuses what is half a character
         raise ValueError("there is a null in it")
+    if not target.name:
+        raise ValueError("it has no name")
+    target = resolve_target(target)
     # Cut, so that the longest name that the system allows does not get too long by this.
     return target.with_name(f".{target.name[:_MOST_KEPT]}.{secrets.token_hex(4)}.part")
+
+
+def create_partial(partial: Path, target: Path) -> BinaryIO:
+    """Open a new partial file that no more users may read than what it will replace.
+
+    Raises:
+        OSError: The disk refuses it.
+    """
+    opened = partial.open("xb")
+    try:
+        keep_attributes(partial, target)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def keep_attributes(partial: Path, target: Path) -> None:
+    """Give a partial file or folder the mode and, where allowed, the owner of its target.
+
+    Raises:
+        OSError: The disk refuses it.
+    """
+    try:
+        old = target.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    new = partial.stat()
+    if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid) and os.name == "posix":
+        with contextlib.suppress(PermissionError):
+            os.chown(partial, old.st_uid, old.st_gid)
+    partial.chmod(stat.S_IMODE(old.st_mode))
 
 
 def put_in_place(partial: Path, target: Path) -> None:
     """Give a complete file its final name, in place of what may stand there.
 
+    A link stays one: what it links to is replaced. Mode and owner of a file stay.
+
     Raises:
-        OSError: The disk refuses it.
+        OSError: The disk refuses it, or there is a device, a pipe or a socket.
     """
+    target = resolve_target(target)
+    keep_attributes(partial, target)
     partial.replace(target)
     sync_folder(target.parent)

@@ -7,6 +7,7 @@ it, users unpack with it.
 
 from __future__ import annotations
 
+import io
 import lzma
 import os
 import re
@@ -16,6 +17,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import anyio.from_thread
 
@@ -66,8 +68,22 @@ class _RefusedError(Exception):
 def check(path: Path) -> str:
     """Say what keeps a file from being a ZIP archive whose entries are all readable."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            _check_size(archive, path, max_bytes=None, max_ratio=_DENSEST)
+        with path.open("rb") as opened:
+            return _check(opened)
+    except OSError as problem:
+        return f"the archive cannot be read: {problem.strerror}"
+
+
+def check_bytes(body: bytes) -> str:
+    """Say what keeps a body from being a ZIP archive whose entries are all readable."""
+    return _check(io.BytesIO(body))
+
+
+def _check(opened: BinaryIO) -> str:
+    try:
+        _check_directory(opened)
+        with zipfile.ZipFile(opened) as archive:
+            _check_size(archive, _size_of(opened), max_bytes=None, max_ratio=_DENSEST)
             broken = archive.testzip()
     except zipfile.BadZipFile:
         return "what came is not a ZIP archive"
@@ -76,6 +92,48 @@ def check(path: Path) -> str:
     except (*_DAMAGE, OSError) as problem:
         return f"the archive cannot be read: {problem}"
     return f"{broken} in the archive is damaged" if broken else ""
+
+
+_END, _END64, _LOCATOR64 = b"PK\5\6", b"PK\6\6", b"PK\6\7"
+_END_SIZE, _LOCATOR_SIZE, _LONGEST_COMMENT = 22, 20, 0xFFFF
+
+
+def _check_directory(opened: BinaryIO) -> None:
+    """Refuse an archive whose directory does not end where its end record begins.
+
+    `zipfile` allows bytes before an archive. But a server that reads archives as text replaces
+    bytes by longer ones; those that a small archive is found by may survive that.
+
+    Raises:
+        _RefusedError: The archive is not as long as it says.
+        BadZipFile: It is none.
+    """
+    size = _size_of(opened)
+    start = opened.seek(max(0, size - _END_SIZE - _LONGEST_COMMENT - _LOCATOR_SIZE))
+    tail = opened.read()
+    end = tail.rfind(_END)
+    if end < 0 or len(tail) - end < _END_SIZE:
+        raise zipfile.BadZipFile
+    length, offset = struct.unpack_from("<LL", tail, end + 12)
+    if tail[max(0, end - _LOCATOR_SIZE) :].startswith(_LOCATOR64):
+        (start64,) = struct.unpack_from("<Q", tail, end - _LOCATOR_SIZE + 8)
+        opened.seek(min(start64, size))
+        record = opened.read(56)
+        if not record.startswith(_END64):
+            raise _RefusedError(_RUINED)
+        length, offset = struct.unpack_from("<QQ", record, 40)
+        is_whole = offset + length == start64
+    else:
+        is_whole = offset + length == start + end
+    if not is_whole:
+        raise _RefusedError(_RUINED)
+
+
+_RUINED = "bytes of the archive were changed or lost on the way: its directory is not at its place"
+
+
+def _size_of(opened: BinaryIO) -> int:
+    return opened.seek(0, os.SEEK_END)
 
 
 async def unpack(
@@ -126,36 +184,38 @@ async def unpack(
 def _unpack(
     path: Path, target: Path, max_files: int, max_bytes: int, max_ratio: float
 ) -> list[Path]:
+    named, target = target, atomic_files.resolve_target(target)
     partial = atomic_files.partial_name(target)
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             if len(entries) > max_files:
                 raise _RefusedError(f"it has {len(entries)} entries, more than {max_files}")
-            _check_size(archive, path, max_bytes=max_bytes, max_ratio=max_ratio)
+            _check_size(archive, path.stat().st_size, max_bytes=max_bytes, max_ratio=max_ratio)
             names = [_safe_name(entry) for entry in entries]
             if target.is_dir() and any(target.iterdir()):
                 raise _RefusedError(f"{target} is not empty")
             partial.mkdir(parents=True)
             for entry, name in zip(entries, names, strict=True):
                 _extract(archive, entry, partial / name)
+        atomic_files.keep_attributes(partial, target)
         if target.is_dir():
             target.rmdir()
         atomic_files.put_in_place(partial, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     files = zip(entries, names, strict=True)
-    return [target / name for entry, name in files if not entry.is_dir()]
+    return [named / name for entry, name in files if not entry.is_dir()]
 
 
 def _check_size(
-    archive: zipfile.ZipFile, path: Path, *, max_bytes: int | None, max_ratio: float
+    archive: zipfile.ZipFile, size: int, *, max_bytes: int | None, max_ratio: float
 ) -> None:
     """Refuse bombs by what they say of themselves; no entry unpacks to more than it says."""
     total = sum(entry.file_size for entry in archive.infolist())
     if max_bytes is not None and total > max_bytes:
         raise _RefusedError(f"it would unpack to {total} bytes, more than {max_bytes}")
-    if total > max(_SMALL, path.stat().st_size * max_ratio):
+    if total > max(_SMALL, size * max_ratio):
         raise _RefusedError(
             f"it would unpack to {total} bytes, more than {max_ratio:g} times its own size"
         )

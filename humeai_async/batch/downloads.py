@@ -2,7 +2,7 @@
 
 A download goes to a temporary file beside its target, is flushed, checked and renamed; when
 anything goes wrong, cancellation included, the temporary file goes away. Where a body breaks
-off, the rest of it is asked for by Range if the server knows that, else the whole again. It
+off, the rest of it is asked for by Range if a strong validator names it, else the whole again. It
 knows no job and no archive; `Job` calls it.
 """
 
@@ -12,16 +12,18 @@ import contextlib
 import math
 import os
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from http import HTTPStatus
 from operator import methodcaller
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 import anyio
-from attrs import define, evolve
+from attrs import define, evolve, field
 
 from humeai_async._base import atomic_files
 from humeai_async._base.cancellation import in_thread, run_uncancelled
+from humeai_async.batch.ranges import Validators, is_encoded, read_part
 from humeai_async.errors import APIConnectionError, APIStatusError, SaveError
 from humeai_async.http.endpoint import Call
 from humeai_async.http.retry import decide
@@ -37,9 +39,6 @@ _PIECE = 1 << 21
 """Bytes that are written at once: a hop to a thread costs as much as writing half a MiB."""
 _PATIENCE = 0.1
 """Seconds after which what has come is written all the same, and told, be it ever so little."""
-_PARTIAL_CONTENT = 206
-_RANGE_NOT_SATISFIABLE = 416
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
 async def download(
@@ -94,11 +93,15 @@ async def save(
 
 
 async def _save(target: Path, check: Check, fill: Callable[[BinaryIO], Awaitable[None]]) -> None:
-    partial = _beside(target)
+    partial = await in_thread(_partial_name, target)
     reason = ""
+
+    def create() -> BinaryIO:
+        return atomic_files.create_partial(partial, target)
+
     try:
         try:
-            opened = await in_thread(lambda: partial.open("xb"), discard=methodcaller("close"))
+            opened = await in_thread(create, discard=methodcaller("close"))
             try:
                 await fill(opened)
                 await in_thread(atomic_files.flush, opened)
@@ -121,18 +124,24 @@ def _remove(partial: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _beside(target: Path) -> Path:
-    """Return the name to write under until all is there."""
+def _partial_name(target: Path) -> Path:
+    """Return the name to write under until all is there.
+
+    Raises:
+        SaveError: No file can be written there.
+    """
     try:
         return atomic_files.partial_name(target)
     except ValueError:
         reason = "that is not the name of a file"
+    except OSError as problem:
+        reason = problem.strerror or type(problem).__name__
     raise SaveError(f"{target} was not saved: {reason}")
 
 
 @define
 class _Body:
-    """A body on its way into a file, over as many answers as it takes."""
+    """A body on its way into a file, over as many responses as it takes."""
 
     _session: Session
     _call: Call[Any]
@@ -141,8 +150,9 @@ class _Body:
     _done: int = 0
     _total: int | None = None
     """Bytes in the end, where known."""
-    _validator: str | None = None
-    """Names this very body to the server."""
+    _end: int | None = None
+    """Bytes after this response, where known: a server may send less than the whole rest."""
+    _validators: Validators = field(factory=Validators)
     _can_resume: bool = False
 
     async def fetch(self) -> None:
@@ -165,57 +175,64 @@ class _Body:
             await self._session.pause(pause)
 
     async def _once(self, session: Session) -> APIConnectionError | None:
-        """Read one answer into the file, and return what it broke off with."""
+        """Read one response into the file, and return what it broke off with."""
         headers = self._resuming()
         try:
-            async with session.stream(self._call, headers) as answer:
-                if not await self._begin(answer):
-                    return self._broken("the server sent another part than the one asked for")
-                return await self._read(answer)
+            async with session.stream(self._call, headers) as response:
+                if not await self._begin(response):
+                    return self._broken("the server sent a part that does not fit what came before")
+                return await self._read(response)
         except APIStatusError as problem:
-            if not headers or problem.status != _RANGE_NOT_SATISFIABLE:
+            if not headers or problem.status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise
         self._can_resume = False
         return self._broken("the server no longer has the rest of the body")
 
     def _resuming(self) -> dict[str, str]:
         """Return the headers that ask for the rest; none asks for the whole."""
-        if not (self._can_resume and self._done):
+        validator = self._validators.strong
+        if not (self._can_resume and self._done and validator):
             return {}
         # Packed bodies cannot be counted in bytes of the file.
-        headers = {"Range": f"bytes={self._done}-", "Accept-Encoding": "identity"}
-        return headers | ({"If-Range": self._validator} if self._validator else {})
+        return {
+            "Range": f"bytes={self._done}-",
+            "If-Range": validator,
+            "Accept-Encoding": "identity",
+        }
 
-    async def _begin(self, answer: Download) -> bool:
-        """Make the file stand where the answer begins; false if it begins elsewhere."""
-        if answer.status == _PARTIAL_CONTENT:
-            start, total = _content_range(answer.headers)
-            fits = start == self._done and (self._total is None or total in {None, self._total})
-            self._can_resume = self._can_resume and fits
-            return fits
+    async def _begin(self, response: Download) -> bool:
+        """Make the file stand where the response begins; false if it begins elsewhere."""
+        headers = response.headers
+        if response.status == HTTPStatus.PARTIAL_CONTENT:
+            part = read_part(headers)
+            fits = (
+                self._can_resume
+                and part is not None
+                and part.start == self._done
+                and self._total in {None, part.total}
+                and self._validators.agree_with(headers)
+            )
+            if part is None or not fits:
+                self._can_resume = False
+                return False
+            self._total, self._end = part.total, part.end
+            return True
         self._done = 0
         await in_thread(_empty, self._file)
-        self._learn(answer.headers)
+        is_packed = is_encoded(headers)
+        size = headers.get("Content-Length", "")
+        self._total = self._end = int(size) if size.isdecimal() and not is_packed else None
+        self._validators = Validators.of(headers)
+        is_refused = headers.get("Accept-Ranges", "").lower() == "none"
+        self._can_resume = not (is_packed or is_refused)
         return True
 
-    def _learn(self, headers: Mapping[str, str]) -> None:
-        """Note how a whole body can be gone on with."""
-        packed = headers.get("Content-Encoding", "identity").lower() != "identity"
-        size = headers.get("Content-Length", "")
-        self._total = int(size) if size.isdecimal() and not packed else None
-        tag = headers.get("ETag", "")
-        is_strong = tag and not tag.startswith("W/")
-        self._validator = tag if is_strong else headers.get("Last-Modified")
-        same = self._validator is not None or self._total is not None
-        refused = headers.get("Accept-Ranges", "").lower() == "none"
-        self._can_resume = same and not packed and not refused
-
-    async def _read(self, answer: Download) -> APIConnectionError | None:
-        pieces: list[bytes] = []
-        size, since = 0, -math.inf  # the first piece is told at once
+    async def _read(self, response: Download) -> APIConnectionError | None:
+        pieces, chunks = list[bytes](), response.chunks()
+        size, since = 0, -math.inf  # the first piece is reported at once
         failure: APIConnectionError | None = None
         try:
-            async for chunk in answer.chunks():
+            async for chunk in chunks:
                 pieces.append(chunk)
                 size += len(chunk)
                 if size >= _PIECE or anyio.current_time() - since >= _PATIENCE:
@@ -223,9 +240,15 @@ class _Body:
                     size, since = 0, anyio.current_time()
         except APIConnectionError as problem:
             failure = problem
+        finally:
+            if isinstance(chunks, AsyncGenerator):  # else the event loop closes it in a task
+                await chunks.aclose()
         await self._write(pieces)
         if failure is not None:
             return failure
+        if self._end is not None and self._done > self._end:
+            self._can_resume = False
+            return self._broken(f"the body has more than the {self._end} bytes that it should have")
         if self._total is not None and self._done != self._total:
             return self._broken(f"the body ended after {self._done} of {self._total} bytes")
         return None
@@ -253,24 +276,47 @@ def _shortened(session: Session, deadline: float | None) -> Session:
     return session.with_settings(timeout=evolve(session.timeout, total=left))
 
 
-def _content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
-    """Read which byte a part begins with, and how many the whole has."""
-    match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
-    if match is None:
-        return None, None
-    total = match[2]
-    return int(match[1]), None if total == "*" else int(total)
-
-
 def _empty(opened: BinaryIO) -> None:
     opened.seek(0)
     opened.truncate()
 
 
 def check_json(path: Path) -> str:
-    """Say what keeps a file from being a whole JSON array."""
+    """Say what keeps a file from being a whole JSON array.
+
+    Every bracket must have its other half: where a body has no length, one that is cut behind
+    an inner bracket looks whole at its ends.
+    """
     with path.open("rb") as opened:
         first = opened.read(64).lstrip()[:1]
         opened.seek(max(0, path.stat().st_size - 64))
         last = opened.read().rstrip()[-1:]
-    return "" if (first, last) == (b"[", b"]") else "what came is not a whole JSON array"
+        opened.seek(0)
+        is_whole = (first, last) == (b"[", b"]") and _is_balanced(opened)
+    return "" if is_whole else "what came is not a whole JSON array"
+
+
+def _is_balanced(opened: BinaryIO) -> bool:
+    """Whether as many brackets close as open, outside of texts."""
+    depth, in_text, carried = 0, False, b""
+    while piece := opened.read(_SCANNED):
+        piece, carried = carried + piece, b""
+        if b"\\" in piece:
+            # A backslash at the very end belongs to a character that is still to come.
+            piece, carried = _ESCAPE.sub(b"", piece), b""
+            if piece.endswith(b"\\"):
+                piece, carried = piece[:-1], b"\\"
+        # Two quotes side by side open and close a text, or close one and open the next.
+        rest = piece.translate(None, _NOT_STRUCTURE).replace(b'""', b"")
+        for number, part in enumerate(rest.split(b'"')):
+            if number:
+                in_text = not in_text
+            if not in_text:
+                depth += part.count(b"[") + part.count(b"{") - part.count(b"]") - part.count(b"}")
+    return depth == 0 and not in_text
+
+
+_SCANNED = 1 << 16
+"""Bytes that are looked at at once: longer steps would hold the event loop."""
+_ESCAPE = re.compile(rb"\\.", re.DOTALL)
+_NOT_STRUCTURE = bytes(set(range(256)) - set(b'"[]{}'))

@@ -18,6 +18,7 @@ import anyio
 from attrs import evolve
 
 from humeai_async import catalog
+from humeai_async._base.cancellation import in_thread
 from humeai_async.batch import downloads
 from humeai_async.batch.downloads import OnProgress
 from humeai_async.batch.poller import Poller
@@ -256,6 +257,27 @@ async def start(call: Call[JobId], session: Session, poller: Poller) -> Job:
         attempts=1,
         outcome_unknown=True,
     )
+
+
+async def fetch_artifacts(job_id: str, session: Session) -> bytes:
+    """Fetch the artifacts of a job into memory, and look at each entry of the archive.
+
+    Raises:
+        DecodeError: What came is no archive, or was damaged on its way.
+    """
+    from humeai_async.batch import archives
+
+    call = fill(catalog.BATCH_GET_ARTIFACTS, job_id)
+    artifacts = await session.call(call)
+    if reason := await in_thread(archives.check_bytes, artifacts):
+        endpoint = call.endpoint
+        raise DecodeError(
+            f"the artifacts of job {job_id} are of no use: {reason}",
+            method=endpoint.method,
+            endpoint=endpoint.path,
+            attempts=1,
+        )
+    return artifacts
 
 
 class AsCompleted:

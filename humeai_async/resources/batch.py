@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from humeai_async import catalog
 from humeai_async._base.cancellation import in_thread
 from humeai_async._base.unset import UNSET, Unset
-from humeai_async.batch.job import AsCompleted, Job
+from humeai_async.batch.job import AsCompleted, Job, fetch_artifacts
 from humeai_async.batch.listing import DEFAULT_LIMIT, JobCursor, TimedPages
 from humeai_async.batch.poller import Poller
 from humeai_async.batch.submission import start_inference
@@ -156,11 +156,11 @@ class Batch(Resource):
 
         Raises:
             GatewayUnsupportedError: The gateway ruins archives.
-            DecodeError: What came is no archive.
+            DecodeError: What came is no archive, or was damaged on its way.
 
         Source: https://dev.hume.ai/reference/expression-measurement-api/batch/get-job-artifacts
         """
-        return await self._session.call(fill(catalog.BATCH_GET_ARTIFACTS, id))
+        return await fetch_artifacts(id, self._session)
 
     def list_jobs(
         self,

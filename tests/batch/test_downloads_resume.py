@@ -11,7 +11,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from rawserver import Act, RawServer, answer
+from rawserver import Act, RawServer, answer, raw
 from support import client_of
 
 from humeai_async import (
@@ -32,6 +32,7 @@ pytestmark = pytest.mark.anyio
 BODY = b"[" + bytes(range(48, 58)) * 20_000 + b"]"
 HALF = len(BODY) // 2
 TAG = {"ETag": '"one"'}
+EARLY, LATE = "Mon, 12 May 2025 14:00:00 GMT", "Mon, 12 May 2025 15:00:00 GMT"
 QUICK = Retry(attempts=3, initial_delay=0.001)
 
 
@@ -74,11 +75,16 @@ def broken(
     return act
 
 
-def rest(start: int = HALF, body: bytes = BODY, total: int | str | None = None) -> Act:
+def rest(
+    start: int = HALF,
+    body: bytes = BODY,
+    total: int | None = None,
+    headers: Mapping[str, str] = TAG,
+) -> Act:
     """Send a part, from one byte on."""
-    size = len(body) if total is None else total
-    where = {"Content-Range": f"bytes {start}-{len(body) - 1}/{size}"}
-    return answer(body[start:], status="206 Partial Content", headers=where)
+    where = f"bytes {start}-{len(body) - 1}/{total or len(body)}"
+    fields = {"Content-Range": where, **headers}
+    return answer(body[start:], status="206 Partial Content", headers=fields)
 
 
 def asked(server: RawServer) -> list[str | None]:
@@ -120,16 +126,92 @@ async def test_progress_goes_on_from_where_it_was(tmp_path: Path, progress: Prog
 
 @pytest.mark.parametrize(
     "headers",
-    [{}, {"Last-Modified": "Mon, 12 May 2025 14:00:00 GMT"}, {"ETag": 'W/"weak"'}],
-    ids=["length-alone", "date", "weak-tag"],
+    [
+        {},
+        {"ETag": 'W/"weak"'},
+        {"Last-Modified": EARLY},
+        {"Last-Modified": EARLY, "Date": EARLY},
+        {"Last-Modified": "yesterday", "Date": LATE},
+        {"Last-Modified": EARLY, "Date": LATE, "ETag": 'W/"weak"'},
+    ],
+    ids=["nothing", "weak tag", "date alone", "just changed", "no date", "date and weak tag"],
 )
-async def test_what_names_a_body_decides_the_condition(
+async def test_a_body_that_nothing_names_for_sure_begins_anew(
     headers: dict[str, str], tmp_path: Path, progress: Progress
 ) -> None:
-    async with RawServer(broken(progress, headers), rest()) as server:
+    async with RawServer(broken(progress, headers), answer(BODY)) as server:
         await save(server, tmp_path / "a.json", progress)
     assert (tmp_path / "a.json").read_bytes() == BODY
-    assert ("If-Range" in server.heads[1]) == ("Last-Modified" in headers)
+    assert asked(server) == [None, None]
+
+
+async def test_a_body_that_changed_long_before_it_was_sent_is_gone_on_with(
+    tmp_path: Path, progress: Progress
+) -> None:
+    dates = {"Last-Modified": EARLY, "Date": LATE}
+    async with RawServer(broken(progress, dates), rest(headers=dates)) as server:
+        await save(server, tmp_path / "a.json", progress)
+    assert (tmp_path / "a.json").read_bytes() == BODY
+    assert f"If-Range: {EARLY}" in server.heads[1]
+
+
+OTHER = b"[" + bytes(range(49, 59)) * 20_000 + b"]"
+DATES = {"Last-Modified": EARLY, "Date": LATE}
+MIXES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+    "another tag": (TAG, {"ETag": '"two"'}),
+    "the tag grown weak": (TAG, {"ETag": 'W/"one"'}),
+    "no tag": (TAG, {}),
+    "another date beside the tag": ({**TAG, **DATES}, {**TAG, "Last-Modified": LATE}),
+    "another date": (DATES, {"Last-Modified": LATE}),
+    "no date": (DATES, {}),
+    "a tag beside the date": (DATES, {**DATES, **TAG}),
+    "packed": (TAG, {**TAG, "Content-Encoding": "gzip"}),
+    "an end beyond the body": (TAG, {**TAG, "Content-Range": f"bytes {HALF}-9999999/{len(BODY)}"}),
+    "no total": (TAG, {**TAG, "Content-Range": f"bytes {HALF}-{len(BODY) - 1}/*"}),
+    "other units": (TAG, {**TAG, "Content-Range": f"items {HALF}-{len(BODY) - 1}/{len(BODY)}"}),
+}
+
+
+@pytest.mark.parametrize("mix", MIXES)
+async def test_parts_of_two_bodies_are_never_mixed(
+    mix: str, tmp_path: Path, progress: Progress
+) -> None:
+    first, second = MIXES[mix]
+    part = rest(body=OTHER, headers=second)
+    async with RawServer(broken(progress, first), part, answer(OTHER)) as server:
+        await save(server, tmp_path / "a.json", progress)
+    assert (tmp_path / "a.json").read_bytes() == OTHER
+    assert asked(server) == [None, f"bytes={HALF}-", None]
+
+
+async def test_a_part_that_nobody_asked_for_is_not_taken_for_the_whole(
+    tmp_path: Path, progress: Progress
+) -> None:
+    async with RawServer(rest(0), answer(BODY)) as server:
+        await save(server, tmp_path / "a.json", progress)
+    assert asked(server) == [None, None]
+
+
+async def test_a_server_that_sends_the_rest_in_parts_is_asked_for_each(
+    tmp_path: Path, progress: Progress
+) -> None:
+    third = HALF + 1000
+    where = {**TAG, "Content-Range": f"bytes {HALF}-{third - 1}/{len(BODY)}"}
+    part = answer(BODY[HALF:third], status="206 Partial Content", headers=where)
+    async with RawServer(broken(progress, TAG), part, rest(third)) as server:
+        await save(server, tmp_path / "a.json", progress)
+    assert (tmp_path / "a.json").read_bytes() == BODY
+    assert asked(server) == [None, f"bytes={HALF}-", f"bytes={third}-"]
+
+
+async def test_a_body_without_a_length_that_is_cut_behind_an_inner_bracket_is_not_saved(
+    tmp_path: Path, progress: Progress
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+    async with RawServer(raw(head + b'[{"a": [1]},{"b": [2]')) as server:
+        with pytest.raises(SaveError, match="not a whole JSON array"):
+            await save(server, tmp_path / "a.json", progress)
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_server_that_sends_the_whole_again_is_taken_at_its_word(
@@ -185,7 +267,7 @@ async def test_a_body_that_always_breaks_off_ends_the_download(
 
     async def nothing_more(writer: asyncio.StreamWriter) -> None:
         head = f"HTTP/1.1 206 Partial Content\r\nContent-Length: {len(BODY) - HALF}\r\n"
-        writer.write(f"{head}Content-Range: {start}\r\n\r\n".encode())
+        writer.write(f'{head}Content-Range: {start}\r\nETag: "one"\r\n\r\n'.encode())
         writer.close()
 
     async with RawServer(broken(progress, TAG), nothing_more) as server:
@@ -203,7 +285,9 @@ async def test_breaks_are_no_reason_to_give_up_while_bytes_come(tmp_path: Path) 
     def piece(start: int) -> Act:
         async def act(writer: asyncio.StreamWriter) -> None:
             seen.clear()
-            part = f"Content-Range: bytes {start}-{len(BODY) - 1}/{len(BODY)}\r\n" if start else ""
+            part = 'ETag: "one"\r\n'
+            if start:
+                part += f"Content-Range: bytes {start}-{len(BODY) - 1}/{len(BODY)}\r\n"
             status = "206 Partial Content" if start else "200 OK"
             head = f"HTTP/1.1 {status}\r\nContent-Length: {len(BODY) - start}\r\n{part}\r\n"
             writer.write(head.encode() + BODY[start : start + size])

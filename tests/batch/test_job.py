@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +235,16 @@ async def test_artifacts_that_are_no_archive_are_a_named_error(body: bytes) -> N
     transport = ScriptedTransport(Response(200, {}, body))
     session = session_of(transport)
     with pytest.raises(DecodeError, match="not a ZIP archive"):
+        await Batch(session, Poller(session)).get_artifacts("job-1")
+
+
+async def test_artifacts_that_a_gateway_read_as_text_are_a_named_error() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.csv", bytes(range(256)))
+    body = buffer.getvalue().decode("utf-8", errors="replace").encode()
+    session = session_of(ScriptedTransport(Response(200, {}, body)))
+    with pytest.raises(DecodeError, match=r"job-1 are of no use: .* not at its place"):
         await Batch(session, Poller(session)).get_artifacts("job-1")
 
 
