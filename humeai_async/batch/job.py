@@ -68,16 +68,16 @@ class Job:
 
     @property
     def details(self) -> JobDetails | None:
-        """What was last heard of the job; `None` before the first time."""
+        """What Hume last said about the job; `None` before the first request for it."""
         return self._details
 
     @property
     def status(self) -> JobStatus | str | None:
-        """Its last seen status; `None` before the first time."""
+        """Its last seen status; `None` before the first request for it."""
         return self._details.state.status if self._details else None
 
-    def note(self, details: JobDetails) -> None:
-        """Take note of news of the job that came another way, such as a list of jobs."""
+    def update(self, details: JobDetails) -> None:
+        """Take over news of the job that came another way, such as a list of jobs."""
         self._details = details
 
     async def refresh(self) -> JobDetails:
@@ -97,7 +97,8 @@ class Job:
         All waits of a client share their requests: 500 jobs waited for together cost a few
         requests a round. The first round is at once, or soon after that of other waits; later
         ones come at growing intervals (`Polling`). Cancelling the wait does nothing to the job,
-        and an unknown status is waited on.
+        and an unknown status is waited on. A service that cannot be reached, fails or sets
+        limits is waited for too, up to ten minutes in a row.
 
         Args:
             timeout: Seconds at most; `None` is without limit.
@@ -110,16 +111,17 @@ class Job:
             JobFailedError: The job failed; the message is Hume's.
             JobTimeoutError: The time is over; the job goes on.
             NotFoundError: There is no such job.
+            HumeError: The last of the errors, where the service was of no use for ten minutes.
         """
         check_seconds("timeout", timeout)
-        if self._details is not None and _is_settled(self._details):
+        if self._details is not None and _is_finished(self._details):
             return self._ended(self._details)
-        rounds = self._poller.here()
-        wait = rounds.watch([self.id])
+        polls = self._poller.here()
+        wait = polls.subscribe([self.id])
         try:
             with anyio.move_on_after(timeout):
                 while True:
-                    await rounds.hear(wait)
+                    await polls.next_event(wait)
                     for failure in wait.failures.values():
                         raise failure
                     while wait.news:
@@ -128,15 +130,17 @@ class Job:
                         if details.state.is_finished:
                             return self._ended(details)
         finally:
-            rounds.forget(wait)
-        seen = self.status or "not asked yet"
+            polls.unsubscribe(wait)
+        seen = f"last seen: {self.status or 'not yet'}"
+        if wait.last_failure is not None:
+            seen += f"; the last request for it failed with {type(wait.last_failure).__name__}"
         raise JobTimeoutError(
-            f"job {self.id} is not done after {timeout:g} s (last seen: {seen}). It goes "
+            f"job {self.id} is not done after {timeout:g} s ({seen}). It goes "
             f"on at Hume: wait again, or later with hume.batch.job({self.id!r})",
             job_id=self.id,
             job_status=self.status,
             elapsed=anyio.current_time() - wait.since,
-        )
+        ) from wait.last_failure
 
     def _ended(self, details: JobDetails) -> Job:
         if details.state.status == JobStatus.FAILED:
@@ -291,7 +295,7 @@ class AsCompleted:
         self._jobs = {job.id: job for job in jobs}
         self._poller = poller
         self._since: float | None = None
-        self._ready = deque(job for job in self._jobs.values() if _is_settled(job.details))
+        self._ready = deque(job for job in self._jobs.values() if _is_finished(job.details))
         self._failures: list[HumeError] = []
         for job in self._ready:
             del self._jobs[job.id]
@@ -310,24 +314,24 @@ class AsCompleted:
 
     async def _next_round(self) -> None:
         """Take all that one round of the poller has learned."""
-        rounds = self._poller.here()
-        wait = rounds.watch(self._jobs, self._since)
+        polls = self._poller.here()
+        wait = polls.subscribe(self._jobs, self._since)
         self._since = wait.since
         try:
-            await rounds.hear(wait)
+            await polls.next_event(wait)
         finally:
-            rounds.forget(wait)
+            polls.unsubscribe(wait)
             for details in wait.news:
                 job = self._jobs[details.job_id]
-                job.note(details)
-                if _is_settled(details):
+                job.update(details)
+                if _is_finished(details):
                     self._ready.append(self._jobs.pop(job.id))
             for job_id, failure in wait.failures.items():
                 del self._jobs[job_id]
                 self._failures.append(failure)
 
 
-def _is_settled(details: JobDetails | None) -> bool:
+def _is_finished(details: JobDetails | None) -> bool:
     return details is not None and details.state.is_finished
 
 

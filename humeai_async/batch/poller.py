@@ -1,14 +1,18 @@
-"""One poller for all waits of a client, with rounds of its own on each event loop.
+"""One poller for all waits of a client, with a loop of its own on each event loop.
 
 A thousand waits for jobs cost a handful of requests a round, not a thousand: one round asks
 "List jobs" for all of them and "Get job details" only for those the list does not show. There
-is no background task. One of the waiting callers, the leader, makes the rounds and hands the
-others what it learned; when it leaves, whatever the reason, another one takes over.
+is no background task. One of the waiting callers, the leader, makes the rounds and publishes
+what it learned to the others; when it leaves, whatever the reason, another one takes over.
+
+A round that fails in passing ends no wait before its patience does: the time since the service
+was last of use, for one job or for all. What concerns one job never ends the wait for another.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import math
 import random
@@ -31,6 +35,7 @@ from humeai_async.errors import (
     RateLimitError,
     RateLimitWaitError,
     ServerError,
+    TLSError,
 )
 from humeai_async.http.endpoint import fill
 from humeai_async.http.session import Session
@@ -46,8 +51,12 @@ JOBS_A_PAGE = 16
 """Jobs still looked for that make one more page worth its while, for those of long ago."""
 AT_ONCE = 8
 """Single requests in flight."""
-BAD_ROUNDS = 5
-"""Rounds in a row that may fail before every wait is told; each was retried already."""
+PATIENCE = 600.0
+"""Seconds that a wait outlasts a service that cannot be reached or fails; then it ends with the
+last error. A shorter timeout of the wait ends it earlier."""
+ODD_RESPONSES = 5
+"""Responses about one job in a row that cannot be read, before its wait ends: unlike an outage
+they hardly pass."""
 BAD_LISTS = 2
 """Lists in a row that may fail before jobs are asked for singly instead."""
 _FOR_EVERY_CALL = frozenset({401, 429})
@@ -61,23 +70,28 @@ _PASSING = (APIConnectionError, ServerError, RateLimitError, RateLimitWaitError,
 
 
 @define(eq=False)
-class Wait:
+class Subscription:
     """One caller's wait for one or more jobs; used by `Job` and `AsCompleted`."""
 
     pending: dict[str, JobDetails | None]
     """Last news of each job still waited for."""
     since: float
+    """When the wait began, by the clock of the event loop."""
     news: deque[JobDetails] = field(factory=deque[JobDetails])
-    """What the caller has not been told yet."""
+    """News that the caller has not taken yet."""
     failures: dict[str, HumeError] = field(factory=dict[str, HumeError])
     """Jobs that cannot be waited for, and why."""
+    last_failure: HumeError | None = None
+    """What the last request for one of the jobs ended with, if it failed in passing."""
     is_blocked: bool = False
+    """Whether the caller waits for the next event at the moment."""
     signal: anyio.Event = field(factory=anyio.Event)
 
-    def tell(self, details: JobDetails) -> None:
-        """Note news of a job, if it is one of ours and news."""
+    def publish(self, details: JobDetails) -> None:
+        """Take news of a job, if it is one of those waited for and they are news."""
         if details.job_id in self.pending and self.pending[details.job_id] != details:
             self.news.append(details)
+            self.last_failure = None
             if details.state.is_finished:
                 del self.pending[details.job_id]
             else:
@@ -92,42 +106,60 @@ class Wait:
             self.signal.set()
 
 
+@define(eq=False)
+class _Trouble:
+    """Failures in a row, of one job or of the whole service."""
+
+    since: float
+    """When the first of the requests that failed was sent."""
+    odd: int = 0
+    """How many were responses that cannot be read."""
+
+    def has_lasted(self, failure: HumeError) -> bool:
+        """Count one more failure, and say whether to wait no longer."""
+        if not isinstance(failure, _PASSING) or isinstance(failure, TLSError):
+            return True
+        self.odd += isinstance(failure, DecodeError)
+        return self.odd >= ODD_RESPONSES or anyio.current_time() - self.since >= PATIENCE
+
+
 class Poller:
     """All waits of a client and its relatives, those of each event loop apart."""
 
     def __init__(self, session: Session) -> None:
-        self._rounds = PerLoop(functools.partial(_rounds, session))
+        self._loops = PerLoop(functools.partial(_make_loop, session))
 
-    def here(self) -> Rounds:
-        """Return the rounds that are made on this event loop."""
-        return self._rounds.here()
-
-
-def _rounds(session: Session, _: asyncio.AbstractEventLoop) -> Rounds:
-    return Rounds(session)
+    def here(self) -> PollLoop:
+        """Return the loop of polls that runs on this event loop."""
+        return self._loops.here()
 
 
-class Rounds:
-    """Makes the rounds for all waits on one event loop."""
+def _make_loop(session: Session, _: asyncio.AbstractEventLoop) -> PollLoop:
+    return PollLoop(session)
+
+
+class PollLoop:
+    """Asks for the state of all jobs that are waited for on one event loop."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._bad_rounds = 0
+        self._troubles: dict[str, _Trouble] = {}
+        """Jobs whose last requests failed."""
         self._can_list = True
         self._bad_lists = 0
-        self._waits: dict[Wait, tuple[str, ...]] = {}
+        self._waits: dict[Subscription, tuple[str, ...]] = {}
         """Every wait, with the jobs it began with."""
-        self._watched: dict[str, dict[Wait, None]] = {}
+        self._watched: dict[str, dict[Subscription, None]] = {}
         """The waits for each job."""
-        self._leader: Wait | None = None
+        self._leader: Subscription | None = None
         self._due = -math.inf
         self._last_round = -math.inf
-        self._wake = anyio.Event()
+        self._wake = asyncio.Event()
 
-    def watch(self, job_ids: Iterable[str], since: float | None = None) -> Wait:
+    def subscribe(self, job_ids: Iterable[str], since: float | None = None) -> Subscription:
         """Begin a wait, or go on with one begun at `since`; the next round asks for its jobs."""
         now = anyio.current_time()
-        wait = Wait(dict.fromkeys(job_ids), now if since is None else since)
+        wait = Subscription(dict.fromkeys(job_ids), now if since is None else since)
         # One wait after another asks at once each time, as a call would: only waits that go on
         # together save requests by the pace of their rounds.
         soonest = self._last_round + self._session.polling.min_interval if self._waits else now
@@ -141,25 +173,26 @@ class Rounds:
             self._wake.set()
         return wait
 
-    def forget(self, wait: Wait) -> None:
+    def unsubscribe(self, wait: Subscription) -> None:
         """End a wait."""
         for job_id in self._waits.pop(wait, ()):
             waits = self._watched[job_id]
             del waits[wait]
             if not waits:
                 del self._watched[job_id]
-        self._hand_over(wait)
+                self._troubles.pop(job_id, None)
+        self._promote_leader(wait)
 
-    async def hear(self, wait: Wait) -> None:
+    async def next_event(self, wait: Subscription) -> None:
         """Wait until there is news of a wait's jobs, or a failure, or nothing left to wait for.
 
         Raises:
             ClientClosedError: The client was closed.
         """
         with self._session.until_closed():
-            await self._hear(wait)
+            await self._next_event(wait)
 
-    async def _hear(self, wait: Wait) -> None:
+    async def _next_event(self, wait: Subscription) -> None:
         wait.is_blocked = True
         try:
             while wait.pending and not wait.news and not wait.failures:
@@ -172,32 +205,35 @@ class Rounds:
                     wait.signal = anyio.Event()
         finally:
             wait.is_blocked = False
-            self._hand_over(wait)
+            self._promote_leader(wait)
 
-    def _hand_over(self, wait: Wait) -> None:
+    def _promote_leader(self, wait: Subscription) -> None:
         """Make another blocked wait the leader, if this one was."""
         if self._leader is wait:
             self._leader = None
-            heir = next((other for other in self._waits if other.is_blocked), None)
-            if heir is not None:
-                heir.signal.set()
+            successor = next((other for other in self._waits if other.is_blocked), None)
+            if successor is not None:
+                successor.signal.set()
 
     async def _round(self) -> None:
         """Wait until the next round is due, and make it."""
         await anyio.lowlevel.checkpoint()  # lets waits that start together share the round
-        while anyio.current_time() < self._due:
-            self._wake = anyio.Event()
-            with anyio.move_on_at(self._due):
-                await self._wake.wait()
+        while asyncio.get_running_loop().time() < self._due:
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(self._due):
+                    await self._wake.wait()
+        began = anyio.current_time()
         wanted = {job_id for wait in self._waits for job_id in wait.pending}
         try:
-            await self._ask(wanted)
-            self._bad_rounds = 0
+            failures = await self._ask(wanted)
         except HumeError as problem:
-            self._bad_rounds += 1
-            if not isinstance(problem, _PASSING) or self._bad_rounds >= BAD_ROUNDS:
-                for job_id in wanted:
-                    self._give_up(job_id, problem)
+            failures = dict.fromkeys(wanted, problem)
+        for job_id, failure in failures.items():
+            if self._troubles.setdefault(job_id, _Trouble(began)).has_lasted(failure):
+                self._give_up(job_id, failure)
+            for wait in self._watched.get(job_id, ()):
+                wait.last_failure = failure
         self._plan()
 
     def _plan(self) -> None:
@@ -208,23 +244,29 @@ class Rounds:
         pause = min(max(SHARE * (now - youngest), polling.min_interval), polling.max_interval)
         self._due = now + pause * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, no secret
 
-    async def _ask(self, wanted: set[str]) -> None:
-        """Ask for the state of jobs, in as few requests as it takes."""
+    async def _ask(self, wanted: set[str]) -> dict[str, HumeError]:
+        """Ask for the state of jobs, in as few requests as it takes.
+
+        Returns:
+            The jobs that could not be asked for, and why.
+
+        Raises:
+            HumeError: The list failed in a way that single requests would fare no better.
+        """
         if len(wanted) > FEW and self._can_list:
             try:
                 await self._ask_list(wanted)
                 self._bad_lists = 0
             except (APIStatusError, DecodeError) as problem:
-                self._doubt_the_list(problem)
+                self._fall_back_to_single(problem)
         limiter = anyio.CapacityLimiter(AT_ONCE)
-        failures: list[HumeError] = []
+        failures: dict[str, HumeError] = {}
         async with anyio.create_task_group() as tasks:
             for job_id in wanted:
                 tasks.start_soon(self._ask_one, job_id, limiter, failures)
-        if failures:
-            raise failures[0]
+        return failures
 
-    def _doubt_the_list(self, problem: HumeError) -> None:
+    def _fall_back_to_single(self, problem: HumeError) -> None:
         """Do without the list, where it is the list that fails.
 
         Raises:
@@ -238,31 +280,32 @@ class Rounds:
             raise problem
 
     async def _ask_list(self, wanted: set[str]) -> None:
-        """Walk back through the list of jobs; what is found is told and taken from `wanted`."""
-        walk = JobCursor(self._session, PAGE, {"sort_by": "created", "direction": "desc"})
+        """Walk back through the list of jobs; what is found is published, and no more wanted."""
+        cursor = JobCursor(self._session, PAGE, {"sort_by": "created", "direction": "desc"})
         count = len(wanted)
         for _ in range(max(math.ceil(count / PAGE) + SPARE_PAGES, count // JOBS_A_PAGE)):
-            for details in await walk.step():
-                self._tell(details)
+            for details in await cursor.step():
+                self._publish(details)
                 wanted.discard(details.job_id)
-            if not wanted or walk.is_done:
+            if not wanted or cursor.is_done:
                 return
 
     async def _ask_one(
-        self, job_id: str, limiter: anyio.CapacityLimiter, failures: list[HumeError]
+        self, job_id: str, limiter: anyio.CapacityLimiter, failures: dict[str, HumeError]
     ) -> None:
         async with limiter:
             try:
                 details = await self._session.call(fill(catalog.BATCH_GET_JOB, job_id))
-                self._tell(_about(job_id, details))
+                self._publish(_about(job_id, details))
             except NotFoundError as problem:
                 self._give_up(job_id, problem)
             except HumeError as problem:
-                failures.append(problem)
+                failures[job_id] = problem
 
-    def _tell(self, details: JobDetails) -> None:
+    def _publish(self, details: JobDetails) -> None:
+        self._troubles.pop(details.job_id, None)
         for wait in self._watched.get(details.job_id, ()):
-            wait.tell(details)
+            wait.publish(details)
 
     def _give_up(self, job_id: str, failure: HumeError) -> None:
         for wait in self._watched.get(job_id, ()):
@@ -279,4 +322,4 @@ def _about(job_id: str, details: JobDetails) -> JobDetails:
         return details
     if details.job_id.lower() == job_id.lower():
         return evolve(details, job_id=job_id)
-    raise DecodeError(f"the answer about job {job_id} names another one", path="$.job_id")
+    raise DecodeError(f"the response about job {job_id} names another one", path="$.job_id")

@@ -137,7 +137,7 @@ async def test_a_secret_in_the_reason_for_a_failure_does_not_show() -> None:
     details = JobDetails(job_id="j", state=state)
     async with HumeAI(api_key="key", base_url="http://127.0.0.1:9") as hume:
         job = hume.batch.job("j")
-        job.note(details)
+        job.update(details)
         with pytest.raises(JobFailedError) as caught:
             await job.wait()
     assert caught.value.message == "job j failed: no *** https://a.example/b?***"

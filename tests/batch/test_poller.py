@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 
 import anyio
@@ -10,6 +11,7 @@ import pytest
 from support import client_of
 
 from humeai_async import (
+    APIConnectionError,
     AuthenticationError,
     DecodeError,
     HumeAI,
@@ -18,7 +20,9 @@ from humeai_async import (
     NotFoundError,
     Polling,
     Retry,
+    ServerError,
 )
+from humeai_async.batch import poller
 from humeai_async.batch.job import Job
 from humeai_async.testing import FakeHume, Fault, ManualClock, Options
 
@@ -241,12 +245,78 @@ async def test_rounds_that_fail_in_passing_are_sat_out() -> None:
         await wait_all(jobs)
 
 
-async def test_rounds_that_keep_failing_end_the_waits() -> None:
+async def test_a_service_that_stays_of_no_use_ends_the_waits_with_its_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(poller, "PATIENCE", 0.1)
     async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:
         (job,) = await start(hume, 1)
         fake.faults.add(Fault("status", status=500, method="GET", times=None))
-        with pytest.raises(Exception, match="500"):
+        began = anyio.current_time()
+        with pytest.raises(ServerError, match="500"):
             await job.wait(timeout=20)
+        assert anyio.current_time() - began >= 0.1
+
+
+@pytest.mark.parametrize("jobs", [1, 5])
+async def test_an_outage_longer_than_many_rounds_is_waited_out(jobs: int) -> None:
+    async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:
+        handles = await start(hume, jobs)
+        fake.faults.add(Fault("reset", method="GET", times=12))
+        await wait_all(handles)
+        assert {"COMPLETED"} == {str(job.status) for job in handles}
+
+
+async def test_a_wait_that_an_outage_outlasts_says_what_failed() -> None:
+    async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:
+        (job,) = await start(hume, 1)
+        fake.faults.add(Fault("reset", method="GET", times=None))
+        with pytest.raises(JobTimeoutError, match="failed with APIConnectionError") as caught:
+            await job.wait(timeout=0.2)
+    assert isinstance(caught.value.__cause__, APIConnectionError)
+
+
+def broken_list(job_ids: list[str], broken: int) -> bytes:
+    """Write a list of completed jobs, of which one cannot be read."""
+    jobs = [
+        {"type": "INFERENCE", "job_id": job_id, "request": {}, "state": {"status": "COMPLETED"}}
+        for job_id in job_ids
+    ]
+    jobs[broken] = {"type": "INFERENCE", "job_id": job_ids[broken], "state": 5}
+    return json.dumps(jobs).encode()
+
+
+async def test_a_job_list_with_one_entry_that_cannot_be_read_serves_the_others() -> None:
+    async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:
+        jobs = await start(hume, 5)
+        body = broken_list([job.id for job in jobs], 2)
+        fake.faults.add(
+            Fault("status", status=200, method="GET", path="/v0/batch/jobs", body=body, times=None)
+        )
+        await wait_all(jobs)
+        assert {"COMPLETED"} == {str(job.status) for job in jobs}
+
+
+async def test_a_job_that_cannot_be_read_fails_its_own_wait_only() -> None:
+    async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:
+        jobs = await start(hume, 5)
+        odd = jobs[2].id
+        body = broken_list([job.id for job in jobs], 2)
+        fake.faults.add(
+            Fault("status", status=200, method="GET", path="/v0/batch/jobs", body=body, times=None)
+        )
+        path = f"/v0/batch/jobs/{odd}"
+        fake.faults.add(
+            Fault("status", status=200, method="GET", path=path, body=b'{"state": 5}', times=None)
+        )
+
+        async def wait_in_vain() -> None:
+            with pytest.raises(DecodeError):
+                await jobs[2].wait(timeout=20)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait_in_vain)
+            tasks.start_soon(wait_all, jobs[:2] + jobs[3:])
 
 
 async def test_a_refused_credential_ends_all_waits_at_once() -> None:
@@ -361,7 +431,7 @@ async def test_news_of_another_job_are_none_of_the_one_asked_for() -> None:
         fake.faults.add(done("theirs"))
         job = hume.batch.job("ours")
         with pytest.raises(
-            DecodeError, match="the answer about job ours names another one"
+            DecodeError, match="the response about job ours names another one"
         ) as caught:
             await job.wait(timeout=5)
     assert caught.value.path == "$.job_id"

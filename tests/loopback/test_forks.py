@@ -337,7 +337,7 @@ def test_two_event_loops_at_once_wait_for_the_same_job(fake: FakeHume) -> None:
         waiting = asyncio.ensure_future(wait())
         elsewhere = asyncio.get_running_loop().run_in_executor(None, run, wait)
         poller: Any = vars(hume)["_poller"]
-        while len(poller._rounds.all()) < 2 or fake.count(method="GET") < 4:
+        while len(poller._loops.all()) < 2 or fake.count(method="GET") < 4:
             await asyncio.sleep(0.001)
         assert not waiting.done()
         assert not elsewhere.done()
