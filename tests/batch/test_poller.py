@@ -278,7 +278,7 @@ async def test_a_wait_that_an_outage_outlasts_says_what_failed() -> None:
 
 def broken_list(job_ids: list[str], broken: int) -> bytes:
     """Write a list of completed jobs, of which one cannot be read."""
-    jobs = [
+    jobs: list[dict[str, object]] = [
         {"type": "INFERENCE", "job_id": job_id, "request": {}, "state": {"status": "COMPLETED"}}
         for job_id in job_ids
     ]
