@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     )
     from humeai_async.chat.socket import ChatSocket
     from humeai_async.http.pagination import Page, Pages
+    from humeai_async.types.paging import Undecodable
     from humeai_async.types.sources import Text
 
 __all__ = [
@@ -111,6 +112,7 @@ __all__ = [
     "TLSError",
     "Text",
     "Timeout",
+    "Undecodable",
     "UnknownSubmissionError",
     "UnprocessableEntityError",
     "Upload",
@@ -126,6 +128,7 @@ _LATER = {
     "Outcomes": "bulk.outcomes",
     "Page": "http.pagination",
     "Pages": "http.pagination",
+    "Undecodable": "types.paging",
     "SourceFailedError": "bulk.outcomes",
     "Text": "types.sources",
     "UnknownSubmissionError": "bulk.outcomes",

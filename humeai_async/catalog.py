@@ -30,6 +30,7 @@ from humeai_async.types.evi import (
     ToolPage,
 )
 from humeai_async.types.evi_configs import Config, ConfigPage
+from humeai_async.types.paging import Items, OneOrMany
 from humeai_async.types.predictions.predictions import Predictions
 from humeai_async.types.registry import (
     Dataset,
@@ -166,7 +167,7 @@ _INFERENCE = ("custom_model", "urls", "registry_files", "callback_url", "notify"
 # The documented row 1 is the EVI WebSocket (CHAT_CONNECT) filed under the path of the job list.
 # Called as documented it lists jobs, and its parameters mean nothing to Hume.
 CHAT_GET = _BATCH.endpoint(
-    "chat.get", "GET", "/v0/batch/jobs", list[JobDetails],
+    "chat.get", "GET", "/v0/batch/jobs", Items[JobDetails],
     row="Chat", docs="/reference/empathic-voice-interface-evi/chat/chat",
     query=("access_token", "api_key", "config_id", "config_version", "resumed_chat_group_id"))
 
@@ -258,7 +259,7 @@ DATASETS_GET = _REGISTRY.endpoint(
 # Multipart again. The reference gives an array, unlike for `datasets.create`; a single object
 # is accepted too.
 DATASETS_CREATE_VERSION = _REGISTRY.endpoint(
-    "datasets.create_version", "POST", "/v0/registry/datasets/{id}", list[Dataset],
+    "datasets.create_version", "POST", "/v0/registry/datasets/{id}", OneOrMany[Dataset],
     row="Create dataset version", docs="datasets/create-dataset-version",
     body=_DATASET, encoding=Encoding.MULTIPART)
 DATASETS_DELETE = _REGISTRY.endpoint(
@@ -289,7 +290,7 @@ FILES_LIST = _REGISTRY.endpoint(
 # Arrays both ways, of objects with these fields; the table has one object. Only registers: the
 # bytes go to the `upload_uri` of the answer.
 FILES_CREATE = _REGISTRY.endpoint(
-    "files.create", "POST", "/v0/registry/files", list[FileWithAttributes],
+    "files.create", "POST", "/v0/registry/files", Items[FileWithAttributes],
     row="Create files", docs="files/create-files", body=("file", "attributes"))
 # The table has JSON; Hume takes multipart.
 FILES_UPLOAD = _REGISTRY.endpoint(
@@ -334,7 +335,7 @@ MODELS_UPDATE_NAME = _REGISTRY.endpoint(
 # A bare array without pages. id is a filter that may be given again and again; the table has
 # one text.
 MODELS_LIST_VERSIONS = _REGISTRY.endpoint(
-    "models.list_versions", "GET", "/v0/registry/models/version", list[ModelVersion],
+    "models.list_versions", "GET", "/v0/registry/models/version", Items[ModelVersion],
     row="List model versions", docs="models/list-model-versions",
     query=("id", "name", "version", "shared_assets"))
 MODELS_GET_VERSION = _REGISTRY.endpoint(
@@ -428,7 +429,7 @@ TOOLS_UPDATE_DESCRIPTION = _EVI.endpoint(
 # A bare array without pages; older jobs are reached with when=created_before and timestamp_ms.
 # type was known to the service in 2024 only.
 BATCH_LIST_JOBS = _BATCH.endpoint(
-    "batch.list_jobs", "GET", "/v0/batch/jobs", list[JobDetails],
+    "batch.list_jobs", "GET", "/v0/batch/jobs", Items[JobDetails],
     docs="batch/list-jobs",
     query=("limit", "status", "when", "timestamp_ms", "sort_by", "direction", "type"))
 # The same path as BATCH_START_JOB: the content type decides. `json` holds that one's body.

@@ -163,7 +163,6 @@ async def test_a_gateway_that_dies_of_the_new_format_is_asked_in_the_old_one() -
     async with ReplayServer(EXCHANGES) as server:
         async with client_of(server, retry=Retry(attempts=2, initial_delay=0.01)) as hume:
             server.serve("proxylist_new_format", "env_object")
-            with pytest.raises(DecodeError, match=r"is missing"):
-                await hume.batch.get_job(JOB_ID)
+            assert (await hume.batch.get_job(JOB_ID)).job_id == JOB_ID
     paths = [request.path for request in server.requests]
     assert [f"/humeai/v0/batch/jobs/{JOB_ID}", "/humeai/v0/batch/jobs/id"] == paths

@@ -19,6 +19,7 @@ from humeai_async.http.endpoint import QueryValue, fill
 from humeai_async.http.pagination import Page, Pages
 from humeai_async.http.session import Session
 from humeai_async.types.batch import JobDetails, JobSortBy, JobWhen, SortDirection
+from humeai_async.types.paging import Items
 
 DEFAULT_LIMIT = 50
 """Jobs in one answer if nothing is asked for, so the service surely gives that many. Fewer
@@ -48,14 +49,14 @@ class JobCursor:
     _near: dict[str, int | None] = field(factory=dict[str, "int | None"], init=False)
     """Jobs that the next answer will hold again, with their creation times."""
 
-    async def step(self) -> list[JobDetails]:
+    async def step(self) -> Items[JobDetails]:
         """Make one request and return the jobs that were not seen before.
 
         Returns:
             The jobs in their order. None do not mean the end: `is_done` does.
         """
         if self.is_done:
-            return []
+            return Items()
         limit = self.limit
         if len(self._near) >= limit:
             limit += len(self._near)
@@ -64,9 +65,10 @@ class JobCursor:
         )
         unseen = {job.job_id: job for job in found if job.job_id not in self._near}
         fresh = [job for job in unseen.values() if self._is_ahead(job)]
-        inside = [job for job in fresh if self._is_inside(job)]
+        inside = Items([job for job in fresh if self._is_inside(job)])
+        inside.undecodable = found.undecodable
         self.is_done = (
-            len(found) < min(limit, DEFAULT_LIMIT)
+            len(found) + len(found.undecodable) + found.nulls < min(limit, DEFAULT_LIMIT)
             or len(inside) < len(fresh)
             or not self._is_sorted_by_creation
             or not self._advance(fresh)
@@ -133,13 +135,21 @@ class JobPageCursor:
 
     async def step(self) -> list[Page[JobDetails]]:
         """Return the jobs of the next answer that holds new ones, as one page."""
-        jobs: list[JobDetails] = []
-        while not jobs and not self._walk.is_done:
+        jobs: Items[JobDetails] = Items()
+        while not (jobs or jobs.undecodable) and not self._walk.is_done:
             jobs = await self._walk.step()
-        if not jobs and self._number > 0:
+        if not (jobs or jobs.undecodable) and self._number > 0:
             return []
         self._number += 1
-        return [Page(items=jobs, number=self._number - 1, size=self._walk.limit, envelope=jobs)]
+        return [
+            Page(
+                items=jobs,
+                number=self._number - 1,
+                size=self._walk.limit,
+                undecodable=jobs.undecodable,
+                envelope=jobs,
+            )
+        ]
 
 
 class TimedPages(Pages[JobDetails]):
@@ -150,5 +160,5 @@ class TimedPages(Pages[JobDetails]):
     def __init__(self, start: Callable[[], JobCursor]) -> None:
         self._start = start
 
-    def _walk(self) -> JobPageCursor:
+    def _cursor(self) -> JobPageCursor:
         return JobPageCursor(self._start())

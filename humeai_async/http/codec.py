@@ -1,6 +1,6 @@
 """Bytes to types and back.
 
-Reading goes JSON text, plain objects (msgspec), attrs classes (`converter.py`); predictions
+Reading goes JSON text, plain values (msgspec), attrs classes (`converter.py`); predictions
 skip the middle. Only `DecodeError`, with its JSON path, comes out. The session and the paging
 call it.
 """
@@ -14,20 +14,21 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from humeai_async.errors import InvalidArgumentError
+from humeai_async._base.base_values import as_base
+from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.http.messages import JsonText
-from humeai_async.types.json import BYTE_ORDER_MARK, UNREADABLE, scan_error
+from humeai_async.types.json import BYTE_ORDER_MARK, UNREADABLE, is_object, json_type, scan
 
 T = TypeVar("T")
 
 
 def decode(returns: type[T], body: bytes) -> T:
-    """Read a bare answer (its envelope taken off).
+    """Read the body of a response whose envelope has been taken off.
 
     Args:
-        returns: Type to make; `bytes` gives the body itself, `NoneType` ignores it, `object`
-            gives plain JSON, or text or `None` where it is none.
-        body: The answer's bytes.
+        returns: Type to make; `bytes` gives the body itself, `object` gives a JSON value, or
+            text or `None` where it is none. `NoneType` accepts a body that says nothing.
+        body: The response's bytes.
 
     Raises:
         DecodeError: The body is not JSON, or not of that type; `path` says where.
@@ -35,6 +36,8 @@ def decode(returns: type[T], body: bytes) -> T:
     reader = _own_reader(cast("Any", returns))
     if reader is not None:
         return cast("T", reader(body))
+    if getattr(returns, "may_be_empty", False) and _says_nothing(body):
+        return returns()
     from humeai_async.http.converter import structure
 
     return structure(returns, parse(body))
@@ -42,51 +45,90 @@ def decode(returns: type[T], body: bytes) -> T:
 
 @functools.cache
 def _own_reader(returns: Any) -> Callable[[bytes], object] | None:
-    """Find out once what reads a type, if it is not made from plain objects."""
+    """Find out once what reads a type, if it is not made from JSON values."""
     return _READERS.get(returns) or getattr(returns, "from_json", None)
 
 
-def _free(body: bytes) -> Any:
-    """Read an answer of which no shape was ever published: JSON, text or nothing."""
+def _read_anything(body: bytes) -> Any:
+    """Read a body of which no form was ever published: JSON, text or nothing."""
     if not body.strip():
         return None
     try:
-        return msgspec.json.decode(body.removeprefix(BYTE_ORDER_MARK))
-    except UNREADABLE:
+        return parse(body)
+    except DecodeError:
         return body.decode("utf-8", errors="replace")
 
 
+def _read_nothing(body: bytes) -> None:
+    """Accept the body of a response that only confirms, such as that of a delete.
+
+    Hume sends nothing or a line of plain text, the gateway makes null, `""` or `{}` of it.
+    A page of HTML is some other server's, and JSON that holds anything may be an error: a
+    gateway's `{"success": false}` comes with status 200.
+
+    Raises:
+        DecodeError: The body is something else.
+    """
+    if _says_nothing(body):
+        return
+    reason = _not_json(body)
+    try:
+        value = parse(body)
+    except DecodeError:
+        if body.lstrip()[:1] not in _MARKUP:
+            return
+    else:
+        if isinstance(value, str) and not value.lstrip().startswith("<"):
+            return
+        shown = ", ".join(list(value)[:_MOST_NAMES]) if is_object(value) else json_type(value)
+        reason = f"the response was to confirm the request and holds something else: {shown}"
+    raise DecodeError(f"{reason}; whether the request was carried out is not known")
+
+
+def _says_nothing(body: bytes) -> bool:
+    return body.removeprefix(BYTE_ORDER_MARK).strip() in {b"", b"null", b"{}", b'""'}
+
+
+_MARKUP = frozenset({b"<", b"{", b"["})
+"""How pages of HTML and broken JSON begin."""
+_MOST_NAMES = 5
+"""Names of members that an error repeats."""
+
 _READERS: dict[type, Callable[[bytes], object]] = {
     bytes: bytes,
-    types.NoneType: lambda _: None,
-    object: _free,
+    types.NoneType: _read_nothing,
+    object: _read_anything,
 }
-"""Types that are not made from plain objects; others have a `from_json` of their own."""
+"""Types that are not made from JSON values; others have a `from_json` of their own."""
 
 
 def parse(body: bytes) -> Any:
-    """Read JSON text into plain objects.
+    """Read JSON text into plain values.
 
     Raises:
         DecodeError: It is not JSON.
     """
     try:
         return msgspec.json.decode(body.removeprefix(BYTE_ORDER_MARK))
-    except UNREADABLE as problem:
-        error = scan_error(problem, _not_json(body))
-    raise error
+    except UNREADABLE:
+        pass
+    return scan(_decoder, body.removeprefix(BYTE_ORDER_MARK), _not_json(body))
+
+
+_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 
 def encode(value: object) -> bytes:
     """Write a request body: attrs objects, dicts and lists of them, or plain values.
 
-    Fields equal to their default are left out.
+    Fields equal to their default are left out. Texts and numbers of other classes, such as
+    those of lxml and numpy, are written as what they are texts and numbers of.
 
     Raises:
         InvalidArgumentError: The value cannot be written as JSON.
     """
     try:
-        return JsonText(msgspec.json.encode(to_plain(value)))
+        return JsonText(_encoder.encode(to_plain(value)))
     except (
         TypeError,
         ValueError,
@@ -97,6 +139,17 @@ def encode(value: object) -> bytes:
     ) as problem:
         reason = str(problem)
     raise InvalidArgumentError(f"the request cannot be written as JSON: {reason}", field="body")
+
+
+def _written_as(value: object) -> object:
+    """Say what to write for a value that the encoder does not know."""
+    plain = as_base(value)
+    if plain is value:
+        raise TypeError(f"objects of type {type(value).__name__} are not supported")
+    return plain
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_written_as)
 
 
 def is_json(text: bytes) -> bool:
@@ -146,8 +199,8 @@ def members(body: bytes) -> dict[str, bytes] | None:
         The raw text of each member, or `None` if the body is not an object.
     """
     try:
-        found = _members_decoder.decode(body.removeprefix(BYTE_ORDER_MARK))
-    except UNREADABLE:
+        found = scan(_members_decoder, body.removeprefix(BYTE_ORDER_MARK), "")
+    except DecodeError:
         return None
     return {name: bytes(raw) for name, raw in found.items()}
 
@@ -158,7 +211,7 @@ _members_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 def _not_json(body: bytes) -> str:
     start = body.lstrip()[:15].lower()
     if not start:
-        return "the answer is empty, not JSON"
+        return "the response is empty, not JSON"
     if start.startswith((b"<!doctype", b"<html")):
-        return "the answer is an HTML page, not JSON"
-    return "the answer is not JSON"
+        return "the response is an HTML page, not JSON"
+    return "the response is not JSON"

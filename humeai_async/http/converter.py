@@ -1,11 +1,13 @@
-"""Plain JSON objects to types and back: the one converter, taught in one file.
+"""Plain JSON values to types and back: the one converter, taught in one file.
 
-Only this module knows cattrs. The codec imports it with the first typed answer or request:
-with it come all types, which takes longer than everything else in the package.
+Only this module knows cattrs. It knows no type of the service by name: how a class is read
+follows from its fields, unions register themselves (`types/tagged.py`), and what was left as
+JSON text says so by a `to_wire`. The codec imports it with the first typed body.
 
 What is coerced, on purpose: a whole float is accepted for an integer and an integer for a
-float (JavaScript in the gateway writes `1.0` as `1`), nothing else. Unknown keys are ignored,
-unknown enum texts stay text, unknown tags become the union's fallback class.
+float (JavaScript in the gateway writes `1.0` as `1`), and null for a field that can do without
+a value. Unknown keys are ignored, unknown enum texts stay text, unknown tags become the
+union's fallback class. A list goes on behind an entry that cannot be read.
 """
 
 from __future__ import annotations
@@ -13,36 +15,26 @@ from __future__ import annotations
 import enum
 import functools
 import json
-import operator
+import logging
 import types
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
-from attrs import evolve, fields, has, resolve_types
-from cattrs import (
-    AttributeValidationNote,
-    ClassValidationError,
-    Converter,
-    IterableValidationError,
-    IterableValidationNote,
-)
+from attrs import NOTHING, evolve, fields, has, resolve_types
+from cattrs import Converter
 from cattrs.cols import is_mapping
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+from cattrs.gen import make_dict_unstructure_fn, override
 
 from humeai_async._base.unset import Unset
 from humeai_async.errors import DecodeError
-from humeai_async.types import batch, chat
 from humeai_async.types.json import is_array, is_object, json_type
-from humeai_async.types.paging import NumberedPage, SpringPage
-from humeai_async.types.predictions.predictions import Predictions
-from humeai_async.types.predictions.scores import Scores
-from humeai_async.types.predictions.slices import Slices
-from humeai_async.types.registry import Dataset
-from humeai_async.types.tagged import Tagged
+from humeai_async.types.paging import Items, ListPage, OneOrMany, SpringPage, Undecodable
+from humeai_async.types.tagged import FALLBACKS, MEMBERS, UNIONS
+
+logger: logging.Logger = logging.getLogger("humeai_async.codec")
 
 T = TypeVar("T")
-P = TypeVar("P", int, str)
 Hook: TypeAlias = Callable[[Any, Any], Any]
 """Reads a plain value as a type."""
 
@@ -51,33 +43,52 @@ _OBJECT = frozenset({dict})
 _ARRAY = frozenset({list})
 """What the parser makes of objects and arrays; to ask this takes no call."""
 _LONGEST_NAME = 100
-"""Characters of a member's name that a path tells."""
+"""Characters of a member's name that a path shows."""
+_OWN_FIELDS = frozenset(field.name for field in fields(ListPage))
+"""Fields of a page that say how it was read."""
 
-TAGGED: tuple[Tagged, ...] = (
-    batch.JOBS,
-    chat.CLIENT_EVENTS,
-    chat.SERVER_EVENTS,
-    chat.TOOL_RESULTS,
-)
-"""Every union that is told apart by a tag."""
+
+class _WrongValueError(Exception):
+    """A value is not of its type; whatever holds it adds a step of the path, inside first."""
+
+    def __init__(self, reason: str, *steps: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.steps = [*steps]
+
+    @property
+    def path(self) -> str:
+        return "$" + "".join(reversed(self.steps))
+
+
+def _wrong(problem: Exception) -> _WrongValueError:
+    """Take any error of reading a value for what it is: a wrong value."""
+    if isinstance(problem, _WrongValueError):
+        return problem
+    return _WrongValueError(str(problem) or type(problem).__name__)
+
+
+def _inside(step: str, problem: Exception) -> _WrongValueError:
+    """Add the step that leads to where a problem is."""
+    found = _wrong(problem)
+    found.steps.append(step)
+    return found
 
 
 def structure(returns: type[T], plain: object) -> T:
-    """Make plain JSON objects into typed ones.
+    """Make plain JSON values into typed ones.
 
     Raises:
         DecodeError: They are not of that type; `path` says where.
     """
     try:
         return cast("T", _reader(cast("Any", returns))(plain, returns))
-    except Exception:  # noqa: BLE001, S110 - whatever it is comes again
-        pass
-    # Once more, keeping track of the place: that takes too long for every answer.
-    try:
-        return _tracking_converter().structure(plain, returns)
     except Exception as problem:  # noqa: BLE001 - whatever a hook raises is about the body
-        path, reason = _first_problem(problem)
-    raise DecodeError(f"the answer is not what was promised: {reason} at {path}", path=path)
+        found = _wrong(problem)
+    raise DecodeError(
+        f"the response does not have the documented form: {found.reason} at {found.path}",
+        path=found.path,
+    )
 
 
 def unstructure(value: object) -> Any:
@@ -85,31 +96,10 @@ def unstructure(value: object) -> Any:
     return _converter.unstructure(value)
 
 
-def _first_problem(problem: BaseException, path: str = "$") -> tuple[str, str]:
-    """Walk down cattrs' groups of errors to the first leaf, collecting its JSON path."""
-    while isinstance(problem, (ClassValidationError, IterableValidationError)):
-        problem = problem.exceptions[0]
-        for note in getattr(problem, "__notes__", ()):
-            if isinstance(note, IterableValidationNote):
-                path += _step(note.index)
-            elif isinstance(note, AttributeValidationNote):
-                path += f".{note.name}"
-    if isinstance(problem, KeyError):
-        return path, f"{problem} is missing"
-    return path, str(problem) or type(problem).__name__
-
-
-def _step(place: object) -> str:
-    """Write the place of an element, or the name of a member that is no field of a class."""
-    if not isinstance(place, str):
-        return f"[{place}]"
-    return "[...]" if len(place) > _LONGEST_NAME else f"[{json.dumps(place)}]"
-
-
 def _text(value: object, _: object) -> str:
     if type(value) is str:
         return value
-    raise TypeError(f"expected text, got {json_type(value)}")
+    raise _WrongValueError(f"expected text, got {json_type(value)}")
 
 
 def _integer(value: object, _: object) -> int:
@@ -117,45 +107,55 @@ def _integer(value: object, _: object) -> int:
         return value
     if type(value) is float and value.is_integer():
         return int(value)
-    raise TypeError(f"expected an integer, got {json_type(value)}")
+    raise _WrongValueError(f"expected an integer, got {json_type(value)}")
 
 
 def _number(value: object, _: object) -> float:
     if type(value) is float or type(value) is int:
         return float(value)
-    raise TypeError(f"expected a number, got {json_type(value)}")
+    raise _WrongValueError(f"expected a number, got {json_type(value)}")
 
 
 def _boolean(value: object, _: object) -> bool:
     if type(value) is bool:
         return value
-    raise TypeError(f"expected a boolean, got {json_type(value)}")
+    raise _WrongValueError(f"expected a boolean, got {json_type(value)}")
 
 
 def _object(value: object) -> dict[str, Any]:
     if is_object(value):
         return value
-    raise TypeError(f"expected an object, got {json_type(value)}")
+    raise _WrongValueError(f"expected an object, got {json_type(value)}")
 
 
 def _object_hook(cls: Any, converter: Converter) -> Hook:
     """Read a class from an object only: cattrs finds nothing missing in a list or a text."""
-    if converter.detailed_validation:
-        return _from_object(make_dict_structure_fn(cls, converter))
+    found_fields = [f for f in fields(resolve_types(cls)) if f.init]
+    required = {f.alias: f.name for f in found_fields if f.default is NOTHING}
     known = {
         f.name: (f.alias, *_field_reader(f.type, converter))
-        for f in fields(resolve_types(cls))
-        if f.init
+        for f in found_fields
+        if not (issubclass(cls, ListPage) and f.name in _OWN_FIELDS)
     }
 
     # In one frame, with a look at each field's type: a call for each would take twice as long.
     def read_object(value: Any, _: object) -> object:
         plain: dict[str, Any] = value if type(value) in _OBJECT else _object(value)
-        found: dict[str, object] = {}
-        for name, one in plain.items():
-            if name in known:
-                argument, as_it_is, read, hint = known[name]
-                found[argument] = one if type(one) in as_it_is else read(one, hint)
+        found: dict[str, Any] = {}
+        name = ""
+        try:
+            for name, one in plain.items():
+                if name in known:
+                    argument, as_it_is, read, hint = known[name]
+                    if type(one) in as_it_is:
+                        found[argument] = one
+                    elif one is not None or argument in required:
+                        found[argument] = read(one, hint)
+        except Exception as problem:  # noqa: BLE001 - it goes on, with its place
+            raise _inside(f".{name}", problem) from None
+        for argument, name in required.items():
+            if argument not in found:
+                raise _WrongValueError(f"{name!r} is missing", f".{name}")
         return cls(**found)
 
     return read_object
@@ -164,9 +164,10 @@ def _object_hook(cls: Any, converter: Converter) -> Hook:
 def _field_reader(hint: Any, converter: Converter) -> tuple[frozenset[Any], Hook, Any]:
     """Return the types that a field takes as they are, and what reads everything else as what."""
     as_it_is: frozenset[Any] = frozenset()
-    if _is_optional(hint):
-        (hint,) = [a for a in get_args(hint) if a is not types.NoneType]
+    if _is_union(hint) and types.NoneType in get_args(hint):
         as_it_is |= {types.NoneType}
+        if not _is_odd_union(hint):
+            (hint,) = [a for a in get_args(hint) if a is not types.NoneType]
     if hint in _PLAIN:
         as_it_is |= {hint}
     return as_it_is, converter.get_structure_hook(hint), hint
@@ -176,26 +177,24 @@ def _mapping_hook(hint: Any, converter: Converter) -> Hook:
     """Read an object whose members' names are not known before."""
     _, item = get_args(hint)
     read_item = converter.get_structure_hook(item)
-    tracks = converter.detailed_validation
 
-    def read(plain: dict[str, Any], _: object) -> dict[str, object]:
-        if tracks:
-            return dict(_tracked(plain.items(), read_item, item))
-        return {name: read_item(one, item) for name, one in plain.items()}
+    def read(value: object, _: object) -> dict[str, object]:
+        plain = _object(value)
+        found: dict[str, object] = {}
+        name = ""
+        try:
+            for name, one in plain.items():
+                found[name] = read_item(one, item)
+        except Exception as problem:  # noqa: BLE001 - it goes on, with its place
+            raise _inside(_member(name), problem) from None
+        return found
 
-    return _from_object(read)
-
-
-def _from_object(read: Callable[[Any, Any], object]) -> Hook:
-    # The first look saves a call: there are more objects than anything else.
-    def read_object(value: object, hint: Any) -> object:
-        return read(value if type(value) is dict else _object(value), hint)
-
-    return read_object
+    return read
 
 
-def _is_optional(hint: object) -> bool:
-    return _is_union(hint) and types.NoneType in get_args(hint) and not _is_odd_union(hint)
+def _member(name: str) -> str:
+    """Write the step to a member whose name is no field of a class."""
+    return "[...]" if len(name) > _LONGEST_NAME else f"[{json.dumps(name)}]"
 
 
 def _is_union(hint: object) -> bool:
@@ -208,13 +207,17 @@ def _is_odd_union(hint: object) -> bool:
 
 
 def _odd_union_hook(hint: Any, converter: Converter) -> Any:
-    """Read open enums, plain alternatives, and classes that may be given as dicts."""
+    """Read open enums, plain alternatives, and classes that may be given as dicts.
+
+    An object that is not of the class stays a dict where dicts are allowed.
+    """
     options = [a for a in get_args(hint) if a not in {types.NoneType, Unset}]
     enums = [a for a in options if isinstance(a, type) and issubclass(a, enum.Enum)]
     classes = [a for a in options if isinstance(a, type) and has(a)]
     plain = _PLAIN.intersection(options)
     known = {member.value: member for member in enums[0]} if enums else {}
     lists = [a for a in options if get_origin(a) in {list, tuple}]
+    dicts = [a for a in options if get_origin(a) in {dict, Mapping}]
     nullable = types.NoneType in get_args(hint)
 
     def read(value: object, _: object) -> object:
@@ -223,18 +226,24 @@ def _odd_union_hook(hint: Any, converter: Converter) -> Any:
         if isinstance(value, str) and enums:
             return known.get(value, value)
         if is_object(value) and classes:
-            return converter.structure(value, classes[0])
+            try:
+                return converter.structure(value, classes[0])
+            except Exception:
+                if not dicts:
+                    raise
+                return value
         if is_array(value) and lists:
             return converter.structure(value, lists[0])
         if type(value) in plain or (type(value) is int and float in plain):
             return value
-        raise TypeError(f"got {json_type(value)}, which is none of the possible types")
+        raise _WrongValueError(f"got {json_type(value)}, which is none of the possible types")
 
     return read
 
 
-def _tagged_hooks(converter: Converter, union: Tagged) -> None:
-    """Teach a converter one union that is told apart by a tag."""
+def _union_hook(base: Any, converter: Converter) -> Hook:
+    """Read one of the classes of a union that is told apart by a tag."""
+    union = UNIONS[base]
 
     def read(value: object, _: object) -> Any:
         plain = _object(value)
@@ -244,26 +253,16 @@ def _tagged_hooks(converter: Converter, union: Tagged) -> None:
             return converter.structure({**plain, "data": plain}, union.fallback)
         return converter.structure(plain, member)
 
-    converter.register_structure_hook_func(lambda hint: hint is union.base, read)
-    converter.register_unstructure_hook_func(
-        lambda hint: hint is union.base,
-        lambda value: converter.unstructure(value, unstructure_as=type(value)),
-    )
-    converter.register_unstructure_hook(union.fallback, lambda value: value.data)
-    for member in set(union.members.values()):
-        # Made at first use, when the members that stand inside this one have their writers too.
-        converter.register_unstructure_hook_factory(
-            functools.partial(operator.is_, member),
-            functools.partial(_writer_with_tag, union=union),
-        )
+    return read
 
 
-def _writer_with_tag(member: type, converter: Converter, union: Tagged) -> Callable[[Any], Any]:
-    """Write a member with its tag, although that equals the field's default."""
+def _member_writer(member: Any, converter: Converter) -> Callable[[Any], Any]:
+    """Write a member of a union with its tag, although that equals the field's default."""
+    tag_name = MEMBERS[member].tag
 
     def write(value: object) -> dict[str, Any]:
-        tag = converter.unstructure(getattr(value, union.tag))
-        return {union.tag: tag, **write_rest(value)}
+        tag = converter.unstructure(getattr(value, tag_name))
+        return {tag_name: tag, **write_rest(value)}
 
     write_rest: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(
         member, converter, _cattrs_omit_if_default=True
@@ -271,129 +270,133 @@ def _writer_with_tag(member: type, converter: Converter, union: Tagged) -> Calla
     return write
 
 
-def _page_hook(cls: Any, converter: Converter) -> Any:
-    """Read a page, dropping the nulls that Hume puts among its items."""
-    lists = {f.name: f.type for f in fields(resolve_types(cls)) if _list_in(f.type) is not None}
-    tracks = converter.detailed_validation
-    read: Hook
-    if tracks:
-        sifts: dict[str, Any] = {
-            name: override(struct_hook=_sifted(hint, converter)) for name, hint in lists.items()
-        }
-        read = make_dict_structure_fn(cls, converter, **sifts)
-    else:
-        read = _object_hook(cls, converter)
+def _page_hook(cls: Any, converter: Converter) -> Hook:
+    """Read a page, and say of it what its lists left out."""
+    read = _object_hook(cls, converter)
+    lists = [f.name for f in fields(resolve_types(cls)) if get_origin(f.type) is Items]
 
     def read_page(value: Any, hint: Any) -> object:
         if type(value) in _ARRAY and issubclass(cls, SpringPage):
             return _join_pages(cls, value, converter)
-        plain: dict[str, Any] = value if type(value) in _OBJECT else _object(value)
-        nulls = 0
+        page = read(value, hint)
         for name in lists:
-            part: Any = plain.get(name)
-            if type(part) in _ARRAY and (holes := part.count(None)):
-                nulls += holes
-                # Where places are told, they are those before the nulls are taken out.
-                plain = plain if tracks else {**plain, name: _without_nulls(part)}
-        return read({**plain, "nulls": nulls} if nulls else plain, hint)
+            items: Items[Any] = getattr(page, name)
+            if items.nulls or items.undecodable:
+                page = evolve(
+                    page,
+                    nulls=page.nulls + items.nulls,
+                    undecodable=[*page.undecodable, *items.undecodable],
+                )
+        return page
 
     return read_page
-
-
-def _without_nulls(many: list[Any]) -> list[Any]:
-    return [one for one in many if one is not None]
-
-
-def _list_in(hint: Any) -> Any:
-    """Return `list[X]` of `list[X]` and of `list[X] | None`, or nothing."""
-    return next((one for one in (hint, *get_args(hint)) if get_origin(one) is list), None)
-
-
-def _sifted(hint: Any, converter: Converter) -> Any:
-    """Read a list and leave its nulls out, once the place of each element is known."""
-    many = _list_in(hint)
-    nullable: Any = types.GenericAlias(list, (get_args(many)[0] | None,))
-    nullable = nullable if many is hint else nullable | None
-    read_all = converter.get_structure_hook(nullable)
-
-    def read(value: object, _: object) -> list[Any] | None:
-        found = read_all(value, nullable)
-        return found and _without_nulls(found)
-
-    return read
 
 
 def _join_pages(cls: Any, value: list[Any], converter: Converter) -> object:
     """Make one page of an array of pages, as the reference types the files of a dataset."""
     if not all(is_object(page) for page in value):
-        raise TypeError("expected a page or an array of pages")
+        raise _WrongValueError("expected a page or an array of pages")
     many: Any = types.GenericAlias(list, (cls,))
     pages = converter.structure(value, many)
-    items = [item for page in pages for item in page.content]
-    return evolve(pages[-1] if pages else cls(), content=items)
+    return evolve(
+        pages[-1] if pages else cls(),
+        content=Items([item for page in pages for item in page.content]),
+        nulls=sum(page.nulls for page in pages),
+        undecodable=[odd for page in pages for odd in page.undecodable],
+    )
+
+
+def _items_hook(hint: Any, converter: Converter) -> Hook:
+    """Read the entries of a list, each for itself: one that cannot be read costs no other."""
+    (item,) = get_args(hint)
+    make: Any = get_origin(hint)
+    takes_one = issubclass(make, OneOrMany)
+    read_item = converter.get_structure_hook(item)
+
+    def read(value: Any, _: object) -> object:
+        if takes_one and type(value) in _OBJECT:
+            return make([read_item(value, item)])
+        if type(value) not in _ARRAY:
+            raise _WrongValueError(f"expected an array, got {json_type(value)}")
+        found: Items[Any] = make()
+        for index, one in enumerate(value):
+            if one is None:
+                found.nulls += 1
+                continue
+            try:
+                found.append(read_item(one, item))
+            except Exception as problem:  # noqa: BLE001 - it is kept, and told once
+                wrong = _wrong(problem)
+                odd = Undecodable(json=one, reason=wrong.reason, path=wrong.path, index=index)
+                found.undecodable.append(odd)
+                _warn_once(getattr(item, "__name__", str(item)), odd.reason, odd.path)
+        return found
+
+    return read
+
+
+@functools.lru_cache(maxsize=256)
+def _warn_once(kind: str, reason: str, path: str) -> None:
+    """Log an entry that cannot be read: once for each kind of problem, not for each entry."""
+    logger.warning(
+        "an entry of a list could not be read as %s (%s at %s): it is in `undecodable`, the "
+        "other entries are not affected; this kind of problem is logged once",
+        kind,
+        reason,
+        path,
+    )
 
 
 def _is_sequence(hint: object) -> bool:
     return get_origin(hint) in {list, Sequence}
 
 
-def _array_hook(hint: Any, converter: Converter) -> Any:
+def _array_hook(hint: Any, converter: Converter) -> Hook:
     """Read an array; cattrs alone takes the keys of an object and the letters of a text, too."""
     (item,) = get_args(hint)
-    make: type[list[Any] | tuple[Any, ...]] = list if get_origin(hint) is list else tuple
+    is_list = get_origin(hint) is list
     read_item = converter.get_structure_hook(item)
-    tracks = converter.detailed_validation
 
     def read(value: Any, _: object) -> object:
         if type(value) not in _ARRAY:
-            raise TypeError(f"expected an array, got {json_type(value)}")
-        if tracks:
-            numbered: enumerate[Any] = enumerate(value)
-            return make([one for _, one in _tracked(numbered, read_item, item)])
-        many = [read_item(one, item) for one in value]
-        return many if type(many) is make else make(many)
+            raise _WrongValueError(f"expected an array, got {json_type(value)}")
+        found: list[Any] = []
+        try:
+            for one in value:
+                found.append(read_item(one, item))  # noqa: PERF401 - its length is the place
+        except Exception as problem:  # noqa: BLE001 - it goes on, with its place
+            raise _inside(f"[{len(found)}]", problem) from None
+        return found if is_list else tuple(found)
 
     return read
 
 
-# Its own signature is not the one that the type checker sees.
-_InArrayError: Any = IterableValidationError
+def _is_page(hint: object) -> bool:
+    return isinstance(hint, type) and issubclass(hint, ListPage)
 
 
-def _tracked(
-    elements: Iterable[tuple[P, object]], read: Callable[[object, Any], object], hint: Any
-) -> Iterator[tuple[P, object]]:
-    """Read what is in an array or object, and say of the first wrong one where it stands.
-
-    cattrs goes on and keeps an error for each: a million wrong ones hold the loop for 18 s.
-    """
-    for place, one in elements:
-        try:
-            yield place, read(one, hint)
-        except Exception as problem:  # noqa: BLE001 - it goes on, with its place
-            problem.add_note(IterableValidationNote(f"at {place}", place, object))
-            raise _InArrayError("a wrong element", [problem], list) from None
+def _page_writer(cls: Any, converter: Converter) -> Callable[[Any], Any]:
+    """Write a page without what says how it was read."""
+    omitted: Any = dict.fromkeys(_OWN_FIELDS, override(omit=True))
+    return make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True, **omitted)
 
 
-def _array_or_one_hook(hint: Any, converter: Converter) -> Any:
-    """Read an array that may come as its only element."""
-    read_array = _array_hook(hint, converter)
-
-    def read_either(value: object, _: object) -> object:
-        if is_object(value):
-            return [converter.structure(value, get_args(hint)[0])]
-        return read_array(value, hint)
-
-    return read_either
+def _is_items(hint: Any) -> bool:
+    return (get_origin(hint) or hint) in (Items, OneOrMany)
 
 
-def _make_converter(*, tracks: bool) -> Converter:
-    """Make a converter.
+def _is_union_base(hint: Any) -> bool:
+    return hint in UNIONS
 
-    Args:
-        tracks: Whether its errors say where they happened.
-    """
-    converter = Converter(omit_if_default=True, detailed_validation=tracks)
+
+def _is_raw(hint: Any) -> bool:
+    """Whether a field or class is left as JSON text; to the scanner, fields are slices."""
+    return hint in (msgspec.Raw, list[msgspec.Raw]) or hasattr(hint, "to_wire")
+
+
+def _make_converter() -> Converter:
+    """Make a converter; hooks that are registered later are asked first."""
+    converter = Converter(omit_if_default=True, detailed_validation=False)
     converter.register_structure_hook(str, _text)
     converter.register_structure_hook(int, _integer)
     converter.register_structure_hook(float, _number)
@@ -402,47 +405,40 @@ def _make_converter(*, tracks: bool) -> Converter:
     converter.register_structure_hook_factory(_is_odd_union, _odd_union_hook)
     converter.register_structure_hook_factory(has, _object_hook)
     converter.register_structure_hook_factory(is_mapping, _mapping_hook)
-    # Fields with predictions or scores are slices to the scanner, and so to the converter.
-    converter.register_unstructure_hook_func(
-        lambda hint: hint is Slices or hint == list[msgspec.Raw],
-        lambda many: (
-            many.to_wire()
-            if isinstance(many, Slices)
-            else [converter.unstructure(one) for one in many]
-        ),
-    )
-    converter.register_unstructure_hook(msgspec.Raw, Scores.to_wire)
-    converter.register_unstructure_hook(Scores, Scores.to_wire)
-    converter.register_unstructure_hook(
-        Predictions,
-        lambda found: (
-            msgspec.Raw(found.body)
-            if found.body
-            else [converter.unstructure(source) for source in found]
-        ),
-    )
-    converter.register_structure_hook_factory(
-        lambda cls: isinstance(cls, type) and issubclass(cls, (NumberedPage, SpringPage)),
-        _page_hook,
-    )
-    converter.register_structure_hook_factory(
-        lambda hint: hint == list[Dataset],  # a new dataset version: documented as an array
-        _array_or_one_hook,
-    )
-    for union in TAGGED:
-        _tagged_hooks(converter, union)
+    converter.register_structure_hook_factory(_is_page, _page_hook)
+    converter.register_structure_hook_factory(_is_items, _items_hook)
+    converter.register_structure_hook_factory(_is_union_base, _union_hook)
+    _register_writers(converter)
     return converter
 
 
-_converter = _make_converter(tracks=False)
+def _register_writers(converter: Converter) -> None:
+    """Teach a converter to write what is not written field by field."""
+
+    def write_each(many: Any) -> list[Any]:
+        return [converter.unstructure(one) for one in many]
+
+    def write_raw(value: Any) -> object:
+        raw = value.to_wire() if hasattr(value, "to_wire") else value
+        return write_each(raw) if is_array(raw) else raw
+
+    converter.register_unstructure_hook_func(_is_raw, write_raw)
+    converter.register_unstructure_hook_func(_is_items, write_each)
+    converter.register_unstructure_hook_factory(_is_page, _page_writer)
+    converter.register_unstructure_hook_func(
+        _is_union_base, lambda value: converter.unstructure(value, unstructure_as=type(value))
+    )
+    converter.register_unstructure_hook_func(
+        lambda hint: hint in FALLBACKS, lambda value: value.data
+    )
+    # Made at first use, when the members that stand inside this one have their writers too.
+    converter.register_unstructure_hook_factory(lambda hint: hint in MEMBERS, _member_writer)
+
+
+_converter = _make_converter()
 
 
 @functools.cache
 def _reader(returns: Any) -> Hook:
     """Find out once how a type is read."""
     return _converter.get_structure_hook(returns)
-
-
-@functools.cache
-def _tracking_converter() -> Converter:
-    return _make_converter(tracks=True)

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 from attrs import Factory, define, field, frozen
 
+from humeai_async._base.base_values import as_base
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http.messages import Part
@@ -145,6 +146,7 @@ def check_id(value: object, field_name: str) -> str:
         InvalidArgumentError: It is something else, empty, `.` or `..`, a number below 0, or
             holds white space, control characters or any of `/ \ ? # % $ , : { }`.
     """
+    value = as_base(value)
     text = _written(field_name, value)
     is_id = isinstance(value, (str, int)) and not isinstance(value, bool)
     is_safe = text not in {"", ".", ".."} and text.isprintable() and not _UNSAFE_ID.search(text)
@@ -170,14 +172,15 @@ def _pairs(query: Mapping[str, QueryValue]) -> list[tuple[str, str]]:
             continue
         if not isinstance(cast("object", name), str):
             raise InvalidArgumentError("the names of query fields are texts", field="query")
-        _check_encodable(name, name)
+        key = _check_encodable(name, as_base(name))
         is_many = isinstance(value, Collection) and not isinstance(value, (str, bytes, Mapping))
         many = cast("Iterable[object]", value) if is_many else [value]
-        pairs.extend([(name, _text(name, one)) for one in many])
+        pairs.extend([(key, _text(key, one)) for one in many])
     return pairs
 
 
 def _text(name: str, value: object) -> str:
+    value = as_base(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, (str, int, float)):
@@ -190,11 +193,9 @@ def _text(name: str, value: object) -> str:
 
 
 def _written(name: str, value: object) -> str:
-    """Write a value as text; a member of an enum is its value, whatever `str` makes of it."""
-    if isinstance(value, str):
-        return str.__str__(value)
+    """Write a value as text."""
     try:
-        return int.__repr__(value) if isinstance(value, int) else str(value)
+        return str(value)
     except ValueError:  # from thousands of digits on
         reason = f"{name} is too large a number"
     raise InvalidArgumentError(reason, field=name)

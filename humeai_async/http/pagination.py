@@ -2,8 +2,8 @@
 
 `Pages` is what every `list` method returns: it asks for nothing until it is iterated or
 awaited, and each iteration begins anew. How a list goes on from one page to the next is a
-`Walk`: by page number, or by time. Pages know no resource and no path; they are made by the
-resources and call the session.
+`PageCursor`: by page number, or by time. Pages know no resource and no path; they are made by
+the resources and call the session.
 """
 
 from __future__ import annotations
@@ -18,24 +18,27 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
-from typing import Any, Generic, Protocol, Self, TypeVar, overload
+from typing import Any, Generic, NoReturn, Protocol, Self, TypeVar, overload
 
 import anyio
-from attrs import define, field, frozen
+from attrs import define, field
 
-from humeai_async.errors import DecodeError, HumeError
+from humeai_async._base.frozen import frozen
+from humeai_async.errors import DecodeError, HumeError, InvalidArgumentError
 from humeai_async.http.arguments import check_number
 from humeai_async.http.endpoint import Call, Pagination
 from humeai_async.http.session import Session
-from humeai_async.types.paging import NumberedPage, SpringPage
+from humeai_async.types.paging import Items, ListPage, NumberedPage, SpringPage, Undecodable
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-LARGEST_PAGE = 100
-"""Items of an EVI page at most, as Hume documents it; the registry's limit is not known."""
-MOST_PAGES = 100_000
-"""Pages of one iteration at most: a list that goes on after that has no end."""
+MAX_PAGE_SIZE = 100
+"""Most items on an EVI page, as Hume documents it; the registry's limit is not known."""
+MAX_PAGES = 100_000
+"""Most pages of one iteration: a list that goes on after that has no end."""
+MAX_EMPTY_PAGES = 100
+"""Most empty pages in a row, where the service says that more pages follow."""
 MAX_REPEATED_PAGES = 1
 """Pages in a row that may be the same as the page before. Items added while a list is read
 can push a whole page back by one; a server that ignores the page number goes on for ever."""
@@ -49,15 +52,17 @@ class Page(Sequence[T_co]):
     """
 
     items: list[T_co]
-    """The items, nulls left out."""
+    """The items; nulls and entries that could not be read are left out."""
     number: int = 0
-    """Index of the page; the first is 0. Lists that are walked by time count from 0."""
+    """Index of the page; the first is 0. Lists that are sorted by time count from 0, too."""
     size: int | None = None
-    """Items a page at most, where known."""
+    """Largest number of items on a page, if known."""
     total_pages: int | None = None
-    """Pages of the list, where the service tells."""
+    """Number of pages in the list, if the service sends it."""
+    undecodable: list[Undecodable] = field(factory=list[Undecodable], eq=False)
+    """Entries that could not be read, each with its JSON and the reason; mostly none."""
     envelope: Any = field(default=None, repr=False, eq=False)
-    """The whole decoded answer. The pages of a chat's events carry the chat's own fields:
+    """The whole decoded response. The pages of a chat's events carry the chat's own fields:
     see `ChatEventsPage`."""
 
     @overload
@@ -76,8 +81,8 @@ class Page(Sequence[T_co]):
         return iter(self.items)
 
 
-class Walk(Protocol[T_co]):
-    """The state of one iteration over a list; lists with a cursor would be another one."""
+class PageCursor(Protocol[T_co]):
+    """The state of one iteration over a list."""
 
     async def step(self) -> Sequence[Page[T_co]]:
         """Return the next pages, at least one; none at the end of the list."""
@@ -105,11 +110,11 @@ class Pages(Generic[T]):
     __slots__ = ()
 
     def pages(self) -> PageIterator[T]:
-        """Iterate over pages, from the first one asked for.
+        """Iterate over the pages, from the first one requested.
 
         The first page comes even if it is empty.
         """
-        return PageIterator(self._walk())
+        return PageIterator(self._cursor())
 
     def __aiter__(self) -> ItemIterator[T]:
         return ItemIterator(self.pages())
@@ -117,20 +122,32 @@ class Pages(Generic[T]):
     def __await__(self) -> Generator[Any, Any, Page[T]]:
         return self._first().__await__()
 
-    def _walk(self) -> Walk[T]:
+    def __iter__(self) -> NoReturn:
+        """Refuse to be iterated without waiting: `for`, `list()` and the like.
+
+        Raises:
+            InvalidArgumentError: Always; it says what to write instead.
+        """
+        raise InvalidArgumentError(
+            "a list of the service is fetched while it is read: write `async for item in pages`, "
+            "`await pages.collect()` for all items, or `await pages` for the first page",
+            field="pages",
+        )
+
+    def _cursor(self) -> PageCursor[T]:
         """Begin an iteration."""
         raise NotImplementedError
 
     def _first(self) -> Coroutine[Any, Any, Page[T]]:
-        """Ask for the first page only."""
-        return _first_of(self._walk())
+        """Fetch the first page only."""
+        return _first_of(self._cursor())
 
     async def collect(self, limit: int | None = None) -> list[T]:
         """Fetch the items into a list.
 
         Args:
-            limit: Items at most, 0 or more; `None` is all of them. No page is asked for that
-                this does not need, but for those fetched ahead.
+            limit: Most items to fetch, 0 or more; `None` means all of them. Pages that this
+                does not need are not fetched, but for those fetched ahead.
 
         Raises:
             InvalidArgumentError: `limit` is below 0.
@@ -147,19 +164,19 @@ class Pages(Generic[T]):
         return items[:limit]
 
 
-async def _first_of(walk: Walk[T]) -> Page[T]:
-    first, *_ = await walk.step()
+async def _first_of(cursor: PageCursor[T]) -> Page[T]:
+    first, *_ = await cursor.step()
     return first
 
 
 class PageIterator(AsyncIterator[Page[T]]):
-    """Pages one after the other; made by `Pages.pages`.
+    """Iterator over the pages of a list; made by `Pages.pages`.
 
-    After an error it can go on: the page that failed is asked for again.
+    It can go on after an error: the page that failed is fetched again.
     """
 
-    def __init__(self, walk: Walk[T]) -> None:
-        self._walk = walk
+    def __init__(self, cursor: PageCursor[T]) -> None:
+        self._cursor = cursor
         self._ready: deque[Page[T]] = deque()
 
     def __aiter__(self) -> Self:
@@ -167,14 +184,14 @@ class PageIterator(AsyncIterator[Page[T]]):
 
     async def __anext__(self) -> Page[T]:
         if not self._ready:
-            self._ready.extend(await self._walk.step())
+            self._ready.extend(await self._cursor.step())
         if not self._ready:
             raise StopAsyncIteration
         return self._ready.popleft()
 
 
 class ItemIterator(AsyncIterator[T]):
-    """Items one after the other; made by `async for item in pages`."""
+    """Iterator over the items of a list; made by `async for item in pages`."""
 
     def __init__(self, pages: PageIterator[T]) -> None:
         self._pages = pages
@@ -192,86 +209,89 @@ class ItemIterator(AsyncIterator[T]):
 
 @define(eq=False)
 class NumberedCursor(Generic[T]):
-    """Walks by page number, one page at a time or several side by side."""
+    """An iteration by page number, one page at a time or several side by side."""
 
     fetch: Callable[[int], Awaitable[Page[T]]]
-    """Asks for one page."""
+    """Fetches the page of a number."""
     number: int = 0
-    """Page to ask for next."""
+    """Number of the page to fetch next."""
     prefetch: int = 0
-    """Pages to ask for at once, as soon as their number is known."""
+    """Number of pages to fetch at once, as soon as the total is known."""
     _total: int | None = field(default=None, init=False)
     _is_done: bool = field(default=False, init=False)
-    _walked: int = field(default=0, init=False)
+    _fetched: int = field(default=0, init=False)
     _last: Page[T] | None = field(default=None, init=False)
     _repeats: int = field(default=0, init=False)
+    _empty: int = field(default=0, init=False)
     _failure: HumeError | None = field(default=None, init=False)
 
     async def step(self) -> list[Page[T]]:
-        """Ask for the next pages, in one go, and return those that hold something new.
+        """Fetch the next pages together, and return those that hold something new.
 
-        One step begins and ends its tasks itself, so none is left when nobody asks again.
+        One step begins and ends its tasks itself, so none is left when nobody goes on.
         """
         accepted: list[Page[T]] = []
         while not accepted and not self._is_done:
-            self._tell_failure()
-            for answer in await self._ask():
-                if isinstance(answer, HumeError):
-                    self._failure = answer
+            self._raise_failure()
+            for result in await self._fetch_next():
+                if isinstance(result, HumeError):
+                    self._failure = result
                     break
-                if self._accept(answer):
-                    accepted.append(answer)
-                self._failure = self._lack_of_progress(answer)
+                if self._accept(result):
+                    accepted.append(result)
+                self._failure = self._missing_progress(result)
                 if self._is_done or self._failure:
                     break
         return accepted
 
-    def _tell_failure(self) -> None:
-        """Raise what befell a page of the last step, now that the pages before it are out."""
+    def _raise_failure(self) -> None:
+        """Raise the error of a page of the last step, now that the pages before it are out."""
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
 
-    async def _ask(self) -> list[Page[T] | HumeError]:
+    async def _fetch_next(self) -> list[Page[T] | HumeError]:
         if self._total is None or self.prefetch <= 1:
             return [await self.fetch(self.number)]
         numbers = range(self.number, min(self.number + self.prefetch, self._total))
-        answers: dict[int, Page[T] | HumeError] = {}
+        results: dict[int, Page[T] | HumeError] = {}
 
-        async def ask_one(number: int) -> None:
+        async def fetch_one(number: int) -> None:
             try:
-                answers[number] = await self.fetch(number)
+                results[number] = await self.fetch(number)
             except HumeError as problem:
-                answers[number] = problem
+                results[number] = problem
 
         async with anyio.create_task_group() as tasks:
             for number in numbers:
-                tasks.start_soon(ask_one, number)
-        return [answers[number] for number in numbers]
+                tasks.start_soon(fetch_one, number)
+        return [results[number] for number in numbers]
 
     def _accept(self, page: Page[T]) -> bool:
-        """Learn from a page, and say whether it is to be handed on."""
+        """Learn from a page, and return whether it holds something to hand out."""
         last = self._last
         is_repeated = last is not None and bool(page.items) and page.items == last.items
         self._repeats = self._repeats + 1 if is_repeated else 0
-        self._walked += 1
+        self._fetched += 1
         self.number += 1
         if page.total_pages is not None:
             self._total = page.total_pages
-        is_empty = not page.items and not getattr(page.envelope, "nulls", 0)
-        self._is_done = is_empty or self._ends_with(page)
+        self._is_done = self._ends_with(page)
         self._last = page
-        return last is None or bool(page.items and not is_repeated)
+        has_entries = bool(page.items or page.undecodable)
+        self._empty = 0 if has_entries else self._empty + 1
+        return last is None or (has_entries and not is_repeated)
 
     def _ends_with(self, page: Page[T]) -> bool:
         if isinstance(page.envelope, SpringPage) and page.envelope.last is True:
             return True
         if self._total is not None:
+            # An empty page in the middle, as of items that are hidden from the caller, is no end.
             return self.number >= self._total
-        # Only pages with a total have nulls among their items, so a short one has no successor.
-        return page.size is not None and len(page.items) < page.size
+        entries = len(page.items) + len(page.undecodable) + getattr(page.envelope, "nulls", 0)
+        return entries == 0 or (page.size is not None and entries < page.size)
 
-    def _lack_of_progress(self, page: Page[T]) -> DecodeError | None:
+    def _missing_progress(self, page: Page[T]) -> DecodeError | None:
         """Return the error of a list that goes on for ever, if this is one."""
         if self._is_done:
             return None
@@ -280,13 +300,18 @@ class NumberedCursor(Generic[T]):
                 f"page {page.number} holds the same as the {self._repeats} pages before it: the "
                 "server seems to ignore page_number"
             )
-        if self._walked >= MOST_PAGES:
-            return DecodeError(f"the list has more than {MOST_PAGES} pages, or no end")
+        if self._empty > MAX_EMPTY_PAGES:
+            return DecodeError(
+                f"{self._empty} pages in a row are empty, up to page {page.number}, although the "
+                f"list is said to have {self._total} pages"
+            )
+        if self._fetched >= MAX_PAGES:
+            return DecodeError(f"the list has more than {MAX_PAGES} pages, or no end")
         return None
 
 
 class NumberedPages(Pages[T]):
-    """A list that is asked for by page number."""
+    """A list whose pages are fetched by their numbers."""
 
     __slots__ = ("_call", "_number", "_prefetch", "_session", "_size")
 
@@ -304,8 +329,8 @@ class NumberedPages(Pages[T]):
         Args:
             session: How pages are fetched.
             call: The list, without `page_number` and `page_size`.
-            page_number: Page to begin with; the first is 0.
-            page_size: Items a page; the service takes 10 if left out.
+            page_number: Number of the first page to fetch; the list's first is 0.
+            page_size: Items on each page; the service takes 10 if left out.
             prefetch: Pages to fetch ahead once their number is known.
 
         Raises:
@@ -315,14 +340,14 @@ class NumberedPages(Pages[T]):
         check_number("prefetch", prefetch, least=0)
         if page_size is not None:
             is_evi = call.endpoint.paging is Pagination.NUMBERED
-            check_number("page_size", page_size, least=1, most=LARGEST_PAGE if is_evi else None)
+            check_number("page_size", page_size, least=1, most=MAX_PAGE_SIZE if is_evi else None)
         self._session = session
         self._call = call
         self._number = page_number
         self._size = page_size
         self._prefetch = prefetch
 
-    def _walk(self) -> NumberedCursor[T]:
+    def _cursor(self) -> NumberedCursor[T]:
         return NumberedCursor(self._fetch, self._number, self._prefetch)
 
     def _first(self) -> Coroutine[Any, Any, Page[T]]:
@@ -333,38 +358,44 @@ class NumberedPages(Pages[T]):
         paging = [("page_number", str(number))]
         if self._size is not None:
             paging.append(("page_size", str(self._size)))
-        asked = Call(call.endpoint, call.ids, (*paging, *call.query))
-        envelope = await self._session.call(asked)
+        envelope = await self._session.call(Call(call.endpoint, call.ids, (*paging, *call.query)))
         return _page(envelope, call.endpoint.items or "", number, self._size)
 
 
 def _page(envelope: Any, items: str, number: int, size: int | None) -> Page[Any]:
-    said = None
+    actual_size = None
     if isinstance(envelope, NumberedPage):
-        said = envelope.page_size
+        actual_size = envelope.page_size
     elif isinstance(envelope, SpringPage):
-        said = envelope.size
+        actual_size = envelope.size
     return Page(
-        items=getattr(envelope, items) or [],
+        items=getattr(envelope, items),
         number=number,
-        size=said or size,
+        size=actual_size or size,
         total_pages=envelope.total_pages,
+        undecodable=envelope.undecodable if isinstance(envelope, ListPage) else [],
         envelope=envelope,
     )
 
 
 class SinglePage(Pages[T]):
-    """A list that the service gives as a whole."""
+    """A list that the service sends as a whole."""
 
     __slots__ = ("_call", "_session")
 
-    def __init__(self, session: Session, call: Call[list[T]]) -> None:
+    def __init__(self, session: Session, call: Call[Items[T]]) -> None:
         self._session = session
         self._call = call
 
-    def _walk(self) -> NumberedCursor[T]:
+    def _cursor(self) -> NumberedCursor[T]:
         return NumberedCursor(self._fetch)
 
     async def _fetch(self, number: int) -> Page[T]:
         items = await self._session.call(self._call)
-        return Page(items=items, number=number, total_pages=1, envelope=items)
+        return Page(
+            items=items,
+            number=number,
+            total_pages=1,
+            undecodable=items.undecodable,
+            envelope=items,
+        )

@@ -1,4 +1,4 @@
-"""Batch jobs: what is asked for and what is told about them.
+"""Batch jobs: what they are started with, and what the service reports about them.
 
 Requests may be given as these classes or as plain dicts of the same keys. Fields carry the
 wire's names. Nothing here does I/O; the predictions themselves are in `predictions.py`.
@@ -21,7 +21,7 @@ from humeai_async.types.urls import repr_host_only, repr_without_query
 
 
 class JobStatus(enum.StrEnum):
-    """Where a job is."""
+    """States that a job goes through."""
 
     QUEUED = "QUEUED"
     IN_PROGRESS = "IN_PROGRESS"
@@ -30,7 +30,7 @@ class JobStatus(enum.StrEnum):
 
 
 class JobType(enum.StrEnum):
-    """What a job does."""
+    """Kinds of jobs that the service runs."""
 
     INFERENCE = "INFERENCE"
     TRAINING = "TRAINING"
@@ -39,7 +39,7 @@ class JobType(enum.StrEnum):
 
 
 class JobSortBy(enum.StrEnum):
-    """Which time a list of jobs is sorted by."""
+    """Times that a list of jobs can be sorted by."""
 
     CREATED = "created"
     STARTED = "started"
@@ -47,21 +47,21 @@ class JobSortBy(enum.StrEnum):
 
 
 class SortDirection(enum.StrEnum):
-    """Which way a list of jobs is sorted."""
+    """Order of a list of jobs: oldest or newest first."""
 
     ASCENDING = "asc"
     DESCENDING = "desc"
 
 
 class JobWhen(enum.StrEnum):
-    """Which side of a time a list of jobs covers."""
+    """Which side of a point in time a list of jobs covers."""
 
     CREATED_BEFORE = "created_before"
     CREATED_AFTER = "created_after"
 
 
 class Granularity(enum.StrEnum):
-    """What one prediction about speech or text covers."""
+    """How much speech or text one prediction covers."""
 
     WORD = "word"
     SENTENCE = "sentence"
@@ -71,7 +71,7 @@ class Granularity(enum.StrEnum):
 
 @frozen(kw_only=True)
 class Unconfigurable:
-    """Switches a model or an extra on; it takes no settings (`{}` on the wire)."""
+    """A model or an extra that is switched on and takes no settings (`{}` on the wire)."""
 
 
 @frozen(kw_only=True)
@@ -79,19 +79,19 @@ class Face:
     """Settings of the face model (images and video)."""
 
     fps_pred: float | None = None
-    """Frames analysed for each second of video; the service takes 3 if left out, 0 is all."""
+    """Frames analysed for each second of video; 3 if left out, 0 means every frame."""
     prob_threshold: float | None = None
-    """Faces less probable than this are dropped, 0 to 1; 0.99 if left out."""
+    """Probability from which something counts as a face, 0 to 1; 0.99 if left out."""
     identify_faces: bool | None = None
-    """Give each face an id that stays the same over frames; off if left out."""
+    """If true, each face has an id that stays the same over all frames."""
     min_face_size: int | None = None
-    """Shortest side of a face's box in pixels; 60 if left out."""
+    """Shortest side of a face's box, in pixels; 60 if left out."""
     facs: Unconfigurable | None = None
-    """Add action units (FACS 2.0)."""
+    """Adds scores of facial action units (FACS 2.0)."""
     descriptions: Unconfigurable | None = None
-    """Add descriptive features."""
+    """Adds scores of descriptive features such as "Smile"."""
     save_faces: bool | None = None
-    """Put pictures of the faces into the artifacts; off if left out."""
+    """If true, the artifacts contain pictures of the faces."""
 
 
 @frozen(kw_only=True)
@@ -99,9 +99,9 @@ class ProsodyWindow:
     """Sliding window of the prosody model, in seconds."""
 
     length: float | None = None
-    """At least 0.5; 4 if left out."""
+    """Length of the window in seconds, at least 0.5; 4 if left out."""
     step: float | None = None
-    """At least 0.5; 1 if left out."""
+    """Seconds from one window to the next, at least 0.5; 1 if left out."""
 
 
 @frozen(kw_only=True)
@@ -109,11 +109,11 @@ class Prosody:
     """Settings of the speech prosody model (audio and video)."""
 
     granularity: Granularity | str | None = None
-    """What one prediction covers; `utterance` if left out. Not together with `window`."""
+    """How much speech one prediction covers; `utterance` if left out. Not with `window`."""
     window: ProsodyWindow | None = None
-    """Predict by windows of time instead."""
+    """Sliding window of time, instead of a granularity."""
     identify_speakers: bool | None = None
-    """Tell speakers apart; off if left out."""
+    """If true, the predictions are grouped by speaker."""
 
 
 @frozen(kw_only=True)
@@ -121,13 +121,13 @@ class Language:
     """Settings of the language model (text, audio and video)."""
 
     granularity: Granularity | str | None = None
-    """What one prediction covers; `word` if left out."""
+    """How much text one prediction covers; `word` if left out."""
     sentiment: Unconfigurable | None = None
-    """Add nine levels of sentiment."""
+    """Adds scores of nine levels of sentiment."""
     toxicity: Unconfigurable | None = None
-    """Add six kinds of toxicity."""
+    """Adds scores of six kinds of toxicity."""
     identify_speakers: bool | None = None
-    """Tell speakers apart; off if left out."""
+    """If true, the predictions are grouped by speaker."""
 
 
 @frozen(kw_only=True)
@@ -135,25 +135,25 @@ class Ner:
     """Settings of the named-entity model."""
 
     identify_speakers: bool | None = None
-    """Tell speakers apart; off if left out."""
+    """If true, the predictions are grouped by speaker."""
 
 
 @frozen(kw_only=True)
 class Models:
-    """Which models a job runs; without it, every one."""
+    """Models that a job runs, with their settings."""
 
     face: Face | None = None
-    """Facial expression."""
+    """Facial expression, in images and video."""
     burst: Unconfigurable | None = None
-    """Vocal bursts: sounds that are not speech."""
+    """Vocal bursts: sounds that are not speech, such as laughter."""
     prosody: Prosody | None = None
-    """Tone of speech."""
+    """Speech prosody: the tone of speech."""
     language: Language | None = None
-    """Meaning of text."""
+    """Emotional language: the meaning of text."""
     ner: Ner | None = None
-    """Named entities with the emotions around them."""
+    """Named entities and the emotions around them."""
     facemesh: Unconfigurable | None = None
-    """Expression from face landmarks."""
+    """Facial expression, from landmarks of the face."""
 
 
 @frozen(kw_only=True)
@@ -163,108 +163,114 @@ class Transcription:
     language: str | None = None
     """Spoken language as a BCP-47 tag such as `en` or `pt-BR`; detected if left out."""
     identify_speakers: bool | None = None
-    """Tell speakers apart; off if left out."""
+    """If true, the predictions are grouped by speaker."""
     confidence_threshold: float | None = None
-    """Transcripts below this are not used, 0 to 1; 0.5 if left out."""
+    """Confidence from which a transcript is used, 0 to 1; 0.5 if left out."""
 
 
 @frozen(kw_only=True)
 class UploadedFile:
-    """An uploaded file, as told with its job."""
+    """An uploaded file, as its job lists it."""
 
-    md5sum: str
-    """MD5 of the content, in hex."""
+    md5sum: str | None = None
+    """MD5 checksum of the file's content, in hex."""
     filename: str | None = None
-    """Name it was uploaded under."""
+    """Name that the file was uploaded under."""
     content_type: str | None = None
-    """MIME type."""
+    """MIME type of the file."""
 
 
 @frozen(kw_only=True)
 class InferenceRequest:
-    """What an inference job is asked, or was asked."""
+    """Everything that an inference job is started with."""
 
     models: Models | Mapping[str, Any] | None = None
-    """Models to run; all of them if left out."""
+    """Models to run; all models if left out."""
     transcription: Transcription | Mapping[str, Any] | Unset | None = UNSET
-    """Settings of the transcription; `None` switches it off, which leaving out does not."""
+    """Settings of the transcription; `None` switches it off, which leaving it out does not."""
     urls: Sequence[str] | None = field(default=None, repr=repr_without_query)
     """Public URLs of media or archives, 100 at most."""
     text: Sequence[str] | None = None
     """Texts for the language and ner models, 100 at most."""
     registry_files: Sequence[str] | None = None
-    """Ids of registry files (custom models only)."""
+    """Ids of registry files (for custom models only)."""
     callback_url: str | None = field(default=None, repr=repr_host_only)
     """URL that the service posts to when the job ends; unsigned, so a hint, not a proof."""
     notify: bool | None = None
-    """Send an e-mail when the job ends; off if left out."""
+    """If true, the service sends an e-mail when the job ends."""
     files: Sequence[UploadedFile] | None = None
-    """Uploaded files; told by the service, never sent."""
+    """Uploaded files, as the service lists them; never sent."""
 
 
 @frozen(kw_only=True)
 class RegistryFileDetail:
     """One registry file of an embedding job."""
 
-    file_id: str
-    file_url: str = field(repr=repr_without_query)
+    file_id: str | None = None
+    """Id of the registry file."""
+    file_url: str | None = field(default=None, repr=repr_without_query)
+    """URL from which the service reads the file."""
 
 
 @frozen(kw_only=True)
 class EmbeddingRequest:
-    """What an embedding job was asked."""
+    """Everything that an embedding job was started with."""
 
     registry_file_details: list[RegistryFileDetail] | None = None
-    """Files concerned."""
+    """Registry files that the job prepares."""
 
 
 @frozen(kw_only=True)
 class TrainedModel:
     """A model that a training job made."""
 
-    id: str
-    """Model id."""
+    id: str | None = None
+    """Id of the model."""
     version_id: str | None = None
-    """Model version id."""
+    """Id of the model version."""
 
 
 @frozen(kw_only=True)
 class JobState:
-    """Where a job is, and what it has counted so far."""
+    """The state of a job, and what the job has counted so far."""
 
-    status: JobStatus | str
+    status: JobStatus | str = ""
+    """State that the job is in; empty if the service sent none."""
     created_timestamp_ms: int | None = None
-    """Milliseconds since 1970."""
+    """Time of the job's creation, in milliseconds since 1970."""
     started_timestamp_ms: int | None = None
-    """Milliseconds since 1970; `None` before the start."""
+    """Start of the job, in milliseconds since 1970; `None` before the start."""
     ended_timestamp_ms: int | None = None
-    """Milliseconds since 1970; `None` before the end."""
+    """End of the job, in milliseconds since 1970; `None` before the end."""
     message: str | None = field(default=None, repr=repr_without_query)
-    """Why it failed."""
+    """Reason why the job failed."""
     num_predictions: int | None = None
-    """Predictions made, of a completed inference job."""
+    """Number of predictions that a completed inference job made."""
     num_errors: int | None = None
-    """Files that failed, of a completed inference job."""
+    """Number of files that failed in a completed inference job."""
     custom_model: TrainedModel | None = None
-    """The model, of a completed training job."""
+    """Model that a completed training job made."""
     alternatives: dict[str, TrainedModel] | None = None
-    """Further models by name, of a completed training job."""
+    """Further models that a completed training job made, by name."""
 
     @property
     def is_finished(self) -> bool:
-        """Whether the job has ended, well or not; false for statuses not known here."""
+        """True if the job has completed or failed; false for unknown statuses."""
         return self.status in {JobStatus.COMPLETED, JobStatus.FAILED}
 
 
 @frozen(kw_only=True)
 class JobDetails:
-    """What the service tells of a job; its subclasses have the `request`, by type."""
+    """What the service reports about a job; subclasses add the `request` of their type."""
 
     type: JobType | str = ""
+    """Kind of the job; empty if the service sent none."""
     job_id: str
-    state: JobState
+    """UUID of the job."""
+    state: JobState = JobState()
+    """State of the job, and what it has counted so far."""
     user_id: str | None = None
-    """Owner; not told by every version of the service."""
+    """Id of the owner's account; not every version of the service sends it."""
 
 
 @frozen(kw_only=True)
@@ -272,7 +278,9 @@ class InferenceJob(JobDetails):
     """An expression measurement job."""
 
     type: JobType | str = JobType.INFERENCE
+    """Always `INFERENCE`."""
     request: InferenceRequest = InferenceRequest()
+    """Everything that the job was started with."""
 
 
 @frozen(kw_only=True)
@@ -280,7 +288,9 @@ class TrainingJob(JobDetails):
     """A job that trains a custom model."""
 
     type: JobType | str = JobType.TRAINING
-    request: TrainingRequest
+    """Always `TRAINING`."""
+    request: TrainingRequest = TrainingRequest()
+    """Everything that the job was started with."""
 
 
 @frozen(kw_only=True)
@@ -288,7 +298,9 @@ class CustomModelInferenceJob(JobDetails):
     """A job that runs a custom model."""
 
     type: JobType | str = JobType.TL_INFERENCE
-    request: CustomModelInferenceRequest
+    """Always `TL_INFERENCE`."""
+    request: CustomModelInferenceRequest = CustomModelInferenceRequest()
+    """Everything that the job was started with."""
 
 
 @frozen(kw_only=True)
@@ -296,24 +308,26 @@ class EmbeddingJob(JobDetails):
     """A job with which the service prepares registry files for training."""
 
     type: JobType | str = JobType.EMBEDDING_GENERATION
-    request: EmbeddingRequest
+    """Always `EMBEDDING_GENERATION`."""
+    request: EmbeddingRequest = EmbeddingRequest()
+    """Everything that the job was started with."""
 
 
 class Artifacts(bytes):
-    """A ZIP of CSV files."""
+    """The artifacts of a job: a ZIP archive of CSV files."""
 
     __slots__ = ()
 
     @classmethod
     def from_json(cls, body: bytes) -> Artifacts:
-        """Take a body in.
+        """Check that a response body is an archive.
 
         Raises:
             DecodeError: It does not begin and end as archives do.
         """
         if body.startswith(b"PK") and _LAST_RECORD in body[-_LONGEST_END:]:
             return cls(body)
-        raise DecodeError("the answer is not a ZIP archive")
+        raise DecodeError("the response is not a ZIP archive")
 
 
 _LAST_RECORD = b"PK\x05\x06"
@@ -327,7 +341,7 @@ class UnknownJob(JobDetails):
     """A job of a type that this version of the library does not know."""
 
     data: Mapping[str, Any] = field(default=Factory(dict[str, Any]), repr=repr_host_only)
-    """Everything that was told."""
+    """The whole job, as a plain JSON object."""
 
 
 JOBS = Tagged(
@@ -341,10 +355,12 @@ JOBS = Tagged(
     },
     fallback=UnknownJob,
 )
+"""Jobs of every type."""
 
 
 @frozen(kw_only=True)
 class JobId:
-    """Answer to every call that starts a job."""
+    """Response to every request that starts a job."""
 
     job_id: str
+    """UUID of the new job."""

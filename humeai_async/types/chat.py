@@ -32,7 +32,7 @@ from humeai_async.types.urls import repr_without_query
 
 
 class MessageRole(enum.StrEnum):
-    """Who says something."""
+    """Who wrote or spoke a message."""
 
     ASSISTANT = "assistant"
     SYSTEM = "system"
@@ -43,29 +43,29 @@ class MessageRole(enum.StrEnum):
 
 
 class ToolErrorLevel(enum.StrEnum):
-    """How bad the failure of a tool is."""
+    """How severe the failure of a tool is."""
 
     WARN = "warn"
 
 
 @frozen(kw_only=True)
 class Event:
-    """What all messages of the socket share."""
+    """Fields that all messages of the chat socket share."""
 
     type: str
-    """Tells the messages apart."""
+    """Kind of the message, such as `user_message`."""
     custom_session_id: str | None = None
-    """An id of the caller's own, given in the session settings."""
+    """Your own id for the session, from the session settings."""
 
 
 @frozen(kw_only=True)
 class ClientEvent(Event):
-    """A message to Hume."""
+    """A message from your code to Hume."""
 
 
 @frozen(kw_only=True)
 class ServerEvent(Event):
-    """A message from Hume."""
+    """A message from Hume to your code."""
 
 
 @frozen(kw_only=True)
@@ -73,151 +73,151 @@ class UnknownEvent(ClientEvent, ServerEvent):
     """A message of a type that this version of the library does not know."""
 
     type: str = ""
-    """Its type; empty if it has none."""
+    """Type of the message; empty if it has none."""
     data: Mapping[str, Any] = field(default=Factory(dict[str, Any]), repr=repr_without_query)
-    """Everything it held."""
+    """The whole message, as a plain JSON object."""
 
 
 @frozen(kw_only=True)
 class SessionSettings(ClientEvent, ServerEvent):
-    """Changes the running session; Hume repeats it to the client."""
+    """Changes of the running session; Hume sends them back to the client."""
 
     type: str = "session_settings"
     system_prompt: str | None = None
-    """Prompt in place of the config's."""
+    """System prompt that replaces the config's."""
     audio: AudioConfiguration | Mapping[str, Any] | None = None
-    """Format of raw audio; must go out before such audio does."""
-    context: SessionContext | Unset | None = UNSET
-    """Text to add to what the user says; `None` takes an earlier one away."""
+    """Format of raw audio; must be sent before the audio itself."""
+    context: SessionContext | Mapping[str, Any] | Unset | None = UNSET
+    """Text to add to the user's messages; `None` removes an earlier one."""
     variables: Mapping[str, str | float | bool] | None = None
-    """Values for the places of the prompt that ask for them."""
+    """Values for the `{{placeholders}}` of the prompt, by name."""
     tools: Sequence[SessionTool | Mapping[str, Any]] | None = None
-    """Tools that the caller runs, in place of the config's."""
+    """Tools that your own code runs; they replace the config's."""
     builtin_tools: Sequence[BuiltinToolConfig | Mapping[str, Any]] | None = None
-    """Tools that Hume runs, in place of the config's."""
+    """Tools that Hume runs itself; they replace the config's."""
     language_model_api_key: str | None = field(default=None, repr=False)
-    """Key for the supplemental language model."""
+    """API key for the supplemental language model."""
     metadata: Mapping[str, Any] | None = None
-    """Free details, kept with the chat."""
+    """Free details that Hume keeps with the chat."""
     voice_id: str | None = None
-    """Voice in place of the present one."""
+    """UUID of a voice that replaces the current one."""
 
 
 @frozen(kw_only=True)
 class AudioInput(ClientEvent):
-    """What the user says, as sound, piece by piece at speaking pace."""
+    """A piece of the user's speech, sent at the pace of speaking."""
 
     type: str = "audio_input"
     data: str = field(repr=False)
-    """Sound in Base64: a container format, or raw audio once its format was told."""
+    """Audio in Base64: a container format, or raw audio if its format was sent before."""
 
     @classmethod
     def from_bytes(cls, audio: bytes, *, custom_session_id: str | None = None) -> AudioInput:
-        """Make the message from sound; about 20 ms of it are a good piece."""
+        """Make the message from audio bytes; pieces of about 20 ms work well."""
         text = base64.b64encode(audio).decode("ascii")
         return cls(data=text, custom_session_id=custom_session_id)
 
 
 @frozen(kw_only=True)
 class UserInput(ClientEvent):
-    """What the user says, as text."""
+    """A message of the user, as text."""
 
     type: str = "user_input"
     text: str
-    """The text."""
+    """Text of the message."""
 
 
 @frozen(kw_only=True)
 class AssistantInput(ClientEvent):
-    """Something for the assistant to say word for word."""
+    """A text for the assistant to speak word for word."""
 
     type: str = "assistant_input"
     text: str
-    """The text."""
+    """Text of the message."""
 
 
 @frozen(kw_only=True)
 class PauseAssistantMessage(ClientEvent):
-    """Keeps the assistant from answering until it is resumed."""
+    """Keeps the assistant from replying until it is resumed."""
 
     type: str = "pause_assistant_message"
 
 
 @frozen(kw_only=True)
 class ResumeAssistantMessage(ClientEvent):
-    """Lets the assistant answer again."""
+    """Lets a paused assistant reply again."""
 
     type: str = "resume_assistant_message"
 
 
 @frozen(kw_only=True)
 class ToolResult(ClientEvent, ServerEvent):
-    """What became of a call of a tool; Hume sends it for its own tools."""
+    """The result of a tool call; Hume sends it for its own tools."""
 
 
 @frozen(kw_only=True)
 class UnknownToolResult(ToolResult):
-    """A result of a type that this version of the library does not know."""
+    """A tool result of a type that this version of the library does not know."""
 
     type: str = ""
-    """Its type; empty if it has none."""
+    """Type of the message; empty if it has none."""
     data: Mapping[str, Any] = field(default=Factory(dict[str, Any]), repr=repr_without_query)
-    """Everything it held."""
+    """The whole message, as a plain JSON object."""
 
 
 @frozen(kw_only=True)
 class ToolResponseMessage(ToolResult):
-    """A tool gave a result."""
+    """The result of a tool call that succeeded."""
 
     type: str = "tool_response"
-    tool_call_id: str
-    """Call that it answers."""
-    content: str
-    """The result, for the language model."""
+    tool_call_id: str = ""
+    """Id of the tool call that this result belongs to."""
+    content: str = ""
+    """Result of the tool, for the language model."""
     tool_name: str | None = None
     """Name of the tool."""
     tool_type: ToolType | str | None = None
-    """Who ran it."""
+    """Whether Hume or your own code ran the tool."""
 
 
 @frozen(kw_only=True)
 class ToolErrorMessage(ToolResult):
-    """A tool failed."""
+    """The result of a tool call that failed."""
 
     type: str = "tool_error"
-    tool_call_id: str
-    """Call that it answers."""
-    error: str
-    """What went wrong, for developers."""
+    tool_call_id: str = ""
+    """Id of the tool call that failed."""
+    error: str = ""
+    """Description of the failure, for developers."""
     code: str | None = None
-    """Code of the error."""
+    """Short code of the failure."""
     content: str | None = None
-    """What went wrong, for the language model."""
+    """Description of the failure, for the language model."""
     level: ToolErrorLevel | str | None = None
-    """How bad it is."""
+    """How severe the failure is."""
     tool_type: ToolType | str | None = None
-    """Who ran it."""
+    """Whether Hume or your own code ran the tool."""
 
 
 @frozen(kw_only=True)
 class ToolCallMessage(ServerEvent):
-    """Asks for a tool to be run."""
+    """A request to run a tool."""
 
     type: str = "tool_call"
-    tool_call_id: str
-    """Id that the answer must name."""
-    name: str
+    tool_call_id: str = ""
+    """Id of the call, which its result must repeat."""
+    name: str = ""
     """Name of the tool."""
-    parameters: str
-    """Its arguments, JSON as text; `parsed_parameters` reads them."""
-    response_required: bool
-    """Whether the caller must answer."""
-    tool_type: ToolType | str
-    """Who runs it."""
+    parameters: str | None = None
+    """Arguments of the call, as JSON text; `parsed_parameters` reads them."""
+    response_required: bool | None = None
+    """If true, the chat waits until your code sends a result."""
+    tool_type: ToolType | str | None = None
+    """Whether Hume or your own code runs the tool."""
 
     @property
     def parsed_parameters(self) -> Any:
-        """The arguments, read: an object if the language model kept to the schema.
+        """Arguments of the call: an object, if the language model kept to the schema.
 
         Raises:
             DecodeError: The text is not JSON.
@@ -227,121 +227,121 @@ class ToolCallMessage(ServerEvent):
 
 @frozen(kw_only=True)
 class ChatMetadata(ServerEvent):
-    """The first message of a chat."""
+    """The first message of a chat, with its ids."""
 
     type: str = "chat_metadata"
-    chat_group_id: str
-    """Conversation; connect with it as `resumed_chat_group_id` to go on with it."""
-    chat_id: str
-    """Chat UUID."""
+    chat_group_id: str | None = None
+    """UUID of the chat group; pass it as `resumed_chat_group_id` to resume the chat."""
+    chat_id: str | None = None
+    """UUID of the chat."""
     request_id: str | None = None
-    """Id to quote to Hume's support."""
+    """Id of the request, for Hume's support."""
 
 
 @frozen(kw_only=True)
 class ChatMessage:
-    """Who says what."""
+    """The content of a message and who wrote or spoke it."""
 
-    role: MessageRole | str
-    """Who."""
+    role: MessageRole | str | None = None
+    """Who wrote or spoke the message."""
     content: str | None = None
-    """What."""
+    """Text of the message."""
     tool_call: ToolCallMessage | None = None
-    """Tool that is asked for."""
+    """Tool call that the message contains."""
     tool_result: ToolResult | None = None
-    """What became of a tool."""
+    """Tool result that the message contains."""
 
 
 @frozen(kw_only=True)
 class ProsodyInference:
-    """What the tone of speech expresses."""
+    """Expressions in the tone of speech."""
 
-    scores: dict[str, float]
-    """Score of each of the 48 expressions by name."""
+    scores: dict[str, float] = Factory(dict[str, float])
+    """Score of each of the 48 expressions, by its name."""
 
 
 @frozen(kw_only=True)
 class Inference:
-    """What a message expresses."""
+    """Expressions that the models found in a message."""
 
     prosody: ProsodyInference | None = None
-    """By the tone of speech; `None` for text."""
+    """Expressions in the tone of speech; `None` for text."""
 
 
 @frozen(kw_only=True)
 class MillisecondInterval:
     """A span of the user's audio."""
 
-    begin: int
-    """Milliseconds from its start."""
-    end: int
-    """Milliseconds from its start."""
+    begin: int | None = None
+    """Begin of the span, in milliseconds from the start of the audio."""
+    end: int | None = None
+    """End of the span, in milliseconds from the start of the audio."""
 
 
 @frozen(kw_only=True)
 class UserMessage(ServerEvent):
-    """What the user said, written down."""
+    """A message of the user: transcribed speech, or text."""
 
     type: str = "user_message"
-    message: ChatMessage
-    """The text."""
-    models: Inference
-    """What it expresses."""
-    time: MillisecondInterval
-    """Where it stands in the user's audio."""
-    from_text: bool
-    """Whether it came as text."""
-    interim: bool
-    """Whether a better version will come; only with `verbose_transcription`."""
+    message: ChatMessage = ChatMessage()
+    """Text of the message, and its role."""
+    models: Inference = Inference()
+    """Expressions that the models found in the message."""
+    time: MillisecondInterval = MillisecondInterval()
+    """Place of the message in the user's audio."""
+    from_text: bool | None = None
+    """True if the user sent the message as text."""
+    interim: bool | None = None
+    """True if a better transcript will follow; only with `verbose_transcription`."""
     language: str | None = None
-    """Language that was spoken."""
+    """Language that the user spoke."""
 
 
 @frozen(kw_only=True)
 class AssistantMessage(ServerEvent):
-    """What the assistant says, as text."""
+    """A message of the assistant, as text."""
 
     type: str = "assistant_message"
-    message: ChatMessage
-    """The text."""
-    models: Inference
-    """What it expresses."""
-    from_text: bool
-    """Whether the caller gave it as text."""
-    is_quick_response: bool
-    """Whether it is a quick reply of Hume's own model."""
+    message: ChatMessage = ChatMessage()
+    """Text of the message, and its role."""
+    models: Inference = Inference()
+    """Expressions that the models found in the message."""
+    from_text: bool | None = None
+    """True if your code sent the text for the assistant to speak."""
+    is_quick_response: bool | None = None
+    """True if it is a quick reply of Hume's own language model."""
     id: str | None = None
-    """Message id; its audio and prosody have the same."""
+    """Id of the message; its audio and prosody have the same id."""
     language: str | None = None
-    """Language of the text."""
+    """Language of the message."""
 
 
 @frozen(kw_only=True)
 class AssistantProsody(ServerEvent):
-    """What the tone of the assistant's speech expresses; comes after its message."""
+    """Expressions in the tone of the assistant's speech; sent after the message."""
 
     type: str = "assistant_prosody"
-    models: Inference
-    """What it expresses."""
+    models: Inference = Inference()
+    """Expressions in the tone of the speech."""
     id: str | None = None
-    """Message that it is about."""
+    """Id of the message that was spoken."""
 
 
 @frozen(kw_only=True)
 class AudioOutput(ServerEvent):
-    """What the assistant says, as sound."""
+    """A piece of the assistant's speech, as audio."""
 
     type: str = "audio_output"
-    id: str
-    """Message that is spoken."""
-    index: int
-    """Number of this piece; the first is 0."""
-    data: str = field(repr=False)
-    """A whole WAV file at 48 kHz, in Base64; `audio` is the file."""
+    id: str | None = None
+    """Id of the message that is spoken."""
+    index: int | None = None
+    """Number of this piece of the message; the first is 0."""
+    data: str = field(default="", repr=False)
+    """A whole WAV file at 48 kHz, in Base64; `audio` decodes it."""
 
     @property
     def audio(self) -> bytes:
-        """The sound: a whole WAV file at 48 kHz.
+        """The audio as a whole WAV file at 48 kHz.
 
         Raises:
             DecodeError: The text is not Base64.
@@ -355,18 +355,18 @@ class AudioOutput(ServerEvent):
 
 @frozen(kw_only=True)
 class AssistantEnd(ServerEvent):
-    """The assistant has finished its turn."""
+    """The end of the assistant's turn."""
 
     type: str = "assistant_end"
 
 
 @frozen(kw_only=True)
 class UserInterruption(ServerEvent):
-    """The user cut in: playback should stop."""
+    """The user interrupted the assistant: playback should stop."""
 
     type: str = "user_interruption"
-    time: int
-    """When it was noticed, in milliseconds since 1970."""
+    time: int | None = None
+    """Time of the interruption, in milliseconds since 1970."""
 
 
 @frozen(kw_only=True)
@@ -374,14 +374,14 @@ class WebSocketError(ServerEvent):
     """An error of the chat; the socket may stay open."""
 
     type: str = "error"
-    code: str
-    """Code such as `E0714`."""
-    slug: str
-    """Short name such as `inactivity_timeout`."""
-    message: str
-    """What went wrong."""
+    code: str = ""
+    """Code of the error, such as `E0714`."""
+    slug: str = ""
+    """Short name of the error, such as `inactivity_timeout`."""
+    message: str = ""
+    """Description of the error."""
     request_id: str | None = None
-    """Id to quote to Hume's support."""
+    """Id of the request, for Hume's support."""
 
 
 CLIENT_EVENTS = Tagged(
@@ -399,7 +399,7 @@ CLIENT_EVENTS = Tagged(
     },
     fallback=UnknownEvent,
 )
-"""Messages to Hume."""
+"""All messages from your code to Hume, by type."""
 
 SERVER_EVENTS = Tagged(
     base=ServerEvent,
@@ -420,7 +420,7 @@ SERVER_EVENTS = Tagged(
     },
     fallback=UnknownEvent,
 )
-"""Messages from Hume."""
+"""All messages from Hume to your code, by type."""
 
 TOOL_RESULTS = Tagged(
     base=ToolResult,
@@ -428,4 +428,4 @@ TOOL_RESULTS = Tagged(
     members={"tool_response": ToolResponseMessage, "tool_error": ToolErrorMessage},
     fallback=UnknownToolResult,
 )
-"""Results of tools inside other messages."""
+"""All tool results inside other messages, by type."""

@@ -12,26 +12,27 @@ from collections.abc import Mapping
 
 from attrs import field
 
+from humeai_async._base.base_values import as_base
 from humeai_async._base.frozen import frozen
 
 
 class AudioEncoding(enum.StrEnum):
-    """How raw audio is written."""
+    """Encodings of raw audio."""
 
     LINEAR16 = "linear16"
 
 
 class ContextType(enum.StrEnum):
-    """How long an injected text is kept."""
+    """How long a text added to the conversation stays."""
 
     PERSISTENT = "persistent"
     TEMPORARY = "temporary"
     EDITABLE = "editable"
-    """In the guides, but missing from the reference."""
+    """Listed in the guides, but missing from the reference."""
 
 
 class ToolType(enum.StrEnum):
-    """Who runs a tool."""
+    """Whether Hume or your own code runs a tool."""
 
     BUILTIN = "builtin"
     FUNCTION = "function"
@@ -39,67 +40,67 @@ class ToolType(enum.StrEnum):
 
 @frozen(kw_only=True)
 class AudioConfiguration:
-    """Format of raw audio (PCM); containers such as WAV or WebM say it themselves."""
+    """Format of raw audio (PCM); containers such as WAV or WebM need none."""
 
     sample_rate: int
-    """Samples a second and channel."""
+    """Samples per second in each channel."""
     channels: int
-    """Channels."""
+    """Number of audio channels."""
     encoding: AudioEncoding | str
     """`linear16`: signed 16-bit little-endian."""
     codec: str | None = None
-    """Name of the codec."""
+    """Name of the audio codec."""
 
 
 @frozen(kw_only=True)
 class SessionContext:
-    """A text that is added to what the user says."""
+    """A text that is added to the user's messages as context."""
 
     text: str
-    """The text."""
+    """Text of the context."""
     type: ContextType | str | None = None
-    """For how long: `temporary` (the next message) if left out."""
+    """How long the context stays; `temporary` (the next message only) if left out."""
 
 
 @frozen(kw_only=True)
 class SessionTool:
-    """A tool of one session, which the caller runs."""
+    """A tool of one session, which your own code runs."""
 
     type: ToolType | str
-    """`function`."""
+    """Always `function`."""
     name: str
     """Name of the function."""
     parameters: str
-    """JSON Schema of its arguments, as text."""
+    """JSON Schema of the tool's arguments, as text."""
     description: str | None = None
-    """What it does; the language model reads it to know when to call."""
+    """What the tool does; the language model reads it to know when to call it."""
     fallback_content: str | None = None
     """Text for the language model if the tool fails."""
 
 
 @frozen(kw_only=True)
 class ConnectSettings:
-    """Session settings that are given while connecting."""
+    """Session settings that are sent while connecting."""
 
     audio: AudioConfiguration | None = None
-    """Format of raw audio."""
+    """Format of the raw audio that will be sent."""
     context: SessionContext | None = None
-    """Text to add to what the user says."""
+    """Text to add to the user's messages as context."""
     custom_session_id: str | None = None
-    """An id of the caller's own; every message carries it."""
+    """Your own id for the session; every message carries it."""
     event_limit: int | None = None
-    """Events of earlier chats of the group to repeat, 300 at most."""
+    """Number of earlier events of the chat group to repeat, 300 at most."""
     language_model_api_key: str | None = field(default=None, repr=False)
-    """Key for the supplemental language model."""
+    """API key for the supplemental language model."""
     system_prompt: str | None = None
-    """Prompt in place of the config's."""
+    """System prompt that replaces the config's."""
     voice_id: str | None = None
-    """Voice in place of the config's."""
+    """UUID of a voice that replaces the config's."""
     variables: Mapping[str, str | float | bool] | None = None
-    """Values for the places of the prompt that ask for them."""
+    """Values for the `{{placeholders}}` of the prompt, by name."""
 
     def to_query(self) -> list[tuple[str, str]]:
-        """Write the settings as the socket's URL wants them: one bracketed key a leaf.
+        """Return the settings as query fields of the socket's URL: one bracketed key a value.
 
         Returns:
             Pairs such as `("session_settings[audio][channels]", "1")`; what is `None` is left
@@ -131,4 +132,5 @@ class ConnectSettings:
 
 
 def _query_text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    plain = as_base(value)
+    return str(plain).lower() if isinstance(plain, bool) else str(plain)

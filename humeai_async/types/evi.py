@@ -1,7 +1,8 @@
 """EVI over HTTP: prompts, tools, chats, chat groups, their events, privacy settings.
 
 Fields carry the wire's names; times are milliseconds since 1970 although parts of Hume's
-reference say seconds. Configs are in `evi_configs.py`, the messages of the chat socket in
+reference say seconds. A prompt or tool inside of a config need not name itself, so there it is
+an `Embedded...` class. Configs are in `evi_configs.py`, the messages of the chat socket in
 `chat.py`. Nothing here does I/O.
 """
 
@@ -9,23 +10,25 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
+
+from attrs import Factory
 
 from humeai_async._base.frozen import frozen
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.types.json_text import read_json, read_json_object, read_scores
-from humeai_async.types.paging import DirectedPage, NumberedPage
+from humeai_async.types.paging import DirectedPage, Items, NumberedPage
 
 
 class VersionType(enum.StrEnum):
-    """How a version was pinned."""
+    """Whether a version was named by its number or as the newest."""
 
     FIXED = "FIXED"
     LATEST = "LATEST"
 
 
 class ConfigToolType(enum.StrEnum):
-    """Who runs a tool."""
+    """Whether Hume or your own code runs a tool."""
 
     BUILTIN = "BUILTIN"
     FUNCTION = "FUNCTION"
@@ -39,7 +42,7 @@ class BuiltinToolName(enum.StrEnum):
 
 
 class ChatStatus(enum.StrEnum):
-    """Whether a chat goes on, or how it ended."""
+    """Whether a chat is still active, or how it ended."""
 
     ACTIVE = "ACTIVE"
     USER_ENDED = "USER_ENDED"
@@ -50,7 +53,7 @@ class ChatStatus(enum.StrEnum):
 
 
 class ChatEventRole(enum.StrEnum):
-    """Who made an event of a chat's history."""
+    """Who caused an event of a chat's history."""
 
     USER = "USER"
     AGENT = "AGENT"
@@ -59,7 +62,7 @@ class ChatEventRole(enum.StrEnum):
 
 
 class ChatEventType(enum.StrEnum):
-    """What an event of a chat's history is."""
+    """Kinds of events in a chat's history."""
 
     AGENT_MESSAGE = "AGENT_MESSAGE"
     ASSISTANT_PROSODY = "ASSISTANT_PROSODY"
@@ -78,7 +81,7 @@ class ChatEventType(enum.StrEnum):
 
 @frozen(kw_only=True)
 class NameRequest:
-    """Asks for a new name of a config, prompt or tool."""
+    """A request for a new name of a config, prompt or tool."""
 
     name: str
     """The new name."""
@@ -86,7 +89,7 @@ class NameRequest:
 
 @frozen(kw_only=True)
 class VersionDescriptionRequest:
-    """Asks for a new description of one version of a config, prompt or tool."""
+    """A request for a new description of one version of a config, prompt or tool."""
 
     version_description: str | Unset | None = UNSET
     """The new description; `None` is sent as null."""
@@ -97,111 +100,123 @@ class PromptExpansion:
     """Whether Hume adds instructions of its own to a prompt."""
 
     enabled: bool | None = None
-    """On if left out."""
+    """If true, or left out, Hume adds its own instructions."""
 
 
 @frozen(kw_only=True)
 class PromptRequest:
-    """Asks for a prompt, or for a new version of one."""
+    """A request for a new prompt, or for a new version of one."""
 
     text: str
-    """The prompt."""
+    """Text of the prompt."""
     name: str | None = None
     """Name of the new prompt; left out for a new version."""
     version_description: str | None = None
-    """Note on this version."""
+    """Note about this version, for people."""
     prompt_expansion: PromptExpansion | Mapping[str, Any] | None = None
-    """Whether Hume adds instructions of its own."""
+    """Whether Hume adds instructions of its own to the prompt."""
 
 
 @frozen(kw_only=True)
-class Prompt:
+class _PromptFields:
+    """What a prompt holds, but for its own id and version."""
+
+    version_type: VersionType | str | None = None
+    """Whether this version was named by its number or as the newest."""
+    name: str | None = None
+    """Name of the prompt."""
+    created_on: int | None = None
+    """Time of the prompt's creation, in milliseconds since 1970."""
+    modified_on: int | None = None
+    """Time of the prompt's last change, in milliseconds since 1970."""
+    text: str | None = None
+    """Text of the prompt."""
+    version_description: str | None = None
+    """Note about this version, for people."""
+    prompt_expansion: PromptExpansion | None = None
+    """Whether Hume adds instructions of its own to the prompt; lists leave it out."""
+
+
+@frozen(kw_only=True)
+class EmbeddedPrompt(_PromptFields):
+    """One version of a prompt, as a config holds it."""
+
+    id: str | None = None
+    """UUID of the prompt, the same for all its versions."""
+    version: int | None = None
+    """Number of the version; the first is 0."""
+
+
+@frozen(kw_only=True)
+class Prompt(_PromptFields):
     """One version of a prompt."""
 
     id: str
-    """Prompt UUID, the same for all versions."""
+    """UUID of the prompt, the same for all its versions."""
     version: int
     """Number of the version; the first is 0."""
-    version_type: VersionType | str
-    """Whether this version was asked for by number or as the newest."""
-    name: str
-    """Name of the prompt."""
-    created_on: int
-    """Milliseconds since 1970."""
-    modified_on: int
-    """Milliseconds since 1970."""
-    text: str
-    """The prompt."""
-    version_description: str | None = None
-    """Note on this version."""
-    prompt_expansion: PromptExpansion | None = None
-    """Whether Hume adds instructions of its own; lists leave it out."""
 
 
 @frozen(kw_only=True)
 class PromptPage(NumberedPage):
-    """One page of prompts, or of versions of one."""
+    """One page of prompts, or of versions of one prompt."""
 
-    prompts_page: list[Prompt]
-    """The prompts; nulls that the service puts among them are dropped."""
+    prompts_page: Items[Prompt] = Factory(Items[Prompt])
+    """The prompts on this page."""
 
 
 @frozen(kw_only=True)
 class BuiltinToolConfig:
-    """Switches on a tool that Hume runs itself, in a config or in a session."""
+    """A tool that Hume runs itself, switched on in a config or in a session."""
 
     name: BuiltinToolName | str
-    """Which tool."""
+    """Name of the built-in tool, such as `web_search`."""
     fallback_content: str | None = None
     """Text for the language model if the tool fails."""
 
 
 @frozen(kw_only=True)
 class ToolRequest:
-    """Asks for a tool, or for a new version of one."""
+    """A request for a new tool, or for a new version of one."""
 
     parameters: str
     """JSON Schema of the tool's arguments, as text."""
     name: str | None = None
     """Name of the new function; left out for a new version."""
     version_description: str | None = None
-    """Note on this version."""
+    """Note about this version, for people."""
     description: str | None = None
-    """What the tool does; the language model reads it to know when to call."""
+    """What the tool does; the language model reads it to know when to call it."""
     fallback_content: str | None = None
     """Text for the language model if the tool fails."""
 
 
 @frozen(kw_only=True)
-class Tool:
-    """One version of a tool that the caller runs."""
+class _ToolFields:
+    """What a tool holds, but for its own id and version."""
 
-    tool_type: ConfigToolType | str
-    """`FUNCTION`."""
-    id: str
-    """Tool UUID, the same for all versions."""
-    version: int
-    """Number of the version; the first is 0."""
-    version_type: VersionType | str
-    """Whether this version was asked for by number or as the newest."""
-    name: str
+    tool_type: ConfigToolType | str | None = None
+    """Always `FUNCTION`."""
+    version_type: VersionType | str | None = None
+    """Whether this version was named by its number or as the newest."""
+    name: str | None = None
     """Name of the function."""
-    created_on: int
-    """Milliseconds since 1970."""
-    modified_on: int
-    """Milliseconds since 1970."""
-    parameters: str
+    created_on: int | None = None
+    """Time of the tool's creation, in milliseconds since 1970."""
+    modified_on: int | None = None
+    """Time of the tool's last change, in milliseconds since 1970."""
+    parameters: str | None = None
     """JSON Schema of the tool's arguments, as text; `parsed_parameters` reads it."""
     version_description: str | None = None
-    """Note on this version."""
+    """Note about this version, for people."""
     description: str | None = None
-    """What the tool does."""
+    """What the tool does; the language model reads it to know when to call it."""
     fallback_content: str | None = None
     """Text for the language model if the tool fails."""
 
     @property
     def parsed_parameters(self) -> dict[str, Any]:
-        """JSON Schema of the tool's arguments.
+        """JSON Schema of the tool's arguments; empty if the service sent none.
 
         Raises:
             DecodeError: The text is not a JSON object.
@@ -210,21 +225,41 @@ class Tool:
 
 
 @frozen(kw_only=True)
-class ToolPage(NumberedPage):
-    """One page of tools, or of versions of one."""
+class EmbeddedTool(_ToolFields):
+    """One version of a tool that your own code runs, as a config holds it."""
 
-    tools_page: list[Tool]
-    """The tools; nulls that the service puts among them are dropped."""
+    id: str | None = None
+    """UUID of the tool, the same for all its versions."""
+    version: int | None = None
+    """Number of the version; the first is 0."""
+
+
+@frozen(kw_only=True)
+class Tool(_ToolFields):
+    """One version of a tool that your own code runs."""
+
+    id: str
+    """UUID of the tool, the same for all its versions."""
+    version: int
+    """Number of the version; the first is 0."""
+
+
+@frozen(kw_only=True)
+class ToolPage(NumberedPage):
+    """One page of tools, or of versions of one tool."""
+
+    tools_page: Items[Tool] = Factory(Items[Tool])
+    """The tools on this page."""
 
 
 @frozen(kw_only=True)
 class ConfigRef:
-    """Which config a chat used."""
+    """The config that a chat used."""
 
-    id: str
-    """Config UUID."""
+    id: str | None = None
+    """UUID of the config."""
     version: int | None = None
-    """Number of the version."""
+    """Number of the config's version."""
 
 
 @frozen(kw_only=True)
@@ -232,25 +267,25 @@ class Chat:
     """One chat: one connection from its opening to its end."""
 
     id: str
-    """Chat UUID."""
-    chat_group_id: str
-    """UUID of the conversation it belongs to."""
-    status: ChatStatus | str
-    """`ACTIVE`, or how it ended."""
-    start_timestamp: int
-    """Milliseconds since 1970."""
+    """UUID of the chat."""
+    chat_group_id: str | None = None
+    """UUID of the chat group that the chat belongs to."""
+    status: ChatStatus | str | None = None
+    """`ACTIVE`, or how the chat ended."""
+    start_timestamp: int | None = None
+    """Start of the chat, in milliseconds since 1970."""
     end_timestamp: int | None = None
-    """Milliseconds since 1970; `None` while it goes on."""
+    """End of the chat, in milliseconds since 1970; `None` while it is active."""
     event_count: int | None = None
-    """Events so far."""
+    """Number of events so far."""
     metadata: str | None = None
-    """JSON as text; `parsed_metadata` reads it."""
+    """Free details, as JSON text; `parsed_metadata` reads it."""
     config: ConfigRef | None = None
-    """Config it used."""
+    """Config that the chat used."""
 
     @property
     def parsed_metadata(self) -> Any:
-        """Metadata, read; `None` if there is none.
+        """Free details, read from their JSON text; `None` if there are none.
 
         Raises:
             DecodeError: The text is not JSON.
@@ -260,39 +295,39 @@ class Chat:
 
 @frozen(kw_only=True)
 class ChatPage(DirectedPage):
-    """One page of chats."""
+    """One page of chats, sorted by their start."""
 
-    chats_page: list[Chat]
-    """The chats, by start."""
+    chats_page: Items[Chat] = Factory(Items[Chat])
+    """The chats on this page."""
 
 
 @frozen(kw_only=True)
 class ChatEvent:
     """One event of a chat's history."""
 
-    id: str
-    """Event UUID."""
-    chat_id: str
-    """Chat UUID."""
-    timestamp: int
-    """Milliseconds since 1970."""
-    role: ChatEventRole | str
-    """Who made it."""
-    type: ChatEventType | str
-    """What it is; further types stay text."""
+    id: str | None = None
+    """UUID of the event."""
+    chat_id: str | None = None
+    """UUID of the chat that the event belongs to."""
+    timestamp: int | None = None
+    """Time of the event, in milliseconds since 1970."""
+    role: ChatEventRole | str | None = None
+    """Who caused the event."""
+    type: ChatEventType | str | None = None
+    """Kind of the event; kinds unknown to this library stay text."""
     message_text: str | None = None
-    """What was said, or what the event holds."""
+    """Text of a message, or what else the event holds."""
     emotion_features: str | None = None
-    """Scores of the 48 expressions, JSON as text; `None` but for what users and prosody
-    events say. `emotion_scores` reads it."""
+    """Scores of the 48 expressions, as JSON text; only messages of users and prosody events
+    have them. `emotion_scores` reads it."""
     metadata: str | None = None
-    """JSON as text; `parsed_metadata` reads it."""
+    """Free details, as JSON text; `parsed_metadata` reads it."""
     related_event_id: str | None = None
-    """Of an `ASSISTANT_PROSODY` event: the message that it is about."""
+    """UUID of the message that an `ASSISTANT_PROSODY` event is about."""
 
     @property
     def emotion_scores(self) -> dict[str, float] | None:
-        """Score of each expression by name; `None` if there are none.
+        """Score of each expression by its name; `None` if there are none.
 
         Raises:
             DecodeError: The text is not a JSON object of numbers.
@@ -301,7 +336,7 @@ class ChatEvent:
 
     @property
     def parsed_metadata(self) -> Any:
-        """Metadata, read; `None` if there is none.
+        """Free details, read from their JSON text; `None` if there are none.
 
         Raises:
             DecodeError: The text is not JSON.
@@ -313,26 +348,26 @@ class ChatEvent:
 class ChatEventsPage(DirectedPage):
     """A chat with one page of its events; the service puts both into one object."""
 
-    id: str
-    """Chat UUID."""
-    chat_group_id: str
-    """UUID of the conversation it belongs to."""
-    status: ChatStatus | str
-    """`ACTIVE`, or how it ended."""
-    start_timestamp: int
-    """Milliseconds since 1970."""
+    id: str | None = None
+    """UUID of the chat."""
+    chat_group_id: str | None = None
+    """UUID of the chat group that the chat belongs to."""
+    status: ChatStatus | str | None = None
+    """`ACTIVE`, or how the chat ended."""
+    start_timestamp: int | None = None
+    """Start of the chat, in milliseconds since 1970."""
     end_timestamp: int | None = None
-    """Milliseconds since 1970; `None` while it goes on."""
+    """End of the chat, in milliseconds since 1970; `None` while it is active."""
     metadata: str | None = None
-    """JSON as text; `parsed_metadata` reads it."""
+    """Free details, as JSON text; `parsed_metadata` reads it."""
     config: ConfigRef | None = None
-    """Config it used."""
-    events_page: list[ChatEvent]
-    """The events, by time."""
+    """Config that the chat used."""
+    events_page: Items[ChatEvent] = Factory(Items[ChatEvent])
+    """The events on this page, sorted by time."""
 
     @property
     def parsed_metadata(self) -> Any:
-        """Metadata, read; `None` if there is none.
+        """Free details, read from their JSON text; `None` if there are none.
 
         Raises:
             DecodeError: The text is not JSON.
@@ -342,53 +377,56 @@ class ChatEventsPage(DirectedPage):
 
 @frozen(kw_only=True)
 class ChatGroup:
-    """A conversation: a chat and those that resumed it."""
+    """A chat group: a chat and the chats that resumed it."""
 
     id: str
-    """Chat group UUID."""
-    first_start_timestamp: int
-    """Start of its first chat, in milliseconds since 1970."""
-    most_recent_start_timestamp: int
-    """Start of its last chat, in milliseconds since 1970."""
-    num_chats: int
-    """Chats in it."""
+    """UUID of the chat group."""
+    first_start_timestamp: int | None = None
+    """Start of the group's first chat, in milliseconds since 1970."""
+    most_recent_start_timestamp: int | None = None
+    """Start of the group's last chat, in milliseconds since 1970."""
+    num_chats: int | None = None
+    """Number of chats in the group."""
     most_recent_chat_id: str | None = None
-    """UUID of its last chat."""
+    """UUID of the group's last chat."""
     most_recent_config: ConfigRef | None = None
-    """Config of its last chat."""
+    """Config of the group's last chat."""
     active: bool | None = None
-    """Whether one of its chats goes on."""
+    """True if one of the group's chats is still active."""
 
 
 @frozen(kw_only=True)
 class ChatGroupPage(DirectedPage):
-    """One page of chat groups."""
+    """One page of chat groups, sorted by their start."""
 
-    chat_groups_page: list[ChatGroup]
-    """The groups, by start."""
+    chat_groups_page: Items[ChatGroup] = Factory(Items[ChatGroup])
+    """The chat groups on this page."""
 
 
 @frozen(kw_only=True)
 class ChatGroupEventsPage(DirectedPage):
     """One page of the events of all chats of a group."""
 
-    id: str
-    """Chat group UUID."""
-    events_page: list[ChatEvent]
-    """The events, by time."""
+    id: str | None = None
+    """UUID of the chat group."""
+    events_page: Items[ChatEvent] = Factory(Items[ChatEvent])
+    """The events on this page, sorted by time."""
 
 
 @frozen(kw_only=True)
 class PrivacySettings:
-    """What the account lets Hume keep and use.
+    """What the account allows Hume to keep and to use.
 
-    No reference ever gave the answer's fields; these are of the one official client that had
-    a type of this name, so all may be missing.
+    No reference ever listed the fields of this response; these are of the one official client
+    that had a type of this name, so all may be missing, and so may the whole body.
     """
+
+    may_be_empty: ClassVar[bool] = True
+    """An empty response is one in which all fields are missing."""
 
     id: str | None = None
     """Id of the settings."""
     do_not_retain_data: bool | None = None
-    """Whether Hume keeps nothing."""
+    """If true, Hume keeps no data of the account."""
     do_not_use_for_training: bool | None = None
-    """Whether Hume trains nothing on it."""
+    """If true, Hume trains nothing on the account's data."""

@@ -1,4 +1,4 @@
-"""EVI configs: everything that one may hold, as asked for and as answered.
+"""EVI configs: everything that one may hold, in requests and in responses.
 
 A part that looks the same both ways is one class, so what was read can be sent again: a new
 version of a config inherits nothing of what is left out. Parts of requests may be plain dicts
@@ -11,37 +11,37 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import field
+from attrs import Factory, field
 
 from humeai_async._base.frozen import frozen
 from humeai_async.types.evi import (
     BuiltinToolConfig,
     BuiltinToolName,
     ConfigToolType,
-    Prompt,
+    EmbeddedPrompt,
+    EmbeddedTool,
     PromptExpansion,
-    Tool,
 )
-from humeai_async.types.paging import NumberedPage
+from humeai_async.types.paging import Items, NumberedPage
 from humeai_async.types.urls import repr_host_only
 
 
 class EviVersion(enum.StrEnum):
-    """Generations of EVI that new configs may ask for."""
+    """Generations of EVI that a new config can ask for."""
 
     EVI_3 = "3"
     EVI_4_MINI = "4-mini"
 
 
 class VoiceProvider(enum.StrEnum):
-    """Whose voice it is."""
+    """Whether a voice is from Hume's library or the account's own."""
 
     HUME_AI = "HUME_AI"
     CUSTOM_VOICE = "CUSTOM_VOICE"
 
 
 class WebhookEventType(enum.StrEnum):
-    """What a webhook may be told."""
+    """Events that Hume can post to a webhook."""
 
     CHAT_STARTED = "chat_started"
     CHAT_ENDED = "chat_ended"
@@ -49,7 +49,7 @@ class WebhookEventType(enum.StrEnum):
 
 
 class ModelProvider(enum.StrEnum):
-    """Who runs the supplemental language model."""
+    """Companies that can run the supplemental language model."""
 
     GROQ = "GROQ"
     OPEN_AI = "OPEN_AI"
@@ -67,16 +67,16 @@ class ModelProvider(enum.StrEnum):
 
 @frozen(kw_only=True)
 class ConfigPrompt:
-    """The prompt of a new config: one that exists, or the text of a new one."""
+    """The prompt of a new config: an existing one by id, or the text of a new one."""
 
     id: str | None = None
-    """UUID of a prompt that exists."""
+    """UUID of an existing prompt."""
     version: int | None = None
-    """Its version; the newest if left out."""
+    """Version of the existing prompt; the newest if left out."""
     text: str | None = None
-    """Text of a new prompt, in place of an id."""
+    """Text of a new prompt, instead of an id."""
     prompt_expansion: PromptExpansion | Mapping[str, Any] | None = None
-    """Whether Hume adds instructions of its own."""
+    """Whether Hume adds instructions of its own to the prompt."""
 
 
 @frozen(kw_only=True)
@@ -84,37 +84,37 @@ class VoiceRef:
     """The voice of a new config, by id or by name."""
 
     id: str | None = None
-    """Voice UUID."""
+    """UUID of the voice."""
     name: str | None = None
-    """Name of the voice, in place of an id."""
+    """Name of the voice, instead of an id."""
     provider: VoiceProvider | str | None = None
-    """Whose voice it is; `CUSTOM_VOICE` if left out."""
+    """Where the voice is kept; `CUSTOM_VOICE` if left out."""
 
 
 @frozen(kw_only=True)
 class Voice:
-    """The voice of a config."""
+    """The voice that a config speaks with."""
 
-    id: str
-    """Voice UUID."""
-    name: str
+    id: str | None = None
+    """UUID of the voice; configs of before December 2025 have none."""
+    name: str | None = None
     """Name of the voice."""
-    provider: VoiceProvider | str
-    """Whether it is of Hume's library or of the account's own."""
+    provider: VoiceProvider | str | None = None
+    """Whether the voice is from Hume's library or the account's own."""
     compatible_octave_models: list[str] | None = None
-    """Generations of Hume's speech model that can speak with it, as text."""
+    """Generations of Hume's speech model that can speak with the voice, such as `"2"`."""
 
 
 @frozen(kw_only=True)
 class LanguageModel:
-    """The supplemental language model."""
+    """The supplemental language model that writes EVI's longer replies."""
 
     model_provider: ModelProvider | str | None = None
-    """Who runs it."""
+    """Company that runs the language model."""
     model_resource: str | None = None
-    """Name of the model, or the URL of one's own; names come and go, so any text is taken."""
+    """Name of the language model, or the URL of your own; any text is accepted."""
     temperature: float | None = None
-    """Freedom of its answers, 0 to 1."""
+    """Randomness of the replies, 0 to 1."""
 
 
 @frozen(kw_only=True)
@@ -122,7 +122,7 @@ class EllmModel:
     """Hume's own language model, which gives quick short replies."""
 
     allow_short_responses: bool | None = None
-    """Whether it may."""
+    """If true, EVI may start with a quick short reply."""
 
 
 @frozen(kw_only=True)
@@ -130,193 +130,193 @@ class ToolRef:
     """A tool of a new config, by id."""
 
     id: str
-    """Tool UUID."""
+    """UUID of the tool."""
     version: int | None = None
-    """Its version; the newest if left out."""
+    """Version of the tool; the newest if left out."""
 
 
 @frozen(kw_only=True)
 class BuiltinTool:
     """A tool of a config that Hume runs itself."""
 
-    tool_type: ConfigToolType | str
-    """`BUILTIN`."""
-    name: BuiltinToolName | str
-    """Which tool."""
+    tool_type: ConfigToolType | str | None = None
+    """Always `BUILTIN`."""
+    name: BuiltinToolName | str | None = None
+    """Name of the built-in tool, such as `web_search`."""
     fallback_content: str | None = None
     """Text for the language model if the tool fails."""
 
 
 @frozen(kw_only=True)
 class EventMessage:
-    """Something EVI says by itself on an event."""
+    """A message that EVI speaks by itself when something happens."""
 
-    enabled: bool
-    """Whether it does."""
+    enabled: bool | None = None
+    """If true, EVI speaks this message."""
     text: str | None = None
-    """What it says; made up on the spot if left out."""
+    """Text of the message; EVI makes one up if left out."""
 
 
 @frozen(kw_only=True)
 class EventMessages:
-    """What EVI says by itself."""
+    """Messages that EVI speaks by itself at certain moments of a chat."""
 
     on_new_chat: EventMessage | None = None
-    """At the start."""
+    """Message at the start of a chat."""
     on_inactivity_timeout: EventMessage | None = None
-    """When a silent user ends the chat."""
+    """Message before the chat ends because the user was silent for too long."""
     on_max_duration_timeout: EventMessage | None = None
-    """When the chat has become too long."""
+    """Message before the chat ends because it reached its maximum duration."""
 
 
 @frozen(kw_only=True)
 class Timeout:
-    """A time after which EVI ends a chat."""
+    """A time limit after which EVI ends a chat."""
 
-    enabled: bool
-    """Whether it does."""
+    enabled: bool | None = None
+    """If true, EVI ends the chat at this limit."""
     duration_secs: int | None = None
-    """Seconds, 30 to 1800."""
+    """Length of the limit in seconds, 30 to 1800."""
 
 
 @frozen(kw_only=True)
 class Timeouts:
-    """When EVI ends a chat by itself."""
+    """Time limits after which EVI ends a chat by itself."""
 
     inactivity: Timeout | None = None
-    """After this long without a word of the user; 600 s if left out."""
+    """Limit on the user's silence; 600 s if left out."""
     max_duration: Timeout | None = None
-    """After this long in all; 1800 s if left out."""
+    """Limit on the whole chat; 1800 s if left out."""
 
 
 @frozen(kw_only=True)
 class Nudges:
-    """Whether EVI speaks up when the user is silent."""
+    """Whether and when EVI speaks up if the user is silent."""
 
     enabled: bool | None = None
-    """Whether it does."""
+    """If true, EVI speaks up after the interval."""
     interval_secs: int | None = None
-    """Seconds of silence before it does."""
+    """Seconds of silence before EVI speaks up."""
 
 
 @frozen(kw_only=True)
 class Interruption:
-    """When the user may cut in."""
+    """How long the user must speak to interrupt EVI."""
 
     min_interruption_ms: int | None = None
-    """Milliseconds of speech that count as cutting in, 50 to 2000; 800 if left out."""
+    """Milliseconds of speech that count as an interruption, 50 to 2000; 800 if left out."""
 
 
 @frozen(kw_only=True)
 class TurnDetection:
-    """When the user's turn begins and ends."""
+    """How EVI detects the beginning and the end of the user's turn."""
 
     end_of_turn_silence_ms: int | None = None
     """Milliseconds of silence that end a turn, 500 to 3000; 800 if left out."""
     prefix_padding_ms: int | None = None
-    """Milliseconds of sound kept from before a turn, 0 to 1000; 300 if left out."""
+    """Milliseconds of audio kept from before a turn, 0 to 1000; 300 if left out."""
     speech_detection_threshold: float | None = None
-    """How sure the service must be that somebody speaks, 0 to 1; 0.5 if left out."""
+    """Certainty from which sound counts as speech, 0 to 1; 0.5 if left out."""
 
 
 @frozen(kw_only=True)
 class Webhook:
-    """A URL that Hume tells of events."""
+    """A URL to which Hume posts events of chats."""
 
-    url: str = field(repr=repr_host_only)
-    """An https URL."""
-    events: Sequence[WebhookEventType | str]
-    """Events it is told of."""
+    url: str | None = field(default=None, repr=repr_host_only)
+    """The https URL that Hume posts to."""
+    events: Sequence[WebhookEventType | str] = ()
+    """Events that Hume posts to the URL."""
 
 
 @frozen(kw_only=True)
 class ConfigRequest:
-    """Asks for a config, or for a new version of one.
+    """A request for a new config, or for a new version of one.
 
     A new version inherits nothing of what is left out, but for quick replies.
     """
 
     evi_version: EviVersion | str
-    """Generation of EVI."""
+    """Generation of EVI that runs the chats."""
     name: str | None = None
     """Name of the new config, unique in the account; left out for a new version."""
     version_description: str | None = None
-    """Note on this version."""
+    """Note about this version, for people."""
     prompt: ConfigPrompt | Mapping[str, Any] | None = None
-    """What EVI is to do."""
+    """Instructions for EVI: an existing prompt or the text of a new one."""
     voice: VoiceRef | Mapping[str, Any] | None = None
-    """How it sounds."""
+    """Voice that EVI speaks with."""
     language_model: LanguageModel | Mapping[str, Any] | None = None
-    """Supplemental language model."""
+    """Supplemental language model that writes the longer replies."""
     ellm_model: EllmModel | Mapping[str, Any] | None = None
-    """Quick replies."""
+    """Settings of Hume's own language model, which gives quick replies."""
     tools: Sequence[ToolRef | Mapping[str, Any]] | None = None
-    """Tools that the caller runs."""
+    """Tools that your own code runs."""
     builtin_tools: Sequence[BuiltinToolConfig | Mapping[str, Any]] | None = None
-    """Tools that Hume runs."""
+    """Tools that Hume runs itself."""
     event_messages: EventMessages | Mapping[str, Any] | None = None
-    """What EVI says by itself."""
+    """Messages that EVI speaks by itself at certain moments."""
     timeouts: Timeouts | Mapping[str, Any] | None = None
-    """When EVI ends a chat by itself."""
+    """Time limits after which EVI ends a chat."""
     nudges: Nudges | Mapping[str, Any] | None = None
-    """Whether EVI speaks up when the user is silent."""
+    """Whether and when EVI speaks up if the user is silent."""
     interruption: Interruption | Mapping[str, Any] | None = None
-    """When the user may cut in."""
+    """How long the user must speak to interrupt EVI."""
     turn_detection: TurnDetection | Mapping[str, Any] | None = None
-    """When the user's turn begins and ends."""
+    """How EVI detects the beginning and the end of the user's turn."""
     webhooks: Sequence[Webhook | Mapping[str, Any]] | None = field(
         default=None, repr=repr_host_only
     )
-    """URLs told of events."""
+    """URLs to which Hume posts events of chats."""
 
 
 @frozen(kw_only=True)
 class Config:
-    """One version of a config; the reference promises none of its fields."""
+    """One version of an EVI config."""
 
-    id: str | None = None
-    """Config UUID, the same for all versions."""
-    version: int | None = None
+    id: str
+    """UUID of the config, the same for all its versions."""
+    version: int
     """Number of the version; the first is 0."""
     version_description: str | None = None
-    """Note on this version."""
+    """Note about this version, for people."""
     name: str | None = None
     """Name of the config."""
     evi_version: EviVersion | str | None = None
-    """Generation of EVI; `"1"` and `"2"` on old configs."""
+    """Generation of EVI that runs the chats; `"1"` and `"2"` on old configs."""
     created_on: int | None = None
-    """Milliseconds since 1970."""
+    """Time of the config's creation, in milliseconds since 1970."""
     modified_on: int | None = None
-    """Milliseconds since 1970."""
-    prompt: Prompt | None = None
-    """What EVI is to do."""
+    """Time of the config's last change, in milliseconds since 1970."""
+    prompt: EmbeddedPrompt | None = None
+    """Instructions for EVI."""
     voice: Voice | None = None
-    """How it sounds."""
+    """Voice that EVI speaks with."""
     language_model: LanguageModel | None = None
-    """Supplemental language model."""
+    """Supplemental language model that writes the longer replies."""
     ellm_model: EllmModel | None = None
-    """Quick replies."""
-    tools: list[Tool | None] | None = None
-    """Tools that the caller runs; the reference allows nulls among them."""
+    """Settings of Hume's own language model, which gives quick replies."""
+    tools: list[EmbeddedTool | None] | None = None
+    """Tools that your own code runs; the reference allows nulls among them."""
     builtin_tools: list[BuiltinTool | None] | None = None
-    """Tools that Hume runs; the reference allows nulls among them."""
+    """Tools that Hume runs itself; the reference allows nulls among them."""
     event_messages: EventMessages | None = None
-    """What EVI says by itself."""
+    """Messages that EVI speaks by itself at certain moments."""
     timeouts: Timeouts | None = None
-    """When EVI ends a chat by itself."""
+    """Time limits after which EVI ends a chat."""
     nudges: Nudges | None = None
-    """Whether EVI speaks up when the user is silent."""
+    """Whether and when EVI speaks up if the user is silent."""
     interruption: Interruption | None = None
-    """When the user may cut in."""
+    """How long the user must speak to interrupt EVI."""
     turn_detection: TurnDetection | None = None
-    """When the user's turn begins and ends."""
+    """How EVI detects the beginning and the end of the user's turn."""
     webhooks: list[Webhook | None] | None = field(default=None, repr=repr_host_only)
-    """URLs told of events; the reference allows nulls among them."""
+    """URLs to which Hume posts events of chats; the reference allows nulls among them."""
 
 
 @frozen(kw_only=True)
 class ConfigPage(NumberedPage):
-    """One page of configs, or of versions of one."""
+    """One page of configs, or of versions of one config."""
 
-    configs_page: list[Config] | None = None
-    """The configs; the reference promises nothing of a page but `total_pages`."""
+    configs_page: Items[Config] = Factory(Items[Config])
+    """The configs on this page."""

@@ -1,17 +1,32 @@
-"""What every reader of JSON text shares: the mark to skip, and errors in our words.
+"""What every reader of JSON text shares: the mark to skip, repairs, and errors in our words.
 
-The scanner is msgspec. The codec, the scores, the slices and the predictions' shell use this.
+The scanner is msgspec. Servers written in JavaScript, Java or Python send texts that it
+refuses and that can be read all the same; `repaired` rewrites those, after the scanner has
+refused them. The codec, the scores, the slices and the predictions' shell use this.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Any, TypeGuard, TypeVar
 
 import msgspec
 
 from humeai_async.errors import DecodeError
 
-__all__ = ["BYTE_ORDER_MARK", "UNREADABLE", "scan", "scan_error", "with_path_prefix"]
+__all__ = [
+    "BYTE_ORDER_MARK",
+    "UNREADABLE",
+    "is_array",
+    "is_object",
+    "json_type",
+    "repaired",
+    "scan",
+    "scan_error",
+    "scan_leniently",
+    "with_path_prefix",
+]
 
 T = TypeVar("T")
 
@@ -21,9 +36,20 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What the scanner raises at a text that is no JSON, or not of the promised type."""
 
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a whole pair
+    rb"|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+_UP_TO_NO_NUMBER = re.compile(
+    rb'(?P<before>(?:[^"NI-]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"|-(?![NI]))*+)-?(?:NaN|Infinity)',
+    re.DOTALL,
+)
+"""Text up to the next word outside of quotes that stands for what is not a number."""
+
 
 def scan(decoder: msgspec.json.Decoder[T], text: bytes | msgspec.Raw, what: str) -> T:
-    """Read a text.
+    """Read a text; one that the scanner refuses is repaired first, if that can be done.
 
     Args:
         decoder: Reads it.
@@ -36,7 +62,86 @@ def scan(decoder: msgspec.json.Decoder[T], text: bytes | msgspec.Raw, what: str)
     try:
         return decoder.decode(text)
     except UNREADABLE as problem:
-        raise scan_error(problem, what) from None
+        error = scan_error(problem, what)
+    better = repaired(bytes(text))
+    if better is not None:
+        try:
+            return decoder.decode(better)
+        except UNREADABLE as problem:
+            error = scan_error(problem, what)
+    raise error
+
+
+def scan_leniently(decoder: msgspec.json.Decoder[T], text: bytes | msgspec.Raw, what: str) -> T:
+    """Read a text as `scan` does, without the nulls in it and with whole numbers as such.
+
+    JavaScript writes `1.0` for `1`, Java null for what is missing. To rewrite the text costs
+    several times as much as to read it, and is done only where the scanner refuses it.
+
+    Raises:
+        DecodeError: It is not JSON, or not of the decoder's type; `path` says where.
+    """
+    try:
+        return scan(decoder, text, what)
+    except DecodeError as problem:
+        error = problem
+    try:
+        tidied = msgspec.json.encode(_tidied(scan(_any_decoder, text, what)))
+    except (DecodeError, *UNREADABLE):
+        raise error from None
+    return scan(decoder, tidied, what)
+
+
+# Numbers beyond the range of floats become infinite, which is written as null.
+_any_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=float)
+
+
+def _tidied(value: Any) -> Any:
+    if is_object(value):
+        return {name: _tidied(one) for name, one in value.items() if not _is_missing(one)}
+    if is_array(value):
+        return [_tidied(one) for one in value if not _is_missing(one)]
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < _BEYOND
+    return int(value) if is_whole else value
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or (isinstance(value, float) and not math.isfinite(value))
+
+
+_BEYOND = 2**63
+"""First number that no field for whole ones takes."""
+
+
+def repaired(text: bytes) -> bytes | None:
+    """Rewrite what the scanner refuses and a reader can do without.
+
+    Halves of surrogate pairs, escaped or not, and other bytes that are no UTF-8 become U+FFFD,
+    the mark for an unreadable character. NaN and Infinity, which JSON does not have, become
+    null.
+
+    Returns:
+        The text so changed; `None` where there is nothing to change.
+    """
+    better = text
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        better = text.decode("utf-8", errors="replace").encode()
+    if b"\\" in better:
+        better = _ESCAPE.sub(lambda found: rb"\ufffd" if found["half"] else found[0], better)
+    if b"NaN" in better or b"Infinity" in better:
+        better = _without_no_numbers(better)
+    return None if better == text else better
+
+
+def _without_no_numbers(text: bytes) -> bytes:
+    parts: list[bytes] = []
+    end = 0
+    while found := _UP_TO_NO_NUMBER.match(text, end):
+        parts += found["before"], b"null"
+        end = found.end()
+    return b"".join(parts) + text[end:]
 
 
 def scan_error(problem: Exception, what: str) -> DecodeError:
@@ -50,7 +155,7 @@ def scan_error(problem: Exception, what: str) -> DecodeError:
 
 
 def with_path_prefix(problem: DecodeError, place: str) -> DecodeError:
-    """Say of an error inside a slice where that slice stands."""
+    """Return an error inside a part with the place of that part put before its path."""
     path = place + problem.path[1:]
     message = problem.message.removesuffix(f" at {problem.path}")
     return DecodeError(f"{message} at {path}", path=path)

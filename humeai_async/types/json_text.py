@@ -7,10 +7,13 @@ but `DecodeError` comes out.
 
 from __future__ import annotations
 
-import json
+import math
 from typing import Any, cast
 
+import msgspec
+
 from humeai_async.errors import DecodeError
+from humeai_async.types.json import scan
 
 
 def read_json(text: str | None, path: str) -> Any:
@@ -26,10 +29,13 @@ def read_json(text: str | None, path: str) -> Any:
     if text is None:
         return None
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as problem:
-        reason = str(problem)
-    raise DecodeError(f"the text at {path} is not JSON: {reason}", path=path)
+        return scan(_decoder, text.encode(errors="replace"), f"the text at {path} is not JSON")
+    except DecodeError as problem:
+        message = problem.message
+    raise DecodeError(message, path=path)
+
+
+_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 
 def read_json_object(text: str | None, path: str) -> dict[str, Any] | None:
@@ -47,6 +53,8 @@ def read_json_object(text: str | None, path: str) -> dict[str, Any] | None:
 def read_scores(text: str | None, path: str) -> dict[str, float] | None:
     """Read the text of a JSON object of numbers; `None` and the text `null` give `None`.
 
+    A score that is null, or no number such as NaN, is `math.nan`.
+
     Raises:
         DecodeError: The text is not JSON, or something else than names with numbers.
     """
@@ -55,7 +63,7 @@ def read_scores(text: str | None, path: str) -> dict[str, float] | None:
         return None
     scores: dict[str, float] = {}
     for name, value in found.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if isinstance(value, bool) or not isinstance(value, (int, float, type(None))):
             raise DecodeError(f"the score {name!r} at {path} is not a number", path=path)
-        scores[name] = float(value)
+        scores[name] = math.nan if value is None else float(value)
     return scores

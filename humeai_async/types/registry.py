@@ -14,12 +14,12 @@ from typing import Any
 from attrs import Factory, field
 
 from humeai_async._base.frozen import frozen
-from humeai_async.types.paging import SpringPage
+from humeai_async.types.paging import Items, SpringPage
 from humeai_async.types.urls import repr_host_only, repr_without_query
 
 
 class FeatureType(enum.StrEnum):
-    """What a label column holds."""
+    """Kinds of values that a label column can hold."""
 
     CATEGORICAL = "CATEGORICAL"
     NUMERIC = "NUMERIC"
@@ -29,7 +29,7 @@ class FeatureType(enum.StrEnum):
 
 
 class DataType(enum.StrEnum):
-    """What a file holds; MIME types have been seen in its place."""
+    """Kinds of media that a file can hold; MIME types have been seen in their place."""
 
     VIDEO = "video"
     AUDIO = "audio"
@@ -40,7 +40,7 @@ class DataType(enum.StrEnum):
 
 
 class TaskType(enum.StrEnum):
-    """What a model learns."""
+    """Kinds of tasks that a model can be trained for."""
 
     CLASSIFICATION = "classification"
     REGRESSION = "regression"
@@ -56,208 +56,208 @@ class TrainingAlternative(enum.StrEnum):
 class DatasetVersion:
     """One version of a dataset, as datasets and lists of versions hold it."""
 
-    id: str
-    """Dataset version id."""
-    user_id: str
-    """Owner."""
-    labels_file_uri: str = field(repr=repr_without_query)
-    """Where the CSV with the labels is."""
-    feature_types: dict[str, FeatureType | str]
-    """What each label column holds."""
-    dataset_id: str
-    """Dataset it belongs to."""
-    dataset_version: int
+    id: str | None = None
+    """Id of the dataset version."""
+    user_id: str | None = None
+    """Id of the owner's account."""
+    labels_file_uri: str | None = field(default=None, repr=repr_without_query)
+    """URI of the CSV file with the labels."""
+    feature_types: dict[str, FeatureType | str] | None = None
+    """Kind of values in each label column, by the column's name."""
+    dataset_id: str | None = None
+    """Id of the dataset that the version belongs to."""
+    dataset_version: int | None = None
     """Number of the version."""
-    created_on: int
-    """Time it was made; unit not documented."""
+    created_on: int | None = None
+    """Time of the version's creation; unit not documented."""
 
 
 @frozen(kw_only=True)
 class DatasetLabels:
-    """One version of a dataset, as `datasets.get_version` tells it."""
+    """One version of a dataset, as `datasets.get_version` returns it."""
 
-    id: str
-    """Dataset version id."""
-    user_id: str
-    """Owner."""
-    labels_file_uri: str = field(repr=repr_without_query)
-    """Where the CSV with the labels is."""
-    feature_type_json_uri: str = field(repr=repr_without_query)
-    """Where the JSON with the types of the columns is."""
-    dataset_id: str
-    """Dataset it belongs to."""
-    dataset_version: int
+    id: str | None = None
+    """Id of the dataset version."""
+    user_id: str | None = None
+    """Id of the owner's account."""
+    labels_file_uri: str | None = field(default=None, repr=repr_without_query)
+    """URI of the CSV file with the labels."""
+    feature_type_json_uri: str | None = field(default=None, repr=repr_without_query)
+    """URI of the JSON file with the kinds of the label columns."""
+    dataset_id: str | None = None
+    """Id of the dataset that the version belongs to."""
+    dataset_version: int | None = None
     """Number of the version."""
-    created_on: int
-    """Time it was made; unit not documented."""
-    is_most_recent_version: bool
-    """Whether it is the newest."""
+    created_on: int | None = None
+    """Time of the version's creation; unit not documented."""
+    is_most_recent_version: bool | None = None
+    """True if no newer version of the dataset exists."""
 
 
 @frozen(kw_only=True)
 class Dataset:
     """A dataset: labelled files to train a model on."""
 
-    name: str
+    id: str
+    """Id of the dataset."""
+    name: str | None = None
     """Name of the dataset."""
-    id: str | None = None
-    """Dataset id."""
     latest_version: DatasetVersion | None = None
-    """Its newest version."""
+    """Newest version of the dataset."""
     modified_on: int | None = None
-    """Time of its last change; unit not documented."""
+    """Time of the dataset's last change; unit not documented."""
     metadata: dict[str, Any] | None = None
-    """Free details."""
+    """Free details about the dataset."""
 
 
 @frozen(kw_only=True)
 class DatasetPage(SpringPage):
     """One page of datasets."""
 
-    content: list[Dataset] = Factory(list[Dataset])
-    """The datasets."""
+    content: Items[Dataset] = Factory(Items[Dataset])
+    """The datasets on this page."""
 
 
 @frozen(kw_only=True)
 class DatasetVersionPage(SpringPage):
-    """One page of versions of a dataset."""
+    """One page of the versions of a dataset."""
 
-    content: list[DatasetVersion] = Factory(list[DatasetVersion])
-    """The versions."""
+    content: Items[DatasetVersion] = Factory(Items[DatasetVersion])
+    """The dataset versions on this page."""
 
 
 @frozen(kw_only=True)
 class Attribute:
     """A key and a value attached to a file."""
 
-    name: str
-    """Key."""
-    value: str
-    """Value."""
+    name: str | None = None
+    """Key of the attribute."""
+    value: str | None = None
+    """Value of the attribute."""
 
 
 @frozen(kw_only=True)
 class RegistryFile:
-    """A file of the registry."""
+    """A file of the registry, from which datasets are made."""
 
     id: str
-    """File id."""
-    user_id: str
-    """Owner."""
-    data_type: DataType | str
-    """What it holds."""
-    is_sanitized: bool
-    """Whether it was cleaned for sharing."""
-    is_owned_by_reader: bool
-    """Whether it is the caller's."""
+    """Id of the file."""
+    user_id: str | None = None
+    """Id of the owner's account."""
+    data_type: DataType | str | None = None
+    """Kind of media that the file holds."""
+    is_sanitized: bool | None = None
+    """True if the file was cleaned for sharing."""
+    is_owned_by_reader: bool | None = None
+    """True if the file belongs to the account that made the request."""
     name: str | None = None
     """Name of the file."""
     uri: str | None = field(default=None, repr=repr_without_query)
-    """Where it is read from."""
+    """URI from which the service reads the file."""
     upload_uri: str | None = field(default=None, repr=repr_without_query)
-    """Signed URL to PUT the bytes to, if Hume is to store them."""
+    """Signed URL to PUT the file's bytes to, if Hume is to store them."""
     thumbnail_uri: str | None = field(default=None, repr=repr_without_query)
-    """Small picture of it."""
+    """URI of a small picture of the file."""
     created_on: int | None = None
-    """Time it was made; unit not documented."""
+    """Time of the file's creation; unit not documented."""
     modified_on: int | None = None
-    """Time of its last change; unit not documented."""
+    """Time of the file's last change; unit not documented."""
     metadata: dict[str, Any] | None = None
-    """Free details."""
+    """Free details about the file."""
     hume_storage: bool | None = None
-    """Whether Hume stores it."""
+    """True if Hume stores the file's bytes."""
     hume_storage_upload_timestamp: int | None = None
-    """Time its bytes arrived; unit not documented."""
+    """Time at which the file's bytes arrived; unit not documented."""
     is_linked_to_publicly_shared: bool | None = None
-    """Whether a public model uses it."""
+    """True if a public model uses the file."""
     is_linked_to_hume_model: bool | None = None
-    """Whether one of Hume's models uses it."""
+    """True if one of Hume's own models uses the file."""
 
 
 @frozen(kw_only=True)
 class FileWithAttributes:
-    """A file and what is attached to it."""
+    """A file of the registry with the attributes attached to it."""
 
     file: RegistryFile
-    """The file."""
+    """The file itself, with its id."""
     attributes: list[Attribute] | None = None
-    """Keys and values attached."""
+    """Keys and values attached to the file."""
 
 
 @frozen(kw_only=True)
 class FilePage(SpringPage):
     """One page of files."""
 
-    content: list[FileWithAttributes] = Factory(list[FileWithAttributes])
-    """The files."""
+    content: Items[FileWithAttributes] = Factory(Items[FileWithAttributes])
+    """The files on this page."""
 
 
 @frozen(kw_only=True)
 class FileInput:
-    """A file to register; its bytes come later, or lie elsewhere."""
+    """A file to register; its bytes are uploaded later, or are stored elsewhere."""
 
     name: str
     """Name of the file."""
     hume_storage: bool
-    """Whether Hume is to store it; the answer then has an `upload_uri` to PUT the bytes to."""
+    """If true, Hume stores the file; the response then has an `upload_uri` for its bytes."""
     data_type: DataType | str
-    """What it holds."""
+    """Kind of media that the file holds."""
     uri: str | None = field(default=None, repr=repr_without_query)
-    """Where it lies already."""
+    """URI of a file that is stored elsewhere."""
 
 
 @frozen(kw_only=True)
 class FileRequest:
-    """One file of `files.create`."""
+    """One file to register with `files.create`."""
 
     file: FileInput | Mapping[str, Any] = field(repr=repr_without_query)
-    """The file."""
+    """The file to register."""
     attributes: Sequence[Attribute | Mapping[str, Any]] | None = None
-    """Keys and values to attach."""
+    """Keys and values to attach to the file."""
 
 
 @frozen(kw_only=True)
 class Tag:
     """A key and a value attached to a version of a model."""
 
-    key: str
-    """Key."""
-    value: str
-    """Value."""
+    key: str | None = None
+    """Key of the tag."""
+    value: str | None = None
+    """Value of the tag."""
 
 
 @frozen(kw_only=True)
 class ModelVersion:
     """One version of a custom model."""
 
-    id: str
-    """Model version id."""
-    model_id: str
-    """Model it belongs to."""
-    user_id: str
-    """Owner."""
-    version: str
+    id: str | None = None
+    """Id of the model version."""
+    model_id: str | None = None
+    """Id of the model that the version belongs to."""
+    user_id: str | None = None
+    """Id of the owner's account."""
+    version: str | None = None
     """Number of the version, as text."""
-    source_uri: str = field(repr=repr_without_query)
-    """Where its weights are."""
-    dataset_version_id: str
-    """What it was trained on."""
-    created_on: int
-    """Time it was made; unit not documented."""
+    source_uri: str | None = field(default=None, repr=repr_without_query)
+    """URI of the model's weights."""
+    dataset_version_id: str | None = None
+    """Id of the dataset version that the model was trained on."""
+    created_on: int | None = None
+    """Time of the version's creation; unit not documented."""
     metadata: dict[str, Any] | None = None
-    """Free details."""
+    """Free details about the version."""
     description: str | None = None
-    """Note on this version."""
+    """Note about this version, for people."""
     tags: list[Tag] | None = None
-    """Keys and values attached."""
+    """Keys and values attached to the version."""
     file_type: DataType | str | None = None
-    """Media it takes."""
+    """Kind of media that the model takes."""
     target_feature: str | None = None
-    """Label column it predicts."""
+    """Label column that the model predicts."""
     task_type: TaskType | str | None = None
-    """What it learned."""
+    """Kind of task that the model was trained for."""
     training_job_id: str | None = None
-    """Job that made it."""
+    """Id of the job that trained the version."""
 
 
 @frozen(kw_only=True)
@@ -265,43 +265,43 @@ class Model:
     """A custom model."""
 
     id: str
-    """Model id."""
-    name: str
+    """Id of the model."""
+    name: str | None = None
     """Name of the model."""
-    created_on: int
-    """Time it was made; unit not documented."""
-    modified_on: int
-    """Time of its last change; unit not documented."""
-    total_stars: int
-    """Users who starred it."""
-    model_is_starred_by_user: bool
-    """Whether the caller did."""
-    archived: bool
-    """Whether it was put away."""
-    is_publicly_shared: bool
-    """Whether everybody may use it."""
+    created_on: int | None = None
+    """Time of the model's creation; unit not documented."""
+    modified_on: int | None = None
+    """Time of the model's last change; unit not documented."""
+    total_stars: int | None = None
+    """Number of users who starred the model."""
+    model_is_starred_by_user: bool | None = None
+    """True if the account that made the request starred the model."""
+    archived: bool | None = None
+    """True if the model is archived."""
+    is_publicly_shared: bool | None = None
+    """True if everybody may use the model."""
     latest_version: ModelVersion | None = None
-    """Its newest version."""
+    """Newest version of the model."""
 
 
 @frozen(kw_only=True)
 class ModelPage(SpringPage):
-    """One page of models."""
+    """One page of custom models."""
 
-    content: list[Model] = Factory(list[Model])
-    """The models."""
+    content: Items[Model] = Factory(Items[Model])
+    """The models on this page."""
 
 
 @frozen(kw_only=True)
 class NewModel:
-    """The model that a training job is to make."""
+    """The model that a training job makes."""
 
     name: str
-    """Name of the model."""
+    """Name of the new model."""
     description: str | None = None
-    """Note on it."""
+    """Note about the new model, for people."""
     tags: Sequence[Tag | Mapping[str, Any]] | None = None
-    """Keys and values to attach."""
+    """Keys and values to attach to the new model."""
 
 
 @frozen(kw_only=True)
@@ -309,9 +309,9 @@ class ModelRef:
     """A custom model: its newest version by `id`, or one version by `version_id`."""
 
     id: str | None = None
-    """Model id."""
+    """Id of the model."""
     version_id: str | None = None
-    """Model version id, in place of a model id."""
+    """Id of a model version, instead of a model id."""
 
 
 @frozen(kw_only=True)
@@ -319,22 +319,22 @@ class DatasetRef:
     """A dataset: its newest version by `id`, or one version by `version_id`."""
 
     id: str | None = None
-    """Dataset id."""
+    """Id of the dataset."""
     version_id: str | None = None
-    """Dataset version id, in place of a dataset id."""
+    """Id of a dataset version, instead of a dataset id."""
 
 
 @frozen(kw_only=True)
 class TrainingTask:
-    """What a training job is to teach."""
+    """The task that a training job trains a model for."""
 
-    type: TaskType | str
+    type: TaskType | str | None = None
     """Classification or regression."""
 
 
 @frozen(kw_only=True)
 class Validation:
-    """How a trained model is checked."""
+    """How a trained model is validated."""
 
     positive_label: int | float | str | None = None
     """Value of the label that counts as positive."""
@@ -342,45 +342,45 @@ class Validation:
 
 @frozen(kw_only=True)
 class Evaluation:
-    """How a trained model is measured."""
+    """How a trained model is evaluated."""
 
     validation: Validation | None = None
-    """How it is checked."""
+    """How the model is validated."""
 
 
 @frozen(kw_only=True)
 class TrainingRequest:
-    """What a training job is asked, or was asked."""
+    """Everything that a training job is started with."""
 
-    custom_model: NewModel | Mapping[str, Any]
-    """Model to make."""
-    dataset: DatasetRef | Mapping[str, Any]
-    """What to train it on."""
+    custom_model: NewModel | Mapping[str, Any] | None = None
+    """Model to make; it needs a name."""
+    dataset: DatasetRef | Mapping[str, Any] | None = None
+    """Dataset to train the model on."""
     target_feature: str | None = None
     """Label column to predict; `label` if left out."""
     task: TrainingTask | Mapping[str, Any] | None = None
-    """What to teach; guessed from the labels if left out."""
+    """Task to train for; guessed from the labels if left out."""
     evaluation: Evaluation | Mapping[str, Any] | None = None
-    """How to measure it."""
+    """How to evaluate the model."""
     alternatives: Sequence[TrainingAlternative | str] | None = None
     """Further models to make."""
     callback_url: str | None = field(default=None, repr=repr_host_only)
     """URL that the service posts to when the job ends."""
     notify: bool | None = None
-    """Send an e-mail when the job ends; off if left out."""
+    """If true, the service sends an e-mail when the job ends."""
 
 
 @frozen(kw_only=True)
 class CustomModelInferenceRequest:
-    """What a job that runs a custom model is asked, or was asked."""
+    """Everything that a job that runs a custom model is started with."""
 
-    custom_model: ModelRef | Mapping[str, Any]
-    """Model to run."""
+    custom_model: ModelRef | Mapping[str, Any] | None = None
+    """Model to run, by its id or by a version's."""
     urls: Sequence[str] | None = field(default=None, repr=repr_without_query)
     """Public URLs of media, 100 at most."""
     registry_files: Sequence[str] | None = None
-    """Ids of registry files."""
+    """Ids of registry files, 100 at most."""
     callback_url: str | None = field(default=None, repr=repr_host_only)
     """URL that the service posts to when the job ends."""
     notify: bool | None = None
-    """Send an e-mail when the job ends; off if left out."""
+    """If true, the service sends an e-mail when the job ends."""

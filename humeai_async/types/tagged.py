@@ -2,7 +2,7 @@
 
 A `Tagged` says which class stands for which value of the tag and which one takes values that
 nobody knew when this was written. It knows nothing of JSON or converters. Modules of types
-make constants of it; `codec.py` teaches them to the converter.
+make constants of it, which are found by their base class and by their members.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from humeai_async._base.frozen import frozen
 
 
 @frozen(kw_only=True)
@@ -25,3 +25,17 @@ class Tagged:
     """Member for each known value of the tag."""
     fallback: type[Any]
     """Class for all other values; its field `data` takes the whole raw object."""
+
+    def __attrs_post_init__(self) -> None:
+        UNIONS[self.base] = self
+        for member in self.members.values():
+            MEMBERS[member] = self
+        FALLBACKS[self.fallback] = self
+
+
+UNIONS: dict[type[Any], Tagged] = {}
+"""Every union by its base class; filled while the modules of types are imported."""
+MEMBERS: dict[type[Any], Tagged] = {}
+"""A union of each member; one that is in several has the same tag in all of them."""
+FALLBACKS: dict[type[Any], Tagged] = {}
+"""A union of each class for unknown values."""

@@ -367,7 +367,7 @@ def test_a_csv_file_with_other_columns_is_told(tmp_path: Path) -> None:
 
 def test_a_wrong_score_becomes_the_error_of_its_outcome(tmp_path: Path) -> None:
     wrong = face(1)
-    wrong["emotions"][0]["score"] = None
+    wrong["emotions"][0]["score"] = "high"
     found = Predictions.from_json(body(url_source("https://x/a", face=[face(0), wrong])))
     with Sinks(tmp_path, ALL) as sinks:
         written = sinks.write(SourceOutcome(source="a", job_id="job-1", predictions=found[0]))

@@ -343,10 +343,10 @@ async def test_an_unknown_type_of_event_keeps_all_it_held() -> None:
         ("[1, 2]", "$"),
         (b"\xff\xfe\x00", "$"),
         ('{"type": "user_interruption", "time": "noon"}', "$.time"),
-        ('{"type": "audio_output", "id": "1"}', "$.index"),
+        ('{"type": "audio_output", "id": 1}', "$.id"),
         ("[" * 100_000, "$"),
     ],
-    ids=["text", "empty", "array", "binary", "wrong type", "missing field", "deep"],
+    ids=["text", "empty", "array", "binary", "wrong type", "wrong id", "deep"],
 )
 async def test_a_bad_frame_is_an_error_and_the_chat_goes_on(frame: str | bytes, path: str) -> None:
     async with FakeHume() as fake, chat_with(fake) as chat:

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from humeai_async.errors import DecodeError
 from humeai_async.http import codec
+from humeai_async.types.paging import Items
 from humeai_async.types.predictions.predictions import Predictions
 
 DICE = st.randoms(use_true_random=False)
@@ -77,6 +78,10 @@ def read_whole(returns: Any, plain: Any) -> None:
     value = codec.decode(returns, json.dumps(plain).encode())
     if isinstance(value, Predictions):
         value.validate()
+    if isinstance(value, Items):
+        for odd in value.undecodable:
+            path = f"$[{odd.index}]{odd.path[1:]}"
+            raise DecodeError(f"{odd.reason} at {path}", path=path)
 
 
 @pytest.mark.parametrize("wrong", WRONG)

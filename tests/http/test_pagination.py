@@ -281,18 +281,20 @@ async def test_without_a_total_and_a_size_the_list_ends_at_an_empty_page() -> No
     assert not transport.script
 
 
-async def test_pages_fetched_past_the_end_are_dropped() -> None:
+@pytest.mark.parametrize("prefetch", [0, 8])
+async def test_an_empty_page_in_the_middle_is_not_the_end(prefetch: int) -> None:
     def gap(request: Request) -> Response:
         number = field(request, "page_number")
         rows = range(0) if number == 2 else range(number, number + 1)
         return config_page(rows, total_pages=9)
 
-    configs, _ = configs_of(otherwise=gap)
-    found = await configs.list(prefetch=8).collect()
-    assert [config.id for config in found] == names(2)
+    configs, transport = configs_of(otherwise=gap)
+    found = await configs.list(prefetch=prefetch).collect()
+    assert [config.id for config in found] == [name for name in names(9) if name != names(3)[2]]
+    assert sorted(numbers_of(transport)) == [*range(9)]
 
 
-async def test_a_total_that_is_too_high_ends_at_the_first_empty_page() -> None:
+async def test_a_list_that_claims_pages_without_end_and_sends_empty_ones_is_given_up() -> None:
     answer = config_list(20)
 
     def boast(request: Request) -> Response:
@@ -300,8 +302,9 @@ async def test_a_total_that_is_too_high_ends_at_the_first_empty_page() -> None:
         return Response(200, {}, honest.body.replace(b'"total_pages": 2', b'"total_pages": 900'))
 
     configs, transport = configs_of(otherwise=boast)
-    assert len(await configs.list().collect()) == 20
-    assert numbers_of(transport) == [0, 1, 2]
+    with pytest.raises(DecodeError, match="101 pages in a row are empty, up to page 102, although"):
+        await configs.list().collect()
+    assert len(numbers_of(transport)) == 103
 
 
 async def test_a_list_that_shrinks_while_it_is_read_ends_with_its_new_last_page() -> None:
@@ -361,7 +364,7 @@ async def test_a_page_pushed_back_by_new_items_is_told_once() -> None:
 
 
 async def test_a_list_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages_module, "MOST_PAGES", 40)
+    monkeypatch.setattr(pages_module, "MAX_PAGES", 40)
 
     def endless(request: Request) -> Response:
         number = field(request, "page_number")
@@ -374,10 +377,39 @@ async def test_a_list_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_a_page_that_is_none_is_a_decode_error_with_its_place() -> None:
-    configs, _ = configs_of(reply_json({"total_pages": 1, "configs_page": [{"id": 7}]}))
+    configs, _ = configs_of(reply_json({"total_pages": 1, "configs_page": {"id": "a"}}))
     with pytest.raises(DecodeError) as caught:
         await configs.list()
-    assert caught.value.path == "$.configs_page[0].id"
+    assert caught.value.path == "$.configs_page"
+
+
+async def test_an_item_that_cannot_be_read_stands_beside_the_others_of_its_page() -> None:
+    odd = {"id": 7, "version": 0, "name": "odd"}
+    items = [{"id": "a", "version": 0}, odd, {"id": "b", "version": 1}]
+    reply = reply_json({"total_pages": 1, "page_size": 10, "configs_page": items})
+    page = await configs_of(reply)[0].list()
+    assert [config.id for config in page] == ["a", "b"]
+    (found,) = page.undecodable
+    assert (found.json, found.reason) == (odd, "expected text, got number")
+    assert (found.path, found.index) == ("$.id", 1)
+
+
+async def test_a_page_of_items_that_cannot_be_read_is_no_end_of_the_list() -> None:
+    odd = [{"id": 7}] * 2
+    configs, transport = configs_of(
+        reply_json({"page_size": 2, "configs_page": odd}),
+        reply_json({"page_size": 2, "configs_page": [{"id": "a", "version": 0}]}),
+    )
+    pages = [page async for page in configs.list(page_size=2).pages()]
+    assert [(len(page), len(page.undecodable)) for page in pages] == [(0, 2), (1, 0)]
+    assert not transport.script
+
+
+@pytest.mark.parametrize("read", [list, iter, sorted, enumerate])
+def test_pages_that_are_read_without_waiting_say_what_to_write(read: Any) -> None:
+    configs, _ = configs_of()
+    with pytest.raises(InvalidArgumentError, match="write `async for item in pages`"):
+        read(configs.list())
 
 
 async def test_nulls_among_the_items_are_dropped() -> None:
@@ -404,7 +436,7 @@ async def test_pages_of_events_carry_their_chat() -> None:
 
 
 def dataset_page(numbers: range, **said: Any) -> Response:
-    return reply_json({"content": [{"name": f"set-{n}"} for n in numbers], **said})
+    return reply_json({"content": [{"id": f"set-{n}"} for n in numbers], **said})
 
 
 async def test_registry_pages_end_by_their_total() -> None:
@@ -466,7 +498,7 @@ async def test_numbers_out_of_range_are_told_before_sending(
 
 
 def test_pages_are_equal_by_their_items_and_place_not_by_their_envelope() -> None:
-    config = Config(id="a")
+    config = Config(id="a", version=0)
     assert Page(items=[config], envelope={}) == Page(items=[config])
     assert Page(items=[config], number=1) != Page(items=[config])
 

@@ -125,7 +125,7 @@ def check_answer(answer: Any, fact: dict[str, Any]) -> None:
     content = answer.envelope if isinstance(answer, Page) else answer
     if type(expected) is list:
         items: list[Any] = content
-        assert type(items) is list
+        assert isinstance(items, list)
         assert all(isinstance(item, expected[0]) for item in items)
     else:
         assert isinstance(content, expected)

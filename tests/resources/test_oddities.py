@@ -77,7 +77,7 @@ async def test_renames_and_deletes_take_whatever_is_answered(
 
 @pytest.mark.parametrize("status", [200, 201])
 async def test_creates_answered_with_200_or_201_are_alike(status: int) -> None:
-    configs = Configs(session_of(ScriptedTransport(reply_json({"id": "c"}, status))))
+    configs = Configs(session_of(ScriptedTransport(reply_json({"id": "c", "version": 0}, status))))
     assert (await configs.create(name="Desk", evi_version="3")).id == "c"
 
 
@@ -113,7 +113,7 @@ async def test_a_thing_is_gone_after_its_deletion() -> None:
 
 
 async def test_parts_may_be_typed_or_plain_and_are_sent_alike() -> None:
-    transport = ScriptedTransport(otherwise=reply_json({}))
+    transport = ScriptedTransport(otherwise=reply_json({"id": "c", "version": 0}))
     configs = Configs(session_of(transport))
     await configs.create(
         name="Desk",
@@ -134,7 +134,7 @@ async def test_parts_may_be_typed_or_plain_and_are_sent_alike() -> None:
 
 
 async def test_a_description_can_be_set_to_null() -> None:
-    transport = ScriptedTransport(reply_json({}))
+    transport = ScriptedTransport(reply_json({"id": "c", "version": 0}))
     await Configs(session_of(transport)).update_description("c", 0, version_description=None)
     assert body_of(transport) == {"version_description": None}
 
@@ -185,7 +185,9 @@ async def test_many_files_are_registered_with_one_array() -> None:
     assert len(made) == 2
 
 
-@pytest.mark.parametrize("answer", [{"name": "Calls"}, [{"name": "Calls"}]], ids=["one", "array"])
+@pytest.mark.parametrize(
+    "answer", [{"id": "d", "name": "Calls"}, [{"id": "d", "name": "Calls"}]], ids=["one", "array"]
+)
 async def test_a_new_dataset_version_is_a_list_whatever_is_answered(answer: Any) -> None:
     datasets = Datasets(session_of(ScriptedTransport(reply_json(answer))))
     made = await datasets.create_version("d", labels_file=LABELS)
@@ -314,7 +316,7 @@ async def test_a_file_goes_with_its_name_and_type_and_its_attributes_as_json() -
 
 
 async def test_the_types_of_the_columns_may_be_a_file() -> None:
-    transport = ScriptedTransport(reply_json({"name": "Calls"}))
+    transport = ScriptedTransport(reply_json({"id": "d", "name": "Calls"}))
     await Datasets(session_of(transport)).create(
         name="Calls", labels_file=LABELS, feature_types=b'{"label": "TEXT"}'
     )

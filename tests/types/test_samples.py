@@ -69,10 +69,11 @@ def read(name: str) -> bytes:
 
 
 def without_nulls(value: object) -> object:
-    """Drop nulls, which mean the same as what is missing."""
+    """Drop nulls and empty objects, which mean the same as what is missing."""
     if isinstance(value, dict):
         members = cast("dict[str, object]", value)
-        return {name: without_nulls(v) for name, v in members.items() if v is not None}
+        kept = {name: without_nulls(v) for name, v in members.items()}
+        return {name: v for name, v in kept.items() if v not in (None, {})}
     if isinstance(value, list):
         return [without_nulls(v) for v in cast("list[object]", value) if v is not None]
     return value
@@ -263,5 +264,5 @@ def test_what_is_no_object_is_not_read_as_one_of_defaults(body: bytes) -> None:
 @pytest.mark.parametrize("part", [b'""', b'"no object"', b"[]", b'["id"]', b"0"])
 def test_what_is_no_object_inside_of_one_is_told_by_its_place(part: bytes) -> None:
     with pytest.raises(DecodeError) as caught:
-        codec.decode(Config, b'{"id": "c", "prompt": %b}' % part)
+        codec.decode(Config, b'{"id": "c", "version": 0, "prompt": %b}' % part)
     assert caught.value.path == "$.prompt"

@@ -109,7 +109,6 @@ def test_a_page_of_events_reads_its_chats_metadata() -> None:
         status="ACTIVE",
         start_timestamp=1,
         metadata='{"shop": 7}',
-        events_page=[],
     )
     assert page.parsed_metadata == {"shop": 7}
 

@@ -1,21 +1,24 @@
-"""What was measured: one class a kind of prediction, and the tree that they hang in.
+"""What was measured: one class for each kind of prediction, and the tree that holds them.
 
 The scanner makes the tree and leaves each prediction as a slice of the body (see `slices.py`);
 of one that is touched, it leaves each list of scores as a slice (see `scores.py`). They hold no
-more than the service sent; `predictions.py` puts the whole answer around them, `rows.py`
-flattens them.
+more than the service sent, and need not hold all of it: a measured number that is missing is
+`math.nan`, anything else `None` or empty. `predictions.py` puts the whole response around
+them, `rows.py` flattens them.
 """
 
 from __future__ import annotations
 
+from math import nan
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 import msgspec
-from attrs import field
+from attrs import Factory, field
 
 from humeai_async._base.frozen import frozen
-from humeai_async.types.predictions.scores import MaybeRawScores, RawScores, Scored
-from humeai_async.types.predictions.slices import RawSlices, Sliced
+from humeai_async.types.paging import Undecodable
+from humeai_async.types.predictions.scores import NO_SCORES, MaybeRawScores, RawScores, Scored
+from humeai_async.types.predictions.slices import NO_SLICES, RawSlices, Sliced
 from humeai_async.types.urls import repr_without_query
 
 Int64: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -26,30 +29,34 @@ Int64: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 class BoundingBox:
     """Box around a face, in pixels of the frame."""
 
-    x: float
-    """Left edge."""
-    y: float
-    """Top edge."""
-    w: float
-    """Width."""
-    h: float
-    """Height."""
+    x: float = nan
+    """Left edge of the box, in pixels."""
+    y: float = nan
+    """Top edge of the box, in pixels."""
+    w: float = nan
+    """Width of the box, in pixels."""
+    h: float = nan
+    """Height of the box, in pixels."""
 
 
 @frozen(kw_only=True)
 class TimeInterval:
     """Span of the media, in seconds."""
 
-    begin: float
-    end: float
+    begin: float = nan
+    """Begin of the span, in seconds from the start of the media."""
+    end: float = nan
+    """End of the span, in seconds from the start of the media."""
 
 
 @frozen(kw_only=True)
 class PositionInterval:
-    """Span of characters, zero-based; `end` is not part of it."""
+    """Span of characters in a text, counted from 0."""
 
-    begin: Int64
-    end: Int64
+    begin: Int64 | None = None
+    """Index of the first character."""
+    end: Int64 | None = None
+    """Index behind the last character."""
 
 
 @frozen(kw_only=True)
@@ -58,20 +65,20 @@ class FacePrediction(Scored):
 
     score_fields: ClassVar[tuple[str, ...]] = ("emotions", "facs", "descriptions")
 
-    frame: Int64
-    """Frame number."""
-    time: float
-    """Seconds from the start."""
-    prob: float
-    """Probability that it is a face, 0 to 1."""
-    box: BoundingBox
-    """Where it is."""
-    emotions: RawScores
-    """48 expressions."""
+    frame: Int64 | None = None
+    """Number of the frame; the first is 0."""
+    time: float = nan
+    """Time of the frame, in seconds from the start of the media."""
+    prob: float = nan
+    """Probability that this is a face, 0 to 1."""
+    box: BoundingBox = BoundingBox()
+    """Box around the face, in pixels of the frame."""
+    emotions: RawScores = NO_SCORES
+    """Scores of the 48 expressions."""
     facs: MaybeRawScores = None
-    """Action units of FACS 2.0, if asked for."""
+    """Scores of the action units of FACS 2.0, if the job asked for them."""
     descriptions: MaybeRawScores = None
-    """Descriptive features such as "Smile", if asked for."""
+    """Scores of descriptive features such as "Smile", if the job asked for them."""
 
 
 @frozen(kw_only=True)
@@ -80,24 +87,24 @@ class BurstPrediction(Scored):
 
     score_fields: ClassVar[tuple[str, ...]] = ("emotions", "descriptions")
 
-    time: TimeInterval
-    """When."""
-    emotions: RawScores
-    """48 expressions."""
-    descriptions: RawScores
-    """Kinds of vocal burst, such as "Gasp"."""
+    time: TimeInterval = TimeInterval()
+    """Span of the media that the burst covers."""
+    emotions: RawScores = NO_SCORES
+    """Scores of the 48 expressions."""
+    descriptions: RawScores = NO_SCORES
+    """Scores of kinds of vocal bursts, such as "Gasp"."""
 
 
 @frozen(kw_only=True)
 class ProsodyPrediction(Scored):
     """One unit or window of speech."""
 
-    time: TimeInterval
-    """When."""
-    emotions: RawScores
-    """48 expressions."""
+    time: TimeInterval = TimeInterval()
+    """Span of the media that the speech covers."""
+    emotions: RawScores = NO_SCORES
+    """Scores of the 48 expressions."""
     text: str | None = None
-    """The words; `None` where transcription was off."""
+    """Words that were spoken; `None` if transcription was off."""
     confidence: float | None = None
     """Confidence of the transcript, 0 to 1."""
     speaker_confidence: float | None = None
@@ -106,48 +113,48 @@ class ProsodyPrediction(Scored):
 
 @frozen(kw_only=True)
 class LanguagePrediction(Scored):
-    """One unit of text."""
+    """One unit of text, such as a word or a sentence."""
 
     score_fields: ClassVar[tuple[str, ...]] = ("emotions", "sentiment", "toxicity")
 
-    text: str
-    """The words."""
-    position: PositionInterval
-    """Where in the whole text."""
-    emotions: RawScores
-    """53 expressions."""
+    text: str | None = None
+    """Words that were measured."""
+    position: PositionInterval = PositionInterval()
+    """Place of the words in the whole text."""
+    emotions: RawScores = NO_SCORES
+    """Scores of 53 expressions."""
     time: TimeInterval | None = None
-    """When, for audio and video."""
+    """Span of the media in which the words are spoken, for audio and video."""
     confidence: float | None = None
     """Confidence of the transcript, 0 to 1."""
     speaker_confidence: float | None = None
     """Confidence of the speaker's label, 0 to 1."""
     sentiment: MaybeRawScores = None
-    """Nine levels named "1" (most negative) to "9", if asked for."""
+    """Scores of nine levels, "1" (most negative) to "9", if the job asked for them."""
     toxicity: MaybeRawScores = None
-    """Six kinds of toxicity, if asked for."""
+    """Scores of six kinds of toxicity, if the job asked for them."""
 
 
 @frozen(kw_only=True)
 class NerPrediction(Scored):
-    """One named entity."""
+    """One named entity in a text."""
 
-    entity: str
-    """The topic or entity."""
-    position: PositionInterval
-    """Where in the whole text."""
-    entity_confidence: float
-    """Confidence in the entity."""
-    support: float
-    """How often other entities link to it."""
-    uri: str = field(repr=repr_without_query)
-    """Page that describes it."""
-    link_word: str
+    entity: str | None = None
+    """Name of the topic or entity."""
+    position: PositionInterval = PositionInterval()
+    """Place of the entity in the whole text."""
+    entity_confidence: float = nan
+    """Confidence that the entity was recognised correctly, 0 to 1."""
+    support: float = nan
+    """How often other entities link to this one."""
+    uri: str | None = field(default=None, repr=repr_without_query)
+    """Page that describes the entity."""
+    link_word: str | None = None
     """Word that the emotions belong to."""
-    emotions: RawScores
-    """Expressions around the entity."""
+    emotions: RawScores = NO_SCORES
+    """Scores of the expressions around the entity."""
     time: TimeInterval | None = None
-    """When, for audio and video."""
+    """Span of the media in which the entity is named, for audio and video."""
     confidence: float | None = None
     """Confidence of the transcript, 0 to 1."""
     speaker_confidence: float | None = None
@@ -156,20 +163,20 @@ class NerPrediction(Scored):
 
 @frozen(kw_only=True)
 class FacemeshPrediction(Scored):
-    """One set of face landmarks."""
+    """One set of landmarks of a face."""
 
-    emotions: RawScores
-    """48 expressions."""
+    emotions: RawScores = NO_SCORES
+    """Scores of the 48 expressions."""
 
 
 @frozen(kw_only=True)
 class TranscriptionMetadata:
     """How well the media was transcribed."""
 
-    confidence: float
-    """0 to 1."""
+    confidence: float = nan
+    """Confidence of the transcription, 0 to 1."""
     detected_language: str | None = None
-    """BCP-47 tag."""
+    """Language that was spoken, as a BCP-47 tag such as `en`."""
 
 
 @frozen(kw_only=True)
@@ -178,19 +185,22 @@ class FaceGroup(Sliced):
 
     decoder: ClassVar[Any] = msgspec.json.Decoder(FacePrediction)
 
-    id: str
-    """Label such as `face_0`, or `unknown` where faces were not identified."""
-    predictions: RawSlices[FacePrediction]
+    id: str = "unknown"
+    """Label of the face such as `face_0`, or `unknown` if faces were not identified."""
+    predictions: RawSlices[FacePrediction] = NO_SLICES
+    """Predictions in the service\'s order, each read from the body when it is asked for."""
 
 
 @frozen(kw_only=True)
 class BurstGroup(Sliced):
-    """All vocal bursts of one id."""
+    """All vocal bursts of one speaker."""
 
     decoder: ClassVar[Any] = msgspec.json.Decoder(BurstPrediction)
 
-    id: str
-    predictions: RawSlices[BurstPrediction]
+    id: str = "unknown"
+    """Label of the speaker or face, or `unknown` if they were not told apart."""
+    predictions: RawSlices[BurstPrediction] = NO_SLICES
+    """Predictions in the service\'s order, each read from the body when it is asked for."""
 
 
 @frozen(kw_only=True)
@@ -199,8 +209,10 @@ class ProsodyGroup(Sliced):
 
     decoder: ClassVar[Any] = msgspec.json.Decoder(ProsodyPrediction)
 
-    id: str
-    predictions: RawSlices[ProsodyPrediction]
+    id: str = "unknown"
+    """Label of the speaker or face, or `unknown` if they were not told apart."""
+    predictions: RawSlices[ProsodyPrediction] = NO_SLICES
+    """Predictions in the service\'s order, each read from the body when it is asked for."""
 
 
 @frozen(kw_only=True)
@@ -209,8 +221,10 @@ class LanguageGroup(Sliced):
 
     decoder: ClassVar[Any] = msgspec.json.Decoder(LanguagePrediction)
 
-    id: str
-    predictions: RawSlices[LanguagePrediction]
+    id: str = "unknown"
+    """Label of the speaker or face, or `unknown` if they were not told apart."""
+    predictions: RawSlices[LanguagePrediction] = NO_SLICES
+    """Predictions in the service\'s order, each read from the body when it is asked for."""
 
 
 @frozen(kw_only=True)
@@ -219,152 +233,186 @@ class NerGroup(Sliced):
 
     decoder: ClassVar[Any] = msgspec.json.Decoder(NerPrediction)
 
-    id: str
-    predictions: RawSlices[NerPrediction]
+    id: str = "unknown"
+    """Label of the speaker or face, or `unknown` if they were not told apart."""
+    predictions: RawSlices[NerPrediction] = NO_SLICES
+    """Predictions in the service\'s order, each read from the body when it is asked for."""
 
 
 @frozen(kw_only=True)
 class FacemeshGroup(Sliced):
-    """All face meshes of one id."""
+    """All landmarks of one face."""
 
     decoder: ClassVar[Any] = msgspec.json.Decoder(FacemeshPrediction)
 
-    id: str
-    predictions: RawSlices[FacemeshPrediction]
+    id: str = "unknown"
+    """Label of the speaker or face, or `unknown` if they were not told apart."""
+    predictions: RawSlices[FacemeshPrediction] = NO_SLICES
+    """Predictions in the service\'s order, each read from the body when it is asked for."""
 
 
 @frozen(kw_only=True)
 class FacePredictions:
-    """What the face model found."""
+    """Results of the face model."""
 
-    grouped_predictions: list[FaceGroup]
+    grouped_predictions: list[FaceGroup] = Factory(list[FaceGroup])
+    """Predictions of each face or speaker."""
     metadata: dict[str, Any] | None = None
+    """Further details about the results."""
 
 
 @frozen(kw_only=True)
 class BurstPredictions:
-    """What the vocal burst model found."""
+    """Results of the vocal burst model."""
 
-    grouped_predictions: list[BurstGroup]
+    grouped_predictions: list[BurstGroup] = Factory(list[BurstGroup])
+    """Predictions of each face or speaker."""
     metadata: dict[str, Any] | None = None
+    """Further details about the results."""
 
 
 @frozen(kw_only=True)
 class ProsodyPredictions:
-    """What the speech prosody model found."""
+    """Results of the speech prosody model."""
 
-    grouped_predictions: list[ProsodyGroup]
+    grouped_predictions: list[ProsodyGroup] = Factory(list[ProsodyGroup])
+    """Predictions of each face or speaker."""
     metadata: TranscriptionMetadata | None = None
+    """How well the media was transcribed."""
 
 
 @frozen(kw_only=True)
 class LanguagePredictions:
-    """What the language model found."""
+    """Results of the language model."""
 
-    grouped_predictions: list[LanguageGroup]
+    grouped_predictions: list[LanguageGroup] = Factory(list[LanguageGroup])
+    """Predictions of each face or speaker."""
     metadata: TranscriptionMetadata | None = None
+    """How well the media was transcribed."""
 
 
 @frozen(kw_only=True)
 class NerPredictions:
-    """What the named-entity model found."""
+    """Results of the named-entity model."""
 
-    grouped_predictions: list[NerGroup]
+    grouped_predictions: list[NerGroup] = Factory(list[NerGroup])
+    """Predictions of each face or speaker."""
     metadata: TranscriptionMetadata | None = None
+    """How well the media was transcribed."""
 
 
 @frozen(kw_only=True)
 class FacemeshPredictions:
-    """What the face mesh model found."""
+    """Results of the face mesh model."""
 
-    grouped_predictions: list[FacemeshGroup]
+    grouped_predictions: list[FacemeshGroup] = Factory(list[FacemeshGroup])
+    """Predictions of each face or speaker."""
     metadata: dict[str, Any] | None = None
+    """Further details about the results."""
 
 
 @frozen(kw_only=True)
 class ModelsPredictions:
-    """Predictions by model; `None` for models that did not run on the file."""
+    """Results of each model; `None` for models that did not run on the file."""
 
     face: FacePredictions | None = None
+    """Results of the face model."""
     burst: BurstPredictions | None = None
+    """Results of the vocal burst model."""
     prosody: ProsodyPredictions | None = None
+    """Results of the speech prosody model."""
     language: LanguagePredictions | None = None
+    """Results of the language model."""
     ner: NerPredictions | None = None
+    """Results of the named-entity model."""
     facemesh: FacemeshPredictions | None = None
+    """Results of the face mesh model."""
 
 
 @frozen(kw_only=True)
 class CustomModelPrediction:
     """Output of one custom model."""
 
-    output: dict[str, float]
-    """Score by label."""
+    output: dict[str, float | None] = Factory(dict[str, "float | None"])
+    """Score of each label, by the label's name."""
     error: str = ""
-    """What went wrong; empty if nothing did."""
+    """Description of the failure; empty if there was none."""
     task_type: str = ""
-    """`classification` or `regression`."""
+    """Kind of the model's task: `classification` or `regression`."""
 
 
 @frozen(kw_only=True)
 class FilePredictions:
     """Predictions of one file; a source that is an archive has many."""
 
-    file: str
-    """Path relative to the source."""
+    file: str = ""
+    """Path of the file, relative to the source."""
     file_type: str | None = None
-    """`image`, `audio`, `video` or `text`; not sent by every version of the service."""
+    """`image`, `audio`, `video` or `text`; not every version of the service sends it."""
     models: ModelsPredictions = ModelsPredictions()
-    """By model."""
+    """Results of each model."""
     custom_models: dict[str, CustomModelPrediction] | None = None
-    """By custom model, for jobs that ran one."""
+    """Output of each custom model, for jobs that ran one."""
 
 
 @frozen(kw_only=True)
 class FileError:
     """One file of a source that could not be processed."""
 
-    message: str = field(repr=repr_without_query)
-    """What went wrong."""
-    file: str
-    """Path relative to the source."""
+    message: str = field(default="", repr=repr_without_query)
+    """Description of the failure."""
+    file: str = ""
+    """Path of the file, relative to the source."""
 
 
 @frozen(kw_only=True)
 class SourceResults:
-    """What came of one source."""
+    """Results of one source, file by file."""
 
-    predictions: list[FilePredictions]
-    """One for each file that was processed."""
-    errors: list[FileError]
-    """One for each file that was not."""
+    predictions: list[FilePredictions] = Factory(list[FilePredictions])
+    """Results of each file that was processed."""
+    errors: list[FileError] = Factory(list[FileError])
+    """Failure of each file that was not processed."""
 
 
 @frozen(kw_only=True)
 class Source:
-    """Where the media came from."""
+    """The source that predictions belong to."""
 
-    type: str
-    """`url`, `file` or `text`."""
+    type: str = ""
+    """Kind of the source: `url`, `file` or `text`."""
     url: str | None = field(default=None, repr=repr_without_query)
-    """Of a `url` source."""
+    """URL of a `url` source."""
     filename: str | None = None
-    """Of a `file` source: the name it was uploaded under."""
+    """Name that a `file` source was uploaded under."""
     content_type: str | None = None
-    """Of a `file` source: its MIME type."""
+    """MIME type of a `file` source."""
     md5sum: str | None = None
-    """Of a `file` source: MD5 of the content, in hex."""
+    """MD5 checksum of a `file` source's content, in hex."""
+
+
+_NO_SOURCE = Source()
 
 
 @frozen(kw_only=True)
 class SourcePredictions:
     """Everything found for one source of a job; either `results` or `error` is set."""
 
-    source: Source
+    source: Source = Source()
+    """The source that the results belong to."""
     results: SourceResults | None = None
+    """Results of the source, file by file; `None` if it failed."""
     error: str | None = field(default=None, repr=repr_without_query)
-    """Why the whole source failed."""
+    """Reason why the whole source failed."""
+    undecodable: Undecodable | None = None
+    """The source as it came, if the service sent something that cannot be read as results."""
+
+    def __attrs_post_init__(self) -> None:
+        # Everything has a default, and yet not every object is a source of predictions.
+        if self.results is None and self.error is None and self.source == _NO_SOURCE:
+            raise ValueError("an object without source, results and error")
 
     @property
     def files(self) -> list[FilePredictions]:
-        """Predictions of each file; empty where the source failed."""
+        """Results of each file; empty if the source failed."""
         return self.results.predictions if self.results else []

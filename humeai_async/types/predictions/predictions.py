@@ -15,31 +15,53 @@ from typing import Any, ClassVar, TypeAlias, overload
 import msgspec
 
 from humeai_async.errors import DecodeError, InvalidArgumentError
-from humeai_async.types.json import BYTE_ORDER_MARK, scan, with_path_prefix
+from humeai_async.types.json import (
+    BYTE_ORDER_MARK,
+    UNREADABLE,
+    repaired,
+    scan,
+    scan_leniently,
+    with_path_prefix,
+)
+from humeai_async.types.paging import Undecodable
 from humeai_async.types.predictions import tables
-from humeai_async.types.predictions.measurements import SourcePredictions
+from humeai_async.types.predictions.measurements import Source, SourcePredictions
 from humeai_async.types.predictions.rows import MODELS, Row, flat
 from humeai_async.types.predictions.score_table import ScoreTable
 from humeai_async.types.predictions.scores import Scored, Scores
 
 __all__ = ["Predictions", "SourcePredictions", "UnreadPredictions"]
 
+
+class _Head(msgspec.Struct):
+    """What names a source, when its results cannot be read."""
+
+    source: Source = Source()
+
+
 _decoder = msgspec.json.Decoder(list[SourcePredictions])
+_parts_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+_source_decoder = msgspec.json.Decoder(SourcePredictions)
+_head_decoder = msgspec.json.Decoder(_Head)
+_any_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=float)
+
+_NOT_PREDICTIONS = "the predictions do not have the documented form"
 
 _Where: TypeAlias = tuple[int, int, str, int]
 """Source, file, model and group: a path is made of it only for an error."""
 
 
 class Predictions(Sequence[SourcePredictions]):
-    """The answer of "Get job predictions": one `SourcePredictions` a source, in order.
+    """The predictions of a job: one `SourcePredictions` for each source, in order.
 
     Holds the body it was read from. Predictions are slices of it and made when they are
     touched, and so are their lists of scores: what is wrong inside of one is a `DecodeError`
-    then, or of `validate`. The first prediction of each list of the first file is looked at
-    before, so that an answer of another kind is told at once.
+    then, or of `validate`. A source of which nothing can be read keeps its place, with an
+    `error` that says so and the whole of it in `undecodable`.
 
     Attributes:
-        body: The JSON text as it came.
+        body: The JSON text as it came; characters and numbers that JSON does not have are
+            replaced, see `from_json`.
     """
 
     __slots__ = ("_sources", "body")
@@ -49,24 +71,65 @@ class Predictions(Sequence[SourcePredictions]):
         self.body: bytes = body
 
     @classmethod
-    def from_json(cls, body: bytes) -> Predictions:
-        """Read a predictions body.
+    def from_json(cls, body: bytes | str) -> Predictions:
+        """Read the JSON text of a job's predictions.
+
+        Halves of surrogate pairs become U+FFFD. NaN, Infinity and null in place of a score
+        become a score that is `math.nan`. The first prediction of each list of the first file
+        is looked at, so that a text of another kind is recognised at once.
+
+        Args:
+            body: JSON text, usually as the bytes of a response or of a file.
 
         Raises:
-            DecodeError: It is not a list of predictions; `path` says where.
+            InvalidArgumentError: `body` is neither bytes nor text.
+            DecodeError: It is not a list of predictions, or no source in it can be read;
+                `path` says where.
         """
-        body = body.removeprefix(BYTE_ORDER_MARK)
+        text = _as_bytes(body).removeprefix(BYTE_ORDER_MARK)
         # Everything made here stays: to look for garbage meanwhile would only hold the loop.
         collects = gc.isenabled()
         gc.disable()
         try:
-            sources = scan(_decoder, body, "the predictions are not what was promised")
+            sources, text = _read(text)
         finally:
             if collects:
                 gc.enable()
-        found = cls(sources, body)
-        found._try_first_file()
-        return found
+        found = cls(sources, text)
+        return found._with_first_file_tried()
+
+    def _with_first_file_tried(self) -> Predictions:
+        first = next((place for place, source in enumerate(self) if source.files), None)
+        problem = None if first is None else self._problem_in(first, files=1, most=1)
+        if first is None or problem is None:
+            return self
+        _refuse_all({first: problem}, self._sources)
+        return self._with_undecodable({first: problem})
+
+    def _with_undecodable(self, problems: dict[int, DecodeError]) -> Predictions:
+        parts = scan(_parts_decoder, self.body, _NOT_PREDICTIONS)
+        sources = [*self._sources]
+        for place, problem in problems.items():
+            sources[place] = _undecodable(parts[place], problem, place)
+        return Predictions(sources, self.body)
+
+    @property
+    def undecodable(self) -> list[Undecodable]:
+        """Sources that the service sent and that could not be read, in order."""
+        return [odd for source in self._sources if (odd := source.undecodable) is not None]
+
+    def checked(self) -> Predictions:
+        """Read everything, and say of each source that cannot be read whole that it cannot.
+
+        Costs as much time as reading everything, and keeps nothing of it.
+
+        Returns:
+            These predictions, or a copy in which each source with a wrong part has an `error`
+            and is in `undecodable`.
+        """
+        found = {place: self._problem_in(place, scores=True) for place in range(len(self))}
+        problems = {place: problem for place, problem in found.items() if problem is not None}
+        return self._with_undecodable(problems) if problems else self
 
     def validate(self) -> None:
         """Read everything, so that nothing wrong is left for later, and keep nothing.
@@ -74,14 +137,29 @@ class Predictions(Sequence[SourcePredictions]):
         Raises:
             DecodeError: A part is not what was promised; `path` names it.
         """
-        for where, place, prediction in self._walk():
-            for name in prediction.score_fields:
-                scores: Scores | None = getattr(prediction, name)
-                if scores is not None:
-                    try:
-                        scores.validate()
-                    except DecodeError as problem:
-                        raise with_path_prefix(problem, f"{_path(where)}[{place}].{name}") from None
+        for place, source in enumerate(self._sources):
+            if (odd := source.undecodable) is not None:
+                path = f"$[{place}]{odd.path[1:]}"
+                raise DecodeError(f"{_NOT_PREDICTIONS}: {odd.reason} at {path}", path=path)
+            if (problem := self._problem_in(place, scores=True)) is not None:
+                raise problem
+
+    def _problem_in(
+        self,
+        place: int,
+        *,
+        files: int | None = None,
+        most: int | None = None,
+        scores: bool = False,
+    ) -> DecodeError | None:
+        """Read one source, or the first predictions of its first files; tell what is wrong."""
+        try:
+            for where, index, prediction in self._each(MODELS, most, only=place, files=files):
+                if scores:
+                    _check_scores(prediction, f"{_path(where)}[{index}]")
+        except DecodeError as problem:
+            return problem
+        return None
 
     def named(self) -> Iterator[tuple[str, SourcePredictions]]:
         """Give each source with its URL or file name, or `#2` for a text that stands third."""
@@ -107,7 +185,7 @@ class Predictions(Sequence[SourcePredictions]):
         if model not in MODELS:
             raise InvalidArgumentError(f"model is one of {', '.join(MODELS)}", field="model")
         table = ScoreTable(grows=True)
-        for where, place, prediction in self._walk((model,)):
+        for where, place, prediction in self._each((model,)):
             if field not in prediction.score_fields:
                 known = ", ".join(prediction.score_fields)
                 raise InvalidArgumentError(f"field of {model} is one of {known}", field="field")
@@ -163,27 +241,27 @@ class Predictions(Sequence[SourcePredictions]):
         for name, found in self.named():
             yield from flat(name, found)
 
-    def _try_first_file(self) -> None:
-        tried: tuple[int, int] | None = None
-        for (source, file, *_), _, _ in self._walk(most=1):
-            tried = tried or (source, file)
-            if tried != (source, file):
-                return
-
-    def _walk(
-        self, models: tuple[str, ...] = MODELS, most: int | None = None
+    def _each(
+        self,
+        models: tuple[str, ...] = MODELS,
+        most: int | None = None,
+        *,
+        only: int | None = None,
+        files: int | None = None,
     ) -> Iterator[tuple[_Where, int, Scored]]:
         """Make all predictions, or so many of each list; those of the scores are not read."""
-        for where, many in self._lists(models):
+        for where, many in self._lists(models, only, files):
             try:
                 for place, prediction in enumerate(itertools.islice(many, most)):
                     yield where, place, prediction
             except DecodeError as problem:
                 raise with_path_prefix(problem, _path(where)) from None
 
-    def _lists(self, models: tuple[str, ...]) -> Iterator[tuple[_Where, Sequence[Scored]]]:
-        for s, source in enumerate(self._sources):
-            for f, file in enumerate(source.files):
+    def _lists(
+        self, models: tuple[str, ...], only: int | None, files: int | None
+    ) -> Iterator[tuple[_Where, Sequence[Scored]]]:
+        for s in range(len(self._sources)) if only is None else (only,):
+            for f, file in enumerate(self._sources[s].files[:files]):
                 for model in models:
                     found = getattr(file.models, model)
                     groups: list[Any] = found.grouped_predictions if found else []
@@ -210,6 +288,10 @@ class Predictions(Sequence[SourcePredictions]):
 
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # sources can be lists
 
+    def to_wire(self) -> msgspec.Raw | list[SourcePredictions]:
+        """Return what the JSON writer takes: the text as it came, or the sources as objects."""
+        return msgspec.Raw(self.body) if self.body else [*self._sources]
+
     def __reduce__(self) -> tuple[Any, ...]:
         return (Predictions.from_json, (self.body,)) if self.body else (Predictions, (self[:],))
 
@@ -218,10 +300,10 @@ class Predictions(Sequence[SourcePredictions]):
 
 
 class UnreadPredictions:
-    """A body of predictions that was looked at no closer than at its ends.
+    """The JSON text of predictions, of which only the ends were checked.
 
-    Reading costs as much as receiving. Who only keeps bodies does without, and is still told
-    of error pages, of other answers and of a body that breaks off.
+    Reading takes as long as receiving. Code that only stores bodies does without it, and still
+    notices error pages, other responses and a body that breaks off.
 
     Attributes:
         body: The JSON text as it came.
@@ -234,7 +316,7 @@ class UnreadPredictions:
 
     @classmethod
     def from_json(cls, body: bytes) -> UnreadPredictions:
-        """Take a body in.
+        """Check that a response body begins and ends as a list does.
 
         Raises:
             DecodeError: It is no list.
@@ -244,7 +326,7 @@ class UnreadPredictions:
         return cls(body if (start, end) == (b"[", b"]") else Predictions.from_json(body).body)
 
     def read(self) -> Predictions:
-        """Read the body.
+        """Read the JSON text into predictions.
 
         Raises:
             DecodeError: It is not a list of predictions; `path` says where.
@@ -254,6 +336,85 @@ class UnreadPredictions:
 
 _END = 64
 """Bytes at either end of a body that may be white space."""
+
+
+def _as_bytes(body: object) -> bytes:
+    if isinstance(body, (bytes, bytearray)):
+        return bytes(body)
+    if isinstance(body, str):
+        return body.encode(errors="surrogatepass")
+    raise InvalidArgumentError(
+        f"body is the JSON text of predictions, as bytes or text, not {type(body).__name__}; of a "
+        "file that is Path(...).read_bytes()",
+        field="body",
+    )
+
+
+def _read(text: bytes) -> tuple[list[SourcePredictions], bytes]:
+    """Read the sources, each for itself where they cannot be read together.
+
+    Returns:
+        The sources, and the text that they are slices of.
+
+    Raises:
+        DecodeError: The text is no list, or none of its sources can be read.
+    """
+    try:
+        return _decoder.decode(text), text
+    except UNREADABLE:
+        pass
+    text = repaired(text) or text
+    parts = scan(_parts_decoder, text, _NOT_PREDICTIONS)
+    sources: list[SourcePredictions] = []
+    problems: dict[int, DecodeError] = {}
+    for place, part in enumerate(parts):
+        try:
+            sources.append(scan_leniently(_source_decoder, part, _NOT_PREDICTIONS))
+        except DecodeError as problem:
+            problems[place] = with_path_prefix(problem, f"$[{place}]")
+            sources.append(_undecodable(part, problems[place], place))
+    _refuse_all(problems, sources)
+    return sources, text
+
+
+def _refuse_all(problems: dict[int, DecodeError], sources: Sequence[SourcePredictions]) -> None:
+    """Raise what is wrong with the first source if no other one can be read either."""
+    if problems and len(problems) == len(sources):
+        raise next(iter(problems.values()))
+
+
+def _undecodable(text: bytes | msgspec.Raw, problem: DecodeError, place: int) -> SourcePredictions:
+    """Say at the place of a source that it cannot be read, and what is still known of it."""
+    reason = problem.message.removesuffix(f" at {problem.path}").rpartition(": ")[2]
+    path = "$" + problem.path.removeprefix(f"$[{place}]").removeprefix("$")
+    try:
+        source = scan_leniently(_head_decoder, text, _NOT_PREDICTIONS).source
+    except DecodeError:
+        source = Source()
+    try:
+        value = scan(_any_decoder, text, _NOT_PREDICTIONS)
+    except DecodeError:  # nested too deep to be made into objects
+        value = bytes(text).decode("utf-8", errors="replace")
+    return SourcePredictions(
+        source=source,
+        error=f"the results that the service sent cannot be read: {reason} at {path}",
+        undecodable=Undecodable(json=value, reason=reason, path=path, index=place),
+    )
+
+
+def _check_scores(prediction: Scored, path: str) -> None:
+    """Read the scores of a prediction.
+
+    Raises:
+        DecodeError: Some are not what was promised; `path` names them.
+    """
+    for name in prediction.score_fields:
+        scores: Scores | None = getattr(prediction, name)
+        if scores is not None:
+            try:
+                scores.validate()
+            except DecodeError as problem:
+                raise with_path_prefix(problem, f"{path}.{name}") from None
 
 
 def _path(where: _Where) -> str:

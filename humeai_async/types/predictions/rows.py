@@ -1,12 +1,14 @@
 """Predictions as flat rows: one a prediction, one column an expression.
 
-The columns are the same for every model and every run, so that files of different runs can be
-put together. Pure: it knows nothing of files or formats; `tables.py` makes columns of the
-rows, the sinks and users' own table tools call it too.
+The columns are the same for every model and every run, so that files of different runs can be put
+together; expressions that Hume has added since are further columns at the end. Pure: it knows
+nothing of files or formats; `tables.py` makes columns of the rows, the sinks and users' own table
+tools call it too.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -103,18 +105,27 @@ COLUMNS = (*PLACE, *SCORES)
 
 
 class Row(NamedTuple):
-    """One prediction, flat."""
+    """One prediction as a flat row of a table."""
 
     place: Place
+    """Where the prediction comes from."""
     names: tuple[str, ...]
-    """Columns of its scores: some of `SCORES`, and expressions that Hume has added since."""
+    """Columns of the scores: some of `SCORES`, and expressions that Hume has added since."""
     scores: list[float]
-    """As many scores."""
+    """Score of each of these columns; `math.nan` where the service gave no number."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what is there, by column."""
-        place = {name: value for name, value in self.place._asdict().items() if value is not None}
-        return place | dict(zip(self.names, self.scores, strict=True))
+        """Return the row by column, without what is missing.
+
+        A score that is no number is `None`.
+        """
+        place = {
+            name: value
+            for name, value in self.place._asdict().items()
+            if value is not None and value == value  # noqa: PLR0124 - NaN is no value
+        }
+        scores = [None if math.isnan(score) else score for score in self.scores]
+        return place | dict(zip(self.names, scores, strict=True))
 
 
 def flat(source: str, predictions: SourcePredictions) -> Iterator[Row]:
@@ -139,7 +150,8 @@ def flat(source: str, predictions: SourcePredictions) -> Iterator[Row]:
                     place = _place(Place(source, file.file, model, group.id), prediction)
                     names, scores = _scores(prediction)
                     # Rows that are kept share one tuple of names: it is larger than the scores.
-                    yield Row(place, known.setdefault(names, names), scores)
+                    columns = known.get(names) or known.setdefault(names, _beside_place(names))
+                    yield Row(place, columns, scores)
 
 
 def rows(source: str, predictions: SourcePredictions) -> Iterator[dict[str, Any]]:
@@ -193,6 +205,11 @@ def _place(start: Place, prediction: Any) -> Place:
         found |= {"text": text, "confidence": prediction.confidence}
         found |= {"speaker_confidence": prediction.speaker_confidence}
     return start._replace(**found)
+
+
+def _beside_place(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Name the columns of expressions; one that is called like a place gets a prefix."""
+    return tuple([f"score_{name}" if name in PLACE else name for name in names])
 
 
 def _scores(prediction: Any) -> tuple[tuple[str, ...], list[float]]:

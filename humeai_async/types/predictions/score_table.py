@@ -13,7 +13,7 @@ from array import array
 from humeai_async.errors import DecodeError
 
 MOST_NAMES = 1000
-"""Columns of a table at most. The service has some 300 names in all; an answer in which every
+"""Columns of a table at most. The service has some 300 names in all; a response in which every
 prediction has names of its own would make a table of the square of its size."""
 
 

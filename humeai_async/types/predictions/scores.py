@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import operator
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +19,7 @@ import msgspec
 
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import DecodeError
-from humeai_async.types.json import UNREADABLE, scan
+from humeai_async.types.json import UNREADABLE, scan_leniently
 from humeai_async.types.predictions.expressions import EXPRESSIONS, LANGUAGE_EXPRESSIONS
 
 
@@ -28,12 +29,12 @@ class Score(NamedTuple):
     name: str
     """Label: one of the 48 expressions (53 for language), an action unit, a level."""
     score: float
-    """Mostly 0 to 1, but it may lie outside."""
+    """Mostly 0 to 1, but it may lie outside; `math.nan` where the service gave no number."""
 
 
 class _WireScore(msgspec.Struct, frozen=True, gc=False):
     name: str
-    score: float
+    score: float = math.nan
 
 
 class _WireExpression(msgspec.Struct, frozen=True, gc=False):
@@ -99,8 +100,12 @@ class Scores(Sequence[Score]):
         raw = self._raw or b""
         with contextlib.suppress(*UNREADABLE):
             return _expressions_decoder.decode(raw)
-        # Another kind of score, an expression that Hume has added since, or a wrong body.
-        return scan(_scores_decoder, raw, "the scores are not a list of names and numbers")
+        with contextlib.suppress(*UNREADABLE):
+            # Another kind of score, or an expression that Hume has added since.
+            return _scores_decoder.decode(raw)
+        if bytes(raw) == b"null":
+            return ()
+        return scan_leniently(_scores_decoder, raw, "the scores are no list of names and numbers")
 
     @overload
     def __getitem__(self, key: int) -> Score: ...
@@ -135,8 +140,14 @@ class Scores(Sequence[Score]):
         return item in self._read()[0] if isinstance(item, str) else item in [*self]
 
     def top(self, count: int = 3) -> list[Score]:
-        """Return the strongest scores, strongest first."""
-        return sorted(self, key=operator.itemgetter(1), reverse=True)[:count]
+        """Return the strongest scores, strongest first, without those that are no number."""
+        numbers = [pair for pair in self if not math.isnan(pair.score)]
+        return sorted(numbers, key=operator.itemgetter(1), reverse=True)[:count]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Names whose score the service gave as null, NaN or Infinity; it reads `math.nan`."""
+        return tuple([name for name, score in self if math.isnan(score)])
 
     def as_dict(self) -> dict[str, float]:
         """Return all scores by name, in the service's order."""
@@ -195,18 +206,21 @@ def _unread(text: bytes) -> Scores:
     return Scores(msgspec.Raw(text))
 
 
+# The scanner has to see a raw slice where everybody else, from `__attrs_post_init__` on, sees
+# `Scores`, or `None` for a slice that says null: msgspec has no hook that makes one of the other.
 if TYPE_CHECKING:
     RawScores = Scores
     MaybeRawScores = Scores | None
 else:
-    # What the scanner sees is a slice; what everybody else sees, from __attrs_post_init__ on,
-    # is `Scores`, or `None` for a slice that says null.
     RawScores = MaybeRawScores = msgspec.Raw
+
+NO_SCORES: Any = msgspec.Raw(b"[]")
+"""Default of a field with scores."""
 
 
 @frozen(kw_only=True)
 class Scored:
-    """Turns the raw slices of its fields into `Scores`."""
+    """A prediction, whose scores are read from the body when they are asked for."""
 
     score_fields: ClassVar[tuple[str, ...]] = ("emotions",)
     """Names of the fields that hold scores."""

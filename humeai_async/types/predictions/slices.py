@@ -2,24 +2,24 @@
 
 A video has a prediction for every face in every frame, and their objects can weigh several
 times what their text does. `Slices` looks like a list of them and keeps no more than where each
-one stands; `Sliced` puts it into the classes that hold such lists. What stands inside a
-prediction is told in `scores.py`.
+one stands; `Sliced` puts it into the classes that hold such lists. The scores inside of a
+prediction are in `scores.py`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import operator
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, overload
 
 import msgspec
-from attrs import frozen
+from attrs import Factory
 
+from humeai_async._base.frozen import frozen
 from humeai_async.errors import DecodeError
-from humeai_async.types.json import UNREADABLE, is_array, is_object, scan, with_path_prefix
+from humeai_async.types.json import UNREADABLE, scan_leniently, with_path_prefix
 
-__all__ = ["RawSlices", "Sliced", "Slices"]
+__all__ = ["NO_SLICES", "RawSlices", "Sliced", "Slices"]
 
 T = TypeVar("T")
 
@@ -54,15 +54,11 @@ class Slices(Sequence[T]):
         try:
             return self._decoder.decode(raw)
         except UNREADABLE:
-            return self._with_whole_numbers(raw, key)
+            return self._read_leniently(raw, key)
 
-    def _with_whole_numbers(self, raw: msgspec.Raw, key: int) -> T:
-        """Make a prediction that may have `1.0` for `1`, as everywhere else; else tell of it."""
-        # If that goes wrong, the scanner below tells of what it met first.
-        with contextlib.suppress(*UNREADABLE):
-            raw = msgspec.Raw(msgspec.json.encode(_whole(msgspec.json.decode(raw))))
+    def _read_leniently(self, raw: msgspec.Raw, key: int) -> T:
         try:
-            return scan(self._decoder, raw, "the prediction is not what was promised")
+            return scan_leniently(self._decoder, raw, "the prediction cannot be read")
         except DecodeError as problem:
             raise with_path_prefix(problem, f"$[{range(len(self))[key]}]") from None
 
@@ -97,20 +93,8 @@ def _unread(kind: type[T], text: bytes) -> Slices[T]:
     return Slices(msgspec.json.Decoder(kind), msgspec.json.decode(text, type=list[msgspec.Raw]))
 
 
-def _whole(value: Any) -> Any:
-    """Write whole numbers as such, wherever they stand in plain JSON."""
-    if is_object(value):
-        return {name: _whole(inner) for name, inner in value.items()}
-    if is_array(value):
-        return [_whole(inner) for inner in value]
-    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < _BEYOND
-    return int(value) if is_whole else value
-
-
-_BEYOND = 2**63
-"""First number that no field for whole ones takes."""
-
-
+# The scanner has to see a list of raw slices where everybody else, from `__attrs_post_init__`
+# on, sees a sequence of predictions: msgspec has no hook that makes one of the other.
 if TYPE_CHECKING:
     RawSlices = Sequence
 else:
@@ -122,15 +106,19 @@ else:
             return list[msgspec.Raw]
 
 
+NO_SLICES: Any = Factory(list[Any])
+"""Default of such a field."""
+
+
 @frozen(kw_only=True)
 class Sliced:
-    """Turns the raw slices of its predictions into `Slices`."""
+    """A group of predictions, each read from the body when it is asked for."""
 
     decoder: ClassVar[msgspec.json.Decoder[Any]]
-    """Makes a prediction."""
+    """Reads one prediction of the group."""
 
-    predictions: RawSlices[Any]
-    """In the service's order, each made of the body when it is asked for, and not kept."""
+    predictions: RawSlices[Any] = NO_SLICES
+    """Predictions in the service's order, each read from the body when it is asked for."""
 
     def __attrs_post_init__(self) -> None:
         raws = self.predictions

@@ -1,9 +1,9 @@
 """Rows as columns: Arrow tables with one documented schema, and data frames made of them.
 
-The schema is `SCHEMA`: every table and every Parquet file has all of its columns, in its
-order, whatever models ran. Names of expressions that it does not hold are left out; the JSON
-has them. pyarrow, polars and pandas are imported when they are asked for and never before.
-`Predictions` and the Parquet sink call it.
+The schema is `SCHEMA`: every table and every Parquet file has all of its columns, in its order,
+whatever models ran. Expressions that it does not know, which Hume has added since, are further
+columns at the end, named as they came. pyarrow, polars and pandas are imported when they are
+asked for and never before. `Predictions` and the Parquet sink call it.
 """
 
 from __future__ import annotations
@@ -40,27 +40,45 @@ BATCH_ROWS = 2048
 
 
 class Columns:
-    """Collects rows and gives them as Arrow record batches."""
+    """Collects rows and gives them as Arrow record batches.
 
-    def __init__(self) -> None:
+    Args:
+        grows: Whether expressions beyond `SCHEMA` become columns at the end; otherwise they
+            are left out.
+    """
+
+    def __init__(self, *, grows: bool = False) -> None:
         self._places: list[tuple[Any, ...]] = []
-        self._scores = ScoreTable(SCORES)
+        self._grows = grows
+        self._scores = ScoreTable(SCORES, grows=grows)
+
+    @property
+    def extra(self) -> tuple[str, ...]:
+        """Names of the columns beyond `SCHEMA` so far, in the order in which they came."""
+        return self._scores.names[len(SCORES) :]
 
     def append(self, row: Row) -> None:
-        """Take a row in."""
+        """Add one row.
+
+        Raises:
+            DecodeError: The rows have more than `MOST_NAMES` different names of scores.
+        """
         self._places.append(row.place)
         self._scores.append(row.names, row.scores)
 
     def take(self) -> Any:
         """Return all rows so far as a `pyarrow.RecordBatch`, and forget them.
 
+        Its columns are those of `SCHEMA`, then those in `extra`.
+
         Raises:
             MissingPackageError: pyarrow is not installed.
         """
         pa = load("pyarrow")
         arrays = [*self._place_arrays(pa), *self._score_arrays(pa)]
-        self._places, self._scores = [], ScoreTable(SCORES)
-        return pa.RecordBatch.from_arrays(arrays, schema=schema())
+        columns = schema(self.extra)
+        self._places, self._scores = [], ScoreTable(self._scores.names, grows=self._grows)
+        return pa.RecordBatch.from_arrays(arrays, schema=columns)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -72,7 +90,7 @@ class Columns:
             yield _MAKERS[SCHEMA[name]](pa, values)
 
     def _score_arrays(self, pa: Any) -> Iterator[Any]:
-        for name in SCORES:
+        for name in self._scores.names:
             yield _numbers(pa, self._scores.column(name))
 
 
@@ -122,23 +140,33 @@ _MAKERS: Mapping[str, Callable[[Any, Sequence[Any]], Any]] = {
 }
 
 
-def schema() -> Any:
+def schema(extra: Iterable[str] = ()) -> Any:
     """Return `SCHEMA` as a `pyarrow.Schema`.
+
+    Args:
+        extra: Names of further columns of numbers, which go to the end.
 
     Raises:
         MissingPackageError: pyarrow is not installed.
     """
     pa = load("pyarrow")
-    return pa.schema([(name, pa.type_for_alias(kind)) for name, kind in SCHEMA.items()])
+    columns = [*SCHEMA.items(), *[(name, FLOAT) for name in extra]]
+    return pa.schema([(name, pa.type_for_alias(kind)) for name, kind in columns])
 
 
-def batches(rows: Iterable[Row], size: int = BATCH_ROWS) -> Iterator[Any]:
-    """Turn rows into record batches of a size.
+def batches(rows: Iterable[Row], size: int = BATCH_ROWS, *, grows: bool = False) -> Iterator[Any]:
+    """Turn rows into record batches.
+
+    Args:
+        rows: The rows, in order.
+        size: Rows in each batch.
+        grows: Whether expressions beyond `SCHEMA` become columns at the end of the batch in
+            which they first occur, and of all after it; otherwise they are left out.
 
     Raises:
         MissingPackageError: pyarrow is not installed.
     """
-    columns = Columns()
+    columns = Columns(grows=grows)
     for row in rows:
         columns.append(row)
         if len(columns) >= size:
@@ -148,13 +176,19 @@ def batches(rows: Iterable[Row], size: int = BATCH_ROWS) -> Iterator[Any]:
 
 
 def to_arrow(rows: Iterable[Row]) -> Any:
-    """Make a `pyarrow.Table` of rows.
+    """Make a `pyarrow.Table` of rows, with all expressions that occur in them.
 
     Raises:
         MissingPackageError: pyarrow is not installed.
     """
     pa = load("pyarrow")
-    return pa.Table.from_batches(batches(rows), schema=schema())
+    parts = [*batches(rows, grows=True)]
+    if not parts:
+        return pa.Table.from_batches([], schema=schema())
+    if parts[0].schema.equals(parts[-1].schema):
+        return pa.Table.from_batches(parts)
+    tables = [pa.Table.from_batches([part]) for part in parts]
+    return pa.concat_tables(tables, promote_options="default")
 
 
 def to_polars(table: Any) -> Any:

@@ -25,7 +25,7 @@ from tabular import (
 from humeai_async.errors import DecodeError, InvalidArgumentError, MissingPackageError
 from humeai_async.types.predictions.predictions import Predictions
 from humeai_async.types.predictions.rows import COLUMNS, EXPRESSIONS, LANGUAGE_EXPRESSIONS, rows
-from humeai_async.types.predictions.tables import SCHEMA, batches, schema
+from humeai_async.types.predictions.tables import BATCH_ROWS, SCHEMA, batches, schema
 
 SAMPLE = Predictions.from_json(
     (Path(__file__).parents[2] / "samples/answers/get_job_predictions.json").read_bytes()
@@ -102,12 +102,27 @@ def test_scores_find_their_columns_in_any_order() -> None:
     assert second["Triumph"] == 0.0
 
 
-def test_expressions_without_a_column_are_left_out_of_tables() -> None:
-    strange = face(0, ("Joy", "Schadenfreude"))
-    found = Predictions.from_json(body(url_source("https://x/a", face=[strange]))).to_arrow()
-    row = found.to_pylist()[0]
-    assert found.schema == schema()
-    assert {name for name in EXPRESSIONS if row[name] is not None} == {"Joy"}
+def test_expressions_that_the_library_does_not_know_are_columns_at_the_end() -> None:
+    strange = face(0, ("Joy", "Schadenfreude", "text"))
+    found = Predictions.from_json(body(url_source("https://x/a", face=[strange])))
+    table = found.to_arrow()
+    assert table.schema == schema(["Schadenfreude", "score_text"])
+    row = table.to_pylist()[0]
+    assert (row["Schadenfreude"], row["score_text"]) == (1 / 1024, 2 / 1024)
+    assert found.to_pandas()["Schadenfreude"].tolist() == [1 / 1024]
+    assert found.to_polars()["Schadenfreude"].to_list() == [1 / 1024]
+
+
+def test_an_expression_that_comes_late_is_missing_in_the_rows_before_it() -> None:
+    many = [face(n) for n in range(BATCH_ROWS)] + [face(0, ("Joy", "Schadenfreude"))]
+    table = Predictions.from_json(body(url_source("https://x/a", face=many))).to_arrow()
+    assert table["Schadenfreude"].to_pylist() == [None] * BATCH_ROWS + [1 / 1024]
+    assert table.schema == schema(["Schadenfreude"])
+
+
+def test_batches_of_one_schema_leave_unknown_expressions_out() -> None:
+    strange = Predictions.from_json(body(url_source("https://x/a", face=[face(0, ("Ennui",))])))
+    assert next(batches(strange.rows())).schema == schema()
 
 
 def test_many_rows_come_in_batches() -> None:
