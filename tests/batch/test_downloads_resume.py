@@ -359,6 +359,7 @@ async def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
             await hume.batch.job("job-1").save_predictions(tmp_path / "no" / "a.json")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["truncate", "reset-body"])
 @pytest.mark.parametrize("ranges", [True, False])
 async def test_artifacts_survive_broken_connections(

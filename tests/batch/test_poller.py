@@ -52,6 +52,7 @@ def clock_of(fake: FakeHume) -> ManualClock:
     return fake.clock
 
 
+@pytest.mark.slow
 async def test_500_jobs_waited_for_together_cost_fewer_than_20_requests_a_round(
     slow: FakeHume,
 ) -> None:
@@ -97,6 +98,7 @@ async def test_one_wait_after_another_asks_at_once_each_time() -> None:
     assert fake.count(path="/v0/batch/jobs/*") == 3
 
 
+@pytest.mark.slow
 async def test_a_job_that_the_list_does_not_show_is_asked_for_by_itself() -> None:
     async with FakeHume(clock=ManualClock()) as fake, client_of(fake) as hume:
         old = await start(hume, 1, "old")

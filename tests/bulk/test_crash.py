@@ -16,7 +16,7 @@ from support import parquet_column
 
 from humeai_async.testing import FakeHume, Fault
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 KILLS = 50 if os.environ.get("HUMEAI_ASYNC_SOAK") else 6
 SOURCES = 60

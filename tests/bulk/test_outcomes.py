@@ -37,6 +37,7 @@ pytestmark = pytest.mark.anyio
 MODELS: dict[str, Any] = {"face": {}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", DIALECTS)
 async def test_every_source_has_one_outcome_with_its_own_predictions(dialect: Dialect) -> None:
     sources: list[BulkSource] = [*urls(230), "What a day!", "Not again."]
@@ -248,6 +249,7 @@ async def test_one_source_in_place_of_a_list_is_refused(sources: Any) -> None:
             hume.batch.predict(sources)
 
 
+@pytest.mark.slow
 async def test_fetching_many_jobs_costs_a_request_a_job_and_a_few_lists() -> None:
     async with FakeHume() as fake, client_of(fake) as hume:
         jobs = [await hume.batch.start_job(urls=[url], models=MODELS) for url in urls(300)]
@@ -257,6 +259,7 @@ async def test_fetching_many_jobs_costs_a_request_a_job_and_a_few_lists() -> Non
     assert {job.id for job in jobs} == {o.job_id for o in outcomes if o.predictions}
 
 
+@pytest.mark.slow
 async def test_jobs_of_long_ago_are_found_in_the_list_too() -> None:
     async with FakeHume() as fake, client_of(fake) as hume:
         jobs = [await hume.batch.start_job(urls=urls(1), models=MODELS) for _ in range(500)]

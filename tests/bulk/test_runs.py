@@ -46,6 +46,7 @@ async def test_every_source_is_in_the_files_once(tmp_path: Path) -> None:
     assert [tmp_path / "predictions.jsonl", tmp_path / "predictions.csv"] == list(report.files)
 
 
+@pytest.mark.slow
 async def test_many_outcomes_over_many_checkpoints_stay_in_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,6 +94,7 @@ async def run_to_the_end(fake: FakeHume, folder: Path, sources: list[BulkSource]
     raise AssertionError("sources stay open")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_bad", [False, True])
 async def test_files_and_urls_are_in_the_tables_once_each(
     tmp_path: Path, is_bad: bool, monkeypatch: pytest.MonkeyPatch

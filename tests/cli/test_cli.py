@@ -85,6 +85,7 @@ def lines_of(folder: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", DIALECTS)
 async def test_a_file_of_250_urls_is_predicted(dialect: Dialect, tmp_path: Path) -> None:
     urls = [f"https://media.example.com/{n}.mp4" for n in range(250)]
@@ -219,6 +220,7 @@ def ctrl_c_is_enabled() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ctrl_c_is_enabled")
 async def test_ctrl_c_keeps_what_had_arrived(tmp_path: Path) -> None:
     urls = [f"https://media.example.com/{n}.mp4" for n in range(20)]
@@ -269,6 +271,7 @@ async def test_the_demo_says_what_it_does_and_where_its_results_are(tmp_path: Pa
     assert f"wrote {tmp_path / 'out' / 'predictions.csv'}" in done.stdout
 
 
+@pytest.mark.slow
 async def test_help_names_the_commands() -> None:
     done = await anyio.run_process([*COMMAND, "--help"], env=environment(None))
     assert b"demo" in done.stdout

@@ -20,7 +20,7 @@ from support import wav_file
 
 from humeai_async.testing import FakeHume
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 # Without -P it would be the package in the working directory, not the installed one.
 COMMAND = [sys.executable, "-P", "-m", "humeai_async"]

@@ -49,6 +49,7 @@ QUERIES = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @examples(300)
 @given(st.sampled_from(WITH_IDS), st.data(), QUERIES)
 def test_what_leaves_is_what_was_meant(name: str, data: st.DataObject, query: Any) -> None:
@@ -135,6 +136,7 @@ PATHS = st.lists(PIECES | st.sampled_from(["/", "v0", "%2e%2e", "%2E", "%zz"]), 
 )
 
 
+@pytest.mark.slow
 def test_a_path_of_the_callers_own_goes_out_as_it_is() -> None:
     server = RawServer(answer(b"{}"))
 
@@ -183,6 +185,7 @@ def test_a_base_url_with_two_odd_parts_is_refused_by_name_or_is_where_calls_go(
         check_base("".join(parts))
 
 
+@pytest.mark.slow
 @examples(200)
 @given(TEXTS, TEXTS)
 def test_a_base_url_of_any_text_is_refused_by_name_or_is_where_calls_go(

@@ -94,6 +94,7 @@ VALUES = st.one_of(
 HEADERS = st.dictionaries(NAMES, VALUES, max_size=5)
 
 
+@pytest.mark.slow
 @examples(300)
 @given(ORIGIN, NAMED, STATUSES, HEADERS, JSON)
 def test_arbitrary_json_becomes_a_value_or_the_right_error(
@@ -102,6 +103,7 @@ def test_arbitrary_json_becomes_a_value_or_the_right_error(
     check_answer(origin, ENDPOINTS[name], status, headers, json.dumps(plain).encode())
 
 
+@pytest.mark.slow
 @examples(200)
 @given(ORIGIN, NAMED, STATUSES, HEADERS, st.binary(max_size=80))
 def test_arbitrary_bytes_become_a_value_or_the_right_error(
@@ -110,6 +112,7 @@ def test_arbitrary_bytes_become_a_value_or_the_right_error(
     check_answer(origin, ENDPOINTS[name], status, headers, body)
 
 
+@pytest.mark.slow
 @examples(300)
 @given(ORIGIN, NAMED, STATUSES, st.sampled_from(ERROR_SAMPLES), DICE)
 def test_mutated_errors_become_the_right_error(
@@ -143,6 +146,7 @@ def shuffled(plain: dict[str, Any], dice: random.Random) -> dict[str, Any]:
     return {name: plain[name] for name in names}
 
 
+@pytest.mark.slow
 @examples(300)
 @given(st.sampled_from(ENVELOPES), NAMED, STATUSES, JSON, HEADERS, DICE)
 def test_mutated_envelopes_become_a_value_or_the_right_error(

@@ -416,6 +416,7 @@ def use(body: bytes) -> None:
         assert isinstance(error_of(inner.body), BadRequestError)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nest", NESTS)
 def test_no_depth_does_more_than_a_decode_error(nest: str) -> None:
     # Around the interpreter's own limit it is that one which is met, at one place or another.
@@ -449,6 +450,7 @@ def run(script: str, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_bodies_nested_a_hundred_thousand_deep_do_not_crash_the_interpreter() -> None:
     here = Path(__file__).parent
     assert run(USE_DEEP_BODIES, str(here), str(here.parent / "support")) == "alive\n"
@@ -599,6 +601,7 @@ async def memory_for(body: bytes, what: str, *, is_chunked: bool = False) -> tup
     return grown, faces
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.parametrize("what", ["untouched", "validated"])
 @pytest.mark.parametrize("is_chunked", [False, True], ids=["a length", "no length"])
@@ -609,6 +612,7 @@ async def test_predictions_take_at_most_twice_the_bodys_memory(what: str, is_chu
     assert grown < 2 * len(body) + (50 << 20)
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.parametrize("what", ["validated", "touched"])
 async def test_so_many_faces_take_at_most_twice_their_texts_memory(what: str) -> None:

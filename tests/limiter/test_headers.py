@@ -148,6 +148,7 @@ TEXTS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(headers=st.dictionaries(st.sampled_from(NAMES), TEXTS), now=st.floats(0, 4e9))
 def test_whatever_stands_in_the_headers_the_numbers_are_bounded(
     headers: dict[str, str], now: float

@@ -769,6 +769,7 @@ def test_what_a_loop_has_learned_is_of_use_to_the_next_one_when_it_is_closed() -
             third.close()
 
 
+@pytest.mark.slow
 async def test_ten_thousand_waiters_cost_one_timer() -> None:
     limiter = Limiter(rate=1, burst=1)
     await limiter.acquire()
@@ -781,6 +782,7 @@ async def test_ten_thousand_waiters_cost_one_timer() -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_acquires_by_ten_thousand_waiters_take_little_time() -> None:
     limiter = Limiter(rate=1_000_000)
 

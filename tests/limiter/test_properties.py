@@ -20,6 +20,8 @@ from humeai_async.limiter.pacer import Pacer
 from humeai_async.limiter.token_bucket import TokenBucket, WindowCount
 from humeai_async.testing import Hint, Shape
 
+pytestmark = pytest.mark.slow
+
 SHAPES: tuple[Shape, ...] = ("token", "fixed", "sliding")
 HINTS: dict[Hint, float] = {
     "ratelimit": 0.01,

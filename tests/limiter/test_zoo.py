@@ -12,6 +12,8 @@ from zoo.cells import draw
 from zoo.report import percentile
 from zoo.traffic import Outcome, run
 
+pytestmark = pytest.mark.slow
+
 CELLS = range(60)
 
 

@@ -31,7 +31,7 @@ from humeai_async.settings import Polling
 from humeai_async.testing import FakeHume
 from humeai_async.types.batch import InferenceRequest
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 LIMIT = 120.0
 """Seconds after which a test is taken for hung."""

@@ -37,7 +37,7 @@ from rawserver import (
 from humeai_async import HumeAI, HumeError, Pool, Retry, Timeout, Upload
 from humeai_async.testing import Credentials, FakeHume
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 SECRET = "at_PLANTED-marked/secret+1"
 LOOKS = (SECRET, "at_PLANTED-marked%2Fsecret%2B1", SECRET.replace("/", "\\/"), "PLANTED-marked")

@@ -16,7 +16,7 @@ from faulty_server import KINDS, faulty_server, tally_of
 
 from humeai_async import HumeAI, HumeError
 
-pytestmark = [pytest.mark.anyio, pytest.mark.soak]
+pytestmark = [pytest.mark.anyio, pytest.mark.soak, pytest.mark.slow]
 
 SLOW = {"429", "503", "stall", "stall-done", "stall-body"}
 STRIKING = tuple(k for k in KINDS if os.environ.get("HUMEAI_ASYNC_SOAK") or k not in SLOW)

@@ -24,7 +24,7 @@ from faulty_server import Tally, faulty_server, tally_of
 
 from humeai_async import HumeAI, HumeError, Limiter, Timeout
 
-pytestmark = [pytest.mark.anyio, pytest.mark.soak]
+pytestmark = [pytest.mark.anyio, pytest.mark.soak, pytest.mark.slow]
 
 CALLS = 100_000 if os.environ.get("HUMEAI_ASYNC_SOAK") else 10_000
 WARM_UP = CALLS // 5

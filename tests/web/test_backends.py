@@ -15,7 +15,7 @@ from backends import KINDS, PATIENCE, Answer, Backend, Browser, Kind, backend
 
 from humeai_async.testing import FakeHume, Fault
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 CONFIGS = "/v0/evi/configs/*"
 BROWSERS = 50

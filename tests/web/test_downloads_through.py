@@ -10,7 +10,7 @@ from attrs import define, frozen
 from backends import KINDS, PATIENCE, Backend, backend
 from rawserver import HALF_A_BODY, RawServer
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 PIECE = bytes(1 << 16)
 PIECES = 2048

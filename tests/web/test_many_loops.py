@@ -18,7 +18,7 @@ from support import QUICK
 from humeai_async import HumeAI
 from humeai_async.testing import FakeHume
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 THREADS = 8
 

@@ -11,7 +11,7 @@ import pytest
 from humeai_async import APITimeoutError, HumeAI, Limiter, Pool
 from humeai_async.testing import FakeHume, Fault
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 SLOW = 64
 
