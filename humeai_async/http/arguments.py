@@ -57,14 +57,17 @@ def check_sources(**sources: Sequence[object] | None) -> None:
 
 def _first_wrong(sources: dict[str, Sequence[object] | None]) -> tuple[str, str]:
     """Return which of the sources cannot be sent, and why; no reason where all can."""
+    for name, given in sources.items():
+        if isinstance(given, (str, bytes)):
+            return name, f"{name} is a list; put [] around it"
+        # Before anything asks for its truth value, which a column of a table has not.
+        if given is not None and not isinstance(cast("object", given), Sequence):
+            kind = type(given).__name__
+            return name, f"{name} is a list, not {kind}; give {name}=list({name}) of what it holds"
     if not any(sources.values()):
         names = ", ".join(sources)
         return next(iter(sources)), f"a job needs at least one source: give any of {names}"
     for name, given in sources.items():
-        if isinstance(given, (str, bytes)):
-            return name, f"{name} is a list; put [] around it"
-        if given is not None and not isinstance(cast("object", given), Sequence):
-            return name, f"{name} is a list, not {type(given).__name__}"
         if given is not None and len(given) > MOST_SOURCES:
             return name, (
                 f"{name} has {len(given)} entries and a job takes {MOST_SOURCES}; split them "
