@@ -280,3 +280,17 @@ async def test_the_argument_that_a_file_was_given_in_is_named(tmp_path: Path) ->
 
 async def test_the_repr_of_a_part_shows_no_content() -> None:
     assert "private" not in repr(await as_part(Upload(b"private", "a.txt")))
+
+
+async def test_a_file_of_a_web_framework_is_refused_with_what_to_give_instead() -> None:
+    class UploadFile:
+        """As Starlette has it: a file whose methods are asynchronous."""
+
+        file = io.BytesIO(b"body")
+
+        async def read(self, size: int = -1) -> bytes:
+            raise NotImplementedError(size)
+
+    wrong: Any = UploadFile()
+    with pytest.raises(InvalidArgumentError, match=r"UploadFile.read\(\) is asynchronous.*`file`"):
+        await as_part(wrong)
