@@ -186,13 +186,21 @@ async def test_a_server_that_takes_nothing_ends_a_send_by_name(
 ) -> None:
     monkeypatch.setattr(websocket, "SEND_WAIT", 0.05)
 
-    async def talk(*_: object) -> None:
-        await asyncio.Event().wait()
+    is_over, is_read = asyncio.Event(), asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await is_over.wait()
+        while await reader.read(1 << 20):
+            pass  # or aiohttp 3.12 logs the lost connection, on top of the error
+        is_read.set()
 
     async with socket_server(b"", talk) as url, opened(url) as socket:
         with pytest.raises(APITimeoutError, match="read events while you send") as caught:
             await socket.send(b"x" * websocket.LARGEST_MESSAGE)
         assert caught.value.outcome_unknown
+        is_over.set()
+        await socket.aclose(wait=False)
+        await is_read.wait()
 
 
 async def test_a_pong_that_the_server_does_not_take_keeps_nobody_from_reading() -> None:
