@@ -84,6 +84,7 @@ def test_the_environment_is_read_when_the_client_is_built_and_not_before(
     HumeAI()
 
 
+@pytest.mark.slow
 def test_importing_needs_no_credential() -> None:
     environment = {name: text for name, text in os.environ.items() if name not in VARIABLES}
     two = {"HUME_API_KEY": "a", "LOWCODEAPI_API_TOKEN": "b"}

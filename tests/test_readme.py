@@ -42,6 +42,7 @@ def test_every_block_of_python_can_be_compiled() -> None:
         compile(code, "README.md", "exec", flags)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_trio", [False, True])
 def test_the_test_of_your_own_code_passes_with_and_without_trio(
     tmp_path: Path, *, has_trio: bool
@@ -60,6 +61,7 @@ def test_the_test_of_your_own_code_passes_with_and_without_trio(
     assert done.returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_every_command_runs(tmp_path: Path) -> None:
     lines = [

@@ -298,3 +298,41 @@ def test_errors_of_a_terminal_that_has_gone_end_no_run(
 
     monkeypatch.setattr(sys, "stderr", Gone())
     output.print_message("lost")
+
+
+async def test_a_format_whose_package_is_missing_leaves_nothing_behind(
+    fake: FakeHume, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['pyarrow'] = None")
+    arguments = ("predict", URL, "--out", tmp_path / "out")
+    done = await run(fake, *arguments, "--format", "parquet", PYTHONPATH=str(tmp_path))
+    assert (done.returncode, fake.requests) == (2, [])
+    assert b"pip install" in done.stderr
+    again = await run(fake, *arguments)
+    assert again.returncode == 0, again.stderr
+
+
+async def test_the_status_of_a_run_in_a_folder_that_may_only_be_read_leaves_no_trace(
+    fake: FakeHume, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    await run(fake, "predict", URL, "--out", out)
+    before = sorted(out.iterdir())
+    for path in (*before, out, *tmp_path.parents[:-2], tmp_path):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    done = await run(None, "status", out, "--json")
+    assert done.returncode == 0, done.stderr
+    assert sorted(out.iterdir()) == before
+
+
+async def test_a_name_of_a_file_is_that_file_and_any_other_text_is_refused(
+    fake: FakeHume, tmp_path: Path
+) -> None:
+    wav_file(tmp_path / "clip.wav", 1)
+    done = await run(fake, "predict", tmp_path / "clip.wav", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    [job] = fake.jobs.values()
+    assert [source.kind for source in job.sources] == ["file"]
+    refused = await run(fake, "predict", "What a day!", "--out", tmp_path / "other")
+    assert refused.returncode == 2
+    assert len(fake.jobs) == 1

@@ -159,6 +159,7 @@ def test_mutated_envelopes_become_a_value_or_the_right_error(
     check_answer(ORIGINS[1], ENDPOINTS[name], status, {}, body)
 
 
+@pytest.mark.slow
 @examples(200)
 @given(st.sampled_from(["result", "data"]), st.sampled_from(sorted(SAMPLES)), HEADERS, DICE)
 def test_what_lies_in_an_envelope_comes_out_as_it_is(
@@ -171,6 +172,7 @@ def test_what_lies_in_an_envelope_comes_out_as_it_is(
     assert answer.headers == (headers if shape == "result" else {"outer": "1"})
 
 
+@pytest.mark.slow
 @examples(300)
 @given(HEADERS)
 def test_arbitrary_headers_are_bounded_numbers_or_nothing(headers: dict[str, str]) -> None:
@@ -190,6 +192,7 @@ CALLS: tuple[Call[Any], ...] = (
 )
 
 
+@pytest.mark.slow
 @examples(300)
 @given(st.lists(st.tuples(st.sampled_from(CALLS), st.lists(ANSWERS, min_size=2, max_size=2))))
 def test_whatever_a_gateway_answers_a_call_tries_each_format_once_and_a_write_no_success_twice(

@@ -46,12 +46,14 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @examples(300)
 @given(st.sampled_from(sorted(TYPES)), st.binary(max_size=60))
 def test_arbitrary_bytes(name: str, body: bytes) -> None:
     check_decoding(TYPES[name], body)
 
 
+@pytest.mark.slow
 @examples(250)
 @given(st.sampled_from(sorted(TYPES)), JSON)
 def test_arbitrary_json(name: str, plain: Any) -> None:
@@ -84,6 +86,7 @@ def read_whole(returns: Any, plain: Any) -> None:
             raise DecodeError(f"{odd.reason} at {path}", path=path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", WRONG)
 @pytest.mark.parametrize("name", sorted(SAMPLES))
 def test_an_error_names_the_one_place_that_is_wrong(name: str, wrong: str) -> None:
@@ -104,6 +107,7 @@ def test_an_error_names_the_one_place_that_is_wrong(name: str, wrong: str) -> No
         assert named == way or is_page, error
 
 
+@pytest.mark.slow
 @examples(150)
 @given(st.sampled_from(["get_job_predictions", "extra_tl_predictions"]), DICE)
 def test_mutated_predictions(name: str, dice: random.Random) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 from fuzzing.budget import examples
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -33,6 +34,7 @@ FORMS: list[Callable[[str], str]] = [
 """How a server may write a text."""
 
 
+@pytest.mark.slow
 @examples(150)
 @given(st.lists(KEYS, min_size=4, max_size=4), st.sampled_from(FORMS), NOISE, st.data())
 def test_no_key_in_a_url_survives_in_whatever_form(
@@ -49,6 +51,7 @@ def test_no_key_in_a_url_survives_in_whatever_form(
     assert form(echoed) not in shown
 
 
+@pytest.mark.slow
 @examples(150)
 @given(NOISE, JSON, st.integers(0, 40))
 def test_whatever_was_sent_nothing_breaks(said: str, sent: Any, most: int) -> None:

@@ -101,6 +101,7 @@ def most_requests(jobs: int, seconds: float) -> float:
     return (20 + seconds / 10) * (jobs + 4)
 
 
+@pytest.mark.slow
 @examples(200)
 @given(SCRIPTS, st.lists(TIMEOUTS, min_size=1, max_size=5))
 def test_every_wait_ends_in_time_with_what_was_told(server: Server, timeouts: list[float]) -> None:
@@ -143,6 +144,7 @@ def test_every_wait_ends_in_time_with_what_was_told(server: Server, timeouts: li
     assert server.requests <= most_requests(len(jobs), max(timeouts))
 
 
+@pytest.mark.slow
 @examples(100)
 @given(SCRIPTS, st.integers(1, 6))
 def test_as_completed_gives_each_job_once_or_says_why_not(server: Server, count: int) -> None:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from attrs import evolve, field, frozen
 from fuzzing.budget import examples
 from hypothesis import given
@@ -141,6 +142,7 @@ def is_end(server: Server, asked: list[int]) -> bool:
     )
 
 
+@pytest.mark.slow
 @examples(100)
 @given(pages_of(), STYLES, STARTS)
 def test_whatever_pages_say_each_item_comes_once_in_order_and_the_walk_ends(
@@ -158,6 +160,7 @@ def test_whatever_pages_say_each_item_comes_once_in_order_and_the_walk_ends(
         assert not is_end(server, server.asked[:count]), "it went on past the end"
 
 
+@pytest.mark.slow
 @examples(100)
 @given(pages_of(fails=st.sampled_from([False] * 5 + [True])), STYLES, st.integers(1, 8))
 def test_pages_fetched_ahead_give_the_same_items_and_the_same_end(
@@ -173,6 +176,7 @@ def test_pages_fetched_ahead_give_the_same_items_and_the_same_end(
     assert sorted(ahead.asked) == list(range(len(ahead.asked)))
 
 
+@pytest.mark.slow
 @examples(100)
 @given(
     st.lists(
@@ -224,6 +228,7 @@ def test_a_list_that_changes_while_it_is_read_ends_and_tells_each_served_page_on
         assert (problem is not None) is (repeats > MAX_REPEATED_PAGES)
 
 
+@pytest.mark.slow
 @examples(100)
 @given(
     st.lists(st.integers(0, 3), min_size=1, max_size=4), st.none() | st.integers(5, 100), STYLES,
@@ -255,6 +260,7 @@ def job(number: int, created: int | None) -> dict[str, Any]:
     return {"job_id": f"job-{number}", "type": "NEW", "state": state}
 
 
+@pytest.mark.slow
 @examples(100)
 @given(
     st.lists(TIMES, min_size=JOBS, max_size=JOBS),

@@ -130,6 +130,7 @@ async def test_a_large_body_that_breaks_off_is_never_taken_for_whole(missing: in
             await hume.request("POST", "/v0/x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 async def test_a_bomb_is_never_unpacked_whole(encoding: str) -> None:
     act = packed(bytes(200 << 20), encoding)

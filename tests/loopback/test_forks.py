@@ -264,6 +264,7 @@ async def _coroutine(work: Callable[[], Awaitable[object]]) -> None:
     await work()
 
 
+@pytest.mark.slow
 @LEAVES_SOCKETS
 def test_calls_that_died_with_their_event_loop_hold_up_nobody_on_the_next(fake: FakeHume) -> None:
     limiter = Limiter(rate=1000)

@@ -210,6 +210,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(st.sampled_from(DIALECTS), STEPS)
 def test_no_sequence_of_requests_breaks_the_fake(dialect: Dialect, steps: Any) -> None:
@@ -218,6 +219,7 @@ def test_no_sequence_of_requests_breaks_the_fake(dialect: Dialect, steps: Any) -
         requests.send(requests.request(row, ids, query, body, parts, kind))
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(PLAUSIBLE)
 @example({"urls": ["http://[broken"]})
