@@ -49,7 +49,7 @@ class ParquetParts:
         self._parquet = tables.load("pyarrow.parquet")
         self._path = path
         self._folder = parts_folder(path)
-        self._rows = tables.Columns()
+        self._rows = tables.Columns(grows=True)
         self._writing: _Writing | None = None
         self._position = position
         self._go_back()

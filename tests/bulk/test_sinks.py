@@ -482,3 +482,40 @@ def test_a_format_is_refused_before_anything_is_made(monkeypatch: pytest.MonkeyP
     for formats in ((), ("csv", "xlsx")):
         with pytest.raises(InvalidArgumentError):
             sinks_module.check_formats(formats)
+
+
+def test_parquet_has_the_columns_that_hume_has_added_wherever_they_came(tmp_path: Path) -> None:
+    positions: dict[str, int] | None = None
+    for number, name in enumerate(("Glee", "Awe of late", "Glee")):
+        with Sinks(tmp_path, ("parquet",), positions) as sinks:
+            sinks.write(frames(f"plain {number}", number))
+            positions = sinks.sync()
+            sinks.write(new_expressions(f"new {number}", name))
+            positions = sinks.sync()
+            sinks.finish()
+    stored = pq.read_table(tmp_path / "predictions.parquet")
+    assert stored.schema.names == [*tables.SCHEMA, "Glee", "Awe of late"]
+    found = [(row["source"], row["Glee"], row["Awe of late"]) for row in stored.to_pylist()]
+    assert found == [
+        ("plain 0", None, None),
+        ("new 0", 0.25, None),
+        ("plain 1", None, None),
+        ("new 1", None, 0.25),
+        ("plain 2", None, None),
+        ("new 2", 0.25, None),
+    ]
+
+
+def test_a_column_that_comes_in_mid_part_begins_another_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "BATCH_ROWS", 1)
+    with Sinks(tmp_path, ("parquet",)) as sinks:
+        sinks.write(frames("a", 0))
+        sinks.write(new_expressions("b", "Glee"))
+        sinks.write(frames("c", 1))
+        assert sinks.sync() == {"parquet": 2}
+        sinks.finish()
+    stored = pq.read_table(tmp_path / "predictions.parquet")
+    assert stored["source"].to_pylist() == ["a", "b", "c"]
+    assert stored["Glee"].to_pylist() == [None, 0.25, None]
