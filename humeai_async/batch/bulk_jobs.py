@@ -23,7 +23,7 @@ from humeai_async.batch.submission import start_inference
 from humeai_async.batch.url_forms import mark_of
 from humeai_async.bulk.outcomes import Outcome, SourceFailedError
 from humeai_async.bulk.storage import MARK_SIZE, Plan, key_of
-from humeai_async.bulk.work import REFUSED, Item, Reading, ServiceClock, Submitted, local_ms
+from humeai_async.bulk.work import REFUSED, Item, Reading, ServiceClock, Submitted
 from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.http import codec
 from humeai_async.http.multipart import as_part
@@ -55,7 +55,6 @@ class JobWork:
         self._poller = poller
         self._request = request
         self._clock = clock
-        self._began_ms = 0
         self._older: frozenset[str] = frozenset()
         """Jobs that were at the service before the first one of this run."""
         self._digests: dict[str, tuple[object, bytes]] = {}
@@ -74,7 +73,6 @@ class JobWork:
     async def begin(self) -> int | None:
         """Return when the newest job was made, by the service's clock; costs one request."""
         jobs = await newest_jobs(self._session, self._clock)
-        self._began_ms = local_ms()
         self._older = frozenset(one["job_id"] for one in jobs)
         times = [created for one in jobs if (created := created_ms(one)) is not None]
         if times:
@@ -93,11 +91,10 @@ class JobWork:
             job = await start_inference(request, None, self._session, self._poller)
         return Submitted(job.id)
 
-    async def search(self, plan: Plan, known: Collection[str]) -> str | None:
+    async def search(self, plan: Plan, known: Collection[str], *, is_new: bool) -> str | None:
         """Look for a job in the list of jobs; costs a request for fifty jobs made since."""
-        others: Collection[str] = known
-        if self._began_ms and plan.planned_ms >= self._began_ms:
-            others = {*known, *self._older}
+        # Those that were there before are no new job, whatever the clocks say.
+        others = {*known, *self._older} if is_new else known
         return await find_job(self._session, self._clock, plan, self._request, others)
 
     async def collect(self, work_id: str, timeout: float | None) -> bytes:
@@ -149,8 +146,7 @@ def _identified(source: BulkSource) -> Item[BulkSource]:
         kind, given = read_source(source)
     except InvalidArgumentError as problem:
         return Item(REFUSED, key_of(REFUSED, repr(source)), source, problem=problem)
-    mark = mark_of(given, MARK_SIZE) if kind == "urls" else None
-    return Item(kind, key_of(kind, given), source, mark)
+    return Item(kind, key_of(kind, given), source, mark_of(kind, given, MARK_SIZE))
 
 
 def _with_sources(request: InferenceRequest, kind: str, given: list[str]) -> InferenceRequest:

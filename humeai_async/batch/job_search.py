@@ -13,7 +13,7 @@ from typing import Any, TypeGuard, cast
 
 from humeai_async import catalog
 from humeai_async.batch.url_forms import mark_of
-from humeai_async.bulk.storage import MARK_SIZE, Plan, key_of
+from humeai_async.bulk.storage import MARK_SIZE, Plan
 from humeai_async.bulk.work import ServiceClock
 from humeai_async.errors import DecodeError
 from humeai_async.http import codec
@@ -25,8 +25,8 @@ LIMIT = 50
 """Jobs in one request; fewer are the end of the list."""
 UNKNOWN_CLOCK_SLACK_MS = 600_000
 """Milliseconds by which the service's clock may differ from this machine's, if it is not told."""
-FENCE_SLACK_MS = 2_000
-"""Milliseconds by which clocks within the service may differ."""
+CLOCK_SLACK_MS = 60_000
+"""Milliseconds by which the service's clocks may differ from one another."""
 
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "face": {"fps_pred": 3, "prob_threshold": 0.99, "identify_faces": False, "min_face_size": 60,
@@ -124,7 +124,7 @@ async def _since(
 def _least(clock: ServiceClock, plan: Plan) -> int:
     """Return a time of the service's clock before which the planned job cannot be made."""
     if plan.after_ms is not None:
-        return plan.after_ms - FENCE_SLACK_MS
+        return plan.after_ms - CLOCK_SLACK_MS
     return plan.planned_ms + (clock.ahead_ms or 0) - UNKNOWN_CLOCK_SLACK_MS
 
 
@@ -185,9 +185,7 @@ def _has_sources(asked: Mapping[str, Any], plan: Plan) -> bool:
         found = sorted(str(one.get("md5sum")) if _is_object(one) else "" for one in sources)
         return found == sorted(mark.hex() for mark in plan.marks)
     texts = [one for one in sources if isinstance(one, str)]
-    if plan.kind == "urls":
-        return [mark_of(one, MARK_SIZE) for one in texts] == list(plan.marks)
-    return [key_of("text", one) for one in texts] == list(plan.keys)
+    return [mark_of(plan.kind, one, MARK_SIZE) for one in texts] == list(plan.marks)
 
 
 def _are_same_models(sent: object, told: object) -> bool:

@@ -8,10 +8,13 @@ call `match`.
 from __future__ import annotations
 
 import contextlib
+import enum
 import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
+
+from attrs import evolve
 
 from humeai_async._base.frozen import frozen
 from humeai_async.batch.url_forms import mark_of, normal_form
@@ -102,7 +105,7 @@ def _match_urls(
         for at, place in enumerate(places):
             share = shares[place.number]
             # A URL that was sent has its own place, be it among the items or not.
-            is_other = mark_of(share.source.url or "", MARK_SIZE) in plan.marks
+            is_other = mark_of("urls", share.source.url or "", MARK_SIZE) in plan.marks
             if at not in found and place.number in left and not is_other:
                 found[at] = place.number
     return [shares[found[at]] if at in found else None for at in range(len(places))]
@@ -139,39 +142,85 @@ def _match_files(
 def _match_texts(
     places: Sequence[Place], shares: Sequence[SourcePredictions], plan: Plan
 ) -> list[SourcePredictions | None]:
-    """Match texts by place, checked by the text that the language model repeats."""
-    if len(shares) == len(plan.keys) and all(
-        _repeats(shares[place.number], place.given) for place in places
-    ):
-        return [shares[place.number] for place in places]
+    """Match texts by what the language model repeats of them, and by place.
+
+    The place decides where nothing is repeated, or not to the letter, and as many came back as
+    were sent; where the words say that another text is meant, the words are believed.
+    """
+    texts = [_Words.of_text(place.given) for place in places]
+    said = [_Words.of_results(share) for share in shares]
+    has_all = len(shares) == len(plan.keys)
     found: list[SourcePredictions | None] = []
-    for place in places:
-        fitting = [one for one in shares if _said(one) and _repeats(one, place.given)]
-        rivals = [
-            other
-            for other in places
-            if other.given != place.given and fitting and _repeats(fitting[0], other.given)
-        ]
-        found.append(fitting[0] if len(fitting) == 1 and not rivals else None)
+    for place, text in zip(places, texts, strict=True):
+        fits = [one.fit(text) for one in said]
+        best = max(fits, default=_Fit.NONE)
+        fitting = [number for number, fit in enumerate(fits) if fit is best is not _Fit.NONE]
+        if has_all and place.number in fitting:
+            found.append(shares[place.number])
+        elif best >= _Fit.LOOSE and not _has_rivals(said[fitting[0]], text, texts, best):
+            # If several fit, they are of one text that was given, or told, more than once.
+            found.append(shares[fitting[0]])
+        else:
+            found.append(None)
     return found
 
 
-def _repeats(share: SourcePredictions, text: str) -> bool:
-    """Whether results may be of a text: what the language model repeats of it is in it."""
-    return _said(share) in _letters(text)
+def _has_rivals(said: _Words, text: _Words, texts: Sequence[_Words], best: _Fit) -> bool:
+    """Whether results fit another text as well as this one."""
+    return any(other.whole != text.whole and said.fit(other) >= best for other in texts)
 
 
-def _said(share: SourcePredictions) -> str:
-    """Return the letters of what the language model repeats of a source."""
-    pieces: list[str] = []
-    for file in share.files:
-        language: Any = file.models.language
-        with contextlib.suppress(DecodeError):  # what cannot be read says nothing
-            for group in language.grouped_predictions if language else ():
-                pieces += [prediction.text or "" for prediction in group.predictions]
-    return _letters("".join(pieces))
+class _Fit(enum.IntEnum):
+    """How well what is repeated fits a text."""
+
+    NONE = 0
+    """It is of another text."""
+    SILENT = 1
+    """Nothing is repeated."""
+    PARTLY = 2
+    """Its letters are letters of the text."""
+    LOOSE = 3
+    """It is the text but for its spaces."""
+    EXACT = 4
+    """Each word is told with the place that it has in the text, and none is missing."""
 
 
-def _letters(text: str) -> str:
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    return "".join([sign for sign in plain if sign.isalnum()])
+@frozen
+class _Words:
+    """A text, or what the language model repeats of one."""
+
+    whole: str
+    squeezed: str
+    """Without its spaces."""
+    letters: str
+    """Nothing but letters and digits, in small letters."""
+    spans: Sequence[tuple[str, int, int]] = ()
+    """The words, where each begins, and where it ends."""
+
+    @classmethod
+    def of_text(cls, text: str) -> _Words:
+        plain = unicodedata.normalize("NFKC", text).casefold()
+        letters = "".join([sign for sign in plain if sign.isalnum()])
+        return cls(text, "".join(text.split()), letters)
+
+    @classmethod
+    def of_results(cls, share: SourcePredictions) -> _Words:
+        spans: list[tuple[str, int, int]] = []
+        for file in share.files:
+            language: Any = file.models.language
+            with contextlib.suppress(DecodeError):  # what cannot be read says nothing
+                for group in language.grouped_predictions if language else ():
+                    spans += [
+                        (one.text or "", one.position.begin, one.position.end)
+                        for one in group.predictions
+                    ]
+        return evolve(cls.of_text("".join([word for word, _, _ in spans])), spans=spans)
+
+    def fit(self, text: _Words) -> _Fit:
+        """Say how well what is repeated fits a text."""
+        if not self.squeezed:
+            return _Fit.SILENT
+        if self.squeezed == text.squeezed:
+            is_placed = all(text.whole[begin:end] == word for word, begin, end in self.spans)
+            return _Fit.EXACT if is_placed else _Fit.LOOSE
+        return _Fit.PARTLY if self.letters and self.letters in text.letters else _Fit.NONE

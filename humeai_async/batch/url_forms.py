@@ -1,4 +1,4 @@
-"""URLs in the one form that all their spellings have in common.
+"""URLs and texts in the one form that all their spellings have in common.
 
 Services repeat a URL as their libraries write it: the host in lower case or in punycode, a
 space as %20, a slash behind the host. It knows no request; the matching of results and the
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
+import unicodedata
 from urllib.parse import quote, urlsplit
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -41,10 +42,15 @@ def normal_form(url: str) -> str:
     return f"{scheme}://{user}@{host}{path.rstrip('/')}{query}"
 
 
-def mark_of(url: str, size: int) -> bytes:
-    """Return a digest of a URL's normal form."""
-    text = normal_form(url).encode(errors="surrogatepass")
-    return hashlib.blake2b(text, digest_size=size).digest()
+def mark_of(kind: str, given: str, size: int) -> bytes:
+    """Return a digest of the normal form of a URL, or of a text."""
+    form = normal_form(given) if kind == "urls" else normal_text(given)
+    return hashlib.blake2b(form.encode(errors="surrogatepass"), digest_size=size).digest()
+
+
+def normal_text(text: str) -> str:
+    """Return what stands for a text however its spaces and accents are written."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def _host(name: str) -> str:

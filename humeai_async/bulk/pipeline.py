@@ -9,6 +9,7 @@ may have been submitted is looked for before it is submitted again.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing
@@ -61,12 +62,12 @@ from humeai_async.errors import (
 S = TypeVar("S")
 R = TypeVar("R")
 
+logger: logging.Logger = logging.getLogger("humeai_async")
+
 SEARCH_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between searches for a submission that was not answered; the last one repeats."""
 MOST_ATTEMPTS = 4
 """Submissions of the same sources whose outcome nobody knows, before they are left open."""
-CLOCK_SLACK_MS = 60_000
-"""Milliseconds by which the service's clocks may differ from one another."""
 
 _REFUSALS = frozenset({400, 413, 422})
 """Statuses by which one bad source may have a whole piece of work refused."""
@@ -120,6 +121,8 @@ class Pipeline(Generic[S, R]):
         self._kept: KeptResults | None = None
         self._ids: set[str] = set()
         """The service's names of all pieces of work of this run."""
+        self._planned_at: dict[int, float] = {}
+        """When pieces of work were planned, of those of this start."""
 
     async def run(self, queue: OutcomeQueue[S, R]) -> None:
         """Run it; a slot is free again once the consumer has all of a piece of work."""
@@ -236,9 +239,6 @@ class Pipeline(Generic[S, R]):
         clock = self._clock
         now_ms = local_ms()
         marks = [item.mark for item in items if item.mark is not None]
-        after_ms = clock.newest_ms
-        if clock.ahead_ms is not None:
-            after_ms = max(after_ms or 0, now_ms + clock.ahead_ms - CLOCK_SLACK_MS)
         plan = await self._memory.plan(
             Draft(
                 kind=kind,
@@ -246,10 +246,11 @@ class Pipeline(Generic[S, R]):
                 marks=tuple(marks),
                 planned_ms=now_ms,
                 clock_ms=clock.ahead_ms,
-                after_ms=after_ms,
+                after_ms=clock.now_ms,
                 attempt=attempt,
             )
         )
+        self._planned_at[plan.number] = anyio.current_time()
         self._grouping.planned(plan)
         return plan
 
@@ -263,7 +264,6 @@ class Pipeline(Generic[S, R]):
             HumeError: It was not carried out, or nobody knows.
         """
         while True:
-            planned_at = anyio.current_time()
             try:
                 submitted = await self._patience.call(
                     lambda: self._kind.submit(items), deadline=deadline
@@ -279,7 +279,7 @@ class Pipeline(Generic[S, R]):
                     await self._keep_submitted(plan, submitted)
                     return plan, submitted
                 # A name that another piece of work has: nobody knows what became of this one.
-            found = await self._search(plan, planned_at)
+            found = await self._search(plan)
             if found is not None:
                 return plan, found
             if plan.attempt >= MOST_ATTEMPTS:
@@ -294,7 +294,7 @@ class Pipeline(Generic[S, R]):
         self, plan: Plan, items: Sequence[Item[S]], deadline: float
     ) -> tuple[Plan, Submitted]:
         """Find a piece of work of an earlier start, or submit it anew."""
-        found = await self._search(plan, None)
+        found = await self._search(plan)
         if found is not None:
             return plan, found
         plan = await self._plan(plan.kind, items, plan.attempt + 1)
@@ -309,7 +309,7 @@ class Pipeline(Generic[S, R]):
         if self._pipes.on_submitted is not None:
             self._pipes.on_submitted(submitted.work_id)
 
-    async def _search(self, plan: Plan, planned_at: float | None) -> Submitted | None:
+    async def _search(self, plan: Plan) -> Submitted | None:
         """Look for a piece of work patiently, with its slot given to others meanwhile.
 
         Returns:
@@ -321,31 +321,36 @@ class Pipeline(Generic[S, R]):
         async with self._searches:
             self._slots.release()
             try:
-                work_id = await self._search_patiently(plan, planned_at)
+                work_id = await self._search_patiently(plan)
             except HumeError:
                 await self._slots.acquire()
                 raise
             await self._slots.acquire()
         if work_id is None:
             await self._memory.end_work(plan.number, WorkState.ABANDONED)
+            logger.warning(
+                "a submission of %d sources had no response, and the service did not list it for "
+                "%.0f s: they are submitted again. Should it carry the first one out later still, "
+                "they are paid for twice",
+                len(plan.keys),
+                self._options.search_patience,
+            )
             return None
         found = Submitted(work_id)
         await self._keep_submitted(plan, found)
         return found
 
-    async def _search_patiently(self, plan: Plan, planned_at: float | None) -> str | None:
-        patience = self._options.search_patience
+    async def _search_patiently(self, plan: Plan) -> str | None:
+        is_new = plan.number in self._planned_at
         began = anyio.current_time()
         pauses = chain(SEARCH_PAUSES, repeat(SEARCH_PAUSES[-1]))
         while True:
-            # By the clock that nobody sets, as far as it goes.
-            age = anyio.current_time() - (began if planned_at is None else planned_at)
-            if planned_at is None:
-                age = max(age, self._clock.age_ms(plan) / 1000)
-            left = patience - age
+            left = self._patience_left(plan, began)
             problem: HumeError | None = None
             try:
-                work_id = await self._patience.call(lambda: self._kind.search(plan, self._ids))
+                work_id = await self._patience.call(
+                    lambda: self._kind.search(plan, self._ids, is_new=is_new)
+                )
             except (AuthenticationError, ClientClosedError):
                 raise
             except HumeError as failure:
@@ -365,6 +370,16 @@ class Pipeline(Generic[S, R]):
             with self._patience.waiting("search", reason, since=began, until=now + left):
                 await self._pipes.pause(min(next(pauses), left))
 
+    def _patience_left(self, plan: Plan, began: float) -> float:
+        """Return for how many seconds more a piece of work may show at the service."""
+        # By the clock that nobody sets, as far as it goes.
+        now = anyio.current_time()
+        age = now - self._planned_at.get(plan.number, began)
+        told_ms = self._clock.age_ms(plan)
+        if plan.number not in self._planned_at and told_ms is not None:
+            age = max(age, told_ms / 1000)
+        return self._options.search_patience - age
+
     async def _results(
         self, plan: Plan, submitted: Submitted, items: Sequence[Item[S]]
     ) -> list[Reading[R]]:
@@ -375,10 +390,30 @@ class Pipeline(Generic[S, R]):
             body = kept = await in_thread(self._kept.read, work_id)
         readings = None if body is None else self._read(plan, work_id, body, items)
         if readings is None or (kept is not None and _has_unreadable(readings)):
-            body = await self._collect(work_id)
+            body = await self._collect_patiently(plan, work_id)
             readings = self._read(plan, work_id, body, items)
         await self._keep_or_forget(work_id, body or b"", kept, readings)
         return readings
+
+    async def _collect_patiently(self, plan: Plan, work_id: str) -> bytes:
+        """Wait for results and fetch them.
+
+        That a service does not know a piece of work which it has just named, or does not have
+        its results yet, is no end of it: not every part of a service knows the same at once.
+        """
+        began = anyio.current_time()
+        pauses = chain(SEARCH_PAUSES, repeat(SEARCH_PAUSES[-1]))
+        while True:
+            try:
+                return await self._collect(work_id)
+            except NotFoundError as failure:
+                left = self._patience_left(plan, began)
+                if left <= 0:
+                    raise
+                reason = failure.message
+            until = anyio.current_time() + left
+            with self._patience.waiting("search", reason, since=began, until=until):
+                await self._pipes.pause(min(next(pauses), left))
 
     async def _collect(self, work_id: str) -> bytes:
         timeout = self._options.timeout

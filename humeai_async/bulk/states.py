@@ -15,9 +15,9 @@ A piece of work:
                            response or in a search             results; never sends it again
     PLANNED    REJECTED    it was surely not carried out:      plans its sources anew, at once
                            refused, or never sent
-    PLANNED    ABANDONED   the patience is over, and the       plans its sources anew, at once
-                           service's whole list, read after
-                           that, does not hold it
+    PLANNED    ABANDONED   the patience is over, and the       plans its sources anew, at once;
+                           service's whole list, read after    a warning is logged, and `status`
+                           that, does not hold it              counts it as resubmitted
 
 A source:
 
@@ -31,7 +31,9 @@ A source:
     PLANNED     FAILED      the service, or the check before    passes it over; plans it anew
                             it is sent, refuses it alone        if `retry_failed` is set
     SUBMITTED   ARRIVED     the consumer has its results        passes it over
-    SUBMITTED   FAILED      the service could not process it    as above: it is paid again
+    SUBMITTED   FAILED      the service could not process it,   as above: it is paid again
+                            or did not know its piece of work
+                            until the patience was over
     SUBMITTED   UNREADABLE  its results are there and paid      passes it over; reads or fetches
                             for, but cannot be read, or not     them again if `retry_failed` is
                             told from those of others           set; never submits it

@@ -137,6 +137,9 @@ class RunStatus:
     """Pieces of work that are at the service."""
     reasons: Mapping[str, int]
     """Why sources failed, and how many, the most frequent first."""
+    resubmitted: int = 0
+    """Pieces of work that were sent again, since the service did not list the first one after a
+    patient search. Should it have carried out both, both are paid for."""
 
 
 def key_of(kind: str, source: str) -> bytes:
@@ -328,10 +331,14 @@ def status(connection: sqlite3.Connection) -> RunStatus:
     rows = connection.execute("SELECT state, sources FROM counts")
     counts = {_state(State, state): count for state, count in rows}
     (jobs,) = connection.execute("SELECT count(work_id) FROM works").fetchone()
+    (resubmitted,) = connection.execute(
+        "SELECT count(*) FROM works WHERE state = ?", (WorkState.ABANDONED,)
+    ).fetchone()
     reasons = connection.execute(
         "SELECT reason, sources FROM reasons WHERE sources > 0 ORDER BY sources DESC, number"
     )
-    return RunStatus({state: counts.get(state, 0) for state in State}, jobs, dict(reasons))
+    known = {state: counts.get(state, 0) for state in State}
+    return RunStatus(known, jobs, dict(reasons), resubmitted)
 
 
 def _move(

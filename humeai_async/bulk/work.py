@@ -85,12 +85,13 @@ class WorkKind(Protocol[S, R]):
         """Submit one piece of work. This costs money, and is never repeated by itself."""
         ...
 
-    async def search(self, plan: Plan, known: Collection[str]) -> str | None:
+    async def search(self, plan: Plan, known: Collection[str], *, is_new: bool) -> str | None:
         """Look for a piece of work whose submission was not answered.
 
         Args:
             plan: What was planned.
             known: Names of pieces of work that are others.
+            is_new: Whether it was planned since `begin`, and not by an earlier start.
 
         Returns:
             Its name; `None` if the service surely does not list it, by now.
@@ -133,12 +134,20 @@ class ServiceClock:
         """Note when a piece of work at the service was made."""
         self.newest_ms = max(self.newest_ms or 0, created_ms)
 
-    def age_ms(self, plan: Plan) -> int:
-        """Return how long ago a plan was made, by the service's clock if it is known."""
-        age = local_ms() - plan.planned_ms
-        if self.ahead_ms is not None and plan.clock_ms is not None:
-            age += self.ahead_ms - plan.clock_ms
-        return age
+    @property
+    def now_ms(self) -> int | None:
+        """The service's time; where it is not told, the newest that was seen, if any was."""
+        # Another of the service's clocks may be ahead: no piece of work is from the future.
+        return self.newest_ms if self.ahead_ms is None else local_ms() + self.ahead_ms
+
+    def age_ms(self, plan: Plan) -> int | None:
+        """Return how long ago a plan was made, by the service's clock, if it is known.
+
+        This machine's clock says nothing of that: it may have been set since.
+        """
+        if self.ahead_ms is None or plan.clock_ms is None:
+            return None
+        return local_ms() + self.ahead_ms - plan.planned_ms - plan.clock_ms
 
 
 def local_ms() -> int:

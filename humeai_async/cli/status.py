@@ -31,7 +31,7 @@ def status(folder: Path, *, as_json: bool) -> int:
     ledger = folder / LEDGER
     _ensure_there(ledger)
     found = asyncio.run(read_status(ledger))
-    counts = count_sources(found.counts) | {"jobs": found.jobs}
+    counts = count_sources(found.counts) | {"jobs": found.jobs, "resubmitted": found.resubmitted}
     with writing_output():
         if as_json:
             click.echo(json.dumps(counts | {"reasons": dict(found.reasons)}))

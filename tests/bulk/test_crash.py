@@ -1,86 +1,239 @@
-"""A bulk run that is killed again and again loses nothing and does nothing twice."""
+"""Runs that are killed at random lines and moments, again and again, and started until they end.
+
+URLs, texts and files alike, by the command line and from a script, against a service that
+loses, delays and doubles. 20 kills always; `HUMEAI_ASYNC_SOAK=1` makes them 500, prints the
+tally with `-s`, and takes other ones each time (`HUMEAI_ASYNC_SEED` gives them again).
+"""
 
 from __future__ import annotations
 
-import json
+import asyncio
 import os
 import random
+import shutil
 import signal
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
-import anyio
 import pytest
+from attrs import define, field
+from fork_runs import FOREIGN_ERROR, HANGS
+from hostile_results import SHAPES, Kind
+from hostile_service import HostileService
+from killed_runs import Ending, Starter, starter
+from run_checks import RunSources, total_fault
 from support import parquet_column
 
-from humeai_async.testing import FakeHume, Fault
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.slow,
+    pytest.mark.soak,
+    pytest.mark.skipif(sys.platform == "win32", reason="processes are forked"),
+]
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow]
-
-KILLS = 50 if os.environ.get("HUMEAI_ASYNC_SOAK") else 6
-SOURCES = 60
-SMALL = ("--job-size", "2", "--jobs", "4", "--search-patience", "1")
-FORMATS = ("--format", "jsonl", "--format", "csv", "--format", "parquet")
-
-
-async def start(fake: FakeHume, listed: Path, out: Path, kill_after: float | None) -> int:
-    """Run the command, kill it after so many seconds, and return its exit code."""
-    arguments = ["predict", "--from", str(listed), "--out", str(out), "--models", "face", *FORMATS]
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HUME_", "LOWCODEAPI_"))}
-    process = await anyio.open_process(
-        [
-            sys.executable,
-            "-P",
-            "-m",
-            "humeai_async",
-            *arguments,
-            *SMALL,
-        ],
-        env=kept | {"HUME_API_KEY": fake.api_key, "HUME_BASE_URL": fake.url},
-        stdout=None,
-        stderr=None,
-    )
-    async with process:
-        if kill_after is not None:
-            with anyio.move_on_after(kill_after):
-                return await process.wait()
-            process.send_signal(signal.SIGKILL)
-        return await process.wait()
+SOAK = bool(os.environ.get("HUMEAI_ASYNC_SOAK"))
+KILLS = 500 if SOAK else 20
+KILLS_A_RUN = 4
+RUNS_AT_ONCE = 6
+EACH_KIND = 8
+"""Sources of each kind in a run."""
+LINES = 9000
+"""About as many lines of the library's own as a run comes to."""
+READ_TIMEOUT = 0.5
+LATE = 0.7
+"""Seconds after which a submission is carried out that its client gave up."""
+PATIENCE = 3.0
+"""Seconds for which a run looks for a submission before it sends another: more than that."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+HELD = PATIENCE / 3
+"""Seconds for which a submission waits for the next start to be carried out."""
+STARTS = 8
+"""Starts within which a run that nobody kills any more has to end."""
 
 
-@pytest.mark.parametrize("faults", [False, True])
-async def test_a_run_killed_at_random_points_loses_and_doubles_nothing(
-    tmp_path: Path, faults: bool
+@define
+class Tally:
+    """What came of all kills."""
+
+    kills: int = 0
+    interrupts: int = 0
+    runs: int = 0
+    starts: int = 0
+    codes: Counter[int] = field(factory=Counter[int])
+    faults: list[str] = field(factory=list[str])
+
+
+@pytest.mark.parametrize("is_hostile", [False, True], ids=["calm", "hostile"])
+async def test_a_run_killed_at_random_lines_doubles_swaps_and_loses_nothing(
+    tmp_path: Path, is_hostile: bool
 ) -> None:
-    chance = random.Random(KILLS + faults)  # noqa: S311 - a test's dice
-    kills = 0
-    while kills < KILLS:
-        folder = tmp_path / str(kills)
-        folder.mkdir()
-        kills += await one_run(folder, chance, most=KILLS - kills, faults=faults)
+    first = int(os.environ.get("HUMEAI_ASYNC_SEED") or (random.getrandbits(30) if SOAK else 7))
+    tally, seeds = Tally(), iter(range(first, first + 10_000))
+    runs: list[KilledRun] = []
+
+    async def make_runs(started: Starter) -> None:
+        while tally.kills + tally.interrupts < KILLS // 2:
+            seed = next(seeds)
+            folder = tmp_path / str(seed)
+            folder.mkdir()
+            run = KilledRun(seed, folder, started, tally, is_hostile=is_hostile)
+            runs.append(run)
+            await run.be_killed_until_done()
+
+    async with starter() as started:
+        await asyncio.gather(*(make_runs(started) for _ in range(RUNS_AT_ONCE)))
+    for run in runs:
+        await asyncio.to_thread(run.check)
+    print(f"first seed {first}: {tally}")  # noqa: T201 - the figures of the long form
+    assert "" == "\n".join(tally.faults)
 
 
-async def one_run(folder: Path, chance: random.Random, *, most: int, faults: bool) -> int:
-    """Kill a run so many times at most, let it end, check what it made, and count the kills."""
-    urls = [f"https://media.example.com/{n}.mp4" for n in range(SOURCES)]
-    listed, out = folder / "urls.txt", folder / "out"
-    listed.write_text("\n".join(urls))
-    async with FakeHume(run_seconds=0.05, latency=0.005, frames=1) as fake:
-        if faults:
-            for kind in ("reset", "reset-body", "truncate"):
-                fake.faults.add(Fault(kind, after_work=True, probability=0.02, times=None))
-            fake.faults.add(Fault("status", status=503, probability=0.02, times=None))
-        codes: list[int] = []
-        while len(codes) < most and 0 not in codes:
-            codes.append(await start(fake, listed, out, 0.5 + chance.random() * 0.9))
-        if 0 not in codes:
-            codes.append(await start(fake, listed, out, None))
-        submitted = Counter(s.identity for job in fake.jobs.values() for s in job.sources)
-    assert codes[-1] == 0
-    assert Counter(urls) == submitted
-    lines = [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
-    assert Counter(urls) == Counter(line["source"] for line in lines)
-    assert all("error" not in line for line in lines)
-    assert set(urls) == set(parquet_column(out / "predictions.parquet", "source"))
-    return codes.count(-signal.SIGKILL)
+class KilledRun:
+    """One run: its sources, its service, and its kills."""
+
+    def __init__(
+        self, seed: int, folder: Path, started: Starter, tally: Tally, *, is_hostile: bool
+    ) -> None:
+        self.seed = seed
+        self.folder = folder
+        self.out = folder / "out"
+        self.started = started
+        self.tally = tally
+        self.is_hostile = is_hostile
+        self.dice = random.Random(seed)  # noqa: S311 - a test's dice
+        self.way = self.dice.choice(["command", "script", "script", "iterated"])
+        self.formats = ["jsonl"]
+        if self.way != "iterated" and self.dice.random() < 0.3:
+            self.formats += ["csv", "parquet"]
+        # The command line takes no texts.
+        kinds: tuple[Kind, ...] = (
+            ("urls", "files") if self.way == "command" else ("urls", "text", "files")
+        )
+        self.sources = RunSources.make(folder, kinds, EACH_KIND, tag=seed)
+        self.job_size = self.dice.choice([1, 2, 3, 5, 100])
+        self.faults: dict[str, Any] = {}
+        self.carried_out: Counter[str] = Counter()
+
+    async def be_killed_until_done(self) -> None:
+        """Kill the run some times, let it end, and write down what is wrong."""
+        self.tally.runs += 1
+        async with self._service() as service:
+            for number in range(KILLS_A_RUN):
+                before = self._size()
+                kill = self._random_kill()
+                ending = await self._start(service, kill)
+                if ending.code == 0:
+                    break
+                self._count(ending)
+                # One that was stopped before it began leaves what a killed one has left.
+                is_stopped = ending.code == INTERRUPTED and "again" not in kill
+                if is_stopped and self._size() != before and self.way != "iterated":
+                    shutil.copytree(self.out, self.folder / f"stopped-{number}")
+            service.calm()
+            codes: list[int] = []
+            while 0 not in codes and len(codes) < STARTS:
+                codes.append((await self._start(service, {})).code)
+            if 0 not in codes:
+                self.faults["did not end"] = codes
+        self.carried_out = service.carried_out
+
+    def _service(self) -> HostileService:
+        service = HostileService(late=LATE, held=HELD, latency=self.dice.choice([0.0, 0.15]))
+        if self.is_hostile:
+            service.clock = self.dice.choice([0.0, -600.0, 600.0])
+            service.lag = self.dice.choice([0.0, 0.3])
+            service.newer = self.dice.choice([0, 0, 60])
+            service.shapes = frozenset(self.dice.sample(SHAPES, 2))
+            service.disturb(self.seed, posts=6, lists=4, fetches=4)
+            self._add_foreign_jobs(service)
+        return service
+
+    def _add_foreign_jobs(self, service: HostileService) -> None:
+        """Jobs of the same sources that this run did not submit, and must not take for its own."""
+        for kind, names in self.sources.by_kind.items():
+            given = [self.sources.identity(name) for name in names][: self.job_size]
+            age = self.dice.choice([-5.0, 5.0, 3000.0])
+            service.add_foreign(kind, given, {"face": {}}, age=age)
+            service.add_foreign(kind, given, {"language": {}}, age=3000)
+            service.add_foreign(kind, given[::-1], {"language": {}}, age=3000)
+
+    def _count(self, ending: Ending) -> None:
+        """Count a start that did not come to its end."""
+        self.tally.codes[ending.code] += 1
+        if ending.code in {-signal.SIGKILL, -signal.SIGALRM}:
+            self.tally.kills += 1
+        elif ending.code in {INTERRUPTED, -signal.SIGINT}:
+            self.tally.interrupts += 1
+
+    def _size(self) -> int:
+        results = self.out / "predictions.jsonl"
+        return results.stat().st_size if results.exists() else -1
+
+    def _random_kill(self) -> dict[str, Any]:
+        number = int(signal.SIGKILL if self.dice.random() < 0.7 else signal.SIGINT)
+        if self.dice.random() < 0.3:
+            kill = {"after": self.dice.uniform(0.02, 2.0), "signal": number}
+            if self.dice.random() < 0.3:
+                kill["again"] = self.dice.uniform(0.0, 0.1)  # somebody is impatient
+            return kill
+        # As likely among the first lines as among the last ones.
+        return {"line": round(LINES ** self.dice.uniform(0.5, 1.0)), "signal": number}
+
+    async def _start(self, service: HostileService, kill: dict[str, Any]) -> Ending:
+        self.tally.starts += 1
+        service.client_started()
+        clock = self.dice.choice([0.0, -600.0, 600.0]) if self.is_hostile else 0.0
+        ending = await self.started.run(
+            **(self._command(service) if self.way == "command" else self._script(service)),
+            log=os.fspath(self.folder / "log"),
+            patch={"humeai_async.bulk.pipeline.SEARCH_PAUSES": [0.02, 0.1, 0.3]},
+            clock=clock,
+            **kill,
+        )
+        if ending.code in {HANGS, FOREIGN_ERROR}:
+            self.faults[f"exit code {ending.code}"] = (self.folder / "log").read_text()[-2000:]
+        return ending
+
+    def _command(self, service: HostileService) -> dict[str, Any]:
+        listed = self.folder / "listed.txt"
+        listed.write_text("\n".join(self.sources.names))
+        formats = [word for name in self.formats for word in ("--format", name)]
+        main = ["predict", "--from", os.fspath(listed), "--out", os.fspath(self.out), *formats]
+        main += ["--models", "language", "--job-size", str(self.job_size), "--jobs", "3"]
+        main += ["--search-patience", str(PATIENCE)]
+        env = {"HUME_API_KEY": "k" * 20, "HUME_BASE_URL": service.url}
+        return {"main": main, "env": env}
+
+    def _script(self, service: HostileService) -> dict[str, Any]:
+        sources = [[kind, name] for kind, names in self.sources.by_kind.items() for name in names]
+        script: dict[str, Any] = {
+            "folder": os.fspath(self.out),
+            "sources": sources,
+            "url": service.url,
+            "read": READ_TIMEOUT,
+            "models": {"language": {}},
+            "job_size": self.job_size,
+            "jobs_at_once": 3,
+            "search_patience": PATIENCE,
+        }
+        more = {"own_lines": True} if self.way == "iterated" else {"formats": self.formats}
+        return {"script": script | more}
+
+    def check(self) -> None:
+        """Write down what is wrong with what the run came to."""
+        found = self.faults | self.sources.find_faults(
+            self.out, self.carried_out, is_exact=self.way != "iterated"
+        )
+        for stopped in sorted(self.folder.glob("stopped-*")):
+            if fault := total_fault(stopped):
+                found[stopped.name] = fault
+        if "parquet" in self.formats and "did not end" not in found:
+            column = set(parquet_column(self.out / "predictions.parquet", "source"))
+            if lost := sorted(set(self.sources.names) - column):
+                found["lost in Parquet"] = lost
+        if found:
+            told = "; ".join(f"{name}: {str(what)[:400]}" for name, what in found.items())
+            self.tally.faults.append(f"seed {self.seed} ({self.way}): {told}")

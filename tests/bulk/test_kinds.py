@@ -49,7 +49,8 @@ class Echo:
             raise problem
         return Submitted(name, item.source.upper().encode())
 
-    async def search(self, plan: Plan, known: Collection[str]) -> str | None:
+    async def search(self, plan: Plan, known: Collection[str], *, is_new: bool) -> str | None:
+        del is_new
         for name, text in self.carried_out.items():
             if name not in known and key_of("echo", text) == plan.keys[0]:
                 return name

@@ -27,7 +27,7 @@ def urls(count: int) -> list[str]:
 
 def draft(kind: str, sources: Sequence[str], *, age: float = 0.0) -> Draft:
     """Return the plan of a job, made so many seconds ago."""
-    marks = [mark_of(source, MARK_SIZE) for source in sources] if kind == "urls" else []
+    marks = [] if kind == "files" else [mark_of(kind, source, MARK_SIZE) for source in sources]
     return Draft(
         kind=kind,
         keys=tuple(key_of(kind, source) for source in sources),
