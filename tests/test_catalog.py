@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pytest
 
 from humeai_async import catalog
+from humeai_async.catalog import batch, chat, custom_models, evi
 from humeai_async.http.endpoint import Encoding, Endpoint
 from humeai_async.types.batch import InferenceRequest
 from humeai_async.types.evi import PromptRequest, ToolRequest
@@ -39,12 +42,29 @@ PAIRS = [
 NO_DATE_KNOWN = dt.date(2024, 7, 22)
 """What stands for "retired": the day the last official client dropped the custom models."""
 
-pairs = pytest.mark.parametrize(
-    ("fact", "endpoint"), [pytest.param(*pair, id=pair[0]["operation"]) for pair in PAIRS]
-)
-constants = pytest.mark.parametrize(
-    "name", [name for name, value in vars(catalog).items() if isinstance(value, Endpoint)]
-)
+CONSTANTS: dict[str, Endpoint[Any]] = {
+    name: cast("Endpoint[Any]", value)
+    for table in (batch, chat, custom_models, evi)
+    for name, value in vars(table).items()
+    if isinstance(value, Endpoint)
+}
+
+
+def test_a_name_that_is_no_endpoint_is_not_there() -> None:
+    for name in ("CONFIGS_PAINT", "configs", "_ALL"):
+        assert not hasattr(catalog, name)
+
+
+def test_the_first_resource_does_not_import_the_types_of_other_products() -> None:
+    script = (
+        "import sys, humeai_async; humeai_async.HumeAI(api_key='k').configs; "
+        "print(*[m for m in sys.modules if m.startswith('humeai_async.types.')])"
+    )
+    done = subprocess.run(  # noqa: S603 - our own
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    others = {"registry", "chat", "batch", "predictions"}
+    assert not others & {name.split(".")[2] for name in done.stdout.split()}
 
 
 def test_the_table_has_63_rows() -> None:
@@ -63,113 +83,107 @@ def test_no_two_endpoints_have_the_same_name() -> None:
     assert len({endpoint.name for endpoint in catalog.ALL}) == len(catalog.ALL)
 
 
-@constants
-def test_a_constant_is_named_for_its_method(name: str) -> None:
-    endpoint: Endpoint[Any] = getattr(catalog, name)
-    assert endpoint.name.replace(".", "_").upper() == name
+def test_a_constant_is_named_for_its_method() -> None:
+    for name, endpoint in CONSTANTS.items():
+        assert endpoint.name.replace(".", "_").upper() == name
 
 
-@constants
-def test_every_constant_is_listed(name: str) -> None:
-    assert getattr(catalog, name) in catalog.ALL
+def test_every_constant_is_listed() -> None:
+    for name, endpoint in CONSTANTS.items():
+        assert getattr(catalog, name) is endpoint
+        assert endpoint in catalog.ALL
 
 
-@pairs
-def test_method_and_path_are_those_of_the_facts(
-    fact: dict[str, Any], endpoint: Endpoint[Any]
-) -> None:
-    assert (endpoint.method, endpoint.path) == (fact["method"], fact["path"])
+def test_method_and_path_are_those_of_the_facts() -> None:
+    for fact, endpoint in PAIRS:
+        assert (endpoint.method, endpoint.path) == (fact["method"], fact["path"])
 
 
-@pairs
-def test_the_query_fields_are_those_of_the_facts(
-    fact: dict[str, Any], endpoint: Endpoint[Any]
-) -> None:
-    assert sorted(endpoint.query) == sorted(fact["query"])
+def test_the_query_fields_are_those_of_the_facts() -> None:
+    for fact, endpoint in PAIRS:
+        assert sorted(endpoint.query) == sorted(fact["query"])
 
 
-@pairs
-def test_the_body_fields_are_those_of_the_facts(
-    fact: dict[str, Any], endpoint: Endpoint[Any]
-) -> None:
-    assert sorted(endpoint.body) == sorted(fact["body"])
+def test_the_body_fields_are_those_of_the_facts() -> None:
+    for fact, endpoint in PAIRS:
+        assert sorted(endpoint.body) == sorted(fact["body"])
 
 
-@pairs
-def test_the_body_is_encoded_as_in_the_facts(fact: dict[str, Any], endpoint: Endpoint[Any]) -> None:
-    assert endpoint.encoding == fact["encoding"]
+def test_the_body_is_encoded_as_in_the_facts() -> None:
+    for fact, endpoint in PAIRS:
+        assert endpoint.encoding == fact["encoding"]
 
 
-@pairs
-def test_lists_are_paged_as_in_the_facts(fact: dict[str, Any], endpoint: Endpoint[Any]) -> None:
-    assert (endpoint.paging, endpoint.items) == (fact["paging"], fact["items"])
+def test_lists_are_paged_as_in_the_facts() -> None:
+    for fact, endpoint in PAIRS:
+        assert (endpoint.paging, endpoint.items) == (fact["paging"], fact["items"])
 
 
-@pairs
-def test_a_page_type_has_the_field_with_the_items(
-    fact: dict[str, Any], endpoint: Endpoint[Any]
-) -> None:
-    if fact["items"] is not None:
-        assert fact["items"] in attrs.fields_dict(endpoint.returns)
-    else:
-        assert endpoint.items is None
+def test_a_page_type_has_the_field_with_the_items() -> None:
+    for fact, endpoint in PAIRS:
+        if fact["items"] is not None:
+            assert fact["items"] in attrs.fields_dict(endpoint.returns)
+        else:
+            assert endpoint.items is None
 
 
-@pairs
-def test_only_raw_answers_are_bytes(fact: dict[str, Any], endpoint: Endpoint[Any]) -> None:
-    is_raw = fact["answer"] == "bytes"
-    assert (endpoint.binary, issubclass(endpoint.returns, bytes)) == (is_raw, is_raw)
+def test_only_raw_answers_are_bytes() -> None:
+    for fact, endpoint in PAIRS:
+        is_raw = fact["answer"] == "bytes"
+        assert (endpoint.binary, issubclass(endpoint.returns, bytes)) == (is_raw, is_raw)
 
 
-@pairs
-def test_what_answers_nothing_returns_none(fact: dict[str, Any], endpoint: Endpoint[Any]) -> None:
-    assert (endpoint.returns is type(None)) == (fact["answer"] == "none")
+def test_what_answers_nothing_returns_none() -> None:
+    for fact, endpoint in PAIRS:
+        assert (endpoint.returns is type(None)) == (fact["answer"] == "none")
 
 
-@pairs
-def test_only_answers_of_unknown_form_are_free(
-    fact: dict[str, Any], endpoint: Endpoint[Any]
-) -> None:
-    assert (endpoint.returns is object) == (fact["answer"] == "any")
+def test_only_answers_of_unknown_form_are_free() -> None:
+    for fact, endpoint in PAIRS:
+        assert (endpoint.returns is object) == (fact["answer"] == "any")
 
 
-@pairs
-def test_the_last_day_is_that_of_the_facts(fact: dict[str, Any], endpoint: Endpoint[Any]) -> None:
-    if fact["lifecycle"] == "retired":
-        assert endpoint.sunset == NO_DATE_KNOWN
-    else:
-        assert f"sunset {endpoint.sunset}" == fact["lifecycle"]
+def test_the_last_day_is_that_of_the_facts() -> None:
+    for fact, endpoint in PAIRS:
+        if fact["lifecycle"] == "retired":
+            assert endpoint.sunset == NO_DATE_KNOWN
+        else:
+            assert f"sunset {endpoint.sunset}" == fact["lifecycle"]
 
 
-@pairs
-def test_the_source_is_the_page_of_the_facts(fact: dict[str, Any], endpoint: Endpoint[Any]) -> None:
-    if fact["docs"] is not None:
-        assert endpoint.source == fact["docs"]
-    else:
-        assert endpoint.source.startswith("https://dev.hume.ai/reference/")
+def test_the_source_is_the_page_of_the_facts() -> None:
+    for fact, endpoint in PAIRS:
+        if fact["docs"] is not None:
+            assert endpoint.source == fact["docs"]
+        else:
+            assert endpoint.source.startswith("https://dev.hume.ai/reference/")
 
 
-@pytest.mark.parametrize("endpoint", catalog.ALL, ids=lambda endpoint: endpoint.name)
-def test_what_may_be_sent_twice_is_what_changes_nothing_twice(endpoint: Endpoint[Any]) -> None:
-    assert endpoint.repeatable == (endpoint.method in {"GET", "DELETE"})
+def test_what_may_be_sent_twice_is_what_changes_nothing_twice() -> None:
+    for endpoint in catalog.ALL:
+        assert endpoint.repeatable == (endpoint.method in {"GET", "DELETE"})
 
 
-@pytest.mark.parametrize("endpoint", catalog.ALL, ids=lambda endpoint: endpoint.name)
-def test_the_bucket_is_the_products(endpoint: Endpoint[Any]) -> None:
-    by_prefix = {"/v0/registry/": "registry", "/v0/evi/": "evi", "/v0/batch/jobs/tl/": "registry"}
-    found = [bucket for prefix, bucket in by_prefix.items() if endpoint.path.startswith(prefix)]
-    assert endpoint.bucket == (found[0] if found else "batch")
+def test_the_bucket_is_the_products() -> None:
+    for endpoint in catalog.ALL:
+        by_prefix = {
+            "/v0/registry/": "registry",
+            "/v0/evi/": "evi",
+            "/v0/batch/jobs/tl/": "registry",
+        }
+        found = [bucket for prefix, bucket in by_prefix.items() if endpoint.path.startswith(prefix)]
+        assert endpoint.bucket == (found[0] if found else "batch")
 
 
-@pytest.mark.parametrize("endpoint", catalog.ALL, ids=lambda endpoint: endpoint.name)
-def test_every_end_says_what_came_after(endpoint: Endpoint[Any]) -> None:
-    assert endpoint.replacement
+def test_every_end_says_what_came_after() -> None:
+    for endpoint in catalog.ALL:
+        assert endpoint.replacement
 
 
-@pytest.mark.parametrize("endpoint", catalog.ALL, ids=lambda endpoint: endpoint.name)
-def test_a_body_has_an_encoding_and_no_body_has_none(endpoint: Endpoint[Any]) -> None:
-    has_body = bool(endpoint.body) or endpoint.encoding is Encoding.BARE_JSON
-    assert (endpoint.encoding is not Encoding.NONE) == has_body
+def test_a_body_has_an_encoding_and_no_body_has_none() -> None:
+    for endpoint in catalog.ALL:
+        has_body = bool(endpoint.body) or endpoint.encoding is Encoding.BARE_JSON
+        assert (endpoint.encoding is not Encoding.NONE) == has_body
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,11 @@ from typing import Any, TypeAlias, cast
 import anyio
 from attrs import evolve
 
-from humeai_async import catalog
 from humeai_async._base.cancellation import in_thread
 from humeai_async.batch import downloads
 from humeai_async.batch.downloads import OnProgress
 from humeai_async.batch.poller import Poller
+from humeai_async.catalog import batch as catalog
 from humeai_async.errors import (
     DecodeError,
     HumeError,

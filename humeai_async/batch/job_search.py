@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any, TypeGuard, cast
 
-from humeai_async import catalog
 from humeai_async.batch.url_forms import mark_of
 from humeai_async.bulk.storage import MARK_SIZE, Plan
 from humeai_async.bulk.work import ServiceClock
+from humeai_async.catalog import batch as catalog
 from humeai_async.errors import DecodeError
 from humeai_async.http import codec
 from humeai_async.http.endpoint import fill

@@ -14,7 +14,7 @@ from collections.abc import (
 
 from attrs import define, field
 
-from humeai_async import catalog
+from humeai_async.catalog import batch as catalog
 from humeai_async.http.endpoint import QueryValue, fill
 from humeai_async.http.pagination import Page, Pages
 from humeai_async.http.session import Session

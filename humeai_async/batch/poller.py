@@ -23,9 +23,9 @@ import anyio
 import anyio.lowlevel
 from attrs import define, evolve, field
 
-from humeai_async import catalog
 from humeai_async._base.event_loops import PerLoop
 from humeai_async.batch.listing import JobCursor
+from humeai_async.catalog import batch as catalog
 from humeai_async.errors import (
     APIConnectionError,
     APIStatusError,

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from humeai_async import catalog
 from humeai_async.batch.job import Job, start
 from humeai_async.batch.poller import Poller
+from humeai_async.catalog import batch as catalog
 from humeai_async.http import codec
 from humeai_async.http.endpoint import fill
 from humeai_async.http.messages import Part

@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 from attrs import evolve
 
-from humeai_async import catalog
+from humeai_async.catalog import chat as catalog
 from humeai_async.chat.reconnect import describe, may_resume, may_try_again, pause_before, remember
 from humeai_async.errors import APIConnectionError, ChatClosedError, ClientClosedError, HumeError
 from humeai_async.http import codec

@@ -11,13 +11,13 @@ from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from humeai_async import catalog
 from humeai_async._base.cancellation import in_thread
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.batch.job import AsCompleted, Job, fetch_artifacts
 from humeai_async.batch.listing import DEFAULT_LIMIT, JobCursor, TimedPages
 from humeai_async.batch.poller import Poller
 from humeai_async.batch.submission import start_inference
+from humeai_async.catalog import batch as catalog
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http.arguments import (
     check_many,

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from attrs import fields_dict
 
-from humeai_async import catalog
+from humeai_async.catalog import batch as catalog
 from humeai_async.chat.connections import ReconnectingSocket
 from humeai_async.chat.socket import ChatSocket
 from humeai_async.errors import DecodeError, InvalidArgumentError

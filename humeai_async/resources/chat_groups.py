@@ -5,7 +5,7 @@ Lists groups and what was said in all chats of one. It knows nothing of how call
 
 from __future__ import annotations
 
-from humeai_async import catalog
+from humeai_async.catalog import evi as catalog
 from humeai_async.http.endpoint import fill
 from humeai_async.http.pagination import NumberedPages, Pages
 from humeai_async.resources._base import Resource

@@ -6,7 +6,7 @@ It knows nothing of how calls are made.
 
 from __future__ import annotations
 
-from humeai_async import catalog
+from humeai_async.catalog import evi as catalog
 from humeai_async.http.endpoint import fill
 from humeai_async.http.pagination import NumberedPages, Pages
 from humeai_async.resources._base import Resource

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from humeai_async import catalog
+from humeai_async.catalog import custom_models as catalog
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http import codec
 from humeai_async.http.arguments import check_many, check_text

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from humeai_async import catalog
 from humeai_async.batch.job import Job, start
 from humeai_async.batch.poller import Poller
+from humeai_async.catalog import custom_models as catalog
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http import codec
 from humeai_async.http.arguments import check_sources

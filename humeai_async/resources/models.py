@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from humeai_async import catalog
+from humeai_async.catalog import custom_models as catalog
 from humeai_async.http.arguments import check_text
 from humeai_async.http.endpoint import fill
 from humeai_async.http.pagination import NumberedPages, Pages, SinglePage

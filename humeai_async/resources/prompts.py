@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from humeai_async import catalog
+from humeai_async.catalog import evi as catalog
 from humeai_async.http.arguments import check_text
 from humeai_async.http.endpoint import fill
 from humeai_async.resources._versioned import VersionedEndpoints, VersionedResource

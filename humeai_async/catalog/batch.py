@@ -1,0 +1,64 @@
+"""The endpoints of expression measurement: batch jobs and what they measured.
+
+A constant is named for the method that calls it: `BATCH_GET_JOB` belongs to `batch.get_job`.
+Where the documented table is wrong about Hume, the constant does what Hume does and a comment
+beside it says so. It knows neither hosts nor credentials; resources fill its constants in.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from humeai_async.catalog.product import Product
+from humeai_async.http.endpoint import Encoding
+from humeai_async.types.batch import Artifacts, JobDetails, JobId
+from humeai_async.types.paging import Items
+from humeai_async.types.predictions.predictions import Predictions
+
+BATCH = Product(
+    bucket="batch",
+    docs="https://dev.hume.ai/reference/expression-measurement-api/",
+    # 14 June 2026 was the last day for calls and for fetching results.
+    sunset=dt.date(2026, 6, 15),
+    replacement="the Expression Measurement API at api.cloud.hume.ai, with results of another form",
+)
+
+# An entry reads like a row of the reference: what, where, what comes back; then the rest.
+# fmt: off
+
+# The documented row 1 is the EVI WebSocket (CHAT_CONNECT) filed under the path of the job list.
+# Called as documented it lists jobs, and its parameters mean nothing to Hume.
+CHAT_GET = BATCH.endpoint(
+    "chat.get", "GET", "/v0/batch/jobs", Items[JobDetails],
+    row="Chat", docs="/reference/empathic-voice-interface-evi/chat/chat",
+    query=("access_token", "api_key", "config_id", "config_version", "resumed_chat_group_id"))
+# The documented body is the query of BATCH_LIST_JOBS; this is Hume's own.
+BATCH_START_JOB = BATCH.endpoint(
+    "batch.start_job", "POST", "/v0/batch/jobs", JobId,
+    row="Start inference job", docs="batch/start-inference-job",
+    body=("models", "transcription", "urls", "text", "registry_files", "callback_url", "notify"))
+BATCH_GET_JOB = BATCH.endpoint(
+    "batch.get_job", "GET", "/v0/batch/jobs/{id}", JobDetails,
+    row="Get job details", docs="batch/get-job-details")
+# A bare array, one element a source. Before the job has ended the answer is an error, of a
+# status that the reference does not give.
+BATCH_GET_PREDICTIONS = BATCH.endpoint(
+    "batch.get_predictions", "GET", "/v0/batch/jobs/{id}/predictions", Predictions,
+    row="Get job predictions", docs="batch/get-job-predictions")
+# A ZIP. The open-source gateway reads answers as text, which ruins it.
+BATCH_GET_ARTIFACTS = BATCH.endpoint(
+    "batch.get_artifacts", "GET", "/v0/batch/jobs/{id}/artifacts", Artifacts,
+    row="Get job artifacts", docs="batch/get-job-artifacts", binary=True)
+# A bare array without pages; older jobs are reached with when=created_before and timestamp_ms.
+# type was known to the service in 2024 only.
+BATCH_LIST_JOBS = BATCH.endpoint(
+    "batch.list_jobs", "GET", "/v0/batch/jobs", Items[JobDetails],
+    docs="batch/list-jobs",
+    query=("limit", "status", "when", "timestamp_ms", "sort_by", "direction", "type"))
+# The same path as BATCH_START_JOB: the content type decides. `json` holds that one's body.
+BATCH_START_JOB_FILES = BATCH.endpoint(
+    "batch.start_job_files", "POST", "/v0/batch/jobs", JobId,
+    docs="batch/start-inference-job-from-local-file",
+    body=("json", "file"), encoding=Encoding.MULTIPART)
+
+# fmt: on

@@ -1,0 +1,159 @@
+"""The endpoints of the custom models: datasets, files, models and the jobs that train and run them.
+
+A constant is named for the method that calls it: `BATCH_GET_JOB` belongs to `batch.get_job`.
+Where the documented table is wrong about Hume, the constant does what Hume does and a comment
+beside it says so. It knows neither hosts nor credentials; resources fill its constants in.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from humeai_async.catalog.product import NOTHING, PAGE, Product
+from humeai_async.http.endpoint import Encoding
+from humeai_async.types.batch import JobId
+from humeai_async.types.paging import Items, OneOrMany
+from humeai_async.types.registry import (
+    Dataset,
+    DatasetLabels,
+    DatasetPage,
+    DatasetVersionPage,
+    FilePage,
+    FileWithAttributes,
+    Model,
+    ModelPage,
+    ModelVersion,
+)
+
+REGISTRY = Product(
+    bucket="registry",
+    docs="https://dev.hume.ai/reference/custom-models-api/",
+    # No date was announced; on this day the last official SDK dropped the custom models.
+    sunset=dt.date(2024, 7, 22),
+    replacement="nothing (Hume named no successor)",
+)
+
+_SHARED = (*PAGE, "shared_assets")
+_DATASET = ("labels_file", "feature_types")
+_TRAINING = (
+    "custom_model",
+    "dataset",
+    "target_feature",
+    "task",
+    "evaluation",
+    "alternatives",
+    "callback_url",
+    "notify",
+)
+_INFERENCE = ("custom_model", "urls", "registry_files", "callback_url", "notify")
+
+# An entry reads like a row of the reference: what, where, what comes back; then the rest.
+# fmt: off
+
+DATASETS_LIST = REGISTRY.endpoint(
+    "datasets.list", "GET", "/v0/registry/datasets", DatasetPage,
+    row="List datasets", docs="datasets/list-datasets", query=("name", *_SHARED), items="content")
+# The table has JSON and calls the file optional; Hume takes multipart with the file.
+DATASETS_CREATE = REGISTRY.endpoint(
+    "datasets.create", "POST", "/v0/registry/datasets", Dataset,
+    row="Create dataset", docs="datasets/create-dataset",
+    body=("name", *_DATASET), encoding=Encoding.MULTIPART)
+DATASETS_GET = REGISTRY.endpoint(
+    "datasets.get", "GET", "/v0/registry/datasets/{id}", Dataset,
+    row="Get dataset", docs="datasets/get-dataset")
+# Multipart again. The reference gives an array, unlike for `datasets.create`; a single object
+# is accepted too.
+DATASETS_CREATE_VERSION = REGISTRY.endpoint(
+    "datasets.create_version", "POST", "/v0/registry/datasets/{id}", OneOrMany[Dataset],
+    row="Create dataset version", docs="datasets/create-dataset-version",
+    body=_DATASET, encoding=Encoding.MULTIPART)
+DATASETS_DELETE = REGISTRY.endpoint(
+    "datasets.delete", "DELETE", "/v0/registry/datasets/{id}", NOTHING,
+    row="Delete dataset", docs="datasets/delete-dataset")
+DATASETS_LIST_VERSIONS = REGISTRY.endpoint(
+    "datasets.list_versions", "GET", "/v0/registry/datasets/{id}/versions", DatasetVersionPage,
+    row="List dataset versions", docs="datasets/list-dataset-versions",
+    query=_SHARED, items="content")
+# The reference gives an array of pages here, probably by mistake: one page and an array of
+# pages are both accepted. The table calls id a dataset version's; it is the dataset's.
+DATASETS_LIST_FILES = REGISTRY.endpoint(
+    "datasets.list_files", "GET", "/v0/registry/datasets/{id}/files", FilePage,
+    row="List dataset files", docs="datasets/list-dataset-files", query=_SHARED, items="content")
+DATASETS_GET_VERSION = REGISTRY.endpoint(
+    "datasets.get_version", "GET", "/v0/registry/datasets/version/{id}", DatasetLabels,
+    row="Get dataset version", docs="datasets/get-dataset-version")
+# One page or an array of pages, as above. The table's link is that of the row before; no better
+# one is known.
+DATASETS_LIST_VERSION_FILES = REGISTRY.endpoint(
+    "datasets.list_version_files", "GET", "/v0/registry/datasets/version/{id}/files", FilePage,
+    row="List dataset version files", docs="datasets/get-dataset-version",
+    query=_SHARED, items="content")
+FILES_LIST = REGISTRY.endpoint(
+    "files.list", "GET", "/v0/registry/files", FilePage,
+    row="List files", docs="files/list-files", query=_SHARED, items="content")
+# Arrays both ways, of objects with these fields; the table has one object. Only registers: the
+# bytes go to the `upload_uri` of the answer.
+FILES_CREATE = REGISTRY.endpoint(
+    "files.create", "POST", "/v0/registry/files", Items[FileWithAttributes],
+    row="Create files", docs="files/create-files", body=("file", "attributes"))
+# The table has JSON; Hume takes multipart.
+FILES_UPLOAD = REGISTRY.endpoint(
+    "files.upload", "POST", "/v0/registry/files/upload", FileWithAttributes,
+    row="Upload file", docs="files/upload-file",
+    body=("file", "attributes"), encoding=Encoding.MULTIPART)
+FILES_GET = REGISTRY.endpoint(
+    "files.get", "GET", "/v0/registry/files/{id}", FileWithAttributes,
+    row="Get file", docs="files/get-file")
+FILES_DELETE = REGISTRY.endpoint(
+    "files.delete", "DELETE", "/v0/registry/files/{id}", NOTHING,
+    row="Delete file", docs="files/delete-file")
+# The name goes into the query; the table has it in the body.
+FILES_UPDATE_NAME = REGISTRY.endpoint(
+    "files.update_name", "PATCH", "/v0/registry/files/{id}", FileWithAttributes,
+    row="Update file name", docs="files/update-file-name", query=("name",))
+# No form of the answer was ever published; it probably is that of BATCH_GET_PREDICTIONS.
+FILES_GET_PREDICTIONS = REGISTRY.endpoint(
+    "files.get_predictions", "GET", "/v0/registry/files/{id}/predictions", object,
+    row="Get file predictions", docs="files/get-file-predictions")
+# The prefix stands twice in both paths: in Hume's reference and its SDKs of May to July 2024.
+# The SDK of April 2024 had it once (JOBS_START_TRAINING_PLAIN); which one was served is unknown.
+JOBS_START_TRAINING = REGISTRY.endpoint(
+    "jobs.start_training", "POST", "/v0/registry/v0/batch/jobs/tl/train", JobId,
+    row="Start training job", docs="jobs/start-training-job", body=_TRAINING)
+JOBS_START_INFERENCE = REGISTRY.endpoint(
+    "jobs.start_inference", "POST", "/v0/registry/v0/batch/jobs/tl/inference", JobId,
+    row="Start custom models inference job", docs="jobs/start-custom-models-inference-job",
+    body=_INFERENCE)
+MODELS_LIST = REGISTRY.endpoint(
+    "models.list", "GET", "/v0/registry/models", ModelPage,
+    row="List models", docs="models/list-models", query=("name", *_SHARED), items="content")
+MODELS_GET = REGISTRY.endpoint(
+    "models.get", "GET", "/v0/registry/models/{id}", Model,
+    row="Get model details", docs="models/get-model-details")
+# The name goes into the query; the table has it in the body.
+MODELS_UPDATE_NAME = REGISTRY.endpoint(
+    "models.update_name", "PATCH", "/v0/registry/models/{id}", Model,
+    row="Update model name", docs="models/update-model-name", query=("name",))
+# A bare array without pages. id is a filter that may be given again and again; the table has
+# one text.
+MODELS_LIST_VERSIONS = REGISTRY.endpoint(
+    "models.list_versions", "GET", "/v0/registry/models/version", Items[ModelVersion],
+    row="List model versions", docs="models/list-model-versions",
+    query=("id", "name", "version", "shared_assets"))
+MODELS_GET_VERSION = REGISTRY.endpoint(
+    "models.get_version", "GET", "/v0/registry/models/version/{id}", ModelVersion,
+    row="Get model version", docs="models/get-model-version", query=("shared_assets",))
+# The body is the description itself, as a bare JSON text; the table has no body.
+MODELS_UPDATE_VERSION_DESCRIPTION = REGISTRY.endpoint(
+    "models.update_version_description", "PATCH", "/v0/registry/models/version/{id}", ModelVersion,
+    row="Update model description", docs="models/update-model-description",
+    encoding=Encoding.BARE_JSON)
+# The paths of the custom models' jobs as of April 2024, without the prefix.
+JOBS_START_TRAINING_PLAIN = REGISTRY.endpoint(
+    "jobs.start_training_plain", "POST", "/v0/batch/jobs/tl/train", JobId,
+    docs="jobs/start-training-job", body=_TRAINING)
+JOBS_START_INFERENCE_PLAIN = REGISTRY.endpoint(
+    "jobs.start_inference_plain", "POST", "/v0/batch/jobs/tl/inference", JobId,
+    docs="jobs/start-custom-models-inference-job", body=_INFERENCE)
+
+# fmt: on

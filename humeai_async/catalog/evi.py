@@ -1,0 +1,179 @@
+"""The endpoints of the Empathic Voice Interface: configs, prompts, tools, chats and privacy.
+
+A constant is named for the method that calls it: `BATCH_GET_JOB` belongs to `batch.get_job`.
+Where the documented table is wrong about Hume, the constant does what Hume does and a comment
+beside it says so. It knows neither hosts nor credentials; resources fill its constants in.
+"""
+
+from __future__ import annotations
+
+from humeai_async.catalog.product import EVI, NOTHING, PAGE
+from humeai_async.types.evi import (
+    ChatEventsPage,
+    ChatGroupEventsPage,
+    ChatGroupPage,
+    ChatPage,
+    PrivacySettings,
+    Prompt,
+    PromptPage,
+    Tool,
+    ToolPage,
+)
+from humeai_async.types.evi_configs import Config, ConfigPage
+
+_DIRECTED = (*PAGE, "ascending_order")
+# Hume takes restrict_to_most_recent as true if it is left out, in the lists of versions too,
+# which then hold one version: those must send false.
+_VERSIONS = (*PAGE, "restrict_to_most_recent")
+# The table lacks evi_version, which Hume requires, and timeouts, nudges, interruption,
+# turn_detection and webhooks; it calls tools and builtin_tools objects, but they are arrays.
+_CONFIG = (
+    "version_description",
+    "prompt",
+    "voice",
+    "language_model",
+    "ellm_model",
+    "tools",
+    "builtin_tools",
+    "event_messages",
+    "timeouts",
+    "nudges",
+    "interruption",
+    "turn_detection",
+    "webhooks",
+)
+_PROMPT = ("text", "version_description", "prompt_expansion")  # the table lacks the last
+_TOOL = ("parameters", "version_description", "description", "fallback_content")
+
+# An entry reads like a row of the reference: what, where, what comes back; then the rest.
+# fmt: off
+
+# The table lacks config_id.
+CHAT_GROUPS_LIST = EVI.endpoint(
+    "chat_groups.list", "GET", "/v0/evi/chat_groups", ChatGroupPage,
+    row="List chat_groups", docs="chat-groups/list-chat-groups",
+    query=(*_DIRECTED, "config_id"), items="chat_groups_page")
+# The table calls id a chat's; it is the group's.
+CHAT_GROUPS_LIST_EVENTS = EVI.endpoint(
+    "chat_groups.list_events", "GET", "/v0/evi/chat_groups/{id}/events", ChatGroupEventsPage,
+    row="List chat events from a specific chat_group", docs="chat-groups/list-chat-group-events",
+    query=_DIRECTED, items="events_page")
+# The table lacks config_id and status.
+CHATS_LIST = EVI.endpoint(
+    "chats.list", "GET", "/v0/evi/chats", ChatPage,
+    row="List chats", docs="chats/list-chats",
+    query=(*_DIRECTED, "config_id", "status"), items="chats_page")
+# The path is the chat itself: its own fields come with each page of events.
+CHATS_LIST_EVENTS = EVI.endpoint(
+    "chats.list_events", "GET", "/v0/evi/chats/{id}", ChatEventsPage,
+    row="List chat events", docs="chats/list-chat-events", query=_DIRECTED, items="events_page")
+# The table lacks name.
+CONFIGS_LIST = EVI.endpoint(
+    "configs.list", "GET", "/v0/evi/configs", ConfigPage,
+    row="List configs", docs="configs/list-configs",
+    query=(*_VERSIONS, "name"), items="configs_page")
+CONFIGS_CREATE = EVI.endpoint(
+    "configs.create", "POST", "/v0/evi/configs", Config,
+    row="Create config", docs="configs/create-config", body=("evi_version", "name", *_CONFIG))
+CONFIGS_LIST_VERSIONS = EVI.endpoint(
+    "configs.list_versions", "GET", "/v0/evi/configs/{id}", ConfigPage,
+    row="List config versions", docs="configs/list-config-versions",
+    query=_VERSIONS, items="configs_page")
+CONFIGS_CREATE_VERSION = EVI.endpoint(
+    "configs.create_version", "POST", "/v0/evi/configs/{id}", Config,
+    row="Create config version", docs="configs/create-config-version",
+    body=("evi_version", *_CONFIG))
+# Deletes answer with an empty body; 200 by the definition, 204 is just as well.
+CONFIGS_DELETE = EVI.endpoint(
+    "configs.delete", "DELETE", "/v0/evi/configs/{id}", NOTHING,
+    row="Delete config", docs="configs/delete-config")
+# Renames answer with an empty body or plain text, never with the object.
+CONFIGS_UPDATE_NAME = EVI.endpoint(
+    "configs.update_name", "PATCH", "/v0/evi/configs/{id}", NOTHING,
+    row="Update config name", docs="configs/update-config-name", body=("name",))
+CONFIGS_GET_VERSION = EVI.endpoint(
+    "configs.get_version", "GET", "/v0/evi/configs/{id}/version/{version}", Config,
+    row="Get config version", docs="configs/get-config-version")
+CONFIGS_DELETE_VERSION = EVI.endpoint(
+    "configs.delete_version", "DELETE", "/v0/evi/configs/{id}/version/{version}", NOTHING,
+    row="Delete config version", docs="configs/delete-config-version")
+CONFIGS_UPDATE_DESCRIPTION = EVI.endpoint(
+    "configs.update_description", "PATCH", "/v0/evi/configs/{id}/version/{version}", Config,
+    row="Update config description", docs="configs/update-config-description",
+    body=("version_description",))
+# Probably gone since 2025, with EVI at the latest; what the answers hold was never published.
+PRIVACY_GET_SETTINGS = EVI.endpoint(
+    "privacy.get_settings", "GET", "/v0/evi/privacy/settings", PrivacySettings,
+    row="Get User Privacy Settings", docs="privacy/get-user-privacy-settings")
+# The fields go into the query, in camelCase; the table has them in the body.
+PRIVACY_UPDATE_SETTINGS = EVI.endpoint(
+    "privacy.update_settings", "PATCH", "/v0/evi/privacy/settings", object,
+    row="Patch User Privacy Settings", docs="privacy/patch-user-privacy-settings",
+    query=("allowRetention", "allowTraining"))
+PRIVACY_DELETE_DATA = EVI.endpoint(
+    "privacy.delete_data", "DELETE", "/v0/evi/privacy", NOTHING,
+    row="Delete User Data", docs="privacy/delete-user-data")
+# The table lacks name.
+PROMPTS_LIST = EVI.endpoint(
+    "prompts.list", "GET", "/v0/evi/prompts", PromptPage,
+    row="List prompts", docs="prompts/list-prompts",
+    query=(*_VERSIONS, "name"), items="prompts_page")
+PROMPTS_CREATE = EVI.endpoint(
+    "prompts.create", "POST", "/v0/evi/prompts", Prompt,
+    row="Create prompt", docs="prompts/create-prompt", body=("name", *_PROMPT))
+# The table calls page_size "text" and restrict_to_most_recent "version_description".
+PROMPTS_LIST_VERSIONS = EVI.endpoint(
+    "prompts.list_versions", "GET", "/v0/evi/prompts/{id}", PromptPage,
+    row="List prompt versions", docs="prompts/list-prompt-versions",
+    query=_VERSIONS, items="prompts_page")
+# Hume misspells the address of this page.
+PROMPTS_CREATE_VERSION = EVI.endpoint(
+    "prompts.create_version", "POST", "/v0/evi/prompts/{id}", Prompt,
+    row="Create prompt version", docs="prompts/create-prompt-verison", body=_PROMPT)
+PROMPTS_DELETE = EVI.endpoint(
+    "prompts.delete", "DELETE", "/v0/evi/prompts/{id}", NOTHING,
+    row="Delete prompt", docs="prompts/delete-prompt")
+PROMPTS_UPDATE_NAME = EVI.endpoint(
+    "prompts.update_name", "PATCH", "/v0/evi/prompts/{id}", NOTHING,
+    row="Update prompt name", docs="prompts/update-prompt-name", body=("name",))
+PROMPTS_GET_VERSION = EVI.endpoint(
+    "prompts.get_version", "GET", "/v0/evi/prompts/{id}/version/{version}", Prompt,
+    row="Get prompt version", docs="prompts/get-prompt-version")
+PROMPTS_DELETE_VERSION = EVI.endpoint(
+    "prompts.delete_version", "DELETE", "/v0/evi/prompts/{id}/version/{version}", NOTHING,
+    row="Delete prompt version", docs="prompts/delete-prompt-version")
+PROMPTS_UPDATE_DESCRIPTION = EVI.endpoint(
+    "prompts.update_description", "PATCH", "/v0/evi/prompts/{id}/version/{version}", Prompt,
+    row="Update prompt description", docs="prompts/update-prompt-description",
+    body=("version_description",))
+# The table lacks name.
+TOOLS_LIST = EVI.endpoint(
+    "tools.list", "GET", "/v0/evi/tools", ToolPage,
+    row="List tools", docs="tools/list-tools", query=(*_VERSIONS, "name"), items="tools_page")
+TOOLS_CREATE = EVI.endpoint(
+    "tools.create", "POST", "/v0/evi/tools", Tool,
+    row="Create tool", docs="tools/create-tool", body=("name", *_TOOL))
+TOOLS_LIST_VERSIONS = EVI.endpoint(
+    "tools.list_versions", "GET", "/v0/evi/tools/{id}", ToolPage,
+    row="List tool versions", docs="tools/list-tool-versions", query=_VERSIONS, items="tools_page")
+TOOLS_CREATE_VERSION = EVI.endpoint(
+    "tools.create_version", "POST", "/v0/evi/tools/{id}", Tool,
+    row="Create tool version", docs="tools/create-tool-version", body=_TOOL)
+TOOLS_DELETE = EVI.endpoint(
+    "tools.delete", "DELETE", "/v0/evi/tools/{id}", NOTHING,
+    row="Delete tool", docs="tools/delete-tool")
+TOOLS_UPDATE_NAME = EVI.endpoint(
+    "tools.update_name", "PATCH", "/v0/evi/tools/{id}", NOTHING,
+    row="Update tool name", docs="tools/update-tool-name", body=("name",))
+TOOLS_GET_VERSION = EVI.endpoint(
+    "tools.get_version", "GET", "/v0/evi/tools/{id}/version/{version}", Tool,
+    row="Get tool version", docs="tools/get-tool-version")
+TOOLS_DELETE_VERSION = EVI.endpoint(
+    "tools.delete_version", "DELETE", "/v0/evi/tools/{id}/version/{version}", NOTHING,
+    row="Delete tool version", docs="tools/delete-tool-version")
+TOOLS_UPDATE_DESCRIPTION = EVI.endpoint(
+    "tools.update_description", "PATCH", "/v0/evi/tools/{id}/version/{version}", Tool,
+    row="Update tool description", docs="tools/update-tool-description",
+    body=("version_description",))
+
+# fmt: on
