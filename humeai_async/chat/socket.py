@@ -130,15 +130,16 @@ class ChatSocket:
             APIConnectionError: There is no connection at the moment, or it broke.
             APITimeoutError: The server did not take the message within 30 seconds.
         """
-        plain, message = _write(event)
+        kind, message = _write(event)
+        del event  # this frame stands in tracebacks, which may show a language model's key
         if len(message) > LARGEST_MESSAGE:
             raise InvalidArgumentError(
                 f"the message has {len(message)} bytes; {LARGEST_MESSAGE} are allowed",
                 field="event",
             )
         self._connections.check_open()
-        if plain["type"] == _SETTINGS:
-            self._connections.keep(plain)
+        if kind == _SETTINGS:
+            self._connections.keep(codec.parse(message))
             if not self.is_connected:
                 return
         await self._connections.send(message)
@@ -281,8 +282,8 @@ class ChatSocket:
         return f"ChatSocket(chat_id={self.chat_id!r}, {state})"
 
 
-def _write(event: ClientEvent | Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
-    """Return a message as plain JSON and as its text."""
+def _write(event: ClientEvent | Mapping[str, Any]) -> tuple[str, bytes]:
+    """Return a message's type and its JSON text."""
     try:
         message = codec.encode(event)
     except InvalidArgumentError as problem:
@@ -291,9 +292,10 @@ def _write(event: ClientEvent | Mapping[str, Any]) -> tuple[dict[str, Any], byte
         plain = codec.parse(message)
         if not is_object(plain):
             raise wrong_type("event", event, "a message such as UserInput, or a dict with a type")
-        if not isinstance(plain.get("type"), str):
+        kind = plain.get("type")
+        if not isinstance(kind, str):
             raise InvalidArgumentError(
                 'a message needs a type, such as {"type": "user_input", ...}', field="event"
             )
-        return plain, message
+        return kind, message
     raise InvalidArgumentError(f"the message was not sent: {reason}", field="event")
