@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import anyio
 from attrs import evolve
 
 from humeai_async._base.cancellation import in_thread
@@ -22,9 +23,10 @@ from humeai_async.batch.poller import Poller
 from humeai_async.batch.submission import start_inference
 from humeai_async.batch.url_forms import mark_of
 from humeai_async.bulk.outcomes import Outcome, SourceFailedError
+from humeai_async.bulk.patience import is_passing
 from humeai_async.bulk.storage import MARK_SIZE, Plan, key_of
 from humeai_async.bulk.work import REFUSED, Item, Reading, ServiceClock, Submitted
-from humeai_async.errors import DecodeError, InvalidArgumentError
+from humeai_async.errors import DecodeError, HumeError, InvalidArgumentError
 from humeai_async.http import codec
 from humeai_async.http.multipart import as_part
 from humeai_async.http.secrets import without_secrets
@@ -100,7 +102,18 @@ class JobWork:
     async def collect(self, work_id: str, timeout: float | None) -> bytes:
         """Wait for a job and fetch its predictions; one request and a share of the polling."""
         job = Job(work_id, self._session, self._poller)
-        await job.wait(timeout=timeout)
+        failures: list[HumeError] = []
+        with anyio.CancelScope() as scope:
+
+            def stop(problem: HumeError) -> None:
+                # How long an outage is waited for, and who is told of it, is the run's affair.
+                if is_passing(problem):
+                    failures.append(problem)
+                    scope.cancel()
+
+            await job.wait(timeout=timeout, on_failure=stop)
+        if scope.cancelled_caught:
+            raise failures[0]
         return (await job.unread_predictions()).body
 
     def read(

@@ -91,7 +91,13 @@ class Job:
         self._details = await self._session.call(fill(catalog.BATCH_GET_JOB, self.id))
         return self._details
 
-    async def wait(self, timeout: float | None = None, on_update: OnUpdate | None = None) -> Job:
+    async def wait(
+        self,
+        timeout: float | None = None,
+        on_update: OnUpdate | None = None,
+        *,
+        on_failure: Callable[[HumeError], None] | None = None,
+    ) -> Job:
         """Wait until the job is completed.
 
         All waits of a client share their requests: 500 jobs waited for together cost a few
@@ -103,6 +109,8 @@ class Job:
         Args:
             timeout: Seconds at most; `None` is without limit.
             on_update: Called with this job at each change of its state; may be async.
+            on_failure: Called with the error of each request for its state that failed, while
+                the wait goes on.
 
         Returns:
             This job, completed.
@@ -118,6 +126,7 @@ class Job:
             return self._ended(self._details)
         polls = self._poller.here()
         wait = polls.subscribe([self.id])
+        wait.on_failure = on_failure
         try:
             with anyio.move_on_after(timeout):
                 while True:

@@ -17,7 +17,7 @@ import functools
 import math
 import random
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import anyio
 import anyio.lowlevel
@@ -83,6 +83,8 @@ class Subscription:
     """Jobs that cannot be waited for, and why."""
     last_failure: HumeError | None = None
     """What the last request for one of the jobs ended with, if it failed in passing."""
+    on_failure: Callable[[HumeError], None] | None = None
+    """Called with each such failure."""
     is_blocked: bool = False
     """Whether the caller waits for the next event at the moment."""
     signal: anyio.Event = field(factory=anyio.Event)
@@ -234,6 +236,8 @@ class PollLoop:
                 self._give_up(job_id, failure)
             for wait in self._watched.get(job_id, ()):
                 wait.last_failure = failure
+                if wait.on_failure is not None:
+                    wait.on_failure(failure)
         self._plan()
 
     def _plan(self) -> None:

@@ -151,7 +151,7 @@ def rejected(path: Path) -> Generator[None]:
 def _is_damage(problem: sqlite3.Error) -> bool:
     code = getattr(problem, "sqlite_errorcode", None)
     if code is None:  # not from SQLite itself, but what it gave could not be read
-        return isinstance(problem, sqlite3.DatabaseError)
+        return type(problem) is sqlite3.DatabaseError
     return (code & _PRIMARY) in _DAMAGED
 
 

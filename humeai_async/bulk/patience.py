@@ -172,6 +172,11 @@ def _kind_of(problem: HumeError) -> HoldupKind | None:
     return "service" if is_out and not isinstance(problem, TLSError) else None
 
 
+def is_passing(problem: HumeError) -> bool:
+    """Whether an error says nothing but that the service cannot serve the call now."""
+    return _kind_of(problem) is not None
+
+
 def _wait_of(problem: HumeError, pause: float) -> float:
     wait = problem.seconds if isinstance(problem, RateLimitWaitError) else problem.retry_after
     # Whoever pauses for an hour looks in between: the service may be back sooner.

@@ -92,6 +92,22 @@ async def test_a_service_that_cannot_be_reached_is_waited_for_and_told(tmp_path:
     assert told[-1].holdup is None
 
 
+async def test_an_outage_while_jobs_are_waited_for_is_told_and_waited_out(tmp_path: Path) -> None:
+    told: list[Progress] = []
+    async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:
+
+        def is_poll(method: str, path: str) -> bool:
+            return method == "GET" and bool(fake.jobs) and "predictions" not in path
+
+        fake.faults.add(Fault("close", when=is_poll, times=5))
+        report = await hume.batch.predict_into(
+            tmp_path, urls(4), models=MODELS, job_size=2, on_progress=told.append
+        )
+        assert Counter(urls(4)) == submitted(fake)
+    assert report.counts[State.ARRIVED] == 4
+    assert any("cannot be reached" in str(one.holdup) for one in told)
+
+
 async def test_an_outage_beyond_the_patience_leaves_sources_open(tmp_path: Path) -> None:
     async with FakeHume() as fake:
         url, key = fake.url, fake.api_key
