@@ -7,7 +7,7 @@ when the first of those names is used. No module outside of this folder holds a 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from humeai_async.http.endpoint import Endpoint
@@ -40,8 +40,8 @@ def _collect() -> dict[str, Any]:
     from humeai_async.catalog import batch, chat, custom_models, evi
     from humeai_async.http.endpoint import Endpoint
 
-    constants: dict[str, Endpoint[Any]] = {
-        name: cast("Endpoint[Any]", value)
+    constants: dict[str, Any] = {
+        name: value
         for table in (batch, evi, custom_models, chat)
         for name, value in vars(table).items()
         if isinstance(value, Endpoint)
