@@ -21,8 +21,14 @@ else:
         """Do what `attrs.frozen` does; a method that the class has is left alone."""
         if cls is None:
             return functools.partial(frozen, **settings)
+        left_out = {
+            name
+            for option, names in _OPTIONS.items()
+            if settings.get(option) is False
+            for name in names
+        }
         for name, method in _SHARED.items():
-            if name not in vars(cls):
+            if name not in vars(cls) and name not in left_out:
                 setattr(cls, name, method)
         return attrs.frozen(cls, **settings)
 
@@ -52,3 +58,5 @@ def _show(self: Any) -> str:
 
 
 _SHARED = {"__eq__": _equals, "__hash__": _hash, "__repr__": _show}
+_OPTIONS = {"eq": ("__eq__", "__hash__"), "repr": ("__repr__",)}
+"""Methods that a class does without where it is given such an option as false."""

@@ -15,9 +15,10 @@ from typing import Generic, Protocol, Self, TypeVar
 
 import anyio
 import anyio.lowlevel
-from attrs import define, field, frozen, setters
+from attrs import define, field, setters
 
 from humeai_async._base.cancellation import run_uncancelled
+from humeai_async._base.frozen import frozen
 from humeai_async.errors import (
     AuthenticationError,
     ClientClosedError,

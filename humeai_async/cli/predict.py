@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from attrs import frozen
 
+from humeai_async._base.frozen import frozen
 from humeai_async.bulk.ledger import read_status
 from humeai_async.bulk.runs import LEDGER, Report
 from humeai_async.bulk.sinks import FORMATS

@@ -14,9 +14,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Generic, TypeAlias, TypeVar, cast
 from urllib.parse import unquote
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, field
 
 from humeai_async._base.base_values import as_base
+from humeai_async._base.frozen import frozen
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http.messages import Part

@@ -27,9 +27,10 @@ from collections.abc import (
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
 import anyio
-from attrs import Factory, define, evolve, field, frozen
+from attrs import Factory, define, evolve, field
 
 from humeai_async._base.event_loops import PerLoop
+from humeai_async._base.frozen import frozen
 from humeai_async._base.unset import UNSET
 from humeai_async.errors import (
     APIConnectionError,

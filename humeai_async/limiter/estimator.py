@@ -11,8 +11,7 @@ import math
 from collections import deque
 from typing import Final
 
-from attrs import frozen
-
+from humeai_async._base.frozen import frozen
 from humeai_async.limiter.token_bucket import WindowCount
 
 CUSTOMARY: Final = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0)

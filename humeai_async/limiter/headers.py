@@ -31,7 +31,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import evolve
+
+from humeai_async._base.frozen import frozen
 
 LONGEST_HINT: Final = 86_400.0
 """Seconds; no hint is taken to mean more than a day."""

@@ -67,9 +67,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from attrs import frozen
-
 from humeai_async._base import event_loops
+from humeai_async._base.frozen import frozen
 from humeai_async.errors import ConfigurationError
 from humeai_async.limiter.queue import Priority
 from humeai_async.settings import is_number

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
-from attrs import frozen
+from humeai_async._base.frozen import frozen
 
 _BULK_SHARE: Final = 8
 """While both wait, one call in so many is a bulk one, so that none waits for ever."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Generic, TypeVar
 
-from attrs import frozen
-
+from humeai_async._base.frozen import frozen
 from humeai_async.http.arguments import check_text
 from humeai_async.http.endpoint import Endpoint, fill
 from humeai_async.http.pagination import NumberedPages, Pages

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import pickle
+from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 from attrs import field
 
+import humeai_async
 from humeai_async import Timeout
 from humeai_async._base import frozen as ours
 
@@ -99,3 +102,24 @@ def test_values_are_pickled_and_changed_as_those_of_attrs() -> None:
     assert attrs.evolve(Timeout(), read=1) == Timeout(read=1)
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         Timeout().read = 1  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # refused on purpose
+
+
+def test_a_class_may_do_without_the_shared_methods() -> None:
+    @ours.frozen(eq=False, repr=False)
+    class Thing:
+        size: int
+
+    assert Thing(1) != Thing(1)
+    assert "size" not in repr(Thing(1))
+
+
+def test_every_frozen_class_is_made_with_the_one_frozen() -> None:
+    package = Path(humeai_async.__file__).parent
+    for file in package.rglob("*.py"):
+        module = file.relative_to(package).as_posix()
+        # The stand-in shares no code with the client.
+        if module == "_base/frozen.py" or module.startswith("testing/"):
+            continue
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module == "attrs":
+                assert "frozen" not in {alias.name for alias in node.names}, module

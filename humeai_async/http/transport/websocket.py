@@ -16,9 +16,9 @@ from typing import Protocol, cast
 
 import aiohttp
 import anyio
-from attrs import frozen
 
 from humeai_async._base.cancellation import run_uncancelled
+from humeai_async._base.frozen import frozen
 from humeai_async.errors import APIConnectionError, APITimeoutError, ClientClosedError
 from humeai_async.http.messages import Request, Response
 from humeai_async.http.transport.bodies import LARGEST_ERROR, read_at_most
