@@ -122,7 +122,9 @@ class Pipeline(Generic[S, R]):
         self._ids: set[str] = set()
         """The service's names of all pieces of work of this run."""
         self._planned_at: dict[int, float] = {}
-        """When pieces of work were planned, of those of this start."""
+        """When pieces of work were planned or last sent, of those of this start."""
+        self._named_at: dict[str, float] = {}
+        """When the service named pieces of work, at this start."""
 
     async def run(self, queue: OutcomeQueue[S, R]) -> None:
         """Run it; a slot is free again once the consumer has all of a piece of work."""
@@ -279,6 +281,8 @@ class Pipeline(Generic[S, R]):
                     await self._keep_submitted(plan, submitted)
                     return plan, submitted
                 # A name that another piece of work has: nobody knows what became of this one.
+            # It may have waited for its turn, or been sent, for longer than the patience.
+            self._planned_at[plan.number] = anyio.current_time()
             found = await self._search(plan)
             if found is not None:
                 return plan, found
@@ -303,6 +307,7 @@ class Pipeline(Generic[S, R]):
     async def _keep_submitted(self, plan: Plan, submitted: Submitted) -> None:
         """Remember that a piece of work is at the service."""
         self._ids.add(submitted.work_id)
+        self._named_at[submitted.work_id] = anyio.current_time()
         if submitted.body is not None and self._kept is not None:
             await in_thread(self._kept.keep, submitted.work_id, submitted.body)
         await self._memory.submit(plan.number, submitted.work_id)
@@ -373,12 +378,15 @@ class Pipeline(Generic[S, R]):
     def _patience_left(self, plan: Plan, began: float) -> float:
         """Return for how many seconds more a piece of work may show at the service."""
         # By the clock that nobody sets, as far as it goes.
-        now = anyio.current_time()
-        age = now - self._planned_at.get(plan.number, began)
+        now, patience = anyio.current_time(), self._options.search_patience
+        if plan.number in self._planned_at:
+            return patience - (now - self._planned_at[plan.number])
         told_ms = self._clock.age_ms(plan)
-        if plan.number not in self._planned_at and told_ms is not None:
-            age = max(age, told_ms / 1000)
-        return self._options.search_patience - age
+        left = patience - (now - began)
+        if told_ms is None:
+            return left
+        # An earlier start may have sent it long after the plan: it waits for its turn.
+        return min(left, 2 * patience - told_ms / 1000)
 
     async def _results(
         self, plan: Plan, submitted: Submitted, items: Sequence[Item[S]]
@@ -408,6 +416,9 @@ class Pipeline(Generic[S, R]):
                 return await self._collect(work_id)
             except NotFoundError as failure:
                 left = self._patience_left(plan, began)
+                if work_id in self._named_at:
+                    named_at = self._named_at[work_id]
+                    left = self._options.search_patience - (anyio.current_time() - named_at)
                 if left <= 0:
                     raise
                 reason = failure.message

@@ -46,7 +46,7 @@ HELD = PATIENCE / 3
 """Seconds for which a submission waits for the next start to be carried out."""
 STARTS = 6
 AT_ONCE = 16
-SHARE = 1 if SOAK else 5
+SHARE = 1 if SOAK else 12
 """Of how many scenes of the walk one is played."""
 
 
@@ -219,7 +219,7 @@ def test_whatever_comes_together_each_source_is_carried_out_once(
 
     # Many scenes at once, since they mostly wait; one that fails is told with all it is made of.
     @settings(
-        max_examples=200 if SOAK else 2,
+        max_examples=200 if SOAK else 1,
         derandomize=not SOAK,
         database=None,
         deadline=None,
