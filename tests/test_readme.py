@@ -10,14 +10,13 @@ import sys
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 import pytest
 from support import wav_file
 
 from humeai_async.testing import FakeHume
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+BLOCKS: list[tuple[str, str]] = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
 PYTHON = [code for language, code in BLOCKS if language == "python"]
 
 

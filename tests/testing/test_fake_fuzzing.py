@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from raw_client import open_raw_client
 
 from humeai_async.testing import Arrival, Dialect, FakeHume, FormPart, ManualClock
+from humeai_async.testing.exchange import as_list, as_record
 from humeai_async.testing.rows import ROWS
 
 DIALECTS: tuple[Dialect, ...] = ("direct", "gateway-documented", "gateway-recorded")
@@ -26,6 +27,14 @@ URL = "https://media.example.com/a.mp4"
 
 def dump(value: object) -> bytes:
     return json.dumps(value).encode()
+
+
+def dump_both(plausible: dict[str, object], odd: dict[str, object]) -> bytes:
+    return dump(plausible | odd)
+
+
+def make_part(name: str, content: bytes, filename: str | None) -> FormPart:
+    return FormPart.of(name, content, filename=filename)
 
 
 # What the stand-in reads, so that the search gets past its first checks.
@@ -108,7 +117,7 @@ ENTRIES: dict[str, st.SearchStrategy[object]] = {
 }
 PLAUSIBLE = st.fixed_dictionaries({}, optional={**ENTRIES, "tools": VALUES, "timeouts": VALUES})
 BODIES = st.one_of(
-    st.builds(lambda known, odd: dump(known | odd), PLAUSIBLE, st.dictionaries(NAMES, VALUES)),
+    st.builds(dump_both, PLAUSIBLE, st.dictionaries(NAMES, VALUES)),
     PLAUSIBLE.map(dump),
     VALUES.map(dump),
     st.binary(max_size=20),
@@ -139,7 +148,7 @@ FIELDS = st.sampled_from(
 QUERIES = st.lists(st.tuples(FIELDS, ODD_TEXTS | st.text(max_size=4)), max_size=4).map(tuple)
 PARTS = st.lists(
     st.builds(
-        lambda name, content, filename: FormPart.of(name, content, filename=filename),
+        make_part,
         st.sampled_from(["name", "labels_file", "feature_types", "file", "attributes", "json"]),
         st.sampled_from([
             b"name", b"\xff\xfe", b"a,b\n1,2", b"a\rb\x00\n" + b'"' * 3, b'{"a": []}',
@@ -169,15 +178,12 @@ class Requests:
         return answer.status
 
     def _find_ids(self, value: Any) -> None:
-        if isinstance(value, dict):
-            found: dict[str, Any] = value
-            for name, inner in found.items():
+        for record in (as_list(value) or [value])[:3]:
+            for name, inner in (as_record(record) or {}).items():
                 if name in {"id", "job_id"} and isinstance(inner, str):
                     self.ids = [inner, *self.ids[:5]]
-                self._find_ids(inner)
-        elif isinstance(value, list):
-            for inner in value[:3]:  # pyright: ignore[reportUnknownVariableType]  # JSON is free
-                self._find_ids(inner)
+                elif isinstance(inner, (dict, list)):
+                    self._find_ids(inner)
 
     def request(
         self, row: Any, ids: list[str], query: Any, body: bytes, parts: Any, kind: str
