@@ -57,7 +57,7 @@ class Items(list[T]):
     ) -> None:
         super().__init__(items)
         self.undecodable: list[Undecodable] = [*undecodable]
-        self.nulls = nulls
+        self.nulls: int = nulls
 
 
 class OneOrMany(Items[T]):
