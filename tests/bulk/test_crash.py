@@ -163,7 +163,7 @@ class KilledRun:
     def _count(self, ending: Ending) -> None:
         """Count a start that did not come to its end."""
         self.tally.codes[ending.code] += 1
-        if ending.code in {-signal.SIGKILL, -signal.SIGALRM}:
+        if ending.code in {-signal.SIGKILL, HANGS}:
             self.tally.kills += 1
         elif ending.code in {INTERRUPTED, -signal.SIGINT}:
             self.tally.interrupts += 1
@@ -193,7 +193,9 @@ class KilledRun:
             clock=clock,
             **kill,
         )
-        if ending.code in {HANGS, FOREIGN_ERROR}:
+        # Interrupted twice within milliseconds, an event loop may lose what a task waits for: it
+        # was killed then, as a third Ctrl-C would have done.
+        if ending.code == FOREIGN_ERROR or (ending.code == HANGS and "again" not in kill):
             self.faults[f"exit code {ending.code}"] = (self.folder / "log").read_text()[-2000:]
         return ending
 

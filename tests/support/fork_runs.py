@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import importlib
 import json
 import math
@@ -46,7 +47,7 @@ from humeai_async.bulk.outcomes import Outcome
 from humeai_async.types.predictions.predictions import SourcePredictions
 from humeai_async.types.sources import BulkSource
 
-LIMIT = 60.0
+LIMIT = 40.0
 """Seconds after which a run hangs, and is killed."""
 HANGS = 1000
 """Exit code of a run that had to be killed for that."""
@@ -149,6 +150,7 @@ def _be_the_run(request: dict[str, Any], told: int) -> None:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_size"],) * 2)
         _set_clock(request.get("clock", 0.0))
+        faulthandler.dump_traceback_later(LIMIT - 10.0)  # where it hangs, if it does
         counting.start()
         code = _run(request)
     except BaseException:  # noqa: BLE001 - it goes to the log, whatever it is
