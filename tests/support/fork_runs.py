@@ -153,6 +153,8 @@ def _be_the_run(request: dict[str, Any], told: int) -> None:
         faulthandler.dump_traceback_later(LIMIT - 10.0)  # where it hangs, if it does
         counting.start()
         code = _run(request)
+    except KeyboardInterrupt:
+        code = 130  # before it began
     except BaseException:  # noqa: BLE001 - it goes to the log, whatever it is
         traceback.print_exc()
     finally:
