@@ -17,8 +17,9 @@ from typing import Final
 from humeai_async.errors import ConfigurationError, RateLimitWaitError
 from humeai_async.limiter.events import LimiterEvent, Paused, RateChanged, Waited
 from humeai_async.limiter.headers import parse_retry_after, read_quotas
-from humeai_async.limiter.pacer import TOO_MANY_REQUESTS, Pacer
+from humeai_async.limiter.pacer import Pacer
 from humeai_async.limiter.queue import Priority, Ticket, WaitQueue
+from humeai_async.limiter.remaining import TOO_MANY_REQUESTS
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 _DEADLINE_GRAIN: Final = 0.01

@@ -222,7 +222,9 @@ class Evidence:
             if near:
                 self._settle(near[0], known=True)
                 used = self._log.between(contact.earliest - near[0], contact.latest)
-                self.rate = (used or count / windows) / near[0]
+                # A last window that let in far less than the mean was not used to the full.
+                mean = count / windows
+                self.rate = (used if used > mean / 2 else mean) / near[0]
                 return True
             if windows == 1 and length / self.window < 1.1:  # noqa: PLR2004 - not two in one
                 self._settle(span, known=False)

@@ -28,6 +28,11 @@ _LOOK_AFTER: Final = 1.5
 _LOOK_SOON: Final = 0.2
 _FIRST_STEP: Final = 0.01
 _STEEPNESS: Final = 2.0
+_FEWEST_CALLS: Final = 6.0
+"""Calls that take the time of one second of growth at least: a quota of one call in ten seconds
+would else be left a thousandfold after a single response."""
+_FEWEST_CALLS_ROUGH: Final = 2.0
+"""The same where the rate is only a lower bound."""
 _LEAST: Final = 0.01
 """Seconds between two steps."""
 _STEP: Final = 0.1
@@ -72,10 +77,13 @@ class Growth:
         if passed < _LEAST:
             return None
         self._at = now
-        if not self.pressed or credit.is_low:
+        if not self.pressed:
             return None
         self.pressed = False
-        step = min(passed, max(_STEP, 2.0 / rate))
+        # A slow quota and a long window are looked at in calls and windows, not in seconds.
+        calls = _FEWEST_CALLS_ROUGH if evidence.rough else _FEWEST_CALLS
+        unit = max(1.0, calls / rate, 0.0 if evidence.rough else (evidence.window or 0.0) / 4)
+        step = min(passed, max(_STEP, 2.0 / rate)) / unit
         self._seconds += step * (2 if credit.is_ample else 1)
         beyond = self._seconds - (_LOOK_AFTER if evidence.sure else _LOOK_SOON)
         share = margin(evidence)

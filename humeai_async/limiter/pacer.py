@@ -15,10 +15,9 @@ from humeai_async.limiter.concurrency import Concurrency
 from humeai_async.limiter.estimator import Contact, Evidence
 from humeai_async.limiter.growth import FASTEST, Growth, margin
 from humeai_async.limiter.headers import Quota
-from humeai_async.limiter.remaining import Credit
+from humeai_async.limiter.remaining import TOO_MANY_REQUESTS, Credit
 from humeai_async.limiter.token_bucket import TokenBucket, WindowCount
 
-TOO_MANY_REQUESTS: Final = 429
 SERVICE_UNAVAILABLE: Final = 503
 LONGEST_PAUSE: Final = 600.0
 """Seconds; after a longer hint the service is asked again all the same."""
@@ -39,6 +38,9 @@ _PROBE_GROWTH: Final = 1.5
 _PROBE_GROWTH_TOLD: Final = 2.0
 """The same where headers tell of the quota: it needs less trying."""
 _LONGEST_PROBE: Final = 0.25
+_PROBE_SHARE: Final = 0.125
+"""After a while they come at this share of the time since the closing: a window is measured as
+well by it, and a long one refuses a few calls instead of hundreds."""
 _TRUST: Final = 3
 """Answers after an opening until calls that were refused before are risked again."""
 _TRUST_UNCHANGED: Final = 15
@@ -47,8 +49,6 @@ _GRACE: Final = 2.0
 """Refusals that are borne before one is believed to show a quota."""
 _GRACE_SHARE: Final = 0.02
 """Share of all calls that may be refused for ever without being believed."""
-_BUCKET_MEMORY: Final = 0.5
-"""Seconds; a token bucket has no window over which its credit goes up and down."""
 _TRICKLE: Final = 0.25
 """Seconds after which one more call is risked however little is left."""
 _UNANSWERED: Final = 2.0
@@ -67,8 +67,9 @@ class Pacer:
     __slots__ = (
         "_bucket", "_closed_at", "_coarse", "_concurrency", "_count", "_credit", "_delay",
         "_earliest", "_era", "_evidence", "_first_era", "_grace", "_growth", "_hinted",
-        "_last_take", "_lesson", "_level", "_missed", "_missed_below", "_peak", "_probe_level",
-        "_ramping", "_trusted", "_until", "_window", "accepted", "ceiling",
+        "_is_refused", "_last_take",
+        "_lesson", "_level", "_missed", "_missed_below", "_peak", "_probe_level",
+        "_ramping", "_told", "_trusted", "_until", "_window", "accepted", "ceiling",
         "closed", "in_flight", "pauses", "refused", "round_trip",
     )  # fmt: skip
 
@@ -88,7 +89,7 @@ class Pacer:
         self._peak = TokenBucket(math.inf, 1.0, now, 1.0)
         self._count: WindowCount | None = None
         self._evidence = Evidence(now, start)
-        self._credit = Credit(now)
+        self._credit = Credit()
         self._concurrency = Concurrency()
         self._level = self._probe_level = self._missed_below = 0
         self._ramping = rate is None
@@ -107,6 +108,8 @@ class Pacer:
         self._closed_at = self._earliest = now
         self._delay = _FIRST_PROBE
         self._hinted = self._coarse = self._lesson = False
+        self._told = math.inf
+        self._is_refused = False
         self._missed = 0
         self._trusted = _TRUST
         self._growth = Growth(now)
@@ -237,13 +240,15 @@ class Pacer:
             if current and self.closed:
                 self._until = min(self._until, now + self._delay)
             return
-        if now - sent < self.round_trip:
-            self.round_trip = max(0.0, now - sent)
-        reset = self._credit.read(quotas, self.in_flight, now) if quotas else None
+        self.round_trip = min(self.round_trip, max(0.0, now - sent))
+        reset = self._credit.read(quotas, self.in_flight, now, status) if quotas else None
         if status == TOO_MANY_REQUESTS:
             self.refused += 1
+            self._is_refused = True
             self._grace.take(self.accepted, 1.0)
             hint = self._binding(retry_after, reset)
+            if reset is not None and retry_after is None:
+                self._told = now + reset
             if current or not self.closed:
                 self._refuse(now, sent, hint, current=current)
             elif hint is not None:
@@ -251,17 +256,20 @@ class Pacer:
         elif status == SERVICE_UNAVAILABLE and retry_after is not None:
             self._pause(now, retry_after)
         else:
+            self._credit.accepted(now, sent)
             self._accept(now, sent, cost, current=current)
-            heeds = reset is not None and self.ceiling == math.inf
-            if heeds and self._credit.used_up and not self.closed:
+            if self._credit.used_up and not self.closed and self._believes(reset):
                 self._end_grace(-1.0)  # the service's own account is no chance
                 self._refuse(now, sent, self._binding(None, reset), current=True)
+                self._is_refused = False
 
     def shift(self, seconds: float) -> None:
         """Move to a clock that shows this many seconds more; answers on the way are lost."""
         self._bucket.shift(seconds)
         self._peak.shift(seconds)
         self._evidence.shift(seconds)
+        self._credit.shift(seconds)
+        self._told += seconds
         self._concurrency.shift(seconds)
         if self._count is not None:
             self._count.shift(seconds)
@@ -302,6 +310,7 @@ class Pacer:
         self._delay = _FIRST_PROBE
         self._until = now + self._delay
         self._hinted = self._coarse = self._lesson = False
+        self._told = math.inf
         self._missed = 0
 
     def _refuse(self, now: float, sent: float, hint: float | None, *, current: bool) -> None:
@@ -314,7 +323,8 @@ class Pacer:
             self._missed += 1
             self._missed_below += self._probe_level < self._level
             growth = _PROBE_GROWTH_TOLD if self._credit.is_known else _PROBE_GROWTH
-            self._delay = min(self._delay * growth, _LONGEST_PROBE)
+            longest = max(_LONGEST_PROBE, _PROBE_SHARE * (now - self._closed_at))
+            self._delay = min(self._delay * growth, longest)
             self._until = now + self._delay
         self._lesson = True
         if hint is not None:
@@ -330,7 +340,16 @@ class Pacer:
         measured = not self._ramping and self.ceiling == math.inf
         if retry_after is not None:
             return None if measured and retry_after == 1.0 else retry_after
-        return None if measured and reset is not None and reset <= _SHORT_RESET else reset
+        if not self._believes(reset) or (measured and reset and reset <= _SHORT_RESET):
+            return None
+        self._credit.obeyed()
+        return reset
+
+    def _believes(self, reset: float | None) -> bool:
+        """Whether everybody waits until the time that headers tell."""
+        window = self._evidence.window if self._evidence.confirmed else None
+        believes = reset is not None and self._credit.believes_reset(reset, window)
+        return believes and self.ceiling == math.inf
 
     def _heed(self, now: float, hint: float) -> None:
         """Wait as long as the service says, everybody."""
@@ -352,7 +371,11 @@ class Pacer:
         self.closed = False
         self._era += 1
         earliest = min(self._earliest, sent)
-        alone = self._grace.tokens(self.accepted) >= 0.0
+        if self._told < math.inf and not self._hinted:
+            self._credit.opened(self._told, earliest, now)
+        # Nothing left after a call or two, without a refusal, is likely no quota's account.
+        doubtful = not self._is_refused and self.accepted < _START_WINDOW
+        alone = doubtful or self._grace.tokens(self.accepted) >= 0.0
         # Whoever waited as told does not know how many would have been refused meanwhile.
         believed = self._lesson and (self._hinted or not alone)
         self._trusted = 0 if believed else _TRUST - _TRUST_UNCHANGED
@@ -397,7 +420,6 @@ class Pacer:
         else:
             self._evidence.next(contact, self._credit.policy)
         window = self._evidence.window
-        self._credit.restart(now, window or _BUCKET_MEMORY)
         if window is None or self.ceiling != math.inf:
             self._count = None
         elif contact.coarse and not self._evidence.confirmed:

@@ -60,7 +60,7 @@ def test_a_moment_without_pressure_is_no_loss() -> None:
 def test_no_rate_rises_beyond_the_fastest() -> None:
     assert pressed().doubled(1.0, 0.99 * FASTEST) == FASTEST
     evidence = Evidence(0.0, 2 * FASTEST)
-    assert pressed().crept(1.0, RATE, evidence, Credit(0.0)) == FASTEST
+    assert pressed().crept(1.0, RATE, evidence, Credit()) == FASTEST
 
 
 # --- creeping
@@ -78,12 +78,12 @@ def crept(
     growth, rate = Growth(0.0), RATE
     for number in range(1, round(seconds / step) + 1):
         growth.pressed = True
-        rate = growth.crept(number * step, RATE, evidence, credit or Credit(0.0)) or rate
+        rate = growth.crept(number * step, RATE, evidence, credit or Credit()) or rate
     return rate / RATE
 
 
 def rated(remaining: float) -> Credit:
-    credit = Credit(0.0)
+    credit = Credit()
     credit.read([Quota(limit=100.0, remaining=remaining)], 0, 0.0)
     return credit
 
@@ -125,12 +125,8 @@ def test_ample_credit_makes_time_pass_twice_as_fast() -> None:
     assert crept(2.0, credit=rated(20.0)) == crept(2.0)
 
 
-def test_low_credit_stops_growth() -> None:
-    assert pressed().crept(1.0, RATE, Evidence(0.0, RATE), rated(1.0)) is None
-
-
 def test_growth_needs_pressure_and_a_hundredth_of_a_second() -> None:
-    evidence, credit = Evidence(0.0, RATE), Credit(0.0)
+    evidence, credit = Evidence(0.0, RATE), Credit()
     assert Growth(0.0).crept(1.0, RATE, evidence, credit) is None
     growth = pressed()
     assert growth.crept(0.009, RATE, evidence, credit) is None
@@ -139,14 +135,14 @@ def test_growth_needs_pressure_and_a_hundredth_of_a_second() -> None:
 
 
 def test_a_long_pause_counts_as_a_tenth_of_a_second_or_the_time_of_two_calls() -> None:
-    evidence, credit = Evidence(0.0, RATE), Credit(0.0)
+    evidence, credit = Evidence(0.0, RATE), Credit()
     evidence.rough = True
     assert pressed().crept(9.0, RATE, evidence, credit) == pytest.approx(RATE * 2**0.2)
     assert pressed().crept(9.0, 4.0, evidence, credit) == pytest.approx(RATE * 2)
 
 
 def test_time_without_pressure_does_not_count() -> None:
-    evidence, credit = Evidence(0.0, RATE), Credit(0.0)
+    evidence, credit = Evidence(0.0, RATE), Credit()
     evidence.rough = True
     growth = Growth(0.0)
     growth.crept(1.0, RATE, evidence, credit)
@@ -155,7 +151,7 @@ def test_time_without_pressure_does_not_count() -> None:
 
 
 def test_after_an_opening_growth_begins_anew() -> None:
-    evidence, credit = Evidence(0.0, RATE), Credit(0.0)
+    evidence, credit = Evidence(0.0, RATE), Credit()
     evidence.rough = True
     growth = pressed()
     growth.crept(0.1, RATE, evidence, credit)

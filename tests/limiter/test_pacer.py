@@ -374,7 +374,7 @@ def test_once_the_rate_is_measured_the_shortest_whole_seconds_are_only_a_bound(
 ) -> None:
     client = measured()
     client.burst(3)
-    quotas = [Quota(remaining=5.0, reset=reset)] if reset else ()
+    quotas = [Quota(remaining=0.0, reset=reset)] if reset else ()
     client.call(429, retry_after, quotas)
     assert client.paused == pytest.approx(pause)
 
@@ -419,6 +419,31 @@ def test_where_the_service_says_how_long_fresh_calls_need_not_go_first() -> None
     client = Client()
     client.call(429, 3.0)
     assert not client.pacer.wants_fresh
+
+
+def test_the_reset_of_a_quota_with_calls_left_is_that_of_another_one() -> None:
+    client = Client()
+    client.call(429, quotas=[Quota(limit=1000.0, remaining=900.0, reset=1800.0)])
+    assert client.paused == pytest.approx(0.01)
+
+
+def test_a_reset_is_obeyed_once_and_the_next_one_tried() -> None:
+    client = Client()
+    quotas = [Quota(limit=10.0, remaining=0.0, reset=5.0)]
+    client.call(429, quotas=quotas)
+    assert client.paused == pytest.approx(5.0)
+    client.now += 5.0
+    client.call(200)
+    client.call(429, quotas=quotas)
+    assert client.paused == pytest.approx(0.01)
+
+
+def test_remaining_numbers_that_are_always_zero_are_soon_ignored() -> None:
+    client = Client()
+    began = client.now
+    for _ in range(100):
+        client.call(200, quotas=[Quota(limit=10.0, remaining=0.0, reset=5.0)], after=0.001)
+    assert client.now - began <= 40.0
 
 
 # --- which refusals are believed

@@ -8,27 +8,24 @@ from humeai_async.limiter.headers import Quota
 from humeai_async.limiter.remaining import Credit
 
 
-def credit(
-    *remaining: float, limit: float | None = 100.0, memory: float = 2.0, in_flight: int = 0
-) -> Credit:
+def credit(*remaining: float, limit: float | None = 100.0, in_flight: int = 0) -> Credit:
     """Return what answers a tenth of a second apart leave to spend."""
-    left = Credit(10.0)
-    left.restart(10.0, memory)
+    left = Credit()
     for number, rest in enumerate(remaining):
         left.read([Quota(limit=limit, remaining=rest)], in_flight, 10.0 + 0.1 * number)
     return left
 
 
 def test_without_headers_there_is_credit_without_end_and_nothing_is_known() -> None:
-    left = Credit(0.0)
+    left = Credit()
     left.left -= 1e9
     assert left.left >= 1e9
-    assert (left.is_known, left.is_ample, left.has_some, left.is_low) == (False,) * 4
+    assert (left.is_known, left.is_ample, left.has_some) == (False,) * 3
     assert (left.policy, left.used_up) == (None, False)
 
 
 def test_headers_without_a_remaining_number_leave_the_credit_unknown() -> None:
-    left = Credit(0.0)
+    left = Credit()
     assert left.read([Quota(limit=5.0, window=1.0, reset=3.0)], 0, 0.0) is None
     assert not left.is_known
     assert left.left >= 1e9
@@ -48,7 +45,7 @@ def test_calls_on_their_way_have_already_taken_of_what_remains() -> None:
 
 
 def test_the_tightest_of_several_quotas_counts_with_its_own_reset() -> None:
-    left = Credit(0.0)
+    left = Credit()
     quotas = [
         Quota(limit=100.0, remaining=60.0, reset=1.0),
         Quota(limit=1000.0, remaining=5.0, reset=30.0),
@@ -59,7 +56,7 @@ def test_the_tightest_of_several_quotas_counts_with_its_own_reset() -> None:
 
 
 def test_a_quota_with_nothing_left_is_the_tightest() -> None:
-    left = Credit(0.0)
+    left = Credit()
     quotas = [Quota(remaining=0.5, reset=1.0), Quota(remaining=0.0, reset=9.0)]
     assert left.read(quotas, 0, 0.0) == 9.0
     assert left.left < 1.0
@@ -78,42 +75,7 @@ def test_a_quarter_is_ample_and_a_twentieth_is_some(
 
 def test_without_a_limit_nothing_is_ample() -> None:
     left = credit(1e6, limit=None)
-    assert (left.is_ample, left.has_some, left.is_low) == (False, False, False)
-
-
-@pytest.mark.parametrize(("remaining", "low"), [(2.0, True), (3.0, False), (4.0, False)])
-def test_less_than_three_hundredths_is_low(remaining: float, low: bool) -> None:
-    assert credit(remaining).is_low is low
-
-
-def test_credit_that_was_low_lately_stays_low_until_its_memory_fades() -> None:
-    left = credit(1.0)
-    for at, low in [(11.9, True), (12.1, True), (13.9, True), (14.2, False)]:
-        left.read([Quota(limit=100.0, remaining=90.0)], 0, at)
-        assert left.is_low is low, at
-
-
-def test_a_short_memory_fades_sooner() -> None:
-    left = credit(1.0, memory=0.5)
-    for at, low in [(10.4, True), (10.6, True), (11.2, False)]:
-        left.read([Quota(limit=100.0, remaining=90.0)], 0, at)
-        assert left.is_low is low, at
-
-
-def test_after_an_opening_it_is_forgotten_how_low_the_credit_was() -> None:
-    left = credit(1.0)
-    left.restart(10.0, 2.0)
-    assert not left.is_low
-    left.read([Quota(limit=100.0, remaining=50.0)], 0, 10.1)
-    assert not left.is_low
-
-
-def test_a_fresh_memory_begins_at_the_opening() -> None:
-    left = credit(50.0)
-    left.restart(20.0, 2.0)
-    left.read([Quota(limit=100.0, remaining=1.0)], 0, 21.9)
-    left.read([Quota(limit=100.0, remaining=90.0)], 0, 23.8)
-    assert left.is_low
+    assert (left.is_ample, left.has_some) == (False, False)
 
 
 @pytest.mark.parametrize(
@@ -154,13 +116,63 @@ def test_only_the_first_answer_without_credit_after_some_with_it_is_news(
 def test_the_policy_is_the_slowest_of_those_with_a_limit_and_a_window_of_a_minute_at_most(
     quotas: list[Quota], policy: tuple[float, float] | None
 ) -> None:
-    left = Credit(0.0)
+    left = Credit()
     left.read(quotas, 0, 0.0)
     assert policy == left.policy
 
 
 def test_an_answer_without_a_policy_does_not_take_the_known_one_away() -> None:
-    left = Credit(0.0)
+    left = Credit()
     left.read([Quota(limit=100.0, window=10.0)], 0, 0.0)
     left.read([Quota(remaining=5.0)], 0, 1.0)
     assert left.policy == (100.0, 10.0)
+
+
+def test_a_refusal_with_calls_left_shows_that_another_quota_is_meant() -> None:
+    left = Credit()
+    assert left.read([Quota(remaining=5.0, reset=600.0)], 0, 0.0, 429) is None
+    left.read([Quota(remaining=0.0, reset=600.0)], 0, 1.0)
+    assert not left.is_known
+
+
+def test_calls_let_in_while_nothing_was_left_refute_the_number() -> None:
+    left = Credit()
+    left.read([Quota(remaining=0.0, reset=5.0)], 0, 0.0)
+    left.accepted(1.0, 0.5)
+    assert left.is_known
+    left.accepted(1.1, 0.6)
+    assert not left.is_known
+
+
+def test_calls_sent_before_nothing_was_left_refute_nothing() -> None:
+    left = Credit()
+    left.read([Quota(remaining=0.0, reset=5.0)], 0, 1.0)
+    for _ in range(5):
+        left.accepted(1.1, 0.9)
+    assert left.is_known
+
+
+def test_a_reset_is_believed_once_and_on_after_it_was_found_true() -> None:
+    left = Credit()
+    assert left.believes_reset(5.0, None)
+    left.obeyed()
+    assert not left.believes_reset(5.0, None)
+    left.opened(15.0, 14.5, 15.1)
+    assert left.believes_reset(5.0, None)
+
+
+def test_a_reset_long_after_the_opening_is_believed_no_more() -> None:
+    left = Credit()
+    left.opened(30.0, 14.0, 15.0)
+    assert not left.believes_reset(5.0, None)
+
+
+@pytest.mark.parametrize(("window", "believed"), [(None, True), (10.0, True), (2.0, False)])
+def test_a_reset_longer_than_the_measured_window_is_not_believed(
+    window: float | None, believed: bool
+) -> None:
+    assert Credit().believes_reset(9.0, window) is believed
+
+
+def test_a_reset_far_away_is_not_believed() -> None:
+    assert not Credit().believes_reset(1800.0, None)

@@ -25,6 +25,8 @@ def lines(outcomes: Sequence[Outcome], worst: int = 10) -> Iterator[str]:
     idle = [one for one in outcomes if one.idle > one.allowed_idle]
     longest = max(one.idle / one.cell.window for one in outcomes)
     yield f"too idle  {len(idle)} cells; the longest gap is {longest:.2f} windows"
+    for name in ("shape", "family", "window", "limit"):
+        yield from _rows(name, outcomes)
     yield f"the slowest {worst}; run one by `python tests/limiter_zoo.py --seed N`"
     for one in sorted(outcomes, key=lambda one: one.pace)[:worst]:
         yield f"  {one}"
@@ -36,6 +38,28 @@ def lines(outcomes: Sequence[Outcome], worst: int = 10) -> Iterator[str]:
         yield "with failed calls or idle for too long"
         for one in troubled[:worst]:
             yield f"  {one}"
+
+
+def _rows(name: str, outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Write the table by one of a cell's traits."""
+    groups: dict[str, list[Outcome]] = {}
+    for one in outcomes:
+        value = {
+            "shape": one.cell.shape,
+            "family": one.cell.dialect.family,
+            "window": f"{one.cell.window:4g} s",
+            "limit": f"below {10 ** len(str(one.cell.limit)):5d}",
+        }[name]
+        groups.setdefault(value, []).append(one)
+    for value, group in sorted(groups.items()):
+        paces, refusals = [one.pace for one in group], [one.refused for one in group]
+        yield (
+            f"  {name} {value:13s} {len(group):3d} cells: "
+            f"pace p10 {percentile(paces, 0.1):6.1%} p50 {percentile(paces, 0.5):6.1%}, "
+            f"429s p50 {percentile(refusals, 0.5):5.1%} p90 {percentile(refusals, 0.9):5.1%}, "
+            f"failed {sum(one.failed > 0 for one in group)}, "
+            f"too idle {sum(one.idle > one.allowed_idle for one in group)}"
+        )
 
 
 def _spread(values: Sequence[float], shares: Sequence[float]) -> str:
