@@ -53,7 +53,7 @@ class Holdup:
         if self.kind == "quota":
             return f"the quota is used up, next call in {self.left or 0:.0f} s"
         if self.kind == "service":
-            return f"the service cannot be reached since {self.seconds:.0f} s ({self.reason})"
+            return f"the service has been failing for {self.seconds:.0f} s ({self.reason})"
         what = "a submission" if self.count == 1 else f"{self.count} submissions"
         return f"looking for {what} without a response, {self.left or 0:.0f} s left"
 

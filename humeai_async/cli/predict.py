@@ -98,7 +98,7 @@ from humeai_async.types.sources import BulkSource
     default=300.0,
     show_default=True,
     type=click.FloatRange(min=0),
-    help="Seconds to look for a job whose submission had no response before it is sent again.",
+    help="Seconds to look for a job whose submission got no response before submitting again.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def predict(

@@ -87,6 +87,8 @@ def describe_progress(progress: Progress, width: int | None = None) -> str:
     for part in _details(progress):
         longer = f"{line}, {part}"
         if width is not None and len(longer) > width:
+            longer = longer.partition(" (")[0]  # without the reason there may be room
+        if width is not None and len(longer) > width:
             break
         line = longer
     return line

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from humeai_async.bulk.patience import Holdup
 from humeai_async.bulk.progress import Progress
 from humeai_async.cli.progress import describe_progress
 from humeai_async.limiter.limiter import Limiter
@@ -58,3 +59,12 @@ def test_a_narrow_line_keeps_what_is_done_and_the_time_left() -> None:
     assert describe_progress(progress, 40) == "40/100 done, 2:00 left, 1 failed, 0.5/s"
     assert describe_progress(progress, 24) == "40/100 done, 2:00 left"
     assert describe_progress(progress, 5) == "40/100 done"
+
+
+def test_a_narrow_line_says_that_the_service_fails_without_the_reason() -> None:
+    reason = "could not connect to api.hume.ai:443: Connection refused"
+    holdup = Holdup(kind="service", seconds=12.0, left=3.0, reason=reason, count=1)
+    progress = evolve(PROGRESS, holdup=holdup)
+    held = "40/100 done, the service has been failing for 12 s"
+    assert describe_progress(progress, 64) == f"{held}, 2:00 left"
+    assert describe_progress(progress).startswith(f"{held} ({reason}), 2:00 left")
