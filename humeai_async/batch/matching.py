@@ -96,19 +96,32 @@ def _match_urls(
         for at, place in enumerate(places):
             if at not in found and (numbers := told.get(way(place.given))):
                 found[at] = numbers[0] if len(numbers) == 1 else numbers.pop(0)
-        left = [number for number in left if number not in found.values()]
+        taken = set(found.values())
+        left = [number for number in left if number not in taken]
+    if len(found) < len(places):
+        _match_by_place(places, shares, plan, found)
+    return [shares[found[at]] if at in found else None for at in range(len(places))]
+
+
+def _match_by_place(
+    places: Sequence[Place],
+    shares: Sequence[SourcePredictions],
+    plan: Plan,
+    found: dict[int, int],
+) -> None:
+    """Match the URLs that are left by their place, if as many came as went, each in its own."""
     keeps_order = len(shares) == len(plan.keys) and all(
         number == places[at].number or shares[places[at].number].source == shares[number].source
         for at, number in found.items()
     )
-    if keeps_order:
-        for at, place in enumerate(places):
-            share = shares[place.number]
-            # A URL that was sent has its own place, be it among the items or not.
-            is_other = mark_of("urls", share.source.url or "", MARK_SIZE) in plan.marks
-            if at not in found and place.number in left and not is_other:
-                found[at] = place.number
-    return [shares[found[at]] if at in found else None for at in range(len(places))]
+    taken = set(found.values())
+    for at, place in enumerate(places):
+        if not keeps_order or at in found or place.number in taken:
+            continue
+        # A URL that was sent has its own place, be it among the items or not.
+        told = shares[place.number].source.url or ""
+        if mark_of("urls", told, MARK_SIZE) not in plan.marks:
+            found[at] = place.number
 
 
 def _match_files(

@@ -283,10 +283,15 @@ def submit(connection: sqlite3.Connection, number: int, work_id: str) -> None:
     """Write down that a piece of work is at the service, under a name."""
     _move_work(connection, number, WorkState.SUBMITTED)
     connection.execute("UPDATE works SET work_id = ? WHERE number = ?", (work_id, number))
-    keys = read_plan(connection, number).keys
-    entries = look_up(connection, keys)
-    own = [key for key in keys if entries[key].work == number]
-    _move(connection, list(_numbers(connection, own).values()), State.SUBMITTED)
+    sources = list(_numbers(connection, read_plan(connection, number).keys).values())
+    own: list[int] = []  # not those that went into another piece of work since
+    for some in _portions(sources):
+        rows = connection.execute(
+            f"SELECT number FROM sources WHERE number IN ({_marks(some)}) AND work = ?",  # noqa: S608 - only question marks
+            (*some, number),
+        )
+        own += [row[0] for row in rows]
+    _move(connection, own, State.SUBMITTED)
 
 
 def end_work(connection: sqlite3.Connection, number: int, state: WorkState) -> None:
@@ -345,30 +350,27 @@ def _move(
     connection: sqlite3.Connection, numbers: list[int], state: State, reason: str | None = None
 ) -> None:
     """Bring sources into a state, where the table of states allows it, and keep count."""
-    changes: dict[State, int] = {}
-    freed: dict[int, int] = {}
+    changes: dict[State, int] = {state: 0}
+    number = None if reason is None else _reason(connection, reason, len(numbers))
     for some in _portions(numbers):
         rows = connection.execute(
-            f"SELECT state, reason FROM sources WHERE number IN ({_marks(some)})",  # noqa: S608 - only question marks
+            "SELECT state, reason, count(*) FROM sources "  # noqa: S608 - only question marks
+            f"WHERE number IN ({_marks(some)}) GROUP BY state, reason",
             some,
-        )
-        for old, old_reason in rows:
+        ).fetchall()
+        for old, old_reason, count in rows:
             before = _state(State, old)
             if state not in TRANSITIONS[before]:
                 raise ContentError(f"a source goes from {before.name} to {state.name}")
-            changes[before] = changes.get(before, 0) - 1
-            changes[state] = changes.get(state, 0) + 1
-            if old_reason is not None:
-                freed[old_reason] = freed.get(old_reason, 0) + 1
-    number = None if reason is None else _reason(connection, reason, len(numbers))
-    connection.executemany(
-        "UPDATE reasons SET sources = sources - ? WHERE number = ?",
-        [(count, old) for old, count in freed.items()],
-    )
-    connection.executemany(
-        "UPDATE sources SET state = ?, reason = ? WHERE number = ?",
-        [(state, number, one) for one in numbers],
-    )
+            changes[before] = changes.get(before, 0) - count
+            changes[state] += count
+            connection.execute(
+                "UPDATE reasons SET sources = sources - ? WHERE number = ?", (count, old_reason)
+            )
+        connection.execute(
+            f"UPDATE sources SET state = ?, reason = ? WHERE number IN ({_marks(some)})",  # noqa: S608 - only question marks
+            (state, number, *some),
+        )
     _count(connection, changes)
 
 
@@ -405,12 +407,12 @@ def _numbers(connection: sqlite3.Connection, keys: Sequence[bytes]) -> dict[byte
     found: dict[bytes, int] = {}
     for some in _portions(keys):
         for table in ("recent", "known"):
-            found.update(
-                connection.execute(
+            if len(found) < len(keys):
+                rows = connection.execute(
                     f"SELECT key, source FROM {table} WHERE key IN ({_marks(some)})",  # noqa: S608 - a constant and question marks
                     some,
                 )
-            )
+                found.update(rows)
     return found
 
 

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
 from humeai_async._base.cancellation import in_thread
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.batch.job import AsCompleted, Job, fetch_artifacts
@@ -107,20 +109,28 @@ class Batch(Resource):
 
         Source: https://dev.hume.ai/reference/expression-measurement-api/batch/start-inference-job
         """
-        # Checked first: what is no list, such as a column of a table, need not have a truth value.
-        check_sources(urls=urls, text=text, files=files, registry_files=registry_files)
-        for one in text or ():
-            await in_thread(refuse_file_name, one, "text")
         request = InferenceRequest(
             models=models,
             transcription=transcription,
-            urls=urls or None,
-            text=text or None,
-            registry_files=registry_files or None,
+            urls=urls,
+            text=text,
+            registry_files=registry_files,
             callback_url=callback_url,
             notify=notify,
         )
         del urls, callback_url  # this frame stands in tracebacks, which may show its variables
+        check_sources(
+            urls=request.urls, text=text, files=files, registry_files=request.registry_files
+        )
+        for one in text or ():
+            await in_thread(refuse_file_name, one, "text")
+        # Now that they are lists for certain: what else could be given has no truth value.
+        request = evolve(
+            request,
+            urls=request.urls or None,
+            text=text or None,
+            registry_files=request.registry_files or None,
+        )
         return await start_inference(request, files, self._session, self._poller)
 
     def job(self, id: str) -> Job:
