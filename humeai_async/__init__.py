@@ -1,6 +1,6 @@
 """Asyncio client library for the Hume AI API, directly or through LowCodeAPI.
 
-Everything a program needs is here; the types of requests and answers are in
+Everything a program needs is here; the types of requests and responses are in
 `humeai_async.types`, a stand-in server for tests in `humeai_async.testing`.
 """
 

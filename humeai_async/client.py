@@ -126,84 +126,84 @@ class HumeAI:
 
     @functools.cached_property
     def batch(self) -> Batch:
-        """Expression measurement jobs and what comes of them."""
+        """Start, list and await expression-measurement jobs, one by one or in bulk."""
         from humeai_async.resources.batch import Batch
 
         return Batch(self._session, self._poller)
 
     @functools.cached_property
     def chat(self) -> Chat:
-        """The chat with EVI."""
+        """Talk with EVI over a WebSocket."""
         from humeai_async.resources.chat import Chat
 
         return Chat(self._session)
 
     @functools.cached_property
     def chat_groups(self) -> ChatGroups:
-        """Conversations: chats and those that resumed them."""
+        """EVI conversations: a chat together with the chats that resumed it."""
         from humeai_async.resources.chat_groups import ChatGroups
 
         return ChatGroups(self._session)
 
     @functools.cached_property
     def chats(self) -> Chats:
-        """Chats, and what was said in them."""
+        """Past EVI chats and their events."""
         from humeai_async.resources.chats import Chats
 
         return Chats(self._session)
 
     @functools.cached_property
     def configs(self) -> Configs:
-        """What chats are made of."""
+        """EVI configurations and their versions."""
         from humeai_async.resources.configs import Configs
 
         return Configs(self._session)
 
     @functools.cached_property
     def datasets(self) -> Datasets:
-        """Labelled files for custom models."""
+        """Datasets of labelled files for training custom models."""
         from humeai_async.resources.datasets import Datasets
 
         return Datasets(self._session)
 
     @functools.cached_property
     def files(self) -> Files:
-        """Files of the custom models' registry."""
+        """Files in the registry that custom models are trained on."""
         from humeai_async.resources.files import Files
 
         return Files(self._session)
 
     @functools.cached_property
     def jobs(self) -> Jobs:
-        """Jobs that train or run custom models."""
+        """Start jobs that train or run custom models."""
         from humeai_async.resources.jobs import Jobs
 
         return Jobs(self._session, self._poller)
 
     @functools.cached_property
     def models(self) -> Models:
-        """Custom models."""
+        """Custom models and their versions."""
         from humeai_async.resources.models import Models
 
         return Models(self._session)
 
     @functools.cached_property
     def privacy(self) -> Privacy:
-        """What Hume may keep and use."""
+        """EVI privacy settings, and the deletion of EVI data."""
         from humeai_async.resources.privacy import Privacy
 
         return Privacy(self._session)
 
     @functools.cached_property
     def prompts(self) -> Prompts:
-        """Instructions to the language model."""
+        """EVI system prompts and their versions."""
         from humeai_async.resources.prompts import Prompts
 
         return Prompts(self._session)
 
     @functools.cached_property
     def tools(self) -> Tools:
-        """Functions that the language model may ask for."""
+        """Tools that EVI's language model may call, and their versions."""
         from humeai_async.resources.tools import Tools
 
         return Tools(self._session)
@@ -265,7 +265,7 @@ class HumeAI:
             json: JSON body; `None` for none.
 
         Returns:
-            Status, headers and bytes of the answer; the gateway's envelope is taken off.
+            Status, headers and bytes of the response; the gateway's envelope is taken off.
 
         Raises:
             InvalidArgumentError: The method, path, query or body cannot be used.
@@ -307,7 +307,7 @@ class HumeAI:
 
     @property
     def base_url(self) -> str:
-        """Where calls go."""
+        """URL that calls are sent to."""
         return self._session.origin.base_url
 
     async def aclose(self) -> None:

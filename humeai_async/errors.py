@@ -6,22 +6,22 @@ system are turned into one of these before a caller sees them.
 
     HumeError
     ├── ConfigurationError            a client that cannot be built: credentials, settings
-    ├── InvalidArgumentError          told before anything is sent (also a ValueError)
+    ├── InvalidArgumentError          refused before anything is sent (also a ValueError)
     ├── ClientClosedError             the client was closed
-    ├── APIConnectionError            no answer: refused, reset, cut off, name not found, TLS
-    │   ├── APITimeoutError           no answer in time
-    │   └── TLSError                  a certificate is refused, or one side alone speaks TLS
-    ├── ResponseTooLargeError           an answer with more bytes than the client may hold
-    ├── DecodeError                   an answer that is not what was promised
+    ├── APIConnectionError            no response: refused, reset, cut off, name not found, TLS
+    │   ├── APITimeoutError           no response in time
+    │   └── TLSError                  a certificate is refused, or only one side uses TLS
+    ├── ResponseTooLargeError         a response larger than the client may hold in memory
+    ├── DecodeError                   a response that is not what the endpoint promises
     ├── JobFailedError                a batch job ended as FAILED
     ├── JobTimeoutError               a wait for a batch job ended before the job did
-    ├── RateLimitWaitError            pacing would take longer than the caller allows
-    ├── SaveError                     a file could not be written, or what came is no such file
-    ├── MissingPackageError           a package that only some uses need is not installed
+    ├── RateLimitWaitError            the wait for the rate limit would be too long
+    ├── SaveError                     a file cannot be written, or the download is damaged
+    ├── MissingPackageError           an optional package is needed and not installed
     ├── ChatClosedError               a chat ended with an error code, or is over already
     ├── LedgerError                   the ledger of a bulk run cannot be used
     ├── GatewayUnsupportedError       LowCodeAPI cannot carry this call; nothing was sent
-    └── APIStatusError                an answer with an error status
+    └── APIStatusError                a response with an error status
         ├── BadRequestError           400
         ├── AuthenticationError       401
         ├── PermissionDeniedError     403
@@ -47,17 +47,17 @@ class HumeError(Exception):
     """Base of all errors of this library.
 
     Attributes:
-        message: What happened and, where there is something, what to do.
+        message: What happened and, where possible, what to do about it.
         method: HTTP method of the call, or `None` where no call was made.
         endpoint: Path template of the call (never its credential or query).
-        status: HTTP status of the last answer, or `None`.
+        status: HTTP status of the last response, or `None`.
         code: Error code that the service gave, such as `"E0300"`.
         request_id: The service's id of the request, to quote to its support.
         attempts: Requests sent for this call.
         elapsed: Seconds from the start of the call to the error.
         retry_after: Seconds the service asked to wait, or `None`.
         outcome_unknown: True where a request that must not be repeated may have been
-            carried out although no good answer came.
+            carried out although no valid response arrived.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ def _rebuild(cls: type[HumeError], message: str, state: dict[str, Any]) -> HumeE
 
 
 class ConfigurationError(HumeError):
-    """The client cannot be built from what it was given."""
+    """The client cannot be built from these credentials or settings."""
 
 
 class InvalidArgumentError(HumeError, ValueError):
@@ -144,26 +144,26 @@ class ClientClosedError(HumeError):
 
 
 class APIConnectionError(HumeError):
-    """No complete answer came: the connection failed before or during it."""
+    """No complete response arrived: the connection failed before or during it."""
 
 
 class APITimeoutError(APIConnectionError):
-    """No complete answer came in the time allowed."""
+    """No complete response arrived in the time allowed."""
 
 
 class TLSError(APIConnectionError):
-    """The server's certificate is refused, or one side speaks TLS and the other does not.
+    """The server's certificate is refused, or only one side uses TLS.
 
-    Nothing was carried out. As that does not pass, it is not tried again.
+    Nothing was carried out. A further attempt would fail too, so none is made.
     """
 
 
 class ResponseTooLargeError(HumeError):
-    """An answer has more bytes than may be read into memory; the rest of it was not read.
+    """A response is larger than the client may read into memory; the rest was not read.
 
     Attributes:
-        size: Bytes of the answer where it says so, else those that had come by then.
-        limit: Bytes that it may have: `Pool.max_body`.
+        size: Bytes of the response if it states them, else the bytes received so far.
+        limit: Largest number of bytes allowed: `Pool.max_body`.
     """
 
     def __init__(self, message: str, *, size: int, limit: int, **context: Any) -> None:
@@ -173,10 +173,10 @@ class ResponseTooLargeError(HumeError):
 
 
 class DecodeError(HumeError):
-    """An answer arrived that is not what the endpoint promises.
+    """A response arrived that is not what the endpoint promises.
 
     Attributes:
-        path: Where in the JSON, such as `$.state.status`; `$` for the whole body.
+        path: Place of the fault in the JSON, such as `$.state.status`; `$` for the whole body.
     """
 
     def __init__(self, message: str, *, path: str = "$", **context: Any) -> None:
@@ -199,7 +199,7 @@ class JobFailedError(HumeError):
 
 
 class JobTimeoutError(HumeError):
-    """A wait ended before its job did; the job goes on at Hume and can be waited for again.
+    """The wait timed out before the job ended; the job continues and can be awaited again.
 
     Attributes:
         job_id: The job.
@@ -215,7 +215,7 @@ class JobTimeoutError(HumeError):
 
 
 class RateLimitWaitError(HumeError):
-    """Pacing would make the call wait longer than its caller allows; told at once.
+    """The call would wait for the rate limit longer than allowed; raised without waiting.
 
     Attributes:
         seconds: How long the wait would have been.
@@ -227,11 +227,11 @@ class RateLimitWaitError(HumeError):
 
 
 class SaveError(HumeError):
-    """A download was not saved; nothing stands under its name that was not there before."""
+    """A download could not be saved; a file that had its name before is unchanged."""
 
 
 class MissingPackageError(HumeError):
-    """A package is not installed that only some uses of the library need."""
+    """An optional package that this call needs is not installed."""
 
 
 class ChatClosedError(HumeError):
@@ -241,7 +241,7 @@ class ChatClosedError(HumeError):
         close_code: Close code of the WebSocket: 1008 for a violated policy, 1011 for an
             internal error, 1006 for a connection that was lost and not resumed; `None` for a
             chat that was never opened. `code` is the same as text.
-        reason: The server's words, or empty.
+        reason: Reason that the server gave, or empty.
     """
 
     def __init__(
@@ -253,7 +253,7 @@ class ChatClosedError(HumeError):
 
 
 class LedgerError(HumeError):
-    """The ledger of a bulk run cannot be used: another run has it, or it is another's."""
+    """The ledger of a bulk run cannot be used: it is locked, damaged or of another run."""
 
 
 class GatewayUnsupportedError(HumeError):
@@ -261,10 +261,10 @@ class GatewayUnsupportedError(HumeError):
 
 
 class APIStatusError(HumeError):
-    """An answer with an error status.
+    """A response with an error status.
 
     Attributes:
-        body: The first 2,000 characters of the answer's text, credentials removed.
+        body: The first 2,000 characters of the response's text, credentials removed.
     """
 
     def __init__(self, message: str, *, body: str = "", **context: Any) -> None:
@@ -281,11 +281,11 @@ class AuthenticationError(APIStatusError):
 
 
 class PermissionDeniedError(APIStatusError):
-    """403: the credential may not do this."""
+    """403: the credential has no permission for this."""
 
 
 class NotFoundError(APIStatusError):
-    """404: there is no such thing."""
+    """404: nothing exists at this path or with this id."""
 
 
 class SunsetError(NotFoundError):
@@ -293,7 +293,7 @@ class SunsetError(NotFoundError):
 
     Attributes:
         sunset: First day on which Hume no longer served the endpoint.
-        replacement: What took its place, in words.
+        replacement: Description of what replaces it.
     """
 
     def __init__(self, message: str, *, sunset: dt.date, replacement: str, **context: Any) -> None:
@@ -311,15 +311,15 @@ class UnprocessableEntityError(APIStatusError):
 
 
 class RateLimitError(APIStatusError):
-    """429: too many requests, and no attempt is left."""
+    """429: too many requests, and no attempts are left."""
 
 
 class ServerError(APIStatusError):
-    """5xx: the service failed."""
+    """5xx: the service failed to handle the request."""
 
 
 class HumeWarning(UserWarning):
-    """Something works, but probably not as meant."""
+    """Something works, but probably not as intended."""
 
 
 class HumeSunsetWarning(HumeWarning):

@@ -115,12 +115,12 @@ class Timeout:
     """
 
     connect: float | None = field(default=10.0, validator=_positive_or_none)
-    """To open a connection: name, TCP, TLS and the tunnel of a proxy, all together. On a borrowed
-    session aiohttp's `sock_connect`: TCP and TLS, for each address of the name."""
+    """Seconds to open a connection: name, TCP, TLS and the tunnel of a proxy, all together. On a
+    borrowed session aiohttp's `sock_connect`: TCP and TLS, for each address of the name."""
     read: float | None = field(default=60.0, validator=_positive_or_none)
-    """Between two pieces of an answer, and for its first."""
+    """Seconds to wait for the first piece of a response, and between two pieces."""
     total: float | None = field(default=300.0, validator=_positive_or_none)
-    """For the whole call: queueing, attempts and pauses between them."""
+    """Seconds for the whole call: queueing, attempts and pauses between them."""
 
     @classmethod
     def of(cls, value: Timeout | float | None) -> Timeout:
@@ -135,7 +135,7 @@ class Retry:
     """When to send a request again.
 
     A request that must not be repeated (POST, PATCH) is sent again only where it surely was
-    not carried out: the connection was not made, the answer was 429, or 503 with
+    not carried out: the connection was not made, the response was 429, or 503 with
     Retry-After.
     """
 
@@ -157,7 +157,7 @@ class Pool:
     """The connections of a client."""
 
     limit: int = field(default=100, validator=_at_least(1))
-    """Connections at once."""
+    """Largest number of connections open at once."""
     keepalive: float = field(default=4.0, validator=_positive)
     """Seconds an idle connection is kept. The gateway closes its own after 5 s, so a longer
     time makes requests run into closed connections."""
@@ -170,9 +170,9 @@ class Pool:
     """How servers are verified. Left out, against the system's certificate authorities, or
     those of SSL_CERT_FILE; `ssl.create_default_context(cafile=...)` adds one of your own."""
     max_body: int = field(default=1 << 30, validator=_at_least(1))
-    """Bytes of an answer that are read into memory, counted when they are unpacked; a larger
-    one is an `ResponseTooLargeError`. Holds for a borrowed session too, but not for what is
-    saved to a file while it comes."""
+    """Largest response that is read into memory, in bytes after decompression; a larger one is
+    a `ResponseTooLargeError`. Applies to a borrowed session too, but not to downloads that are
+    saved to a file while they arrive."""
 
 
 @frozen

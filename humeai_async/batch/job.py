@@ -50,7 +50,7 @@ _UNREAD = cast(
 
 
 class Job:
-    """One batch job.
+    """A batch job at Hume: wait for it and fetch its results.
 
     Attributes:
         id: Job id, a UUID.
@@ -169,7 +169,7 @@ class Job:
     async def predictions(self) -> Predictions:
         """Fetch the predictions of a completed job, one `SourcePredictions` a source.
 
-        Costs one request. A job that has not ended is answered with an error.
+        Costs one request. For a job that has not ended, Hume sends an error.
         """
         return await self._session.call(fill(catalog.BATCH_GET_PREDICTIONS, self.id))
 
@@ -196,12 +196,12 @@ class Job:
                 where that is not known; the first falls back where a download starts anew.
 
         Raises:
-            HumeError: The file cannot be written, or the answer is not JSON.
+            HumeError: The file cannot be written, or the response is not JSON.
         """
         call = fill(catalog.BATCH_GET_PREDICTIONS, self.id)
         if self._session.origin.has_envelopes:
-            answer = await self._session.send(call)
-            await downloads.save(answer.body, path, downloads.check_json, on_progress)
+            response = await self._session.send(call)
+            await downloads.save(response.body, path, downloads.check_json, on_progress)
         else:
             await downloads.download(self._session, call, path, downloads.check_json, on_progress)
 
@@ -253,7 +253,7 @@ async def start(call: Call[JobId], session: Session, poller: Poller) -> Job:
     """Make a call that starts a job, and return its handle.
 
     Raises:
-        DecodeError: The answer names no usable job, although one was probably started.
+        DecodeError: The response names no usable job, although one was probably started.
     """
     started = await session.call(call)
     try:
@@ -263,7 +263,7 @@ async def start(call: Call[JobId], session: Session, poller: Poller) -> Job:
     # What it says instead is not told: it may be of any length, and hold anything.
     del started
     raise DecodeError(
-        "the answer names a job by what cannot be an id",
+        "the response names a job by a malformed id",
         path="$.job_id",
         method=endpoint.method,
         endpoint=endpoint.path,

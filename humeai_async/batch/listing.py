@@ -22,9 +22,9 @@ from humeai_async.types.batch import JobDetails, JobSortBy, JobWhen, SortDirecti
 from humeai_async.types.paging import Items
 
 DEFAULT_LIMIT = 50
-"""Jobs in one answer if nothing is asked for, so the service surely gives that many. Fewer
+"""Jobs in one response if nothing is asked for, so the service surely gives that many. Fewer
 than this (or than asked for, if that is less) are the end of the list; whether it gives more
-in one answer is not known."""
+in one response is not known."""
 
 
 @define(eq=False)
@@ -33,12 +33,12 @@ class JobCursor:
 
     Jobs created in one millisecond are kept apart by their ids: each request overlaps the last
     one by a millisecond, and asks for more where all it asks for were seen already. Jobs of one
-    millisecond beyond what one answer holds cannot be reached; the walk goes on behind them.
+    millisecond beyond what one response holds cannot be reached; the listing continues behind them.
     """
 
     _session: Session
     limit: int
-    """Jobs a request."""
+    """Largest number of jobs a request."""
     query: Mapping[str, QueryValue] = field(factory=dict[str, QueryValue])
     """Further query fields of the first request; `when` and `timestamp_ms` bound the walk."""
     is_done: bool = field(default=False, init=False)
@@ -47,7 +47,7 @@ class JobCursor:
     _overlap: int = field(default=1, init=False)
     """Milliseconds that the next request goes back over; 0 once that brought nothing new."""
     _near: dict[str, int | None] = field(factory=dict[str, "int | None"], init=False)
-    """Jobs that the next answer will hold again, with their creation times."""
+    """Jobs that the next response will hold again, with their creation times."""
 
     async def step(self) -> Items[JobDetails]:
         """Make one request and return the jobs that were not seen before.
@@ -128,16 +128,16 @@ class JobCursor:
 
 @define(eq=False)
 class JobPageCursor:
-    """Walks the list of jobs by time; its pages are the answers."""
+    """Goes through the list of jobs by time; each response is a page."""
 
-    _walk: JobCursor
+    _cursor: JobCursor
     _number: int = field(default=0, init=False)
 
     async def step(self) -> list[Page[JobDetails]]:
-        """Return the jobs of the next answer that holds new ones, as one page."""
+        """Return the jobs of the next response that holds new ones, as one page."""
         jobs: Items[JobDetails] = Items()
-        while not (jobs or jobs.undecodable) and not self._walk.is_done:
-            jobs = await self._walk.step()
+        while not (jobs or jobs.undecodable) and not self._cursor.is_done:
+            jobs = await self._cursor.step()
         if not (jobs or jobs.undecodable) and self._number > 0:
             return []
         self._number += 1
@@ -145,7 +145,7 @@ class JobPageCursor:
             Page(
                 items=jobs,
                 number=self._number - 1,
-                size=self._walk.limit,
+                size=self._cursor.limit,
                 undecodable=jobs.undecodable,
                 envelope=jobs,
             )
@@ -153,7 +153,7 @@ class JobPageCursor:
 
 
 class TimedPages(Pages[JobDetails]):
-    """The list of jobs."""
+    """The jobs of the account, page by page."""
 
     __slots__ = ("_start",)
 

@@ -50,7 +50,7 @@ class Unread(Protocol[P_co]):
     body: bytes
 
     def read(self) -> P_co:
-        """Read them.
+        """Read the predictions from their JSON.
 
         Raises:
             DecodeError: They are not what was promised.
@@ -60,7 +60,7 @@ class Unread(Protocol[P_co]):
 
 @define(kw_only=True, eq=False, on_setattr=setters.frozen)
 class Outcome(Generic[S, P]):
-    """What came of one source; either `predictions` or `error` is set."""
+    """The outcome of one source; either `predictions` or `error` is set."""
 
     source: S = field(repr=repr_without_query)
     """The source as it was given."""
@@ -69,19 +69,19 @@ class Outcome(Generic[S, P]):
     _predictions: P | None = field(default=None, alias="predictions")
     _error: HumeError | None = field(default=None, alias="error")
     key: bytes | None = field(default=None, repr=False)
-    """What stands for the source in the run's ledger."""
+    """Key of the source in the ledger of the run."""
     is_open: bool = False
-    """Whether the error says nothing against the source (an outage, a quota, a timeout, a
-    submission that nobody knows of): the next start of a run with a ledger goes on with it."""
+    """True if the error is not the fault of the source (an outage, a quota, a timeout, a
+    submission with an unknown outcome): the next run with the same ledger tries it again."""
     is_unreadable: bool = False
-    """Whether the results are there and paid for, but cannot be read or not be told from those
-    of other sources: `retry_failed` reads or fetches them again and submits nothing."""
+    """True if results exist and are paid for, but cannot be read or matched to this source:
+    `retry_failed` reads or fetches them again and submits nothing."""
     _unread: Unread[P] | None = field(default=None, alias="unread", repr=False)
     """In place of the predictions, until somebody asks for them or for the error."""
 
     @property
     def predictions(self) -> P | None:
-        """What was found."""
+        """The predictions, or `None` if there is an error."""
         self._read()
         return self._predictions
 
@@ -103,10 +103,10 @@ class Outcome(Generic[S, P]):
         return body
 
     def result(self) -> P:
-        """Return the predictions.
+        """Return the predictions, or raise the error.
 
         Raises:
-            HumeError: There are none; it is `error`.
+            HumeError: There are no predictions; this is `error`.
         """
         if self.error is not None:
             raise self.error

@@ -32,7 +32,7 @@ class Progress:
     jobs: int
     """Jobs begun at this start: submitted, or found at Hume."""
     seconds: float
-    """Since this start."""
+    """Seconds since the run was started."""
     rate: float
     """Sources done a second, on the average of this start."""
     pace: BucketState

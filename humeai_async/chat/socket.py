@@ -118,7 +118,7 @@ class ChatSocket:
             return self._take(got)
 
     async def send(self, event: ClientEvent | Mapping[str, Any]) -> None:
-        """Send any message.
+        """Send any message to EVI.
 
         Args:
             event: The message, or a dict with its `type` and fields.
@@ -200,7 +200,7 @@ class ChatSocket:
         await self.send(settings)
 
     async def send_tool_response(self, tool_call_id: str, content: str) -> None:
-        """Answer a `ToolCallMessage` with the tool's result.
+        """Reply to a `ToolCallMessage` with the tool's result.
 
         Args:
             tool_call_id: Id from the call.
@@ -219,7 +219,7 @@ class ChatSocket:
         code: str | None = None,
         level: str | None = None,
     ) -> None:
-        """Answer a `ToolCallMessage` with the tool's failure.
+        """Reply to a `ToolCallMessage` with the tool's failure.
 
         Args:
             tool_call_id: Id from the call.
@@ -240,11 +240,11 @@ class ChatSocket:
         )
 
     async def pause(self) -> None:
-        """Keep the assistant from answering until `resume`; it goes on listening."""
+        """Keep the assistant from replying until `resume`; it goes on listening."""
         await self._set_paused(PauseAssistantMessage(), is_paused=True)
 
     async def resume(self) -> None:
-        """Let the assistant answer again."""
+        """Let the assistant reply again."""
         await self._set_paused(ResumeAssistantMessage(), is_paused=False)
 
     async def aclose(self) -> None:

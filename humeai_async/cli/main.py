@@ -26,8 +26,8 @@ try:
     )
     from humeai_async.cli.predict import predict
     from humeai_async.cli.status import status
-except ModuleNotFoundError as problem:
-    if problem.name not in {"click", "rich"}:
+except ModuleNotFoundError as _problem:
+    if _problem.name not in {"click", "rich"}:
         raise
     sys.exit("humeai-async needs the extra `cli`: pip install 'humeai_async[cli]'")
 except KeyboardInterrupt:
@@ -42,8 +42,9 @@ def commands() -> None:
     """Measure expressions in media with Hume AI, directly or through LowCodeAPI."""
 
 
-for command in (demo, predict, status):
-    commands.add_command(command)
+commands.add_command(demo)
+commands.add_command(predict)
+commands.add_command(status)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

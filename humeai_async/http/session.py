@@ -83,13 +83,13 @@ class Stats:
     """What a client has done so far; clients made by `with_options` count together."""
 
     calls: int = 0
-    """Calls made."""
+    """Number of calls made."""
     requests: int = 0
     """Requests sent, repeats included."""
     retries: int = 0
     """Repeats of an earlier attempt of the same call."""
     rate_limited: int = 0
-    """Answers with status 429."""
+    """Responses with status 429."""
     failures: int = 0
     """Calls that ended with an error."""
 

@@ -64,7 +64,7 @@ class Quota:
     name: str = ""
     """The service's name of the policy, such as `default`."""
     limit: float | None = None
-    """Calls a window."""
+    """Number of calls allowed in a window."""
     window: float | None = None
     """Length of the window in seconds; above zero."""
     remaining: float | None = None

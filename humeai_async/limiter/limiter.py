@@ -93,19 +93,19 @@ class BucketState:
     most_in_flight: int | None
     """Calls that the service allows in flight, where such a limit was found."""
     tokens: float
-    """Calls that could go at once."""
+    """Number of calls that could be sent at once."""
     waiting: int
-    """Calls in the queue."""
+    """Number of calls that wait in the queue."""
     in_flight: int
-    """Calls that went and are not answered."""
+    """Calls that were sent and have no response yet."""
     paused_for: float
-    """Seconds for which surely no call goes."""
+    """Seconds for which no call will be sent, at least."""
     pauses: int
-    """Times the quota was found used up."""
+    """Number of times that the quota was found used up."""
     refused: int
-    """Answers with status 429."""
+    """Responses with status 429."""
     accepted: int
-    """Other answers."""
+    """Number of other responses."""
 
 
 class Limiter:

@@ -1,1 +1,1 @@
-"""The categories of the API, one class and one module each."""
+"""The resources of the API, one class and one module each."""

@@ -10,7 +10,7 @@ from humeai_async.http.session import Session
 
 
 class Resource:
-    """One category of the API.
+    """One resource of the API, such as the configs of EVI.
 
     Args:
         session: How calls are made.

@@ -34,7 +34,7 @@ class VersionedEndpoints(Generic[T]):
 
 
 class VersionedResource(Resource, Generic[T]):
-    """Configs, prompts or tools: things with a name and numbered versions from 0 up."""
+    """Named objects with versions numbered from 0: configs, prompts or tools."""
 
     __slots__ = ()
 
@@ -49,7 +49,7 @@ class VersionedResource(Resource, Generic[T]):
         name: str | None = None,
         prefetch: int = 0,
     ) -> Pages[T]:
-        """List them, the newest version of each.
+        """List all objects, by default only the newest version of each.
 
         Costs one request a page.
 
@@ -58,7 +58,7 @@ class VersionedResource(Resource, Generic[T]):
             page_size: Items a page, 1 to 100; Hume takes 10 if left out.
             restrict_to_most_recent: Only the newest version of each, which is what Hume does if
                 it is left out; false lists every version.
-            name: Only those of this name.
+            name: Only objects with this name.
             prefetch: Pages to fetch ahead, once their number is known.
 
         Returns:
@@ -88,15 +88,15 @@ class VersionedResource(Resource, Generic[T]):
         restrict_to_most_recent: bool = False,
         prefetch: int = 0,
     ) -> Pages[T]:
-        """List the versions of one.
+        """List the versions of one object.
 
-        Hume itself takes `restrict_to_most_recent` as true here too, and then lists the newest
-        version only; this method sends false unless told otherwise.
+        Hume itself would list only the newest version by default; this method sends
+        `restrict_to_most_recent=False` unless you pass something else.
 
         Costs one request a page.
 
         Args:
-            id: Its UUID.
+            id: UUID of the object.
             page_number: Page to begin with; the first is 0.
             page_size: Items a page, 1 to 100; Hume takes 10 if left out.
             restrict_to_most_recent: Only the newest version.
@@ -106,7 +106,7 @@ class VersionedResource(Resource, Generic[T]):
             Pages of versions.
 
         Raises:
-            InvalidArgumentError: The id cannot be one, or a number is out of range.
+            InvalidArgumentError: The id is malformed, or a number is out of range.
 
         Source:
         https://dev.hume.ai/reference/empathic-voice-interface-evi/configs/list-config-versions
@@ -122,16 +122,16 @@ class VersionedResource(Resource, Generic[T]):
         )
 
     async def delete(self, id: str) -> None:
-        """Delete it with all its versions.
+        """Delete an object with all its versions.
 
-        Costs one request. Through the gateway an answer without a body never arrives: an
+        Costs one request. Through the gateway an empty response never arrives: an
         `APITimeoutError` with `outcome_unknown` then probably means that it worked.
 
         Args:
-            id: Its UUID.
+            id: UUID of the object.
 
         Raises:
-            NotFoundError: There is none of that id; with `outcome_unknown`, an earlier attempt
+            NotFoundError: Nothing has this id; with `outcome_unknown`, an earlier attempt
                 of this very call may have deleted it.
 
         Source: https://dev.hume.ai/reference/empathic-voice-interface-evi/configs/delete-config
@@ -140,18 +140,18 @@ class VersionedResource(Resource, Generic[T]):
         await self._session.call(fill(self._endpoints.delete, id))
 
     async def update_name(self, id: str, *, name: str) -> None:
-        """Give it another name, for all its versions.
+        """Rename an object, with all its versions.
 
-        Costs one request. Hume answers with an empty body or plain text, never with the
-        object; through the gateway an empty answer may never arrive (`APITimeoutError` with
+        Costs one request. Hume sends back an empty body or plain text, never the object; through
+        the gateway an empty response may never arrive (`APITimeoutError` with
         `outcome_unknown`).
 
         Args:
-            id: Its UUID.
+            id: UUID of the object.
             name: The new name, unique in the account.
 
         Raises:
-            InvalidArgumentError: The id cannot be one, or the name is empty.
+            InvalidArgumentError: The id is malformed, or the name is empty.
 
         Source:
         https://dev.hume.ai/reference/empathic-voice-interface-evi/configs/update-config-name
@@ -162,16 +162,16 @@ class VersionedResource(Resource, Generic[T]):
         await self._session.call(fill(self._endpoints.update_name, id, body=body))
 
     async def get_version(self, id: str, version: int) -> T:
-        """Fetch one version.
+        """Fetch one version of an object.
 
         Costs one request.
 
         Args:
-            id: Its UUID.
+            id: UUID of the object.
             version: Number of the version; the first is 0.
 
         Raises:
-            InvalidArgumentError: The id cannot be one, or the version is below 0.
+            InvalidArgumentError: The id is malformed, or the version is below 0.
 
         Source:
         https://dev.hume.ai/reference/empathic-voice-interface-evi/configs/get-config-version
@@ -180,17 +180,17 @@ class VersionedResource(Resource, Generic[T]):
         return await self._session.call(fill(self._endpoints.get_version, id, version))
 
     async def delete_version(self, id: str, version: int) -> None:
-        """Delete one version.
+        """Delete one version of an object.
 
-        Costs one request. Through the gateway an answer without a body never arrives: an
+        Costs one request. Through the gateway an empty response never arrives: an
         `APITimeoutError` with `outcome_unknown` then probably means that it worked.
 
         Args:
-            id: Its UUID.
+            id: UUID of the object.
             version: Number of the version; the first is 0.
 
         Raises:
-            InvalidArgumentError: The id cannot be one, or the version is below 0.
+            InvalidArgumentError: The id is malformed, or the version is below 0.
 
         Source:
         https://dev.hume.ai/reference/empathic-voice-interface-evi/configs/delete-config-version
@@ -201,12 +201,12 @@ class VersionedResource(Resource, Generic[T]):
     async def update_description(
         self, id: str, version: int, *, version_description: str | None
     ) -> T:
-        """Give one version another description.
+        """Change the description of one version.
 
         Costs one request.
 
         Args:
-            id: Its UUID.
+            id: UUID of the object.
             version: Number of the version; the first is 0.
             version_description: The new description; `None` is sent as null.
 
@@ -214,7 +214,7 @@ class VersionedResource(Resource, Generic[T]):
             The version with its new description.
 
         Raises:
-            InvalidArgumentError: The id cannot be one, or the version is below 0.
+            InvalidArgumentError: The id is malformed, or the version is below 0.
 
         Source:
         https://dev.hume.ai/reference/empathic-voice-interface-evi/configs/update-config-description

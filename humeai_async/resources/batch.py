@@ -1,7 +1,7 @@
 """Batch jobs: expression measurement of many sources at once.
 
-Starts jobs, finds them again and fetches what came of them. A started job comes back as a
-`Job`, which waits for itself.
+Starts jobs, finds them again and fetches their results. A started job is returned as a `Job`,
+which has methods to wait for it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 
 class Batch(Resource):
-    """The category "Batch" of the documented table.
+    """Start, list and await expression-measurement jobs, one by one or in bulk.
 
     Source: https://dev.hume.ai/reference/expression-measurement-api/batch/start-inference-job
     """
@@ -82,7 +82,7 @@ class Batch(Resource):
         callback_url: str | None = None,
         notify: bool | None = None,
     ) -> Job:
-        """Start an inference job.
+        """Start a job that measures expressions.
 
         Costs one request, which is never repeated where it may have been carried out: an
         `APIConnectionError` with `outcome_unknown` means that the job may exist, and
@@ -142,7 +142,7 @@ class Batch(Resource):
         return Job(id, self._session, self._poller)
 
     async def get_job(self, id: str) -> JobDetails:
-        """Ask what a job was asked for and where it is.
+        """Fetch the request and the current state of a job.
 
         Costs one request.
 
@@ -151,9 +151,9 @@ class Batch(Resource):
         return await self._session.call(fill(catalog.BATCH_GET_JOB, id))
 
     async def get_predictions(self, id: str) -> Predictions:
-        """Fetch the predictions of a completed job, one `SourcePredictions` a source.
+        """Fetch the predictions of a completed job, one `SourcePredictions` for each source.
 
-        Costs one request. A job that has not ended is answered with an error.
+        Costs one request. For a job that has not ended, Hume sends an error.
 
         Source: https://dev.hume.ai/reference/expression-measurement-api/batch/get-job-predictions
         """
@@ -187,7 +187,7 @@ class Batch(Resource):
 
         Costs one request a page. Hume has no pages here: each request asks for what was
         created before the last job seen, and a job that was told already is left out. Jobs of
-        one millisecond beyond what one answer holds cannot be reached. In an order other than
+        one millisecond beyond what one response holds cannot be reached. In an order other than
         that of creation there is no way on, and one page is all.
 
         Args:
@@ -226,7 +226,7 @@ class Batch(Resource):
 
     @property
     def pace(self) -> BucketState:
-        """What the limiter knows of the quota that these calls draw on."""
+        """The limiter's current knowledge of the quota for batch calls."""
         account, bucket = self._session.origin.account, catalog.BATCH_START_JOB.bucket
         return self._session.limiter.snapshot(f"{account}/{bucket}")
 
@@ -289,7 +289,7 @@ class Batch(Resource):
         search_patience: float | Unset = UNSET,
         outage_patience: float | Unset | None = UNSET,
     ) -> Outcomes[BulkSource, SourcePredictions]:
-        """Predict any number of sources: split into jobs, wait, and fetch.
+        """Predict any number of sources: split them into jobs, wait, and fetch the results.
 
         Costs two requests for every `job_size` sources, one at the start, and a share of the
         common polling. While the quota is used up, or the service cannot be reached, it waits;
@@ -304,8 +304,8 @@ class Batch(Resource):
             ledger: File that remembers what was submitted and what arrived, made if it is not
                 there: the same run, started again after a crash, submits nothing twice and
                 gives what is missing. A source that is given twice goes in once.
-            options: How the run is done. Each of its fields is an argument too, which goes
-                before it.
+            options: How the run is done. Each of its fields is an argument too, which
+                takes precedence.
             on_job: Called with each job once it is at Hume, submitted or found there.
             retry_failed: See `BulkOptions`.
             job_size: See `BulkOptions`.
@@ -364,7 +364,7 @@ class Batch(Resource):
         search_patience: float | Unset = UNSET,
         outage_patience: float | Unset | None = UNSET,
     ) -> Report:
-        """Predict sources into files, or go on with it: `predict` with a ledger and results.
+        """Predict sources and write the results to files; continue where an earlier run stopped.
 
         Every outcome is written once, whatever stops the program and however often it is
         started again. Costs what `predict` costs.
@@ -375,9 +375,9 @@ class Batch(Resource):
             formats: Any of `jsonl`, `csv` and `parquet`; the same at every start.
             models: As for `predict`; the same at every start.
             transcription: As for `predict`; the same at every start.
-            options: How the run is done. Each of its fields is an argument too, which goes
-                before it.
-            on_start: Called with the given sources by state, before the run goes on.
+            options: How the run is done. Each of its fields is an argument too, which
+                takes precedence.
+            on_start: Called with the number of sources in each state, before the run starts.
             on_job: Called with each job once it is at Hume, submitted or found there.
             on_outcome: Called with each outcome, once it is written.
             on_progress: Called with how far the run is: at the start, with each job that is at
@@ -391,8 +391,8 @@ class Batch(Resource):
             outage_patience: See `BulkOptions`.
 
         Returns:
-            How it ended. Sources that stay open are not written: the next start goes on with
-            them.
+            A summary of the run. Sources without an outcome are not written: the next run
+            continues with them.
 
         Raises:
             InvalidArgumentError: `sources` is no list of sources, or a setting is out of range.
@@ -432,7 +432,7 @@ class Batch(Resource):
         ledger: str | os.PathLike[str] | Ledger | None,
         on_job: Callable[[Job], None] | None,
     ) -> Pipes[BulkSource, SourcePredictions]:
-        """Put together what a bulk run of jobs works with; bulk stands behind everybody else."""
+        """Put together what a bulk run works with; its calls yield to all others."""
         from humeai_async.batch.bulk_jobs import JobWork
         from humeai_async.bulk.patience import Patience
         from humeai_async.bulk.pipeline import Pipes

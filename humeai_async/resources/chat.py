@@ -29,7 +29,7 @@ MOST_EVENTS = 300
 
 
 class Chat(Resource):
-    """The category "Chat" of the documented table.
+    """Talk with EVI over a WebSocket.
 
     Source: https://dev.hume.ai/reference/empathic-voice-interface-evi/chat/chat
     """
@@ -45,12 +45,11 @@ class Chat(Resource):
         config_version: int | None = None,
         resumed_chat_group_id: str | None = None,
     ) -> Sequence[JobDetails]:
-        """Call the row "Chat" as it is documented, which lists batch jobs.
+        """Send `GET /v0/batch/jobs`, the documented form of "Chat"; it lists batch jobs.
 
-        The documented table files the EVI WebSocket under `GET /v0/batch/jobs`. Called so, the
-        service lists the account's newest batch jobs and the parameters mean nothing to it;
-        `batch.list_jobs` is the call for that. What the row stands for is a WebSocket, which
-        `connect` opens.
+        Hume's table of endpoints lists the EVI chat under `GET /v0/batch/jobs`. At that address
+        the service returns the account's newest batch jobs and ignores these parameters; use
+        `batch.list_jobs` for that. To talk with EVI, use `connect`.
 
         Costs one request.
 

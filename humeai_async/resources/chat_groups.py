@@ -13,7 +13,7 @@ from humeai_async.types.evi import ChatEvent, ChatGroup
 
 
 class ChatGroups(Resource):
-    """The category "Chat Groups" of the documented table.
+    """EVI conversations: a chat together with the chats that resumed it.
 
     Source:
     https://dev.hume.ai/reference/empathic-voice-interface-evi/chat-groups/list-chat-groups
@@ -30,7 +30,7 @@ class ChatGroups(Resource):
         config_id: str | None = None,
         prefetch: int = 0,
     ) -> Pages[ChatGroup]:
-        """List chat groups.
+        """List the chat groups of the account.
 
         Costs one request a page.
 

@@ -14,7 +14,7 @@ from humeai_async.types.evi import Chat, ChatEvent, ChatStatus
 
 
 class Chats(Resource):
-    """The category "Chats" of the documented table.
+    """Past EVI chats and their events: messages, expressions, tool calls.
 
     Source: https://dev.hume.ai/reference/empathic-voice-interface-evi/chats/list-chats
     """
@@ -31,7 +31,7 @@ class Chats(Resource):
         status: ChatStatus | str | None = None,
         prefetch: int = 0,
     ) -> Pages[Chat]:
-        """List chats.
+        """List the chats of the account.
 
         Costs one request a page.
 

@@ -33,7 +33,7 @@ from humeai_async.types.evi_configs import (
 
 
 class Configs(VersionedResource[Config]):
-    """The category "Configs" of the documented table.
+    """EVI configurations and their versions.
 
     Source: https://dev.hume.ai/reference/empathic-voice-interface-evi/configs/list-configs
     """
@@ -71,7 +71,7 @@ class Configs(VersionedResource[Config]):
         turn_detection: TurnDetection | Mapping[str, Any] | None = None,
         webhooks: Sequence[Webhook | Mapping[str, Any]] | None = None,
     ) -> Config:
-        """Make a config; it begins with version 0.
+        """Create a config; its first version is 0.
 
         Costs one request. Parts may be given as plain dicts of the same keys; what is left out
         is Hume's default.
@@ -143,7 +143,7 @@ class Configs(VersionedResource[Config]):
         turn_detection: TurnDetection | Mapping[str, Any] | None = None,
         webhooks: Sequence[Webhook | Mapping[str, Any]] | None = None,
     ) -> Config:
-        """Make a new version of a config.
+        """Create a new version of a config.
 
         A new version inherits nothing of what is left out, but for quick replies: give all of
         it. Costs one request.

@@ -28,7 +28,7 @@ from humeai_async.types.registry import (
 
 
 class Datasets(Resource):
-    """The category "Datasets" of the documented table.
+    """Datasets of labelled files for training custom models, and their versions.
 
     Source: https://dev.hume.ai/reference/custom-models-api/datasets/list-datasets
     """
@@ -44,7 +44,7 @@ class Datasets(Resource):
         shared_assets: bool | None = None,
         prefetch: int = 0,
     ) -> Pages[Dataset]:
-        """List datasets.
+        """List the datasets of the account.
 
         Costs one request a page.
 
@@ -75,7 +75,7 @@ class Datasets(Resource):
         labels_file: File | None = None,
         feature_types: File | Mapping[str, FeatureType | str] | None = None,
     ) -> Dataset:
-        """Make a dataset of a CSV with labels.
+        """Create a dataset from a CSV file with labels.
 
         Costs one request. The files are read piece by piece as they are sent.
 
@@ -124,7 +124,7 @@ class Datasets(Resource):
         labels_file: File | None = None,
         feature_types: File | Mapping[str, FeatureType | str] | None = None,
     ) -> Sequence[Dataset]:
-        """Make a new version of a dataset.
+        """Create a new version of a dataset.
 
         Costs one request. The files are read piece by piece as they are sent.
 
@@ -150,9 +150,9 @@ class Datasets(Resource):
         return await self._session.call(fill(call.endpoint, id, parts=parts))
 
     async def delete(self, id: str) -> None:
-        """Delete a dataset.
+        """Delete a dataset by its id.
 
-        Costs one request. Through the gateway an answer without a body never arrives: an
+        Costs one request. Through the gateway an empty response never arrives: an
         `APITimeoutError` with `outcome_unknown` then probably means that it worked.
 
         Args:

@@ -22,7 +22,7 @@ from humeai_async.types.registry import Attribute, FileInput, FileRequest, FileW
 
 
 class Files(Resource):
-    """The category "Files" of the documented table.
+    """Files in the registry that custom models are trained on.
 
     Source: https://dev.hume.ai/reference/custom-models-api/files/list-files
     """
@@ -37,7 +37,7 @@ class Files(Resource):
         shared_assets: bool | None = None,
         prefetch: int = 0,
     ) -> Pages[FileWithAttributes]:
-        """List files.
+        """List the files in the registry.
 
         Costs one request a page.
 
@@ -69,8 +69,8 @@ class Files(Resource):
     ) -> Sequence[FileWithAttributes]:
         """Register files without their bytes.
 
-        With `hume_storage` the bytes go by PUT to the `upload_uri` of the answer; otherwise
-        they stay at `uri`. Hume takes and answers an array, where the documented table has one
+        With `hume_storage` the bytes go by PUT to the `upload_uri` of the response; otherwise
+        they stay at `uri`. Hume accepts and returns an array, where the documented table has one
         object: give one file by `file` and `attributes`, or any number by `files`.
 
         Costs one request.
@@ -133,7 +133,7 @@ class Files(Resource):
         return await self._session.call(fill(catalog.FILES_UPLOAD, parts=parts))
 
     async def get(self, id: str) -> FileWithAttributes:
-        """Fetch what is known of a file.
+        """Fetch the registry entry of a file.
 
         Costs one request.
 
@@ -148,9 +148,9 @@ class Files(Resource):
         return await self._session.call(fill(catalog.FILES_GET, id))
 
     async def delete(self, id: str) -> None:
-        """Delete a file.
+        """Delete a file from the registry.
 
-        Costs one request. Through the gateway an answer without a body never arrives: an
+        Costs one request. Through the gateway an empty response never arrives: an
         `APITimeoutError` with `outcome_unknown` then probably means that it worked.
 
         Args:
@@ -164,7 +164,7 @@ class Files(Resource):
         await self._session.call(fill(catalog.FILES_DELETE, id))
 
     async def update_name(self, id: str, *, name: str) -> FileWithAttributes:
-        """Give a file another name.
+        """Rename a file in the registry.
 
         Costs one request. The name goes into the query, where Hume takes it; the documented
         table has it in the body.
@@ -193,7 +193,7 @@ class Files(Resource):
             id: File id.
 
         Returns:
-            Plain JSON objects. No form of the answer was ever published; it probably is that
+            Plain JSON objects. The form of the response was never published; it probably is that
             of `batch.get_predictions`.
 
         Raises:

@@ -32,7 +32,7 @@ from humeai_async.types.registry import (
 
 
 class Jobs(Resource):
-    """The category "Jobs" of the documented table.
+    """Start jobs that train or run custom models.
 
     Source: https://dev.hume.ai/reference/custom-models-api/jobs/start-training-job
     """

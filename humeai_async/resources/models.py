@@ -17,7 +17,7 @@ from humeai_async.types.registry import Model, ModelVersion
 
 
 class Models(Resource):
-    """The category "Models" of the documented table.
+    """Custom models and their versions.
 
     Source: https://dev.hume.ai/reference/custom-models-api/models/list-models
     """
@@ -33,7 +33,7 @@ class Models(Resource):
         shared_assets: bool | None = None,
         prefetch: int = 0,
     ) -> Pages[Model]:
-        """List models.
+        """List the custom models of the account.
 
         Costs one request a page.
 
@@ -73,7 +73,7 @@ class Models(Resource):
         return await self._session.call(fill(catalog.MODELS_GET, id))
 
     async def update_name(self, id: str, *, name: str) -> Model:
-        """Give a model another name.
+        """Rename a custom model by its id.
 
         Costs one request. The name goes into the query, where Hume takes it; the documented
         table has it in the body.
@@ -101,7 +101,7 @@ class Models(Resource):
         version: str | None = None,
         shared_assets: bool | None = None,
     ) -> Pages[ModelVersion]:
-        """List versions of models.
+        """List the versions of custom models.
 
         Costs one request: Hume gives this list as a whole, so there is one page.
 
@@ -138,7 +138,7 @@ class Models(Resource):
         return await self._session.call(fill(catalog.MODELS_GET_VERSION, id, query=query))
 
     async def update_version_description(self, id: str, *, description: str) -> ModelVersion:
-        """Give one version of a model another description.
+        """Change the description of one version of a model.
 
         Costs one request. The body is the description itself as a JSON text, not an object;
         the documented table has no body at all.

@@ -14,7 +14,7 @@ from humeai_async.types.evi import PrivacySettings
 
 
 class Privacy(Resource):
-    """The category "Privacy" of the documented table.
+    """The account's EVI privacy settings and the deletion of its EVI data.
 
     Source:
     https://dev.hume.ai/reference/empathic-voice-interface-evi/privacy/get-user-privacy-settings
@@ -23,9 +23,9 @@ class Privacy(Resource):
     __slots__ = ()
 
     async def get_settings(self) -> PrivacySettings:
-        """Fetch the settings.
+        """Fetch the privacy settings of the account.
 
-        Costs one request. The form of the answer was never published; all its fields may be
+        Costs one request. The form of the response was never published; all its fields may be
         `None`.
 
         Source:
@@ -36,11 +36,11 @@ class Privacy(Resource):
     async def update_settings(
         self, *, allow_retention: bool | None = None, allow_training: bool | None = None
     ) -> None:
-        """Change the settings.
+        """Change the privacy settings of the account.
 
         Costs one request. The fields go into the query as `allowRetention` and
         `allowTraining`, where Hume takes them; the documented table has them in the body.
-        Whatever is answered is not read, as its form was never published.
+        The response is not read, as its form was never published.
 
         Args:
             allow_retention: Let Hume keep data; unchanged if left out.
@@ -60,9 +60,9 @@ class Privacy(Resource):
         await self._session.call(fill(catalog.PRIVACY_UPDATE_SETTINGS, query=query))
 
     async def delete_data(self) -> None:
-        """Delete the account's EVI data, all of it.
+        """Delete all EVI data of the account.
 
-        Costs one request. Through the gateway an answer without a body never arrives: an
+        Costs one request. Through the gateway an empty response never arrives: an
         `APITimeoutError` with `outcome_unknown` then probably means that it worked.
 
         Source:

@@ -17,7 +17,7 @@ from humeai_async.types.evi import Prompt, PromptExpansion, PromptRequest
 
 
 class Prompts(VersionedResource[Prompt]):
-    """The category "Prompts" of the documented table.
+    """EVI system prompts and their versions.
 
     Source: https://dev.hume.ai/reference/empathic-voice-interface-evi/prompts/list-prompts
     """
@@ -44,7 +44,7 @@ class Prompts(VersionedResource[Prompt]):
         version_description: str | None = None,
         prompt_expansion: PromptExpansion | Mapping[str, Any] | None = None,
     ) -> Prompt:
-        """Make a prompt; it begins with version 0.
+        """Create a prompt; its first version is 0.
 
         Costs one request.
 
@@ -81,7 +81,7 @@ class Prompts(VersionedResource[Prompt]):
         version_description: str | None = None,
         prompt_expansion: PromptExpansion | Mapping[str, Any] | None = None,
     ) -> Prompt:
-        """Make a new version of a prompt.
+        """Create a new version of a prompt.
 
         Costs one request.
 

@@ -18,7 +18,7 @@ from humeai_async.types.evi import Tool, ToolRequest
 
 
 class Tools(VersionedResource[Tool]):
-    """The category "Tools" of the documented table.
+    """Tools (functions) that EVI's language model may call, and their versions.
 
     Source: https://dev.hume.ai/reference/empathic-voice-interface-evi/tools/list-tools
     """
@@ -46,7 +46,7 @@ class Tools(VersionedResource[Tool]):
         description: str | None = None,
         fallback_content: str | None = None,
     ) -> Tool:
-        """Make a tool; it begins with version 0.
+        """Create a tool; its first version is 0.
 
         Costs one request.
 
@@ -85,7 +85,7 @@ class Tools(VersionedResource[Tool]):
         description: str | None = None,
         fallback_content: str | None = None,
     ) -> Tool:
-        """Make a new version of a tool.
+        """Create a new version of a tool.
 
         Costs one request.
 

@@ -278,7 +278,7 @@ class InferenceJob(JobDetails):
     """An expression measurement job."""
 
     type: JobType | str = JobType.INFERENCE
-    """Always `INFERENCE`."""
+    """Type of the job, always `INFERENCE`."""
     request: InferenceRequest = InferenceRequest()
     """Everything that the job was started with."""
 
@@ -288,7 +288,7 @@ class TrainingJob(JobDetails):
     """A job that trains a custom model."""
 
     type: JobType | str = JobType.TRAINING
-    """Always `TRAINING`."""
+    """Type of the job, always `TRAINING`."""
     request: TrainingRequest = TrainingRequest()
     """Everything that the job was started with."""
 
@@ -298,7 +298,7 @@ class CustomModelInferenceJob(JobDetails):
     """A job that runs a custom model."""
 
     type: JobType | str = JobType.TL_INFERENCE
-    """Always `TL_INFERENCE`."""
+    """Type of the job, always `TL_INFERENCE`."""
     request: CustomModelInferenceRequest = CustomModelInferenceRequest()
     """Everything that the job was started with."""
 
@@ -308,7 +308,7 @@ class EmbeddingJob(JobDetails):
     """A job with which the service prepares registry files for training."""
 
     type: JobType | str = JobType.EMBEDDING_GENERATION
-    """Always `EMBEDDING_GENERATION`."""
+    """Type of the job, always `EMBEDDING_GENERATION`."""
     request: EmbeddingRequest = EmbeddingRequest()
     """Everything that the job was started with."""
 

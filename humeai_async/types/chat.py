@@ -83,6 +83,7 @@ class SessionSettings(ClientEvent, ServerEvent):
     """Changes of the running session; Hume sends them back to the client."""
 
     type: str = "session_settings"
+    """Type of the message, always `session_settings`."""
     system_prompt: str | None = None
     """System prompt that replaces the config's."""
     audio: AudioConfiguration | Mapping[str, Any] | None = None
@@ -108,6 +109,7 @@ class AudioInput(ClientEvent):
     """A piece of the user's speech, sent at the pace of speaking."""
 
     type: str = "audio_input"
+    """Type of the message, always `audio_input`."""
     data: str = field(repr=False)
     """Audio in Base64: a container format, or raw audio if its format was sent before."""
 
@@ -123,6 +125,7 @@ class UserInput(ClientEvent):
     """A message of the user, as text."""
 
     type: str = "user_input"
+    """Type of the message, always `user_input`."""
     text: str
     """Text of the message."""
 
@@ -132,6 +135,7 @@ class AssistantInput(ClientEvent):
     """A text for the assistant to speak word for word."""
 
     type: str = "assistant_input"
+    """Type of the message, always `assistant_input`."""
     text: str
     """Text of the message."""
 
@@ -141,6 +145,7 @@ class PauseAssistantMessage(ClientEvent):
     """Keeps the assistant from replying until it is resumed."""
 
     type: str = "pause_assistant_message"
+    """Type of the message, always `pause_assistant_message`."""
 
 
 @frozen(kw_only=True)
@@ -148,6 +153,7 @@ class ResumeAssistantMessage(ClientEvent):
     """Lets a paused assistant reply again."""
 
     type: str = "resume_assistant_message"
+    """Type of the message, always `resume_assistant_message`."""
 
 
 @frozen(kw_only=True)
@@ -170,6 +176,7 @@ class ToolResponseMessage(ToolResult):
     """The result of a tool call that succeeded."""
 
     type: str = "tool_response"
+    """Type of the message, always `tool_response`."""
     tool_call_id: str = ""
     """Id of the tool call that this result belongs to."""
     content: str = ""
@@ -185,6 +192,7 @@ class ToolErrorMessage(ToolResult):
     """The result of a tool call that failed."""
 
     type: str = "tool_error"
+    """Type of the message, always `tool_error`."""
     tool_call_id: str = ""
     """Id of the tool call that failed."""
     error: str = ""
@@ -204,6 +212,7 @@ class ToolCallMessage(ServerEvent):
     """A request to run a tool."""
 
     type: str = "tool_call"
+    """Type of the message, always `tool_call`."""
     tool_call_id: str = ""
     """Id of the call, which its result must repeat."""
     name: str = ""
@@ -230,6 +239,7 @@ class ChatMetadata(ServerEvent):
     """The first message of a chat, with its ids."""
 
     type: str = "chat_metadata"
+    """Type of the message, always `chat_metadata`."""
     chat_group_id: str | None = None
     """UUID of the chat group; pass it as `resumed_chat_group_id` to resume the chat."""
     chat_id: str | None = None
@@ -283,6 +293,7 @@ class UserMessage(ServerEvent):
     """A message of the user: transcribed speech, or text."""
 
     type: str = "user_message"
+    """Type of the message, always `user_message`."""
     message: ChatMessage = ChatMessage()
     """Text of the message, and its role."""
     models: Inference = Inference()
@@ -302,6 +313,7 @@ class AssistantMessage(ServerEvent):
     """A message of the assistant, as text."""
 
     type: str = "assistant_message"
+    """Type of the message, always `assistant_message`."""
     message: ChatMessage = ChatMessage()
     """Text of the message, and its role."""
     models: Inference = Inference()
@@ -321,6 +333,7 @@ class AssistantProsody(ServerEvent):
     """Expressions in the tone of the assistant's speech; sent after the message."""
 
     type: str = "assistant_prosody"
+    """Type of the message, always `assistant_prosody`."""
     models: Inference = Inference()
     """Expressions in the tone of the speech."""
     id: str | None = None
@@ -332,6 +345,7 @@ class AudioOutput(ServerEvent):
     """A piece of the assistant's speech, as audio."""
 
     type: str = "audio_output"
+    """Type of the message, always `audio_output`."""
     id: str | None = None
     """Id of the message that is spoken."""
     index: int | None = None
@@ -358,6 +372,7 @@ class AssistantEnd(ServerEvent):
     """The end of the assistant's turn."""
 
     type: str = "assistant_end"
+    """Type of the message, always `assistant_end`."""
 
 
 @frozen(kw_only=True)
@@ -365,6 +380,7 @@ class UserInterruption(ServerEvent):
     """The user interrupted the assistant: playback should stop."""
 
     type: str = "user_interruption"
+    """Type of the message, always `user_interruption`."""
     time: int | None = None
     """Time of the interruption, in milliseconds since 1970."""
 
@@ -374,6 +390,7 @@ class WebSocketError(ServerEvent):
     """An error of the chat; the socket may stay open."""
 
     type: str = "error"
+    """Type of the message, always `error`."""
     code: str = ""
     """Code of the error, such as `E0714`."""
     slug: str = ""

@@ -67,7 +67,7 @@ class SessionTool:
     """A tool of one session, which your own code runs."""
 
     type: ToolType | str
-    """Always `function`."""
+    """Type of the tool, always `function`."""
     name: str
     """Name of the function."""
     parameters: str

@@ -84,7 +84,7 @@ class NameRequest:
     """A request for a new name of a config, prompt or tool."""
 
     name: str
-    """The new name."""
+    """The new name of the object."""
 
 
 @frozen(kw_only=True)

@@ -140,7 +140,7 @@ class BuiltinTool:
     """A tool of a config that Hume runs itself."""
 
     tool_type: ConfigToolType | str | None = None
-    """Always `BUILTIN`."""
+    """Type of the tool, always `BUILTIN`."""
     name: BuiltinToolName | str | None = None
     """Name of the built-in tool, such as `web_search`."""
     fallback_content: str | None = None
@@ -289,7 +289,7 @@ class Config:
     modified_on: int | None = None
     """Time of the config's last change, in milliseconds since 1970."""
     prompt: EmbeddedPrompt | None = None
-    """Instructions for EVI."""
+    """System prompt that instructs EVI."""
     voice: Voice | None = None
     """Voice that EVI speaks with."""
     language_model: LanguageModel | None = None

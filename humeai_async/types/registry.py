@@ -1,8 +1,8 @@
 """The registry of the custom models: datasets, files, models, and the jobs made of them.
 
 Fields carry the wire's names. The reference never said in which unit the registry counts
-times; its known answers are milliseconds since 1970. Nothing here does I/O; jobs as they run
-are in `batch.py`.
+times; those that it is known to send are milliseconds since 1970. Nothing here does I/O; jobs
+as they run are in `batch.py`.
 """
 
 from __future__ import annotations
@@ -262,7 +262,7 @@ class ModelVersion:
 
 @frozen(kw_only=True)
 class Model:
-    """A custom model."""
+    """A custom model in the registry."""
 
     id: str
     """Id of the model."""
@@ -329,7 +329,7 @@ class TrainingTask:
     """The task that a training job trains a model for."""
 
     type: TaskType | str | None = None
-    """Classification or regression."""
+    """Kind of task: classification or regression."""
 
 
 @frozen(kw_only=True)

@@ -39,7 +39,7 @@ class Text:
     """
 
     text: str
-    """The text."""
+    """The text to measure, itself."""
 
 
 BulkSource: TypeAlias = str | os.PathLike[str] | Text

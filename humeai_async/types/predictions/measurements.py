@@ -64,6 +64,7 @@ class FacePrediction(Scored):
     """One face in one frame."""
 
     score_fields: ClassVar[tuple[str, ...]] = ("emotions", "facs", "descriptions")
+    """Names of the fields that hold scores."""
 
     frame: Int64 | None = None
     """Number of the frame; the first is 0."""
@@ -86,6 +87,7 @@ class BurstPrediction(Scored):
     """One vocal burst: a sound that is not speech."""
 
     score_fields: ClassVar[tuple[str, ...]] = ("emotions", "descriptions")
+    """Names of the fields that hold scores."""
 
     time: TimeInterval = TimeInterval()
     """Span of the media that the burst covers."""
@@ -116,6 +118,7 @@ class LanguagePrediction(Scored):
     """One unit of text, such as a word or a sentence."""
 
     score_fields: ClassVar[tuple[str, ...]] = ("emotions", "sentiment", "toxicity")
+    """Names of the fields that hold scores."""
 
     text: str | None = None
     """Words that were measured."""
@@ -184,6 +187,7 @@ class FaceGroup(Sliced):
     """All predictions of one face, in the order of time."""
 
     decoder: ClassVar[Any] = msgspec.json.Decoder(FacePrediction)
+    """Reads one prediction of the group from its JSON."""
 
     id: str = "unknown"
     """Label of the face such as `face_0`, or `unknown` if faces were not identified."""
@@ -196,6 +200,7 @@ class BurstGroup(Sliced):
     """All vocal bursts of one speaker."""
 
     decoder: ClassVar[Any] = msgspec.json.Decoder(BurstPrediction)
+    """Reads one prediction of the group from its JSON."""
 
     id: str = "unknown"
     """Label of the speaker or face, or `unknown` if they were not told apart."""
@@ -208,6 +213,7 @@ class ProsodyGroup(Sliced):
     """All speech of one speaker."""
 
     decoder: ClassVar[Any] = msgspec.json.Decoder(ProsodyPrediction)
+    """Reads one prediction of the group from its JSON."""
 
     id: str = "unknown"
     """Label of the speaker or face, or `unknown` if they were not told apart."""
@@ -220,6 +226,7 @@ class LanguageGroup(Sliced):
     """All text of one speaker."""
 
     decoder: ClassVar[Any] = msgspec.json.Decoder(LanguagePrediction)
+    """Reads one prediction of the group from its JSON."""
 
     id: str = "unknown"
     """Label of the speaker or face, or `unknown` if they were not told apart."""
@@ -232,6 +239,7 @@ class NerGroup(Sliced):
     """All entities of one speaker."""
 
     decoder: ClassVar[Any] = msgspec.json.Decoder(NerPrediction)
+    """Reads one prediction of the group from its JSON."""
 
     id: str = "unknown"
     """Label of the speaker or face, or `unknown` if they were not told apart."""
@@ -244,6 +252,7 @@ class FacemeshGroup(Sliced):
     """All landmarks of one face."""
 
     decoder: ClassVar[Any] = msgspec.json.Decoder(FacemeshPrediction)
+    """Reads one prediction of the group from its JSON."""
 
     id: str = "unknown"
     """Label of the speaker or face, or `unknown` if they were not told apart."""

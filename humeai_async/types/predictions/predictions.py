@@ -175,7 +175,7 @@ class Predictions(Sequence[SourcePredictions]):
                 `facs` and `descriptions` of a face, `sentiment` and `toxicity` of language.
 
         Returns:
-            One row a prediction, in the order in which they stand in the answer; the columns
+            One row a prediction, in the order in which they stand in the response; the columns
             are the names that occur, in the service's order.
 
         Raises:

@@ -58,7 +58,7 @@ class Place(NamedTuple):
     file: str
     """Path relative to the source."""
     model: str
-    """One of `MODELS`."""
+    """Name of the model, one of `MODELS`."""
     id: str
     """Label of the face or speaker, or `unknown`."""
     frame: int | None = None
@@ -76,9 +76,9 @@ class Place(NamedTuple):
     box_y: float | None = None
     """Top edge, in pixels."""
     box_w: float | None = None
-    """Width, in pixels."""
+    """Width of the box, in pixels."""
     box_h: float | None = None
-    """Height, in pixels."""
+    """Height of the box, in pixels."""
     text: str | None = None
     """The words, or the named entity."""
     probability: float | None = None

@@ -54,7 +54,7 @@ class ScoreTable:
         return self._values
 
     def append(self, names: tuple[str, ...], scores: list[float]) -> None:
-        """Add a row.
+        """Add a row of scores.
 
         Args:
             names: Names of the scores; of a name that is there twice the last one counts.

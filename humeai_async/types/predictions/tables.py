@@ -58,7 +58,7 @@ class Columns:
         return self._scores.names[len(SCORES) :]
 
     def append(self, row: Row) -> None:
-        """Add one row.
+        """Add one row to the table.
 
         Raises:
             DecodeError: The rows have more than `MOST_NAMES` different names of scores.
