@@ -178,7 +178,7 @@ def _reading(
         name = repr_without_query(item.source)[:200]
         reason = f"the job is completed, but which of its results are those of {name} is unclear"
         return Reading(error=SourceFailedError(reason, job_id=job_id), is_unreadable=True)
-    undecodable = getattr(share, "undecodable", None)
+    undecodable = share.undecodable
     if undecodable is not None:
         reason = without_queries(str(undecodable.reason))
         problem = DecodeError(reason, path=undecodable.path)

@@ -2,7 +2,7 @@
 
 A job is the lost one only if its whole request is the one that was planned: settings, sources,
 their order, the content of files; and if it was made after the plan, by the service's clock.
-What cannot be read is a doubt, told as an error, and never a "no". It reads the list's JSON by
+What cannot be read is a doubt, raised as an error, and never a "no". It reads the list's JSON by
 itself: an entry that the types do not know must not look like one that is not there.
 """
 
@@ -154,30 +154,30 @@ def _is_planned(entry: Mapping[str, Any], plan: Plan, sent: Mapping[str, Any]) -
     """Whether a job has the very request of a plan.
 
     Raises:
-        DecodeError: What it was asked is not told.
+        DecodeError: The entry does not say what was requested.
     """
     if entry.get("type", "INFERENCE") != "INFERENCE":
         return False
-    asked = entry.get("request")
-    if not _is_object(asked) or not any(asked.get(kind) for kind in ("urls", "text", "files")):
-        if _is_object(asked) and asked.get("registry_files"):
+    request = entry.get("request")
+    if not _is_object(request) or not any(request.get(kind) for kind in ("urls", "text", "files")):
+        if _is_object(request) and request.get("registry_files"):
             return False
         raise DecodeError("a job in the list does not say what it was asked", path="$.request")
     return (
-        _has_sources(asked, plan)
-        and _are_same_models(sent.get("models"), asked.get("models"))
-        and _is_same_transcription(sent, asked)
-        and not asked.get("callback_url")
-        and not asked.get("notify")
-        and not asked.get("registry_files")
+        _has_sources(request, plan)
+        and _are_same_models(sent.get("models"), request.get("models"))
+        and _is_same_transcription(sent, request)
+        and not request.get("callback_url")
+        and not request.get("notify")
+        and not request.get("registry_files")
     )
 
 
-def _has_sources(asked: Mapping[str, Any], plan: Plan) -> bool:
+def _has_sources(request: Mapping[str, Any], plan: Plan) -> bool:
     """Whether a request has the sources of a plan, in their order, and no others."""
-    if any(asked.get(kind) for kind in ("urls", "text", "files") if kind != plan.kind):
+    if any(request.get(kind) for kind in ("urls", "text", "files") if kind != plan.kind):
         return False
-    given = asked.get(plan.kind)
+    given = request.get(plan.kind)
     if not isinstance(given, list) or len(sources := cast("list[object]", given)) != len(plan.keys):
         return False
     if plan.kind == "files":
@@ -188,38 +188,38 @@ def _has_sources(asked: Mapping[str, Any], plan: Plan) -> bool:
     return [mark_of(plan.kind, one, MARK_SIZE) for one in texts] == list(plan.marks)
 
 
-def _are_same_models(sent: object, told: object) -> bool:
+def _are_same_models(sent: object, listed: object) -> bool:
     """Whether models are those that were sent, with what the service fills in."""
-    told_models = _present(told)
+    listed_models = _present(listed)
     if not _is_object(sent):
         # Left out, they are all run.
-        is_whole = not told_models or set(told_models) >= set(_DEFAULTS)
+        is_whole = not listed_models or set(listed_models) >= set(_DEFAULTS)
         return is_whole and all(
-            _are_same_settings({}, told_models[name], _DEFAULTS.get(name, {}))
-            for name in told_models
+            _are_same_settings({}, listed_models[name], _DEFAULTS.get(name, {}))
+            for name in listed_models
         )
     sent_models = _present(sent)
-    return set(sent_models) == set(told_models) and all(
-        _are_same_settings(sent_models[name], told_models[name], _DEFAULTS.get(name, {}))
+    return set(sent_models) == set(listed_models) and all(
+        _are_same_settings(sent_models[name], listed_models[name], _DEFAULTS.get(name, {}))
         for name in sent_models
     )
 
 
-def _is_same_transcription(sent: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+def _is_same_transcription(sent: Mapping[str, Any], request: Mapping[str, Any]) -> bool:
     if "transcription" in sent and sent["transcription"] is None:
-        return asked.get("transcription") is None  # switched off
-    if "transcription" in asked and asked["transcription"] is None:
+        return request.get("transcription") is None  # switched off
+    if "transcription" in request and request["transcription"] is None:
         return False
     return _are_same_settings(
-        sent.get("transcription") or {}, asked.get("transcription") or {}, _TRANSCRIPTION
+        sent.get("transcription") or {}, request.get("transcription") or {}, _TRANSCRIPTION
     )
 
 
-def _are_same_settings(sent: object, told: object, defaults: Mapping[str, Any]) -> bool:
+def _are_same_settings(sent: object, listed: object, defaults: Mapping[str, Any]) -> bool:
     """Whether all that was sent is told, and all else that is told is what is filled in."""
-    if not _is_object(sent) or not _is_object(told):
-        return sent == told
-    given, found = _present(sent), _present(told)
+    if not _is_object(sent) or not _is_object(listed):
+        return sent == listed
+    given, found = _present(sent), _present(listed)
     for name, value in found.items():
         if name in given:
             is_same = _are_same_settings(given[name], value, {})

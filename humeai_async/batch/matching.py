@@ -90,11 +90,11 @@ def _match_urls(
     for way in ways:
         if not left:
             break
-        told: dict[str, list[int]] = {}
+        by_url: dict[str, list[int]] = {}
         for number in left:
-            told.setdefault(way(shares[number].source.url or ""), []).append(number)
+            by_url.setdefault(way(shares[number].source.url or ""), []).append(number)
         for at, place in enumerate(places):
-            if at not in found and (numbers := told.get(way(place.given))):
+            if at not in found and (numbers := by_url.get(way(place.given))):
                 found[at] = numbers[0] if len(numbers) == 1 else numbers.pop(0)
         taken = set(found.values())
         left = [number for number in left if number not in taken]
@@ -119,8 +119,8 @@ def _match_by_place(
         if not keeps_order or at in found or place.number in taken:
             continue
         # A URL that was sent has its own place, be it among the items or not.
-        told = shares[place.number].source.url or ""
-        if mark_of("urls", told, MARK_SIZE) not in plan.marks:
+        url = shares[place.number].source.url or ""
+        if mark_of("urls", url, MARK_SIZE) not in plan.marks:
             found[at] = place.number
 
 

@@ -220,7 +220,7 @@ class _Writing:
         self._schema = schema
         self._arrow = arrow
         self._partial = atomic_files.partial_name(target)
-        self._file = self._partial.open("xb")
+        self._file = atomic_files.create_partial(self._partial, target)
         self._writer = make(self._file, schema)
 
     def has_columns(self, names: Sequence[str]) -> bool:

@@ -124,9 +124,9 @@ class ServiceClock:
     def observe(self, headers: Mapping[str, str]) -> None:
         """Learn from the `Date` of a response that has just come."""
         try:
-            told = parsedate_to_datetime(headers.get("Date", ""))
+            sent_at = parsedate_to_datetime(headers.get("Date", ""))
             # Cut to the second: half of one is the best guess.
-            self.ahead_ms = round(told.timestamp() * 1000) + 500 - local_ms()
+            self.ahead_ms = round(sent_at.timestamp() * 1000) + 500 - local_ms()
         except (TypeError, ValueError, OverflowError):  # none, or none that can be read
             return
 
