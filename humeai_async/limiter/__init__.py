@@ -1,4 +1,4 @@
-"""The limiter: may I go now, and what did the answer teach?
+"""The limiter: may I go now, and what did the response teach?
 
 `limiter.py` is what callers see and teaches the theory, `bucket.py` and `queue.py` keep the
 order, `pacer.py` and the modules it stands on (`estimator`, `growth`, `remaining`,

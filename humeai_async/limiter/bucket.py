@@ -1,6 +1,6 @@
 """One bucket of the limiter: its queue, its timer, and the permits it hands out.
 
-It joins the pacer (may a call go?) and the lanes (which one?) to an event loop, whose clock it
+It joins the pacer (may a call go?) and the queue (which one?) to an event loop, whose clock it
 reads. The limiter makes one for each quota; callers see only the permits and the events.
 """
 
@@ -33,7 +33,7 @@ _logger = logging.getLogger("humeai_async.limiter")
 class Permit:
     """Leave for one call to go; `done` must be told how it went.
 
-    A permit that is dropped counts as a call without an answer.
+    A permit that is dropped counts as a call without a response.
     """
 
     __slots__ = ("_bucket", "_cost", "_era", "_sent")
@@ -53,8 +53,8 @@ class Permit:
         """Tell how the call went. Only the first time counts; never raises.
 
         Args:
-            status: Status of the answer, or `None` if none came.
-            headers: Headers of the answer; names in lower case, or a mapping that ignores
+            status: Status of the response, or `None` if none came.
+            headers: Headers of the response; names in lower case, or a mapping that ignores
                 case.
             retry_after: Seconds the service asks to wait; read from the headers if left out.
         """
@@ -62,10 +62,10 @@ class Permit:
         if bucket is None:
             return
         try:
-            bucket.answered(self._era, self._sent, self._cost, status, headers, retry_after)
+            bucket.record_response(self._era, self._sent, self._cost, status, headers, retry_after)
         except Exception:
-            # Pacing is a service to the call, and must not spoil its answer.
-            _logger.exception("%s: an answer could not be counted", bucket.name)
+            # Pacing is a service to the call, and must not break it.
+            _logger.exception("%s: a response could not be counted", bucket.name)
 
     def __del__(self) -> None:
         if self._bucket is not None:
@@ -82,8 +82,15 @@ class Bucket:
     """One quota: its pacer, its queue, and the one timer that serves it."""
 
     __slots__ = (
-        "_is_abandoned", "_on_event", "_rate", "_timer", "_timer_at", "lanes", "loop", "name",
+        "_is_abandoned",
+        "_on_event",
+        "_rate",
+        "_timer",
+        "_timer_at",
+        "loop",
+        "name",
         "pacer",
+        "wait_queue",
     )  # fmt: skip
 
     def __init__(
@@ -95,7 +102,7 @@ class Bucket:
     ) -> None:
         self.name: str = name
         self.pacer: Pacer = pacer
-        self.lanes: WaitQueue = WaitQueue()
+        self.wait_queue: WaitQueue = WaitQueue()
         self.loop: asyncio.AbstractEventLoop = loop
         self._on_event = on_event
         self._timer: asyncio.TimerHandle | None = None
@@ -126,10 +133,10 @@ class Bucket:
         most: float,
     ) -> asyncio.Future[Permit]:
         """Line up, or tell at once that it is of no use."""
-        wait = self.pacer.expect(now, self.lanes.cost_ahead(priority, head=head) + cost)
-        if self.lanes.waiting >= most:
+        wait = self.pacer.expect(now, self.wait_queue.cost_ahead(priority, head=head) + cost)
+        if self.wait_queue.waiting >= most:
             raise RateLimitWaitError(
-                f"{self.lanes.waiting} calls are waiting already", seconds=wait
+                f"{self.wait_queue.waiting} calls are waiting already", seconds=wait
             )
         if until <= now or now + wait > until:
             wait = max(wait, self.pacer.ready_in(now, cost))
@@ -138,7 +145,7 @@ class Bucket:
                 seconds=wait,
             )
         future: asyncio.Future[Permit] = self.loop.create_future()
-        self.lanes.add(Ticket(future, cost, until), priority, head=head)
+        self.wait_queue.add(Ticket(future, cost, until), priority, head=head)
         self.pump(now)
         return future
 
@@ -146,7 +153,7 @@ class Bucket:
         """Clean up after a waiter that was cancelled or got an error."""
         if future.done() and not future.cancelled() and future.exception() is None:
             future.result().give_back()
-        elif self.lanes.discard(future):
+        elif self.wait_queue.discard(future):
             self.pump(self.now())
 
     def take_back(self, era: int, cost: float) -> None:
@@ -154,7 +161,7 @@ class Bucket:
         self.pacer.give_back(era, cost)
         self.pump(self.now())
 
-    def answered(
+    def record_response(
         self,
         era: int,
         sent: float,
@@ -163,7 +170,7 @@ class Bucket:
         headers: Mapping[str, str],
         retry_after: float | None,
     ) -> None:
-        """Count an answer, and let go whoever may now."""
+        """Count a response, and let go whoever may now."""
         now = self.loop.time()
         pacer = self.pacer
         was_closed = pacer.closed
@@ -171,7 +178,7 @@ class Bucket:
         quotas = read_quotas(headers, now_epoch=time.time()) if headers else ()
         if retry_after is None and status == TOO_MANY_REQUESTS and headers:
             retry_after = parse_retry_after(headers, now_epoch=time.time())
-        pacer.answered(now, era, sent, cost, status, retry_after, quotas)
+        pacer.record_response(now, era, sent, cost, status, retry_after, quotas)
         if pacer.closed:
             pause = pacer.paused_for(now)
             if pause > before:
@@ -181,29 +188,29 @@ class Bucket:
                     self._tell(Paused(self.name, pause))
         elif was_closed:
             self._tell_rate()
-        if self.lanes.waiting:
+        if self.wait_queue.waiting:
             self.pump(now)
 
     def pump(self, now: float) -> None:
         """Let go whoever may, and set the timer for the next."""
-        lanes, pacer = self.lanes, self.pacer
+        wait_queue, pacer = self.wait_queue, self.pacer
         if self.loop.is_closed():
             return
-        if lanes.next_deadline <= now:
+        if wait_queue.next_deadline <= now:
             self._turn_away(now, now)
         while True:
-            ticket = lanes.first(prefer_fresh=pacer.wants_fresh)
+            ticket = wait_queue.first(prefer_fresh=pacer.wants_fresh)
             if ticket is None:
                 return
             if ticket.future.done():
                 # Cancelled, and its task had no turn yet.
-                lanes.remove_first(ticket)
+                wait_queue.remove_first(ticket)
                 continue
             wait = pacer.ready_in(now, ticket.cost)
             if wait > 0.0:
-                self._wake_at(min(now + wait, max(lanes.next_deadline, now + _DEADLINE_GRAIN)))
+                self._wake_at(min(now + wait, max(wait_queue.next_deadline, now + _DEADLINE_GRAIN)))
                 return
-            lanes.remove_first(ticket)
+            wait_queue.remove_first(ticket)
             ticket.future.set_result(self.grant(now, ticket.cost))
 
     def move(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -212,14 +219,14 @@ class Bucket:
         Raises:
             ConfigurationError: The old one is still at work.
         """
-        if not self.is_over and (self.loop.is_running() or self.lanes.waiting):
+        if not self.is_over and (self.loop.is_running() or self.wait_queue.waiting):
             raise ConfigurationError(
                 "this limiter is in use on another event loop, and its rate is for all calls "
                 "together; give each loop one of its own, with its share of the rate"
             )
         # Whoever waited on a closed loop will never run again.
         self._is_abandoned = False
-        self.lanes = WaitQueue()
+        self.wait_queue = WaitQueue()
         self._timer, self._timer_at = None, math.inf
         self.pacer.shift(loop.time() - self.loop.time())
         self.loop = loop
@@ -252,9 +259,9 @@ class Bucket:
 
     def _turn_away(self, until: float, now: float) -> None:
         """Tell those whose deadline comes before the quota opens."""
-        if self.lanes.next_deadline > until:
+        if self.wait_queue.next_deadline > until:
             return
-        for ticket in self.lanes.expired(until):
+        for ticket in self.wait_queue.expired(until):
             if not ticket.future.done():
                 wait = max(0.0, until - now)
                 ticket.future.set_exception(

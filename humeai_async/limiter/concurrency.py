@@ -1,7 +1,7 @@
 """Finds out whether a service limits the calls in flight instead of calls a second.
 
 Such a quota opens whenever a call ends, and closes at the same number in flight whatever the
-pace. Pure counting; the pacer reports contacts and answers, and asks how many may be out.
+pace. Pure counting; the pacer reports contacts and responses, and asks how many may be out.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Concurrency:
         return True
 
     def used(self, now: float, in_flight: int) -> None:
-        """Take in a good answer: after a while at the limit, one more is tried."""
+        """Take in a good response: after a while at the limit, one more is tried."""
         if in_flight + 1 >= self.limit and now - self._raised_at > _LOOK_AFTER:
             self.limit += max(1, self.limit // 20)
             self._raised_at = now

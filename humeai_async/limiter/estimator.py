@@ -123,7 +123,7 @@ class Evidence:
         if declared is not None and 0.5 < measured * declared[1] / declared[0] < 2.0:  # noqa: PLR2004 - see above
             self.rate = declared[0] / declared[1]
             self.exact = True
-            self._settle(declared[1], known=True)
+            self._set_window(declared[1], known=True)
         elif self._is_quick(contact, elapsed):
             # A token bucket: it started full, so the measure is far too high.
             self.rate = measured / 2
@@ -131,7 +131,7 @@ class Evidence:
         else:
             window, known = _window(contact.earliest - start, contact.latest - start)
             self.rate = self.accepted / window * (1.0 if known else _UNSURE)
-            self._settle(window, known=known)
+            self._set_window(window, known=known)
         self.sure = self.confirmed
         self.rate = max(self.rate, SLOWEST)
         self._anchors.append((contact, self.accepted))
@@ -175,7 +175,7 @@ class Evidence:
         self.rate = max(self.rate, SLOWEST)
         self._anchors.append((contact, self.accepted))
 
-    def _settle(self, window: float, *, known: bool) -> None:
+    def _set_window(self, window: float, *, known: bool) -> None:
         if window <= LONGEST_WINDOW:
             self.window = window
             self.confirmed = known
@@ -220,14 +220,14 @@ class Evidence:
                 continue
             near = [one for one in CUSTOMARY if abs(one - length) <= doubt / windows + 2 * _TIMING]
             if near:
-                self._settle(near[0], known=True)
+                self._set_window(near[0], known=True)
                 used = self._log.between(contact.earliest - near[0], contact.latest)
                 # A last window that let in far less than the mean was not used to the full.
                 mean = count / windows
                 self.rate = (used if used > mean / 2 else mean) / near[0]
                 return True
             if windows == 1 and length / self.window < 1.1:  # noqa: PLR2004 - not two in one
-                self._settle(span, known=False)
+                self._set_window(span, known=False)
                 self.rate = count / span
                 return True
         return False

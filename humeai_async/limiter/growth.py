@@ -1,6 +1,6 @@
 """How fast a rate may rise while nothing speaks against it.
 
-Pure sums over times. Growth happens on good answers alone, and only while calls wait: a rate
+Pure sums over times. Growth happens on good responses alone, and only while calls wait: a rate
 that nobody uses proves nothing. The pacer asks for the new rate and sets its buckets by it.
 """
 
@@ -36,7 +36,7 @@ _FEWEST_CALLS_ROUGH: Final = 2.0
 _LEAST: Final = 0.01
 """Seconds between two steps."""
 _STEP: Final = 0.1
-"""Seconds of growth that one answer may bring at most, or the time of two calls."""
+"""Seconds of growth that one response may bring at most, or the time of two calls."""
 
 
 class Growth:

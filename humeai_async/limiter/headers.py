@@ -1,4 +1,4 @@
-"""What the headers of an answer say about a quota, as plain numbers of seconds and calls.
+"""What the headers of a response say about a quota, as plain numbers of seconds and calls.
 
 Pure functions over a mapping of headers: no clock (the caller says what time it is), no state,
 no pacing. The limiter learns from them and the retry rules read `parse_retry_after`.
@@ -13,10 +13,10 @@ The forms read, the first that is there wins for each number:
     RateLimit-Remaining: 42, RateLimit-Reset: 12
     X-RateLimit-Limit, -Remaining, -Reset, -Reset-After, also with `-Requests` behind and
     spelt X-Rate-Limit-; the reset in seconds, with a unit ("1s", "6m0s", "250ms"), as epoch
-    seconds or milliseconds, or in milliseconds where something else in the answer shows it
+    seconds or milliseconds, or in milliseconds where something else in the response shows it
     retry-after-ms: 250; Retry-After: 2; Retry-After: Sun, 06 Nov 1994 08:49:37 GMT
 
-Points in time are measured against the answer's own `Date` where it has one, so a wrong or
+Points in time are measured against the response's own `Date` where it has one, so a wrong or
 jumping clock on this side does no harm.
 
 Source: https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
@@ -56,7 +56,7 @@ _OLD_PREFIXES = ("ratelimit-", "x-ratelimit-", "x-rate-limit-")
 
 @frozen
 class Quota:
-    """One quota as an answer describes it; `None` where it does not say.
+    """One quota as a response describes it; `None` where it does not say.
 
     Numbers are finite, at least zero and at most `MOST_CALLS` or `LONGEST_HINT`.
     """
@@ -70,15 +70,15 @@ class Quota:
     remaining: float | None = None
     """Calls left in this window."""
     reset: float | None = None
-    """Seconds from the answer until more calls are left."""
+    """Seconds from the response until more calls are left."""
 
 
 def parse_retry_after(headers: Mapping[str, str], *, now_epoch: float) -> float | None:
     """Read how long the service asks to wait before the next try.
 
     Args:
-        headers: Headers of the answer; names in lower case, or a mapping that ignores case.
-        now_epoch: Seconds since 1970, for dates in an answer that does not say its own.
+        headers: Headers of the response; names in lower case, or a mapping that ignores case.
+        now_epoch: Seconds since 1970, for dates in a response that does not say its own.
 
     Returns:
         Seconds from 0 to `LONGEST_HINT`, or `None` if there is no hint that can be read. A
@@ -103,10 +103,10 @@ def parse_retry_after(headers: Mapping[str, str], *, now_epoch: float) -> float 
 
 
 def read_quotas(headers: Mapping[str, str], *, now_epoch: float) -> tuple[Quota, ...]:
-    """Read all quotas that the headers of an answer describe.
+    """Read all quotas that the headers of a response describe.
 
     Args:
-        headers: Headers of the answer; names in lower case, or a mapping that ignores case.
+        headers: Headers of the response; names in lower case, or a mapping that ignores case.
         now_epoch: Seconds since 1970, for resets given as a point in time.
 
     Returns:
@@ -114,7 +114,7 @@ def read_quotas(headers: Mapping[str, str], *, now_epoch: float) -> tuple[Quota,
         cannot be read are left out, absurd ones are bounded.
     """
     if "rate" not in "\n".join(headers).lower():
-        return ()  # as most answers are: a dozen look-ups saved
+        return ()  # as most responses are: a dozen look-ups saved
     found = _ietf(headers)
     if found:
         return found

@@ -1,6 +1,6 @@
 """The limiter: every call asks it before it goes, and tells it what came back.
 
-Services close when a quota is used up: they answer 429 until time has passed. The quota is
+Services close when a quota is used up: they send 429 until time has passed. The quota is
 mostly unknown, shared, and changes. The limiter finds it, keeps to it and uses all of it.
 
 Who goes, and when. Each bucket (a credential and a product) has a token bucket that fills at
@@ -24,8 +24,8 @@ quota stays closed tells a bucket from a window, and these equations hold:
 Windows are mostly 1, 2, 5, 10, ... seconds long: a range that holds one of these is exact.
 
 How it learns. With nothing known, 4 calls go at once, then 24 a second, doubling every
-quarter second while answers are good, with 8 in flight and one more for each answer. While
-answers stay away, the number out doubles in 1.4 s, so that calls that hang hold no others. On a
+quarter second while responses are good, with 8 in flight and one more for each response. While
+responses stay away, the number out doubles in 1.4 s, so that calls that hang hold no others. On a
 fast network few are in flight when the quota closes, and these are all that is lost. Then
 everybody stops: as long as Retry-After says, or, if nothing is said, until single calls get
 through, tried 10 ms later, then 1.5 times as long, at most 0.25 s apart. Calls never refused
@@ -174,7 +174,7 @@ class Limiter:
             bucket: Which quota it draws on.
             cost: How many calls it counts for; above 0.
             deadline: Time of the event loop's clock until which it may wait.
-            priority: Whether somebody waits for the answer.
+            priority: Whether somebody waits for the response.
             head: Go before all calls of the same priority that were never sent, as a call
                 does that was refused.
 
@@ -196,7 +196,7 @@ class Limiter:
         now = loop.time()
         pacer = place.pacer
         if (
-            not (place.lanes.waiting or (head and pacer.closed))
+            not (place.wait_queue.waiting or (head and pacer.closed))
             and pacer.ready_in(now, cost) <= 0.0
         ):
             return place.grant(now, cost)
@@ -224,7 +224,7 @@ class Limiter:
         if place is None:
             pacer = Pacer(0.0, self._rate, self._burst)
             return _state(pacer, 0, 0.0)
-        return _state(place.pacer, place.lanes.waiting, place.now())
+        return _state(place.pacer, place.wait_queue.waiting, place.now())
 
     @property
     def buckets(self) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """The rules by which a pacer finds a quota, keeps to it and uses all of it.
 
 A pure state machine in virtual time: the limiter asks `ready_in` before a call, says `take`
-when it goes and `answered` when its answer is there. Nothing here reads a clock or waits; the
-theory stands at the head of `limiter.py`.
+when it goes and `record_response` when its response is there. Nothing here reads a clock or
+waits; the theory stands at the head of `limiter.py`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _PROBE_SHARE: Final = 0.125
 """After a while they come at this share of the time since the closing: a window is measured as
 well by it, and a long one refuses a few calls instead of hundreds."""
 _TRUST: Final = 3
-"""Answers after an opening until calls that were refused before are risked again."""
+"""Responses after an opening until calls that were refused before are risked again."""
 _TRUST_UNCHANGED: Final = 15
 """The same where the pace was not lowered, so that no call meets one refusal after the other."""
 _GRACE: Final = 2.0
@@ -52,7 +52,7 @@ _GRACE_SHARE: Final = 0.02
 _TRICKLE: Final = 0.25
 """Seconds after which one more call is risked however little is left."""
 _UNANSWERED: Final = 2.0
-"""The same, divided by the calls in flight, while answers are waited for at the start."""
+"""The same, divided by the calls in flight, while responses are waited for at the start."""
 _ASK: Final = 0.1
 """Seconds without a call after which one is sent to hear what is left."""
 _TRICKLE_FULL: Final = 5.0
@@ -99,10 +99,10 @@ class Pacer:
         self.in_flight: int = 0
         self.accepted: int = 0
         self.refused: int = 0
-        """Answers with status 429."""
+        """Responses with status 429."""
         self.pauses: int = 0
         self.round_trip: float = math.inf
-        """Shortest time to an answer seen, in seconds."""
+        """Shortest time to a response seen, in seconds."""
         self._era = self._first_era = 0
         self._until = self._last_take = -math.inf
         self._closed_at = self._earliest = now
@@ -179,7 +179,7 @@ class Pacer:
     def expect(self, now: float, cost: float) -> float:
         """Return the seconds until calls of this cost in all have gone, as far as is known.
 
-        What is not known counts as 0, so a caller may be turned away by the answer.
+        What is not known counts as 0, so a caller may be turned away by the response.
         """
         wait = self.paused_for(now)
         if not self._ramping:
@@ -188,7 +188,7 @@ class Pacer:
         return wait
 
     def take(self, now: float, cost: float) -> int:
-        """Let a call go; the number returned belongs to its answer."""
+        """Let a call go; the number returned belongs to its response."""
         if self._last_take == -math.inf:
             self._evidence.start(now)
             self._growth.restart(now)
@@ -211,7 +211,7 @@ class Pacer:
         self.in_flight -= 1
         self._bucket.give(cost)
 
-    def answered(
+    def record_response(
         self,
         now: float,
         era: int,
@@ -221,16 +221,16 @@ class Pacer:
         retry_after: float | None = None,
         quotas: Sequence[Quota] = (),
     ) -> None:
-        """Learn from an answer.
+        """Learn from a response.
 
         Args:
             now: The time.
             era: What `take` returned.
             sent: When the call went.
             cost: Its cost.
-            status: Status of the answer; `None` if there was none.
+            status: Status of the response; `None` if there was none.
             retry_after: Seconds the service asks to wait, if it does.
-            quotas: What the answer's headers say of the quota.
+            quotas: What the response's headers say of the quota.
         """
         if era < self._first_era:
             return
@@ -252,7 +252,7 @@ class Pacer:
             if current or not self.closed:
                 self._refuse(now, sent, hint, current=current)
             elif hint is not None:
-                self._heed(now, hint)
+                self._apply_hint(now, hint)
         elif status == SERVICE_UNAVAILABLE and retry_after is not None:
             self._pause(now, retry_after)
         else:
@@ -264,7 +264,7 @@ class Pacer:
                 self._is_refused = False
 
     def shift(self, seconds: float) -> None:
-        """Move to a clock that shows this many seconds more; answers on the way are lost."""
+        """Move to a clock that shows this many seconds more; responses on the way are lost."""
         self._bucket.shift(seconds)
         self._peak.shift(seconds)
         self._evidence.shift(seconds)
@@ -328,7 +328,7 @@ class Pacer:
             self._until = now + self._delay
         self._lesson = True
         if hint is not None:
-            self._heed(now, hint)
+            self._apply_hint(now, hint)
 
     def _binding(self, retry_after: float | None, reset: float | None) -> float | None:
         """Return the seconds for which nobody may go.
@@ -351,7 +351,7 @@ class Pacer:
         believes = reset is not None and self._credit.believes_reset(reset, window)
         return believes and self.ceiling == math.inf
 
-    def _heed(self, now: float, hint: float) -> None:
+    def _apply_hint(self, now: float, hint: float) -> None:
         """Wait as long as the service says, everybody."""
         self._hinted = True
         self._coarse = hint >= 1.0

@@ -23,7 +23,7 @@ class Priority(enum.IntEnum):
     """Who goes first when calls wait."""
 
     INTERACTIVE = 0
-    """Somebody waits for the answer."""
+    """Somebody waits for the response."""
     BULK = 1
     """Goes when nothing interactive waits, and one time in eight when something does."""
 
@@ -38,18 +38,18 @@ class Ticket:
     """Loop time at which it gives up; may be infinite."""
 
 
-Lane: TypeAlias = OrderedDict[asyncio.Future[Any], Ticket]
+_Tickets: TypeAlias = OrderedDict[asyncio.Future[Any], Ticket]
 
 
 class WaitQueue:
     """First come, first served, within two priorities; a retried call before fresh ones."""
 
-    __slots__ = ("_costs", "_lanes", "_next", "_streak", "next_deadline", "waiting")
+    __slots__ = ("_costs", "_next", "_queues", "_streak", "next_deadline", "waiting")
 
     def __init__(self) -> None:
         # Retried and fresh calls of each priority. Ordered dicts, for a cancelled waiter must
         # leave at once from wherever it stands, in constant time.
-        self._lanes: tuple[Lane, Lane, Lane, Lane] = (
+        self._queues: tuple[_Tickets, _Tickets, _Tickets, _Tickets] = (
             OrderedDict(), OrderedDict(), OrderedDict(), OrderedDict(),
         )  # fmt: skip
         self._costs = [0.0, 0.0, 0.0, 0.0]
@@ -66,15 +66,15 @@ class WaitQueue:
     def add(self, ticket: Ticket, priority: Priority, *, head: bool) -> None:
         """Let a call queue up."""
         number = 2 * priority + (not head)
-        self._lanes[number][ticket.future] = ticket
+        self._queues[number][ticket.future] = ticket
         self._costs[number] += ticket.cost
         self.waiting += 1
         self.next_deadline = min(self.next_deadline, ticket.deadline)
 
     def discard(self, future: asyncio.Future[Any]) -> bool:
         """Take a call out, wherever it stands; say whether it was there."""
-        for number, lane in enumerate(self._lanes):
-            if future in lane:
+        for number, queue in enumerate(self._queues):
+            if future in queue:
                 self._take(number, future)
                 return True
         return False
@@ -85,29 +85,29 @@ class WaitQueue:
         Args:
             prefer_fresh: Take one that was never refused, if there is any of its priority.
         """
-        retried, fresh, bulk_retried, bulk = self._lanes
+        retried, fresh, bulk_retried, bulk = self._queues
         number = 0
         if (bulk or bulk_retried) and (self._streak >= _BULK_SHARE - 1 or not (retried or fresh)):
             number, retried, fresh = 2, bulk_retried, bulk
         if fresh and (prefer_fresh or not retried):
             number += 1
         self._next = number
-        lane = self._lanes[number]
-        return lane[next(iter(lane))] if lane else None
+        queue = self._queues[number]
+        return queue[next(iter(queue))] if queue else None
 
     def remove_first(self, ticket: Ticket) -> None:
         """Take out the call that `first` named: it goes now."""
-        _, _, bulk_retried, bulk = self._lanes
+        _, _, bulk_retried, bulk = self._queues
         number = self._next
-        self._streak = self._streak + 1 if number < 2 and (bulk or bulk_retried) else 0  # noqa: PLR2004 - the bulk lanes
+        self._streak = self._streak + 1 if number < 2 and (bulk or bulk_retried) else 0  # noqa: PLR2004 - the bulk queues
         self._take(number, ticket.future)
 
     def _take(self, number: int, future: asyncio.Future[Any]) -> None:
-        lane = self._lanes[number]
-        cost = lane.pop(future).cost
+        queue = self._queues[number]
+        cost = queue.pop(future).cost
         self.waiting -= 1
-        # An empty lane starts its sum anew, so that float errors cannot pile up.
-        self._costs[number] = self._costs[number] - cost if lane else 0.0
+        # An empty queue starts its sum anew, so that float errors cannot pile up.
+        self._costs[number] = self._costs[number] - cost if queue else 0.0
 
     def expired(self, until: float) -> Iterator[Ticket]:
         """Take out all calls whose deadline is not after a time."""
@@ -118,5 +118,5 @@ class WaitQueue:
         yield from late
 
     def __iter__(self) -> Iterator[Ticket]:
-        for lane in self._lanes:
-            yield from lane.values()
+        for queue in self._queues:
+            yield from queue.values()

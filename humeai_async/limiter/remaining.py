@@ -1,4 +1,4 @@
-"""How many calls the headers of the last answer leave to spend.
+"""How many calls the headers of the last response leave to spend.
 
 Pure sums; the headers are read by `headers.py` and the pacer asks before each call.
 """
@@ -25,7 +25,7 @@ _WHOLE_SECOND: Final = 1.0
 
 
 class Credit:
-    """What the headers of the last answer leave to spend."""
+    """What the headers of the last response leave to spend."""
 
     __slots__ = (
         "_false", "_had_some", "_is_refuted", "_limit", "_none_until", "_resets_met", "left",
@@ -37,7 +37,7 @@ class Credit:
         self.policy: tuple[float, float] | None = None
         """Calls and seconds of the strictest window that the service names."""
         self.used_up: bool = False
-        """Whether the last answer was the first to leave nothing after some that did."""
+        """Whether the last response was the first to leave nothing after some that did."""
         self._had_some = True
         self.left: float = math.inf
         """Cost of the calls that would surely be let in; the pacer counts those on their way."""
@@ -116,7 +116,7 @@ class Credit:
             self._refute()  # it is not this quota that refused the call
             return None
         self.used_up = remaining < 1.0 and self._had_some
-        # A bucket that runs on empty says so in every answer, which is no news.
+        # A bucket that runs on empty says so in every response, which is no news.
         self._had_some = remaining >= 2.0 or (self._had_some and remaining >= 1.0)  # noqa: PLR2004 - calls
         if remaining >= 1.0:
             self._none_until = (math.inf, -math.inf)

@@ -505,7 +505,7 @@ async def test_a_dropped_permit_is_a_call_without_an_answer() -> None:
 async def test_done_never_raises_but_logs(caplog: pytest.LogCaptureFixture) -> None:
     permit = await Limiter().acquire("me/evi")
     permit.done(429, {"retry-after": object()})  # type: ignore[dict-item]  # on purpose
-    assert caplog.messages == ["me/evi: an answer could not be counted"]
+    assert caplog.messages == ["me/evi: a response could not be counted"]
 
 
 async def test_the_state_shows_queue_and_pause() -> None:

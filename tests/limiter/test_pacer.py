@@ -44,7 +44,7 @@ class Client:
     ) -> None:
         """Take in the answer to a call, some seconds later."""
         self.now += after
-        self.pacer.answered(self.now, *call, 1.0, status, retry_after, quotas)
+        self.pacer.record_response(self.now, *call, 1.0, status, retry_after, quotas)
 
     def call(
         self,

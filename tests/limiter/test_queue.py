@@ -18,7 +18,7 @@ class Queue:
     """WaitQueue whose calls have names."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.lanes = WaitQueue()
+        self.wait_queue = WaitQueue()
         self.loop = loop
         self.names: dict[asyncio.Future[Any], str] = {}
 
@@ -33,17 +33,17 @@ class Queue:
     ) -> asyncio.Future[Any]:
         future = self.loop.create_future()
         self.names[future] = name
-        self.lanes.add(Ticket(future, cost, deadline), priority, head=head)
+        self.wait_queue.add(Ticket(future, cost, deadline), priority, head=head)
         return future
 
     def go(self, *, prefer_fresh: bool = False) -> str:
-        ticket = self.lanes.first(prefer_fresh=prefer_fresh)
+        ticket = self.wait_queue.first(prefer_fresh=prefer_fresh)
         assert ticket is not None
-        self.lanes.remove_first(ticket)
+        self.wait_queue.remove_first(ticket)
         return self.names[ticket.future]
 
     def rest(self) -> list[str]:
-        return [self.go() for _ in range(self.lanes.waiting)]
+        return [self.go() for _ in range(self.wait_queue.waiting)]
 
 
 @pytest.fixture
@@ -73,9 +73,9 @@ def test_fresh_calls_of_the_same_priority_go_first_where_that_is_preferred(queue
 
 
 def test_an_empty_queue_names_nobody(queue: Queue) -> None:
-    assert queue.lanes.first(prefer_fresh=False) is None
-    assert queue.lanes.first(prefer_fresh=True) is None
-    assert queue.lanes.waiting == 0
+    assert queue.wait_queue.first(prefer_fresh=False) is None
+    assert queue.wait_queue.first(prefer_fresh=True) is None
+    assert queue.wait_queue.waiting == 0
 
 
 @pytest.mark.parametrize("priority", [INTERACTIVE, BULK])
@@ -84,12 +84,12 @@ def test_one_waiting_call_of_any_kind_is_a_queue(
     queue: Queue, priority: Priority, *, head: bool
 ) -> None:
     queue.add("one", priority, head=head)
-    assert queue.lanes.waiting == 1
+    assert queue.wait_queue.waiting == 1
 
 
 def test_its_length_counts_every_kind(queue: Queue) -> None:
     fill(queue)
-    assert queue.lanes.waiting == 4
+    assert queue.wait_queue.waiting == 4
 
 
 @pytest.mark.parametrize(
@@ -100,27 +100,27 @@ def test_the_cost_ahead_is_that_of_all_who_would_go_before(
     queue: Queue, priority: Priority, head: bool, cost: float
 ) -> None:
     fill(queue)
-    assert cost == queue.lanes.cost_ahead(priority, head=head)
+    assert cost == queue.wait_queue.cost_ahead(priority, head=head)
 
 
 def test_the_cost_ahead_falls_as_calls_go_or_leave(queue: Queue) -> None:
     fill(queue)
     leaver = queue.add("leaver", cost=16)
     queue.add("fresh too", cost=32)
-    assert queue.lanes.cost_ahead(INTERACTIVE, head=False) == 51
+    assert queue.wait_queue.cost_ahead(INTERACTIVE, head=False) == 51
     queue.go()
-    assert queue.lanes.cost_ahead(INTERACTIVE, head=False) == 50
-    assert queue.lanes.discard(leaver)
-    assert queue.lanes.cost_ahead(INTERACTIVE, head=False) == 34
+    assert queue.wait_queue.cost_ahead(INTERACTIVE, head=False) == 50
+    assert queue.wait_queue.discard(leaver)
+    assert queue.wait_queue.cost_ahead(INTERACTIVE, head=False) == 34
     queue.rest()
-    assert queue.lanes.cost_ahead(BULK, head=False) == 0
+    assert queue.wait_queue.cost_ahead(BULK, head=False) == 0
 
 
 def test_an_empty_lane_has_no_cost_whatever_floats_left_over(queue: Queue) -> None:
     for _ in range(3):
         queue.add("tenth", cost=0.1)
     queue.rest()
-    assert queue.lanes.cost_ahead(BULK, head=False) == 0.0
+    assert queue.wait_queue.cost_ahead(BULK, head=False) == 0.0
 
 
 def test_while_both_wait_every_eighth_call_is_a_bulk_one(queue: Queue) -> None:
@@ -161,17 +161,17 @@ def test_a_call_leaves_from_wherever_it_stands_and_only_once(queue: Queue) -> No
     fill(queue)
     leaver = queue.add("leaver", BULK)
     queue.add("last", BULK)
-    assert queue.lanes.discard(leaver) is True
-    assert queue.lanes.discard(leaver) is False
+    assert queue.wait_queue.discard(leaver) is True
+    assert queue.wait_queue.discard(leaver) is False
     assert queue.rest() == ["again", "fresh", "bulk again", "bulk", "last"]
 
 
 def test_the_next_deadline_is_the_earliest(queue: Queue) -> None:
-    assert queue.lanes.next_deadline == float("inf")
+    assert queue.wait_queue.next_deadline == float("inf")
     queue.add("late", deadline=9.0)
     queue.add("early", BULK, deadline=3.0)
     queue.add("later", deadline=12.0)
-    assert queue.lanes.next_deadline == 3.0
+    assert queue.wait_queue.next_deadline == 3.0
 
 
 def test_calls_whose_time_is_up_leave_together(queue: Queue) -> None:
@@ -179,13 +179,13 @@ def test_calls_whose_time_is_up_leave_together(queue: Queue) -> None:
         queue.add(f"{deadline:g}", deadline=deadline)
     queue.add("bulk", BULK, deadline=1.0)
     queue.add("patient")
-    late = [queue.names[ticket.future] for ticket in queue.lanes.expired(5.0)]
+    late = [queue.names[ticket.future] for ticket in queue.wait_queue.expired(5.0)]
     assert sorted(late) == ["3", "4.9", "5", "bulk"]
-    assert queue.lanes.next_deadline == 9.0
+    assert queue.wait_queue.next_deadline == 9.0
     assert queue.rest() == ["9", "patient"]
 
 
 def test_when_all_have_left_no_deadline_is_next(queue: Queue) -> None:
     queue.add("one", deadline=3.0)
-    assert len(list(queue.lanes.expired(3.0))) == 1
-    assert queue.lanes.next_deadline == float("inf")
+    assert len(list(queue.wait_queue.expired(3.0))) == 1
+    assert queue.wait_queue.next_deadline == float("inf")

@@ -174,7 +174,7 @@ class Traffic:
         number, sent, era, status, reply = values
         call = int(number)
         if status == 0:
-            self.pacer.answered(self.now, int(era), sent, 1.0, None)
+            self.pacer.record_response(self.now, int(era), sent, 1.0, None)
             self.lost += 1
             self._make()
             return
@@ -183,7 +183,7 @@ class Traffic:
         epoch = EPOCH + self.now
         hint = parse_retry_after(headers, now_epoch=epoch) if status == 429 else None
         quotas = read_quotas(headers, now_epoch=epoch)
-        self.pacer.answered(self.now, int(era), sent, 1.0, int(status), hint, quotas)
+        self.pacer.record_response(self.now, int(era), sent, 1.0, int(status), hint, quotas)
         if status == 200:
             self._active -= self.most_in_flight is not None
             self.finished.append(self.now - start)
