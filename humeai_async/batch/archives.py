@@ -229,14 +229,14 @@ def _safe_name(entry: zipfile.ZipInfo) -> str:
     """
     name = entry.filename
     if entry.orig_filename != name or _CONTROL.search(name):
-        raise _RefusedError(f"{entry.orig_filename!r} has characters that no name should have")
+        raise _RefusedError(f"{entry.orig_filename!r} has characters that file names must not have")
     if name.startswith("/") or _DRIVE.match(name) or "\\" in name:
         raise _RefusedError(f"{name!r} is not a path inside the archive")
     parts = name.removesuffix("/").split("/")
     if any(part in {"", ".", ".."} for part in parts):
-        raise _RefusedError(f"{name!r} leads out of its folder, or nowhere")
+        raise _RefusedError(f"{name!r} leads out of the target folder, or nowhere")
     if _ON_WINDOWS and any(_WINDOWS_ONLY.fullmatch(part) for part in parts):
-        raise _RefusedError(f"{name!r} is not the name of a file on Windows")
+        raise _RefusedError(f"{name!r} is not a valid file name on Windows")
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in {0, stat.S_IFDIR if entry.is_dir() else stat.S_IFREG}:
         raise _RefusedError(f"{name!r} is a link or a special file")

@@ -144,8 +144,8 @@ class Job:
         if wait.last_failure is not None:
             seen += f"; the last request for it failed with {type(wait.last_failure).__name__}"
         raise JobTimeoutError(
-            f"job {self.id} is not done after {timeout:g} s ({seen}). It goes "
-            f"on at Hume: wait again, or later with hume.batch.job({self.id!r})",
+            f"job {self.id} has not ended after {timeout:g} s ({seen}). It "
+            f"continues at Hume: wait again, now or later, with hume.batch.job({self.id!r})",
             job_id=self.id,
             job_status=self.status,
             elapsed=anyio.current_time() - wait.since,
@@ -285,7 +285,7 @@ async def fetch_artifacts(job_id: str, session: Session) -> bytes:
     if reason := await in_thread(archives.check_bytes, artifacts):
         endpoint = call.endpoint
         raise DecodeError(
-            f"the artifacts of job {job_id} are of no use: {reason}",
+            f"the artifacts of job {job_id} cannot be used: {reason}",
             method=endpoint.method,
             endpoint=endpoint.path,
             attempts=1,

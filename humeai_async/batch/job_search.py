@@ -115,7 +115,7 @@ async def _since(
         if len(found) < LIMIT or (times and min(times) <= least):
             return
         if not times:
-            raise DecodeError("the list of jobs has no times to go on from", path="$")
+            raise DecodeError("the listed jobs have no creation times to go by", path="$")
         if not fresh:
             limit += LIMIT  # so many were made in one millisecond
         edge = min(times) + 1
@@ -138,7 +138,7 @@ async def _page(
     clock.observe(response.headers)
     found = codec.parse(response.body)
     if not isinstance(found, list):
-        raise DecodeError("the list of jobs is no list", path="$")
+        raise DecodeError("the list of jobs is not an array", path="$")
     entries: list[dict[str, Any]] = []
     for place, entry in enumerate(cast("list[object]", found)):
         if not _is_object(entry) or not isinstance(entry.get("job_id"), str):
@@ -162,7 +162,7 @@ def _is_planned(entry: Mapping[str, Any], plan: Plan, sent: Mapping[str, Any]) -
     if not _is_object(request) or not any(request.get(kind) for kind in ("urls", "text", "files")):
         if _is_object(request) and request.get("registry_files"):
             return False
-        raise DecodeError("a job in the list does not say what it was asked", path="$.request")
+        raise DecodeError("a job in the list does not state its request", path="$.request")
     return (
         _has_sources(request, plan)
         and _are_same_models(sent.get("models"), request.get("models"))

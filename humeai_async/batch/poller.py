@@ -326,4 +326,4 @@ def _about(job_id: str, details: JobDetails) -> JobDetails:
         return details
     if details.job_id.lower() == job_id.lower():
         return evolve(details, job_id=job_id)
-    raise DecodeError(f"the response about job {job_id} names another one", path="$.job_id")
+    raise DecodeError(f"the response about job {job_id} names a different job", path="$.job_id")

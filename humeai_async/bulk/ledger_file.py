@@ -38,8 +38,8 @@ def real_path(path: object) -> Path:
         raise LedgerError(f"{path!r} cannot be the name of a ledger: give the path of a file")
     if text == ":memory:" or text.startswith("file:"):
         raise LedgerError(
-            f"{text!r} cannot be the name of a ledger: it is a file, so that the run goes on "
-            "after a crash. Leave ledger out to remember nothing"
+            f"{text!r} cannot be a ledger: a ledger is a file, so that the run can continue "
+            "after a crash. Leave ledger out to keep no record"
         )
     try:
         return Path(text).resolve()
@@ -143,8 +143,8 @@ def rejected(path: Path) -> Generator[None]:
     if not is_damaged:
         raise LedgerError(f"the ledger {path} cannot be used: {reason}")
     raise LedgerError(
-        f"the ledger {path} is damaged, or is no ledger: {reason}. Put a copy in its place if "
-        "there is one; if you move it away, the run starts anew, and jobs are paid for again"
+        f"the ledger {path} is damaged, or is no ledger: {reason}. Replace it with a backup "
+        "if there is one; if you move it away, the run starts again, and jobs are paid twice"
     )
 
 

@@ -51,7 +51,7 @@ def _length(_: object, attribute: Attribute[Any], value: float | None) -> None:
 def _truth(_: object, attribute: Attribute[bool], value: object) -> None:
     if not isinstance(value, bool):
         name = attribute.name
-        raise InvalidArgumentError(f"{name} is True or False, not {value!r}", field=name)
+        raise InvalidArgumentError(f"{name} must be True or False, not {value!r}", field=name)
 
 
 @frozen(kw_only=True)
@@ -89,6 +89,6 @@ class BulkOptions:
         """
         if options is not None and not isinstance(options, cls):
             kind = type(options).__name__
-            raise InvalidArgumentError(f"options is a BulkOptions, not {kind}", field="options")
+            raise InvalidArgumentError(f"options must be BulkOptions, not {kind}", field="options")
         changes = {name: value for name, value in given.items() if value is not UNSET}
         return evolve(options or cls(), **changes)

@@ -114,7 +114,7 @@ class ParquetParts:
         self._folder.mkdir(exist_ok=True)
         there = set(self._folder.iterdir())
         if missing := sorted(needed - there):
-            raise SaveError(f"{missing[0]} is missing, with results that were taken for saved")
+            raise SaveError(f"{missing[0]} is missing, and with it results that had been saved")
         for file in there - needed:
             file.unlink()
 
@@ -127,7 +127,7 @@ class ParquetParts:
         try:
             return int(metadata[_POSITION])
         except (KeyError, ValueError):
-            raise SaveError(f"{self._path} is there already and not of this run") from None
+            raise SaveError(f"{self._path} exists already and is not from this run") from None
 
     def _files(self) -> list[Path]:
         """Return the files whose rows make up the whole, in order."""

@@ -366,8 +366,8 @@ class Pipeline(Generic[S, R]):
                 return None
             if left <= 0:
                 raise UnknownSubmissionError(
-                    "nobody knows whether a submission was carried out, for the list of the "
-                    f"service cannot be read: {problem}",
+                    "it is unknown whether a submission was carried out, because the list "
+                    f"of jobs cannot be read: {problem}",
                     outcome_unknown=True,
                 ) from problem
             now = anyio.current_time()

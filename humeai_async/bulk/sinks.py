@@ -102,7 +102,7 @@ class _Appended:
         size = self._file.seek(0, os.SEEK_END)
         if size < position:
             self._file.close()
-            raise SaveError(f"{path} has {size} bytes, but {position} were taken for saved")
+            raise SaveError(f"{path} has {size} bytes, but {position} had been saved")
         self._file.truncate(position)
         self._file.seek(position)
 
@@ -162,7 +162,9 @@ class Csv:
             first = _first_record(path)
             self._columns = next(csv.reader(io.StringIO(first.decode(), newline="")), [])
             if tuple(self._columns[: len(COLUMNS)]) != COLUMNS:
-                raise SaveError(f"{path} has other columns: it was begun by another version")
+                raise SaveError(
+                    f"{path} has other columns: another version of the library wrote it"
+                )
             self._file = _Appended(path, len(first) + position)
             self._start = len(first)
         else:
@@ -411,7 +413,7 @@ def check_formats(formats: Sequence[str]) -> None:
     if unknown or not formats:
         given = ", ".join(unknown) or "nothing"
         raise InvalidArgumentError(
-            f"formats is a list of {', '.join(FORMATS)}, not {given}", field="formats"
+            f"formats must be a list of any of {', '.join(FORMATS)}, not {given}", field="formats"
         )
     if "parquet" in formats:
         tables.load("pyarrow.parquet")

@@ -80,7 +80,7 @@ class ReconnectingSocket:
         """
         if self._opened_at is not None or self.end is not None:
             raise ChatClosedError(
-                "a chat is opened once; call connect again for another", close_code=None
+                "a chat can be opened only once; call connect again for another", close_code=None
             )
         # The key of a language model goes out as a message: URLs end up in logs.
         settings = evolve(self._settings, language_model_api_key=None)
@@ -120,7 +120,7 @@ class ReconnectingSocket:
         """
         self.check_open()
         if self._socket is None:
-            raise APIConnectionError("the connection was lost and is not resumed yet")
+            raise APIConnectionError("the connection was lost and has not been resumed yet")
         await self._socket.send(message)
 
     def check_open(self) -> None:

@@ -43,7 +43,7 @@ def collect_sources(arguments: Iterable[str], listed: str | None) -> Iterator[Bu
         names += _read_list(listed)
     if not names:
         raise InvalidArgumentError(
-            "no sources: give URLs, files or folders, or a list with --from FILE or -",
+            "no sources: pass URLs, files or folders, or a list with --from FILE or -",
             field="sources",
         )
     for name in names:

@@ -53,5 +53,5 @@ def _ensure_there(ledger: Path) -> None:
     else:
         return
     raise InvalidArgumentError(
-        f"{ledger.parent} holds no run: there is no {LEDGER} in it", field="folder"
+        f"{ledger.parent} holds no run: it has no file {LEDGER}", field="folder"
     )

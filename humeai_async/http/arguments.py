@@ -37,7 +37,7 @@ def check_text(name: str, value: object) -> None:
         InvalidArgumentError: `field` names the argument.
     """
     if not isinstance(value, str) or not value.strip():
-        raise InvalidArgumentError(f"{name} must be a text that says something", field=name)
+        raise InvalidArgumentError(f"{name} must be text that is not blank", field=name)
 
 
 def check_sources(**sources: Sequence[object] | None) -> None:
@@ -59,7 +59,7 @@ def _first_wrong(sources: dict[str, Sequence[object] | None]) -> tuple[str, str]
     """Return which of the sources cannot be sent, and why; no reason where all can."""
     for name, given in sources.items():
         if isinstance(given, (str, bytes)):
-            return name, f"{name} is a list; put [] around it"
+            return name, f"{name} must be a list; put [] around the value"
         # Before anything asks for its truth value, which a column of a table has not.
         if given is not None and not isinstance(cast("object", given), Sequence):
             kind = type(given).__name__
@@ -85,10 +85,10 @@ def check_many(name: str, value: object) -> None:
         InvalidArgumentError: `field` names the argument.
     """
     if isinstance(value, (str, bytes, os.PathLike)):
-        raise InvalidArgumentError(f"{name} is a list; put [] around it", field=name)
+        raise InvalidArgumentError(f"{name} must be a list; put [] around the value", field=name)
     if not isinstance(value, (Iterable, AsyncIterable)):
         kind = type(value).__name__
-        raise InvalidArgumentError(f"{name} must be something to iterate, not {kind}", field=name)
+        raise InvalidArgumentError(f"{name} must be iterable, not {kind}", field=name)
 
 
 def check_seconds(name: str, value: float | None) -> None:
@@ -102,4 +102,4 @@ def check_seconds(name: str, value: float | None) -> None:
     is_number = isinstance(cast("object", value), (int, float)) and not isinstance(value, bool)
     # An integer may be longer than any clock can count.
     if not is_number or not (0 <= value <= sys.float_info.max or value == math.inf):
-        raise InvalidArgumentError(f"{name} is a number of seconds, not {value!r}", field=name)
+        raise InvalidArgumentError(f"{name} must be a number of seconds, not {value!r}", field=name)

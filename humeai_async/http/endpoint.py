@@ -172,7 +172,7 @@ def _pairs(query: Mapping[str, QueryValue]) -> list[tuple[str, str]]:
         if value is None or isinstance(value, Unset):
             continue
         if not isinstance(cast("object", name), str):
-            raise InvalidArgumentError("the names of query fields are texts", field="query")
+            raise InvalidArgumentError("the names of query fields must be strings", field="query")
         key = _check_encodable(name, as_base(name))
         is_many = isinstance(value, Collection) and not isinstance(value, (str, bytes, Mapping))
         many = cast("Iterable[object]", value) if is_many else [value]
@@ -186,7 +186,7 @@ def _text(name: str, value: object) -> str:
         return "true" if value else "false"
     if not isinstance(value, (str, int, float)):
         raise InvalidArgumentError(
-            f"{name} must be text, a number or a truth value, or a list of those, not "
+            f"{name} must be a string, a number or a boolean, or a list of those, not "
             f"{type(value).__name__}",
             field=name,
         )

@@ -136,7 +136,7 @@ class Bucket:
         wait = self.pacer.expect(now, self.wait_queue.cost_ahead(priority, head=head) + cost)
         if self.wait_queue.waiting >= most:
             raise RateLimitWaitError(
-                f"{self.wait_queue.waiting} calls are waiting already", seconds=wait
+                f"{self.wait_queue.waiting} calls are already waiting", seconds=wait
             )
         if until <= now or now + wait > until:
             wait = max(wait, self.pacer.ready_in(now, cost))
@@ -221,8 +221,8 @@ class Bucket:
         """
         if not self.is_over and (self.loop.is_running() or self.wait_queue.waiting):
             raise ConfigurationError(
-                "this limiter is in use on another event loop, and its rate is for all calls "
-                "together; give each loop one of its own, with its share of the rate"
+                "this limiter is in use on another event loop, and its rate applies to all "
+                "calls together; give each loop its own limiter, with its share of the rate"
             )
         # Whoever waited on a closed loop will never run again.
         self._is_abandoned = False
@@ -266,7 +266,7 @@ class Bucket:
                 wait = max(0.0, until - now)
                 ticket.future.set_exception(
                     RateLimitWaitError(
-                        f"the call's time is up before its turn, in {wait:.3g} s or later",
+                        f"the call would time out before its turn, in {wait:.3g} s or later",
                         seconds=wait,
                     )
                 )

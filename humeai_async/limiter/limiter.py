@@ -147,7 +147,7 @@ class Limiter:
         _check("max_wait", max_wait, least=0.0)
         _check("max_waiting", max_waiting, least=0.0)
         if burst is not None and rate is None:
-            raise ConfigurationError("burst needs a rate: an unknown quota's burst is unknown")
+            raise ConfigurationError("burst needs a rate: pass rate, too")
         self._rate = None if rate is None else rate / per
         self._burst = burst
         self._max_wait = math.inf if max_wait is None else max_wait

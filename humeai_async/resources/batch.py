@@ -212,7 +212,7 @@ class Batch(Resource):
         if timestamp_ms is not None:
             check_number("timestamp_ms", timestamp_ms, least=0)
             if when is None:
-                raise InvalidArgumentError("timestamp_ms says nothing without when", field="when")
+                raise InvalidArgumentError("timestamp_ms has no effect without when", field="when")
         given: dict[str, QueryValue] = {
             "status": status,
             "when": when,

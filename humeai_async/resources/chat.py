@@ -151,7 +151,7 @@ class Chat(Resource):
         else:
             kind = type(reconnect).__name__
             raise InvalidArgumentError(
-                f"reconnect is a Reconnect, true or false, not {kind}", field="reconnect"
+                f"reconnect must be a Reconnect, True or False, not {kind}", field="reconnect"
             )
         settings = _read_settings({} if session_settings is None else session_settings)
         return ChatSocket(ReconnectingSocket(self._session, query, settings, reconnect_as))
@@ -168,7 +168,8 @@ def _read_settings(given: ConnectSettings | Mapping[str, Any]) -> ConnectSetting
     if not isinstance(cast("object", given), Mapping):
         kind = type(given).__name__
         raise InvalidArgumentError(
-            f"session_settings is a ConnectSettings or a dict, not {kind}", field="session_settings"
+            f"session_settings must be a ConnectSettings or a dict, not {kind}",
+            field="session_settings",
         )
     if unknown := sorted(given.keys() - fields_dict(ConnectSettings).keys()):
         raise InvalidArgumentError(

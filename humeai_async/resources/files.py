@@ -91,7 +91,7 @@ class Files(Resource):
         if files is not None:
             check_many("files", files)
         if (file is None) == (not files):
-            raise InvalidArgumentError("give one file, or a list of files", field="file")
+            raise InvalidArgumentError("pass one file, or a list of files", field="file")
         if files and attributes is not None:
             raise InvalidArgumentError(
                 "put the attributes beside each of the files", field="attributes"

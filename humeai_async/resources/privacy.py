@@ -54,7 +54,7 @@ class Privacy(Resource):
         """
         if allow_retention is None and allow_training is None:
             raise InvalidArgumentError(
-                "give allow_retention or allow_training", field="allow_retention"
+                "pass allow_retention or allow_training, or both", field="allow_retention"
             )
         query = {"allowRetention": allow_retention, "allowTraining": allow_training}
         await self._session.call(fill(catalog.PRIVACY_UPDATE_SETTINGS, query=query))

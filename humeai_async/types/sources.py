@@ -76,7 +76,7 @@ def read_source(source: object, *, argument: str = "sources") -> tuple[SourceKin
         refuse_file_name(text, argument)
         return "text", text
     shown = repr_without_query(source)
-    raise InvalidArgumentError(f"a source is a URL, a text or a path, not {shown}", field=argument)
+    raise InvalidArgumentError(f"a source must be a URL, text or path, not {shown}", field=argument)
 
 
 def _text_of(source: object) -> str:
@@ -102,7 +102,7 @@ def refuse_file_name(text: str, argument: str) -> None:
         return
     shown = text if len(text) < 200 else f"{text[:200]}..."  # noqa: PLR2004 - a line or two
     raise InvalidArgumentError(
-        f"{shown!r} looks like the name of a file, and would be analysed as a text; write "
+        f"{shown!r} looks like a file name, but would be analysed as text; write "
         f"Path({shown!r}) to upload the file, or Text({shown!r}) to analyse these words",
         field=argument,
     )

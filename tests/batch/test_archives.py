@@ -113,7 +113,7 @@ async def test_a_name_that_is_no_files_on_windows_is_refused_there(
     if not on_windows:
         assert await unpack(archive, tmp_path / "out") == [tmp_path / "out" / name]
         return
-    with pytest.raises(SaveError, match="not the name of a file on Windows"):
+    with pytest.raises(SaveError, match="not a valid file name on Windows"):
         await unpack(archive, tmp_path / "out")
     assert left(tmp_path) == set()
 

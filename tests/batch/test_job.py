@@ -244,7 +244,7 @@ async def test_artifacts_that_a_gateway_read_as_text_are_a_named_error() -> None
         archive.writestr("a.csv", bytes(range(256)))
     body = buffer.getvalue().decode("utf-8", errors="replace").encode()
     session = session_of(ScriptedTransport(Response(200, {}, body)))
-    with pytest.raises(DecodeError, match=r"job-1 are of no use: .* not at its place"):
+    with pytest.raises(DecodeError, match=r"job-1 cannot be used: .* not at its place"):
         await Batch(session, Poller(session)).get_artifacts("job-1")
 
 

@@ -433,7 +433,7 @@ async def test_news_of_another_job_are_none_of_the_one_asked_for() -> None:
         fake.faults.add(done("theirs"))
         job = hume.batch.job("ours")
         with pytest.raises(
-            DecodeError, match="the response about job ours names another one"
+            DecodeError, match="the response about job ours names a different job"
         ) as caught:
             await job.wait(timeout=5)
     assert caught.value.path == "$.job_id"

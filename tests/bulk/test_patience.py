@@ -245,7 +245,7 @@ async def test_options_travel_as_one_object_and_arguments_go_before_it() -> None
 async def test_a_text_that_looks_like_a_file_is_refused_everywhere() -> None:
     async with FakeHume() as fake, client_of(fake) as hume:
         (outcome,) = await run(hume, ["clip.mp4"])
-        with pytest.raises(InvalidArgumentError, match="looks like the name of a file"):
+        with pytest.raises(InvalidArgumentError, match="looks like a file name"):
             await hume.batch.start_job(text=["clip.mp4"])
         assert not fake.jobs
     assert isinstance(outcome.error, InvalidArgumentError)

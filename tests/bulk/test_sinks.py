@@ -314,7 +314,7 @@ def test_a_file_shorter_than_its_checkpoint_is_told(name: str, tmp_path: Path) -
         positions = sinks.sync()
     path = tmp_path / FORMATS[name][0]
     os.truncate(path, positions[name] - 1)
-    with pytest.raises(SaveError, match="were taken for saved"):
+    with pytest.raises(SaveError, match="had been saved"):
         Sinks(tmp_path, (name,), positions)
     assert path.stat().st_size == positions[name] - 1
 
@@ -344,7 +344,7 @@ def test_a_parquet_file_later_than_the_checkpoint_is_told(tmp_path: Path) -> Non
 
 def test_a_parquet_file_of_somebody_else_is_told(tmp_path: Path) -> None:
     pq.write_table(pa.table({"mine": [1]}), tmp_path / "predictions.parquet")
-    with pytest.raises(SaveError, match="not of this run"):
+    with pytest.raises(SaveError, match="not from this run"):
         Sinks(tmp_path, ("parquet",), {"parquet": 0})
 
 

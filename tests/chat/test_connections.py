@@ -161,7 +161,7 @@ async def test_while_away_settings_are_kept_audio_is_dropped_and_texts_are_refus
                 await gate.waiting.wait()
                 assert not chat.is_connected
                 assert not await chat.send_audio(b"too late")
-                with pytest.raises(APIConnectionError, match="not resumed yet"):
+                with pytest.raises(APIConnectionError, match="not been resumed yet"):
                     await chat.send_text("refused")
                 await chat.send_settings(SessionSettings(system_prompt="kept"))
                 await chat.pause()

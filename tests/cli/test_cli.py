@@ -338,7 +338,7 @@ async def test_the_status_of_a_folder_without_a_run_is_a_mistake(
     (tmp_path / "file.txt").write_text("no run")
     done = await run(["status", tmp_path / folder])
     assert done.returncode == 2
-    assert "holds no run: there is no ledger.db in it" in done.stderr
+    assert "holds no run: it has no file ledger.db" in done.stderr
 
 
 async def test_parquet_is_written_too(fake: FakeHume, tmp_path: Path) -> None:

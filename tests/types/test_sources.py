@@ -43,7 +43,7 @@ def test_a_source_is_a_url_a_text_or_a_file(source: Any, kind: str, plain: str) 
 def test_a_word_that_ends_as_a_file_does_is_refused_with_the_two_ways_to_say_it(
     text: str,
 ) -> None:
-    with pytest.raises(InvalidArgumentError, match="looks like the name of a file") as caught:
+    with pytest.raises(InvalidArgumentError, match="looks like a file name") as caught:
         read_source(text)
     assert f"Path({text!r})" in str(caught.value)
     assert f"Text({text!r})" in str(caught.value)
@@ -62,7 +62,7 @@ def test_a_text_that_names_an_existing_file_is_refused(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my holiday").write_text("x")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(InvalidArgumentError, match="looks like the name of a file"):
+    with pytest.raises(InvalidArgumentError, match="looks like a file name"):
         read_source("my holiday")
     assert read_source("folder") == ("text", "folder")
 

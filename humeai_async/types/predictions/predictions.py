@@ -183,12 +183,14 @@ class Predictions(Sequence[SourcePredictions]):
             DecodeError: A part is not what was promised; `path` names it.
         """
         if model not in MODELS:
-            raise InvalidArgumentError(f"model is one of {', '.join(MODELS)}", field="model")
+            raise InvalidArgumentError(f"model must be one of {', '.join(MODELS)}", field="model")
         table = ScoreTable(grows=True)
         for where, place, prediction in self._each((model,)):
             if field not in prediction.score_fields:
                 known = ", ".join(prediction.score_fields)
-                raise InvalidArgumentError(f"field of {model} is one of {known}", field="field")
+                raise InvalidArgumentError(
+                    f"the field of {model} must be one of {known}", field="field"
+                )
             scores: Scores | None = getattr(prediction, field)
             try:
                 table.append(*(scores.split() if scores is not None else ((), [])))
@@ -344,8 +346,8 @@ def _as_bytes(body: object) -> bytes:
     if isinstance(body, str):
         return body.encode(errors="surrogatepass")
     raise InvalidArgumentError(
-        f"body is the JSON text of predictions, as bytes or text, not {type(body).__name__}; of a "
-        "file that is Path(...).read_bytes()",
+        f"body must be the JSON of predictions, as bytes or a string, not {type(body).__name__}; "
+        "for a file, pass Path(...).read_bytes()",
         field="body",
     )
 

@@ -214,7 +214,7 @@ def test_a_name_that_comes_later_becomes_a_column() -> None:
 
 @pytest.mark.parametrize(("model", "field"), [("faces", "emotions"), ("face", "sentiment")])
 def test_a_model_or_field_that_does_not_exist_is_told(model: str, field: str) -> None:
-    with pytest.raises(InvalidArgumentError, match="is one of"):
+    with pytest.raises(InvalidArgumentError, match="must be one of"):
         FACES.scores(model, field)
 
 
