@@ -40,9 +40,9 @@ from humeai_async.errors import (
     TLSError,
     UnprocessableEntityError,
 )
+from humeai_async.http.calls import Stats
 from humeai_async.http.messages import Upload
 from humeai_async.http.responses import RawResponse
-from humeai_async.http.session import Stats
 from humeai_async.http.transport.interface import Download
 from humeai_async.limiter.limiter import Limiter
 from humeai_async.settings import Polling, Pool, Reconnect, Retry, Timeout

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.errors import ConfigurationError, HumeWarning, InvalidArgumentError
+from humeai_async.http.calls import Stats
 from humeai_async.http.endpoint import Encoding, Endpoint, QueryValue, fill, has_dot_segments
 from humeai_async.http.gateway import LOWCODEAPI_URL, LowCodeAPI
 from humeai_async.http.origins import HUME_URL, Direct, Origin
 from humeai_async.http.responses import RawResponse
-from humeai_async.http.session import Session, Stats
+from humeai_async.http.secrets import Secret
+from humeai_async.http.session import Session
 from humeai_async.http.transport.pool import AiohttpTransport, ClientSession
 from humeai_async.limiter.limiter import Limiter
 from humeai_async.settings import Polling, Pool, Retry, Timeout
@@ -49,6 +51,21 @@ CREDENTIALS = {
 
 BUCKETS = frozenset({"batch", "evi", "registry"})
 """Quotas of the catalog, which are named for the second part of their paths."""
+
+SETTINGS = frozenset(
+    {
+        *CREDENTIALS,
+        "base_url",
+        "gateway_carries",
+        "limiter",
+        "polling",
+        "pool",
+        "retry",
+        "session",
+        "timeout",
+    }
+)
+"""Arguments of a client, which cannot be changed later."""
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
 
@@ -103,12 +120,11 @@ class HumeAI:
         gateway_carries: Collection[str] = frozenset(),
     ) -> None:
         given = {"api_token": api_token, "api_key": api_key, "access_token": access_token}
-        origin = _find_origin(given, base_url, gateway_carries)
-        # Gone before anything is raised: this frame stands in tracebacks, which may show its
-        # variables.
-        del given, api_token, api_key, access_token, base_url
-        if isinstance(origin, ConfigurationError):
-            raise origin
+        credentials = {name: _held(text) for name, text in given.items()}
+        # From here on they are held so that no traceback shows them.
+        del given, api_token, api_key, access_token
+        _check("base_url", base_url, str)
+        origin = _find_origin(credentials, base_url, gateway_carries)
         _check("retry", retry, Retry, optional=False)
         _check("limiter", limiter, Limiter)
         _check("pool", pool, Pool, optional=False)
@@ -291,9 +307,8 @@ class HumeAI:
             kind = type(query).__name__
             raise InvalidArgumentError(f"query is a dict of its fields, not {kind}", field="query")
         call = fill(endpoint, query=query, body=UNSET if json is None else json)
-        del query, json  # this frame stands in tracebacks, which may show its variables
         response = await self._session.send(call)
-        return RawResponse(response.status, response.headers, response.body, response.sender)
+        return RawResponse(response.status, response.headers, response.body, response.source)
 
     @property
     def stats(self) -> Stats:
@@ -325,6 +340,19 @@ class HumeAI:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse what would have no effect.
+
+        Raises:
+            ConfigurationError: It is a setting, and those are fixed when the client is built.
+        """
+        if name in SETTINGS:
+            raise ConfigurationError(
+                f"{name} cannot be changed on a client: build another HumeAI, or use "
+                "with_options for timeout, retry, limiter and polling"
+            )
+        object.__setattr__(self, name, value)
 
     def __enter__(self) -> None:
         raise TypeError("HumeAI is asynchronous: write `async with HumeAI(...) as hume:`")
@@ -376,37 +404,45 @@ def _check(
         raise ConfigurationError(f"{name} is a {wanted}, not {type(value).__name__}")
 
 
+def _held(text: object) -> Secret | object:
+    """Hold a credential so that it does not show; what is none is found out later."""
+    return Secret(text) if isinstance(text, str) else text
+
+
 def _find_origin(
-    given: Mapping[str, str | None], base_url: str | None, carries: Collection[str]
-) -> Origin | ConfigurationError:
-    """Return where calls go, with the one credential, or what is wrong with that.
+    given: Mapping[str, object], base_url: str | None, carries: Collection[str]
+) -> Origin:
+    """Return where calls go, with the one credential.
 
-    Raised here, an error would come with frames that hold the credential.
+    Raises:
+        ConfigurationError: Something is wrong with what was given.
     """
-    try:
-        _check("base_url", base_url, str)
-        _check("gateway_carries", carries, (set, frozenset, list, tuple), optional=False)
-        for ability in carries:
-            _check("each of gateway_carries", ability, str, optional=False)
-        name, credential = _find_credential(given)
-        base_url = base_url or os.environ.get("HUME_BASE_URL") or None
-        return _make_origin(name, credential, base_url, frozenset(carries))
-    except ConfigurationError as problem:
-        return problem.with_traceback(None)
+    _check("gateway_carries", carries, (set, frozenset, list, tuple), optional=False)
+    for ability in carries:
+        _check("each of gateway_carries", ability, str, optional=False)
+    name, credential = _find_credential(given)
+    base_url = base_url or os.environ.get("HUME_BASE_URL") or None
+    return _make_origin(name, credential, base_url, frozenset(carries))
 
 
-def _find_credential(given: Mapping[str, str | None]) -> tuple[str, str]:
+def _find_credential(given: Mapping[str, object]) -> tuple[str, Secret]:
     """Return name and text of the one credential.
 
     Raises:
         ConfigurationError: There is none, or more than one.
     """
-    for name, text in given.items():
-        _check(name, text, str)
-    found = {name: text for name, text in given.items() if text is not None}
+    found: dict[str, Secret] = {}
+    for name, secret in given.items():
+        if isinstance(secret, Secret):
+            found[name] = secret
+        elif secret is not None:
+            raise ConfigurationError(f"{name} is a str, not {type(secret).__name__}")
     if not found:
-        from_environment = {name: os.environ.get(CREDENTIALS[name]) for name in given}
-        found = {name: text for name, text in from_environment.items() if text}
+        found = {
+            name: Secret(os.environ[CREDENTIALS[name]])
+            for name in given
+            if os.environ.get(CREDENTIALS[name])
+        }
     if len(found) > 1:
         names = " and ".join(f"{name} ({CREDENTIALS[name]})" for name in found)
         raise ConfigurationError(f"give one credential, not {names}")
@@ -419,10 +455,10 @@ def _find_credential(given: Mapping[str, str | None]) -> tuple[str, str]:
 
 
 def _make_origin(
-    name: str, credential: str, base_url: str | None, carries: frozenset[str]
+    name: str, credential: Secret, base_url: str | None, carries: frozenset[str]
 ) -> Origin:
     if name == "api_token":
-        if not credential.startswith("at_"):
+        if not credential.reveal().startswith("at_"):
             warnings.warn(
                 "a LowCodeAPI token usually starts with 'at_'; is this one whole?",
                 HumeWarning,

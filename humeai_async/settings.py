@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from ssl import SSLContext
 from typing import Any, TypeGuard
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from attrs import Attribute, field
 
@@ -81,9 +81,12 @@ def is_proxy(url: str) -> bool:
     """Whether a URL can be that of a proxy: http or https, with a host."""
     try:
         parts = urlsplit(url)
-        return parts.scheme in {"http", "https"} and can_be_found(parts) and parts.port != 0
-    except ValueError:  # of a bad port or address
+        url.encode()
+        is_url = parts.scheme in {"http", "https"} and can_be_found(parts) and parts.port != 0
+    except ValueError:  # of a bad port or address, or half a character
         return False
+    # Basic authentication separates user and password by a colon.
+    return is_url and ":" not in unquote(parts.username or "")
 
 
 _LONGEST_LABEL = 63

@@ -15,6 +15,9 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 
+from humeai_async._base.event_loops import running_loop
+from humeai_async.errors import HumeError
+
 T = TypeVar("T")
 
 
@@ -25,9 +28,15 @@ async def run_uncancelled(work: Coroutine[Any, Any, T]) -> T:
         work: A coroutine that ends soon by itself.
 
     Raises:
+        ConfigurationError: No event loop of asyncio is running.
         CancelledError: The caller was cancelled; what the work returned or raised is dropped.
     """
-    task = asyncio.create_task(work)
+    try:
+        loop = running_loop()
+    except HumeError:
+        work.close()  # or it would complain of never having been awaited
+        raise
+    task = loop.create_task(work)
     cancellation = await _wait_uncancelled(task)
     if cancellation is not None:
         raise cancellation

@@ -124,7 +124,7 @@ class Job:
         check_seconds("timeout", timeout)
         if self._details is not None and _is_finished(self._details):
             return self._ended(self._details)
-        polls = self._poller.here()
+        polls = self._poller.current()
         wait = polls.subscribe([self.id])
         wait.on_failure = on_failure
         try:
@@ -162,7 +162,7 @@ class Job:
 
     def _reason(self, details: JobDetails) -> str:
         """Say why the job failed, without credentials and the secrets of what was asked."""
-        said = self._session.origin.scrub(details.state.message or "no reason given")
+        said = self._session.redact(details.state.message or "no reason given")
         asked = codec.to_plain(getattr(details, "request", None))
         return without_queries(without_secrets(said, asked))
 
@@ -199,7 +199,7 @@ class Job:
             HumeError: The file cannot be written, or the response is not JSON.
         """
         call = fill(catalog.BATCH_GET_PREDICTIONS, self.id)
-        if self._session.origin.has_envelopes:
+        if self._session.has_envelopes:
             response = await self._session.send(call)
             await downloads.save(response.body, path, downloads.check_json, on_progress)
         else:
@@ -323,7 +323,7 @@ class AsCompleted:
 
     async def _next_round(self) -> None:
         """Take all that one round of the poller has learned."""
-        polls = self._poller.here()
+        polls = self._poller.current()
         wait = polls.subscribe(self._jobs, self._since)
         self._since = wait.since
         try:

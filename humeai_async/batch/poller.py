@@ -131,9 +131,9 @@ class Poller:
     def __init__(self, session: Session) -> None:
         self._loops = PerLoop(functools.partial(_make_loop, session))
 
-    def here(self) -> PollLoop:
+    def current(self) -> PollLoop:
         """Return the loop of polls that runs on this event loop."""
-        return self._loops.here()
+        return self._loops.current()
 
 
 def _make_loop(session: Session, _: asyncio.AbstractEventLoop) -> PollLoop:

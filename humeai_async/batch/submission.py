@@ -32,7 +32,7 @@ async def start_inference(
     """
     if not files:
         return await start(fill(catalog.BATCH_START_JOB, body=request), session, poller)
-    session.origin.refuse(catalog.BATCH_START_JOB_FILES)
+    session.ensure_supported(catalog.BATCH_START_JOB_FILES)
     parts = [
         Part("json", codec.encode(request), content_type="application/json"),
         *[await as_part(file) for file in files],

@@ -158,7 +158,7 @@ class ReconnectingSocket:
         if self.end is not None:
             return
         if self._policy is None or not may_resume(closed.code):
-            reason = without_queries(self._session.origin.scrub(closed.reason))
+            reason = without_queries(self._session.redact(closed.reason))
             self.end = evolve(closed, reason=reason)
             return
         logger.info("the chat's connection ended (%d), resuming", closed.code)

@@ -34,7 +34,7 @@ from humeai_async.cli.progress import (
 from humeai_async.cli.sources import collect_sources
 from humeai_async.client import HumeAI
 from humeai_async.errors import HumeError, InvalidArgumentError
-from humeai_async.http.session import Stats
+from humeai_async.http.calls import Stats
 from humeai_async.settings import Pool
 from humeai_async.types.predictions.rows import MODELS
 from humeai_async.types.sources import BulkSource

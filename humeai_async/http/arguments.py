@@ -50,7 +50,6 @@ def check_sources(**sources: Sequence[object] | None) -> None:
         InvalidArgumentError: `field` names the argument.
     """
     name, reason = _first_wrong(sources)
-    del sources  # this frame stands in the traceback, and URLs may be signed
     if reason:
         raise InvalidArgumentError(reason, field=name)
 

@@ -4,7 +4,7 @@ When the client is closed, all times are up.
 
 A cancel scope of its own for each call costs more than the rest of the session's work, since
 hardly any call ever comes to its deadline. Here a call only enters a set; the one timer is set
-for the earliest deadline and looks at the set when it strikes. The session uses it.
+for the earliest deadline and looks at the set when it goes off. The session uses it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Deadline:
     ```
 
     As with `asyncio.timeout`, the block is cancelled once; a cancellation from elsewhere that
-    comes at the same time wins.
+    comes at the same time wins. Several blocks, one after the other, may share one deadline.
     """
 
     _owner: Deadlines
@@ -88,12 +88,12 @@ class Deadlines:
     def expire_all(self) -> None:
         """Cancel every block; on another event loop than the running one, soon."""
         if self.loop is asyncio.get_running_loop():
-            self._strike(math.inf)
+            self._expire(math.inf)
         else:
             with contextlib.suppress(RuntimeError):  # it was closed
-                self.loop.call_soon_threadsafe(self._strike, math.inf)
+                self.loop.call_soon_threadsafe(self._expire, math.inf)
 
-    def _strike(self, until: float) -> None:
+    def _expire(self, until: float) -> None:
         for deadline in [one for one in self.running if one.when <= until]:
             self.running.discard(deadline)
             deadline.expire()
@@ -102,14 +102,14 @@ class Deadlines:
         if self._timer is not None:
             self._timer.cancel()
         self._timer_at = when
-        self._timer = self.loop.call_at(when, self._look)
+        self._timer = self.loop.call_at(when, self._on_timer)
 
-    def _look(self) -> None:
-        """Strike what is due, and set the timer for the next."""
+    def _on_timer(self) -> None:
+        """Expire what is due, and set the timer for the next."""
         # A timer may come early by the grain of its clock, and would do so again.
         now = max(self.loop.time(), self._timer_at)
         self._timer, self._timer_at = None, math.inf
-        self._strike(now)
+        self._expire(now)
         following = min((one.when for one in self.running), default=math.inf)
         if following < math.inf:
             self._set_timer(following)

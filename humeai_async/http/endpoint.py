@@ -112,6 +112,11 @@ class Call(Generic[T]):
     parts: tuple[Part, ...] = field(default=(), repr=False)
     """Parts of a multipart body."""
 
+    @property
+    def can_repeat(self) -> bool:
+        """Whether all parts of its body can be sent a second time."""
+        return not self.parts or all(part.repeatable for part in self.parts)
+
 
 def fill(
     endpoint: Endpoint[T],

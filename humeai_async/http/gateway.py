@@ -8,13 +8,24 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 from humeai_async.errors import ConfigurationError, DecodeError, GatewayUnsupportedError
+from humeai_async.http import codec
 from humeai_async.http.endpoint import Call, Encoding, Endpoint
-from humeai_async.http.messages import Part, Request, Response, Sender
-from humeai_async.http.origins import ACCEPT, JSON_CONTENT, Format, OriginBase, new_path, query_text
+from humeai_async.http.messages import Credential, Part, Request, Response, Source
+from humeai_async.http.origins import (
+    Format,
+    OriginBase,
+    Route,
+    as_secret,
+    headers_for,
+    new_path,
+    query_text,
+)
+from humeai_async.http.secrets import Secret
 from humeai_async.types.json import is_object
 
 logger: logging.Logger = logging.getLogger("humeai_async.origins")
@@ -41,7 +52,7 @@ class LowCodeAPI(OriginBase):
 
     The gateway documents two URL formats; the new one is tried first, the old one where the
     new one's path does not exist, and what worked is logged once and remembered. It carries
-    JSON objects and arrays only: uploads lose their body without a word, binary answers are
+    JSON objects and arrays only: uploads lose their body without a word, binary responses are
     ruined, single JSON values are refused.
 
     Args:
@@ -57,23 +68,26 @@ class LowCodeAPI(OriginBase):
 
     def __init__(
         self,
-        api_token: str,
+        api_token: str | Secret,
         *,
         base_url: str = LOWCODEAPI_URL,
         carries: frozenset[str] = frozenset(),
     ) -> None:
-        super().__init__(base_url, api_token)
+        secret = as_secret(api_token)
+        super().__init__(base_url, secret)
+        self._credential = Credential(secret, parameter="api_token")
         if unknown := sorted(carries - GATEWAY_ABILITIES):
             raise ConfigurationError(
                 f"gateway_carries knows {sorted(GATEWAY_ABILITIES)}, not {unknown}"
             )
+        self.reaches_hume: bool = self.base_url == LOWCODEAPI_URL
         self._carries = carries
         self._known: Format | None = None
-        self._odd_ones: dict[str, Format] = {}
-        self._new_hangs_up = False
+        self._format_by_endpoint: dict[str, Format] = {}
+        self._new_format_crashes = False
 
-    def refuse(self, endpoint: Endpoint[Any]) -> None:
-        """Refuse what the gateway would lose or ruin.
+    def ensure_supported(self, endpoint: Endpoint[Any]) -> None:
+        """Refuse a call whose request or response the gateway would lose or ruin.
 
         Raises:
             GatewayUnsupportedError: It cannot carry the call; nothing was sent.
@@ -104,15 +118,19 @@ class LowCodeAPI(OriginBase):
         """Return the formats to try; one only where they are the same or one is known."""
         if not call.ids:
             return (Format.NEW,)
-        known = self._odd_ones.get(call.endpoint.name, self._known)
-        if self._new_hangs_up and known is not Format.NEW:
+        known = self._format_by_endpoint.get(call.endpoint.name, self._known)
+        if self._new_format_crashes and known is not Format.NEW:
             return (Format.OLD,) if known else (Format.OLD, Format.NEW)
         return (Format.OLD, Format.NEW) if known is Format.OLD else (Format.NEW, Format.OLD)
+
+    def route(self, call: Call[Any], body: bytes | tuple[Part, ...] | None) -> Route:
+        """Begin an attempt, in as many URL formats as it takes."""
+        return _GatewayRoute(self, call, body)
 
     def request(
         self, call: Call[Any], body: bytes | tuple[Part, ...] | None, url_format: Format
     ) -> Request:
-        """Put host, credential and ids on a call, in one of the formats."""
+        """Put host and ids on a call, in one of the formats."""
         endpoint = call.endpoint
         query = call.query
         if url_format is Format.OLD:
@@ -120,47 +138,46 @@ class LowCodeAPI(OriginBase):
             query = (*zip(endpoint.parameters, call.ids, strict=True), *query)
         else:
             path = new_path(call)
-        query = (*query, ("api_token", self._credential.reveal()))
-        url = f"{self.base_url}{path}?{query_text(query)}"
-        headers = {**ACCEPT, **JSON_CONTENT} if isinstance(body, bytes) else ACCEPT
-        return Request(endpoint.method, endpoint.path, url, headers, body)
+        url = self.base_url + path
+        if query:
+            url = f"{url}?{query_text(query)}"
+        headers = headers_for(body)
+        return Request(endpoint.method, endpoint.path, url, headers, body, self._credential)
 
     def read(self, response: Response) -> Response:
         """Take one envelope off, of the three shapes of success and the two of failure."""
-        from humeai_async.http import codec
-
         members = codec.members(response.body)
         if 200 <= response.status < 300:  # noqa: PLR2004 - the classes of HTTP
             return _read_success(response, members)
         return _read_error(response, members)
 
-    def settle(self, call: Call[Any], url_format: Format, answer: Response | None) -> bool:
-        """Say whether this is the answer, or the other format should be tried."""
+    def learn_format(self, call: Call[Any], url_format: Format, response: Response | None) -> None:
+        """Remember what a response (`None`: closed without one) says about the URL formats."""
         if not call.ids:
-            return True
-        if answer is None:
+            return
+        if response is None:
             if self._known is None and url_format is Format.NEW and call.endpoint.repeatable:
                 # One version of the gateway dies of the first request in the new format.
-                self._new_hangs_up = True
-            return True
-        if not self._speaks_for_format(call, answer):
-            return False
-        if answer.is_success or answer.sender is Sender.HUME:
+                self._new_format_crashes = True
+        elif not response.is_no_route and (response.is_success or response.source is Source.HUME):
             self._remember(call.endpoint.name, url_format)
-        return True
 
-    def _speaks_for_format(self, call: Call[Any], answer: Response) -> bool:
-        """Whether an answer came from behind the route, as far as one can tell."""
-        if answer.is_no_route:
+    def is_final(self, call: Call[Any], response: Response) -> bool:
+        """Whether this is the call's response, or the other URL format has to be tried."""
+        return not call.ids or self._is_from_behind_route(call, response)
+
+    def _is_from_behind_route(self, call: Call[Any], response: Response) -> bool:
+        """Whether a response came from behind the route, as far as one can tell."""
+        if response.is_no_route:
             return False
-        if answer.is_success or answer.sender is Sender.HUME or self._known is not None:
+        if response.is_success or response.source is Source.HUME or self._known is not None:
             return True
-        if answer.status in _ROUTE_ERRORS:
+        if response.status in _ROUTE_ERRORS:
             # Perhaps the route's: nothing was carried out then, whatever the method.
             return False
         # Nothing is known yet, and this error may come from the format: for a request that
         # can be repeated the other format is worth a try, as the gateway's document asks.
-        asked_to_wait = answer.status in _PACE_ERRORS or "retry-after" in answer.headers
+        asked_to_wait = response.status in _PACE_ERRORS or "retry-after" in response.headers
         return not call.endpoint.repeatable or asked_to_wait
 
     def _remember(self, name: str, url_format: Format) -> None:
@@ -171,12 +188,45 @@ class LowCodeAPI(OriginBase):
                 "the gateway at %s takes the %s URL format", self.base_url, url_format.value
             )
         elif url_format is not self._known:
-            self._odd_ones[name] = url_format
+            self._format_by_endpoint[name] = url_format
+
+
+class _GatewayRoute:
+    """One attempt of a call, in one URL format after the other until a response is final."""
+
+    def __init__(
+        self, gateway: LowCodeAPI, call: Call[Any], body: bytes | tuple[Part, ...] | None
+    ) -> None:
+        self._gateway = gateway
+        self._call = call
+        self._body = body
+        self._formats = deque(gateway.formats(call))
+        self._candidates: list[Response] = []
+        """Responses that may be those of a URL format which this gateway does not have."""
+
+    def request(self) -> Request:
+        return self._gateway.request(self._call, self._body, self._formats[0])
+
+    def choose(self, response: Response) -> Response | None:
+        tried = self._formats.popleft()
+        self._gateway.learn_format(self._call, tried, response)
+        if self._gateway.is_final(self._call, response) or not self._call.can_repeat:
+            return response
+        self._candidates.append(response)
+        return None if self._formats else _most_specific(self._candidates)
+
+    def note_silence(self) -> None:
+        self._gateway.learn_format(self._call, self._formats[0], None)
+
+
+def _most_specific(candidates: list[Response]) -> Response:
+    """Choose the first response that says more than that there is no such path."""
+    return next((one for one in candidates if not one.is_no_route), candidates[-1])
 
 
 _NAMES = {
     "uploads": "file uploads",
-    "binary": "binary answers",
+    "binary": "binary responses",
     "bare_json": "single JSON values as a body",
 }
 
@@ -184,7 +234,7 @@ _NAMES = {
 _WRAPPING = frozenset(
     {"message", "provider", "response_headers", "status", "statusCode", "success", "code"}
 )
-"""What stands beside the answer in an envelope of success."""
+"""What stands beside the response in an envelope of success."""
 
 
 def _read_success(response: Response, members: Mapping[str, bytes] | None) -> Response:
@@ -197,21 +247,21 @@ def _read_success(response: Response, members: Mapping[str, bytes] | None) -> Re
 
 def _read_error(response: Response, members: Mapping[str, bytes] | None) -> Response:
     if members is None or set(members) == {"message"}:
-        sender = Sender.ROUTER
+        source = Source.ROUTER
     elif "provider" in members and "headers" in members:
         headers = _inner_headers(members["headers"], response.headers)
         body = _inner_error(members)
-        return Response(response.status, headers, body, Sender.HUME)
+        return Response(response.status, headers, body, Source.HUME)
     elif "provider" in members:
-        sender = Sender.GATEWAY
+        source = Source.GATEWAY
     elif set(members) == {"data"} or (
         response.status in _ROUTE_ERRORS and not _is_humes_own(members)
     ):
         # One without an envelope is Hume's, passed on, or comes from a router of another make.
-        sender = Sender.UNKNOWN
+        source = Source.UNKNOWN
     else:
-        sender = Sender.HUME
-    return Response(response.status, response.headers, response.body, sender)
+        source = Source.HUME
+    return Response(response.status, response.headers, response.body, source)
 
 
 def _is_humes_own(members: Mapping[str, bytes]) -> bool:
@@ -221,8 +271,6 @@ def _is_humes_own(members: Mapping[str, bytes]) -> bool:
 
 def _inner_error(members: Mapping[str, bytes]) -> bytes:
     """Return Hume's own error body, or the gateway's words where Hume's body was empty."""
-    from humeai_async.http import codec
-
     error = members.get("error", b"")
     inner = codec.members(error)
     if inner is not None and set(inner) == {"headers", "code"}:
@@ -232,8 +280,6 @@ def _inner_error(members: Mapping[str, bytes]) -> bytes:
 
 def _inner_headers(raw: bytes | None, outer: Mapping[str, str]) -> Mapping[str, str]:
     """Return Hume's headers from inside the envelope; names are in lower case there."""
-    from humeai_async.http import codec
-
     try:
         found = codec.parse(raw) if raw else None
     except DecodeError:

@@ -1,7 +1,8 @@
-"""What crosses the seam between the session and the transport.
+"""What passes between the session and the transport.
 
-Values: a `Request` out, a `Response` in. They know neither endpoints nor credentials' names;
-reprs leave out everything that may hold a secret. What is made for every call is not frozen:
+Values: a `Request` out, a `Response` in. They know no endpoints. The credential of a request
+stands apart from it, and only the transport joins the two (`Request.signed`); reprs leave out
+everything that may hold a secret. What is made for every call is not frozen:
 freezing doubles what it takes to make one.
 """
 
@@ -15,6 +16,7 @@ from typing import BinaryIO, TypeAlias
 from attrs import define, field
 
 from humeai_async._base.frozen import frozen
+from humeai_async.http.secrets import Secret
 
 Content: TypeAlias = (
     bytes | os.PathLike[str] | BinaryIO | AsyncIterable[bytes] | Callable[[], AsyncIterable[bytes]]
@@ -73,23 +75,65 @@ class Part:
     """Whether `content` can be given a second time."""
 
 
+class Delivery(enum.Enum):
+    """What is known of a request, for whoever has to decide whether to send it again."""
+
+    NOT_SENT = enum.auto()
+    """Not a byte of it was written: it was surely not carried out."""
+    UNKNOWN = enum.auto()
+    """It was written, at least in part, and may have been carried out."""
+    ANSWERED = enum.auto()
+    """A response says what became of it."""
+
+
+@frozen
+class Credential:
+    """The secret that goes with each request, and where it goes."""
+
+    secret: Secret
+    header: str = ""
+    """Name of the header that it goes into; empty for the query."""
+    prefix: str = ""
+    """What stands before it in the header, such as `Bearer `."""
+    parameter: str = ""
+    """Name of the query field that it goes into."""
+
+
 @define
 class Request:
-    """One HTTP request, ready to send."""
+    """One HTTP request, ready to send but for its credential."""
 
     method: str
     label: str
-    """Path template for logs and errors: no ids, no query, no credential."""
+    """Path template for logs and errors: no ids, no query."""
     url: str = field(repr=False)
-    """Full URL with query; may hold a credential."""
+    """URL with its query, but without the credential."""
     headers: Mapping[str, str] = field(repr=False)
-    """May hold a credential."""
+    """Headers but for the credential."""
     body: bytes | tuple[Part, ...] | None = field(default=None, repr=False)
     """JSON text, or the parts of a multipart body."""
+    credential: Credential | None = field(default=None, repr=False)
+    delivery: Delivery = Delivery.NOT_SENT
+    """What is known of it; the transport notes when it is written."""
+
+    def signed(self) -> tuple[str, dict[str, str]]:
+        """Return URL and headers with the credential in one of them.
+
+        Only the transport calls this, in the frame that hands both to the HTTP library.
+        """
+        credential = self.credential
+        if credential is None:
+            return self.url, {**self.headers}
+        if credential.header:
+            secret = credential.prefix + credential.secret.reveal()
+            return self.url, {**self.headers, credential.header: secret}
+        mark = "&" if "?" in self.url else "?"
+        secret = credential.secret.escaped
+        return f"{self.url}{mark}{credential.parameter}={secret}", {**self.headers}
 
 
-class Sender(enum.Enum):
-    """Who wrote an answer."""
+class Source(enum.Enum):
+    """Who wrote a response."""
 
     HUME = enum.auto()
     GATEWAY = enum.auto()
@@ -97,19 +141,19 @@ class Sender(enum.Enum):
     ROUTER = enum.auto()
     """The web framework before the gateway: it knows no such path."""
     UNKNOWN = enum.auto()
-    """The gateway or Hume; the answer does not say."""
+    """The gateway or Hume; the response does not say."""
 
 
 @define
 class Response:
-    """One HTTP answer, fully read; origins take the envelope off."""
+    """One HTTP response, fully read; origins take the envelope off."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     """Names are matched without regard to case. May hold a credential: a redirect repeats the
     URL."""
     body: bytes = field(repr=False)
-    sender: Sender = Sender.HUME
+    source: Source = Source.HUME
 
     @property
     def is_success(self) -> bool:
@@ -117,6 +161,26 @@ class Response:
         return 200 <= self.status < 300  # noqa: PLR2004 - the classes of HTTP
 
     @property
+    def is_error(self) -> bool:
+        """Whether the status is another one."""
+        return not self.is_success
+
+    @property
     def is_no_route(self) -> bool:
         """Whether it says that there is no such path, rather than no such thing."""
-        return self.sender is Sender.ROUTER and self.status in {NOT_FOUND, METHOD_NOT_ALLOWED}
+        return self.source is Source.ROUTER and self.status in {NOT_FOUND, METHOD_NOT_ALLOWED}
+
+
+PACKINGS = frozenset({"gzip", "x-gzip", "deflate"})
+"""Content encodings that are unpacked here; the requests ask for no other."""
+
+
+def encoding_of(headers: Mapping[str, str]) -> str:
+    """Return how a body is packed, in lower case; empty where it is not."""
+    return headers.get("Content-Encoding", "").strip().lower()
+
+
+def unknown_encoding(headers: Mapping[str, str]) -> str:
+    """Return how a body is packed that nobody here can unpack; empty where it can be read."""
+    encoding = encoding_of(headers)
+    return "" if encoding in {"", "identity", *PACKINGS} else encoding[:40]

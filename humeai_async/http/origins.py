@@ -1,6 +1,6 @@
 """Where calls go: Hume itself, or Hume behind the LowCodeAPI gateway.
 
-An origin puts host and credential on a call and takes the envelope off its answer. It is pure
+An origin puts host and credential on a call and takes the envelope off its response. It is pure
 but for what `LowCodeAPI` remembers of the URL format that worked. It sends nothing; the
 session does.
 """
@@ -8,7 +8,6 @@ session does.
 from __future__ import annotations
 
 import enum
-import functools
 import hashlib
 import re
 from typing import Any, Protocol
@@ -16,7 +15,7 @@ from urllib.parse import quote, quote_plus, urlsplit
 
 from humeai_async.errors import ConfigurationError
 from humeai_async.http.endpoint import Call, Endpoint, has_dot_segments
-from humeai_async.http.messages import Part, Request, Response
+from humeai_async.http.messages import Credential, Part, Request, Response
 from humeai_async.http.secrets import Secret
 from humeai_async.settings import can_be_found
 
@@ -32,41 +31,48 @@ class Format(enum.Enum):
     """Names in the path, values in the query: `/v0/batch/jobs/id?id=123`."""
 
 
+class Route(Protocol):
+    """The way of one attempt of a call: the request to send, and whether a response is final."""
+
+    def request(self) -> Request:
+        """Return the request to send now, without its limiter, timeout or retries."""
+        ...
+
+    def choose(self, response: Response) -> Response | None:
+        """Return the response that counts, or `None` to send the next `request` at once."""
+        ...
+
+    def note_silence(self) -> None:
+        """Learn that the server closed the connection without a response."""
+
+
 class Origin(Protocol):
-    """What the session asks of a place that calls go to."""
+    """What the session needs of a place that calls go to."""
 
     account: str
     """Stands for the credential in the limiter's buckets; does not reveal it."""
     is_hume: bool
     """Whether this is Hume's own host."""
+    reaches_hume: bool
+    """Whether Hume itself is behind it, rather than a stand-in."""
     has_envelopes: bool
     """Whether bodies come wrapped."""
     drops_204: bool
-    """Whether a call that Hume answers with 204 is never answered here."""
+    """Whether a call that Hume answers with 204 never gets a response here."""
     base_url: str
 
-    def refuse(self, endpoint: Endpoint[Any]) -> None:
+    def ensure_supported(self, endpoint: Endpoint[Any]) -> None:
         """Raise `GatewayUnsupportedError` for a call that cannot be carried."""
 
-    def formats(self, call: Call[Any]) -> tuple[Format, ...]:
-        """Return the URL formats to try, in order."""
-        ...
-
-    def request(
-        self, call: Call[Any], body: bytes | tuple[Part, ...] | None, url_format: Format
-    ) -> Request:
-        """Put host and credential on a call."""
+    def route(self, call: Call[Any], body: bytes | tuple[Part, ...] | None) -> Route:
+        """Begin an attempt of a call."""
         ...
 
     def read(self, response: Response) -> Response:
-        """Take the envelope off an answer."""
+        """Take the envelope off a response."""
         ...
 
-    def settle(self, call: Call[Any], url_format: Format, answer: Response | None) -> bool:
-        """Learn from an answer (`None`: closed without one); true if it is the answer."""
-        ...
-
-    def scrub(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Remove the credential from a text."""
         ...
 
@@ -74,28 +80,29 @@ class Origin(Protocol):
 class OriginBase:
     """What both origins share."""
 
-    def __init__(self, base_url: str, credential: str) -> None:
-        self.base_url: str = check_base_url(base_url)
-        self._credential = Secret(check_credential(credential))
-        self.account: str = hashlib.blake2b(credential.encode(), digest_size=6).hexdigest()
+    base_url: str = ""  # of one that is still being built
 
-    def scrub(self, text: str) -> str:
+    def __init__(self, base_url: str, secret: Secret) -> None:
+        self.base_url = check_base_url(base_url)
+        self._secret = check_credential(secret)
+        digest = hashlib.blake2b(secret.reveal().encode(), digest_size=6)
+        self.account: str = digest.hexdigest()
+
+    def redact(self, text: str) -> str:
         """Remove the credential from a text."""
-        return self._credential.scrub(text)
+        return self._secret.redact(text)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base_url})"
 
 
-ACCEPT = {"Accept": "application/json, */*;q=0.5"}
-JSON_CONTENT = {"Content-Type": "application/json"}
+_ACCEPT = {"Accept": "application/json, */*;q=0.5", "Accept-Encoding": "gzip, deflate"}
+_ACCEPT_JSON = {**_ACCEPT, "Content-Type": "application/json"}
 
 
-class _Headers(dict[str, str]):
-    """Headers with a credential among them: their repr tells the names only."""
-
-    def __repr__(self) -> str:
-        return f"_Headers({list(self)})"
+def headers_for(body: object) -> dict[str, str]:
+    """Return the headers of a request but for its credential."""
+    return _ACCEPT_JSON if isinstance(body, bytes) else _ACCEPT
 
 
 class Direct(OriginBase):
@@ -114,46 +121,54 @@ class Direct(OriginBase):
         self,
         base_url: str = HUME_URL,
         *,
-        api_key: str | None = None,
-        access_token: str | None = None,
+        api_key: str | Secret | None = None,
+        access_token: str | Secret | None = None,
     ) -> None:
-        super().__init__(base_url, api_key or access_token or "")
-        secret = self._credential.reveal()
-        credential = (
-            {"Authorization": f"Bearer {secret}"} if api_key is None else {"X-Hume-Api-Key": secret}
+        secret = as_secret(access_token if api_key is None else api_key)
+        super().__init__(base_url, secret)
+        self._credential = (
+            Credential(secret, header="Authorization", prefix="Bearer ")
+            if api_key is None
+            else Credential(secret, header="X-Hume-Api-Key")
         )
-        self._headers = _Headers({**ACCEPT, **credential})
-        self._json_headers = _Headers({**self._headers, **JSON_CONTENT})
         self.is_hume: bool = (urlsplit(self.base_url).hostname or "").endswith(".hume.ai")
+        self.reaches_hume: bool = self.is_hume
 
-    def refuse(self, endpoint: Endpoint[Any]) -> None:
-        """Refuse nothing: Hume carries all of its own calls."""
+    def ensure_supported(self, endpoint: Endpoint[Any]) -> None:
+        """Accept every call: Hume carries all of its own."""
 
-    def formats(self, call: Call[Any]) -> tuple[Format, ...]:
-        """There is one format only."""
-        del call
-        return (Format.NEW,)
-
-    def request(
-        self, call: Call[Any], body: bytes | tuple[Part, ...] | None, url_format: Format
-    ) -> Request:
-        """Put host and credential on a call."""
-        del url_format
+    def route(self, call: Call[Any], body: bytes | tuple[Part, ...] | None) -> Route:
+        """Begin an attempt: there is one request for it, and each response is final."""
         endpoint = call.endpoint
         url = self.base_url + (new_path(call) if call.ids else endpoint.path)
         if call.query:
             url = f"{url}?{query_text(call.query)}"
-        headers = self._json_headers if isinstance(body, bytes) else self._headers
-        return Request(endpoint.method, endpoint.path, url, headers, body)
+        headers = headers_for(body)
+        return _DirectRoute(
+            Request(endpoint.method, endpoint.path, url, headers, body, self._credential)
+        )
 
     def read(self, response: Response) -> Response:
-        """Hume puts nothing around its answers."""
+        """Return the response as it is: Hume puts nothing around its own."""
         return response
 
-    def settle(self, call: Call[Any], url_format: Format, answer: Response | None) -> bool:
-        """Accept every answer."""
-        del call, url_format, answer
-        return True
+
+class _DirectRoute:
+    """One request, and its response."""
+
+    __slots__ = ("_request",)
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    def request(self) -> Request:
+        return self._request
+
+    def choose(self, response: Response) -> Response:
+        return response
+
+    def note_silence(self) -> None:
+        """Learn nothing: there is one way only."""
 
 
 def new_path(call: Call[Any]) -> str:
@@ -164,10 +179,20 @@ def new_path(call: Call[Any]) -> str:
     return path
 
 
-@functools.lru_cache(maxsize=256)  # most come again and again
 def query_text(pairs: tuple[tuple[str, str], ...]) -> str:
-    """Write a query; both halves of each pair are escaped."""
-    return "&".join([f"{quote_plus(name)}={quote_plus(value)}" for name, value in pairs])
+    """Write a query; both halves of each pair are escaped.
+
+    Nothing is kept for a next time: some endpoints take credentials in the query.
+    """
+    return "&".join([f"{_escaped(name)}={_escaped(value)}" for name, value in pairs])
+
+
+_UNRESERVED = re.compile(r"[\w.~-]*", re.ASCII)
+
+
+def _escaped(text: str) -> str:
+    # Nearly all names and values are plain, and the library function takes its time to see so.
+    return text if _UNRESERVED.fullmatch(text) else quote_plus(text)
 
 
 _HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+(%[\w.-]+)?\])(:[0-9]*)?")
@@ -192,21 +217,35 @@ def check_base_url(url: str) -> str:
         is_usable = False
     if not is_usable or not _is_one_word(url):
         raise ConfigurationError("base_url must be a URL such as https://api.hume.ai")
-    return url.rstrip("/")
+    url = url.rstrip("/")
+    if _VERSION.search(url):
+        raise ConfigurationError(
+            f"base_url ends with {_VERSION.findall(url)[0]!r}, which the paths of all endpoints "
+            "begin with: leave it off"
+        )
+    return url
 
 
-def check_credential(text: str) -> str:
+_VERSION = re.compile(r"/v\d+$")
+
+
+def as_secret(text: str | Secret | None) -> Secret:
+    """Hold a credential so that it does not show; none at all is an empty one."""
+    return text if isinstance(text, Secret) else Secret(text or "")
+
+
+def check_credential(secret: Secret) -> Secret:
     """Return a credential that can be put into a header or query.
 
     Raises:
         ConfigurationError: It is empty or holds white space or control characters.
     """
-    if not text or not _is_one_word(text):
+    if not secret.reveal() or not _is_one_word(secret.reveal()):
         raise ConfigurationError(
             "the credential is empty or holds white space or control characters; "
             "was it copied whole?"
         )
-    return text
+    return secret
 
 
 def _is_one_word(text: str) -> bool:

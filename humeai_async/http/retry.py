@@ -1,20 +1,32 @@
-"""When to send a request again, as pure decisions.
+"""When to send a request again, as pure decisions: the one rule of the whole library.
 
 `decide` looks at one failure and says after how many seconds to go again, or not at all;
-`RetryBudget` keeps an outage from multiplying the traffic. Neither sleeps nor sends; the one
-loop that does is in `session.py`.
+`is_transient` says whether a failure may be over by the next try, for whoever tries in its own
+rhythm. `RetryBudget` keeps an outage from multiplying the traffic. None of them sleeps or sends:
+calls (`session.py`), downloads, bulk runs, polls and chats ask here.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from http import HTTPStatus
 
-from humeai_async.errors import APIConnectionError, APIStatusError, DecodeError, HumeError, TLSError
+from humeai_async.errors import (
+    APIConnectionError,
+    APIStatusError,
+    DecodeError,
+    HumeError,
+    RateLimitWaitError,
+    TLSError,
+)
+from humeai_async.http.messages import Delivery
 from humeai_async.settings import Retry
 
-TOO_MANY_REQUESTS = 429
-SERVICE_UNAVAILABLE = 503
+TOO_MANY_REQUESTS = HTTPStatus.TOO_MANY_REQUESTS.value
+SERVICE_UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE.value
+LONGEST_REFUSAL = 600.0
+"""Seconds for which a call without a total timeout goes on being answered 429."""
 _SEE_ELSEWHERE = frozenset({302, 303})
 """How servers answer a form that they took: the page to look at next is another one."""
 _TRANSIENT = frozenset({408, 500, 502, SERVICE_UNAVAILABLE, 504})
@@ -33,7 +45,8 @@ def decide(
     Args:
         retry: The client's settings.
         failure: What went wrong with the last attempt.
-        attempt: Number of that attempt, from 1.
+        attempt: Number of that attempt, from 1. Whoever waits for as long as it takes does not
+            count refusals (429): nothing was carried out.
         repeatable: Whether sending the request twice does what sending it once does.
         jitter: Source of random numbers from 0 to 1.
 
@@ -41,7 +54,9 @@ def decide(
         Seconds to wait before the next attempt, or `None` to give up. A 429 gives 0: the
         limiter makes everybody wait, this call included.
     """
-    if attempt >= retry.attempts or not _may_go_again(failure, repeatable=repeatable):
+    if retry.attempts == 1 or attempt >= retry.attempts:
+        return None
+    if not _may_go_again(failure, repeatable=repeatable):
         return None
     if failure.retry_after is not None and failure.retry_after > retry.max_retry_after:
         return None
@@ -55,6 +70,19 @@ def decide(
     return longest * (0.5 + 0.5 * jitter())
 
 
+def is_transient(failure: HumeError) -> bool:
+    """Whether a failure may be over by the next try, whatever was asked for."""
+    if isinstance(failure, RateLimitWaitError) or failure.status == TOO_MANY_REQUESTS:
+        return True
+    return _may_go_again(failure, repeatable=True)
+
+
+def is_paced(failure: HumeError) -> bool:
+    """Whether the service asks for a pause, and says with it that nothing was carried out."""
+    asks_for_time = failure.status == SERVICE_UNAVAILABLE and failure.retry_after is not None
+    return failure.status == TOO_MANY_REQUESTS or asks_for_time
+
+
 def _may_go_again(failure: HumeError, *, repeatable: bool) -> bool:
     if isinstance(failure, APIConnectionError):
         is_in_doubt = failure.outcome_unknown and not repeatable
@@ -64,21 +92,27 @@ def _may_go_again(failure: HumeError, *, repeatable: bool) -> bool:
         # would come again.
         return repeatable and failure.path == "$"
     if isinstance(failure, APIStatusError):
-        if failure.status == TOO_MANY_REQUESTS:
-            return True
-        if failure.status == SERVICE_UNAVAILABLE and failure.retry_after is not None:
-            return True
-        return repeatable and failure.status in _TRANSIENT
+        return is_paced(failure) or (repeatable and failure.status in _TRANSIENT)
     return False
 
 
-def may_have_worked(status: int, retry_after: float | None) -> bool:
-    """Say whether a request answered with an error status may have been carried out."""
+def delivery_of(failure: HumeError) -> Delivery:
+    """Say what a failed attempt leaves known of its request."""
+    if isinstance(failure, APIStatusError) and failure.status is not None:
+        return delivery_by_status(failure.status, failure.retry_after)
+    if failure.outcome_unknown or isinstance(failure, DecodeError):
+        # A response that cannot be read was a success all the same.
+        return Delivery.UNKNOWN
+    return Delivery.NOT_SENT
+
+
+def delivery_by_status(status: int, retry_after: float | None) -> Delivery:
+    """Say what a response with an error status leaves known of its request."""
     if status == SERVICE_UNAVAILABLE and retry_after is not None:
-        return False
-    if status in _SEE_ELSEWHERE:
-        return True
-    return status >= 500 or status == 408 or status < 200  # noqa: PLR2004 - the classes of HTTP
+        return Delivery.ANSWERED
+    is_unclear = status >= 500 or status == 408 or status < 200  # noqa: PLR2004 - the classes of HTTP
+    is_unclear = is_unclear or status in _SEE_ELSEWHERE
+    return Delivery.UNKNOWN if is_unclear else Delivery.ANSWERED
 
 
 class RetryBudget:

@@ -1,9 +1,10 @@
-"""What servers repeat of a request in their errors, without the secrets that were in it.
+"""The one place that hides secrets: credentials, and what servers repeat of a request.
 
 A signed URL opens the media to whoever reads it, and a webhook's path is often its key. Of
 both only what is known not to be secret may be shown: the path of a medium, the host of a
 webhook. `types/urls.py` hides that in whole URLs; here the parts are looked for wherever they
-stand, which takes time, so only errors are searched. The session and the jobs call it.
+stand, which takes time, so only errors are searched. A credential is a `Secret` from the moment
+that a client is built. The client, the session and the jobs call it.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from urllib.parse import quote, unquote, unquote_plus, urlsplit
+from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit
+
+import msgspec
 
 from humeai_async.types.json import is_array, is_object
 
-__all__ = ["find_secrets", "hide", "without_secrets"]
+__all__ = ["Secret", "find_secrets", "redact", "without_secrets"]
 
 _SHORTEST = 8
 """Characters of a key at least."""
@@ -33,7 +36,7 @@ def without_secrets(text: str, sent: object, most: int = sys.maxsize) -> str:
         sent: The request's body, as plain JSON.
         most: Characters of the text that are of use; the rest is cut off.
     """
-    return hide(text, find_secrets(sent), most)
+    return redact(text, find_secrets(sent), most)
 
 
 def find_secrets(sent: object) -> list[str]:
@@ -41,7 +44,7 @@ def find_secrets(sent: object) -> list[str]:
     return sorted({part for url in _urls(sent) for part in url}, key=len, reverse=True)
 
 
-def hide(text: str, secrets: list[str], most: int) -> str:
+def redact(text: str, secrets: list[str], most: int) -> str:
     """Hide secrets in a text, one of several that echo the same request.
 
     Args:
@@ -56,7 +59,7 @@ def hide(text: str, secrets: list[str], most: int) -> str:
     is_cut = len(text) > most + spare
     text = text[: most + spare]
     for secret in secrets:
-        text = Secret(secret).scrub(text)
+        text = Secret(secret).redact(text)
     return text[:-spare] if is_cut else text
 
 
@@ -102,20 +105,20 @@ class Secret:
     def __init__(self, text: str) -> None:
         self._text = text
 
+    @property
+    def escaped(self) -> str:
+        """The credential as it stands in a query."""
+        return quote_plus(self._text)
+
     def reveal(self) -> str:
         """Return the credential."""
         return self._text
 
-    def scrub(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Remove the credential from a text, as it is or escaped as in a URL or in JSON."""
-        from humeai_async.http import codec
-
-        for form in (
-            self._text,
-            quote(self._text, safe=""),
-            self._text.replace("/", "\\/"),
-            codec.encode(self._text)[1:-1].decode(),
-        ):
+        in_json = msgspec.json.encode(self._text)[1:-1].decode()
+        in_url = quote(self._text, safe="")
+        for form in (self._text, in_url, self._text.replace("/", "\\/"), in_json):
             text = text.replace(form, "***")
         return text
 

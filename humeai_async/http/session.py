@@ -1,8 +1,10 @@
-"""The one loop of a call: pace, send, classify, and perhaps again.
+"""The one loop of a call: pace, send, judge the response, and perhaps again.
 
 A `Session` is given everything it works with (origin, transport, limiter, settings) and holds
 no other state than counters and a retry budget. It knows no resource; resources, pages and
-jobs call `call`, `send` and `stream`, the chat `open_socket`.
+jobs call `call`, `send` and `stream`, the chat `open_socket`. All four go through
+`_with_retries`, which holds the call's deadline and makes attempts until one response is final;
+`_send_once` waits for the limiter and exchanges one request for its response.
 """
 
 from __future__ import annotations
@@ -15,47 +17,46 @@ import logging
 import math
 import time
 import warnings
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Coroutine,
-    Generator,
-    Mapping,
-)
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar, cast
 
 import anyio
-from attrs import Factory, define, evolve, field
+from attrs import Factory, evolve, field
 
-from humeai_async._base.event_loops import PerLoop
 from humeai_async._base.frozen import frozen
 from humeai_async._base.unset import UNSET
 from humeai_async.errors import (
     APIConnectionError,
-    APIStatusError,
     APITimeoutError,
     DecodeError,
     HumeError,
     HumeSunsetWarning,
     NotFoundError,
+    RateLimitError,
     RateLimitWaitError,
 )
-from humeai_async.http.deadlines import Deadline, Deadlines
+from humeai_async.http.calls import NO_HEADERS, Kept, Progress, Shared, Stats, TimedBody
+from humeai_async.http.codec import decode, encode
+from humeai_async.http.deadlines import Deadline
 from humeai_async.http.endpoint import Call, Endpoint
-from humeai_async.http.messages import JsonText, Part, Request, Response
-from humeai_async.http.origins import Format, Origin
+from humeai_async.http.messages import Delivery, Request, Response, unknown_encoding
+from humeai_async.http.origins import Origin, Route
 from humeai_async.http.retry import (
+    LONGEST_REFUSAL,
     SERVICE_UNAVAILABLE,
     TOO_MANY_REQUESTS,
     RetryBudget,
     decide,
-    may_have_worked,
+    delivery_by_status,
+    delivery_of,
+    is_paced,
 )
-from humeai_async.http.transport.errors import client_closed, is_unsent
-from humeai_async.http.transport.interface import Download, Transport
-from humeai_async.limiter.limiter import INTERACTIVE, Limiter
+from humeai_async.http.status_errors import error_of_call, successor_of
+from humeai_async.http.transport.errors import client_closed
+from humeai_async.http.transport.interface import Download, OpenResponse, Transport
+from humeai_async.limiter.headers import parse_retry_after
+from humeai_async.limiter.limiter import INTERACTIVE, BucketState, Limiter
 from humeai_async.limiter.queue import Priority
 from humeai_async.settings import Polling, Retry, Timeout
 
@@ -64,91 +65,15 @@ if TYPE_CHECKING:
     from humeai_async.limiter.bucket import Permit
 
 T = TypeVar("T")
-Body: TypeAlias = bytes | tuple[Part, ...] | None
 Read: TypeAlias = Callable[[type[Any], bytes], Any]
 """Makes a type of a body."""
 
 logger: logging.Logger = logging.getLogger("humeai_async")
 
-_SWITCHING = 101
 _PACED = frozenset({TOO_MANY_REQUESTS, SERVICE_UNAVAILABLE})
-"""What asks to be left alone for a time."""
+"""Statuses that ask for a pause."""
 _LARGE = 1 << 18
 """Bytes of a body from which on each step with it takes a noticeable time."""
-_NO_HEADERS: Mapping[str, str] = {}
-
-
-@define
-class Stats:
-    """What a client has done so far; clients made by `with_options` count together."""
-
-    calls: int = 0
-    """Number of calls made."""
-    requests: int = 0
-    """Requests sent, repeats included."""
-    retries: int = 0
-    """Repeats of an earlier attempt of the same call."""
-    rate_limited: int = 0
-    """Responses with status 429."""
-    failures: int = 0
-    """Calls that ended with an error."""
-
-
-@define(eq=False, repr=False)
-class _Shared:
-    """What the clients of one family share beyond pool and limiter."""
-
-    stats: Stats = field(factory=Stats)
-    sunset_told: bool = False
-    is_closed: bool = False
-    deadlines: PerLoop[Deadlines] = field(factory=lambda: PerLoop(Deadlines))
-    """What watches the calls on each event loop."""
-
-    def close(self) -> None:
-        """End every call and every wait, and let none begin."""
-        self.is_closed = True
-        for watching in self.deadlines.all():
-            watching.expire_all()
-
-
-@define(eq=False, repr=False)
-class _Progress(Deadline):
-    """A call on its way: its deadline, and what is known of it when an error ends it."""
-
-    endpoint: Endpoint[Any]
-    started: float
-    attempts: int = 0
-    sent: int = 0
-    """Requests; an attempt takes two where the URL format is still to be found, and none where
-    the limiter says no."""
-    in_flight: bool = False
-    may_have_worked: bool = False
-    """Whether an earlier attempt may have been carried out."""
-
-
-class _Body:
-    """A streamed answer that has what is known of its call put on the error it breaks off with."""
-
-    def __init__(self, download: Download, finish: Callable[[HumeError], None]) -> None:
-        self._download = download
-        self._finish = finish
-        self.status = download.status
-        self.headers = download.headers
-
-    async def read(self) -> bytes:
-        return b"".join([chunk async for chunk in self.chunks()])
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        from anyio.lowlevel import checkpoint_if_cancelled
-
-        try:
-            async for chunk in self._download.chunks():
-                # Who never has to wait for a piece is never found waiting by anyio's cancellation.
-                await checkpoint_if_cancelled()
-                yield chunk
-        except HumeError as problem:
-            self._finish(problem)
-            raise
 
 
 @frozen(eq=False)
@@ -163,7 +88,7 @@ class Session:
     polling: Polling = field(factory=Polling)
     priority: Priority = INTERACTIVE
     """Whom the limiter lets go first; bulk runs stand behind everybody else."""
-    _shared: _Shared = field(factory=_Shared)
+    _shared: Shared = field(factory=Shared)
     _budget: RetryBudget = field(
         default=Factory(lambda self: RetryBudget(self.retry.budget), takes_self=True)
     )
@@ -172,6 +97,27 @@ class Session:
     def stats(self) -> Stats:
         """Counters of the client's family."""
         return self._shared.stats
+
+    @property
+    def has_envelopes(self) -> bool:
+        """Whether bodies come wrapped, as through a gateway."""
+        return self.origin.has_envelopes
+
+    def ensure_supported(self, endpoint: Endpoint[Any]) -> None:
+        """Refuse a call that the gateway cannot carry.
+
+        Raises:
+            GatewayUnsupportedError: Nothing was sent.
+        """
+        self.origin.ensure_supported(endpoint)
+
+    def redact(self, text: str) -> str:
+        """Remove the client's credential from a text."""
+        return self.origin.redact(text)
+
+    def quota(self, bucket: str) -> BucketState:
+        """Return what the limiter knows of one of the account's quotas."""
+        return self.limiter.snapshot(f"{self.origin.account}/{bucket}")
 
     def with_settings(self, **changes: Any) -> Session:
         """Return a session with other settings that shares everything else."""
@@ -184,39 +130,38 @@ class Session:
         raise TypeError("what belongs to a client cannot be pickled or copied; keep its id")
 
     def call(self, call: Call[T]) -> Coroutine[Any, Any, T]:
-        """Make a call and decode its answer."""
-        from humeai_async.http.codec import decode
-
-        return self._run(call, decode)
+        """Make a call and decode its response."""
+        return self._with_retries(call, self._send_once, read=decode)
 
     def send(self, call: Call[Any]) -> Coroutine[Any, Any, Response]:
-        """Make a call and return its answer, the envelope taken off."""
-        return self._run(call, None)
+        """Make a call and return its response, the envelope taken off."""
+        return self._with_retries(call, self._send_once)
 
     @contextlib.asynccontextmanager
     async def stream(
-        self, call: Call[Any], headers: Mapping[str, str] = _NO_HEADERS
+        self, call: Call[Any], headers: Mapping[str, str] = NO_HEADERS
     ) -> AsyncGenerator[Download]:
         """Make a call and leave its body to be read piece by piece.
 
-        Repeats end where the body begins; the total timeout covers the body too. Through a
+        Repeats end where the body begins; the total timeout covers its reading too. Through a
         gateway the body still has its envelope. The headers go on top of the origin's own.
         """
         progress = self._begin(call.endpoint)
-        with progress:
-            async with contextlib.AsyncExitStack() as stack:
-                once = functools.partial(self._open, call, progress, stack, headers)
-                yield await self._attempts(progress, once)
-            return
-        raise self._cut_off(progress)
+        async with contextlib.AsyncExitStack() as stack:
+            kept = Kept(stack, headers)
+            once = functools.partial(self._send_once, kept=kept)
+            await self._with_retries(call, once, progress)
+            yield TimedBody(cast("OpenResponse", kept.opened), progress, self._shared, self._end)
 
     async def open_socket(self, call: Call[Any]) -> Socket:
         """Open a WebSocket; the handshake is paced, timed and repeated like any call."""
-        progress = self._begin(call.endpoint)
-        with progress:
-            once = functools.partial(self._handshake, call, progress)
-            return await self._attempts(progress, once)
-        raise self._cut_off(progress)
+        progress, kept = self._begin(call.endpoint), Kept()
+        once = functools.partial(self._handshake_once, kept=kept)
+        response = await self._with_retries(call, once, progress)
+        if kept.opened is None:  # a server that takes the request for one of another kind
+            failure = error_of_call(response, call, self.origin, None, today())
+            raise self._end(progress, failure)
+        return cast("Socket", kept.opened)
 
     def close(self) -> None:
         """End all calls and waits of the client's family with an error; no other can begin."""
@@ -231,7 +176,7 @@ class Session:
         """
         if self._shared.is_closed:
             raise client_closed()
-        with Deadline(self._shared.deadlines.here(), math.inf):
+        with Deadline(self._shared.deadlines.current(), math.inf):
             yield
             return
         raise client_closed()
@@ -245,99 +190,114 @@ class Session:
         with self.until_closed():
             await anyio.sleep(seconds)
 
-    async def _run(self, call: Call[Any], read: Read | None) -> Any:
-        """Make a call; its answer is what `read` makes of the body, or as it is."""
-        progress = self._begin(call.endpoint)
-        body = call.parts or (None if call.body is UNSET else _encoded(call.body))
-        with progress:
-            return await self._attempts(
-                progress,
-                functools.partial(self._once, call, body, progress, read),
-                can_repeat=_can_repeat(call.parts),
-            )
-        raise self._cut_off(progress)
-
-    def _begin(self, endpoint: Endpoint[Any]) -> _Progress:
+    def _begin(self, endpoint: Endpoint[Any]) -> Progress:
         """Refuse what cannot be carried, and set the call's deadline."""
         shared = self._shared
-        self.origin.refuse(endpoint)
+        self.origin.ensure_supported(endpoint)
         if shared.is_closed:
             raise client_closed(method=endpoint.method, endpoint=endpoint.path)
-        if endpoint.sunset is not None and self.origin.is_hume and not shared.sunset_told:
+        deadlines = shared.deadlines.current()
+        if endpoint.sunset is not None and self.origin.is_hume and not shared.has_warned_of_sunset:
             self._warn_of_sunset(endpoint, endpoint.sunset)
         shared.stats.calls += 1
         self._budget.earn()
-        deadlines = shared.deadlines.here()
         now = deadlines.loop.time()
         total = self.timeout.total
         until = math.inf if total is None else now + total
-        return _Progress(deadlines, until, endpoint, now)
+        return Progress(deadlines, until, endpoint, now)
 
     def _warn_of_sunset(self, endpoint: Endpoint[Any], sunset: dt.date) -> None:
         if sunset > today():
             return
-        self._shared.sunset_told = True
+        self._shared.has_warned_of_sunset = True
         warnings.warn(
-            f"Hume switched {endpoint.name} off on {sunset.isoformat()}; instead there "
-            f"is {endpoint.replacement or 'nothing'}. The call is made all the same.",
+            f"Hume switched {endpoint.name} off on {sunset.isoformat()}. "
+            f"{successor_of(endpoint)} The call is made all the same.",
             HumeSunsetWarning,
             stacklevel=2,
         )
 
-    async def _attempts(
+    async def _with_retries(
         self,
-        progress: _Progress,
-        once: Callable[[], Awaitable[T]],
-        *,
-        can_repeat: bool = True,
-    ) -> T:
-        """Make attempts until one succeeds or no further one is allowed."""
-        failure: HumeError | None = None
-        while True:
-            progress.attempts += 1
-            progress.in_flight = False
-            try:
-                return await once()
-            except RateLimitWaitError as problem:
-                problem.retry_after = problem.seconds
-                if failure is not None:
-                    problem.status, problem.code = failure.status, failure.code
-                    problem.request_id = failure.request_id
-                self._finish(problem, progress)
-                raise problem from failure
-            except (APIConnectionError, APIStatusError, DecodeError) as problem:
-                failure = problem
-            except HumeError as problem:
-                failure, can_repeat = problem, False
-            pause = self._pause(failure, progress) if can_repeat else None
-            if pause is None:
-                self._finish(failure, progress)
-                raise failure
-            self._shared.stats.retries += 1
-            logger.debug(
-                "%s: attempt %d failed (%s), again in %.2f s",
-                progress.endpoint.name,
-                progress.attempts,
-                type(failure).__name__,
-                pause,
-            )
-            await anyio.sleep(pause)
+        call: Call[Any],
+        send: Callable[[Request, Progress], Awaitable[Response]],
+        progress: Progress | None = None,
+        read: Read | None = None,
+    ) -> Any:
+        """Make attempts until a response is final or no further attempt is allowed."""
+        body = call.parts or (None if call.body is UNSET else encode(call.body))
+        if progress is None:
+            progress = self._begin(call.endpoint)
+        route = self.origin.route(call, body)
+        with progress:
+            while True:
+                try:
+                    response = await send(route.request(), progress)
+                    chosen = route.choose(response)
+                    if chosen is None:  # sent in the wrong URL format
+                        progress.is_in_doubt |= _is_unclear(response)
+                        continue
+                    if read is not None and len(chosen.body) > _LARGE:
+                        await _yield_to_loop()
+                    return self._result(call, chosen, read)
+                except HumeError as problem:
+                    failure = problem
+                pause = self._pause_after(failure, progress, route, can_repeat=call.can_repeat)
+                if pause is None:
+                    raise self._last_error(failure, progress)
+                await anyio.sleep(pause)
+                route = self.origin.route(call, body)
+        raise self._end(progress)
 
-    def _pause(self, failure: HumeError, progress: _Progress) -> float | None:
-        """Say how long to wait before going again, or `None` to give up."""
-        endpoint = progress.endpoint
-        repeatable = endpoint.repeatable and not self._may_be_done(failure, endpoint)
-        pause = decide(self.retry, failure, attempt=progress.attempts, repeatable=repeatable)
-        if pause is None or anyio.current_time() + pause >= progress.when:
+    def _result(self, call: Call[Any], response: Response, read: Read | None) -> Any:
+        """Return what a final response comes to."""
+        if response.is_error:
+            raise error_of_call(response, call, self.origin, _retry_after(response), today())
+        if read is None:
+            return response
+        try:
+            return read(call.endpoint.returns, response.body)
+        except DecodeError as problem:
+            failure = problem
+        # Made anew, without the frames of the codec, which hold the body.
+        message = failure.message
+        if encoding := unknown_encoding(response.headers):
+            message += f"; it is packed as {encoding!r}, which nobody asked for"
+        raise DecodeError(message, path=failure.path, status=response.status)
+
+    def _pause_after(
+        self, failure: HumeError, progress: Progress, route: Route, *, can_repeat: bool
+    ) -> float | None:
+        """Say how long to wait before the next attempt, or `None` to give up."""
+        endpoint, now = progress.endpoint, anyio.current_time()
+        is_refused = failure.status == TOO_MANY_REQUESTS and isinstance(failure, RateLimitError)
+        if is_refused:
+            progress.patient_until = min(progress.patient_until, now + LONGEST_REFUSAL)
+        else:
+            progress.failures += 1
+        if _is_hang_up(failure):
+            route.note_silence()
+        pause = decide(
+            self.retry,
+            failure,
+            attempt=progress.failures,
+            repeatable=endpoint.repeatable and not self._may_be_silent_success(failure, endpoint),
+        )
+        until = min(progress.when, progress.patient_until) if is_refused else progress.when
+        if pause is None or not can_repeat or now + pause >= until:
             return None
-        is_told_when = failure.status == SERVICE_UNAVAILABLE and failure.retry_after is not None
-        is_paced = failure.status == TOO_MANY_REQUESTS or is_told_when
-        if not is_paced and not self._budget.spend():
+        if not is_paced(failure) and not self._budget.spend():
             return None
-        progress.may_have_worked |= _left_open(failure)
+        progress.is_in_doubt |= delivery_of(failure) is Delivery.UNKNOWN
+        progress.failure, progress.request = failure, None
+        self._shared.stats.retries += 1
+        name, kind = endpoint.name, type(failure).__name__
+        logger.debug(
+            "%s: request %d failed (%s), again in %.2f s", name, progress.sent, kind, pause
+        )
         return pause
 
-    def _may_be_done(self, failure: HumeError, endpoint: Endpoint[Any]) -> bool:
+    def _may_be_silent_success(self, failure: HumeError, endpoint: Endpoint[Any]) -> bool:
         """Whether silence may mean success: the gateway never passes a 204 on."""
         return (
             self.origin.drops_204
@@ -346,7 +306,23 @@ class Session:
             and failure.outcome_unknown
         )
 
-    def _finish(self, failure: HumeError, progress: _Progress) -> None:
+    def _last_error(self, failure: HumeError, progress: Progress) -> HumeError:
+        """Return the error that ends a call, given what its last attempt failed with."""
+        earlier = progress.failure
+        if isinstance(failure, RateLimitWaitError):
+            until = min(progress.when, progress.patient_until)
+            if isinstance(earlier, RateLimitError) and anyio.current_time() >= until:
+                failure = earlier  # its time is up, and no wait was known to be too long
+            else:
+                failure.retry_after = failure.seconds
+                if earlier is not None:
+                    failure.status, failure.code = earlier.status, earlier.code
+                    failure.request_id = earlier.request_id
+                failure.__cause__ = earlier
+        self._annotate(failure, progress)
+        return failure
+
+    def _annotate(self, failure: HumeError, progress: Progress) -> None:
         """Put what is known of the call on the error that ends it."""
         endpoint = progress.endpoint
         self._shared.stats.failures += 1
@@ -354,195 +330,101 @@ class Session:
         failure.endpoint = endpoint.path
         failure.attempts = progress.sent
         failure.elapsed = anyio.current_time() - progress.started
-        # An answer that cannot be read was a success all the same.
+        # A response that cannot be read was a success all the same.
         unknown = failure.outcome_unknown or isinstance(failure, DecodeError)
-        failure.outcome_unknown = self._may_be_done(failure, endpoint) or (
+        failure.outcome_unknown = self._may_be_silent_success(failure, endpoint) or (
             unknown and not endpoint.repeatable
         )
         if isinstance(failure, NotFoundError) and endpoint.method == "DELETE":
-            # A repeated DELETE finds nothing where the first one worked unheard.
-            failure.outcome_unknown = progress.may_have_worked
+            # A repeated DELETE finds nothing where the first one worked without a response.
+            failure.outcome_unknown = progress.is_in_doubt
 
-    def _cut_off(self, progress: _Progress) -> HumeError:
-        """Return the error of a call whose time was up, or whose client was closed."""
-        unknown = progress.in_flight or progress.may_have_worked
-        failure: HumeError
+    def _end(self, progress: Progress, failure: HumeError | None = None) -> HumeError:
+        """Return the error of a call that failed, whose time was up, or whose client was closed."""
+        if failure is not None:
+            self._annotate(failure, progress)
+            return failure
+        unknown = progress.is_outcome_unknown
         if self._shared.is_closed:
             failure = client_closed(outcome_unknown=unknown)
+        elif progress.is_waiting_after_refusal and progress.failure is not None:
+            failure = progress.failure
         else:
             failure = APITimeoutError(
                 f"the call did not end within its total timeout of {self.timeout.total:g} s",
                 outcome_unknown=unknown,
             )
-        self._finish(failure, progress)
+        self._annotate(failure, progress)
         return failure
 
-    async def _once(
-        self, call: Call[Any], body: Body, progress: _Progress, read: Read | None
-    ) -> Any:
-        """Make one attempt, in as many URL formats as it takes."""
-        origin = self.origin
-        doubted: list[Response] = []
-        for url_format in origin.formats(call):
-            try:
-                answer = await self._exchange(origin.request(call, body, url_format), progress)
-            except APIConnectionError as problem:
-                self._settle_silence(call, url_format, problem)
-                raise
-            if origin.settle(call, url_format, answer) or not _can_repeat(call.parts):
-                break
-            progress.may_have_worked |= may_have_worked(answer.status, None)
-            doubted.append(answer)
-        else:
-            answer = _least_doubtful(doubted)
-        if not answer.is_success:
-            raise self._error(answer, call)
-        if read is None:
-            return answer
-        if len(answer.body) > _LARGE:
-            await _let_others_go()
-        try:
-            return read(call.endpoint.returns, answer.body)
-        except DecodeError as problem:
-            problem.status = answer.status
-            # Without the frames of the codec, which hold the body.
-            raise problem.with_traceback(None)  # noqa: B904 - the same error
-
-    def _settle_silence(
-        self, call: Call[Any], url_format: Format, problem: APIConnectionError
-    ) -> None:
-        """Tell the origin of a request that the server closed the connection on."""
-        if problem.outcome_unknown and not isinstance(problem, APITimeoutError):
-            self.origin.settle(call, url_format, None)
-
-    async def _exchange(self, request: Request, progress: _Progress) -> Response:
-        """Wait for the limiter, send one request, and tell the limiter how it went."""
-        permit = await self._permit(progress)
+    async def _send_once(
+        self, request: Request, progress: Progress, kept: Kept | None = None
+    ) -> Response:
+        """Wait for the limiter, exchange one request for its response, and tell the limiter."""
+        permit = await self._permit(request, progress)
         began = time.perf_counter()
+        if kept is not None:
+            request.headers = {**request.headers, **kept.headers}
         try:
-            progress.in_flight = True
-            response = await self.transport.send(request, self.timeout)
-            progress.in_flight = False
-            if len(response.body) > _LARGE:
-                await _let_others_go()
-            answer = self.origin.read(response)
-        except BaseException as problem:
-            if isinstance(problem, asyncio.CancelledError):
-                progress.in_flight = not is_unsent(problem)
-            permit.done(None)
-            raise
-        self._observe(permit, answer)
+            async with self.transport.open(request, self.timeout) as opened:
+                response = Response(opened.status, opened.headers, b"")
+                if kept is not None and not response.is_error:
+                    kept.opened = opened
+                    kept.stack.push_async_callback(opened.detach())
+                else:
+                    response.body = await opened.read()
+                    if len(response.body) > _LARGE:
+                        await _yield_to_loop()
+                    response = self.origin.read(response)
+            request.delivery = Delivery.ANSWERED
+            self._observe(permit, response)
+        finally:
+            permit.done(None)  # which does nothing where the limiter knows already
         if logger.isEnabledFor(logging.DEBUG):
             seconds = time.perf_counter() - began
             name = progress.endpoint.name
-            logger.debug("%s: status %d after %.3f s", name, answer.status, seconds)
-        return answer
+            logger.debug("%s: status %d after %.3f s", name, response.status, seconds)
+        return response
 
-    async def _open(
-        self,
-        call: Call[Any],
-        progress: _Progress,
-        stack: contextlib.AsyncExitStack,
-        headers: Mapping[str, str],
-    ) -> Download:
-        """Make one attempt at a streamed answer; what is opened stays on the stack."""
-        doubted: list[Response] = []
-        for url_format in self.origin.formats(call):
-            request = self.origin.request(call, None, url_format)
-            request = evolve(request, headers={**request.headers, **headers})
-            permit = await self._permit(progress)
-            async with contextlib.AsyncExitStack() as opened:
-                opened.callback(permit.done, None)
-                try:
-                    download = await opened.enter_async_context(
-                        self.transport.stream(request, self.timeout)
-                    )
-                except APIConnectionError as problem:
-                    self._settle_silence(call, url_format, problem)
-                    raise
-                if 200 <= download.status < 300:  # noqa: PLR2004 - the classes of HTTP
-                    answer = Response(download.status, download.headers, b"")
-                    self._observe(permit, answer)
-                    self.origin.settle(call, url_format, answer)
-                    stack.push_async_exit(opened.pop_all())
-                    return _Body(download, lambda problem: self._finish(problem, progress))
-                # Not in a variable: what echoes a credential must not show in a traceback.
-                response = Response(download.status, download.headers, await download.read())
-            answer = self.origin.read(response)
-            self._observe(permit, answer)
-            if self.origin.settle(call, url_format, answer):
-                break
-            doubted.append(answer)
-        else:
-            answer = _least_doubtful(doubted)
-        raise self._error(answer, call)
-
-    async def _handshake(self, call: Call[Any], progress: _Progress) -> Socket:
-        """Make one attempt at a WebSocket."""
-        url_format = self.origin.formats(call)[0]
-        request = self.origin.request(call, None, url_format)
-        permit = await self._permit(progress)
+    async def _handshake_once(
+        self, request: Request, progress: Progress, *, kept: Kept
+    ) -> Response:
+        """Wait for the limiter, and make one attempt at a WebSocket."""
+        permit = await self._permit(request, progress)
         try:
             opened = await self.transport.open_socket(request, self.timeout)
-            if not isinstance(opened, Response):
-                permit.done(_SWITCHING, {}, None)
-                return opened
-            answer = self.origin.read(opened)
-            self._observe(permit, answer)
+            if isinstance(opened, Response):
+                response = self.origin.read(opened)
+                self._observe(permit, response)
+                return response
+            permit.done(HTTPStatus.SWITCHING_PROTOCOLS, {}, None)
         finally:
             permit.done(None)
-        raise self._error(answer, call)
+        kept.opened = opened
+        return Response(HTTPStatus.OK, {}, b"")  # to the loop a socket is a success like any other
 
-    async def _permit(self, progress: _Progress) -> Permit:
-        until = progress.when
+    async def _permit(self, request: Request, progress: Progress) -> Permit:
+        progress.request = request
+        until = min(progress.when, progress.patient_until)
         permit = await self.limiter.acquire(
             f"{self.origin.account}/{progress.endpoint.bucket}",
             deadline=None if until == math.inf else until,
             priority=self.priority,
-            head=progress.attempts > 1,
+            head=progress.failure is not None,
         )
         self._shared.stats.requests += 1
         progress.sent += 1
         return permit
 
-    def _observe(self, permit: Permit, answer: Response) -> None:
+    def _observe(self, permit: Permit, response: Response) -> None:
         hint = None
-        if answer.status in _PACED:
-            hint = _retry_after(answer)
-            self._shared.stats.rate_limited += answer.status == TOO_MANY_REQUESTS
-        permit.done(answer.status, answer.headers, hint)
-
-    def _error(self, answer: Response, call: Call[Any]) -> APIStatusError:
-        from humeai_async.http.secrets import find_secrets, hide
-        from humeai_async.http.status_errors import BODY_KEPT, to_error
-
-        secrets = find_secrets(_sent(call))
-        return to_error(
-            answer,
-            call.endpoint,
-            retry_after=_retry_after(answer),
-            scrub=lambda text: hide(self.origin.scrub(text), secrets, BODY_KEPT),
-            today=today(),
-        )
+        if response.status in _PACED:
+            hint = _retry_after(response)
+            self._shared.stats.rate_limited += response.status == TOO_MANY_REQUESTS
+        permit.done(response.status, response.headers, hint)
 
 
-def _encoded(body: object) -> bytes:
-    """Write a JSON body."""
-    from humeai_async.http.codec import encode
-
-    return encode(body)
-
-
-def _sent(call: Call[Any]) -> object:
-    """Return the JSON that a call sends, as plain objects; files are left out."""
-    from humeai_async.http.codec import parse, to_plain
-
-    if call.parts:
-        return [parse(part.content) for part in call.parts if isinstance(part.content, JsonText)]
-    return None if call.body is UNSET else to_plain(call.body)
-
-
-async def _let_others_go() -> None:
+async def _yield_to_loop() -> None:
     """Let the event loop see to everything else between two long steps with a large body."""
     # Timers and sockets that fell due queue up behind the first turn, and the tasks that they
     # wake behind the second.
@@ -550,27 +432,19 @@ async def _let_others_go() -> None:
         await asyncio.sleep(0)
 
 
-def _can_repeat(parts: tuple[Part, ...]) -> bool:
-    """Whether all parts of a body can be sent a second time."""
-    return not parts or all(part.repeatable for part in parts)
+def _is_hang_up(failure: HumeError) -> bool:
+    """Whether the server closed the connection on a request."""
+    is_broken = isinstance(failure, APIConnectionError) and failure.outcome_unknown
+    return is_broken and not isinstance(failure, APITimeoutError)
 
 
-def _least_doubtful(doubted: list[Response]) -> Response:
-    """Choose the first answer that says more than that there is no such path."""
-    return next((answer for answer in doubted if not answer.is_no_route), doubted[-1])
+def _is_unclear(response: Response) -> bool:
+    """Whether a request may have been carried out although its response is not final."""
+    return delivery_by_status(response.status, None) is Delivery.UNKNOWN
 
 
-def _left_open(failure: HumeError) -> bool:
-    """Whether a failed attempt may have been carried out."""
-    if isinstance(failure, APIStatusError):
-        return failure.status is not None and may_have_worked(failure.status, failure.retry_after)
-    return failure.outcome_unknown or isinstance(failure, DecodeError)
-
-
-def _retry_after(answer: Response) -> float | None:
-    from humeai_async.limiter.headers import parse_retry_after
-
-    return parse_retry_after(answer.headers, now_epoch=time.time())
+def _retry_after(response: Response) -> float | None:
+    return parse_retry_after(response.headers, now_epoch=time.time())
 
 
 def today() -> dt.date:

@@ -1,16 +1,18 @@
-"""How an answer that is not a success becomes an error.
+"""How a response that is not a success becomes an error.
 
 Hume and the gateway write errors in many shapes; this module finds message, code and request
 id in all of them and picks the class. It never fails while building an error, and it is given
-a scrubber, so that no credential gets into one. The session imports it with the first error.
+a scrubber, so that no credential gets into one. The session calls it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
+from humeai_async._base.unset import UNSET
 from humeai_async.errors import (
     APIStatusError,
     AuthenticationError,
@@ -25,9 +27,12 @@ from humeai_async.errors import (
     SunsetError,
     UnprocessableEntityError,
 )
-from humeai_async.http.endpoint import Endpoint
-from humeai_async.http.messages import NOT_FOUND, Response
-from humeai_async.http.retry import may_have_worked
+from humeai_async.http import codec
+from humeai_async.http.endpoint import Call, Endpoint
+from humeai_async.http.messages import Delivery, JsonText, Response, Source, unknown_encoding
+from humeai_async.http.origins import Origin
+from humeai_async.http.retry import delivery_by_status
+from humeai_async.http.secrets import find_secrets, redact
 from humeai_async.types.json import is_array, is_object, json_type
 from humeai_async.types.urls import without_queries
 
@@ -36,8 +41,6 @@ BODY_KEPT = 2000
 
 LONGEST_SENTENCE = 200
 """Characters of a body without form that still make a message."""
-
-_GONE = 410
 
 _CLASSES: dict[int, type[APIStatusError]] = {
     400: BadRequestError,
@@ -50,38 +53,109 @@ _CLASSES: dict[int, type[APIStatusError]] = {
 }
 
 
+def error_of_call(
+    response: Response,
+    call: Call[Any],
+    origin: Origin,
+    retry_after: float | None,
+    today: dt.date,
+) -> APIStatusError:
+    """Build the error for a call's response that is not a success.
+
+    Neither the credential nor what is secret in the call's own body gets into it.
+    """
+    secrets = find_secrets(_sent(call))
+    return to_error(
+        response,
+        call.endpoint,
+        retry_after=retry_after,
+        scrub=lambda text: redact(origin.redact(text), secrets, BODY_KEPT),
+        today=today,
+        is_hume=origin.reaches_hume and response.source is Source.HUME,
+    )
+
+
+def _sent(call: Call[Any]) -> object:
+    """Return the JSON that a call sends, as plain objects; files are left out."""
+    if call.parts:
+        texts = [part.content for part in call.parts]
+        return [codec.parse(text) for text in texts if isinstance(text, JsonText)]
+    return None if call.body is UNSET else codec.to_plain(call.body)
+
+
+def successor_of(endpoint: Endpoint[Any]) -> str:
+    """Say in a sentence what took the place of an endpoint that Hume has switched off."""
+    if not endpoint.replacement or endpoint.replacement.startswith("nothing ("):
+        return "Hume has named no successor."
+    return f"Its successor is {endpoint.replacement}."
+
+
 def to_error(
-    answer: Response,
+    response: Response,
     endpoint: Endpoint[Any],
     *,
     retry_after: float | None,
     scrub: Callable[[str], str],
     today: dt.date,
+    is_hume: bool,
 ) -> APIStatusError:
-    """Build the error for an answer that is not a success."""
-    body = answer.body.decode("utf-8", errors="replace")
-    plain = _plain(answer.body, body)
-    message = _clean(_message(plain).strip() or _hint(answer.status, plain), scrub)
-    unknown = not endpoint.repeatable and may_have_worked(answer.status, retry_after)
+    """Build the error for a response that is not a success.
+
+    Args:
+        response: The response, its envelope taken off.
+        endpoint: What was called.
+        retry_after: Seconds that the service asks to wait.
+        scrub: Takes secrets out of a text.
+        today: Decides what Hume has switched off.
+        is_hume: Whether it comes from Hume's own host: elsewhere, most 404s have other causes.
+    """
+    body = response.body.decode("utf-8", errors="replace")
+    plain = _plain(response.body, body)
+    message = _clean(_message(plain).strip() or _hint(response, plain), scrub)
+    is_unknown = delivery_by_status(response.status, retry_after) is Delivery.UNKNOWN
     context: dict[str, Any] = {
         "method": endpoint.method,
         "endpoint": endpoint.path,
-        "status": answer.status,
+        "status": response.status,
         "code": _clean_or_none(_code(plain), scrub),
-        "request_id": _clean_or_none(_request_id(answer.headers, plain), scrub),
+        "request_id": _clean_or_none(_request_id(response.headers, plain), scrub),
         "retry_after": retry_after,
-        "outcome_unknown": unknown,
+        "outcome_unknown": is_unknown and not endpoint.repeatable,
         "body": without_queries(scrub(_without_echo(body, plain))[:BODY_KEPT]),
     }
-    if answer.status in {NOT_FOUND, _GONE} and endpoint.sunset and endpoint.sunset <= today:
+    if endpoint.sunset and endpoint.sunset <= today and _is_gone(response, is_hume=is_hume):
         return SunsetError(
-            f"{message}. Hume switched this endpoint off on {endpoint.sunset.isoformat()}; "
-            f"instead there is {endpoint.replacement or 'nothing'}",
+            f"{message.rstrip('.')}. Hume switched this endpoint off on "
+            f"{endpoint.sunset.isoformat()}. {successor_of(endpoint)}",
             sunset=endpoint.sunset,
             replacement=endpoint.replacement,
             **context,
         )
-    return _class_for(answer.status)(message, **context)
+    return _class_for(response.status)(message, **context)
+
+
+def _is_gone(response: Response, *, is_hume: bool) -> bool:
+    """Whether a response can mean that the endpoint is switched off, rather than no such thing."""
+    if response.status == HTTPStatus.GONE:
+        return True
+    return response.status == HTTPStatus.NOT_FOUND and (is_hume or _is_of_router(response))
+
+
+def _is_of_router(response: Response) -> bool:
+    """Whether a 404 comes from a router that knows no such path."""
+    if response.is_no_route:
+        return True
+    members = codec.members(response.body)
+    if members is None:  # no JSON object: a page, a text, or nothing
+        return True
+    return not members or (
+        members.keys() <= {"message", "detail", "status", "error", "path", "timestamp"}
+        and _words(_plain(response.body, "")).lower() in _NO_ROUTE
+    )
+
+
+_NO_ROUTE = {"", "not found", "404 not found", "no route", "no route matched", "route not found"}
+"""What routers say, as opposed to services that miss one thing."""
 
 
 def _class_for(status: int) -> type[APIStatusError]:
@@ -92,10 +166,8 @@ def _class_for(status: int) -> type[APIStatusError]:
 
 def _plain(body: bytes, text: str) -> object:
     """Read a body as JSON; what is none counts as the text that it is."""
-    from humeai_async.http.codec import parse
-
     try:
-        return parse(body)
+        return codec.parse(body)
     except DecodeError:
         return text
 
@@ -167,10 +239,13 @@ def _details(detail: list[Any]) -> str:
     return "; ".join(filter(None, lines))
 
 
-def _hint(status: int, plain: object) -> str:
+def _hint(response: Response, plain: object) -> str:
     """Say something useful where the body does not."""
+    status = response.status
     if 300 <= status < 400:  # noqa: PLR2004 - the classes of HTTP
         return "the server redirects; redirects are not followed, so check the base URL"
+    if encoding := unknown_encoding(response.headers):
+        return f"the server answered {status} with a body packed as {encoding!r}, which is unknown"
     if isinstance(plain, str) and _is_page(plain):
         return f"the server answered {status} with an HTML page, probably from a proxy"
     return f"the server answered {status} without a message"
@@ -204,9 +279,7 @@ def _without_echo(body: str, plain: object) -> str:
     if _member(plain, "error", "logging") is None or not is_object(plain):
         return body
     kept = {**plain, "error": {"code": _member(plain, "error", "code")}}
-    from humeai_async.http.codec import encode
-
     try:
-        return encode(kept).decode()
+        return codec.encode(kept).decode()
     except InvalidArgumentError:  # nested too deeply to be written
         return ""

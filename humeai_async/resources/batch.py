@@ -227,8 +227,7 @@ class Batch(Resource):
     @property
     def pace(self) -> BucketState:
         """The limiter's current knowledge of the quota for batch calls."""
-        account, bucket = self._session.origin.account, catalog.BATCH_START_JOB.bucket
-        return self._session.limiter.snapshot(f"{account}/{bucket}")
+        return self._session.quota(catalog.BATCH_START_JOB.bucket)
 
     def as_completed(self, jobs: Iterable[Job | str]) -> AsCompleted:
         """Iterate over jobs in the order in which they end, failed ones included.

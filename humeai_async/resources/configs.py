@@ -121,7 +121,6 @@ class Configs(VersionedResource[Config]):
             turn_detection=turn_detection,
             webhooks=webhooks,
         )
-        del webhooks  # this frame stands in tracebacks, which may show its variables
         return await self._session.call(fill(catalog.CONFIGS_CREATE, body=request))
 
     async def create_version(
@@ -191,5 +190,4 @@ class Configs(VersionedResource[Config]):
             turn_detection=turn_detection,
             webhooks=webhooks,
         )
-        del webhooks  # this frame stands in tracebacks, which may show its variables
         return await self._session.call(fill(catalog.CONFIGS_CREATE_VERSION, id, body=request))

@@ -98,7 +98,7 @@ class Datasets(Resource):
         """
         check_text("name", name)
         _check_given(labels_file)
-        self._session.origin.refuse(catalog.DATASETS_CREATE)
+        self._session.ensure_supported(catalog.DATASETS_CREATE)
         parts = [Part("name", name.encode()), *await _parts(labels_file, feature_types)]
         return await self._session.call(fill(catalog.DATASETS_CREATE, parts=parts))
 
@@ -145,7 +145,7 @@ class Datasets(Resource):
         """
         call = fill(catalog.DATASETS_CREATE_VERSION, id)
         _check_given(labels_file)
-        self._session.origin.refuse(call.endpoint)
+        self._session.ensure_supported(call.endpoint)
         parts = await _parts(labels_file, feature_types)
         return await self._session.call(fill(call.endpoint, id, parts=parts))
 

@@ -125,7 +125,7 @@ class Files(Resource):
 
         Source: https://dev.hume.ai/reference/custom-models-api/files/upload-file
         """
-        self._session.origin.refuse(catalog.FILES_UPLOAD)
+        self._session.ensure_supported(catalog.FILES_UPLOAD)
         parts = [await as_part(file, argument="file")]
         if attributes is not None:
             text = Upload(codec.encode(attributes), "attributes.json", "application/json")

@@ -94,7 +94,6 @@ class Jobs(Resource):
             callback_url=callback_url,
             notify=notify,
         )
-        del callback_url  # this frame stands in tracebacks, which may show its variables
         plain, doubled = catalog.JOBS_START_TRAINING_PLAIN, catalog.JOBS_START_TRAINING
         return await self._start(doubled if doubled_prefix else plain, request)
 
@@ -139,7 +138,6 @@ class Jobs(Resource):
             callback_url=callback_url,
             notify=notify,
         )
-        del urls, callback_url  # this frame stands in tracebacks, which may show its variables
         check_sources(urls=request.urls, registry_files=request.registry_files)
         plain, doubled = catalog.JOBS_START_INFERENCE_PLAIN, catalog.JOBS_START_INFERENCE
         return await self._start(doubled if doubled_prefix else plain, request)

@@ -9,8 +9,8 @@ from humeai_async._base.event_loops import PerLoop
 
 
 async def ask_twice(things: PerLoop[list[int]]) -> list[int]:
-    assert things.here() is things.here()
-    return things.here()
+    assert things.current() is things.current()
+    return things.current()
 
 
 def test_each_event_loop_has_its_own_and_that_of_a_closed_one_is_forgotten() -> None:

@@ -14,11 +14,12 @@ import stat
 import tempfile
 import threading
 import zipfile
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 import anyio
+import anyio.lowlevel
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -272,10 +273,13 @@ class Pieces:
         """The Range of each request."""
 
     @contextlib.asynccontextmanager
-    async def stream(self, request: Request, _: object) -> AsyncGenerator[Self]:
+    async def open(self, request: Request, _: object) -> AsyncGenerator[Self]:
         self.asked.append(request.headers.get("Range"))
         self.status, self.headers, self._steps = self._answers.pop(0)
         yield self
+
+    def detach(self) -> Callable[[], Awaitable[None]]:
+        return anyio.lowlevel.checkpoint
 
     async def chunks(self) -> AsyncIterator[bytes]:
         for step in self._steps:

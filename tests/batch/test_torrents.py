@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any, Self
 
 import anyio
@@ -33,14 +33,19 @@ class Torrent:
         self._awaited: asyncio.Future[None] | None = None
 
     @contextlib.asynccontextmanager
-    async def stream(self, *_: object) -> AsyncGenerator[Self]:
-        loop = asyncio.get_running_loop()
-        readable, other = socket.socketpair()
-        with readable, other:
-            other.send(b"x")  # which is never read
-            loop.add_reader(readable, self._come)
-            yield self
-            loop.remove_reader(readable)
+    async def open(self, *_: object) -> AsyncGenerator[Self]:
+        self._readable, self._other = socket.socketpair()
+        self._other.send(b"x")  # which is never read
+        asyncio.get_running_loop().add_reader(self._readable, self._come)
+        yield self
+
+    def detach(self) -> Callable[[], Awaitable[None]]:
+        return self._close
+
+    async def _close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._readable)
+        self._readable.close()
+        self._other.close()
 
     def _come(self) -> None:
         if self._awaited is not None and not self._awaited.done():

@@ -397,6 +397,7 @@ def error_of(body: bytes) -> HumeError:
         retry_after=None,
         scrub=str,
         today=dt.date(2026, 1, 1),
+        is_hume=True,
     )
 
 

@@ -14,12 +14,13 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from routes import is_final, request_of, url_of
 
 from humeai_async import catalog
 from humeai_async.errors import ConfigurationError, GatewayUnsupportedError
 from humeai_async.http.endpoint import Call, Encoding, Endpoint, fill
 from humeai_async.http.gateway import LowCodeAPI
-from humeai_async.http.messages import Part, Response, Sender
+from humeai_async.http.messages import Part, Response, Source
 from humeai_async.http.origins import Direct, Format, check_base_url, check_credential
 from humeai_async.http.secrets import Secret
 from humeai_async.limiter.headers import parse_retry_after
@@ -39,41 +40,41 @@ WRAPPING = (
 """All that may stand beside an answer in an envelope."""
 
 SENDERS = {
-    "no_credentials_stored": Sender.GATEWAY,
-    "shipped_definition_job_old_format": Sender.GATEWAY,
-    "shipped_definition_job_new_format": Sender.ROUTER,
-    "put_not_routed": Sender.ROUTER,
-    "new_format_get_item": Sender.ROUTER,
-    "new_format_post_item": Sender.ROUTER,
-    "new_format_patch_item": Sender.ROUTER,
-    "new_format_delete_item": Sender.ROUTER,
-    "token_missing": Sender.GATEWAY,
-    "token_unknown": Sender.GATEWAY,
-    "token_in_header_bearer": Sender.GATEWAY,
-    "unknown_provider": Sender.ROUTER,
-    "unknown_route": Sender.ROUTER,
-    "provider_root": Sender.ROUTER,
-    "upstream_400_get": Sender.HUME,
-    "upstream_401_get": Sender.HUME,
-    "upstream_404_get": Sender.HUME,
-    "upstream_422_get": Sender.HUME,
-    "upstream_429_get": Sender.HUME,
-    "upstream_500_get": Sender.HUME,
-    "upstream_502_html": Sender.HUME,
-    "upstream_500_empty": Sender.HUME,
-    "upstream_conn_reset": Sender.GATEWAY,
-    "upstream_307_no_location": Sender.ROUTER,
-    "upstream_refused_get": Sender.GATEWAY,
-    "json_primitive_body": Sender.ROUTER,
-    "json_malformed_body": Sender.ROUTER,
-    "json_body_over_100MiB": Sender.ROUTER,
-    "etag_if_none_match": Sender.ROUTER,
-    "url_17k": Sender.ROUTER,
-    "openapi_no_token": Sender.ROUTER,
+    "no_credentials_stored": Source.GATEWAY,
+    "shipped_definition_job_old_format": Source.GATEWAY,
+    "shipped_definition_job_new_format": Source.ROUTER,
+    "put_not_routed": Source.ROUTER,
+    "new_format_get_item": Source.ROUTER,
+    "new_format_post_item": Source.ROUTER,
+    "new_format_patch_item": Source.ROUTER,
+    "new_format_delete_item": Source.ROUTER,
+    "token_missing": Source.GATEWAY,
+    "token_unknown": Source.GATEWAY,
+    "token_in_header_bearer": Source.GATEWAY,
+    "unknown_provider": Source.ROUTER,
+    "unknown_route": Source.ROUTER,
+    "provider_root": Source.ROUTER,
+    "upstream_400_get": Source.HUME,
+    "upstream_401_get": Source.HUME,
+    "upstream_404_get": Source.HUME,
+    "upstream_422_get": Source.HUME,
+    "upstream_429_get": Source.HUME,
+    "upstream_500_get": Source.HUME,
+    "upstream_502_html": Source.HUME,
+    "upstream_500_empty": Source.HUME,
+    "upstream_conn_reset": Source.GATEWAY,
+    "upstream_307_no_location": Source.ROUTER,
+    "upstream_refused_get": Source.GATEWAY,
+    "json_primitive_body": Source.ROUTER,
+    "json_malformed_body": Source.ROUTER,
+    "json_body_over_100MiB": Source.ROUTER,
+    "etag_if_none_match": Source.ROUTER,
+    "url_17k": Source.ROUTER,
+    "openapi_no_token": Source.ROUTER,
 }
 """Who wrote each recorded answer that is no success."""
 
-HUMES_ERRORS = [name for name, sender in SENDERS.items() if sender is Sender.HUME]
+HUMES_ERRORS = [name for name, sender in SENDERS.items() if sender is Source.HUME]
 
 
 def gateway(**settings: Any) -> LowCodeAPI:
@@ -106,7 +107,7 @@ def test_every_recorded_answer_that_is_no_success_has_its_sender_written_down() 
 def test_who_wrote_a_recorded_answer_is_seen(name: str) -> None:
     answer = gateway().read(recorded(name))
     assert answer.status == ANSWERED[name]["response"]["status"]
-    assert answer.sender is SENDERS[name]
+    assert answer.source is SENDERS[name]
 
 
 @pytest.mark.parametrize("name", [name for name in ANSWERED if name not in SENDERS])
@@ -122,7 +123,7 @@ def test_a_recorded_success_loses_exactly_one_envelope(name: str) -> None:
         assert answer.headers == envelope["response_headers"]
     else:
         assert answer.body == text.encode()
-    assert (answer.status, answer.sender) == (200, Sender.HUME)
+    assert (answer.status, answer.source) == (200, Source.HUME)
 
 
 @pytest.mark.parametrize("name", HUMES_ERRORS)
@@ -181,22 +182,22 @@ def test_the_text_inside_an_envelope_is_not_changed() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "sender"),
     [
-        (404, {"data": {"error": {"message": "no", "code": "N"}}}, Sender.UNKNOWN),
-        (404, {"message": "Not Found"}, Sender.ROUTER),
-        (404, {"status": 404, "error": "Not Found", "message": "no"}, Sender.UNKNOWN),
-        (404, {"detail": "Not Found"}, Sender.UNKNOWN),
-        (404, {"error": "Not Found", "message": "no", "code": "E0404"}, Sender.HUME),
-        (422, {"detail": []}, Sender.HUME),
-        (401, {"fault": {"faultstring": "no"}}, Sender.HUME),
-        (500, {"message": "no", "provider": "humeai"}, Sender.GATEWAY),
-        (500, {"provider": "humeai", "headers": {}}, Sender.HUME),
-        (502, b"<html>", Sender.ROUTER),
-        (502, b"", Sender.ROUTER),
-        (502, [], Sender.ROUTER),
+        (404, {"data": {"error": {"message": "no", "code": "N"}}}, Source.UNKNOWN),
+        (404, {"message": "Not Found"}, Source.ROUTER),
+        (404, {"status": 404, "error": "Not Found", "message": "no"}, Source.UNKNOWN),
+        (404, {"detail": "Not Found"}, Source.UNKNOWN),
+        (404, {"error": "Not Found", "message": "no", "code": "E0404"}, Source.HUME),
+        (422, {"detail": []}, Source.HUME),
+        (401, {"fault": {"faultstring": "no"}}, Source.HUME),
+        (500, {"message": "no", "provider": "humeai"}, Source.GATEWAY),
+        (500, {"provider": "humeai", "headers": {}}, Source.HUME),
+        (502, b"<html>", Source.ROUTER),
+        (502, b"", Source.ROUTER),
+        (502, [], Source.ROUTER),
     ],
 )
-def test_who_wrote_other_errors_is_seen(status: int, body: Any, sender: Sender) -> None:
-    assert read(status, body).sender is sender
+def test_who_wrote_other_errors_is_seen(status: int, body: Any, sender: Source) -> None:
+    assert read(status, body).source is sender
 
 
 def test_an_envelope_comes_off_every_success_and_nothing_else() -> None:
@@ -286,7 +287,7 @@ def test_no_damage_to_an_envelope_breaks_the_reading(
 def test_hume_itself_puts_nothing_around_its_answers(status: int) -> None:
     answer = Direct(api_key="key").read(Response(status, {"a": "b"}, b'{"data": 1}'))
     assert (answer.status, answer.headers, answer.body) == (status, {"a": "b"}, b'{"data": 1}')
-    assert answer.sender is Sender.HUME
+    assert answer.source is Source.HUME
 
 
 # Addresses.
@@ -307,9 +308,9 @@ OLD_RECORDINGS: dict[str, Endpoint[Any]] = {
 @pytest.mark.parametrize("name", OLD_RECORDINGS)
 def test_urls_are_those_of_the_recordings(name: str) -> None:
     url_format = Format.NEW if name.startswith("new_format") else Format.OLD
-    request = gateway().request(call_of(OLD_RECORDINGS[name]), None, url_format)
+    request = request_of(gateway(), call_of(OLD_RECORDINGS[name]), None, url_format)
     seen: dict[str, str] = ANSWERED[name]["request"]
-    url = urlsplit(request.url)
+    url = urlsplit(url_of(request))
     assert request.method == seen["method"]
     assert url.path == seen["url_path"]
     assert sorted(parse_qsl(url.query)) == sorted(parse_qsl(seen["query"]))
@@ -319,8 +320,8 @@ def test_urls_are_those_of_the_recordings(name: str) -> None:
 def test_the_old_format_has_names_in_the_path_and_values_in_the_query(
     endpoint: Endpoint[Any],
 ) -> None:
-    request = gateway().request(call_of(endpoint), None, Format.OLD)
-    url = urlsplit(request.url)
+    request = request_of(gateway(), call_of(endpoint), None, Format.OLD)
+    url = urlsplit(url_of(request))
     assert url.path == "/humeai" + endpoint.path.translate({ord("{"): None, ord("}"): None})
     query = parse_qsl(url.query)
     assert [name for name, _ in query] == [*endpoint.parameters, "api_token"]
@@ -333,7 +334,7 @@ def test_the_new_format_has_values_in_the_path(
     endpoint: Endpoint[Any], origin: Direct | LowCodeAPI
 ) -> None:
     call = call_of(endpoint)
-    path = urlsplit(origin.request(call, None, Format.NEW).url).path
+    path = urlsplit(url_of(request_of(origin, call, None, Format.NEW))).path
     expected = endpoint.path
     for name, value in zip(endpoint.parameters, call.ids, strict=True):
         expected = expected.replace("{" + name + "}", value)
@@ -342,22 +343,22 @@ def test_the_new_format_has_values_in_the_path(
 
 def test_a_key_a_token_and_a_gateway_token_each_have_their_place() -> None:
     call = call_of(catalog.BATCH_GET_JOB)
-    key = Direct(api_key="k-1").request(call, None, Format.NEW)
-    bearer = Direct(access_token="t-1").request(call, None, Format.NEW)
-    token = gateway().request(call, None, Format.NEW)
-    assert key.headers["X-Hume-Api-Key"] == "k-1"
-    assert "Authorization" not in key.headers
-    assert bearer.headers["Authorization"] == "Bearer t-1"
-    assert "X-Hume-Api-Key" not in bearer.headers
-    assert "k-1" not in key.url
-    assert parse_qsl(urlsplit(token.url).query) == [("api_token", TOKEN)]
-    assert not {"Authorization", "X-Hume-Api-Key"} & set(token.headers)
+    key = request_of(Direct(api_key="k-1"), call, None, Format.NEW)
+    bearer = request_of(Direct(access_token="t-1"), call, None, Format.NEW)
+    token = request_of(gateway(), call, None, Format.NEW)
+    assert key.signed()[1]["X-Hume-Api-Key"] == "k-1"
+    assert "Authorization" not in key.signed()[1]
+    assert bearer.signed()[1]["Authorization"] == "Bearer t-1"
+    assert "X-Hume-Api-Key" not in bearer.signed()[1]
+    assert "k-1" not in url_of(key)
+    assert parse_qsl(urlsplit(url_of(token)).query) == [("api_token", TOKEN)]
+    assert not {"Authorization", "X-Hume-Api-Key"} & set(token.signed()[1])
 
 
 def test_queries_are_escaped_and_their_repeats_kept() -> None:
     call = fill(catalog.BATCH_LIST_JOBS, query={"status": ["A B", "ü&="], "limit": 3})
     for origin in (Direct(api_key="key"), gateway()):
-        query = parse_qsl(urlsplit(origin.request(call, None, Format.NEW).url).query)
+        query = parse_qsl(urlsplit(url_of(request_of(origin, call, None, Format.NEW))).query)
         expected = [("status", "A B"), ("status", "ü&="), ("limit", "3")]
         assert [pair for pair in query if pair[0] != "api_token"] == expected
 
@@ -365,31 +366,31 @@ def test_queries_are_escaped_and_their_repeats_kept() -> None:
 def test_only_json_bodies_get_the_json_type_here() -> None:
     call = call_of(catalog.CONFIGS_CREATE_VERSION)
     origin = gateway()
-    assert origin.request(call, b"{}", Format.NEW).headers["Content-Type"] == "application/json"
+    assert request_of(origin, call, b"{}", Format.NEW).headers["Content-Type"] == "application/json"
     for body in (None, (Part("file", b""),)):
-        assert "Content-Type" not in origin.request(call, body, Format.NEW).headers
+        assert "Content-Type" not in request_of(origin, call, body, Format.NEW).headers
 
 
 def test_every_request_asks_for_json_before_anything_else() -> None:
     for origin in (Direct(api_key="key"), gateway()):
-        request = origin.request(call_of(catalog.BATCH_GET_ARTIFACTS), None, Format.NEW)
+        request = request_of(origin, call_of(catalog.BATCH_GET_ARTIFACTS), None, Format.NEW)
         assert request.headers["Accept"] == "application/json, */*;q=0.5"
 
 
 def test_a_request_and_an_origin_show_no_credential() -> None:
     for origin in (Direct(api_key=TOKEN), Direct(access_token=TOKEN), gateway()):
-        request = origin.request(call_of(catalog.BATCH_GET_JOB), None, Format.NEW)
+        request = request_of(origin, call_of(catalog.BATCH_GET_JOB), None, Format.NEW)
         assert TOKEN not in f"{request!r} {origin!r} {vars(origin)!r} {origin.account}"
 
 
 @pytest.mark.parametrize("secret", ["at_plain", "a/b+c=&d", 'quo"te\\', "schlüssel", "%41"])
 def test_a_credential_is_scrubbed_in_every_form_it_may_come_back_in(secret: str) -> None:
     origin = LowCodeAPI(secret)
-    request = origin.request(call_of(catalog.BATCH_GET_JOB), None, Format.NEW)
-    echo = json.dumps({"query": secret, "url": request.url}, ensure_ascii=False)
-    scrubbed = origin.scrub(echo) + origin.scrub(secret) + origin.scrub(request.url)
+    request = request_of(origin, call_of(catalog.BATCH_GET_JOB), None, Format.NEW)
+    echo = json.dumps({"query": secret, "url": url_of(request)}, ensure_ascii=False)
+    scrubbed = origin.redact(echo) + origin.redact(secret) + origin.redact(url_of(request))
     assert secret not in scrubbed
-    assert json.loads(origin.scrub(echo))["query"] == "***"
+    assert json.loads(origin.redact(echo))["query"] == "***"
 
 
 @pytest.mark.parametrize(
@@ -403,7 +404,7 @@ def test_a_credential_is_scrubbed_in_every_form_it_may_come_back_in(secret: str)
 )
 def test_each_form_of_a_credential_is_scrubbed_whole(form: str) -> None:
     origin = Direct(api_key="a/b+c=&d")
-    assert origin.scrub(f"before {form} and {form} after") == "before *** and *** after"
+    assert origin.redact(f"before {form} and {form} after") == "before *** and *** after"
 
 
 def test_secrets_and_origins_say_what_they_are() -> None:
@@ -419,7 +420,7 @@ def test_secrets_and_origins_say_what_they_are() -> None:
 def test_a_request_has_the_method_label_and_body_of_its_call(
     origin: Direct | LowCodeAPI, body: bytes | tuple[Part, ...] | None
 ) -> None:
-    request = origin.request(call_of(catalog.CONFIGS_CREATE_VERSION), body, Format.NEW)
+    request = request_of(origin, call_of(catalog.CONFIGS_CREATE_VERSION), body, Format.NEW)
     assert (request.method, request.label) == ("POST", "/v0/evi/configs/{id}")
     assert request.body is body
     assert ("Content-Type" in request.headers) == isinstance(body, bytes)
@@ -428,11 +429,11 @@ def test_a_request_has_the_method_label_and_body_of_its_call(
 
 def test_an_id_cannot_leave_its_place_in_a_url() -> None:
     call = Call(catalog.CONFIGS_CREATE_VERSION, ("a/b?c#d e",), ())
-    direct = Direct(api_key="key").request(call, None, Format.NEW)
-    assert direct.url == "https://api.hume.ai/v0/evi/configs/a%2Fb%3Fc%23d%20e"
-    old = gateway().request(call, None, Format.OLD)
-    assert urlsplit(old.url).path == "/humeai/v0/evi/configs/id"
-    assert parse_qsl(urlsplit(old.url).query)[0] == ("id", "a/b?c#d e")
+    direct = request_of(Direct(api_key="key"), call, None, Format.NEW)
+    assert url_of(direct) == "https://api.hume.ai/v0/evi/configs/a%2Fb%3Fc%23d%20e"
+    old = request_of(gateway(), call, None, Format.OLD)
+    assert urlsplit(url_of(old)).path == "/humeai/v0/evi/configs/id"
+    assert parse_qsl(urlsplit(url_of(old)).query)[0] == ("id", "a/b?c#d e")
 
 
 # Which URL format.
@@ -456,11 +457,21 @@ POST_VERSION = call_of(catalog.CONFIGS_CREATE_VERSION)
 START_JOB = call_of(catalog.BATCH_START_JOB)
 
 
-def test_hume_itself_has_one_format_and_takes_every_answer() -> None:
-    origin = Direct(api_key="key")
-    assert origin.formats(GET_JOB) == (Format.NEW,)
-    assert origin.settle(GET_JOB, Format.NEW, not_found())
-    assert origin.settle(GET_JOB, Format.NEW, None)
+def test_hume_itself_has_one_format_and_takes_every_response() -> None:
+    route = Direct(api_key="key").route(GET_JOB, None)
+    assert route.choose(not_found()) == not_found()
+    route.note_silence()
+    assert route.request() is route.request()
+
+
+def test_a_route_through_the_gateway_gives_one_request_after_the_other_until_one_is_final() -> None:
+    route = gateway().route(GET_JOB, None)
+    paths: list[str] = []
+    for response in (not_found(), GOOD):
+        paths.append(urlsplit(route.request().url).path)
+        chosen = route.choose(response)
+    assert paths == [f"/humeai/v0/batch/jobs/{GET_JOB.ids[0]}", "/humeai/v0/batch/jobs/id"]
+    assert chosen is GOOD
 
 
 def test_the_new_format_is_tried_first_and_the_old_one_after_it() -> None:
@@ -470,8 +481,8 @@ def test_the_new_format_is_tried_first_and_the_old_one_after_it() -> None:
 def test_calls_without_ids_have_one_format_and_teach_nothing() -> None:
     origin = gateway()
     assert origin.formats(START_JOB) == (Format.NEW,)
-    assert origin.settle(START_JOB, Format.NEW, not_found())
-    assert origin.settle(START_JOB, Format.NEW, GOOD)
+    assert is_final(origin, START_JOB, Format.NEW, not_found())
+    assert is_final(origin, START_JOB, Format.NEW, GOOD)
     assert origin.formats(GET_JOB) == (Format.NEW, Format.OLD)
 
 
@@ -480,14 +491,14 @@ def test_calls_without_ids_have_one_format_and_teach_nothing() -> None:
 def test_the_other_format_is_tried_where_the_route_does_not_exist(
     call: Call[Any], status: int
 ) -> None:
-    assert not gateway().settle(call, Format.NEW, read(status, {"message": "Not Found"}))
+    assert not is_final(gateway(), call, Format.NEW, read(status, {"message": "Not Found"}))
 
 
 def test_what_worked_is_remembered_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     origin = gateway()
     for _ in range(3):
-        assert origin.settle(GET_JOB, Format.OLD, GOOD)
+        assert is_final(origin, GET_JOB, Format.OLD, GOOD)
         assert origin.formats(POST_VERSION) == (Format.OLD, Format.NEW)
     assert [record.getMessage() for record in caplog.records] == [
         f"the gateway at {GATEWAY} takes the old URL format"
@@ -499,93 +510,93 @@ def test_an_error_of_humes_own_is_the_answer_and_shows_that_the_format_works(
     call: Call[Any],
 ) -> None:
     origin = gateway()
-    assert origin.settle(call, Format.NEW, humes_not_found())
-    assert origin.settle(call, Format.NEW, unclear(500))
+    assert is_final(origin, call, Format.NEW, humes_not_found())
+    assert is_final(origin, call, Format.NEW, unclear(500))
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 500, 502])
 def test_a_repeatable_call_tries_the_other_format_on_any_unclear_error(status: int) -> None:
-    assert not gateway().settle(GET_JOB, Format.NEW, unclear(status))
+    assert not is_final(gateway(), GET_JOB, Format.NEW, unclear(status))
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 500, 502])
 def test_a_write_keeps_an_answer_that_may_be_humes(status: int) -> None:
-    assert gateway().settle(POST_VERSION, Format.NEW, unclear(status))
+    assert is_final(gateway(), POST_VERSION, Format.NEW, unclear(status))
 
 
 @pytest.mark.parametrize("status", [404, 405])
 def test_a_write_that_found_nothing_tries_the_other_format(status: int) -> None:
-    assert not gateway().settle(POST_VERSION, Format.NEW, unclear(status))
+    assert not is_final(gateway(), POST_VERSION, Format.NEW, unclear(status))
 
 
 def test_an_endpoint_that_differs_from_the_others_keeps_its_own_format() -> None:
     origin = gateway()
-    assert origin.settle(GET_JOB, Format.NEW, GOOD)
-    assert origin.settle(POST_VERSION, Format.OLD, GOOD)
+    assert is_final(origin, GET_JOB, Format.NEW, GOOD)
+    assert is_final(origin, POST_VERSION, Format.OLD, GOOD)
     assert origin.formats(GET_JOB)[0] is Format.NEW
     assert origin.formats(POST_VERSION)[0] is Format.OLD
 
 
 def test_no_format_is_tried_in_vain_against_a_rate_limit() -> None:
-    assert gateway().settle(GET_JOB, Format.NEW, unclear(429))
+    assert is_final(gateway(), GET_JOB, Format.NEW, unclear(429))
 
 
 def test_no_format_is_tried_in_vain_against_a_service_that_is_down() -> None:
     body = b'{"data": {"error": "down"}}'
     answer = gateway().read(Response(503, {"retry-after": "3"}, body))
-    assert gateway().settle(GET_JOB, Format.NEW, answer)
+    assert is_final(gateway(), GET_JOB, Format.NEW, answer)
 
 
 @pytest.mark.parametrize("body", [{"fault": {"faultstring": "no"}}, {"code": "E0300"}])
 def test_an_error_that_only_hume_writes_is_humes_even_where_a_route_may_be_missing(
     body: dict[str, Any],
 ) -> None:
-    assert read(404, body).sender is Sender.HUME
-    assert read(404, {**body, "provider": "humeai"}).sender is Sender.GATEWAY
+    assert read(404, body).source is Source.HUME
+    assert read(404, {**body, "provider": "humeai"}).source is Source.GATEWAY
 
 
 def test_once_a_format_is_known_an_unclear_error_is_the_answer() -> None:
     origin = gateway()
-    origin.settle(GET_JOB, Format.NEW, GOOD)
-    assert origin.settle(GET_JOB, Format.NEW, unclear(404))
-    assert not origin.settle(GET_JOB, Format.NEW, not_found())
+    is_final(origin, GET_JOB, Format.NEW, GOOD)
+    assert is_final(origin, GET_JOB, Format.NEW, unclear(404))
+    assert not is_final(origin, GET_JOB, Format.NEW, not_found())
 
 
 def test_an_unclear_error_teaches_nothing() -> None:
     origin = gateway()
-    origin.settle(POST_VERSION, Format.NEW, unclear(404))
+    is_final(origin, POST_VERSION, Format.NEW, unclear(404))
     assert origin.formats(GET_JOB) == (Format.NEW, Format.OLD)
 
 
 def test_after_a_hang_up_on_the_new_format_the_old_one_goes_first() -> None:
     origin = gateway()
-    origin.settle(GET_JOB, Format.NEW, None)
+    is_final(origin, GET_JOB, Format.NEW, None)
     assert origin.formats(GET_JOB) == (Format.OLD, Format.NEW)
-    origin.settle(GET_JOB, Format.NEW, GOOD)
+    is_final(origin, GET_JOB, Format.NEW, GOOD)
     assert origin.formats(GET_JOB) == (Format.NEW, Format.OLD)
 
 
 def test_a_hang_up_is_no_reason_to_send_the_call_again_at_once() -> None:
-    assert gateway().settle(GET_JOB, Format.NEW, None)
+    assert is_final(gateway(), GET_JOB, Format.NEW, None)
 
 
 def test_after_a_hang_up_and_a_good_answer_the_old_format_is_the_only_one() -> None:
     origin = gateway()
-    origin.settle(GET_JOB, Format.NEW, None)
-    origin.settle(GET_JOB, Format.OLD, GOOD)
+    is_final(origin, GET_JOB, Format.NEW, None)
+    is_final(origin, GET_JOB, Format.OLD, GOOD)
     assert origin.formats(POST_VERSION) == (Format.OLD,)
 
 
 def test_a_hang_up_means_nothing_once_a_format_is_known() -> None:
     origin = gateway()
-    origin.settle(GET_JOB, Format.NEW, GOOD)
-    origin.settle(GET_JOB, Format.NEW, None)
+    is_final(origin, GET_JOB, Format.NEW, GOOD)
+    is_final(origin, GET_JOB, Format.NEW, None)
     assert origin.formats(GET_JOB) == (Format.NEW, Format.OLD)
 
 
 def test_a_hang_up_on_a_write_teaches_nothing() -> None:
     origin = gateway()
-    origin.settle(POST_VERSION, Format.NEW, None)
+    is_final(origin, POST_VERSION, Format.NEW, None)
     assert origin.formats(POST_VERSION) == (Format.NEW, Format.OLD)
 
 
@@ -608,23 +619,23 @@ def test_what_the_gateway_loses_is_refused_by_name(endpoint: Endpoint[Any]) -> N
     bare = endpoint.encoding is Encoding.BARE_JSON
     if endpoint.name in LOST or bare or endpoint.socket:
         with pytest.raises(GatewayUnsupportedError, match=endpoint.name) as caught:
-            gateway().refuse(endpoint)
+            gateway().ensure_supported(endpoint)
         assert "call Hume directly (api_key=...)" in caught.value.message
         assert (caught.value.method, caught.value.endpoint) == (endpoint.method, endpoint.path)
     else:
-        gateway().refuse(endpoint)
+        gateway().ensure_supported(endpoint)
 
 
 @pytest.mark.parametrize("endpoint", catalog.ALL, ids=lambda endpoint: endpoint.name)
 def test_hume_refuses_nothing_and_a_trusted_gateway_only_sockets(endpoint: Endpoint[Any]) -> None:
-    Direct(api_key="key").refuse(endpoint)
+    Direct(api_key="key").ensure_supported(endpoint)
     if not endpoint.socket:
-        gateway(carries=frozenset({"uploads", "binary", "bare_json"})).refuse(endpoint)
+        gateway(carries=frozenset({"uploads", "binary", "bare_json"})).ensure_supported(endpoint)
 
 
 def test_one_ability_does_not_stand_for_another() -> None:
     with pytest.raises(GatewayUnsupportedError, match="gateway_carries="):
-        gateway(carries=frozenset({"uploads"})).refuse(catalog.BATCH_GET_ARTIFACTS)
+        gateway(carries=frozenset({"uploads"})).ensure_supported(catalog.BATCH_GET_ARTIFACTS)
 
 
 def test_an_unknown_ability_is_refused() -> None:
@@ -695,7 +706,7 @@ def test_base_urls_with_more_than_host_and_path_are_refused(url: str) -> None:
 @pytest.mark.parametrize("text", ["", " ", "a b", "key\n", "\tkey", "k\x00", "k\x7f", "k\ud800"])
 def test_credentials_that_were_not_copied_whole_are_refused(text: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        check_credential(text)
+        check_credential(Secret(text))
     assert str(caught.value) == (
         "the credential is empty or holds white space or control characters; was it copied whole?"
     )

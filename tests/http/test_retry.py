@@ -14,7 +14,8 @@ from humeai_async.errors import (
     HumeError,
     TLSError,
 )
-from humeai_async.http.retry import RetryBudget, decide, may_have_worked
+from humeai_async.http.messages import Delivery
+from humeai_async.http.retry import RetryBudget, decide, delivery_by_status
 from humeai_async.settings import Retry
 
 RETRY = Retry(attempts=4, initial_delay=0.5, max_delay=20.0, max_retry_after=120.0)
@@ -96,7 +97,8 @@ def test_a_pause_of_our_own_is_never_nothing_and_never_beyond_the_longest(
 def test_which_statuses_leave_it_open_whether_the_work_was_done(
     code: int, retry_after: float | None, expected: bool
 ) -> None:
-    assert expected == may_have_worked(code, retry_after)
+    delivery = Delivery.UNKNOWN if expected else Delivery.ANSWERED
+    assert delivery_by_status(code, retry_after) is delivery
 
 
 def test_an_outage_meets_at_most_one_retry_for_ten_calls_beyond_the_reserve() -> None:

@@ -35,7 +35,7 @@ from humeai_async.http import session as session_module
 from humeai_async.http.endpoint import Call, Encoding, Endpoint, fill
 from humeai_async.http.gateway import LowCodeAPI
 from humeai_async.http.messages import Part, Request, Response
-from humeai_async.http.origins import Direct, Format, Origin
+from humeai_async.http.origins import Direct, Origin
 from humeai_async.http.session import Session
 from humeai_async.settings import Retry, Timeout
 
@@ -267,11 +267,60 @@ async def test_a_429_tells_the_limiter_and_is_repeated_without_a_pause_of_its_ow
     assert scene.session.stats.rate_limited == 1
 
 
-async def test_a_429_to_the_end_is_a_rate_limit_error() -> None:
-    scene = Scene(*[status(429, retry_after="1")] * 4)
+@pytest.mark.parametrize(("total", "seconds"), [(60.0, 60.0), (None, 600.0)])
+async def test_a_call_that_meets_429s_goes_on_until_its_deadline_however_many(
+    total: float | None, seconds: float
+) -> None:
+    scene = Scene(limiter=Turnstile(*[1.0] * 1000), timeout=Timeout(total=total))
+    scene.transport.otherwise = status(429, retry_after="1")
     error = await scene.failure(POST)
-    assert isinstance(error, RateLimitError)
-    assert (error.attempts, error.retry_after, error.outcome_unknown) == (4, 1.0, False)
+    assert type(error) is RateLimitError
+    assert seconds <= error.elapsed <= seconds + 1.0
+    assert error.attempts == scene.sent >= seconds - 1
+    assert (error.status, error.code, error.retry_after) == (429, "E1", 1.0)
+    assert not error.outcome_unknown
+
+
+async def test_a_429_is_no_attempt_for_what_fails_otherwise() -> None:
+    refusals = [status(429)] * 10
+    scene = Scene(*refusals, status(500), *refusals, status(500), *refusals, GOOD)
+    assert await scene.session.call(GET) == Thing("x")
+    scene = Scene(*[status(429), status(500)] * 9)
+    assert type(await scene.failure(GET)) is ServerError
+    assert scene.sent == 8
+
+
+async def test_one_attempt_means_no_repeats_after_a_429_either() -> None:
+    scene = Scene(status(429), retry=Retry(attempts=1))
+    assert type(await scene.failure(GET)) is RateLimitError
+    assert scene.sent == 1
+
+
+async def test_a_known_wait_beyond_the_deadline_ends_a_call_that_was_refused_at_once() -> None:
+    refusal = RateLimitWaitError("the limiter would wait 50 s", seconds=50.0)
+    scene = Scene(status(429), limiter=Turnstile(0.0, refusal), timeout=Timeout(total=10.0))
+    error = await scene.failure(GET)
+    assert type(error) is RateLimitWaitError
+    assert (error.seconds, error.retry_after, error.status, error.elapsed) == (50.0, 50.0, 429, 0.0)
+
+
+async def test_a_wait_that_only_ran_out_of_time_ends_with_the_429() -> None:
+    class Slow(Turnstile):
+        async def acquire(self, bucket: str = "", **settings: Any) -> Turnstile:
+            if self.asked:
+                await anyio.sleep(10.0)
+                raise RateLimitWaitError("the call's time is up before its turn", seconds=0.0)
+            return await super().acquire(bucket, **settings)
+
+    scene = Scene(status(429), limiter=Slow(), timeout=Timeout(total=10.0))
+    assert type(await scene.failure(GET)) is RateLimitError
+
+
+async def test_a_request_in_flight_at_the_deadline_after_a_429_is_a_timeout() -> None:
+    scene = Scene(status(429), slow(1e9), timeout=Timeout(total=10.0))
+    error = await scene.failure(POST)
+    assert type(error) is APITimeoutError
+    assert error.outcome_unknown
 
 
 async def test_a_429_in_the_gateways_json_is_repeated_too() -> None:
@@ -605,7 +654,7 @@ async def test_a_stream_tries_both_formats_and_learns() -> None:
     async with scene.session.stream(GET_ONE):
         pass
     assert paths(scene) == ["/v0/things/a", "/v0/things/id"]
-    assert scene.session.origin.formats(GET_ONE)[0] is Format.OLD
+    assert "/v0/things/id?" in scene.session.origin.route(GET_ONE, None).request().url
 
 
 async def test_a_stream_that_is_hung_up_on_is_asked_for_in_the_old_format() -> None:
@@ -617,11 +666,22 @@ async def test_a_stream_that_is_hung_up_on_is_asked_for_in_the_old_format() -> N
 
 async def test_the_total_timeout_covers_the_reading_of_a_stream() -> None:
     scene = Scene(GOOD, timeout=Timeout(total=10.0))
-    with pytest.raises(APITimeoutError) as caught:
-        async with scene.session.stream(GET):
-            await anyio.sleep(100)
-    assert caught.value.elapsed == 10.0
+    async with scene.session.stream(GET) as download:
+        await anyio.sleep(100)  # the reader's own work is never cancelled
+        with pytest.raises(APITimeoutError) as caught:
+            await download.read()
+    assert caught.value.elapsed == 100.0
     assert scene.limiter.open == 0
+
+
+async def test_a_stream_that_is_never_left_cancels_nobody() -> None:
+    scene = Scene(GOOD, timeout=Timeout(total=10.0))
+    left = scene.session.stream(GET)
+    await left.__aenter__()
+    await anyio.sleep(100)
+    scene.session.close()
+    await anyio.sleep(100)
+    await left.__aexit__(None, None, None)
 
 
 async def test_what_the_reader_of_a_stream_raises_comes_out_as_it_is() -> None:
@@ -642,7 +702,7 @@ async def test_a_stream_leaves_the_callers_own_cancellation_alone() -> None:
 
 # What Hume has switched off.
 
-GONE = evolve(GET.endpoint, sunset=dt.date(2026, 6, 15), replacement="nothing yet")
+GONE = evolve(GET.endpoint, sunset=dt.date(2026, 6, 15), replacement="the next thing")
 HUME = "https://api.hume.ai"
 
 
@@ -654,7 +714,9 @@ def today(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("today")
 async def test_what_hume_switched_off_is_told_once_and_called_all_the_same() -> None:
     scene = Scene(GOOD, GOOD, GOOD, origin=Direct(HUME, api_key="key"))
-    with pytest.warns(HumeSunsetWarning, match=r"things\.get off on 2026-06-15.*nothing yet"):
+    with pytest.warns(
+        HumeSunsetWarning, match=r"things\.get off on 2026-06-15.*successor is the next thing"
+    ):
         await scene.session.call(fill(GONE))
     with warnings.catch_warnings():
         warnings.simplefilter("error")

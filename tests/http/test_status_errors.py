@@ -57,7 +57,9 @@ def error_of(
 ) -> APIStatusError:
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
     answer = Response(status, headers or {}, text)
-    return to_error(answer, endpoint, retry_after=retry_after, scrub=hide, today=TODAY)
+    return to_error(
+        answer, endpoint, retry_after=retry_after, scrub=hide, today=TODAY, is_hume=True
+    )
 
 
 def recorded_error(name: str) -> APIStatusError:
@@ -65,7 +67,7 @@ def recorded_error(name: str) -> APIStatusError:
     headers = {key.lower(): value for key, value in response["headers"].items()}
     raw = Response(response["status"], headers, response["body"].encode())
     answer = LowCodeAPI(SECRET).read(raw)
-    return to_error(answer, LIVE, retry_after=None, scrub=hide, today=TODAY)
+    return to_error(answer, LIVE, retry_after=None, scrub=hide, today=TODAY, is_hume=True)
 
 
 @pytest.mark.parametrize(
@@ -271,12 +273,12 @@ def test_what_hume_switched_off_says_so(status: int) -> None:
     assert isinstance(error, NotFoundError)
     assert (error.sunset, error.replacement, error.status) == (TODAY, "the new one", status)
     assert str(TODAY) in error.message
-    assert "instead there is the new one" in error.message
+    assert "Its successor is the new one" in error.message
 
 
 def test_a_sunset_without_a_replacement_says_so() -> None:
     endpoint = evolve(SUNSET, replacement="")
-    assert "instead there is nothing" in error_of(b"", 404, endpoint=endpoint).message
+    assert "Hume has named no successor" in error_of(b"", 404, endpoint=endpoint).message
 
 
 @pytest.mark.parametrize(

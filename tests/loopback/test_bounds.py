@@ -126,7 +126,7 @@ async def test_a_large_body_that_breaks_off_is_never_taken_for_whole(missing: in
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % LARGE
     act = raw(head + b"x" * (LARGE - missing))
     async with RawServer(act) as server, hume_at(server, max_body=LARGE) as hume:
-        with pytest.raises(APIConnectionError, match="broke before the answer was complete"):
+        with pytest.raises(APIConnectionError, match="broke before the response was complete"):
             await hume.request("POST", "/v0/x")
 
 

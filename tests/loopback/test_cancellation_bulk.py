@@ -205,7 +205,7 @@ async def test_when_the_leader_of_waits_is_cancelled_anywhere_the_others_go_on(
                 job = await hume.batch.start_job(urls=SOURCES, models=MODELS)
                 trial = Trial(hume.batch.job(job.id).wait, means, at)
                 leading = asyncio.ensure_future(trial.run())
-                rounds = inside._poller.here()
+                rounds = inside._poller.current()
                 while rounds._leader is None and not leading.done():
                     await asyncio.sleep(0)
                 others = [hume.batch.job(job.id).wait() for _ in range(2)]

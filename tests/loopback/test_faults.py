@@ -82,7 +82,7 @@ ROWS: dict[str, tuple[Fault, Meets]] = {
     "a page": (Fault("html", status=200, after_work=True), UNREADABLE),
     "no body": (Fault("empty"), UNREADABLE),
     "half of the text": (Fault("garbage"), UNREADABLE),
-    "half of the gzip": (Fault("half-packed"), UNREADABLE),
+    "half of the gzip": (Fault("half-packed"), BROKEN_BODY),
     "wrong type": (Fault("content-type", content_type="text/csv"), FINE),
     "unknown encoding": (Fault("encoding", headers={"Content-Encoding": "x-own"}), FINE),
     "no gzip": (Fault("encoding"), BROKEN_BODY),

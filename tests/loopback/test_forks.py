@@ -358,10 +358,10 @@ def test_closing_on_one_event_loop_ends_the_calls_on_another(fake: FakeHume) -> 
     async def listing() -> None:
         transport: Any = vars(other)["_transport"]
         await list_one(other)
-        pool = transport._owned[asyncio.get_running_loop()]
+        pool = transport.connections().session
         with pytest.raises(ClientClosedError):
             await list_one(other)
-        while not pool.closed or transport._closings:
+        while not pool.closed:
             await asyncio.sleep(0.001)
         # One turn more for what the end of the closing task has set off.
         await asyncio.sleep(0)

@@ -48,12 +48,20 @@ def request_to(
     return Request(method, "/v0/thing/{id}", f"{url}/v0/thing/1?api_token=at_x", {}, body)
 
 
+async def send(
+    transport: AiohttpTransport, request: Request, timeout: Timeout = TIMEOUT
+) -> Response:
+    """Exchange a request for its whole response."""
+    async with transport.open(request, timeout) as opened:
+        return Response(opened.status, opened.headers, await opened.read())
+
+
 async def send_to(
     server: RawServer, method: str = "GET", *, timeout: Timeout = TIMEOUT
 ) -> Response:
     transport = AiohttpTransport(Pool())
     try:
-        return await transport.send(request_to(server.url, method), timeout)
+        return await send(transport, request_to(server.url, method), timeout)
     finally:
         await transport.aclose()
 
@@ -78,7 +86,7 @@ async def test_an_answer_comes_back_as_it_was_sent() -> None:
 async def test_a_refused_connection_was_surely_not_carried_out() -> None:
     transport = AiohttpTransport(Pool())
     with refusing_url() as url, pytest.raises(APIConnectionError) as caught:
-        await transport.send(request_to(url, "POST"), TIMEOUT)
+        await send(transport, request_to(url, "POST"), TIMEOUT)
     await transport.aclose()
     assert not isinstance(caught.value, APITimeoutError)
     assert not caught.value.outcome_unknown
@@ -95,7 +103,7 @@ async def test_a_name_that_nobody_knows_is_a_failed_connection(
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
     transport = AiohttpTransport(Pool())
     with pytest.raises(APIConnectionError, match="Name or service not known") as caught:
-        await transport.send(request_to("http://hume.invalid"), TIMEOUT)
+        await send(transport, request_to("http://hume.invalid"), TIMEOUT)
     await transport.aclose()
     assert not caught.value.outcome_unknown
 
@@ -109,7 +117,7 @@ async def test_a_server_without_tls_is_a_failed_connection() -> None:
         port = server.sockets[0].getsockname()[1]
         transport = AiohttpTransport(Pool())
         with pytest.raises(APIConnectionError, match="could not connect") as caught:
-            await transport.send(request_to(f"https://127.0.0.1:{port}"), TIMEOUT)
+            await send(transport, request_to(f"https://127.0.0.1:{port}"), TIMEOUT)
         await transport.aclose()
     assert not caught.value.outcome_unknown
 
@@ -120,7 +128,7 @@ async def test_a_connection_that_takes_too_long_was_surely_not_carried_out() -> 
         hanging_url() as url,
         pytest.raises(APITimeoutError, match="connection was not made") as caught,
     ):
-        await transport.send(request_to(url, "POST"), Timeout(connect=SHORT, read=5.0))
+        await send(transport, request_to(url, "POST"), Timeout(connect=SHORT, read=5.0))
     await transport.aclose()
     assert not caught.value.outcome_unknown
 
@@ -158,7 +166,7 @@ async def test_a_broken_answer_may_hide_a_success(act: Act, method: str) -> None
         assert len(server.heads) == 1
     assert not isinstance(failure, APITimeoutError)
     assert failure.outcome_unknown
-    assert "broke before the answer was complete" in failure.message
+    assert "broke before the response was complete" in failure.message
     assert "Error" not in failure.message
 
 
@@ -166,9 +174,9 @@ async def test_a_broken_answer_may_hide_a_success(act: Act, method: str) -> None
 async def test_a_request_is_never_repeated_in_secret_on_a_stale_connection(method: str) -> None:
     async with RawServer(answer(), raw(b""), answer()) as server:
         transport = AiohttpTransport(Pool())
-        await transport.send(request_to(server.url), TIMEOUT)
+        await send(transport, request_to(server.url), TIMEOUT)
         with pytest.raises(APIConnectionError):
-            await transport.send(request_to(server.url, method), TIMEOUT)
+            await send(transport, request_to(server.url, method), TIMEOUT)
         await transport.aclose()
         assert (len(server.heads), server.connections) == (2, 1)
 
@@ -177,7 +185,7 @@ async def test_a_connection_is_used_again() -> None:
     async with RawServer(answer()) as server:
         transport = AiohttpTransport(Pool())
         for _ in range(3):
-            await transport.send(request_to(server.url), TIMEOUT)
+            await send(transport, request_to(server.url), TIMEOUT)
         await transport.aclose()
         assert (len(server.heads), server.connections) == (3, 1)
 
@@ -185,9 +193,9 @@ async def test_a_connection_is_used_again() -> None:
 async def test_an_idle_connection_is_dropped_in_time() -> None:
     async with RawServer(answer()) as server:
         transport = AiohttpTransport(Pool(keepalive=0.01))
-        await transport.send(request_to(server.url), TIMEOUT)
+        await send(transport, request_to(server.url), TIMEOUT)
         await asyncio.sleep(0.02)
-        await transport.send(request_to(server.url), TIMEOUT)
+        await send(transport, request_to(server.url), TIMEOUT)
         await transport.aclose()
         assert server.connections == 2
 
@@ -196,10 +204,10 @@ async def test_waiting_for_the_pool_is_not_billed_to_connect_or_read() -> None:
     freed = asyncio.Event()
     async with RawServer(after(freed, answer()), answer()) as server:
         transport = AiohttpTransport(Pool(limit=1))
-        first = asyncio.ensure_future(transport.send(request_to(server.url), TIMEOUT))
+        first = asyncio.ensure_future(send(transport, request_to(server.url), TIMEOUT))
         await server.arrived.wait()
         hasty = Timeout(connect=0.01, read=0.02)
-        second = asyncio.ensure_future(transport.send(request_to(server.url), hasty))
+        second = asyncio.ensure_future(send(transport, request_to(server.url), hasty))
         await asyncio.sleep(0.04)
         freed.set()
         answers = await asyncio.gather(first, second)
@@ -219,7 +227,7 @@ async def test_cookies_are_not_kept() -> None:
     async with RawServer(answer(headers={"Set-Cookie": "sid=1; Path=/"})) as server:
         transport = AiohttpTransport(Pool())
         for _ in range(2):
-            await transport.send(request_to(server.url), TIMEOUT)
+            await send(transport, request_to(server.url), TIMEOUT)
         await transport.aclose()
         assert not any("cookie" in head.lower() for head in server.heads)
 
@@ -228,7 +236,7 @@ async def test_closing_ends_calls_in_flight_and_in_the_queue() -> None:
     async with RawServer(silence()) as server:
         transport = AiohttpTransport(Pool(limit=1))
         calls = [
-            asyncio.ensure_future(transport.send(request_to(server.url, "POST"), TIMEOUT))
+            asyncio.ensure_future(send(transport, request_to(server.url, "POST"), TIMEOUT))
             for _ in range(3)
         ]
         await server.arrived.wait()
@@ -241,7 +249,7 @@ async def test_closing_ends_calls_in_flight_and_in_the_queue() -> None:
 async def test_closing_ends_a_stream() -> None:
     async with RawServer(silence(HALF_A_BODY)) as server:
         transport = AiohttpTransport(Pool())
-        async with transport.stream(request_to(server.url), TIMEOUT) as download:
+        async with transport.open(request_to(server.url), TIMEOUT) as download:
             await transport.aclose()
             with pytest.raises(ClientClosedError):
                 await download.read()
@@ -252,29 +260,29 @@ async def test_a_closed_transport_says_so() -> None:
     await transport.aclose()
     await transport.aclose()
     with pytest.raises(ClientClosedError, match="build a new one"):
-        await transport.send(request_to("http://127.0.0.1:9"), TIMEOUT)
+        await send(transport, request_to("http://127.0.0.1:9"), TIMEOUT)
 
 
 async def test_a_cancelled_call_frees_its_place_in_the_pool() -> None:
     async with RawServer(silence(), answer()) as server:
         transport = AiohttpTransport(Pool(limit=1))
-        call = asyncio.ensure_future(transport.send(request_to(server.url), TIMEOUT))
+        call = asyncio.ensure_future(send(transport, request_to(server.url), TIMEOUT))
         await server.arrived.wait()
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
         await server.emptied.wait()
-        assert (await transport.send(request_to(server.url), TIMEOUT)).status == 200
+        assert (await send(transport, request_to(server.url), TIMEOUT)).status == 200
         await transport.aclose()
 
 
 async def test_a_stream_that_is_left_early_frees_its_place_in_the_pool() -> None:
     async with RawServer(silence(HALF_A_BODY), answer()) as server:
         transport = AiohttpTransport(Pool(limit=1))
-        async with transport.stream(request_to(server.url), TIMEOUT) as download:
+        async with transport.open(request_to(server.url), TIMEOUT) as download:
             assert await anext(download.chunks()) == b'{"half": '
         await server.emptied.wait()
-        assert (await transport.send(request_to(server.url), TIMEOUT)).status == 200
+        assert (await send(transport, request_to(server.url), TIMEOUT)).status == 200
         await transport.aclose()
 
 
@@ -288,7 +296,7 @@ async def test_a_stream_gives_pieces_as_they_come() -> None:
 
     async with RawServer(in_two) as server:
         transport = AiohttpTransport(Pool())
-        async with transport.stream(request_to(server.url), TIMEOUT) as download:
+        async with transport.open(request_to(server.url), TIMEOUT) as download:
             pieces: list[bytes] = []
             async for piece in download.chunks():
                 pieces.append(piece)
@@ -301,8 +309,8 @@ async def test_a_stream_gives_pieces_as_they_come() -> None:
 async def test_a_stream_that_breaks_off_is_told(act: Act) -> None:
     async with RawServer(act) as server:
         transport = AiohttpTransport(Pool())
-        with pytest.raises(APIConnectionError, match="broke before the answer was complete"):
-            async with transport.stream(request_to(server.url), TIMEOUT) as download:
+        with pytest.raises(APIConnectionError, match="broke before the response was complete"):
+            async with transport.open(request_to(server.url), TIMEOUT) as download:
                 await download.read()
         await transport.aclose()
 
@@ -311,7 +319,7 @@ async def test_a_stream_that_never_begins_is_told() -> None:
     async with RawServer(reset()) as server:
         transport = AiohttpTransport(Pool())
         with pytest.raises(APIConnectionError):
-            async with transport.stream(request_to(server.url), TIMEOUT):
+            async with transport.open(request_to(server.url), TIMEOUT):
                 raise AssertionError("there is nothing to read")
         await transport.aclose()
 
@@ -322,7 +330,7 @@ def test_each_event_loop_gets_its_own_pool() -> None:
 
     async def use(*, close: bool) -> int:
         async with RawServer(answer()) as server:
-            status = (await transport.send(request_to(server.url), TIMEOUT)).status
+            status = (await send(transport, request_to(server.url), TIMEOUT)).status
             if close:
                 await transport.aclose()
             return status
@@ -340,7 +348,7 @@ def test_loops_in_two_threads_share_a_transport() -> None:
     async def use() -> None:
         async with RawServer(answer()) as server:
             for _ in range(5):
-                response = await transport.send(request_to(server.url), TIMEOUT)
+                response = await send(transport, request_to(server.url), TIMEOUT)
                 statuses.append(response.status)
             await asyncio.to_thread(both_there.wait)
 
@@ -357,18 +365,18 @@ def test_loops_in_two_threads_share_a_transport() -> None:
 async def test_a_borrowed_session_stays_open() -> None:
     async with RawServer(answer()) as server, aiohttp.ClientSession() as session:
         transport = AiohttpTransport(Pool(), session)
-        assert (await transport.send(request_to(server.url), TIMEOUT)).status == 200
+        assert (await send(transport, request_to(server.url), TIMEOUT)).status == 200
         await transport.aclose()
         assert not session.closed
         with pytest.raises(ClientClosedError):
-            await transport.send(request_to(server.url), TIMEOUT)
+            await send(transport, request_to(server.url), TIMEOUT)
 
 
 async def test_a_borrowed_session_that_its_owner_closed_is_named() -> None:
     session = aiohttp.ClientSession()
     await session.close()
     with pytest.raises(ClientClosedError, match="handed in"):
-        await AiohttpTransport(Pool(), session).send(request_to("http://127.0.0.1:9"), TIMEOUT)
+        await send(AiohttpTransport(Pool(), session), request_to("http://127.0.0.1:9"), TIMEOUT)
 
 
 async def test_a_borrowed_sessions_own_timeout_and_redirects_do_not_apply() -> None:
@@ -380,7 +388,7 @@ async def test_a_borrowed_sessions_own_timeout_and_redirects_do_not_apply() -> N
         aiohttp.ClientSession(timeout=impatient) as session,
     ):
         transport = AiohttpTransport(Pool(), session)
-        call = asyncio.ensure_future(transport.send(request_to(server.url), TIMEOUT))
+        call = asyncio.ensure_future(send(transport, request_to(server.url), TIMEOUT))
         await asyncio.sleep(0.03)
         freed.set()
         assert (await call).status == 302
@@ -391,7 +399,7 @@ async def test_a_json_body_arrives_whole(size: int) -> None:
     body = b"x" * size
     async with RawServer(answer()) as server:
         transport = AiohttpTransport(Pool())
-        await transport.send(request_to(server.url, "POST", body), TIMEOUT)
+        await send(transport, request_to(server.url, "POST", body), TIMEOUT)
         await transport.aclose()
         assert server.bodies == [body]
 
@@ -414,7 +422,7 @@ async def test_a_large_upload_is_read_only_as_fast_as_it_leaves(size: int | None
     async with RawServer(answer(), reads_after=read_on) as server:
         transport = AiohttpTransport(Pool())
         call = asyncio.ensure_future(
-            transport.send(request_to(server.url, "POST", (part,)), TIMEOUT)
+            send(transport, request_to(server.url, "POST", (part,)), TIMEOUT)
         )
         await asyncio.sleep(0.05)
         made_before = made
@@ -436,7 +444,7 @@ async def test_a_broken_upload_is_a_broken_connection() -> None:
     async with RawServer(reset(), reads_bodies=False) as server:
         transport = AiohttpTransport(Pool())
         with pytest.raises(APIConnectionError) as caught:
-            await transport.send(request_to(server.url, "POST", (part,)), TIMEOUT)
+            await send(transport, request_to(server.url, "POST", (part,)), TIMEOUT)
         await transport.aclose()
     assert caught.value.outcome_unknown
     assert "at_x" not in str(caught.value)
@@ -453,7 +461,7 @@ async def test_an_answer_before_the_end_of_an_upload_is_taken() -> None:
     async with RawServer(act, reads_bodies=False) as server:
         transport = AiohttpTransport(Pool())
         part = Part("file", content, "a.bin")
-        response = await transport.send(request_to(server.url, "POST", (part,)), TIMEOUT)
+        response = await send(transport, request_to(server.url, "POST", (part,)), TIMEOUT)
         await transport.aclose()
     assert response.status == 413
 
@@ -470,7 +478,7 @@ async def test_what_a_users_own_iterator_raises_comes_out_as_it_is(problem: Exce
         transport = AiohttpTransport(Pool())
         part = Part("file", content, "a.bin", size=100)
         with pytest.raises(type(problem)) as caught:
-            await transport.send(request_to(server.url, "POST", (part,)), TIMEOUT)
+            await send(transport, request_to(server.url, "POST", (part,)), TIMEOUT)
         await transport.aclose()
     assert caught.value is problem
 
@@ -482,7 +490,7 @@ async def test_parts_without_a_file_name_are_plain_fields() -> None:
     )
     async with RawServer(answer()) as server:
         transport = AiohttpTransport(Pool())
-        await transport.send(request_to(server.url, "POST", parts), TIMEOUT)
+        await send(transport, request_to(server.url, "POST", parts), TIMEOUT)
         await transport.aclose()
         body = server.bodies[0].decode()
     assert 'name="json"' in body

@@ -194,17 +194,13 @@ async def settle(trial: Trial) -> None:
 
 def assert_idle(hume: HumeAI) -> None:
     """Make sure that nothing of a client is taken by a call that is over."""
-    loop = asyncio.get_running_loop()
     for bucket in hume.limiter.buckets:
         state = hume.limiter.snapshot(bucket)
         assert (state.in_flight, state.waiting) == (0, 0), f"a slot of the limiter leaked: {state}"
     inside: Any = hume  # what is not public is looked at through this
-    pool = inside._transport._owned.get(loop)
-    if pool is not None and pool.connector is not None:
-        assert not pool.connector._acquired, "a connection was not given back"
-        assert not pool.connector._waiters, "somebody still waits for a connection"
-    assert not inside._transport._sockets, "a WebSocket was left open"
-    rounds = inside._poller.here()
+    assert inside._transport.in_flight == 0, "a connection was not given back"
+    assert inside._transport.open_sockets == 0, "a WebSocket was left open"
+    rounds = inside._poller.current()
     assert not rounds._waits, "a wait for a job was left"
     assert rounds._leader is None, "nobody leads the waits"
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pickle
+import re
 import traceback
 from collections.abc import Iterator
 from types import TracebackType
+
+NOTHING = r"(?!)"
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
@@ -27,12 +30,14 @@ def below(trace: TracebackType | None, file: str) -> TracebackType | None:
     return trace
 
 
-def collect_error_text(error: BaseException, file: str) -> str:
+def collect_error_text(error: BaseException, file: str, own: str = NOTHING) -> str:
     """Collect all that a log, a debugger, an error tracker or another process could be shown.
 
     Args:
         error: The error.
         file: The test's own file, whose frames are not looked at.
+        own: Pattern of what the caller gave and may stand in the frames of the call, such as
+            URLs of media; credentials may not.
     """
     said: list[str] = []
     for one in chain(error):
@@ -40,6 +45,7 @@ def collect_error_text(error: BaseException, file: str) -> str:
             type(one), one, below(one.__traceback__, file), capture_locals=True
         )
         said += [str(one), repr(one), repr(one.args), repr(vars(one))]
-        said += [*shown.format(chain=False), *getattr(one, "__notes__", ())]
+        frames = [re.sub(own, "***", line) for line in shown.stack.format()]
+        said += [*frames, *shown.format_exception_only(), *getattr(one, "__notes__", ())]
     said.append(pickle.dumps(error).decode("latin-1"))
     return "\n".join(said)

@@ -7,15 +7,14 @@ sessions on it.
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import json
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from typing import TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Self, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
-from humeai_async.http.messages import Request, Response
+from humeai_async.http.messages import Delivery, Request, Response
 
 Reply: TypeAlias = Response | BaseException | Callable[[Request], Response | Awaitable[Response]]
 """One thing to happen: an answer, an error to raise, or a function that makes either."""
@@ -48,7 +47,19 @@ class ScriptedTransport:
         """The timeout of every request."""
         self.is_closed: bool = False
 
-    async def send(self, request: Request, timeout: object) -> Response:
+    def open(self, request: Request, timeout: object) -> ScriptedResponse:
+        """Do the next step when the block is entered, and give its body in small pieces.
+
+        Raises:
+            AssertionError: The script is at its end.
+        """
+        return ScriptedResponse(self, request, timeout)
+
+    async def open_socket(self, request: Request, timeout: object) -> Response:
+        """Do the next step, which refuses the socket with its response."""
+        return await self.next_response(request, timeout)
+
+    async def next_response(self, request: Request, timeout: object) -> Response:
         """Do the next step.
 
         Raises:
@@ -56,6 +67,7 @@ class ScriptedTransport:
         """
         self.requests.append(request)
         self.timeouts.append(timeout)
+        request.delivery = Delivery.UNKNOWN
         step = self.script.popleft() if self.script else self.otherwise
         assert step is not None, f"no step is left for {request.method} {request.label}"
         if isinstance(step, BaseException):
@@ -65,27 +77,33 @@ class ScriptedTransport:
         made = step(request)
         return await made if inspect.isawaitable(made) else made
 
-    @contextlib.asynccontextmanager
-    async def stream(self, request: Request, timeout: object) -> AsyncGenerator[ScriptedDownload]:
-        """Do the next step and give its body in pieces of a few bytes."""
-        yield ScriptedDownload(await self.send(request, timeout))
-
-    async def open_socket(self, request: Request, timeout: object) -> Response:
-        """Do the next step, which refuses the socket with its answer."""
-        return await self.send(request, timeout)
-
     async def aclose(self) -> None:
         """Note that it was closed."""
         self.is_closed = True
 
 
-class ScriptedDownload:
-    """A body that comes piece by piece."""
+class ScriptedResponse:
+    """A response that comes piece by piece."""
 
-    def __init__(self, response: Response) -> None:
-        self.status: int = response.status
-        self.headers: Mapping[str, str] = response.headers
-        self._body = response.body
+    def __init__(self, transport: ScriptedTransport, request: Request, timeout: object) -> None:
+        self.status: int = 0
+        self.headers: Mapping[str, str] = {}
+        self._transport = transport
+        self._request = request
+        self._timeout = timeout
+        self._body = b""
+
+    async def __aenter__(self) -> Self:
+        response = await self._transport.next_response(self._request, self._timeout)
+        self.status, self.headers, self._body = response.status, response.headers, response.body
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """There is nothing to close."""
+
+    def detach(self) -> Callable[[], Awaitable[None]]:
+        """Return what would close it."""
+        return self.__aexit__
 
     async def read(self) -> bytes:
         """Return the whole body."""

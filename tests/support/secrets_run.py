@@ -24,6 +24,8 @@ from humeai_async.types.evi_configs import Webhook
 
 MEDIA = "https://me:m4rk3dUser@media.example.com/{}?X-Amz-Signature=m4rk3dMedia&x=m4rk3d"
 HOOK = "https://hooks.example.com/m4rk3dPath?key=m4rk3dHook"
+OWN = r"m4rk3d(Media|User|Path|Hook|Url|Body|Row\w+|\b)"
+"""What the program gives to its calls, which may stand in the frames of those; no credentials."""
 SMALL = Pool(max_body=10_000)
 QUICK = Retry(attempts=2, initial_delay=0.001)
 
@@ -43,7 +45,7 @@ async def attempt(work: Awaitable[object]) -> None:
         say(await work)
     except (HumeError, ExceptionGroup) as problem:
         say(problem)
-        print(collect_error_text(problem, __file__))  # noqa: T201 - likewise
+        print(collect_error_text(problem, __file__, OWN))  # noqa: T201 - likewise
         logging.getLogger("program").exception("it went wrong")
 
 
@@ -80,7 +82,7 @@ async def bulk(hume: HumeAI, folder: Path) -> None:
         async for outcome in hume.batch.predict(sources(), job_size=2):
             say(outcome)
             if outcome.error is not None:
-                print(collect_error_text(outcome.error, __file__))  # noqa: T201 - likewise
+                print(collect_error_text(outcome.error, __file__, OWN))  # noqa: T201 - likewise
     report = await hume.batch.predict_into(folder, sources(), formats=("jsonl", "csv"), job_size=2)
     say(report)
 
@@ -140,7 +142,7 @@ def values() -> None:
             HumeAI(api_key="m4rk3dKey", base_url=url)
         except HumeError as problem:
             say(problem)
-            print(collect_error_text(problem, __file__))  # noqa: T201 - likewise
+            print(collect_error_text(problem, __file__, OWN))  # noqa: T201 - likewise
 
 
 async def main(plan: dict[str, Any], folder: Path) -> None:

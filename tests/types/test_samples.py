@@ -159,6 +159,7 @@ def test_error_bodies_give_message_and_code(name: str, message: str, code: str |
         retry_after=None,
         scrub=lambda text: text,
         today=dt.date(2026, 1, 1),
+        is_hume=True,
     )
     assert (error.message, error.code) == (message, code)
 

@@ -1,70 +1,81 @@
-"""Bodies of requests as aiohttp writes them, and of answers into memory.
-
-JSON and multipart bodies become what aiohttp takes. Content that gives out while it is sent
-keeps its own error, which aiohttp would make one of the connection.
+"""Bodies of responses, unpacked into memory or piece by piece, and of requests for aiohttp.
 
 What counts is what would lie in memory: bytes after unpacking. A body that says of itself that
-it is small is read in one go; any other is read in pieces, so that one that grows too large, a
-bomb of a few packed kilobytes perhaps, is left where it is, and its connection dropped. Pieces
-go to their place in the body as they come: joining them in the end would take twice the memory,
-and hold the event loop. The transport and the sockets call it.
+it is small is read in one go; any other is read and unpacked in pieces, so that one that grows
+too large, a bomb of a few packed kilobytes perhaps, is left where it is, and its connection
+dropped. Pieces go to their place in the body as they come: joining them in the end would take
+twice the memory, and hold the event loop. aiohttp unpacks whole bodies at once before 3.14,
+so unpacking is done here. The transport and the sockets call it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncGenerator, AsyncIterable
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
+from typing import Any
 
 import aiohttp
 
 from humeai_async._base.cancellation import run_uncancelled
 from humeai_async.errors import ResponseTooLargeError
-from humeai_async.http.messages import Part
+from humeai_async.http.messages import PACKINGS, Part, encoding_of
 
-__all__ = ["LARGEST_ERROR", "Sending", "UploadSourceError", "read_at_most", "read_body"]
+__all__ = [
+    "LARGEST_ERROR",
+    "RequestBody",
+    "UnpackError",
+    "UploadSourceError",
+    "chunks_of",
+    "read_at_most",
+    "read_body",
+]
 
 LARGEST_ERROR = 1 << 20
-"""Bytes of an answer with an error status that are read; what follows is cut off."""
+"""Bytes of a response with an error status that are read; what follows is cut off."""
 
-_SMALL = 1 << 18
-"""Bytes of a body that is read in one go."""
+_PIECE = 1 << 18
+"""Bytes of a body that is read in one go, and that are unpacked or handed on at once."""
 _FIRST_ERROR = 300
 """First status that is no success."""
 
 
+class UnpackError(Exception):
+    """A body is not packed as its headers say, or was cut off."""
+
+
 async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """Read the body of an answer, and let its connection go.
+    """Read the body of a response.
 
     Args:
-        response: The answer, opened.
+        response: The response, opened, its body not unpacked.
         limit: Bytes that the body of a success may have.
 
     Returns:
-        The body; of an error status no more than `LARGEST_ERROR` bytes.
+        The body, unpacked; of an error status no more than `LARGEST_ERROR` bytes.
 
     Raises:
         ResponseTooLargeError: It has more bytes than that.
+        UnpackError: It is not packed as it says.
     """
     is_error = response.status >= _FIRST_ERROR
     limit = min(limit, LARGEST_ERROR) if is_error else limit
     size = response.content_length
-    is_known = size is not None and size <= limit and "Content-Encoding" not in response.headers
-    if size is not None and is_known and size <= _SMALL:
-        return await response.read()  # which lets go of the connection by itself
-    async with response:
-        if size is not None and is_known:
-            return await read_at_most(response.content, limit, size)
-        if is_error:
-            return await read_at_most(response.content, limit)
-        # The answer to HEAD has the length of a body, and none.
-        if size is None or size <= limit or response.content.at_eof():
-            body = await read_at_most(response.content, limit + 1)
-            if len(body) <= limit:
-                return body
-            size = len(body)
+    if encoding_of(response.headers) in PACKINGS:
+        size = None  # that of the packed body
+    elif size is not None and size <= min(limit, _PIECE):
+        return await response.read()
+    if is_error or (size is not None and size <= limit):
+        return await read_at_most(response, limit, size or 0)
+    # The response to HEAD has the length of a body, and none.
+    if size is None or response.content.at_eof():
+        body = await read_at_most(response, limit + 1)
+        if len(body) <= limit:
+            return body
+        size = len(body)
     raise ResponseTooLargeError(
-        f"the answer has {size} bytes or more, but no more than {limit} are read into memory; "
+        f"the response has {size} bytes or more, but no more than {limit} are read into memory; "
         "allow more with Pool(max_body=...), or save predictions to a file",
         size=size,
         limit=limit,
@@ -73,20 +84,93 @@ async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
     )
 
 
-async def read_at_most(content: aiohttp.StreamReader, limit: int, size: int = 0) -> bytes:
-    """Read a body to its end, but no more than the first so many bytes of it.
+async def read_at_most(response: aiohttp.ClientResponse, limit: int, size: int = 0) -> bytes:
+    """Read a body to its end, but no more than the first so many bytes of it, unpacked.
 
     Args:
-        content: The body.
+        response: The response, its body not unpacked.
         limit: Bytes that are read.
         size: Bytes that are expected; room for them is made before.
     """
     # It gives its bytes away without a copy, as a bytearray would not.
     body = io.BytesIO(bytes(size))
-    while (left := limit - body.tell()) > 0 and (piece := await content.readany()):
-        body.write(piece[:left])
+    async for piece in chunks_of(response):
+        body.write(piece[: limit - body.tell()])
+        if body.tell() >= limit:
+            break
     body.truncate()
     return body.getvalue()
+
+
+async def chunks_of(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Read a body piece by piece, unpacked; as it came where it is packed in an unknown way.
+
+    Raises:
+        UnpackError: It is not packed as it says.
+    """
+    content, encoding = response.content, encoding_of(response.headers)
+    unpacker = _Unpacker(encoding) if encoding in PACKINGS else None
+    while chunk := await content.read(_PIECE):
+        if unpacker is None:
+            yield chunk
+            continue
+        for n, piece in enumerate(unpacker.feed(chunk)):
+            if n:  # a few packed bytes may hold much, and others want their turn
+                await asyncio.sleep(0)
+            yield piece
+    if unpacker is not None:
+        unpacker.end()
+
+
+class _Unpacker:
+    """Unpacks gzip and deflate, a bounded piece at a time."""
+
+    def __init__(self, encoding: str) -> None:
+        self._is_gzip = encoding.endswith("gzip")
+        self._stream: Any = None  # its type has a private name only
+        self._has_output = False
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Unpack a piece of a body.
+
+        Raises:
+            UnpackError: It is not packed so.
+        """
+        while chunk:
+            if self._stream is None:
+                self._stream = zlib.decompressobj(wbits=self._bits(chunk))
+            try:
+                piece = self._stream.decompress(chunk, _PIECE)
+            except zlib.error:
+                break
+            if piece:
+                self._has_output = True
+                yield piece
+            chunk = self._stream.unconsumed_tail
+            if self._stream.eof:
+                # A gzip file may be followed by further ones; zeros may fill it up.
+                chunk = self._stream.unused_data.lstrip(b"\0") if self._is_gzip else b""
+                self._stream = None if chunk else self._stream
+        else:
+            return
+        raise UnpackError
+
+    def end(self) -> None:
+        """Make sure that the body was whole.
+
+        Raises:
+            UnpackError: It was cut off.
+        """
+        # Where nothing has come out the body is empty, be it cut off or not.
+        if self._has_output and self._stream is not None and not self._stream.eof:
+            raise UnpackError
+
+    def _bits(self, chunk: bytes) -> int:
+        """Tell zlib the format: some servers leave out what deflate begins with."""
+        if self._is_gzip:
+            return 16 + zlib.MAX_WBITS
+        has_header = chunk[0] & 0x0F == 8  # noqa: PLR2004 - the number of the method deflate
+        return zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS
 
 
 _LARGE_BODY = 1 << 20
@@ -110,14 +194,19 @@ class _SizedPayload(aiohttp.AsyncIterablePayload):
 
     def __init__(self, part: Part, chunks: AsyncIterable[bytes]) -> None:
         super().__init__(chunks, content_type=part.content_type)
-        self._size = part.size
+        self._known_size = part.size
+
+    @property
+    def size(self) -> int | None:
+        """Bytes, where known."""
+        return self._known_size
 
 
-class Sending:
+class RequestBody:
     """One request's content on its way: what gave out, and what is still open."""
 
     def __init__(self) -> None:
-        self.spoiled: UploadSourceError | None = None
+        self.failure: UploadSourceError | None = None
         """Why content gave out, if it did."""
         self._streams: list[AsyncGenerator[bytes]] = []
         self._writer: asyncio.Task[object] | None = None
@@ -172,8 +261,8 @@ class Sending:
             async for chunk in chunks:
                 yield chunk
         except Exception as problem:  # noqa: BLE001 - it is passed on as it is
-            self.spoiled = UploadSourceError(problem)
-            raise self.spoiled from None
+            self.failure = UploadSourceError(problem)
+            raise self.failure from None
         finally:
             if isinstance(chunks, AsyncGenerator):
                 await chunks.aclose()

@@ -1,11 +1,12 @@
 """What goes wrong below HTTP, told in the library's own errors.
 
-It knows aiohttp's exceptions and the operating system's, and no request but for its method and
-endpoint. The pool and the WebSockets call it.
+It knows aiohttp's exceptions and the operating system's, and no request but for its method, its
+endpoint and whether it was written. The pool and the WebSockets call it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from socket import gaierror
 from ssl import SSLCertVerificationError, SSLError
@@ -21,17 +22,19 @@ from humeai_async.errors import (
     InvalidArgumentError,
     TLSError,
 )
+from humeai_async.http.messages import Delivery, Request
+from humeai_async.http.transport.bodies import UnpackError
 
 
 class DroppedConnectionError(Exception):
-    """The connection broke while an answer was awaited."""
+    """The connection broke while a response was awaited."""
 
 
 class UnsolicitedDataError(Exception):
-    """Only such connections were to be had as something came on that nobody had asked for."""
+    """The server sent data on each idle connection that was to be had."""
 
 
-UNCONNECTED = (
+_UNCONNECTED = (
     UnsolicitedDataError,
     aiohttp.ClientConnectorError,
     aiohttp.ConnectionTimeoutError,
@@ -41,33 +44,51 @@ UNCONNECTED = (
 """What comes before anything is sent."""
 
 
-NETWORK = (aiohttp.ClientError, OSError, DroppedConnectionError)
-"""What may come from below; `TimeoutError` is an `OSError`."""
+_NETWORK = (aiohttp.ClientError, OSError, DroppedConnectionError, UnpackError)
+"""What may come from the network; `TimeoutError` is an `OSError`."""
 
 
-def is_unsent(problem: BaseException) -> bool:
-    """Whether a request that an exception ended was surely not sent."""
-    return bool(vars(problem).get(UNSENT)) or came_while_connecting(problem)
+def explain(problem: BaseException, request: Request, *, is_closed: bool) -> BaseException:
+    """Return what is raised in place of an exception from below, without the frames of that.
 
-
-def came_while_connecting(problem: BaseException) -> bool:
-    """Whether an exception came while a request waited for a connection.
-
-    Its traceback tells, or that of its cause: to watch every request on its way would cost
-    every request time.
+    Args:
+        problem: Whatever came out of aiohttp.
+        request: What was on its way.
+        is_closed: Whether the client was closed meanwhile.
     """
-    trace = problem.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_globals.get("__name__") == aiohttp.connector.__name__:
-            return True
-        trace = trace.tb_next
-    return problem.__cause__ is not None and came_while_connecting(problem.__cause__)
+    # `asyncio.timeout` makes a cancellation the cause of the error that its user sees.
+    problem.__cause__ = problem.__context__ = None
+    problem = problem.with_traceback(None)
+    is_ours = isinstance(problem, HumeError)
+    is_cancelled = isinstance(problem, asyncio.CancelledError) and not (
+        is_closed and _is_cancelled_by_pool()
+    )
+    if is_ours or is_cancelled or not isinstance(problem, (Exception, asyncio.CancelledError)):
+        return problem
+    about: dict[str, Any] = {"method": request.method, "endpoint": request.label}
+    is_unknown = request.delivery is not Delivery.NOT_SENT
+    if is_closed:
+        return client_closed(outcome_unknown=is_unknown, **about)
+    if isinstance(problem, _UNCONNECTED):
+        return _unconnected(problem, about)
+    if isinstance(problem, _NETWORK):
+        return _unanswered(problem, about, is_unknown=is_unknown)
+    kind = type(problem).__name__
+    message = f"the HTTP library failed on this request, for no known reason: {kind}"
+    return APIConnectionError(message, outcome_unknown=is_unknown, **about)
 
 
-UNSENT = "humeai_unsent"
+def _is_cancelled_by_pool() -> bool:
+    """Whether a cancellation comes from a pool that closed, and not from the caller.
+
+    Closing its pool, aiohttp cancels whoever waits there for a free connection. Let through,
+    that would end the caller's task without a word.
+    """
+    task = asyncio.current_task()
+    return task is not None and not task.cancelling()
 
 
-def unconnected(problem: Exception, about: dict[str, Any]) -> HumeError:
+def _unconnected(problem: Exception, about: dict[str, Any]) -> HumeError:
     """Explain a connection that was never made: nothing was sent."""
     if isinstance(problem, aiohttp.InvalidURL):
         return InvalidArgumentError("the URL cannot be used", field="base_url")
@@ -78,44 +99,34 @@ def unconnected(problem: Exception, about: dict[str, Any]) -> HumeError:
         where = f"{problem.host}:{problem.port}"
         if isinstance(problem, aiohttp.ClientProxyConnectionError):
             where = "the proxy"  # the address that aiohttp names is the server's
-        kind = TLSError if _is_for_good(problem) else APIConnectionError
+        kind = TLSError if _is_permanent(problem) else APIConnectionError
         return kind(f"could not connect to {where}: {system_reason(problem)}", **about)
     if isinstance(problem, UnsolicitedDataError):
-        return APIConnectionError("the server speaks before it is asked", **about)
+        return APIConnectionError("the server sent data on an idle connection", **about)
     return APITimeoutError("the connection was not made in time", **about)
 
 
-def unanswered(problem: Exception, about: dict[str, Any]) -> HumeError:
-    """Explain an answer that did not come: the request, if sent, may have been carried out."""
-    if is_unsent(problem):
+def _unanswered(problem: Exception, about: dict[str, Any], *, is_unknown: bool) -> HumeError:
+    """Explain a response that did not come: the request, if sent, may have been carried out."""
+    if not is_unknown:
         reason = f"the connection broke before the request was sent: {_reason(problem)}"
         return APIConnectionError(reason, **about)
-    if isinstance(problem, aiohttp.ClientResponseError) and _TLS_ALERT in problem.message:
-        # Not a byte of the request can have been understood.
-        return TLSError("the server speaks TLS: the base URL must begin with https://", **about)
     if isinstance(problem, TimeoutError):
-        message = "the server did not go on answering in time"
+        message = "the server did not go on with its response in time"
         return APITimeoutError(message, outcome_unknown=True, **about)
-    message = f"the connection broke before the answer was complete: {_reason(problem)}"
+    message = f"the connection broke before the response was complete: {_reason(problem)}"
     return APIConnectionError(message, outcome_unknown=True, **about)
 
 
-_TLS_ALERT = r"b'\x15\x03"
-"""How aiohttp shows an answer that is no HTTP, but what a server with TLS says to that."""
-
-
-_HEADERS_TOO_LARGE = ("Got more than", "Too many headers")
-"""How aiohttp's words begin where the headers of an answer exceed its bounds."""
-
-
 def _reason(problem: Exception) -> str:
-    """Say why an answer did not come, without aiohttp's words."""
-    if isinstance(problem, aiohttp.ClientPayloadError):
+    """Say why a response did not come, without aiohttp's words."""
+    if isinstance(problem, (aiohttp.ClientPayloadError, UnpackError)):
         return "the body was cut off or cannot be unpacked"
     if isinstance(problem, aiohttp.ClientResponseError):
-        if problem.message.startswith(_HEADERS_TOO_LARGE):
-            return "it has a header of more than 8,190 bytes, or more than 128 headers"
-        return "the answer is not HTTP"
+        return (
+            "the response is not HTTP, or it has a header of more than 8,190 bytes, or more than "
+            "128 headers; if the server speaks TLS, the base URL must begin with https://"
+        )
     if isinstance(problem, DroppedConnectionError):
         return str(problem)
     return system_reason(problem)
@@ -124,11 +135,14 @@ def _reason(problem: Exception) -> str:
 def system_reason(problem: Exception) -> str:
     """Return the operating system's words for an error; aiohttp's own may hold the URL."""
     if isinstance(problem, aiohttp.ClientConnectorError):
-        problem = problem.os_error
+        is_lookup = isinstance(problem, aiohttp.ClientConnectorDNSError)
+        problem = _cause_of(problem)
         if isinstance(problem, SSLCertVerificationError):
-            return _mistrust(problem)
+            return _certificate_error(problem)
         if isinstance(problem, SSLError) and problem.reason in _NO_TLS:
             return "it does not speak TLS, so the URL must begin with http:// or name another port"
+        if is_lookup and isinstance(problem, OSError):  # resolvers have numbers of their own
+            return f"its name could not be resolved ({problem.strerror or 'no reason given'})"
         if isinstance(problem, (gaierror, SSLError)):  # their numbers are their own
             return problem.strerror or "TLS failed"
     if isinstance(problem, OSError) and problem.errno:
@@ -136,13 +150,20 @@ def system_reason(problem: Exception) -> str:
     return "closed by the server"
 
 
+def _cause_of(problem: aiohttp.ClientConnectorError) -> Exception:
+    """Return what the operating system, OpenSSL or a resolver said of a failed connection."""
+    if isinstance(problem, aiohttp.ClientConnectorCertificateError):
+        return problem.certificate_error
+    return problem.os_error
+
+
 _NO_TLS = {"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"}
-"""OpenSSL's words, by its versions, for an answer that is no TLS."""
+"""OpenSSL's words, by its versions, for a response that is no TLS."""
 
 
-def _is_for_good(problem: aiohttp.ClientConnectorError) -> bool:
+def _is_permanent(problem: aiohttp.ClientConnectorError) -> bool:
     """Whether it is of no use to connect again: what a server is does not pass."""
-    cause = problem.os_error
+    cause = _cause_of(problem)
     is_refused = isinstance(cause, SSLCertVerificationError)
     return is_refused or (isinstance(cause, SSLError) and cause.reason in _NO_TLS)
 
@@ -151,13 +172,13 @@ _UNKNOWN_AUTHORITY = {18, 19, 20, 21}
 """OpenSSL's numbers for a certificate whose issuer is not among those that are trusted."""
 
 
-def _mistrust(problem: SSLCertVerificationError) -> str:
+def _certificate_error(problem: SSLCertVerificationError) -> str:
     """Say why a server's certificate is refused, and what to do about it."""
-    said = f"its certificate is refused: {problem.verify_message}"
+    reason = f"its certificate is refused: {problem.verify_message}"
     if problem.verify_code not in _UNKNOWN_AUTHORITY:
-        return said
+        return reason
     return (
-        f"{said}. For a certificate authority of your own pass "
+        f"{reason}. For a certificate authority of your own pass "
         "Pool(ssl=ssl.create_default_context(cafile=...)), or set SSL_CERT_FILE"
     )
 

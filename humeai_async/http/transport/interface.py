@@ -6,7 +6,7 @@ It knows nothing of aiohttp. The session works with a `Transport`; the pool is o
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from humeai_async.http.messages import Request, Response
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 class Download(Protocol):
-    """An answer whose body is still to come."""
+    """A response whose body is still to come."""
 
     status: int
     headers: Mapping[str, str]
 
     async def read(self) -> bytes:
-        """Read the body, or as much of it as an error may hold."""
+        """Read the body whole; of an error, as much as is of use."""
         ...
 
     def chunks(self) -> AsyncIterator[bytes]:
@@ -31,21 +31,28 @@ class Download(Protocol):
         ...
 
 
-class Transport(Protocol):
-    """What the session needs: tests put a scripted one in its place."""
+class OpenResponse(Download, Protocol):
+    """A response as the transport opens it."""
 
-    async def send(self, request: Request, timeout: Timeout) -> Response:
-        """Send a request and read its whole answer."""
+    def detach(self) -> Callable[[], Awaitable[None]]:
+        """Keep it open beyond its block, and return what closes it."""
         ...
 
-    def stream(
+
+class Transport(Protocol):
+    """What moves bytes: a request out, a response in. It repeats nothing."""
+
+    def open(
         self, request: Request, timeout: Timeout
-    ) -> contextlib.AbstractAsyncContextManager[Download]:
-        """Send a request and leave its body to be read piece by piece."""
+    ) -> contextlib.AbstractAsyncContextManager[OpenResponse]:
+        """Send a request, and hold its response open for a block.
+
+        `request.delivery` is `UNKNOWN` from the moment at which the first byte is written.
+        """
         ...
 
     async def open_socket(self, request: Request, timeout: Timeout) -> Socket | Response:
-        """Open a WebSocket, or return the answer that refused it."""
+        """Open a WebSocket, or return the response that refused it."""
         ...
 
     async def aclose(self) -> None:

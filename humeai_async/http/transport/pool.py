@@ -1,12 +1,13 @@
 """Bytes out, bytes in: the pool of connections.
 
-`AiohttpTransport` owns the pool (or borrows one), sends one request at a time as it is told,
-and turns everything that can go wrong below HTTP into `APIConnectionError` or
-`APITimeoutError`, with `outcome_unknown` set where the request may have reached the server.
-It never repeats a request, follows a redirect or keeps a cookie. The session calls it.
+`AiohttpTransport` owns the pool (or borrows one), sends one request at a time (`_Exchange`), and
+turns everything that can go wrong below HTTP into `APIConnectionError` or `APITimeoutError`, with
+`outcome_unknown` set where the request may have reached the server. It never repeats a request,
+follows a redirect or keeps a cookie. The session calls it.
 
-Errors are raised outside the `except` that caught aiohttp's: a chained one would carry
-frames, and in them URLs, that may hold a credential.
+aiohttp's frames hold URLs and headers, and in them credentials. So whatever comes out of it loses
+its frames in one place, `_Exchange.explain`, and is raised outside the `except` that caught it: a
+chained exception would carry them.
 """
 
 from __future__ import annotations
@@ -14,119 +15,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import warnings
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass
+from typing import TYPE_CHECKING, Self
 
 import aiohttp
 from aiohttp import ClientSession
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.connector import Connection
-from aiohttp.tracing import Trace
+from attrs import define, field
 
-from humeai_async._base import event_loops
 from humeai_async._base.cancellation import run_uncancelled
-from humeai_async.errors import ClientClosedError, ConfigurationError, HumeError
-from humeai_async.http.messages import Part, Request, Response
-from humeai_async.http.transport.bodies import (
-    LARGEST_ERROR,
-    Sending,
-    UploadSourceError,
-    read_at_most,
-    read_body,
-)
-from humeai_async.http.transport.errors import (
-    NETWORK,
-    UNCONNECTED,
-    UNSENT,
-    DroppedConnectionError,
-    UnsolicitedDataError,
-    came_while_connecting,
-    client_closed,
-    is_unsent,
-    system_reason,
-    unanswered,
-    unconnected,
-)
-from humeai_async.http.transport.interface import Download
-from humeai_async.settings import Pool, Timeout, is_proxy
+from humeai_async._base.event_loops import PerLoop
+from humeai_async.errors import ClientClosedError
+from humeai_async.http.messages import Request, Response
+from humeai_async.http.transport.bodies import RequestBody, chunks_of, read_body
+from humeai_async.http.transport.errors import client_closed, explain
+from humeai_async.http.transport.proxies import Proxy, addressed, proxy_of
+from humeai_async.http.transport.sending import watch_sending
+from humeai_async.settings import Pool, Timeout
 
 if TYPE_CHECKING:
     from humeai_async.http.transport.websocket import AiohttpSocket, Socket
 
 __all__ = ["AiohttpTransport", "ClientSession"]
-
-_MOST_SPOILT = 4
-"""Connections that are given up for one request, so that a server which always speaks first is
-not asked for ever."""
-_CHUNK = 1 << 18
-"""Bytes of a download that are handed on at once."""
-
-
-async def _send_once(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a request twice, or where another's answer would be its own.
-
-    On a stale connection aiohttp sends GET and DELETE again by itself, without telling, for two
-    classes of errors; ours is neither. The session decides about repeats, counts them and paces
-    them.
-
-    What comes on an idle connection, be it the rest of a body longer than was said, aiohttp
-    takes for the answer to the next request, and each answer after it for that of the request
-    one later. Such a connection is dropped, and another one asked for.
-    """
-    send, spoilt = request.send, 0
-
-    def send_unspoilt(connection: Connection) -> Awaitable[aiohttp.ClientResponse]:
-        if connection.protocol is not None and connection.protocol.should_close:
-            raise UnsolicitedDataError
-        return send(connection)
-
-    request.send = send_unspoilt  # type: ignore[method-assign,assignment]  # it is awaited alone
-    try:
-        while True:
-            try:
-                return await handler(request)
-            except UnsolicitedDataError:
-                spoilt += 1
-                if spoilt == _MOST_SPOILT:
-                    raise
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-        raise
-    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as problem:
-        raise DroppedConnectionError(system_reason(problem)) from problem
-    finally:
-        del request.send  # or the request would hold itself in memory
-
-
-_SEND_ONCE = (_send_once,)
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Makes new connections within `sock_connect` seconds.
-
-    aiohttp allows as much to each address, and any time to the lookup of the name and to the
-    tunnel of a proxy.
-    """
-
-    async def _create_connection(
-        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
-    ) -> ResponseHandler:
-        async with asyncio.timeout(timeout.sock_connect):
-            return await super()._create_connection(req, traces, timeout)
-
-
-def _without_frames(problem: asyncio.CancelledError) -> asyncio.CancelledError:
-    """Take aiohttp's frames off a cancellation: they hold URL and headers.
-
-    `asyncio.timeout` makes it the cause of the error that its user sees. What the frames tell is
-    noted first.
-    """
-    vars(problem)[UNSENT] = came_while_connecting(problem)
-    problem.__context__ = None
-    return problem.with_traceback(None)
 
 
 class AiohttpTransport:
@@ -139,117 +49,50 @@ class AiohttpTransport:
     """
 
     def __init__(self, pool: Pool, session: ClientSession | None = None) -> None:
-        self._pool = pool
+        self.settings = pool
+        self.is_closed = False
         self._borrowed = session
+        self._proxy = None if pool.proxy is None else Proxy.read(pool.proxy)
         self._has_proxy = session is None and (pool.trust_env or pool.proxy is not None)
-        self._owned: dict[asyncio.AbstractEventLoop, ClientSession] = {}
-        self._timeouts: dict[tuple[float | None, float | None], aiohttp.ClientTimeout] = {}
-        self._sockets: set[AiohttpSocket] = set()
+        self._connections = PerLoop(self._connect, discard=_Connections.close_soon)
         self._closings: set[asyncio.Task[None]] = set()
-        self._is_closed = False
-        event_loops.watch(self, AiohttpTransport._forget_parent)
+        self._timeouts: dict[tuple[float | None, float | None], aiohttp.ClientTimeout] = {}
 
-    async def send(self, request: Request, timeout: Timeout) -> Response:
-        """Send a request and read its whole answer.
+    def open(self, request: Request, timeout: Timeout) -> _Exchange:
+        """Send a request, and hold its response open for a block.
 
         Raises:
-            ResponseTooLargeError: It has more bytes than `Pool.max_body`.
-            APIConnectionError: No complete answer came.
+            APIConnectionError: No response came.
             APITimeoutError: It did not come in time.
             ClientClosedError: The transport was closed, before or meanwhile.
         """
-        try:
-            return await self._whole(request, timeout)
-        except asyncio.CancelledError as problem:
-            if not self._cut_queue():
-                raise _without_frames(problem)  # noqa: B904 - the same error
-            failure: Exception = client_closed(method=request.method, endpoint=request.label)
-        except Exception as problem:  # noqa: BLE001 - whatever comes from below is explained
-            failure = self._explain(problem, request)
-        raise failure
-
-    async def _whole(self, request: Request, timeout: Timeout) -> Response:
-        # In a frame of its own: the repr of aiohttp's response holds the URL, and the frame
-        # of `send` stands in the traceback of what goes wrong.
-        if request.body is not None:
-            return await self._whole_with(request.body, request, timeout)
-        response = await self._asked(request, timeout)
-        body = await read_body(response, self._pool.max_body)
-        return Response(response.status, response.headers, body)
-
-    async def _whole_with(
-        self, content: bytes | tuple[Part, ...], request: Request, timeout: Timeout
-    ) -> Response:
-        """Send content and read the whole answer, which may come before all is sent."""
-        sending = Sending()
-        try:
-            response = await self._asked(request, timeout, sending.payload(content))
-            body = await read_body(response, self._pool.max_body)
-            return Response(response.status, response.headers, body)
-        except Exception:
-            if sending.spoiled is None:
-                raise
-        finally:
-            await sending.aclose()
-        # The content gave out, not the connection: its own error says more, and the server
-        # cannot have acted on half a body.
-        raise sending.spoiled
-
-    @contextlib.asynccontextmanager
-    async def stream(self, request: Request, timeout: Timeout) -> AsyncGenerator[Download]:
-        """Send a request and leave its body to be read piece by piece.
-
-        Raises:
-            APIConnectionError: No answer came.
-            APITimeoutError: It did not come in time.
-            ClientClosedError: The transport was closed.
-        """
-        # No variable holds aiohttp's response: its repr shows the URL, and this frame stands in
-        # the traceback of whatever goes wrong while the body is read.
-        async with contextlib.AsyncExitStack() as stack:
-            yield await self._opened(request, timeout, stack)
-
-    async def _opened(
-        self, request: Request, timeout: Timeout, stack: contextlib.AsyncExitStack
-    ) -> Download:
-        explain = functools.partial(self._explain, request=request)
-        try:
-            response = await stack.enter_async_context(await self._asked(request, timeout))
-            return _AiohttpDownload(response, explain)
-        except asyncio.CancelledError as problem:
-            if not self._cut_queue():
-                raise _without_frames(problem)  # noqa: B904 - the same error
-            failure: Exception = client_closed(method=request.method, endpoint=request.label)
-        except Exception as problem:  # noqa: BLE001 - whatever comes from below is explained
-            failure = explain(problem)
-        raise failure
+        return _Exchange(self, request, timeout)
 
     async def open_socket(self, request: Request, timeout: Timeout) -> Socket | Response:
         """Open a WebSocket outside the pool, so that chats never keep calls waiting.
 
         Returns:
-            The socket, or the answer that refused it.
+            The socket, or the response that refused it.
 
         Raises:
-            APIConnectionError: No answer came.
+            APIConnectionError: No response came.
             APITimeoutError: It did not come in time.
             ClientClosedError: The transport was closed.
         """
         from humeai_async.http.transport.websocket import AiohttpSocket, open_socket
 
         try:
-            owner = self._make_socket_session(timeout)
-            # Not in a variable: this frame stands in tracebacks, and a proxy has a password.
-            opened = await open_socket(owner, request, self._sockets.discard, self._proxy(request))
-        except asyncio.CancelledError as problem:
-            raise _without_frames(problem)  # noqa: B904 - the same error
-        except Exception as problem:  # noqa: BLE001 - whatever comes from below is explained
-            failure = self._explain(problem, request)
+            connections = self.connections()
+            owner = self._make_socket_session(connections, request, timeout)
+            forget = connections.sockets.discard
+            opened = await open_socket(owner, request, forget, self.proxy_for(request))
+        except BaseException as problem:  # noqa: BLE001 - whatever comes from below is explained
+            failure = explain(problem, request, is_closed=self.is_closed)
         else:
             if not isinstance(opened, AiohttpSocket):
                 return opened
-            self._sockets.add(opened)
-            if not self._is_closed:
+            connections.sockets.add(opened)
+            if not self.is_closed:
                 return opened
             await opened.cut()
             failure = client_closed(method=request.method, endpoint=request.label)
@@ -263,97 +106,82 @@ class AiohttpTransport:
         await run_uncancelled(self._close())
 
     async def _close(self) -> None:
-        self._is_closed = True
-        owned, self._owned = self._owned, {}
+        self.is_closed = True
         here = asyncio.get_running_loop()
-        for socket in [one for one in self._sockets if one.loop is here]:
-            await socket.cut()
-        for loop, session in owned.items():
+        for loop, connections in self._connections.clear():
             if loop is here or loop.is_closed():
-                await session.close()
+                await connections.close(has_loop=loop is here)
             else:
                 with contextlib.suppress(RuntimeError):  # it was closed at this moment
-                    loop.call_soon_threadsafe(self._close_on, loop, session)
+                    loop.call_soon_threadsafe(connections.close_soon)
 
-    def _asked(
-        self, request: Request, timeout: Timeout, data: object = None
-    ) -> Awaitable[aiohttp.ClientResponse]:
-        """Give aiohttp a request."""
-        return self._session().request(
-            request.method,
-            request.url,
-            headers=request.headers,
-            data=data,
-            timeout=self._client_timeout(timeout),
-            allow_redirects=False,
-            proxy=self._proxy(request),
-            middlewares=_SEND_ONCE,
-        )
+    @property
+    def in_flight(self) -> int:
+        """Requests that wait for a response, or whose response is open."""
+        return sum(one.in_flight for one in self._connections.all())
 
-    def _session(self) -> ClientSession:
-        """Return the session of this loop, making it where there is none."""
-        if self._is_closed:
-            raise client_closed()
-        if self._borrowed is not None:
-            if self._borrowed.closed:
-                raise ClientClosedError("the aiohttp session that was handed in is closed")
-            return self._borrowed
-        loop = asyncio.get_running_loop()
-        session = self._owned.get(loop)
-        if session is None:
-            for old in list(self._owned):  # at once, for other threads may add theirs
-                if old.is_closed() and (left := self._owned.pop(old, None)):
-                    self._close_on(loop, left)
-            session = self._owned[loop] = self._make_session()
-        return session
+    @property
+    def open_sockets(self) -> int:
+        """WebSockets that are open."""
+        return sum(len(one.sockets) for one in self._connections.all())
 
-    def _forget_parent(self) -> None:
-        """Start anew in a forked process: using the parent's sockets would mix up answers."""
-        _parents.extend(self._owned.values())
-        _parents.extend(self._sockets)
-        self._owned, self._sockets = {}, set()
+    def connections(self) -> _Connections:
+        """Return the connections of the running event loop.
 
-    def _close_on(self, loop: asyncio.AbstractEventLoop, session: ClientSession) -> None:
-        """Close a session in the background, on its own loop or, if that is closed, on this."""
-        task = loop.create_task(session.close())
-        self._closings.add(task)
-        task.add_done_callback(self._closings.discard)
-
-    def _cut_queue(self) -> bool:
-        """Whether a cancellation came from a closed pool and not from the caller.
-
-        Closing its pool, aiohttp cancels whoever waits there for a free connection. Let
-        through, that would end the caller's task without a word.
+        Raises:
+            ClientClosedError: The client was closed, or the session that was handed in.
         """
-        borrowed = self._borrowed
-        is_closed = self._is_closed or (borrowed is not None and borrowed.closed)
-        task = asyncio.current_task()
-        return is_closed and task is not None and not task.cancelling()
+        if self.is_closed:
+            raise client_closed()
+        found = self._connections.current()
+        if found.session.closed:
+            if self._borrowed is not None:
+                raise ClientClosedError("the aiohttp session that was handed in is closed")
+            found = self._connections.renew()
+        return found
 
-    def _make_session(self) -> ClientSession:
-        connector = _Connector(
-            limit=self._pool.limit,
-            keepalive_timeout=self._pool.keepalive,
-            ssl=self._pool.ssl or True,
-        )
-        return ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+    def timeout_for(self, timeout: Timeout) -> aiohttp.ClientTimeout:
+        """Translate a timeout: neither limit covers the wait for a free connection."""
+        key = timeout.connect, timeout.read
+        found = self._timeouts.get(key)
+        if found is None:
+            # The pool of a borrowed session makes calls wait within `connect`.
+            is_own = self._borrowed is None
+            found = self._timeouts[key] = aiohttp.ClientTimeout(
+                total=None,
+                connect=timeout.connect if is_own else None,
+                sock_connect=None if is_own else timeout.connect,
+                sock_read=timeout.read,
+            )
+        return found
 
-    def _proxy(self, request: Request) -> str | None:
+    def proxy_for(self, request: Request) -> Proxy | None:
         """Return the proxy for a request; `None` leaves it to the session."""
         if not self._has_proxy:
             return None
-        if self._pool.proxy is None:
-            return proxy_of(request.url)
-        return self._pool.proxy
+        return self._proxy or proxy_of(request.url)
 
-    def _make_socket_session(self, timeout: Timeout) -> ClientSession:
+    def _connect(self, _: asyncio.AbstractEventLoop) -> _Connections:
+        if self._borrowed is not None:
+            return _Connections(self._borrowed)
+        pool = self.settings
+        connector = aiohttp.TCPConnector(
+            limit=0,  # the slots are the limit: waiting for one is then never connecting
+            keepalive_timeout=pool.keepalive,
+            ssl=pool.ssl or True,
+        )
+        session = ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        return _Connections.of(session, pool.limit)
+
+    def _make_socket_session(
+        self, connections: _Connections, request: Request, timeout: Timeout
+    ) -> ClientSession:
         """Make a session for one socket: only so can a handshake have its own timeouts."""
         from humeai_async.http.transport.websocket import read_refusal
 
-        lender = self._session()
-        borrowed = self._borrowed
+        lender, borrowed = connections.session, self._borrowed
         connector = (
-            _Connector(limit=0, ssl=self._pool.ssl or True)
+            aiohttp.TCPConnector(limit=0, ssl=self.settings.ssl or True)
             if borrowed is None
             else borrowed.connector
         )
@@ -363,86 +191,189 @@ class AiohttpTransport:
             cookie_jar=lender.cookie_jar,
             headers=lender.headers,
             trust_env=lender.trust_env,
-            timeout=self._client_timeout(timeout),
-            middlewares=(_send_once, read_refusal),
+            auto_decompress=False,
+            timeout=self.timeout_for(timeout),
+            middlewares=(functools.partial(watch_sending, request), read_refusal),
         )
 
-    def _client_timeout(self, timeout: Timeout) -> aiohttp.ClientTimeout:
-        """Translate a timeout: neither limit covers the wait for a free connection."""
-        key = timeout.connect, timeout.read
-        found = self._timeouts.get(key)
-        if found is None:
-            found = self._timeouts[key] = aiohttp.ClientTimeout(
-                total=None, connect=None, sock_connect=timeout.connect, sock_read=timeout.read
+    def __del__(self) -> None:
+        """Say that a client was never closed; its connections are closed by their event loop."""
+        connections: PerLoop[_Connections] | None = vars(self).get(
+            "_connections"
+        )  # if it was built
+        if connections and not self.is_closed and any(one.is_open for one in connections.all()):
+            warnings.warn(
+                "a HumeAI client was never closed: use `async with HumeAI(...) as hume:`, or call "
+                "`await hume.aclose()`",
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
             )
-        return found
-
-    def _explain(self, problem: Exception, request: Request) -> Exception:
-        """Say what went wrong in words of ours; aiohttp's may hold the URL.
-
-        What is no failure of the network, such as an error in a user's own iterator, stays.
-        """
-        about: dict[str, Any] = {"method": request.method, "endpoint": request.label}
-        if isinstance(problem, HumeError):
-            return problem.with_traceback(None)  # its frames hold aiohttp's response
-        if isinstance(problem, UploadSourceError):
-            return problem.reason
-        if self._is_closed:
-            return client_closed(outcome_unknown=not is_unsent(problem), **about)
-        if isinstance(problem, UNCONNECTED):
-            return unconnected(problem, about)
-        if isinstance(problem, NETWORK):
-            return unanswered(problem, about)
-        return problem
 
 
-class _AiohttpDownload:
-    """A streamed answer on aiohttp."""
+@define(eq=False)
+class _Connections:
+    """The connections of one event loop: a session of aiohttp, and what is open on it."""
 
-    def __init__(
-        self, response: aiohttp.ClientResponse, explain: Callable[[Exception], Exception]
-    ) -> None:
-        self._content = response.content
-        self._explain = explain
-        self.status = response.status
-        self.headers: Mapping[str, str] = response.headers
+    session: ClientSession
+    slots: asyncio.Semaphore | None = None
+    """One for each request that may be on its way; none is without limit."""
+    in_flight: int = 0
+    """Requests that wait for a response, or whose response is open."""
+    sockets: set[AiohttpSocket] = field(factory=set["AiohttpSocket"])
+    guard: AsyncGenerator[None] | None = None
+    """Closes the session: when it is closed, when nobody holds it any more, or with the loop."""
+    _closing: asyncio.Task[None] | None = None
+
+    @classmethod
+    def of(cls, session: ClientSession, limit: int) -> Self:
+        """Own a session, and see to it that it is closed with its event loop at the latest."""
+        guard = _closing_with_loop(session)
+        with contextlib.suppress(StopIteration):
+            guard.asend(None).send(None)
+        return cls(session, asyncio.Semaphore(limit), guard=guard)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it owns a session that is still open."""
+        return self.guard is not None and not self.session.closed
+
+    async def close(self, *, has_loop: bool = True) -> None:
+        """Close what is open; sockets only on their own event loop."""
+        for socket in list(self.sockets) if has_loop else ():
+            await socket.cut()
+        if self.guard is not None:
+            await self.guard.aclose()
+            await self.session.close()  # where the loop has seen to the guard, but not to the end
+
+    def close_soon(self) -> None:
+        """Close what is open in the background."""
+        loop = asyncio.get_running_loop()
+        self._closing = loop.create_task(
+            self.close(has_loop=loop in {s.loop for s in self.sockets})
+        )
+
+
+async def _closing_with_loop(session: ClientSession) -> AsyncGenerator[None]:
+    """Close a session at the end.
+
+    An event loop ends all asynchronous generators before it ends itself, as `asyncio.run` makes
+    it do: the one moment at which connections can be closed that nobody closes. It must hold
+    nothing but the session, or the client would never be collected.
+    """
+    try:
+        yield
+    finally:
+        await session.close()
+
+
+class _Exchange:
+    """One request, and its response as long as it is open."""
+
+    def __init__(self, transport: AiohttpTransport, request: Request, timeout: Timeout) -> None:
+        self._transport = transport
+        self._request = request
+        self._timeout = timeout
+        self._connections: _Connections | None = None
+        """Where it takes a slot."""
+        self._body: RequestBody | None = None
+        self._response: aiohttp.ClientResponse | None = None
+        self._is_detached = False
+        self.status: int = 0
+        self.headers: Mapping[str, str] = {}
+
+    async def __aenter__(self) -> Self:
+        try:
+            connections = self._transport.connections()
+            if connections.slots is not None:
+                await connections.slots.acquire()
+            self._connections = connections
+            connections.in_flight += 1
+            connections = self._transport.connections()  # closed while this one waited?
+            response = self._response = await self._send(connections.session)
+            self.status, self.headers = response.status, response.headers
+        except BaseException as problem:  # noqa: BLE001 - whatever comes from below is explained
+            failure = self._explain(problem)
+        else:
+            return self
+        await self.close()
+        raise failure
+
+    async def __aexit__(self, *_: object) -> None:
+        if not self._is_detached:
+            await self.close()
+
+    def detach(self) -> Callable[[], Awaitable[None]]:
+        """Keep the response open beyond its block, and return what closes it."""
+        self._is_detached = True
+        return self.close
 
     async def read(self) -> bytes:
-        return await self._explained(read_at_most(self._content, LARGEST_ERROR))
+        """Read the body whole; of an error, as much as is of use.
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        while chunk := await self._explained(self._content.read(_CHUNK)):
-            yield chunk
-
-    async def _explained(self, reading: Awaitable[bytes]) -> bytes:
+        Raises:
+            ResponseTooLargeError: It has more bytes than `Pool.max_body`.
+            APIConnectionError: It broke off.
+        """
         try:
-            return await reading
-        except Exception as problem:  # noqa: BLE001 - whatever comes from below is explained
+            return await read_body(self._opened, self._transport.settings.max_body)
+        except BaseException as problem:  # noqa: BLE001 - whatever comes from below is explained
             failure = self._explain(problem)
         raise failure
 
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Read the body piece by piece."""
+        chunks = chunks_of(self._opened)
+        while True:
+            try:
+                chunk = await anext(chunks, None)
+            except BaseException as problem:  # noqa: BLE001 - whatever comes from below is explained
+                failure = self._explain(problem)
+                break
+            if chunk is None:
+                return
+            yield chunk
+        raise failure
 
-_parents: list[ClientSession | AiohttpSocket] = []
-"""Sessions and sockets of a process that this one was forked from. They are kept: closed or
-collected here, they would take the connections out of the parent's own event loop."""
+    async def close(self) -> None:
+        """Let go of the connection: back to the pool where the body was read to its end."""
+        connections, self._connections = self._connections, None
+        if self._response is not None:
+            self._response.close()
+        if connections is not None:
+            connections.in_flight -= 1
+            if connections.slots is not None:
+                connections.slots.release()
+        if self._body is not None:
+            await self._body.aclose()
 
+    @property
+    def _opened(self) -> aiohttp.ClientResponse:
+        if self._response is None:
+            raise RuntimeError("no response is open")
+        return self._response
 
-def proxy_of(url: str) -> str | None:
-    """Return the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name for a URL.
+    def _send(self, session: ClientSession) -> Awaitable[aiohttp.ClientResponse]:
+        """Give aiohttp a request, with its credential: this is the one frame that holds it."""
+        request, data = self._request, None
+        if request.body is not None:
+            self._body = RequestBody()
+            data = self._body.payload(request.body)
+        return session.request(
+            request.method,
+            **addressed(request, self._transport.proxy_for(request)),
+            data=data,
+            timeout=self._transport.timeout_for(self._timeout),
+            allow_redirects=False,
+            # Whatever a borrowed session has for a default:
+            raise_for_status=False,
+            auto_decompress=False,
+            middlewares=(functools.partial(watch_sending, request),),
+        )
 
-    Raises:
-        ConfigurationError: What they name is no proxy that can be used.
-    """
-    parts = urlsplit(url)
-    proxy = getproxies_environment().get(parts.scheme)
-    if not proxy or proxy_bypass(parts.netloc):
-        return None
-    if "://" not in proxy:
-        proxy = f"http://{proxy}"
-    if is_proxy(proxy):
-        return proxy
-    # Not shown: it may hold a password.
-    raise ConfigurationError(
-        f"{parts.scheme.upper()}_PROXY must be a URL such as "
-        "http://user:password@proxy.example:3128"
-    )
+    def _explain(self, problem: BaseException) -> BaseException:
+        """Say what went wrong in words of ours, or of the content that gave out."""
+        if self._body is not None and self._body.failure and isinstance(problem, Exception):
+            # The server cannot have acted on half a body.
+            return self._body.failure.reason
+        return explain(problem, self._request, is_closed=self._transport.is_closed)

@@ -12,7 +12,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import aiohttp
 import anyio
@@ -22,6 +22,7 @@ from humeai_async._base.frozen import frozen
 from humeai_async.errors import APIConnectionError, APITimeoutError, ClientClosedError
 from humeai_async.http.messages import Request, Response
 from humeai_async.http.transport.bodies import LARGEST_ERROR, read_at_most
+from humeai_async.http.transport.proxies import Proxy, addressed
 
 __all__ = ["LARGEST_MESSAGE", "AiohttpSocket", "Closed", "Socket", "open_socket", "read_refusal"]
 
@@ -339,7 +340,7 @@ async def read_refusal(
     if response.status == _SWITCHING:
         return response
     try:
-        body = await read_at_most(response.content, LARGEST_ERROR)
+        body = await read_at_most(response, LARGEST_ERROR)
     finally:
         response.close()
     raise _RefusedError(Response(response.status, response.headers, body))
@@ -349,7 +350,7 @@ async def open_socket(
     owner: aiohttp.ClientSession,
     request: Request,
     forget: Callable[[AiohttpSocket], None],
-    proxy: str | None = None,
+    proxy: Proxy | None = None,
 ) -> AiohttpSocket | Response:
     """Make the handshake.
 
@@ -358,7 +359,7 @@ async def open_socket(
             closed with the socket, or here if there is none.
         request: URL (`https` stands for `wss`) and headers.
         forget: Called when the socket has let go of everything.
-        proxy: URL of the proxy to go through; `None` leaves it to the session.
+        proxy: The proxy to go through; `None` leaves it to the session.
 
     Returns:
         The socket, or the response that refused it.
@@ -367,11 +368,9 @@ async def open_socket(
         APIConnectionError: The server's handshake is wrong. aiohttp's own errors pass.
     """
     try:
-        socket = await owner.ws_connect(
-            request.url,
-            headers=request.headers,
+        socket: Any = await owner.ws_connect(  # its type differs between releases
+            **addressed(request, proxy),
             autoping=False,
-            proxy=proxy,
             max_msg_size=LARGEST_MESSAGE + 1,  # aiohttp refuses from that size on
         )
         return AiohttpSocket(socket, owner, forget)

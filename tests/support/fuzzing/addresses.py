@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from fuzzing.mutations import ENDPOINTS
+from routes import request_of, url_of
 from yarl import URL
 
 from humeai_async.errors import ConfigurationError, InvalidArgumentError
@@ -45,8 +46,9 @@ def check_call(endpoint: Endpoint[Any], ids: Sequence[Any], query: Mapping[str, 
         return
     assert call.ids == tuple(map(str, ids))
     for origin, added in ORIGINS:
-        for url_format in origin.formats(call):
-            url = URL(origin.request(call, None, url_format).url)
+        formats = origin.formats(call) if isinstance(origin, LowCodeAPI) else (Format.NEW,)
+        for url_format in formats:
+            url = URL(url_of(request_of(origin, call, None, url_format)))
             path, own = _written(call, url_format)
             _check_url(url, path, [*own, *call.query, *added])
 
@@ -85,7 +87,7 @@ def check_base(base: str) -> None:
 
 def _check_where(base: str, origin: Origin) -> None:
     call = fill(ENDPOINTS["tools.list"])
-    url = URL(origin.request(call, None, Format.NEW).url)
+    url = URL(url_of(request_of(origin, call)))
     meant = urlsplit(base)
     assert url.scheme == meant.scheme
     assert url.raw_host

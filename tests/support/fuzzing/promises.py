@@ -111,7 +111,9 @@ def check_answer(
         check_decoding(endpoint.returns, answer.body)
         return
     retry_after = parse_retry_after(answer.headers, now_epoch=1.7e9)
-    error = to_error(answer, endpoint, retry_after=retry_after, scrub=origin.scrub, today=TODAY)
+    error = to_error(
+        answer, endpoint, retry_after=retry_after, scrub=origin.redact, today=TODAY, is_hume=True
+    )
     check_status_error(error, status, endpoint)
 
 

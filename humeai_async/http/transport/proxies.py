@@ -1,0 +1,77 @@
+"""Proxies: their URL apart from their password.
+
+aiohttp shows a proxy's URL, with user and password, in its reprs and warnings, and refuses
+characters beyond Latin-1 in them. The transport and the sockets read all proxies here.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.request import getproxies_environment, proxy_bypass
+
+from humeai_async._base.frozen import frozen
+from humeai_async.errors import ConfigurationError
+from humeai_async.http.messages import Request
+from humeai_async.http.secrets import Secret
+from humeai_async.settings import is_proxy
+
+
+@frozen
+class Proxy:
+    """A proxy as aiohttp takes it."""
+
+    url: str
+    """Without user and password."""
+    authorization: Secret | None = None
+    """Value of the header that holds user and password."""
+
+    @classmethod
+    def read(cls, url: str) -> Proxy:
+        """Read a URL that `is_proxy`."""
+        parts = urlsplit(url)
+        bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+        if parts.username is None:
+            return cls(bare)
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        return cls(bare, Secret("Basic " + b64encode(pair.encode()).decode("ascii")))
+
+
+def addressed(request: Request, proxy: Proxy | None) -> dict[str, Any]:
+    """Return what of a request holds secrets, as the HTTP library takes it.
+
+    A proxy is told user and password when a tunnel is opened, and with each request where there
+    is none.
+    """
+    url, headers = request.signed()
+    settings: dict[str, Any] = {"url": url, "headers": headers}
+    if proxy is None:
+        return settings
+    settings["proxy"] = proxy.url
+    if proxy.authorization is not None:
+        is_tunnel = url.startswith("https:")
+        receiver = settings.setdefault("proxy_headers", {}) if is_tunnel else headers
+        receiver["Proxy-Authorization"] = proxy.authorization.reveal()
+    return settings
+
+
+def proxy_of(url: str) -> Proxy | None:
+    """Return the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name for a URL.
+
+    Raises:
+        ConfigurationError: What they name is no proxy that can be used.
+    """
+    parts = urlsplit(url)
+    proxy = getproxies_environment().get(parts.scheme)
+    if not proxy or proxy_bypass(parts.netloc):
+        return None
+    if "://" not in proxy:
+        proxy = f"http://{proxy}"
+    if is_proxy(proxy):
+        return Proxy.read(proxy)
+    # Not shown: it may hold a password.
+    raise ConfigurationError(
+        f"{parts.scheme.upper()}_PROXY must be a URL such as "
+        "http://user:password@proxy.example:3128"
+    )
