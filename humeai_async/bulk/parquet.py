@@ -236,7 +236,7 @@ class _Writing:
                 else self._arrow.nulls(rows.num_rows, field.type)
                 for field in self._schema
             ]
-            rows = type(rows).from_arrays(columns, schema=self._schema)
+            rows = self._arrow.Table.from_arrays(columns, schema=self._schema)
         self._writer.write(rows)
 
     def finish(self) -> None:

@@ -160,7 +160,7 @@ class Csv:
         self._columns = list(COLUMNS)
         if position:
             first = _first_record(path)
-            self._columns = next(csv.reader(io.StringIO(first.decode(), newline="")), [])
+            self._columns = next(csv.reader(io.StringIO(first.decode(), newline="")), list[str]())
             if tuple(self._columns[: len(COLUMNS)]) != COLUMNS:
                 raise SaveError(
                     f"{path} has other columns: another version of the library wrote it"

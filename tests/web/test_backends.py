@@ -73,7 +73,7 @@ async def test_an_answer_goes_through(served: Served) -> None:
 
 @pytest.mark.parametrize(
     ("hume", "status", "name"),
-    [(404, 404, "SunsetError"), (401, 502, "AuthenticationError"), (400, 502, "BadRequestError")],
+    [(404, 404, "NotFoundError"), (401, 502, "AuthenticationError"), (400, 502, "BadRequestError")],
 )
 async def test_an_error_is_told_to_the_browser(
     served: Served, hume: int, status: int, name: str

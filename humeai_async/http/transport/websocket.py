@@ -368,7 +368,8 @@ async def open_socket(
         APIConnectionError: The server's handshake is wrong. aiohttp's own errors pass.
     """
     try:
-        socket: Any = await owner.ws_connect(  # its type differs between releases
+        connect: Any = owner.ws_connect  # its type differs between releases
+        socket: Any = await connect(
             **addressed(request, proxy),
             autoping=False,
             max_msg_size=LARGEST_MESSAGE + 1,  # aiohttp refuses from that size on

@@ -170,7 +170,7 @@ def _check_predictions(found: Predictions, body: bytes) -> bool:
         assert len(table.values) == len(table) * len(table.names)
     for row in found.rows():
         assert len(row.names) == len(row.scores)
-        assert all(map(math.isfinite, row.scores))
+        assert not any(map(math.isinf, row.scores))  # NaN is a score that is missing
     return True
 
 
