@@ -28,7 +28,7 @@ class KeptResults:
     def path_of(self, work_id: str) -> Path:
         """Return the file for a piece of work."""
         # The name is the service's, which need not be one that a file can have.
-        is_plain = work_id.replace("-", "").isalnum() and work_id.isascii() and len(work_id) < 99  # noqa: PLR2004
+        is_plain = work_id.replace("-", "").isalnum() and work_id.isascii() and len(work_id) < 99  # noqa: PLR2004 - file systems end names at 255
         name = work_id if is_plain else hashlib.sha256(work_id.encode()).hexdigest()
         return self.folder / f"{name}.json"
 
