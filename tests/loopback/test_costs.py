@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bytes_left import bytes_left_by
 from scripted_transport import ScriptedTransport
 from support import session_of
 
@@ -184,42 +185,6 @@ async def test_a_call_makes_no_task(tmp_path: Path) -> None:
             finally:
                 loop.set_task_factory(None)
     assert made == []
-
-
-def bytes_left_by(calls: int) -> int:
-    page = Response(200, {}, json.dumps(PAGE).encode())
-
-    class Forgetful(ScriptedTransport):
-        async def next_response(self, request: Request, timeout: object) -> Response:
-            del request, timeout
-            return page
-
-    session = session_of(Forgetful())
-    call = fill(catalog.CONFIGS_LIST)
-
-    def traced() -> int:
-        # Without the limiter's log of recent calls, which a window of time bounds.
-        log = tracemalloc.Filter(inclusive=False, filename_pattern="*/limiter/*")
-        if not tracemalloc.is_tracing():
-            return 0
-        found = tracemalloc.take_snapshot().filter_traces([log])
-        return sum(trace.size for trace in found.traces)
-
-    async def make(calls: int) -> int:
-        gc.collect()
-        before = traced()
-        for _ in range(calls):
-            await session.call(call)
-        gc.collect()
-        return traced() - before
-
-    async def compare() -> int:
-        await make(50)
-        tracemalloc.start()
-        await make(50)
-        return await make(calls)
-
-    return asyncio.run(compare())
 
 
 def test_a_call_that_is_done_leaves_nothing_in_memory() -> None:
