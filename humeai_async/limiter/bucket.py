@@ -1,6 +1,6 @@
 """One bucket of the limiter: its queue, its timer, and the permits it hands out.
 
-It joins the pacer (may a call go?) and the queue (which one?) to an event loop, whose clock it
+It joins the gate (may a call go?) and the queue (which one?) to an event loop, whose clock it
 reads. The limiter makes one for each quota; callers see only the permits and the events.
 """
 
@@ -16,10 +16,9 @@ from typing import Final
 
 from humeai_async.errors import ConfigurationError, RateLimitWaitError
 from humeai_async.limiter.events import LimiterEvent, Paused, RateChanged, Waited
+from humeai_async.limiter.gate import TOO_MANY_REQUESTS, Gate
 from humeai_async.limiter.headers import parse_retry_after, read_quotas
-from humeai_async.limiter.pacer import Pacer
 from humeai_async.limiter.queue import Priority, Ticket, WaitQueue
-from humeai_async.limiter.remaining import TOO_MANY_REQUESTS
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 _DEADLINE_GRAIN: Final = 0.01
@@ -79,7 +78,7 @@ class Permit:
 
 
 class Bucket:
-    """One quota: its pacer, its queue, and the one timer that serves it."""
+    """One quota: its gate, its queue, and the one timer that serves it."""
 
     __slots__ = (
         "_is_abandoned",
@@ -87,27 +86,27 @@ class Bucket:
         "_rate",
         "_timer",
         "_timer_at",
+        "gate",
         "loop",
         "name",
-        "pacer",
         "wait_queue",
     )  # fmt: skip
 
     def __init__(
         self,
         name: str,
-        pacer: Pacer,
+        gate: Gate,
         loop: asyncio.AbstractEventLoop,
         on_event: Callable[[LimiterEvent], object] | None,
     ) -> None:
         self.name: str = name
-        self.pacer: Pacer = pacer
+        self.gate: Gate = gate
         self.wait_queue: WaitQueue = WaitQueue()
         self.loop: asyncio.AbstractEventLoop = loop
         self._on_event = on_event
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
-        self._rate = pacer.rate
+        self._rate = gate.rate
         self._is_abandoned = False
 
     @property
@@ -121,7 +120,7 @@ class Bucket:
 
     def grant(self, now: float, cost: float) -> Permit:
         """Let a call go."""
-        return Permit(self, cost, self.pacer.take(now, cost), now)
+        return Permit(self, cost, self.gate.take(now, cost), now)
 
     def queue(
         self,
@@ -133,13 +132,13 @@ class Bucket:
         most: float,
     ) -> asyncio.Future[Permit]:
         """Line up, or tell at once that it is of no use."""
-        wait = self.pacer.expect(now, self.wait_queue.cost_ahead(priority, head=head) + cost)
+        wait = self.gate.expect(now, self.wait_queue.cost_ahead(priority, head=head) + cost)
         if self.wait_queue.waiting >= most:
             raise RateLimitWaitError(
                 f"{self.wait_queue.waiting} calls are already waiting", seconds=wait
             )
         if until <= now or now + wait > until:
-            wait = max(wait, self.pacer.ready_in(now, cost))
+            wait = max(wait, self.gate.ready_in(now, cost))
             raise RateLimitWaitError(
                 f"the limiter would make this call wait {wait:.3g} s, longer than allowed",
                 seconds=wait,
@@ -158,7 +157,7 @@ class Bucket:
 
     def take_back(self, era: int, cost: float) -> None:
         """Take back a permit that was never used."""
-        self.pacer.give_back(era, cost)
+        self.gate.give_back(era, cost)
         self.pump(self.now())
 
     def record_response(
@@ -172,15 +171,15 @@ class Bucket:
     ) -> None:
         """Count a response, and let go whoever may now."""
         now = self.loop.time()
-        pacer = self.pacer
-        was_closed = pacer.closed
-        before = pacer.paused_for(now) if was_closed else 0.0
+        gate = self.gate
+        was_closed = gate.closed
+        before = gate.paused_for(now) if was_closed else 0.0
         quotas = read_quotas(headers, now_epoch=time.time()) if headers else ()
         if retry_after is None and status == TOO_MANY_REQUESTS and headers:
             retry_after = parse_retry_after(headers, now_epoch=time.time())
-        pacer.record_response(now, era, sent, cost, status, retry_after, quotas)
-        if pacer.closed:
-            pause = pacer.paused_for(now)
+        gate.record_response(now, era, sent, cost, status, retry_after, quotas)
+        if gate.closed:
+            pause = gate.paused_for(now)
             if pause > before:
                 self._turn_away(now + pause, now)
                 if not was_closed:
@@ -193,20 +192,20 @@ class Bucket:
 
     def pump(self, now: float) -> None:
         """Let go whoever may, and set the timer for the next."""
-        wait_queue, pacer = self.wait_queue, self.pacer
+        wait_queue, gate = self.wait_queue, self.gate
         if self.loop.is_closed():
             return
         if wait_queue.next_deadline <= now:
             self._turn_away(now, now)
         while True:
-            ticket = wait_queue.first(prefer_fresh=pacer.wants_fresh)
+            ticket = wait_queue.first()
             if ticket is None:
                 return
             if ticket.future.done():
                 # Cancelled, and its task had no turn yet.
                 wait_queue.remove_first(ticket)
                 continue
-            wait = pacer.ready_in(now, ticket.cost)
+            wait = gate.ready_in(now, ticket.cost)
             if wait > 0.0:
                 self._wake_at(min(now + wait, max(wait_queue.next_deadline, now + _DEADLINE_GRAIN)))
                 return
@@ -228,7 +227,7 @@ class Bucket:
         self._is_abandoned = False
         self.wait_queue = WaitQueue()
         self._timer, self._timer_at = None, math.inf
-        self.pacer.shift(loop.time() - self.loop.time())
+        self.gate.shift(loop.time() - self.loop.time())
         self.loop = loop
 
     def abandon(self) -> None:
@@ -272,7 +271,7 @@ class Bucket:
                 )
 
     def _tell_rate(self) -> None:
-        rate, before = self.pacer.rate, self._rate
+        rate, before = self.gate.rate, self._rate
         if rate is None or (before is not None and abs(rate - before) < _NEWS * before):
             return
         self._rate = rate

@@ -9,50 +9,8 @@ loop; the others queue: first come, first served within a priority, interactive 
 but one in eight, calls that met a 429 before fresh ones. The first in line is never overtaken
 by a cheaper one, and one timer serves all. A cancelled waiter leaves no trace.
 
-What a quota looks like from outside. A token bucket lets a burst through, then single calls
-at an even rate; after closing it opens again at once. A fixed window lets N calls through and
-stays closed until it ends. A sliding window counts the last W seconds: after a burst it stays
-closed until the burst is W old, and then repeats the burst's shape. So the time for which a
-quota stays closed tells a bucket from a window, and these equations hold:
-
-    first contact    calls since the start / time until it opens = N / W for both windows;
-                     for a bucket that is too high by its first burst
-    bucket           calls between two moments at which it was empty / that time = its rate
-    sliding window   calls in the W seconds before it opens = N
-    fixed window     openings are W, or a multiple of it, apart
-
-Windows are mostly 1, 2, 5, 10, ... seconds long: a range that holds one of these is exact.
-
-How it learns. With nothing known, 4 calls go at once, then 24 a second, doubling every
-quarter second while responses are good, with 8 in flight and one more for each response. While
-responses stay away, the number out doubles in 1.4 s, so that calls that hang hold no others. On a
-fast network few are in flight when the quota closes, and these are all that is lost. Then
-everybody stops: as long as Retry-After says, or, if nothing is said, until single calls get
-through, tried 10 ms later, then 1.5 times as long, at most 0.25 s apart. Calls never refused
-before try first, for a call has few lives. Now the rate is measured as above and 98.5 % of it
-used, beside a count over the window, so that a sliding window is not asked too early. After
-1.5 s the rate creeps up, faster and faster: 2 % above after two seconds, threefold after
-four. So growth is found in seconds at the price of a few 429s each time; an idle client does
-not grow. Time lost in a pause is made up for at up to three times the rate.
-
-Which 429s are believed. Some mean no quota: a proxy or an overloaded machine says 429 to one
-call, and not to the next. Had each lowered the rate, four in a thousand would hold it at a
-hundredth of what the service takes. But whoever asks a bucket or a sliding window for 1 % too
-much is refused one call in a hundred: few refusals mean a rate that is right, whatever their
-cause. So one call in fifty, and two in a row, may be refused at no more than the pause it takes,
-and the rate goes on as before. A quota that was met refuses a third one at once, and costs two
-more 429s each time. Whoever waits as long as the service says does not see how many it would
-have refused: such a pause is believed, as is a remaining number of zero; if it is the first and
-only refusal, its rate is taken for a lower bound and doubles every half second.
-
-What headers change. `RateLimit-Remaining` and its kin (see `headers.py`) let no more calls
-out than remain; reaching zero is a contact that costs nothing, and growth rests while
-little remains. A window that the service names is believed if the measure is near it.
-Retry-After stops all calls for its time, but ten minutes at most, with one exception: whole
-seconds cannot say less than `1`, so once the rate is measured, single calls try before.
-
-A limit of calls in flight looks like a quota that opens whenever a call ends, at the same
-number in flight each time. Three contacts of that kind put it on trial (`concurrency.py`).
+How the quota is found is told where it is done: `gate.py` decides when a call may go and tries a
+closed quota, `learner.py` measures what it is.
 
 Declared rates are kept to by 99 % (clocks and networks jitter) from the first call on, with
 bursts of 50 ms of calls unless `burst` says more. On a 429 they fall like learned ones.
@@ -76,7 +34,7 @@ from humeai_async.settings import is_number
 if TYPE_CHECKING:
     from humeai_async.limiter.bucket import Bucket, Permit
     from humeai_async.limiter.events import LimiterEvent
-    from humeai_async.limiter.pacer import Pacer
+    from humeai_async.limiter.gate import Gate
 
 INTERACTIVE: Final = Priority.INTERACTIVE
 BULK: Final = Priority.BULK
@@ -91,7 +49,7 @@ class BucketState:
     window: float | None
     """Seconds of the quota's window, where one was found."""
     most_in_flight: int | None
-    """Calls that the service allows in flight, where such a limit was found."""
+    """Always `None`: a limit of calls in flight is met as the rate that follows from it."""
     tokens: float
     """Number of calls that could be sent at once."""
     waiting: int
@@ -194,11 +152,8 @@ class Limiter:
         if not cost > 0.0:
             raise ConfigurationError(f"cost must be a positive number, not {cost!r}")
         now = loop.time()
-        pacer = place.pacer
-        if (
-            not (place.wait_queue.waiting or (head and pacer.closed))
-            and pacer.ready_in(now, cost) <= 0.0
-        ):
+        gate = place.gate
+        if not place.wait_queue.waiting and gate.ready_in(now, cost) <= 0.0:
             return place.grant(now, cost)
         until = min(now + self._max_wait, math.inf if deadline is None else deadline)
         future = place.queue(now, cost, until, priority, head, self._max_waiting)
@@ -215,16 +170,16 @@ class Limiter:
 
         Where several event loops use it, that on the running one, else that on the first.
         """
-        from humeai_async.limiter.pacer import Pacer
+        from humeai_async.limiter.gate import Gate
 
         place = self._buckets.get(bucket)
         if self._further:
             with contextlib.suppress(RuntimeError):  # no event loop is running
                 place = self._further.get((asyncio.get_running_loop(), bucket), place)
         if place is None:
-            pacer = Pacer(0.0, self._rate, self._burst)
-            return _state(pacer, 0, 0.0)
-        return _state(place.pacer, place.wait_queue.waiting, place.now())
+            gate = Gate(0.0, self._rate, self._burst)
+            return _state(gate, 0, 0.0)
+        return _state(place.gate, place.wait_queue.waiting, place.now())
 
     @property
     def buckets(self) -> tuple[str, ...]:
@@ -264,10 +219,10 @@ class Limiter:
 
     def _made(self, name: str, loop: asyncio.AbstractEventLoop) -> Bucket:
         from humeai_async.limiter.bucket import Bucket
-        from humeai_async.limiter.pacer import Pacer
+        from humeai_async.limiter.gate import Gate
 
-        pacer = Pacer(loop.time(), self._rate, self._burst)
-        return Bucket(name, pacer, loop, self._on_event)
+        gate = Gate(loop.time(), self._rate, self._burst)
+        return Bucket(name, gate, loop, self._on_event)
 
 
 def _check(
@@ -280,16 +235,16 @@ def _check(
         raise ConfigurationError(f"{name} must be {bound}, not {value!r}")
 
 
-def _state(pacer: Pacer, waiting: int, now: float) -> BucketState:
+def _state(gate: Gate, waiting: int, now: float) -> BucketState:
     return BucketState(
-        rate=pacer.rate,
-        window=pacer.window,
-        most_in_flight=None if math.isinf(pacer.most_in_flight) else int(pacer.most_in_flight),
-        tokens=pacer.tokens(now),
+        rate=gate.rate,
+        window=gate.learner.window,
+        most_in_flight=None,
+        tokens=gate.tokens(now),
         waiting=waiting,
-        in_flight=pacer.in_flight,
-        paused_for=pacer.paused_for(now),
-        pauses=pacer.pauses,
-        refused=pacer.refused,
-        accepted=pacer.accepted,
+        in_flight=gate.in_flight,
+        paused_for=gate.paused_for(now),
+        pauses=gate.pauses,
+        refused=gate.refused,
+        accepted=gate.accepted,
     )

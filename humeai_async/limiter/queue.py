@@ -79,17 +79,13 @@ class WaitQueue:
                 return True
         return False
 
-    def first(self, *, prefer_fresh: bool) -> Ticket | None:
-        """Return the call that goes next.
-
-        Args:
-            prefer_fresh: Take one that was never refused, if there is any of its priority.
-        """
+    def first(self) -> Ticket | None:
+        """Return the call that goes next."""
         retried, fresh, bulk_retried, bulk = self._queues
         number = 0
         if (bulk or bulk_retried) and (self._streak >= _BULK_SHARE - 1 or not (retried or fresh)):
             number, retried, fresh = 2, bulk_retried, bulk
-        if fresh and (prefer_fresh or not retried):
+        if fresh and not retried:
             number += 1
         self._next = number
         queue = self._queues[number]

@@ -36,8 +36,8 @@ class Queue:
         self.wait_queue.add(Ticket(future, cost, deadline), priority, head=head)
         return future
 
-    def go(self, *, prefer_fresh: bool = False) -> str:
-        ticket = self.wait_queue.first(prefer_fresh=prefer_fresh)
+    def go(self) -> str:
+        ticket = self.wait_queue.first()
         assert ticket is not None
         self.wait_queue.remove_first(ticket)
         return self.names[ticket.future]
@@ -66,15 +66,8 @@ def test_interactive_goes_before_bulk_and_a_refused_call_before_a_fresh_one(queu
     assert queue.rest() == ["again", "fresh", "bulk again", "bulk"]
 
 
-def test_fresh_calls_of_the_same_priority_go_first_where_that_is_preferred(queue: Queue) -> None:
-    fill(queue)
-    order = [queue.go(prefer_fresh=True) for _ in range(4)]
-    assert order == ["fresh", "again", "bulk", "bulk again"]
-
-
 def test_an_empty_queue_names_nobody(queue: Queue) -> None:
-    assert queue.wait_queue.first(prefer_fresh=False) is None
-    assert queue.wait_queue.first(prefer_fresh=True) is None
+    assert queue.wait_queue.first() is None
     assert queue.wait_queue.waiting == 0
 
 

@@ -1,6 +1,6 @@
 """A client and a service in virtual time: minutes of traffic in fractions of a second.
 
-A row of callers keeps calls in flight through a real `Pacer`; a real `Quota` answers them
+A row of callers keeps calls in flight through a real `Gate`; a real `Quota` answers them
 after a latency. No event loop, no sockets: events are taken from a heap in order of time.
 """
 
@@ -14,8 +14,8 @@ from email.utils import formatdate
 
 from attrs import define, field
 
+from humeai_async.limiter.gate import Gate
 from humeai_async.limiter.headers import parse_retry_after, read_quotas
-from humeai_async.limiter.pacer import Pacer
 from humeai_async.testing import Hint, Quota, Shape
 
 EPOCH = 1_700_000_000.0
@@ -23,7 +23,6 @@ WINDOW = 2.0
 TIMER_LATE = 0.0012
 TRANSIT = 0.002
 """Seconds to a service whose latency is all in its own work."""
-ATTEMPTS = 4
 
 
 @define
@@ -54,7 +53,7 @@ class Traffic:
     horizon: float = 10_000.0
     """Seconds after which the run is over; reaching it with calls left is a hang."""
 
-    pacer: Pacer = field(init=False)
+    gate: Gate = field(init=False)
     quota: Quota = field(init=False)
     finished: list[float] = field(init=False, factory=list[float])
     sent: list[float] = field(init=False, factory=list[float])
@@ -89,7 +88,7 @@ class Traffic:
             clock=lambda: self.now,
             wall=lambda: EPOCH + self.now,
         )
-        self.pacer = Pacer(self.now, self.declared)
+        self.gate = Gate(self.now, self.declared)
         for at, rate in self.changes:
             self._later(start + at, "change", rate * per)
         for _ in range(min(self.in_flight, self.calls)):
@@ -133,17 +132,17 @@ class Traffic:
 
     def _pump(self, chance: random.Random, start: float) -> None:
         while self._fresh or self._retried:
-            wait = self.pacer.ready_in(self.now, 1.0)
+            wait = self.gate.ready_in(self.now, 1.0)
             if wait > 0:
                 at = self.now + wait
                 if at < self._timer:
                     self._timer = at
                     self._later(at + TIMER_LATE * chance.random(), "timer", at)
                 return
-            fresh = self._fresh and (self.pacer.wants_fresh or not self._retried)
+            fresh = not self._retried
             call = (self._fresh if fresh else self._retried).popleft()
             self.attempts[call] += 1
-            era = self.pacer.take(self.now, 1.0)
+            era = self.gate.take(self.now, 1.0)
             self.sent.append(self.now - start)
             latency = self.latency * (1 + self.jitter * chance.uniform(-1, 1))
             way = latency / 2 if self.most_in_flight is None else TRANSIT
@@ -174,7 +173,7 @@ class Traffic:
         number, sent, era, status, reply = values
         call = int(number)
         if status == 0:
-            self.pacer.record_response(self.now, int(era), sent, 1.0, None)
+            self.gate.record_response(self.now, int(era), sent, 1.0, None)
             self.lost += 1
             self._make()
             return
@@ -183,15 +182,11 @@ class Traffic:
         epoch = EPOCH + self.now
         hint = parse_retry_after(headers, now_epoch=epoch) if status == 429 else None
         quotas = read_quotas(headers, now_epoch=epoch)
-        self.pacer.record_response(self.now, int(era), sent, 1.0, int(status), hint, quotas)
+        self.gate.record_response(self.now, int(era), sent, 1.0, int(status), hint, quotas)
         if status == 200:
             self._active -= self.most_in_flight is not None
             self.finished.append(self.now - start)
             self._make()
             return
         self.refused += 1
-        if self.attempts[call] >= ATTEMPTS:
-            self.failed += 1
-            self._make()
-        else:
-            self._retried.append(call)
+        self._retried.append(call)

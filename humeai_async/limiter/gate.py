@@ -1,0 +1,359 @@
+"""May a call go now? The gate is open, or closed until one call got through again.
+
+A pure state machine in virtual time: the bucket asks `ready_in` before a call, says `take` when
+it goes and `record_response` when its response is there. What the quota is, the learner knows.
+
+Open, calls go evenly at the learner's pace, in no greater number than the window holds. A 429
+closes the gate for everybody. Closed, single calls probe: at the ends of customary windows while
+nothing is known, later after the time of one call and then twice as long each time. The first
+that gets through opens it. At most one call probes at a time.
+
+Headers are hypotheses. `Retry-After` is obeyed; after it was obeyed twice one call tries at a
+quarter of it, and what it finds counts the next time. That of a 503 is always obeyed. A remaining
+number holds calls back only where the pace is not measured, never all of them, and for a second
+at most before it is taken for false. A policy is believed if the measure is near it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from humeai_async.limiter.headers import Quota
+from humeai_async.limiter.learner import Contact, Learner
+from humeai_async.limiter.token_bucket import TokenBucket
+
+TOO_MANY_REQUESTS: Final = 429
+SERVICE_UNAVAILABLE: Final = 503
+LONGEST_PAUSE: Final = 600.0
+"""Seconds; after a longer hint the service is asked again all the same."""
+
+_START_CALLS: Final = 4.0
+_START_ROOM: Final = 8
+"""Calls at once, and in flight, before anything is known. Limits below 10, slow networks."""
+_SLACK: Final = 0.05
+"""Seconds of calls that are made up for after a timer came late. Real sockets only."""
+_SMOOTH: Final = 0.02
+"""The same while the rate is unknown and grows."""
+_FIRST_PROBE: Final = 0.01
+_SERIES: Final = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0)
+"""Seconds from the start at which a closed quota is probed while nothing is known. Silent cells
+with limits below 20: each probe is a refusal."""
+_LONGEST_PROBE: Final = 60.0
+"""Seconds between two probes at most."""
+_SURE_PROBES: Final = 3
+"""Probes that failed before the end of the window is waited for. Fixed windows."""
+_GRACE: Final = 2.0
+_GRACE_SHARE: Final = 0.02
+"""Lone refusals that are borne at no more than their pause, and their share of calls: proxies and
+busy machines refuse a call now and then. Buckets with bursts."""
+_UNANSWERED: Final = 2.0
+"""Seconds without a response, divided by the calls in flight, until one more is risked."""
+_BRAKE: Final = 1.0
+"""Seconds for which a remaining number is believed. Headers on all responses."""
+_OBEYED: Final = 2
+"""Times that `Retry-After` is obeyed before one call tries earlier. Constant ones."""
+_UNDERCUT: Final = 0.25
+"""Share of it after which that call goes."""
+
+
+class Gate:
+    """Lets calls go at the pace of a learner, and stops them while the quota is used up."""
+
+    __slots__ = (
+        "_between", "_braked_at", "_bucket", "_burst", "_closed_at", "_earliest", "_era",
+        "_first_era", "_grace", "_is_down", "_is_hinted", "_is_pressed", "_is_undercut",
+        "_last_take", "_left", "_noticed", "_obeyed", "_pace", "_policy", "_room", "_share",
+        "_tries", "_until", "accepted", "closed", "in_flight", "learner", "pauses", "refused",
+        "round_trip",
+    )  # fmt: skip
+
+    def __init__(self, now: float, rate: float | None = None, burst: float | None = None) -> None:
+        """Make an open gate.
+
+        Args:
+            now: The time, in seconds of any steady clock.
+            rate: Calls a second that are allowed; `None` finds out.
+            burst: Calls that may go at once after a time of rest.
+        """
+        self.learner: Learner = Learner(now, rate)
+        self._burst = burst
+        self._room: float = _START_ROOM if rate is None else math.inf
+        size = self._size
+        self._bucket = TokenBucket(
+            self.learner.pace, size, now, 1.0 if rate and not burst else size
+        )
+        self.closed: bool = False
+        """Whether the quota is known to be used up."""
+        self.in_flight: int = 0
+        self.accepted: int = 0
+        self.refused: int = 0
+        """Responses with status 429."""
+        self.pauses: int = 0
+        self.round_trip: float = math.inf
+        """Shortest time to a response seen, in seconds."""
+        self._era = self._first_era = 0
+        self._until = self._last_take = -math.inf
+        self._closed_at = self._noticed = self._earliest = now
+        self._pace = self._between = 0.0
+        self._tries = self._obeyed = 0
+        self._share = _UNDERCUT
+        self._is_pressed = self._is_down = self._is_hinted = self._is_undercut = False
+        self._policy: tuple[float, float] | None = None
+        self._left: float | None = math.inf
+        self._braked_at = math.inf
+        # Its clock counts accepted calls.
+        self._grace = TokenBucket(_GRACE_SHARE, _GRACE, 0.0, _GRACE)
+
+    @property
+    def rate(self) -> float | None:
+        """Calls a second, or `None` while it is not known."""
+        return self.learner.pace if self.learner.is_known else None
+
+    @property
+    def _size(self) -> float:
+        """Calls that may go at once after a rest."""
+        learner = self.learner
+        if self._burst is not None:
+            return self._burst
+        if learner.is_known:
+            return max(1.0, _SLACK * learner.pace)
+        return max(1.0 if learner.is_even else _START_CALLS, _SMOOTH * learner.pace)
+
+    def tokens(self, now: float) -> float:
+        """Return how many calls could go at once; below 0 is debt."""
+        return self._bucket.tokens(now)
+
+    def paused_for(self, now: float) -> float:
+        """Return the seconds for which surely no call goes."""
+        return max(0.0, self._until - now) if self.closed else 0.0
+
+    def ready_in(self, now: float, cost: float) -> float:
+        """Return the seconds until a call may go or it is worth asking again; 0 is now."""
+        if self.closed:
+            return max(0.0, self._until - now)
+        wait = self._bucket.wait(now, cost) or self._held_back(now, cost)
+        if wait > 0.0:
+            self._is_pressed = True
+        return wait
+
+    def _held_back(self, now: float, cost: float) -> float:
+        """Return the seconds for which a call waits although it has a token."""
+        learner = self.learner
+        if self.in_flight >= self._room:
+            return max(0.0, self._last_take + _UNANSWERED / self.in_flight - now)
+        if learner.count is not None:
+            most = max(learner.pace, learner.rate) * learner.count.window + 0.5
+            wait = learner.count.wait(now, max(0.0, most - self.in_flight - cost))
+            if wait > 0.0:
+                return wait
+        is_measured = learner.is_known and not learner.is_looking
+        if not self.in_flight or is_measured or self._left is None or self._left >= cost:
+            return 0.0
+        self._braked_at = min(self._braked_at, now)
+        wait = self._braked_at + max(_BRAKE, 4 * min(self.round_trip, LONGEST_PAUSE)) - now
+        if wait <= 0.0:
+            self._left = None
+        return max(wait, 0.0)
+
+    def expect(self, now: float, cost: float) -> float:
+        """Return the seconds until calls of this cost in all have gone, as far as is known.
+
+        What is not known counts as 0, so a caller may be turned away by the response.
+        """
+        wait = self.paused_for(now)
+        if self.learner.is_known:
+            missing = cost - self._bucket.tokens(now + wait if wait else now)
+            wait += max(0.0, missing / self._bucket.rate)
+        return wait
+
+    def take(self, now: float, cost: float) -> int:
+        """Let a call go; the number returned belongs to its response."""
+        if self._last_take == -math.inf:
+            self.learner.start(now)
+        self._bucket.take(now, cost)
+        if self._left is not None:
+            self._left -= cost
+        self.in_flight += 1
+        self._last_take = now
+        if self.closed:
+            # If this one takes long to be answered, another is risked.
+            self._until = now + max(1.0, 4 * min(self.round_trip, LONGEST_PAUSE))
+        return self._era
+
+    def give_back(self, era: int, cost: float) -> None:
+        """Take a call back that was let go but never sent."""
+        if era >= self._first_era:
+            self.in_flight -= 1
+            self._bucket.give(cost)
+
+    def record_response(
+        self,
+        now: float,
+        era: int,
+        sent: float,
+        cost: float,
+        status: int | None,
+        retry_after: float | None = None,
+        quotas: Sequence[Quota] = (),
+    ) -> None:
+        """Learn from a response.
+
+        Args:
+            now: The time.
+            era: What `take` returned.
+            sent: When the call went.
+            cost: Its cost.
+            status: Status of the response; `None` if there was none.
+            retry_after: Seconds the service asks to wait, if it does.
+            quotas: What the response's headers say of the quota.
+        """
+        if era < self._first_era:
+            return
+        self.in_flight -= 1
+        is_current = era == self._era
+        if status is None:
+            if is_current and self.closed:
+                self._until = min(self._until, now + _FIRST_PROBE)
+            return
+        self.round_trip = min(self.round_trip, max(0.0, now - sent))
+        self._read(quotas)
+        if status == TOO_MANY_REQUESTS:
+            self.refused += 1
+            self._refuse(now, sent, retry_after or None, is_current=is_current)
+        elif status == SERVICE_UNAVAILABLE and retry_after is not None:
+            if not self.closed:
+                self._close(now, now)
+            self._is_down = True
+            self._until = max(self._until, now + min(retry_after, LONGEST_PAUSE))
+        else:
+            self._accept(now, sent, cost, is_current=is_current)
+
+    def _read(self, quotas: Sequence[Quota]) -> None:
+        """Take in what headers say."""
+        for quota in quotas:
+            if quota.limit and quota.window:
+                self._policy = quota.limit, quota.window
+        remaining = [one.remaining for one in quotas if one.remaining is not None]
+        if remaining and self._left is not None:
+            self._left = min(remaining) - self.in_flight
+            if self._left >= _START_ROOM:
+                self._braked_at = math.inf
+
+    def _accept(self, now: float, sent: float, cost: float, *, is_current: bool) -> None:
+        self.accepted += 1
+        learner = self.learner
+        learner.accept(
+            now,
+            cost,
+            self.round_trip,
+            is_pressed=self._is_pressed or self.closed,
+            is_busy=self.in_flight > 0,
+        )
+        if not self.closed:
+            self._is_pressed = False
+            if not learner.is_known:
+                self._room += 1
+            if learner.pace != self._bucket.rate:
+                self._bucket.set_rate(now, learner.pace, self._size)
+        elif is_current:
+            self._open(now, sent)
+        elif sent > self._closed_at:
+            self._between += cost
+
+    def _close(self, now: float, sent: float) -> None:
+        self.closed = True
+        self.pauses += 1
+        self._era += 1
+        self._closed_at = self._earliest = sent
+        self._noticed = self._until = now
+        self._pace = self.learner.pace
+        self._between = 0.0
+        self._tries = 0
+        self._is_down = self._is_hinted = self._is_undercut = False
+
+    def _refuse(self, now: float, sent: float, hint: float | None, *, is_current: bool) -> None:
+        if self.closed and is_current:
+            self._tries += 1
+            self._until = now
+            self._is_hinted = False
+            self._earliest = max(self._earliest, sent)
+            self._end_undercut()
+        elif self.closed:
+            # Sent before the closing: it says nothing new, but perhaps how long to wait.
+            if hint is None or self._is_undercut:
+                return
+        elif is_current:
+            self._close(now, sent)
+            self._is_undercut = hint is not None and self._obeyed >= _OBEYED
+        else:
+            return
+        if hint is None:
+            self._until = max(self._until, self._next_probe(now))
+        elif self._is_undercut:
+            self._until = now + min(hint, LONGEST_PAUSE) * self._share
+        else:
+            self._is_hinted = True
+            self._until = max(self._until, now + min(hint, LONGEST_PAUSE))
+
+    def _end_undercut(self) -> None:
+        """Learn that a call that went before its time was refused."""
+        if self._is_undercut:
+            self._is_undercut = False
+            self._share /= _UNDERCUT
+            if self._share >= 1.0:
+                self._share, self._obeyed = _UNDERCUT, -_OBEYED
+
+    def _next_probe(self, now: float) -> float:
+        learner = self.learner
+        if not learner.is_known:
+            first = learner.started + min(self.round_trip, 0.2) / 2
+            for seconds in _SERIES:
+                if first + seconds > now:
+                    return first + seconds
+        if self._tries == _SURE_PROBES:
+            opening = learner.next_opening(now)
+            if opening is not None:
+                return opening
+        delay = max(_FIRST_PROBE, 1.0 / learner.rate) * 2 ** min(self._tries, 30)
+        return now + min(delay, _LONGEST_PROBE)
+
+    def _open(self, now: float, sent: float) -> None:
+        self.closed = False
+        self._era += 1
+        self._braked_at = math.inf
+        if self._left is not None:
+            self._left = math.inf
+        if self._is_undercut:
+            self._share *= _UNDERCUT
+        elif self._is_hinted:
+            self._obeyed += 1
+        learner = self.learner
+        if not self._is_down and not self._is_borne():
+            earliest = min(self._earliest, sent)
+            contact = Contact(
+                self._closed_at, self._noticed, earliest, sent, self._pace,
+                self._is_hinted, self._between,
+            )  # fmt: skip
+            learner.open(now, contact, self._policy)
+            self._grace.reset(self.accepted, _GRACE_SHARE, _GRACE, 0.0)
+        self._bucket.reset(now, learner.pace, self._size, 0.0)
+        if learner.is_known:
+            self._room = math.inf
+
+    def _is_borne(self) -> bool:
+        """Whether this was a lone refusal, as a proxy sends, that shows no quota."""
+        self._grace.take(self.accepted, 1.0)
+        is_lone = self._tries == 0 and not self.learner.is_looking and self.learner.is_known
+        return is_lone and self._grace.tokens(self.accepted) >= 0.0
+
+    def shift(self, seconds: float) -> None:
+        """Move to a clock that shows this many seconds more; responses on the way are lost."""
+        self._bucket.shift(seconds)
+        self.learner.shift(seconds)
+        for name in ("_until", "_last_take", "_closed_at", "_noticed", "_earliest", "_braked_at"):
+            setattr(self, name, getattr(self, name) + seconds)
+        self.in_flight = 0
+        self._era += 1
+        self._first_era = self._era

@@ -1,0 +1,348 @@
+"""What the quota is: how many calls a second, and its window if it has one.
+
+Pure sums over times that the caller hands in. The gate tells of accepted calls and of each
+*contact* with the quota, from the refusal that closed it to the call that got through again,
+and keeps to the pace that follows. Nothing here knows of probes, headers or queues, so one
+learner may serve the gates of several processes.
+
+The one estimator is *calls let in between two openings, divided by the time between them*: at
+both ends the quota was just used up, whatever its shape. An opening is known no better than the
+probes that found it, so the estimator gives a least and a most, and the rate is moved no further
+than they demand. Three things sharpen it:
+
+- calls that are let in although they were sent after a refused one come from a bucket or a limit
+  of calls in flight (a window lets nobody in until it opens): their flow is the rate;
+- the first time a quota opens, a customary length between the bounds is taken for its window;
+- a rate that was left behind by growth says nothing of the last seconds: then the calls of the
+  last window count, or, without a window, the middle between the measure and the pace reached.
+
+Evenly spaced calls at a little under the rate are let in by every shape of quota. So nothing else
+is done but that, and a look upward from time to time, whose price is one refusal or two.
+
+Each constant names the cells of the zoo (`tests/limiter_zoo.py`) that move if it changes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Final
+
+from humeai_async._base.frozen import frozen
+from humeai_async.limiter.token_bucket import WindowCount
+
+CUSTOMARY: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0)
+"""Seconds; services pick windows from few numbers. Fixed and sliding windows, silent."""
+FASTEST: Final = 1e6
+"""Calls a second; no pacing is needed beyond. None: no cell is as fast."""
+SLOWEST: Final = 0.01
+"""Calls a second; a lower measure is a mistake. Windows of 60 s with 2 calls."""
+START_RATE: Final = 24.0
+"""Calls a second before anything is known: a page of calls in a second, and little harm to a
+quota of few. Limits below 10."""
+_DECLARED_MARGIN: Final = 0.99
+"""Share of a declared rate that is used: clocks and networks jitter by that much."""
+_MARGIN: Final = 0.985
+"""Share of a measured rate that is used between looks upward. Buckets of burst 1."""
+_DOUBLING_TRIPS: Final = 4.0
+"""Round trips in which an unknown rate doubles: so 9 % of a window are lost at first contact."""
+_FASTEST_DOUBLING: Final = 0.04
+_SLOWEST_DOUBLING: Final = 0.1
+"""Seconds, the bounds of it. Limits above 1,000: their 3,000 calls are over in seconds."""
+_STEP: Final = 0.1
+"""Seconds of growth that one response brings at most, or two calls' time. Slow quotas."""
+_LOOK_AFTER: Final = 1.5
+_LOOK_CALLS: Final = 20.0
+_LOOK_TRIPS: Final = 10.0
+_LOOK_WINDOWS: Final = 0.25
+"""After 1.5 units at a measured rate it looks upward. A unit is a second, 20 calls, 10 round
+trips or a quarter window, whichever is longest. Refusals of all cells with limits below 300."""
+_FIRST_STEP: Final = 0.01
+_STEEPNESS: Final = 2.0
+"""The look is 1 % of the rate at first and 7.4 times as much after each unit: a tripled quota is
+found in 4 s. Cells whose first measure is too low."""
+_REGROWTH: Final = 0.5
+"""Units in which a rate doubles that is known for a lower bound. Bursts of 1 and 2."""
+_LOWER: Final = 0.8
+"""What a refusal takes off where nothing can be measured. Small buckets, slow networks."""
+_NUDGE: Final = 0.97
+"""What a refusal takes off a rate that the measure does not speak against. Buckets."""
+_COMPARABLE: Final = 4.0
+"""A pause so many times longer than another is that of another quota. Two quotas at once."""
+_TIMING: Final = 0.01
+"""Seconds; no time of ours is known better."""
+_FEW: Final = 5.0
+"""Calls below which a flow is no measure. Slow networks."""
+_BEYOND: Final = 1.3
+"""Growth by which a rate was left behind. Quotas at once, tripled quotas."""
+
+
+@frozen
+class Contact:
+    """One closing and opening of a quota, in seconds of the gate's clock."""
+
+    closed: float
+    """When the first refused call was sent."""
+    noticed: float
+    """When its response was there: until then calls were sent."""
+    earliest: float
+    """The quota was still closed then."""
+    opened: float
+    """The quota was open again then."""
+    pace: float
+    """Calls a second that were sent when it closed."""
+    is_hinted: bool = False
+    """Whether everybody waited as the service had asked, so nobody knows if that was needed."""
+    between: float = 0.0
+    """Cost of the calls let in that were sent after the first refused one."""
+
+    @property
+    def pause(self) -> float:
+        """Seconds for which it was closed, at most."""
+        return self.opened - self.closed
+
+    @property
+    def flow(self) -> float | None:
+        """Calls a second that were let in while others were refused, if they are enough."""
+        if self.between < _FEW:
+            return None
+        return self.between / max(self.noticed - self.closed, _TIMING)
+
+
+class Learner:
+    """What is known of one quota, and the pace that follows from it."""
+
+    __slots__ = (
+        "_anchors", "_at", "_busy_at", "_held", "_is_rough", "_log", "_start", "accepted",
+        "ceiling", "count", "is_even", "is_known", "pace", "rate", "window",
+    )  # fmt: skip
+
+    def __init__(self, now: float, rate: float | None = None) -> None:
+        """Begin with a declared rate, or with none."""
+        self.ceiling: float = math.inf if rate is None else rate * _DECLARED_MARGIN
+        """Calls a second that are never exceeded."""
+        self.rate: float = START_RATE if rate is None else self.ceiling
+        """Calls a second, as measured."""
+        self.pace: float = self.rate
+        """Calls a second to send now."""
+        self.is_known: bool = rate is not None
+        """Whether the rate was measured or declared."""
+        self.is_even: bool = False
+        """Whether the quota bears no burst."""
+        self.window: float | None = None
+        """Length of the quota's window in seconds, if one was found."""
+        self.count: WindowCount | None = None
+        """Calls of the last window, where there is one."""
+        self.accepted: float = 0.0
+        """Cost of all accepted calls."""
+        self._is_rough = False
+        self._start = now, 0.0
+        self._anchors: deque[tuple[Contact, float]] = deque(maxlen=16)
+        self._at = self._busy_at = now
+        self._held = 0.0
+        self._log = WindowCount(64.0, 1024)
+
+    @property
+    def started(self) -> float:
+        """When the calls began by which the rate will be measured."""
+        return self._start[0]
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether the pace is above what was measured."""
+        return self.pace > self.rate
+
+    def start(self, now: float) -> None:
+        """Note when the first call went."""
+        self._start = now, self.accepted
+        self._at = self._busy_at = now
+
+    def accept(
+        self, now: float, cost: float, round_trip: float, *, is_pressed: bool, is_busy: bool
+    ) -> None:
+        """Count an accepted call, and let the pace grow.
+
+        Args:
+            now: The time.
+            cost: Cost of the call.
+            round_trip: Shortest seconds to a response.
+            is_pressed: Whether a call has had to wait since the last one.
+            is_busy: Whether others are in flight.
+        """
+        self.accepted += cost
+        log = self._log if self.count is None else self.count
+        log.add(now - min(round_trip, 1.0) / 2, cost)
+        passed, self._at = now - self._at, now
+        if is_pressed or is_busy:
+            self._busy_at = now
+        elif now - self._busy_at > max(1.0, 4.0 / self.pace):
+            # What nobody asked for was not used up.
+            self._anchors.clear()
+            if not self.is_known:
+                self._start = now, self.accepted
+        if is_pressed:
+            self._grow(passed, round_trip)
+
+    def _grow(self, passed: float, round_trip: float) -> None:
+        if not self.is_known:
+            doubling = max(_DOUBLING_TRIPS * round_trip, _FASTEST_DOUBLING)
+            share = 2 ** (min(passed, _STEP) / min(doubling, _SLOWEST_DOUBLING))
+            self.pace = min(self.pace * share, FASTEST)
+            return
+        step = min(passed, max(_STEP, 2.0 / self.pace))
+        if self._is_rough:
+            self._held += step / max(1.0, 2.0 / self.rate)
+            share = 2 ** (min(self._held, 10.0) / _REGROWTH)
+        else:
+            window = _LOOK_WINDOWS * (self.window or 0.0)
+            self._held += step / max(1.0, _LOOK_CALLS / self.rate, _LOOK_TRIPS * round_trip, window)
+            beyond = min(max(self._held - _LOOK_AFTER, 0.0), 10.0)
+            share = _MARGIN + _FIRST_STEP * math.expm1(_STEEPNESS * beyond)
+            if self.rate >= self.ceiling:
+                share = 1.0  # a declared rate has its own margin
+        self.pace = min(self.rate * share, FASTEST, self.ceiling)
+
+    def next_opening(self, now: float) -> float | None:
+        """Return when the quota opens next, if it has a window whose beginning is known."""
+        for anchor, _ in reversed(self._anchors):
+            if self.window is not None and anchor.pause > self.window / 8:
+                opened = (anchor.earliest + anchor.opened) / 2
+                return opened + math.ceil((now - opened) / self.window) * self.window
+        return None
+
+    def open(self, now: float, contact: Contact, policy: tuple[float, float] | None) -> None:
+        """Learn from a contact.
+
+        Args:
+            now: The time.
+            contact: The contact.
+            policy: Calls and seconds of the window that the service itself names.
+        """
+        if self.is_known:
+            self._measure(contact)
+        elif self._is_burst_refused(contact):
+            return
+        else:
+            self._measure_first(contact, policy)
+        self.rate = min(max(self.rate, SLOWEST), FASTEST, self.ceiling)
+        self.is_known = True
+        if self.window is not None and self.count is None:
+            self.count = self._log.over(self.window, now)
+        if contact.is_hinted:
+            self._anchors.clear()  # what a needless pause wasted was not used up
+        self._anchors.append((contact, self.accepted))
+        self._held = 0.0
+        self.pace = min(self.rate * (1.0 if self._is_rough else _MARGIN), self.ceiling)
+        self._at = self._busy_at = now
+
+    def _is_burst_refused(self, contact: Contact) -> bool:
+        """Take the first refusal for one of the burst at the start, and go on evenly."""
+        count = self.accepted - self._start[1]
+        if (
+            self.is_even
+            or count > _FEW + 1
+            or (contact.pause > _LOOK_AFTER and not contact.between)
+        ):
+            return False
+        self.is_even = True
+        self.pace = self.rate
+        self._start = contact.opened, self.accepted - 1
+        return True
+
+    def _measure_first(self, contact: Contact, policy: tuple[float, float] | None) -> None:
+        start, before = self._start
+        count = max(self.accepted - before, 1.0)
+        longest = max(contact.opened - start, _TIMING)
+        shortest = max(contact.earliest - start, longest / 4)
+        average = count / longest
+        share = contact.pause / longest
+        if contact.flow is not None:
+            self.rate = contact.flow
+        elif policy is not None and 0.5 < average * policy[1] / policy[0] < 2.0:  # noqa: PLR2004 - near the measure
+            self.rate = policy[0] / policy[1]
+            if share > 0.1 and not contact.between:  # noqa: PLR2004 - a bucket opens at once
+                self._set_window(policy[1])
+        elif contact.between:
+            self.rate = (count - 1.0) / max(contact.noticed - start, _TIMING)
+            self._is_rough = count < 2 * _FEW
+        elif share < 0.1:  # noqa: PLR2004 - as above: it began full, the measure is too high
+            self.rate = average / 2
+            self._is_rough = True
+        elif share < 0.5:  # noqa: PLR2004 - more than one window since the start
+            self.rate = math.sqrt(average * max(average, contact.pace))
+        else:
+            self._measure_window(count, shortest, longest, is_hinted=contact.is_hinted)
+            few = count < 2 * _FEW
+            self._is_rough = few and (contact.pause <= _LOOK_AFTER or contact.is_hinted)
+
+    def _measure_window(
+        self, count: float, shortest: float, longest: float, *, is_hinted: bool
+    ) -> None:
+        near = [one for one in CUSTOMARY if shortest < one <= longest + 2 * _TIMING]
+        if not near:
+            self.rate = count / math.sqrt(longest * shortest)
+            return
+        window = near[-1] if is_hinted else near[0]
+        self.rate = count / window
+        if count > _FEW + 1:
+            self._set_window(window)
+
+    def _set_window(self, window: float) -> None:
+        if window <= CUSTOMARY[-1]:
+            self.window = window
+
+    def _measure(self, contact: Contact) -> None:
+        self._is_rough = False
+        if contact.flow is not None:
+            self.rate = contact.flow
+            return
+        bounds = self._bounds(contact)
+        if bounds is None:
+            self.rate *= _LOWER if self.window is None else 1 - (1 - _NUDGE) / 3
+            return
+        least, most = bounds
+        rate = min(max(self.rate, least), most)
+        if contact.pace <= _BEYOND * rate:
+            if rate == self.rate and contact.pace <= self.rate:
+                rate *= _NUDGE
+        elif self.count is not None:
+            window = self.count.window
+            used = self.count.between(contact.closed - window, contact.noticed)
+            rate = max(rate, used / window)
+        elif contact.is_hinted or contact.pause * rate < 0.1 * most:
+            rate = math.sqrt(max(rate, min(most, contact.pace)) * contact.pace)
+        self.rate = rate
+
+    def _bounds(self, contact: Contact) -> tuple[float, float] | None:
+        """Return the least and the most that was let in between two openings, a second."""
+        best: tuple[float, float] | None = None
+        window = self.window or 0.0
+        still = contact.closed if contact.is_hinted or contact.between else contact.earliest
+        until = contact.noticed if contact.between else contact.opened
+        for anchor, accepted in reversed(self._anchors):
+            count, shortest = self.accepted - accepted, still - anchor.opened
+            is_other = contact.pause > _COMPARABLE * anchor.pause and not contact.is_hinted
+            if is_other or shortest <= window / 2 or count < 1.0:
+                continue
+            least, most = count / (until - anchor.earliest), count / shortest
+            if best is None or most / least < best[1] / best[0]:
+                best = least, most
+            # Far enough back; or the quota is smaller than before, of which older ones know
+            # nothing.
+            enough = count > 20.0  # noqa: PLR2004 - a twentieth is precise enough
+            is_less = self.rate > 1.1 * most and 0.0 < window < 10 * contact.pause
+            if enough and is_less:
+                return least, most
+            if most < 1.1 * least or (enough and until - anchor.earliest > 5.0):  # noqa: PLR2004 - see above
+                break
+        return best
+
+    def shift(self, seconds: float) -> None:
+        """Move to a clock that shows this many seconds more; what spans the move is dropped."""
+        self._start = self._start[0] + seconds, self._start[1]
+        self._at += seconds
+        self._busy_at += seconds
+        self._anchors.clear()
+        self._log.shift(seconds)
+        if self.count is not None:
+            self.count.shift(seconds)

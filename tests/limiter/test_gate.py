@@ -1,0 +1,234 @@
+"""The gate's rules one by one, in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from humeai_async.limiter.gate import LONGEST_PAUSE, Gate
+from humeai_async.limiter.headers import Quota
+
+START = 100.0
+
+
+class Client:
+    """One gate and a clock that moves as far as calls have to wait."""
+
+    def __init__(self, rate: float | None = None, burst: float | None = None) -> None:
+        self.now = START
+        self.gate = Gate(START, rate, burst)
+
+    def go(self) -> tuple[int, float]:
+        """Let a call go as soon as it may."""
+        while (wait := self.gate.ready_in(self.now, 1.0)) > 0.0:
+            self.now += wait
+        return self.gate.take(self.now, 1.0), self.now
+
+    def hear(
+        self,
+        call: tuple[int, float],
+        status: int | None,
+        retry_after: float | None = None,
+        quotas: Sequence[Quota] = (),
+        *,
+        after: float = 0.001,
+    ) -> None:
+        self.now += after
+        self.gate.record_response(self.now, *call, 1.0, status, retry_after, quotas)
+
+    def call(
+        self, status: int | None, retry_after: float | None = None, quotas: Sequence[Quota] = ()
+    ) -> None:
+        self.hear(self.go(), status, retry_after, quotas)
+
+    @property
+    def paused(self) -> float:
+        return self.gate.paused_for(self.now)
+
+
+def measured() -> Client:
+    """Return a client that knows of a window of 2 s and 100 calls."""
+    client = Client()
+    for _ in range(100):
+        client.call(200)
+    client.call(429)
+    while client.now < START + 0.9:
+        client.call(429)
+    client.call(200)
+    assert client.gate.learner.window == 2.0
+    return client
+
+
+def test_nothing_known_four_calls_go_at_once_and_then_twenty_four_a_second() -> None:
+    client = Client()
+    times = [client.go()[1] - START for _ in range(7)]
+    assert times == pytest.approx([0, 0, 0, 0, 1 / 24, 2 / 24, 3 / 24])
+    assert client.gate.rate is None
+
+
+def test_with_eight_in_flight_another_is_risked_the_sooner_the_more_are_out() -> None:
+    client = Client()
+    times = [client.go()[1] for _ in range(18)]
+    assert times[8] - times[7] == pytest.approx(2.0 / 8)
+    assert times[17] - times[16] == pytest.approx(2.0 / 17)
+
+
+@pytest.mark.parametrize(
+    ("rate", "burst", "first", "rested"),
+    [(10.0, None, 1.0, 1.0), (1000.0, None, 1.0, 49.5), (10.0, 3.0, 3.0, 3.0)],
+)
+def test_a_declared_rate_begins_with_one_call_and_a_declared_burst_with_all_of_it(
+    rate: float, burst: float | None, first: float, rested: float
+) -> None:
+    gate = Gate(START, rate, burst)
+    assert gate.tokens(START) == first
+    assert gate.tokens(START + 60.0) == pytest.approx(rested)
+
+
+def test_a_declared_rate_is_kept_to_by_a_hundredth_less_however_long_it_goes_well() -> None:
+    client = Client(rate=10.0)
+    for _ in range(100):
+        client.call(200)
+    assert client.gate.rate == pytest.approx(9.9)
+    client.call(429)
+    for _ in range(200):
+        client.call(200)
+    assert client.gate.rate is not None
+    assert client.gate.rate <= 9.9
+
+
+def test_while_nothing_is_known_a_closed_quota_is_tried_at_customary_times_from_the_start() -> None:
+    client = Client()
+    tries: list[float] = []
+    for _ in range(8):
+        client.hear(call := client.go(), 429)
+        tries.append(call[1] - START)
+    assert tries == pytest.approx([0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0], abs=0.002)
+
+
+def test_at_most_one_call_tries_a_closed_quota() -> None:
+    client = Client()
+    client.call(429)
+    client.go()
+    assert client.gate.ready_in(client.now, 1.0) == pytest.approx(1.0)
+
+
+def test_a_try_that_gets_no_response_lets_the_next_one_go_soon() -> None:
+    client = Client()
+    client.call(429)
+    client.call(None)
+    assert client.paused == pytest.approx(0.01)
+
+
+def test_responses_to_calls_sent_before_the_closing_neither_close_nor_open() -> None:
+    client = Client()
+    calls = [client.go() for _ in range(3)]
+    client.hear(calls[0], 429)
+    until = client.paused
+    client.hear(calls[1], 429, after=0.0)
+    assert client.paused == until
+    client.hear(calls[2], 200, after=0.0)
+    assert client.gate.closed
+
+
+@pytest.mark.parametrize("hint", [5.0, 3600.0])
+def test_everybody_waits_as_long_as_the_service_says_but_no_more_than_ten_minutes(
+    hint: float,
+) -> None:
+    client = Client()
+    client.call(429, hint)
+    assert client.paused == min(hint, LONGEST_PAUSE)
+
+
+def test_retry_after_is_obeyed_twice_and_then_one_call_tries_at_a_quarter_of_it() -> None:
+    client = measured()
+    pauses: list[float] = []
+    for _ in range(3):
+        for _ in range(20):
+            client.call(200)
+        client.call(429, 8.0)
+        pauses.append(client.paused)
+        client.call(200)
+    assert pauses == pytest.approx([8.0, 8.0, 2.0])
+
+
+def test_a_try_before_the_time_that_is_refused_is_the_only_one() -> None:
+    client = measured()
+    for _ in range(2):
+        client.call(429, 8.0)
+        client.call(200)
+    client.call(429, 8.0)
+    assert client.paused == pytest.approx(2.0)
+    client.call(429, 6.0)
+    assert client.paused == pytest.approx(6.0)
+
+
+def test_the_pause_of_a_503_is_never_cut_short_and_teaches_nothing() -> None:
+    client = measured()
+    rate = client.gate.learner.rate
+    for _ in range(5):
+        client.call(503, 8.0)
+        assert client.paused == pytest.approx(8.0)
+        client.call(200)
+    assert client.gate.learner.rate == rate
+
+
+def test_while_nothing_is_known_no_more_calls_are_out_than_remain_but_one_always_may() -> None:
+    client = Client()
+    client.call(200, None, [Quota(limit=10, remaining=2)])
+    client.go()
+    client.go()
+    assert client.gate.ready_in(client.now, 1.0) > 0.5
+    other = Client()
+    other.call(200, None, [Quota(limit=10, remaining=0, reset=600)])
+    assert other.gate.ready_in(other.now, 1.0) < 0.1
+
+
+def test_a_remaining_number_that_holds_calls_for_more_than_a_second_is_taken_for_false() -> None:
+    client = Client()
+    client.call(200, None, [Quota(limit=10, remaining=0)])
+    first = client.go()
+    client.go()
+    assert client.now - first[1] == pytest.approx(1.0, abs=0.1)
+    client.hear(first, 200, None, [Quota(limit=10, remaining=0)])
+    assert client.gate.ready_in(client.now, 1.0) < 0.1
+
+
+def test_a_lone_refusal_lowers_no_pace_and_the_next_soon_after_does() -> None:
+    client = Client(rate=100.0)
+    for _ in range(200):
+        client.call(200)
+    client.call(429)
+    client.call(200)
+    assert client.gate.learner.rate == pytest.approx(99.0)
+    for _ in range(4):
+        client.call(429)
+        client.call(200)
+    assert client.gate.learner.rate < 95.0
+
+
+def test_no_more_calls_than_a_window_holds_go_in_it() -> None:
+    client = measured()
+    client.now += 10.0
+    began = client.now
+    calls = 0
+    while client.now - began < 1.9:
+        client.call(200)
+        calls += 1
+    assert calls <= 102
+
+
+@pytest.mark.parametrize("seconds", [-80.0, 80.0])
+def test_a_pause_is_as_long_on_another_clock_and_calls_on_their_way_are_over(
+    seconds: float,
+) -> None:
+    client = Client()
+    call = client.go()
+    client.call(429, 5.0)
+    client.gate.shift(seconds)
+    client.now += seconds
+    assert client.paused == pytest.approx(5.0)
+    assert client.gate.in_flight == 0
+    client.hear(call, 200, after=0.0)
+    assert client.gate.accepted == 0
