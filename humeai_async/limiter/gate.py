@@ -316,7 +316,7 @@ class Gate:
             opening = learner.next_opening(now)
             if opening is not None:
                 return opening
-        delay = max(_FIRST_PROBE, 1.0 / learner.rate) * 2 ** min(self._tries, 30)
+        delay = max(_FIRST_PROBE, 1.0 / learner.rate) * 2.0 ** min(self._tries, 30)
         return now + min(delay, _LONGEST_PROBE)
 
     def _open(self, now: float, sent: float) -> None:

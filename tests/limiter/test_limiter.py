@@ -575,7 +575,7 @@ async def test_a_new_rate_is_told_if_it_differs_by_a_fifth(
         assert abs(event.rate - last.rate) >= 0.2 * last.rate
     state = limiter.snapshot("me")
     assert state.rate == pytest.approx(told[-1].rate, rel=0.2)
-    assert f"me: measured {state.rate:.4g} calls a second" in caplog.messages
+    assert f"me: measured {told[-1].rate:.4g} calls a second" in caplog.messages
 
 
 async def test_a_declared_rate_that_does_not_change_is_no_news() -> None:
