@@ -21,6 +21,7 @@ from typing import Any
 
 import anyio
 import pytest
+from aiohttp_release import BACKEND
 from error_text import NOTHING, collect_error_text
 from proxyserver import ProxyServer
 from rawserver import (
@@ -40,6 +41,12 @@ from humeai_async import HumeAI, HumeError, Pool, Retry, Timeout, Upload
 from humeai_async.testing import Credentials, FakeHume
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return BACKEND
+
 
 SECRET = "at_PLANTED-marked/secret+1"
 LOOKS = (SECRET, "at_PLANTED-marked%2Fsecret%2B1", SECRET.replace("/", "\\/"), "PLANTED-marked")
