@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
+from humeai_async._base.base_values import as_base
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.errors import ConfigurationError, HumeWarning, InvalidArgumentError
 from humeai_async.http.calls import Stats
@@ -286,6 +287,7 @@ class HumeAI:
         Raises:
             InvalidArgumentError: The method, path, query or body cannot be used.
         """
+        method, path = as_base(method), as_base(path)
         if not isinstance(cast("object", method), str) or method.upper() not in METHODS:
             raise InvalidArgumentError(f"no such HTTP method: {method!r}", field="method")
         if not isinstance(cast("object", path), str) or not _is_plain(path):

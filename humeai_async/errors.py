@@ -177,11 +177,16 @@ class DecodeError(HumeError):
 
     Attributes:
         path: Place of the fault in the JSON, such as `$.state.status`; `$` for the whole body.
+        is_whole: Whether the body arrived whole and only its content is wrong. Another that is
+            not may have been cut off or replaced on its way, so the call may be repeated.
     """
 
-    def __init__(self, message: str, *, path: str = "$", **context: Any) -> None:
+    def __init__(
+        self, message: str, *, path: str = "$", is_whole: bool = False, **context: Any
+    ) -> None:
         super().__init__(message, **context)
         self.path = path
+        self.is_whole = is_whole or path != "$"
 
 
 class JobFailedError(HumeError):

@@ -13,21 +13,24 @@ import sys
 from collections.abc import AsyncIterable, Iterable, Sequence
 from typing import cast
 
+from humeai_async._base.base_values import as_base
 from humeai_async.errors import InvalidArgumentError
 
 MOST_SOURCES = 100
 """URLs, texts or files in one job at most, each kind by itself, as Hume documents it."""
 
 
-def check_number(name: str, value: int, *, least: int, most: int | None = None) -> None:
-    """Refuse what is not a whole number within its range.
+def check_number(name: str, value: int, *, least: int, most: int | None = None) -> int:
+    """Return a whole number within its range as Python's own, whoever's it is.
 
     Raises:
-        InvalidArgumentError: `field` names the argument.
+        InvalidArgumentError: It is something else; `field` names the argument.
     """
-    if type(value) is not int or value < least or (most is not None and value > most):
+    plain = as_base(value)
+    if type(plain) is not int or plain < least or (most is not None and plain > most):
         reach = f"{least} or more" if most is None else f"from {least} to {most}"
         raise InvalidArgumentError(f"{name} must be {reach}, not {value!r}", field=name)
+    return plain
 
 
 def check_text(name: str, value: object) -> None:
@@ -96,6 +99,7 @@ def check_seconds(name: str, value: float | None) -> None:
     Raises:
         InvalidArgumentError: `field` names the argument.
     """
+    value = as_base(value)
     if value is None:
         return
     is_number = isinstance(cast("object", value), (int, float)) and not isinstance(value, bool)

@@ -71,7 +71,7 @@ def _read_nothing(body: bytes) -> None:
     """
     if _says_nothing(body):
         return
-    reason = _not_json(body)
+    reason, is_whole = _not_json(body), False
     try:
         value = parse(body)
     except DecodeError:
@@ -80,9 +80,12 @@ def _read_nothing(body: bytes) -> None:
     else:
         if isinstance(value, str) and not value.lstrip().startswith("<"):
             return
+        is_whole = True
         shown = ", ".join(list(value)[:_MOST_NAMES]) if is_object(value) else json_type(value)
         reason = f"the response was to confirm the request and holds something else: {shown}"
-    raise DecodeError(f"{reason}; whether the request was carried out is not known")
+    raise DecodeError(
+        f"{reason}; whether the request was carried out is not known", is_whole=is_whole
+    )
 
 
 def _says_nothing(body: bytes) -> bool:

@@ -81,13 +81,17 @@ def structure(returns: type[T], plain: object) -> T:
     Raises:
         DecodeError: They are not of that type; `path` says where.
     """
+    read, can_be_refusal = _reader(cast("Any", returns))
     try:
-        return cast("T", _reader(cast("Any", returns))(plain, returns))
+        if can_be_refusal and type(plain) in _OBJECT:
+            _check_success(cast("Any", plain))
+        return cast("T", read(plain, returns))
     except Exception as problem:  # noqa: BLE001 - whatever a hook raises is about the body
         found = _wrong(problem)
     raise DecodeError(
         f"the response does not have the documented form: {found.reason} at {found.path}",
         path=found.path,
+        is_whole=True,
     )
 
 
@@ -439,6 +443,19 @@ _converter = _make_converter()
 
 
 @functools.cache
-def _reader(returns: Any) -> Hook:
-    """Find out once how a type is read."""
-    return _converter.get_structure_hook(returns)
+def _reader(returns: Any) -> tuple[Hook, bool]:
+    """Find out once how a type is read, and whether an error is no part of it."""
+    is_class = has(returns) and returns not in UNIONS
+    names = {field.name for field in fields(returns)} if is_class else _REFUSALS
+    return _converter.get_structure_hook(returns), names.isdisjoint(_REFUSALS)
+
+
+_REFUSALS = {"error", "success"}
+"""Members by which gateways say that a call failed, although the status is one of success."""
+
+
+def _check_success(plain: dict[str, Any]) -> None:
+    """Refuse an error that came with a status of success; most fields have defaults."""
+    if plain.get("error") or plain.get("success") is False:
+        name = "error" if plain.get("error") else "success"
+        raise _WrongValueError(f"the response says that the call failed ({name!r})", f".{name}")

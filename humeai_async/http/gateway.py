@@ -238,8 +238,10 @@ _WRAPPING = frozenset(
 
 
 def _read_success(response: Response, members: Mapping[str, bytes] | None) -> Response:
+    if members is None or members.get("success") == b"false":
+        return response
     for name in ("result", "data"):
-        if members is not None and name in members and members.keys() <= {name, *_WRAPPING}:
+        if name in members and members.keys() <= {name, *_WRAPPING}:
             headers = _inner_headers(members.get("response_headers"), response.headers)
             return Response(response.status, headers, members[name])
     return response

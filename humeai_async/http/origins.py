@@ -13,6 +13,7 @@ import re
 from typing import Any, Protocol
 from urllib.parse import quote, quote_plus, urlsplit
 
+from humeai_async._base.base_values import as_base
 from humeai_async.errors import ConfigurationError
 from humeai_async.http.endpoint import Call, Endpoint, has_dot_segments
 from humeai_async.http.messages import Credential, Part, Request, Response
@@ -205,6 +206,7 @@ def check_base_url(url: str) -> str:
     Raises:
         ConfigurationError: It is not an http or https URL, or carries more than host and path.
     """
+    url = as_base(url)
     if any(mark in url for mark in "?#@\\"):
         raise ConfigurationError("base_url must hold host and path only: no query, no user")
     try:

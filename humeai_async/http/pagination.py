@@ -153,7 +153,7 @@ class Pages(Generic[T]):
             InvalidArgumentError: `limit` is below 0.
         """
         if limit is not None:
-            check_number("limit", limit, least=0)
+            limit = check_number("limit", limit, least=0)
         items: list[T] = []
         pages = self.pages()
         while limit is None or len(items) < limit:
@@ -336,16 +336,15 @@ class NumberedPages(Pages[T]):
         Raises:
             InvalidArgumentError: A number is out of range.
         """
-        check_number("page_number", page_number, least=0)
-        check_number("prefetch", prefetch, least=0)
-        if page_size is not None:
-            is_evi = call.endpoint.paging is Pagination.NUMBERED
-            check_number("page_size", page_size, least=1, most=MAX_PAGE_SIZE if is_evi else None)
+        is_evi = call.endpoint.paging is Pagination.NUMBERED
+        most = MAX_PAGE_SIZE if is_evi else None
         self._session = session
         self._call = call
-        self._number = page_number
-        self._size = page_size
-        self._prefetch = prefetch
+        self._number = check_number("page_number", page_number, least=0)
+        self._prefetch = check_number("prefetch", prefetch, least=0)
+        self._size: int | None = None
+        if page_size is not None:
+            self._size = check_number("page_size", page_size, least=1, most=most)
 
     def _cursor(self) -> NumberedCursor[T]:
         return NumberedCursor(self._fetch, self._number, self._prefetch)

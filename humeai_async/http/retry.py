@@ -88,9 +88,8 @@ def _may_go_again(failure: HumeError, *, repeatable: bool) -> bool:
         is_in_doubt = failure.outcome_unknown and not repeatable
         return not (is_in_doubt or isinstance(failure, TLSError))
     if isinstance(failure, DecodeError):
-        # A body that is no JSON at all was cut or replaced on its way; one of another shape
-        # would come again.
-        return repeatable and failure.path == "$"
+        # One of another form would come again.
+        return repeatable and not failure.is_whole
     if isinstance(failure, APIStatusError):
         return is_paced(failure) or (repeatable and failure.status in _TRANSIENT)
     return False

@@ -16,6 +16,7 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit
 
 import msgspec
 
+from humeai_async._base.base_values import as_base
 from humeai_async.types.json import is_array, is_object
 
 __all__ = ["Secret", "find_secrets", "redact", "without_secrets"]
@@ -103,7 +104,7 @@ class Secret:
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        self._text: str = as_base(text)
 
     @property
     def escaped(self) -> str:

@@ -263,7 +263,9 @@ class Session:
         message = failure.message
         if encoding := unknown_encoding(response.headers):
             message += f"; it is packed as {encoding!r}, which nobody asked for"
-        raise DecodeError(message, path=failure.path, status=response.status)
+        raise DecodeError(
+            message, path=failure.path, is_whole=failure.is_whole, status=response.status
+        )
 
     def _pause_after(
         self, failure: HumeError, progress: Progress, route: Route, *, can_repeat: bool

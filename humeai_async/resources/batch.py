@@ -208,7 +208,7 @@ class Batch(Resource):
 
         Source: https://dev.hume.ai/reference/expression-measurement-api/batch/list-jobs
         """
-        check_number("limit", limit, least=1)
+        limit = check_number("limit", limit, least=1)
         if timestamp_ms is not None:
             check_number("timestamp_ms", timestamp_ms, least=0)
             if when is None:
@@ -264,7 +264,7 @@ class Batch(Resource):
         from humeai_async.batch.fetching import Fetching
         from humeai_async.bulk.outcomes import Outcomes
 
-        check_number("concurrency", concurrency, least=1)
+        concurrency = check_number("concurrency", concurrency, least=1)
         check_many("job_ids", job_ids)
         check_seconds("timeout", timeout)
         batch = Batch(self._session.with_settings(priority=BULK), self._poller)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from attrs import Factory, frozen
+from foreign_values import Url
 
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.errors import DecodeError, InvalidArgumentError
@@ -29,7 +30,7 @@ from humeai_async.types.chat import (
     UnknownEvent,
     UserInput,
 )
-from humeai_async.types.evi import ChatEvent
+from humeai_async.types.evi import ChatEvent, PrivacySettings
 from humeai_async.types.paging import Items, NumberedPage, OneOrMany, SpringPage, Undecodable
 from humeai_async.types.predictions.predictions import Predictions
 from humeai_async.types.predictions.scores import Scores
@@ -128,8 +129,9 @@ def test_a_body_that_only_confirms_is_nothing(body: bytes) -> None:
     ],
 )
 def test_a_body_that_says_something_else_does_not_confirm_anything(body: bytes, what: str) -> None:
-    with pytest.raises(DecodeError, match=f"{what}; whether the request was carried out"):
+    with pytest.raises(DecodeError, match=f"{what}; whether the request was carried out") as caught:
         codec.decode(type(None), body)
+    assert caught.value.is_whole is not (what.endswith("not JSON"))
 
 
 def test_a_type_that_reads_itself_gets_the_bytes() -> None:
@@ -467,6 +469,36 @@ def test_a_page_without_its_list_is_an_empty_page(body: bytes) -> None:
     assert codec.decode(PointPage, body) == PointPage()
 
 
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (b'{"error": {"code": "E0300", "message": "not allowed"}}', "$.error"),
+        (b'{"error": "not allowed", "points": []}', "$.error"),
+        (b'{"success": false, "statusCode": 404, "data": null}', "$.success"),
+    ],
+)
+def test_an_error_that_comes_as_a_success_is_no_empty_page(body: bytes, path: str) -> None:
+    with pytest.raises(DecodeError, match="says that the call failed") as caught:
+        codec.decode(PointPage, body)
+    assert caught.value.path == path
+    assert caught.value.is_whole
+
+
+@pytest.mark.parametrize("body", [b'{"error": null, "points": []}', b'{"success": true}'])
+def test_members_that_say_of_no_error_change_nothing(body: bytes) -> None:
+    assert codec.decode(PointPage, body) == PointPage()
+
+
+@pytest.mark.parametrize("body", [b"", b" ", b"null", b"{}", b'""', b'{"new_field": 1}'])
+def test_privacy_settings_that_are_hidden_are_unknown(body: bytes) -> None:
+    assert codec.decode(PrivacySettings, body) == PrivacySettings()
+
+
+def test_privacy_settings_are_no_error() -> None:
+    with pytest.raises(DecodeError, match="says that the call failed"):
+        codec.decode(PrivacySettings, b'{"error": "no"}')
+
+
 def test_an_entry_that_cannot_be_read_costs_no_other_entry() -> None:
     page = codec.decode(PointPage, b'{"points": [{"x": 1}, {"x": "a"}, 5, {"x": 2}]}')
     assert page.points == [Point(x=1.0), Point(x=2.0)]
@@ -618,15 +650,6 @@ def test_json_text_is_put_on_one_line_of_utf_8(text: bytes, expected: bytes) -> 
 
 
 # --- texts and numbers of other classes
-
-
-class Url(str):
-    """As lxml, bs4 and Markup have them."""
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        return "something else"
 
 
 class Shade(enum.Enum):

@@ -56,6 +56,8 @@ def explain(problem: BaseException, request: Request, *, is_closed: bool) -> Bas
         request: What was on its way.
         is_closed: Whether the client was closed meanwhile.
     """
+    if _is_thrown_away(problem):
+        return GeneratorExit()
     # `asyncio.timeout` makes a cancellation the cause of the error that its user sees.
     problem.__cause__ = problem.__context__ = None
     problem = problem.with_traceback(None)
@@ -76,6 +78,16 @@ def explain(problem: BaseException, request: Request, *, is_closed: bool) -> Bas
     kind = type(problem).__name__
     message = f"the HTTP library failed on this request, for no known reason: {kind}"
     return APIConnectionError(message, outcome_unknown=is_unknown, **about)
+
+
+def _is_thrown_away(problem: BaseException | None) -> bool:
+    """Whether the call goes on no more: its event loop was closed, and nobody waits for it.
+
+    What cleans up then may fail, for it has no event loop either.
+    """
+    while problem is not None and not isinstance(problem, GeneratorExit):
+        problem = problem.__context__
+    return problem is not None
 
 
 def _is_cancelled_by_pool() -> bool:

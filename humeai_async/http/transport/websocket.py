@@ -293,8 +293,10 @@ class AiohttpSocket:
     async def _stop(self) -> None:
         """End the task that reads, and let go of everything also where it never began."""
         self._reader.cancel()
-        await asyncio.wait([self._reader])
-        await self._release()
+        try:
+            await asyncio.wait([self._reader])
+        finally:  # also where the event loop ends meanwhile, and cancels all of its tasks
+            await self._release()
 
     async def _release(self) -> None:
         # aiohttp drops the connection, if there still is one, when its close is cancelled.
