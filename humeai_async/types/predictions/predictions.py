@@ -25,8 +25,9 @@ from humeai_async.types.json import (
 )
 from humeai_async.types.paging import Undecodable
 from humeai_async.types.predictions import tables
+from humeai_async.types.predictions.layouts import read_each
 from humeai_async.types.predictions.measurements import Source, SourcePredictions
-from humeai_async.types.predictions.rows import MODELS, Row, flat
+from humeai_async.types.predictions.rows import MODELS, SCORE_FIELDS, Row, flat
 from humeai_async.types.predictions.score_table import ScoreTable
 from humeai_async.types.predictions.scores import Scored, Scores
 
@@ -182,66 +183,87 @@ class Predictions(Sequence[SourcePredictions]):
             InvalidArgumentError: There is no such model, or it has no such scores.
             DecodeError: A part is not what was promised; `path` names it.
         """
-        if model not in MODELS:
-            raise InvalidArgumentError(f"model must be one of {', '.join(MODELS)}", field="model")
+        tables.check_model(model)
+        fields = SCORE_FIELDS[model]
+        if field not in fields:
+            raise InvalidArgumentError(
+                f"the field of {model} must be one of {', '.join(fields)}", field="field"
+            )
         table = ScoreTable(grows=True)
-        for where, place, prediction in self._each((model,)):
-            if field not in prediction.score_fields:
-                known = ", ".join(prediction.score_fields)
-                raise InvalidArgumentError(
-                    f"the field of {model} must be one of {known}", field="field"
-                )
-            scores: Scores | None = getattr(prediction, field)
+        for where, many in self._lists((model,), None, None):
+            before = len(table)
             try:
-                table.append(*(scores.split() if scores is not None else ((), [])))
+                for _, names, numbers in read_each(model, many, (field,)):
+                    table.append(names[0] or (), numbers)
             except DecodeError as problem:
-                raise with_path_prefix(problem, f"{_path(where)}[{place}].{field}") from None
+                place = len(table) - before
+                inside = "" if problem.path.startswith("$[") else f"[{place}].{field}"
+                raise with_path_prefix(problem, f"{_path(where)}{inside}") from None
         return table
 
-    def to_arrow(self) -> Any:
-        """Make a table of all predictions, one flat row each; see `humeai_async.tables`.
+    def to_arrow(self, model: str | None = None, *, long: bool = False) -> Any:
+        """Make a table of all predictions: one row a prediction, or one row a score.
+
+        The wide form has the columns of `tables.SCHEMA`, or only those of one model; the long
+        form has `source`, `file`, `model`, `id` (face or speaker), `begin` and `end` (seconds),
+        `text`, `expression` and `score`. These two also have what a job can ask for beside the
+        expressions: `facs_...` and `descriptions_...`. What failed has no rows: see `failures`.
+
+        Args:
+            model: One of `face`, `burst`, `prosody`, `language`, `ner`, `facemesh`, to read only
+                this one; all without it.
+            long: Whether to make the long form.
 
         Returns:
-            A `pyarrow.Table` with the columns and types of `tables.SCHEMA`, always all of them.
+            A `pyarrow.Table`. Expressions that the library does not know are columns at the end.
 
         Raises:
+            InvalidArgumentError: There is no such model.
             MissingPackageError: pyarrow is not installed (extra `arrow`).
             DecodeError: A part is not what was promised; `path` names it.
         """
+        models = tables.check_model(model)
         try:
-            return tables.to_arrow(self.rows())
+            rows = self.rows(models, described=long or model is not None)
+            return tables.to_arrow(rows, model=model, long=long)
         except DecodeError:
             self.validate()
             raise
 
-    def to_polars(self) -> Any:
+    def to_polars(self, model: str | None = None, *, long: bool = False) -> Any:
         """Make a `polars.DataFrame` of all predictions; else as `to_arrow`.
 
         Raises:
+            InvalidArgumentError: There is no such model.
             MissingPackageError: polars or pyarrow is not installed.
             DecodeError: A part is not what was promised; `path` names it.
         """
-        return tables.to_polars(self.to_arrow())
+        return tables.to_polars(self.to_arrow(model, long=long))
 
-    def to_pandas(self) -> Any:
+    def to_pandas(self, model: str | None = None, *, long: bool = False) -> Any:
         """Make a `pandas.DataFrame` of all predictions; else as `to_arrow`.
 
         Whole numbers that may be missing, such as `frame`, have pandas' own type `Int64`.
 
         Raises:
+            InvalidArgumentError: There is no such model.
             MissingPackageError: pandas or pyarrow is not installed.
             DecodeError: A part is not what was promised; `path` names it.
         """
-        return tables.to_pandas(self.to_arrow())
+        return tables.to_pandas(self.to_arrow(model, long=long))
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, models: Sequence[str] = MODELS, *, described: bool = False) -> Iterator[Row]:
         """Flatten all predictions, one row each, with `named` in the column `source`.
+
+        Args:
+            models: Names of the models to read; the others cost nothing.
+            described: Whether to give FACS and descriptions too, where a job asked for them.
 
         Raises:
             DecodeError: A part is not what was promised.
         """
         for name, found in self.named():
-            yield from flat(name, found)
+            yield from flat(name, found, models, described=described)
 
     def _each(
         self,
