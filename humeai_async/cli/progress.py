@@ -16,10 +16,11 @@ from rich.table import Column, Table
 
 from humeai_async.bulk.pipeline import reason_of
 from humeai_async.bulk.progress import Progress
-from humeai_async.bulk.sinks import SourceOutcome, name_of
+from humeai_async.bulk.sinks import SourceOutcome
 from humeai_async.bulk.states import State
 from humeai_async.cli.output import escape_controls, lossy_stderr, make_console, print_message
 from humeai_async.types.predictions.rows import strongest
+from humeai_async.types.sources import name_of
 from humeai_async.types.urls import without_queries
 
 MAX_ROWS = 10

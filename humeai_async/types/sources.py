@@ -15,7 +15,7 @@ from humeai_async._base.frozen import frozen
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.types.urls import repr_without_query
 
-__all__ = ["MEDIA_SUFFIXES", "BulkSource", "SourceKind", "Text", "read_source"]
+__all__ = ["MEDIA_SUFFIXES", "BulkSource", "SourceKind", "Text", "name_of", "read_source"]
 
 MEDIA_SUFFIXES = frozenset({
     ".aac", ".aiff", ".avi", ".bmp", ".flac", ".gif", ".jpeg", ".jpg", ".m4a", ".m4v", ".mkv",
@@ -77,6 +77,12 @@ def read_source(source: object, *, argument: str = "sources") -> tuple[SourceKin
         return "text", text
     shown = repr_without_query(source)
     raise InvalidArgumentError(f"a source must be a URL, text or path, not {shown}", field=argument)
+
+
+def name_of(source: BulkSource) -> str:
+    """Return a source as text; bytes of a path that are no text become question marks."""
+    text = source.text if isinstance(source, Text) else os.fspath(source)
+    return text.encode("utf-8", errors="replace").decode()
 
 
 def _text_of(source: object) -> str:

@@ -25,6 +25,7 @@ from humeai_async.types.json import (
 )
 from humeai_async.types.paging import Undecodable
 from humeai_async.types.predictions import tables
+from humeai_async.types.predictions.failures import Failures, find_failures
 from humeai_async.types.predictions.layouts import read_each
 from humeai_async.types.predictions.measurements import Source, SourcePredictions
 from humeai_async.types.predictions.rows import MODELS, SCORE_FIELDS, Row, flat
@@ -162,10 +163,21 @@ class Predictions(Sequence[SourcePredictions]):
             return problem
         return None
 
-    def named(self) -> Iterator[tuple[str, SourcePredictions]]:
-        """Give each source with its URL or file name, or `#2` for a text that stands third."""
+    def named(self, texts: str = "") -> Iterator[tuple[str, SourcePredictions]]:
+        """Give each source with its URL or file name, or `#2` for a text that stands third.
+
+        Args:
+            texts: What to put before the place of a text, such as the id of the job.
+        """
         for place, found in enumerate(self._sources):
-            yield found.source.url or found.source.filename or f"#{place}", found
+            yield found.source.url or found.source.filename or f"{texts}#{place}", found
+
+    @property
+    def failures(self) -> Failures:
+        """Sources, and files of sources, that failed: tables have no rows of them."""
+        return Failures(
+            failure for name, found in self.named() for failure in find_failures(name, found)
+        )
 
     def scores(self, model: str, field: str = "emotions") -> ScoreTable:
         """Read all scores of one model, without an object a score.
@@ -252,17 +264,20 @@ class Predictions(Sequence[SourcePredictions]):
         """
         return tables.to_pandas(self.to_arrow(model, long=long))
 
-    def rows(self, models: Sequence[str] = MODELS, *, described: bool = False) -> Iterator[Row]:
+    def rows(
+        self, models: Sequence[str] = MODELS, *, described: bool = False, texts: str = ""
+    ) -> Iterator[Row]:
         """Flatten all predictions, one row each, with `named` in the column `source`.
 
         Args:
             models: Names of the models to read; the others cost nothing.
             described: Whether to give FACS and descriptions too, where a job asked for them.
+            texts: See `named`.
 
         Raises:
             DecodeError: A part is not what was promised.
         """
-        for name, found in self.named():
+        for name, found in self.named(texts):
             yield from flat(name, found, models, described=described)
 
     def _each(
