@@ -16,8 +16,8 @@ from math import nan
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
-from attrs import frozen
 
+from humeai_async._base.frozen import frozen
 from humeai_async.errors import DecodeError
 from humeai_async.types.json import UNREADABLE, with_path_prefix
 from humeai_async.types.predictions.measurements import Int64
