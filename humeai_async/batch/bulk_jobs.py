@@ -25,7 +25,7 @@ from humeai_async.batch.url_forms import mark_of
 from humeai_async.bulk.outcomes import Outcome, SourceFailedError
 from humeai_async.bulk.patience import is_passing
 from humeai_async.bulk.storage import MARK_SIZE, Plan, key_of
-from humeai_async.bulk.work import REFUSED, Item, Reading, ServiceClock, Submitted
+from humeai_async.bulk.work import REFUSED, Item, Reading, Sending, ServiceClock, Submitted
 from humeai_async.errors import DecodeError, HumeError, InvalidArgumentError
 from humeai_async.http import codec
 from humeai_async.http.multipart import as_part
@@ -81,16 +81,20 @@ class JobWork:
             return max(times)
         return None if jobs else 0
 
-    async def submit(self, items: Sequence[Item[BulkSource]]) -> Submitted:
+    @property
+    def longest_submission(self) -> float | None:
+        """Seconds that a submission may be on its way, uploads included; `None` is no limit."""
+        return self._session.timeout.total
+
+    async def submit(self, items: Sequence[Item[BulkSource]], sending: Sending) -> Submitted:
         """Start a job; costs one request."""
         given = [given_text(item) for item in items]
         kind = items[0].kind
         if kind == "files":
-            files = [Path(one) for one in given]
-            job = await start_inference(self._request, files, self._session, self._poller)
+            request, files = self._request, [Path(one) for one in given]
         else:
-            request = _with_sources(self._request, kind, given)
-            job = await start_inference(request, None, self._session, self._poller)
+            request, files = _with_sources(self._request, kind, given), None
+        job = await start_inference(request, files, self._session, self._poller, sending)
         return Submitted(job.id)
 
     async def search(self, plan: Plan, known: Collection[str], *, is_new: bool) -> str | None:

@@ -45,8 +45,16 @@ class Memory(Protocol):
         """Return one piece of work with its sources."""
         ...
 
+    async def known_ids(self) -> set[str]:
+        """Return the service's names of all pieces of work so far."""
+        ...
+
     async def plan(self, draft: Draft) -> Plan:
         """Write down a piece of work that is about to be submitted."""
+        ...
+
+    async def send(self, number: int, sent_ms: int | None) -> None:
+        """Write down that a piece of work is about to be sent."""
         ...
 
     async def submit(self, number: int, work_id: str) -> None:
@@ -75,10 +83,17 @@ class NoLedger:
         """Refuse: nothing refers to an earlier piece of work."""
         raise KeyError(number)
 
+    async def known_ids(self) -> set[str]:
+        """Return nothing."""
+        return set()
+
     async def plan(self, draft: Draft) -> Plan:
         """Give a piece of work its number."""
         self._last += 1
         return storage.numbered(draft, self._last)
+
+    async def send(self, number: int, sent_ms: int | None) -> None:
+        """Do nothing."""
 
     async def submit(self, number: int, work_id: str) -> None:
         """Do nothing."""
@@ -157,6 +172,15 @@ class Ledger:
     async def plan(self, draft: Draft) -> Plan:
         """Write down a piece of work that is about to be submitted."""
         return await self._run(storage.plan, draft)
+
+    async def send(self, number: int, sent_ms: int | None) -> None:
+        """Write down that a piece of work is about to be sent, and when.
+
+        Args:
+            number: The piece of work.
+            sent_ms: Milliseconds since 1970 by the service's clock; `None` if it is not known.
+        """
+        await run_uncancelled(self._run(storage.send, number, sent_ms))
 
     async def submit(self, number: int, work_id: str) -> None:
         """Write down that a piece of work is at the service, whoever is cancelled meanwhile."""
@@ -253,9 +277,10 @@ class Ledger:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        # Steps that must not be done twice wait for the disk. A note that is lost with the
-        # power makes a source come twice, no more; one that is lost with the process cannot be.
-        level = "NORMAL" if work is storage.note else "FULL"
+        # Steps that must not be done twice wait for the disk, and take what came before them
+        # along. A note that is lost with the power makes a source come twice, no more; a plan
+        # was not sent; one that is lost with the process cannot be.
+        level = "NORMAL" if work in {storage.note, storage.plan} else "FULL"
         connection = self._connection
         with rejected(self.path):
             connection.execute(f"PRAGMA synchronous = {level}")

@@ -8,8 +8,9 @@ work. A call is repeated only where it surely was not carried out, or may be rep
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
+from itertools import chain, repeat
 from typing import Literal, TypeAlias, TypeVar
 
 import anyio
@@ -29,6 +30,8 @@ T = TypeVar("T")
 
 HoldupKind: TypeAlias = Literal["quota", "service", "search"]
 
+SEARCH_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Seconds between searches for a submission that was not answered; the last one repeats."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 """Seconds between two calls while the service refuses them; doubled each time."""
 
@@ -160,6 +163,11 @@ class Patience:
     def _tell(self) -> None:
         if self.on_change is not None:
             self.on_change()
+
+
+def search_pauses() -> Iterator[float]:
+    """Give the seconds between searches for what should be at the service, without end."""
+    return chain(SEARCH_PAUSES, repeat(SEARCH_PAUSES[-1]))
 
 
 def _kind_of(problem: HumeError) -> HoldupKind | None:

@@ -25,7 +25,7 @@ from humeai_async.bulk.states import TRANSITIONS, WORK_TRANSITIONS, State, WorkS
 S = TypeVar("S", bound=State | WorkState)
 T = TypeVar("T")
 
-VERSION = 2
+VERSION = 3
 """Version of the file's layout."""
 PAGE_SIZE = 1024
 """Bytes of a page: most steps change a few rows at the end of a table."""
@@ -51,7 +51,7 @@ CREATE TABLE works (
     state INTEGER NOT NULL,
     kind TEXT NOT NULL,
     planned_ms INTEGER NOT NULL,
-    clock_ms INTEGER,
+    sent_ms INTEGER,
     after_ms INTEGER,
     attempt INTEGER NOT NULL,
     work_id TEXT
@@ -99,8 +99,6 @@ class Draft:
     """What tells the content of each source, or nothing at all."""
     planned_ms: int
     """Milliseconds since 1970 by this machine's clock."""
-    clock_ms: int | None = None
-    """Milliseconds by which the service's clock was ahead of this machine's, if known."""
     after_ms: int | None = None
     """Milliseconds since 1970, by the service's clock, after which it is carried out."""
     attempt: int = 1
@@ -114,6 +112,8 @@ class Plan(Draft):
     number: int
     """Number in the ledger."""
     state: WorkState = WorkState.PLANNED
+    sent_ms: int | None = None
+    """When it was last sent, in milliseconds since 1970 by the service's clock, if known."""
     work_id: str | None = None
     """The service's name for it; `None` where it did not say, or not yet."""
 
@@ -199,11 +199,9 @@ def numbered(draft: Draft, number: int) -> Plan:
 def plan(connection: sqlite3.Connection, draft: Draft) -> Plan:
     """Write down a piece of work that is about to be submitted, with its sources."""
     number = connection.execute(
-        "INSERT INTO works (state, kind, planned_ms, clock_ms, after_ms, attempt)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (WorkState.PLANNED, draft.kind, draft.planned_ms, draft.clock_ms, draft.after_ms,
-         draft.attempt),
-    ).lastrowid  # fmt: skip
+        "INSERT INTO works (state, kind, planned_ms, after_ms, attempt) VALUES (?, ?, ?, ?, ?)",
+        (WorkState.PLANNED, draft.kind, draft.planned_ms, draft.after_ms, draft.attempt),
+    ).lastrowid
     assert number is not None  # noqa: S101 - an INSERT has one
     connection.execute(
         "INSERT INTO plans VALUES (?, ?, ?, ?)",
@@ -242,13 +240,13 @@ def _append(connection: sqlite3.Connection, work: int, keys: Sequence[bytes]) ->
 def read_plan(connection: sqlite3.Connection, number: int) -> Plan:
     """Return one piece of work with its sources."""
     row = connection.execute(
-        "SELECT state, kind, planned_ms, clock_ms, after_ms, attempt, work_id, digest, keys, marks"
+        "SELECT state, kind, planned_ms, sent_ms, after_ms, attempt, work_id, digest, keys, marks"
         " FROM works JOIN plans ON work = number WHERE number = ?",
         (number,),
     ).fetchone()
     if row is None:
         raise ContentError(f"piece of work {number} is missing")
-    state, kind, planned_ms, clock_ms, after_ms, attempt, work_id, digest, keys, marks = row
+    state, kind, planned_ms, sent_ms, after_ms, attempt, work_id, digest, keys, marks = row
     found = Plan(
         number=number,
         state=_state(WorkState, state),
@@ -256,7 +254,7 @@ def read_plan(connection: sqlite3.Connection, number: int) -> Plan:
         keys=_split(keys, KEY_SIZE),
         marks=_split(marks, MARK_SIZE),
         planned_ms=planned_ms,
-        clock_ms=clock_ms,
+        sent_ms=sent_ms,
         after_ms=after_ms,
         attempt=attempt,
         work_id=work_id,
@@ -277,6 +275,12 @@ def known_ids(connection: sqlite3.Connection) -> set[str]:
     """Return the service's names of all pieces of work in the ledger."""
     rows = connection.execute("SELECT work_id FROM works WHERE work_id NOTNULL")
     return {row[0] for row in rows}
+
+
+def send(connection: sqlite3.Connection, number: int, sent_ms: int | None) -> None:
+    """Write down that a piece of work is about to be sent, and when by the service's clock."""
+    _move_work(connection, number, WorkState.SENT)
+    connection.execute("UPDATE works SET sent_ms = ? WHERE number = ?", (sent_ms, number))
 
 
 def submit(connection: sqlite3.Connection, number: int, work_id: str) -> None:

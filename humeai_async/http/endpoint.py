@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Generic, TypeAlias, TypeVar, cast
 from urllib.parse import unquote
 
@@ -20,7 +20,7 @@ from humeai_async._base.base_values import as_base
 from humeai_async._base.frozen import frozen
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.errors import InvalidArgumentError
-from humeai_async.http.messages import Part
+from humeai_async.http.messages import Part, Request
 from humeai_async.types.urls import repr_without_query
 
 T = TypeVar("T")
@@ -111,6 +111,8 @@ class Call(Generic[T]):
     """JSON body before encoding: attrs objects, dicts, lists or text."""
     parts: tuple[Part, ...] = field(default=(), repr=False)
     """Parts of a multipart body."""
+    before_send: Callable[[Request], Awaitable[None]] | None = field(default=None, repr=False)
+    """Awaited each time that a request is about to be sent: after all waits for the limiter."""
 
     @property
     def can_repeat(self) -> bool:

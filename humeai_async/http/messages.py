@@ -84,6 +84,8 @@ class Delivery(enum.Enum):
     """It was written, at least in part, and may have been carried out."""
     ANSWERED = enum.auto()
     """A response says what became of it."""
+    REFUSED = enum.auto()
+    """A response says that it was not carried out, and that it may be sent again."""
 
 
 @frozen

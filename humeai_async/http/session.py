@@ -131,7 +131,10 @@ class Session:
 
     def call(self, call: Call[T]) -> Coroutine[Any, Any, T]:
         """Make a call and decode its response."""
-        return self._with_retries(call, self._send_once, read=decode)
+        send = self._send_once
+        if call.before_send is not None:
+            send = functools.partial(self._send_once, before=call.before_send)
+        return self._with_retries(call, send, read=decode)
 
     def send(self, call: Call[Any]) -> Coroutine[Any, Any, Response]:
         """Make a call and return its response, the envelope taken off."""
@@ -290,7 +293,10 @@ class Session:
             return None
         if not is_paced(failure) and not self._budget.spend():
             return None
-        progress.is_in_doubt |= delivery_of(failure) is Delivery.UNKNOWN
+        is_in_doubt = delivery_of(failure) is Delivery.UNKNOWN
+        progress.is_in_doubt |= is_in_doubt
+        if progress.request is not None and not is_in_doubt:
+            progress.request.delivery = Delivery.REFUSED
         progress.failure, progress.request = failure, None
         self._shared.stats.retries += 1
         name, kind = endpoint.name, type(failure).__name__
@@ -360,7 +366,11 @@ class Session:
         return failure
 
     async def _send_once(
-        self, request: Request, progress: Progress, kept: Kept | None = None
+        self,
+        request: Request,
+        progress: Progress,
+        kept: Kept | None = None,
+        before: Callable[[Request], Awaitable[None]] | None = None,
     ) -> Response:
         """Wait for the limiter, exchange one request for its response, and tell the limiter."""
         permit = await self._permit(request, progress)
@@ -368,6 +378,8 @@ class Session:
         if kept is not None:
             request.headers = {**request.headers, **kept.headers}
         try:
+            if before is not None:
+                await before(request)
             async with self.transport.open(request, self.timeout) as opened:
                 response = Response(opened.status, opened.headers, b"")
                 if kept is not None and not response.is_error:

@@ -52,10 +52,10 @@ if TYPE_CHECKING:
     from humeai_async.bulk.ledger import Ledger
     from humeai_async.bulk.options import BulkOptions
     from humeai_async.bulk.outcomes import Outcomes
-    from humeai_async.bulk.pipeline import Pipes
     from humeai_async.bulk.progress import Progress
     from humeai_async.bulk.runs import Report
     from humeai_async.bulk.states import State
+    from humeai_async.bulk.work import Pipes
 
 
 class Batch(Resource):
@@ -434,8 +434,7 @@ class Batch(Resource):
         """Put together what a bulk run works with; its calls yield to all others."""
         from humeai_async.batch.bulk_jobs import JobWork
         from humeai_async.bulk.patience import Patience
-        from humeai_async.bulk.pipeline import Pipes
-        from humeai_async.bulk.work import ServiceClock
+        from humeai_async.bulk.work import Pipes, ServiceClock
 
         session = self._session.with_settings(priority=BULK)
         clock = ServiceClock()

@@ -189,14 +189,14 @@ class KilledRun:
         ending = await self.started.run(
             **(self._command(service) if self.way == "command" else self._script(service)),
             log=os.fspath(self.folder / "log"),
-            patch={"humeai_async.bulk.pipeline.SEARCH_PAUSES": [0.02, 0.1, 0.3]},
+            patch={"humeai_async.bulk.patience.SEARCH_PAUSES": [0.02, 0.1, 0.3]},
             clock=clock,
             **kill,
         )
         # Interrupted twice within milliseconds, an event loop may lose what a task waits for: it
         # was killed then, as a third Ctrl-C would have done.
         if ending.code == FOREIGN_ERROR or (ending.code == HANGS and "again" not in kill):
-            self.faults[f"exit code {ending.code}"] = (self.folder / "log").read_text()[-2000:]
+            self.faults[f"exit code {ending.code}"] = (self.folder / "log").read_text()[-3500:]
         return ending
 
     def _command(self, service: HostileService) -> dict[str, Any]:
@@ -237,5 +237,5 @@ class KilledRun:
             if lost := sorted(set(self.sources.names) - column):
                 found["lost in Parquet"] = lost
         if found:
-            told = "; ".join(f"{name}: {str(what)[:400]}" for name, what in found.items())
+            told = "; ".join(f"{name}: {str(what)[:4000]}" for name, what in found.items())
             self.tally.faults.append(f"seed {self.seed} ({self.way}): {told}")

@@ -101,7 +101,8 @@ async def test_a_crash_while_submitting_loses_and_doubles_nothing(
     path = tmp_path / "run.db"
     async with FakeHume() as fake, client_of(fake) as hume:
         async with await Ledger.open(path, '{"models":{"face":{}}}') as ledger:
-            await ledger.plan(draft("urls", urls(3)))
+            planned = await ledger.plan(draft("urls", urls(3)))
+            await ledger.send(planned.number, None)
         if reached_hume:
             await hume.batch.start_job(urls=urls(3), models=MODELS)
         outcomes = await run(hume, path, urls(6))
@@ -120,6 +121,7 @@ async def test_texts_of_an_earlier_job_find_their_own_predictions(tmp_path: Path
         async with await Ledger.open(path, '{"models":{"language":{}}}') as ledger:
             keys = [key_of("text", text) for text in texts]
             planned = await ledger.plan(draft("text", texts))
+            await ledger.send(planned.number, None)
             await ledger.submit(planned.number, job.id)
             ledger.note([Note(keys[0], State.ARRIVED)])
         outcomes = await run(hume, path, texts, models=models)
@@ -228,6 +230,7 @@ async def test_the_read_status_a_run_can_be_read_while_it_runs(tmp_path: Path) -
     async with await Ledger.open(path, "") as ledger:
         keys = [key_of("urls", url) for url in urls(4)]
         planned = await ledger.plan(draft("urls", urls(4)))
+        await ledger.send(planned.number, None)
         await ledger.submit(planned.number, "job-1")
         ledger.note([Note(keys[0], State.ARRIVED)])
         ledger.note([Note(keys[1], State.FAILED, "no such file")])

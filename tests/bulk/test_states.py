@@ -45,6 +45,7 @@ def bring(connection: sqlite3.Connection, state: State) -> None:
         planned(connection)
     elif state is State.SUBMITTED:
         entries = storage.look_up(connection, KEYS)
+        storage.send(connection, entries[KEYS[0]].work, None)
         storage.submit(connection, entries[KEYS[0]].work, "job-1")
     else:
         reason = None if state is State.ARRIVED else f"why {state.name}"
@@ -82,14 +83,18 @@ def test_a_piece_of_work_takes_the_steps_of_the_table_and_no_others(
     connection: sqlite3.Connection, before: WorkState, after: WorkState
 ) -> None:
     def step(number: int, state: WorkState) -> None:
-        if state is WorkState.SUBMITTED:
+        if state is WorkState.SENT:
+            storage.send(connection, number, 1)
+        elif state is WorkState.SUBMITTED:
             storage.submit(connection, number, "job-1")
         else:
             storage.end_work(connection, number, state)
 
     number = planned(connection).number
-    if before is not WorkState.PLANNED:
-        step(number, before)
+    for state in {WorkState.PLANNED: [], WorkState.SENT: [before]}.get(
+        before, [WorkState.SENT, before]
+    ):
+        step(number, state)
     if after in WORK_TRANSITIONS[before]:
         step(number, after)
         assert storage.read_plan(connection, number).state is after

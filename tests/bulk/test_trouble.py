@@ -113,7 +113,7 @@ async def test_a_disk_that_is_full_under_the_ledger_is_told_and_costs_nothing(
 
 
 @pytest.mark.parametrize("share", [0.0, 0.4, 0.99, 1.0])
-@pytest.mark.parametrize("step", ["plan", "submit"])
+@pytest.mark.parametrize("step", ["plan", "send", "submit"])
 async def test_a_ledger_cut_off_in_mid_write_goes_on_and_submits_nothing_twice(
     tmp_path: Path, step: str, share: float
 ) -> None:
@@ -123,6 +123,9 @@ async def test_a_ledger_cut_off_in_mid_write_goes_on_and_submits_nothing_twice(
         async with await Ledger.open(whole, CONFIGURATION) as ledger:
             before = log.stat().st_size
             planned = await ledger.plan(draft("urls", urls(3)))
+            if step != "plan":
+                before = log.stat().st_size
+                await ledger.send(planned.number, None)
             if step == "submit":
                 before = log.stat().st_size
                 job = await hume.batch.start_job(urls=urls(3), models={"face": {}})
