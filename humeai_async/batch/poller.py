@@ -27,17 +27,13 @@ from humeai_async._base.event_loops import PerLoop
 from humeai_async.batch.listing import JobCursor
 from humeai_async.catalog import batch as catalog
 from humeai_async.errors import (
-    APIConnectionError,
     APIStatusError,
     DecodeError,
     HumeError,
     NotFoundError,
-    RateLimitError,
-    RateLimitWaitError,
-    ServerError,
-    TLSError,
 )
 from humeai_async.http.endpoint import fill
+from humeai_async.http.retry import Trouble, trouble_of
 from humeai_async.http.session import Session
 from humeai_async.types.batch import JobDetails
 
@@ -64,9 +60,6 @@ _NO_LIST = frozenset({400, 403, 404, 405, 410, 422, 501})
 """Statuses that say that there is no list to be had here."""
 SHARE = 0.25
 """Pause between rounds, as a share of the time waited so far."""
-
-_PASSING = (APIConnectionError, ServerError, RateLimitError, RateLimitWaitError, DecodeError)
-"""Errors that may be over by the next round."""
 
 
 @define(eq=False)
@@ -119,9 +112,10 @@ class _Trouble:
 
     def has_lasted(self, failure: HumeError) -> bool:
         """Count one more failure, and say whether to wait no longer."""
-        if not isinstance(failure, _PASSING) or isinstance(failure, TLSError):
+        trouble = trouble_of(failure)
+        if trouble is None:
             return True
-        self.odd += isinstance(failure, DecodeError)
+        self.odd += trouble is Trouble.RESPONSE
         return self.odd >= ODD_RESPONSES or anyio.current_time() - self.since >= PATIENCE
 
 

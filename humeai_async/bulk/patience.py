@@ -17,14 +17,8 @@ import anyio
 from attrs import define
 
 from humeai_async._base.frozen import frozen
-from humeai_async.errors import (
-    APIConnectionError,
-    HumeError,
-    RateLimitError,
-    RateLimitWaitError,
-    ServerError,
-    TLSError,
-)
+from humeai_async.errors import HumeError, RateLimitWaitError
+from humeai_async.http.retry import Trouble, grown, trouble_of
 
 T = TypeVar("T")
 
@@ -117,7 +111,7 @@ class Patience:
                 limit, or the deadline is over.
         """
         since: float | None = None
-        pause = FIRST_PAUSE
+        tries = 0
         while True:
             try:
                 result = await make()
@@ -129,7 +123,7 @@ class Patience:
                 since = now if since is None else since
                 if kind == "service" and self._is_over(now, since):
                     raise
-                wait = _wait_of(problem, pause)
+                wait = _wait_of(problem, grown(FIRST_PAUSE, 2.0, tries, LONGEST_PAUSE))
                 if now + wait >= deadline:
                     raise
                 reason = problem.message
@@ -138,7 +132,7 @@ class Patience:
                 return result
             with self.waiting(kind, reason, since=since, until=now + wait):
                 await self._pause(wait)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            tries += 1
 
     @contextmanager
     def waiting(
@@ -172,12 +166,10 @@ def search_pauses() -> Iterator[float]:
 
 def _kind_of(problem: HumeError) -> HoldupKind | None:
     """Say what an error is a reason to wait for; `None` where waiting does not help."""
-    if problem.outcome_unknown:
-        return None
-    if isinstance(problem, (RateLimitError, RateLimitWaitError)):
-        return "quota"
-    is_out = isinstance(problem, (APIConnectionError, ServerError))
-    return "service" if is_out and not isinstance(problem, TLSError) else None
+    return None if problem.outcome_unknown else _KINDS.get(trouble_of(problem))
+
+
+_KINDS: dict[Trouble | None, HoldupKind] = {Trouble.QUOTA: "quota", Trouble.SERVICE: "service"}
 
 
 def is_passing(problem: HumeError) -> bool:

@@ -11,7 +11,8 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from humeai_async.errors import APIConnectionError, APIStatusError, HumeError, TLSError
+from humeai_async.errors import HumeError, RateLimitWaitError
+from humeai_async.http.retry import Trouble, grown, trouble_of
 from humeai_async.http.transport.websocket import LOST, NO_CODE, NORMAL, Closed
 from humeai_async.settings import Reconnect
 from humeai_async.types.chat_settings import ContextType
@@ -44,9 +45,6 @@ NAMES = {
 }
 """What close codes mean (RFC 6455 and the IANA registry)."""
 
-_PASSING_STATUSES = frozenset({408, 429})
-_SERVER_FAILED = 500
-
 
 def may_resume(code: int) -> bool:
     """Say whether a chat whose socket closed with this code may be resumed."""
@@ -55,10 +53,9 @@ def may_resume(code: int) -> bool:
 
 def may_try_again(failure: HumeError) -> bool:
     """Say whether a resumption that failed this way may be tried again."""
-    if isinstance(failure, APIStatusError):
-        status = failure.status or 0
-        return status in _PASSING_STATUSES or status >= _SERVER_FAILED
-    return isinstance(failure, APIConnectionError) and not isinstance(failure, TLSError)
+    if isinstance(failure, RateLimitWaitError):  # longer than anybody listens
+        return False
+    return trouble_of(failure) in {Trouble.QUOTA, Trouble.SERVICE}
 
 
 def pause_before(
@@ -77,8 +74,7 @@ def pause_before(
     if tries >= reconnect.attempts:
         return None
     first = reconnect.initial_delay + reconnect.jitter * jitter()
-    # Bounded before the power is taken, which would overflow after some thousand tries.
-    return min(reconnect.max_delay, first * reconnect.growth ** min(tries, 100))
+    return grown(first, reconnect.growth, tries, reconnect.max_delay)
 
 
 def remember(kept: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:

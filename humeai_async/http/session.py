@@ -32,9 +32,7 @@ from humeai_async.errors import (
     DecodeError,
     HumeError,
     HumeSunsetWarning,
-    NotFoundError,
     RateLimitError,
-    RateLimitWaitError,
 )
 from humeai_async.http.calls import NO_HEADERS, Kept, Progress, Shared, Stats, TimedBody
 from humeai_async.http.codec import decode, encode
@@ -55,13 +53,13 @@ from humeai_async.http.retry import (
 from humeai_async.http.status_errors import error_of_call, successor_of
 from humeai_async.http.transport.errors import client_closed
 from humeai_async.http.transport.interface import Download, OpenResponse, Transport
+from humeai_async.http.transport.websocket import Socket
 from humeai_async.limiter.headers import parse_retry_after
 from humeai_async.limiter.limiter import INTERACTIVE, BucketState, Limiter
 from humeai_async.limiter.queue import Priority
 from humeai_async.settings import Polling, Retry, Timeout
 
 if TYPE_CHECKING:
-    from humeai_async.http.transport.websocket import Socket
     from humeai_async.limiter.bucket import Permit
 
 T = TypeVar("T")
@@ -154,7 +152,7 @@ class Session:
             kept = Kept(stack, headers)
             once = functools.partial(self._send_once, kept=kept)
             await self._with_retries(call, once, progress)
-            yield TimedBody(cast("OpenResponse", kept.opened), progress, self._shared, self._end)
+            yield TimedBody(cast("OpenResponse", kept.opened), progress)
 
     async def open_socket(self, call: Call[Any]) -> Socket:
         """Open a WebSocket; the handshake is paced, timed and repeated like any call."""
@@ -162,8 +160,7 @@ class Session:
         once = functools.partial(self._handshake_once, kept=kept)
         response = await self._with_retries(call, once, progress)
         if kept.opened is None:  # a server that takes the request for one of another kind
-            failure = error_of_call(response, call, self.origin, None, today())
-            raise self._end(progress, failure)
+            raise progress.end_with(error_of_call(response, call, self.origin, None, today()))
         return cast("Socket", kept.opened)
 
     def close(self) -> None:
@@ -207,7 +204,7 @@ class Session:
         now = deadlines.loop.time()
         total = self.timeout.total
         until = math.inf if total is None else now + total
-        return Progress(deadlines, until, endpoint, now)
+        return Progress(deadlines, until, endpoint, now, shared, total, self.origin.drops_204)
 
     def _warn_of_sunset(self, endpoint: Endpoint[Any], sunset: dt.date) -> None:
         if sunset > today():
@@ -247,10 +244,10 @@ class Session:
                     failure = problem
                 pause = self._pause_after(failure, progress, route, can_repeat=call.can_repeat)
                 if pause is None:
-                    raise self._last_error(failure, progress)
+                    raise progress.end_with(failure)
                 await anyio.sleep(pause)
                 route = self.origin.route(call, body)
-        raise self._end(progress)
+        raise progress.end_early()
 
     def _result(self, call: Call[Any], response: Response, read: Read | None) -> Any:
         """Return what a final response comes to."""
@@ -274,7 +271,7 @@ class Session:
         self, failure: HumeError, progress: Progress, route: Route, *, can_repeat: bool
     ) -> float | None:
         """Say how long to wait before the next attempt, or `None` to give up."""
-        endpoint, now = progress.endpoint, anyio.current_time()
+        endpoint, now = progress.endpoint, progress.now
         is_refused = failure.status == TOO_MANY_REQUESTS and isinstance(failure, RateLimitError)
         if is_refused:
             progress.patient_until = min(progress.patient_until, now + LONGEST_REFUSAL)
@@ -286,9 +283,9 @@ class Session:
             self.retry,
             failure,
             attempt=progress.failures,
-            repeatable=endpoint.repeatable and not self._may_be_silent_success(failure, endpoint),
+            repeatable=endpoint.repeatable and not progress.may_be_silent_success(failure),
         )
-        until = min(progress.when, progress.patient_until) if is_refused else progress.when
+        until = progress.waits_until if is_refused else progress.when
         if pause is None or not can_repeat or now + pause >= until:
             return None
         if not is_paced(failure) and not self._budget.spend():
@@ -304,66 +301,6 @@ class Session:
             "%s: request %d failed (%s), again in %.2f s", name, progress.sent, kind, pause
         )
         return pause
-
-    def _may_be_silent_success(self, failure: HumeError, endpoint: Endpoint[Any]) -> bool:
-        """Whether silence may mean success: the gateway never passes a 204 on."""
-        return (
-            self.origin.drops_204
-            and endpoint.method == "DELETE"
-            and isinstance(failure, APITimeoutError)
-            and failure.outcome_unknown
-        )
-
-    def _last_error(self, failure: HumeError, progress: Progress) -> HumeError:
-        """Return the error that ends a call, given what its last attempt failed with."""
-        earlier = progress.failure
-        if isinstance(failure, RateLimitWaitError):
-            until = min(progress.when, progress.patient_until)
-            if isinstance(earlier, RateLimitError) and anyio.current_time() >= until:
-                failure = earlier  # its time is up, and no wait was known to be too long
-            else:
-                failure.retry_after = failure.seconds
-                if earlier is not None:
-                    failure.status, failure.code = earlier.status, earlier.code
-                    failure.request_id = earlier.request_id
-                failure.__cause__ = earlier
-        self._annotate(failure, progress)
-        return failure
-
-    def _annotate(self, failure: HumeError, progress: Progress) -> None:
-        """Put what is known of the call on the error that ends it."""
-        endpoint = progress.endpoint
-        self._shared.stats.failures += 1
-        failure.method = endpoint.method
-        failure.endpoint = endpoint.path
-        failure.attempts = progress.sent
-        failure.elapsed = anyio.current_time() - progress.started
-        # A response that cannot be read was a success all the same.
-        unknown = failure.outcome_unknown or isinstance(failure, DecodeError)
-        failure.outcome_unknown = self._may_be_silent_success(failure, endpoint) or (
-            unknown and not endpoint.repeatable
-        )
-        if isinstance(failure, NotFoundError) and endpoint.method == "DELETE":
-            # A repeated DELETE finds nothing where the first one worked without a response.
-            failure.outcome_unknown = progress.is_in_doubt
-
-    def _end(self, progress: Progress, failure: HumeError | None = None) -> HumeError:
-        """Return the error of a call that failed, whose time was up, or whose client was closed."""
-        if failure is not None:
-            self._annotate(failure, progress)
-            return failure
-        unknown = progress.is_outcome_unknown
-        if self._shared.is_closed:
-            failure = client_closed(outcome_unknown=unknown)
-        elif progress.is_waiting_after_refusal and progress.failure is not None:
-            failure = progress.failure
-        else:
-            failure = APITimeoutError(
-                f"the call did not end within its total timeout of {self.timeout.total:g} s",
-                outcome_unknown=unknown,
-            )
-        self._annotate(failure, progress)
-        return failure
 
     async def _send_once(
         self,
@@ -419,7 +356,7 @@ class Session:
 
     async def _permit(self, request: Request, progress: Progress) -> Permit:
         progress.request = request
-        until = min(progress.when, progress.patient_until)
+        until = progress.waits_until
         permit = await self.limiter.acquire(
             f"{self.origin.account}/{progress.endpoint.bucket}",
             deadline=None if until == math.inf else until,

@@ -19,7 +19,7 @@ import logging
 import warnings
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import aiohttp
 from aiohttp import ClientSession
@@ -33,10 +33,13 @@ from humeai_async.http.transport.bodies import RequestBody, chunks_of, read_body
 from humeai_async.http.transport.errors import client_closed, explain
 from humeai_async.http.transport.proxies import Proxy, addressed, proxy_of
 from humeai_async.http.transport.sending import watch_sending
+from humeai_async.http.transport.websocket import (
+    AiohttpSocket,
+    Socket,
+    open_socket,
+    read_refusal,
+)
 from humeai_async.settings import Pool, Timeout
-
-if TYPE_CHECKING:
-    from humeai_async.http.transport.websocket import AiohttpSocket, Socket
 
 __all__ = ["AiohttpTransport", "ClientSession"]
 
@@ -82,8 +85,6 @@ class AiohttpTransport:
             APITimeoutError: It did not come in time.
             ClientClosedError: The transport was closed.
         """
-        from humeai_async.http.transport.websocket import AiohttpSocket, open_socket
-
         try:
             connections = self.connections()
             owner = self._make_socket_session(connections, request, timeout)
@@ -180,8 +181,6 @@ class AiohttpTransport:
         self, connections: Connections, request: Request, timeout: Timeout
     ) -> ClientSession:
         """Make a session for one socket: only so can a handshake have its own timeouts."""
-        from humeai_async.http.transport.websocket import read_refusal
-
         lender, borrowed = connections.session, self._borrowed
         connector = (
             aiohttp.TCPConnector(limit=0, ssl=self.settings.ssl or True)
@@ -209,7 +208,7 @@ class Connections:
     """One for each request that may be on its way; none is without limit."""
     in_flight: int = 0
     """Requests that wait for a response, or whose response is open."""
-    sockets: set[AiohttpSocket] = field(factory=set["AiohttpSocket"])
+    sockets: set[AiohttpSocket] = field(factory=set[AiohttpSocket])
     guard: AsyncGenerator[None] | None = None
     """Closes the session: when it is closed, when nobody holds it any more, or with the loop."""
     _abandoning: weakref.finalize[..., Any] | None = None
