@@ -17,6 +17,9 @@ from humeai_async.client import HumeAI
 from humeai_async.errors import SaveError
 from humeai_async.settings import Polling
 
+_FRAMES = 16
+"""Frames with a face, and sentences: as many as it takes to see something happen."""
+
 
 @click.command()
 @click.option(
@@ -61,7 +64,9 @@ async def _run(count: int, rate: float, folder: Path) -> Finished:
     sources = [f"https://media.example.com/clip-{n:04}.mp4" for n in range(count)]
     quota = Quota(rate=rate, burst=max(1, int(rate / 4)))
     async with (
-        FakeHume(quota=quota, latency=0.01, queue_seconds=0.3, run_seconds=0.7) as fake,
+        FakeHume(
+            quota=quota, latency=0.01, queue_seconds=0.3, run_seconds=0.7, frames=_FRAMES
+        ) as fake,
         HumeAI(api_key=fake.api_key, base_url=fake.url, polling=Polling(min_interval=0.25)) as hume,
     ):
         return await run_sources(
@@ -69,6 +74,6 @@ async def _run(count: int, rate: float, folder: Path) -> Finished:
             sources,
             folder,
             formats=("jsonl", "csv"),
-            models={"face": {}, "prosody": {}},
+            models={"face": {}, "prosody": {"identify_speakers": True}},
             job_size=5,
         )

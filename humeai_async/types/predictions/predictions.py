@@ -25,12 +25,12 @@ from humeai_async.types.json import (
 )
 from humeai_async.types.paging import Undecodable
 from humeai_async.types.predictions import tables
-from humeai_async.types.predictions.failures import Failures, find_failures
 from humeai_async.types.predictions.layouts import read_each
 from humeai_async.types.predictions.measurements import Source, SourcePredictions
-from humeai_async.types.predictions.rows import MODELS, SCORE_FIELDS, Row, flat
+from humeai_async.types.predictions.rows import MODELS, SCORE_FIELDS
 from humeai_async.types.predictions.score_table import ScoreTable
 from humeai_async.types.predictions.scores import Scored, Scores
+from humeai_async.types.predictions.views import PredictionViews
 
 __all__ = ["Predictions", "SourcePredictions", "UnreadPredictions"]
 
@@ -53,7 +53,7 @@ _Where: TypeAlias = tuple[int, int, str, int]
 """Source, file, model and group: a path is made of it only for an error."""
 
 
-class Predictions(Sequence[SourcePredictions]):
+class Predictions(PredictionViews):
     """The predictions of a job: one `SourcePredictions` for each source, in order.
 
     Holds the body it was read from. Predictions are slices of it and made when they are
@@ -163,22 +163,6 @@ class Predictions(Sequence[SourcePredictions]):
             return problem
         return None
 
-    def named(self, texts: str = "") -> Iterator[tuple[str, SourcePredictions]]:
-        """Give each source with its URL or file name, or `#2` for a text that stands third.
-
-        Args:
-            texts: What to put before the place of a text, such as the id of the job.
-        """
-        for place, found in enumerate(self._sources):
-            yield found.source.url or found.source.filename or f"{texts}#{place}", found
-
-    @property
-    def failures(self) -> Failures:
-        """Sources, and files of sources, that failed: tables have no rows of them."""
-        return Failures(
-            failure for name, found in self.named() for failure in find_failures(name, found)
-        )
-
     def scores(self, model: str, field: str = "emotions") -> ScoreTable:
         """Read all scores of one model, without an object a score.
 
@@ -212,73 +196,6 @@ class Predictions(Sequence[SourcePredictions]):
                 inside = "" if problem.path.startswith("$[") else f"[{place}].{field}"
                 raise with_path_prefix(problem, f"{_path(where)}{inside}") from None
         return table
-
-    def to_arrow(self, model: str | None = None, *, long: bool = False) -> Any:
-        """Make a table of all predictions: one row a prediction, or one row a score.
-
-        The wide form has the columns of `tables.SCHEMA`, or only those of one model; the long
-        form has `source`, `file`, `model`, `id` (face or speaker), `begin` and `end` (seconds),
-        `text`, `expression` and `score`. These two also have what a job can ask for beside the
-        expressions: `facs_...` and `descriptions_...`. What failed has no rows: see `failures`.
-
-        Args:
-            model: One of `face`, `burst`, `prosody`, `language`, `ner`, `facemesh`, to read only
-                this one; all without it.
-            long: Whether to make the long form.
-
-        Returns:
-            A `pyarrow.Table`. Expressions that the library does not know are columns at the end.
-
-        Raises:
-            InvalidArgumentError: There is no such model.
-            MissingPackageError: pyarrow is not installed (extra `arrow`).
-            DecodeError: A part is not what was promised; `path` names it.
-        """
-        models = tables.check_model(model)
-        try:
-            rows = self.rows(models, described=long or model is not None)
-            return tables.to_arrow(rows, model=model, long=long)
-        except DecodeError:
-            self.validate()
-            raise
-
-    def to_polars(self, model: str | None = None, *, long: bool = False) -> Any:
-        """Make a `polars.DataFrame` of all predictions; else as `to_arrow`.
-
-        Raises:
-            InvalidArgumentError: There is no such model.
-            MissingPackageError: polars or pyarrow is not installed.
-            DecodeError: A part is not what was promised; `path` names it.
-        """
-        return tables.to_polars(self.to_arrow(model, long=long))
-
-    def to_pandas(self, model: str | None = None, *, long: bool = False) -> Any:
-        """Make a `pandas.DataFrame` of all predictions; else as `to_arrow`.
-
-        Whole numbers that may be missing, such as `frame`, have pandas' own type `Int64`.
-
-        Raises:
-            InvalidArgumentError: There is no such model.
-            MissingPackageError: pandas or pyarrow is not installed.
-            DecodeError: A part is not what was promised; `path` names it.
-        """
-        return tables.to_pandas(self.to_arrow(model, long=long))
-
-    def rows(
-        self, models: Sequence[str] = MODELS, *, described: bool = False, texts: str = ""
-    ) -> Iterator[Row]:
-        """Flatten all predictions, one row each, with `named` in the column `source`.
-
-        Args:
-            models: Names of the models to read; the others cost nothing.
-            described: Whether to give FACS and descriptions too, where a job asked for them.
-            texts: See `named`.
-
-        Raises:
-            DecodeError: A part is not what was promised.
-        """
-        for name, found in self.named(texts):
-            yield from flat(name, found, models, described=described)
 
     def _each(
         self,

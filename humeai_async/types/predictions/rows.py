@@ -18,7 +18,6 @@ from humeai_async.types.predictions.measurements import (
     BurstPrediction,
     FacemeshPrediction,
     FacePrediction,
-    FilePredictions,
     LanguagePrediction,
     NerPrediction,
     ProsodyPrediction,
@@ -38,7 +37,6 @@ __all__ = [
     "Row",
     "flat",
     "rows",
-    "strongest",
 ]
 
 SENTIMENT = tuple(str(level) for level in range(1, 10))
@@ -186,19 +184,6 @@ def rows(source: str, predictions: SourcePredictions) -> Iterator[dict[str, Any]
     """
     for row in flat(source, predictions):
         yield row.as_dict()
-
-
-def strongest(file: FilePredictions) -> dict[str, tuple[str, float]]:
-    """Return the strongest expression that each model saw anywhere in a file."""
-    best: dict[str, tuple[str, float]] = {}
-    for model in MODELS:
-        found = getattr(file.models, model)
-        for group in found.grouped_predictions if found else ():
-            for prediction in group.predictions:
-                for top in prediction.emotions.top(1):
-                    if model not in best or top.score > best[model][1]:
-                        best[model] = (top.name, top.score)
-    return best
 
 
 _Start: TypeAlias = tuple[str, str, str, str]
