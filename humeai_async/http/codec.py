@@ -17,7 +17,14 @@ import msgspec
 from humeai_async._base.base_values import as_base
 from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.http.messages import JsonText
-from humeai_async.types.json import BYTE_ORDER_MARK, UNREADABLE, is_object, json_type, scan
+from humeai_async.types.json import (
+    BYTE_ORDER_MARK,
+    UNREADABLE,
+    is_array,
+    is_object,
+    json_type,
+    scan,
+)
 
 T = TypeVar("T")
 
@@ -80,7 +87,7 @@ def _read_nothing(body: bytes) -> None:
     else:
         if isinstance(value, str) and not value.lstrip().startswith("<"):
             return
-        is_whole = True
+        is_whole = is_object(value) or is_array(value)
         shown = ", ".join(list(value)[:_MOST_NAMES]) if is_object(value) else json_type(value)
         reason = f"the response was to confirm the request and holds something else: {shown}"
     raise DecodeError(

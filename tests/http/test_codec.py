@@ -131,7 +131,7 @@ def test_a_body_that_only_confirms_is_nothing(body: bytes) -> None:
 def test_a_body_that_says_something_else_does_not_confirm_anything(body: bytes, what: str) -> None:
     with pytest.raises(DecodeError, match=f"{what}; whether the request was carried out") as caught:
         codec.decode(type(None), body)
-    assert caught.value.is_whole is not (what.endswith("not JSON"))
+    assert caught.value.is_whole is body.endswith((b"}", b"]"))
 
 
 def test_a_type_that_reads_itself_gets_the_bytes() -> None:

@@ -591,6 +591,15 @@ async def test_a_delete_whose_confirmation_is_a_page_or_cut_off_is_repeated_like
     assert scene.sent == 3
 
 
+@pytest.mark.parametrize("left", [b"null", b'"half of the te"', b"false"])
+async def test_what_a_gateway_makes_of_a_body_that_was_cut_off_is_asked_for_again(
+    left: bytes,
+) -> None:
+    scene = Scene(json_answer(b'{"data":' + left + b"}"), GOOD, origin=gateway())
+    assert await scene.session.call(GET) == Thing(name="x")
+    assert scene.sent == 2
+
+
 async def test_a_response_of_another_form_is_not_asked_for_again() -> None:
     scene = Scene(json_answer(b"[]"))
     assert isinstance(await scene.failure(GET), DecodeError)
