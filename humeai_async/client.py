@@ -20,7 +20,7 @@ from humeai_async.errors import ConfigurationError, HumeWarning, InvalidArgument
 from humeai_async.http.calls import Stats
 from humeai_async.http.endpoint import Encoding, Endpoint, QueryValue, fill, has_dot_segments
 from humeai_async.http.gateway import LOWCODEAPI_URL, LowCodeAPI
-from humeai_async.http.origins import HUME_URL, Direct, Origin
+from humeai_async.http.origins import CLOUD_URL, HUME_URL, Direct, Origin
 from humeai_async.http.responses import RawResponse
 from humeai_async.http.secrets import Secret
 from humeai_async.http.session import Session
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from humeai_async.resources.chats import Chats
     from humeai_async.resources.configs import Configs
     from humeai_async.resources.datasets import Datasets
+    from humeai_async.resources.decisions import Decisions
+    from humeai_async.resources.expression import Expression
     from humeai_async.resources.files import Files
     from humeai_async.resources.jobs import Jobs
     from humeai_async.resources.models import Models
@@ -50,13 +52,14 @@ CREDENTIALS = {
 }
 """Arguments that hold a credential, and the environment variables that stand in for them."""
 
-BUCKETS = frozenset({"batch", "evi", "registry"})
+BUCKETS = frozenset({"batch", "decisions", "evi", "expression", "registry"})
 """Quotas of the catalog, which are named for the second part of their paths."""
 
 SETTINGS = frozenset(
     {
         *CREDENTIALS,
         "base_url",
+        "cloud_url",
         "gateway_carries",
         "limiter",
         "polling",
@@ -86,6 +89,9 @@ class HumeAI:
         access_token: Hume access token, in place of a key.
         base_url: Where calls go instead of the credential's usual place; also from
             `HUME_BASE_URL`.
+        cloud_url: Where calls of Hume's newer products go (`expression`, `decisions`) instead of
+            `https://api.cloud.hume.ai`; also from `HUME_CLOUD_URL`. The `base_url` of a stand-in
+            serves both unless this says otherwise.
         timeout: A `Timeout`, or the seconds a whole call may take; `None` is no limit.
         retry: When to send again; `Retry(attempts=1)` for never.
         limiter: Paces requests; may be shared by several clients. Without one the client has
@@ -112,6 +118,7 @@ class HumeAI:
         api_key: str | None = None,
         access_token: str | None = None,
         base_url: str | None = None,
+        cloud_url: str | None = None,
         timeout: Timeout | float | None = Timeout(),  # noqa: B008 - frozen
         retry: Retry = Retry(),  # noqa: B008 - frozen
         limiter: Limiter | None = None,
@@ -125,6 +132,7 @@ class HumeAI:
         # From here on they are held so that no traceback shows them.
         del given, api_token, api_key, access_token
         _check("base_url", base_url, str)
+        _check("cloud_url", cloud_url, str)
         origin = _find_origin(credentials, base_url, gateway_carries)
         _check("retry", retry, Retry, optional=False)
         _check("limiter", limiter, Limiter)
@@ -139,6 +147,9 @@ class HumeAI:
             retry=retry,
             timeout=Timeout.of(timeout),
             polling=polling,
+        )
+        self._cloud = self._session.with_settings(
+            origin=_find_cloud(origin, credentials, cloud_url)
         )
 
     @functools.cached_property
@@ -182,6 +193,20 @@ class HumeAI:
         from humeai_async.resources.datasets import Datasets
 
         return Datasets(self._session)
+
+    @functools.cached_property
+    def decisions(self) -> Decisions:
+        """Put questions to audio, and get typed results (Audio Decisions)."""
+        from humeai_async.resources.decisions import Decisions
+
+        return Decisions(self._cloud)
+
+    @functools.cached_property
+    def expression(self) -> Expression:
+        """Measure expressions in voices and faces, as Hume does today."""
+        from humeai_async.resources.expression import Expression
+
+        return Expression(self._cloud)
 
     @functools.cached_property
     def files(self) -> Files:
@@ -259,6 +284,7 @@ class HumeAI:
             if not isinstance(getattr(cls, name, None), functools.cached_property)
         }
         mine["_session"] = self._session.with_settings(**changes)
+        mine["_cloud"] = self._cloud.with_settings(**changes)
         if not (polling or limiter):
             mine["_poller"] = self._poller
         relative = cls.__new__(cls)
@@ -326,6 +352,11 @@ class HumeAI:
     def base_url(self) -> str:
         """URL that calls are sent to."""
         return self._session.origin.base_url
+
+    @property
+    def cloud_url(self) -> str:
+        """URL that calls of Hume's newer products are sent to."""
+        return self._cloud.origin.base_url
 
     async def aclose(self) -> None:
         """Close the connections; calls and waits in flight end with `ClientClosedError`."""
@@ -425,6 +456,25 @@ def _find_origin(
     name, credential = _find_credential(given)
     base_url = base_url or os.environ.get("HUME_BASE_URL") or None
     return _make_origin(name, credential, base_url, frozenset(carries))
+
+
+def _find_cloud(origin: Origin, given: Mapping[str, object], cloud_url: str | None) -> Origin:
+    """Return where calls of the newer products go, with the same credential.
+
+    Raises:
+        ConfigurationError: An address for them goes with a gateway, which does not reach them.
+    """
+    if isinstance(origin, LowCodeAPI):
+        if cloud_url is not None:
+            raise ConfigurationError(
+                "cloud_url goes with api_key or access_token: a LowCodeAPI token opens the gateway "
+                "only"
+            )
+        return origin
+    usual = CLOUD_URL if origin.is_hume else origin.base_url
+    name, credential = _find_credential(given)
+    url = cloud_url or os.environ.get("HUME_CLOUD_URL") or usual
+    return _make_origin(name, credential, url, frozenset())
 
 
 def _find_credential(given: Mapping[str, object]) -> tuple[str, Secret]:

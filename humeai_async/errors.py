@@ -132,11 +132,17 @@ class InvalidArgumentError(HumeError, ValueError):
 
     Attributes:
         field: Name of the argument, as in the method's signature.
+        code: Error code that the service itself would have given, where it documents one.
+        param: Place in the request that the service would have named, such as
+            `/questions/mood/criteria`; `None` where it names none.
     """
 
-    def __init__(self, message: str, *, field: str) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, *, field: str, code: str | None = None, param: str | None = None
+    ) -> None:
+        super().__init__(message, code=code)
         self.field = field
+        self.param = param
 
 
 class ClientClosedError(HumeError):
@@ -270,11 +276,16 @@ class APIStatusError(HumeError):
 
     Attributes:
         body: The first 2,000 characters of the response's text, credentials removed.
+        param: Place in the request that the service blames, such as `/questions/mood/criteria`,
+            or `None`.
     """
 
-    def __init__(self, message: str, *, body: str = "", **context: Any) -> None:
+    def __init__(
+        self, message: str, *, body: str = "", param: str | None = None, **context: Any
+    ) -> None:
         super().__init__(message, **context)
         self.body = body
+        self.param = param
 
 
 class BadRequestError(APIStatusError):

@@ -29,6 +29,7 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from humeai_async._base.unset import Unset
 from humeai_async.errors import DecodeError
 from humeai_async.types.json import is_array, is_object, json_type
+from humeai_async.types.open import Open
 from humeai_async.types.paging import Items, ListPage, OneOrMany, SpringPage, Undecodable
 from humeai_async.types.tagged import FALLBACKS, MEMBERS, UNIONS
 
@@ -44,6 +45,8 @@ _ARRAY = frozenset({list})
 """What the parser makes of objects and arrays; to ask this takes no call."""
 _LONGEST_NAME = 100
 """Characters of a member's name that a path shows."""
+_EXTRA = "extra"
+"""Field of an `Open` class that holds what is no field of it."""
 _OWN_FIELDS = frozenset(field.name for field in fields(ListPage))
 """Fields of a page that say how it was read."""
 
@@ -135,12 +138,14 @@ def _object(value: object) -> dict[str, Any]:
 
 def _object_hook(cls: Any, converter: Converter) -> Hook:
     """Read a class from an object only: cattrs finds nothing missing in a list or a text."""
+    keeps_unknown = issubclass(cls, Open)
     found_fields = [f for f in fields(resolve_types(cls)) if f.init]
     required = {f.alias: f.name for f in found_fields if f.default is NOTHING}
     known = {
         f.name: (f.alias, *_field_reader(f.type, converter))
         for f in found_fields
         if not (issubclass(cls, ListPage) and f.name in _OWN_FIELDS)
+        and not (keeps_unknown and f.name == _EXTRA)
     }
 
     # In one frame, with a look at each field's type: a call for each would take twice as long.
@@ -161,6 +166,8 @@ def _object_hook(cls: Any, converter: Converter) -> Hook:
         for argument, name in required.items():
             if argument not in found:
                 raise _WrongValueError(f"{name!r} is missing", f".{name}")
+        if keeps_unknown and not plain.keys() <= known.keys():
+            found[_EXTRA] = {name: one for name, one in plain.items() if name not in known}
         return cls(**found)
 
     return read_object
@@ -269,10 +276,17 @@ def _member_writer(member: Any, converter: Converter) -> Callable[[Any], Any]:
         tag = converter.unstructure(getattr(value, tag_name))
         return {tag_name: tag, **write_rest(value)}
 
-    write_rest: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(
-        member, converter, _cattrs_omit_if_default=True
-    )
+    write_rest = _fields_writer(member, converter)
     return write
+
+
+def _fields_writer(cls: Any, converter: Converter) -> Callable[[Any], dict[str, Any]]:
+    """Write the fields of a class; those of an `Open` one with what it did not know."""
+    if not issubclass(cls, Open):
+        return make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True)
+    omitted: Any = {_EXTRA: override(omit=True)}
+    write = make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True, **omitted)
+    return lambda value: {**write(value), **value.extra}
 
 
 def _page_hook(cls: Any, converter: Converter) -> Hook:
@@ -380,6 +394,10 @@ def _is_page(hint: object) -> bool:
     return isinstance(hint, type) and issubclass(hint, ListPage)
 
 
+def _is_open(hint: object) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Open)
+
+
 def _page_writer(cls: Any, converter: Converter) -> Callable[[Any], Any]:
     """Write a page without what says how it was read."""
     omitted: Any = dict.fromkeys(_OWN_FIELDS, override(omit=True))
@@ -429,6 +447,7 @@ def _register_writers(converter: Converter) -> None:
 
     converter.register_unstructure_hook_func(_is_raw, write_raw)
     converter.register_unstructure_hook_func(_is_items, write_each)
+    converter.register_unstructure_hook_factory(_is_open, _fields_writer)
     converter.register_unstructure_hook_factory(_is_page, _page_writer)
     converter.register_unstructure_hook_func(
         _is_union_base, lambda value: converter.unstructure(value, unstructure_as=type(value))

@@ -21,6 +21,7 @@ from humeai_async._base.frozen import frozen
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http.messages import Part, Request
+from humeai_async.limiter.allowance import Allowance
 from humeai_async.types.urls import repr_without_query
 
 T = TypeVar("T")
@@ -55,6 +56,8 @@ class Pagination(enum.StrEnum):
     """`page_number` and `page_size` in, `total_pages` and a named list out."""
     SPRING = "spring"
     """The registry's pages: `content`, `number`, `total_pages`, `last`."""
+    CURSOR = "cursor"
+    """`cursor` and `page_size` in, `next_cursor` and a named list out."""
 
 
 @frozen(eq=False)
@@ -92,6 +95,10 @@ class Endpoint(Generic[T]):
     """First day on which Hume no longer serves it."""
     replacement: str = ""
     """What took its place."""
+    is_cloud: bool = False
+    """Whether Hume serves it at `api.cloud.hume.ai`, which no gateway reaches."""
+    allowance: Allowance | None = None
+    """How many calls its bucket takes in a time, where that is documented."""
     parameters: tuple[str, ...] = field(
         init=False,
         default=Factory(lambda self: tuple(_PARAMETER.findall(self.path)), takes_self=True),

@@ -99,6 +99,13 @@ class LowCodeAPI(OriginBase):
                 method=endpoint.method,
                 endpoint=endpoint.path,
             )
+        if endpoint.is_cloud:
+            raise GatewayUnsupportedError(
+                f"the LowCodeAPI gateway does not reach api.cloud.hume.ai, so {endpoint.name} was "
+                "not sent; call Hume directly (api_key=...)",
+                method=endpoint.method,
+                endpoint=endpoint.path,
+            )
         needs = {
             "uploads": endpoint.encoding is Encoding.MULTIPART,
             "binary": endpoint.binary,

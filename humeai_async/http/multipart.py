@@ -87,6 +87,17 @@ async def as_part(
     return evolve(part, content=watched)
 
 
+async def read_whole(part: Part) -> bytes:
+    """Return the content of a part whose size is bounded.
+
+    Raises:
+        InvalidArgumentError: It gave out while it was read, or is too large.
+    """
+    if isinstance(part.content, bytes):
+        return part.content
+    return b"".join([piece async for piece in part.content()])
+
+
 async def _measured(
     part: Part,
     content: Callable[[], AsyncIterable[bytes]],

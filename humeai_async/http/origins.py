@@ -21,6 +21,8 @@ from humeai_async.http.secrets import Secret
 from humeai_async.settings import can_be_found
 
 HUME_URL = "https://api.hume.ai"
+CLOUD_URL = "https://api.cloud.hume.ai"
+"""Where Hume serves its newer products."""
 
 
 class Format(enum.Enum):

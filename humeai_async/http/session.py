@@ -60,6 +60,7 @@ from humeai_async.limiter.queue import Priority
 from humeai_async.settings import Polling, Retry, Timeout
 
 if TYPE_CHECKING:
+    from humeai_async.limiter.allowance import AllowanceGate
     from humeai_async.limiter.bucket import Permit
 
 T = TypeVar("T")
@@ -328,7 +329,7 @@ class Session:
                         await _yield_to_loop()
                     response = self.origin.read(response)
             request.delivery = Delivery.ANSWERED
-            self._observe(permit, response)
+            self._observe(permit, response, progress.endpoint)
         finally:
             permit.done(None)  # which does nothing where the limiter knows already
         if logger.isEnabledFor(logging.DEBUG):
@@ -346,7 +347,7 @@ class Session:
             opened = await self.transport.open_socket(request, self.timeout)
             if isinstance(opened, Response):
                 response = self.origin.read(opened)
-                self._observe(permit, response)
+                self._observe(permit, response, progress.endpoint)
                 return response
             permit.done(HTTPStatus.SWITCHING_PROTOCOLS, {}, None)
         finally:
@@ -357,9 +358,14 @@ class Session:
     async def _permit(self, request: Request, progress: Progress) -> Permit:
         progress.request = request
         until = progress.waits_until
+        bucket = f"{self.origin.account}/{progress.endpoint.bucket}"
+        deadline = None if until == math.inf else until
+        gate = self._gate(progress.endpoint)
+        if gate is not None:
+            await gate.enter(deadline)
         permit = await self.limiter.acquire(
-            f"{self.origin.account}/{progress.endpoint.bucket}",
-            deadline=None if until == math.inf else until,
+            bucket,
+            deadline=deadline,
             priority=self.priority,
             head=progress.failure is not None,
         )
@@ -367,8 +373,17 @@ class Session:
         progress.sent += 1
         return permit
 
-    def _observe(self, permit: Permit, response: Response) -> None:
+    def _gate(self, endpoint: Endpoint[Any]) -> AllowanceGate | None:
+        """Return what keeps a documented allowance, if the endpoint has one."""
+        if endpoint.allowance is None:
+            return None
+        bucket = f"{self.origin.account}/{endpoint.bucket}"
+        return self.limiter.gate(bucket, endpoint.allowance)
+
+    def _observe(self, permit: Permit, response: Response, endpoint: Endpoint[Any]) -> None:
         hint = None
+        if response.status == TOO_MANY_REQUESTS and (gate := self._gate(endpoint)) is not None:
+            gate.refuse(anyio.current_time())
         if response.status in _PACED:
             hint = _retry_after(response)
             self._shared.stats.rate_limited += response.status == TOO_MANY_REQUESTS

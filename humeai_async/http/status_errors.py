@@ -118,6 +118,7 @@ def to_error(
         "endpoint": endpoint.path,
         "status": response.status,
         "code": _clean_or_none(_code(plain), scrub),
+        "param": _clean_or_none(_param(plain), scrub),
         "request_id": _clean_or_none(_request_id(response.headers, plain), scrub),
         "retry_after": retry_after,
         "outcome_unknown": is_unknown and not endpoint.repeatable,
@@ -257,6 +258,11 @@ def _code(plain: object) -> str | None:
         if isinstance(found, (str, int)) and not isinstance(found, bool):
             return str(found)
     return None
+
+
+def _param(plain: object) -> str | None:
+    found = _member(plain, "param")
+    return found if isinstance(found, str) else None
 
 
 def _request_id(headers: Mapping[str, str], plain: object) -> str | None:

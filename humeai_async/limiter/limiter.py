@@ -70,6 +70,7 @@ from typing import TYPE_CHECKING, Final
 from humeai_async._base import event_loops
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import ConfigurationError
+from humeai_async.limiter.allowance import Allowance, AllowanceGate
 from humeai_async.limiter.queue import Priority
 from humeai_async.settings import is_number
 
@@ -157,6 +158,7 @@ class Limiter:
         self._further: dict[tuple[asyncio.AbstractEventLoop, str], Bucket] = {}
         """Buckets of the same names on further event loops."""
         self._placing = threading.Lock()
+        self._gates: dict[str, event_loops.PerLoop[AllowanceGate]] = {}
         event_loops.watch(self, Limiter._forget_parent)
 
     async def acquire(
@@ -209,6 +211,18 @@ class Limiter:
             raise
         place.tell_wait(now)
         return permit
+
+    def gate(self, bucket: str, allowance: Allowance) -> AllowanceGate | None:
+        """Return what keeps a bucket to an allowance that the service documents.
+
+        Returns:
+            It, one for each event loop; `None` where a rate was declared, which goes before.
+        """
+        if self._rate is not None:
+            return None
+        if bucket not in self._gates:
+            self._gates[bucket] = event_loops.PerLoop(lambda _: AllowanceGate(allowance))
+        return self._gates[bucket].current()
 
     def snapshot(self, bucket: str = "") -> BucketState:
         """Return the state of a bucket; one never used looks like a new one.

@@ -18,7 +18,9 @@ from attrs import define, evolve, field
 from humeai_async.testing.chat_server import ChatServer
 from humeai_async.testing.chats import FakeChat
 from humeai_async.testing.clock import Clock
+from humeai_async.testing.decisions import DecisionStore
 from humeai_async.testing.exchange import Answer, Arrival, FormPart, Pairs, Record
+from humeai_async.testing.expression import ExpressionStore
 from humeai_async.testing.faults import Fault, Faults
 from humeai_async.testing.gateway import PREFIX, Application, DocumentedGateway
 from humeai_async.testing.gateway_recorded import GatewayState, RecordedGateway
@@ -192,6 +194,16 @@ class FakeHume(LoopbackServer):
     def jobs(self) -> dict[str, FakeJob]:
         """All jobs by id, in the order they were started."""
         return self.upstream.jobs.jobs
+
+    @property
+    def expression(self) -> ExpressionStore:
+        """Expression Measurement as it is today: its runs, and what they are billed."""
+        return self.upstream.expression
+
+    @property
+    def decisions(self) -> DecisionStore:
+        """Audio Decisions: its runs, and what they are billed."""
+        return self.upstream.decisions
 
     @property
     def uploads(self) -> list[FormPart]:
