@@ -19,6 +19,7 @@ system are turned into one of these before a caller sees them.
     ├── SaveError                     a file cannot be written, or the download is damaged
     ├── MissingPackageError           an optional package is needed and not installed
     ├── ChatClosedError               a chat ended with an error code, or is over already
+    ├── PartialResultError            a long recording of which a later part failed
     ├── LedgerError                   the ledger of a bulk run cannot be used
     ├── GatewayUnsupportedError       LowCodeAPI cannot carry this call; nothing was sent
     └── APIStatusError                a response with an error status
@@ -261,6 +262,18 @@ class ChatClosedError(HumeError):
         super().__init__(message, code=None if close_code is None else str(close_code), **context)
         self.close_code = close_code
         self.reason = reason
+
+
+class PartialResultError(HumeError):
+    """A long recording was measured in part, and the next part failed; see its cause.
+
+    Attributes:
+        result: What was measured and paid for, up to the part that failed.
+    """
+
+    def __init__(self, message: str, *, result: Any, **context: Any) -> None:
+        super().__init__(message, **context)
+        self.result = result
 
 
 class LedgerError(HumeError):

@@ -12,11 +12,11 @@ import importlib.util
 import io
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any
 
 from humeai_async._base.cancellation import in_thread
 from humeai_async.errors import MissingPackageError
+from humeai_async.media.sources import Recording
 from humeai_async.media.wav import RATE, WIDTH, WavError, read_wav, to_wav
 
 BLOCK = 4 * RATE * WIDTH
@@ -49,12 +49,11 @@ def _decoder() -> Any:
     )
 
 
-async def samples_of(source: bytes | Path, *, channel: int | None = None) -> AsyncGenerator[bytes]:
-    """Read a file as 16-bit 16 kHz mono samples.
+async def samples_of(recording: Recording) -> AsyncGenerator[bytes]:
+    """Read a recording as 16-bit 16 kHz mono samples.
 
     Args:
-        source: The file, or its path.
-        channel: Index of the one channel to keep; all are mixed if left out.
+        recording: The recording.
 
     Yields:
         Blocks of four seconds; the last one is shorter.
@@ -63,7 +62,7 @@ async def samples_of(source: bytes | Path, *, channel: int | None = None) -> Asy
         ConversionError: It holds no sound that can be read.
         MissingPackageError: It has to be converted, and the extra `media` is not installed.
     """
-    blocks = _blocks(source, channel)
+    blocks = _blocks(recording)
     try:
         while block := await in_thread(lambda: next(blocks, b"")):
             yield block
@@ -84,7 +83,7 @@ async def convert_to_wav(data: bytes, check_size: Callable[[int], object]) -> by
     """
     pieces: list[bytes] = []
     size = 0
-    async with aclosing(samples_of(data)) as blocks:
+    async with aclosing(samples_of(Recording(data))) as blocks:
         async for block in blocks:
             pieces.append(block)
             size += len(block)
@@ -94,18 +93,21 @@ async def convert_to_wav(data: bytes, check_size: Callable[[int], object]) -> by
     return await in_thread(to_wav, b"".join(pieces))
 
 
-def _blocks(source: bytes | Path, channel: int | None) -> Generator[bytes]:
+def _blocks(recording: Recording) -> Generator[bytes]:
+    source, channel = recording.source, recording.channel
     opened = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
     with opened:
         total = opened.seek(0, io.SEEK_END)
         opened.seek(0)
-        try:
-            wav = read_wav(opened.read(_HEAD), total=total)
-        except WavError:
-            wav = None
-        if wav is not None and wav.is_16k_mono:
-            opened.seek(wav.start)
-            left = wav.size
+        wav = None
+        if not recording.is_headerless:
+            try:
+                wav = read_wav(opened.read(_HEAD), total=total)
+            except WavError:
+                wav = None
+        if recording.is_headerless or (wav is not None and wav.is_16k_mono):
+            opened.seek(0 if wav is None else wav.start)
+            left = total - total % WIDTH if wav is None else wav.size
             while left and (block := opened.read(min(BLOCK, left))):
                 left -= len(block)
                 yield block

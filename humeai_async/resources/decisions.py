@@ -9,13 +9,44 @@ from __future__ import annotations
 import datetime as dt
 import functools
 from collections.abc import Mapping
+from contextlib import aclosing
+from typing import cast
 
+import anyio
+from anyio.abc import TaskGroup
+
+from humeai_async._base.cancellation import in_thread
 from humeai_async.catalog import decisions as catalog
-from humeai_async.decisions.uploads import TOO_LONG, TOO_SHORT, parts_of, read_clip
-from humeai_async.errors import InvalidArgumentError
+from humeai_async.decisions.timeline import (
+    BYTES_A_MS,
+    DecisionWindow,
+    Timeline,
+    check_windows,
+    windows_of,
+)
+from humeai_async.decisions.uploads import (
+    TOO_LONG,
+    TOO_SHORT,
+    UNSUPPORTED,
+    parts_of,
+    read_clip,
+    refuse,
+)
+from humeai_async.errors import (
+    AuthenticationError,
+    ClientClosedError,
+    HumeError,
+    InvalidArgumentError,
+    MissingPackageError,
+)
+from humeai_async.http.arguments import check_number
 from humeai_async.http.endpoint import fill
+from humeai_async.http.messages import Upload
 from humeai_async.http.multipart import File
 from humeai_async.http.pagination import CursorPages, Pages
+from humeai_async.media.conversion import ConversionError, samples_of
+from humeai_async.media.sources import read_recording
+from humeai_async.media.wav import to_wav
 from humeai_async.resources._base import Resource
 from humeai_async.resources._times import as_rfc3339
 from humeai_async.types.decisions import Decision, DecisionRun, DecisionRunStatus, TokenEstimate
@@ -23,6 +54,8 @@ from humeai_async.types.questions import QuestionLike, QuestionSet
 
 SHORTEST_MS = 1_000
 LONGEST_MS = 300_000
+FATAL_ERRORS = (AuthenticationError, ClientClosedError)
+"""Errors after which no other window can succeed."""
 
 
 class Decisions(Resource):
@@ -79,6 +112,100 @@ class Decisions(Resource):
         call = fill(catalog.DECISIONS_CREATE, parts=parts_of(asked, clip))
         response = await self._session.call(call)
         return Decision.read(response, asked, seconds=clip.seconds)
+
+    async def over(
+        self,
+        source: File,
+        questions: QuestionSet | Mapping[str, QuestionLike],
+        *,
+        window: float = 30.0,
+        hop: float | None = None,
+        context: str | None = None,
+        channel: int | None = None,
+        is_headerless: bool = False,
+        concurrency: int = 4,
+    ) -> Timeline:
+        """Put questions to a recording of any length, window by window.
+
+        The recording is converted while it is read; a few windows are held in memory. Costs one
+        request a window, billed by its length: windows that overlap by half cost about double. A
+        window that fails costs no other.
+
+        Args:
+            source: The recording: a path, bytes, an open file or an `Upload`. Other forms than
+                16-bit 16 kHz mono WAV need the extra `media`.
+            questions: Questions by ids of your own, or a `QuestionSet`; the same for all windows.
+            window: Seconds of a window, 1 to 300; most questions want 5 or more.
+            hop: Seconds from the start of one window to that of the next; `window` if left out.
+            context: Who speaks, and the setting; 1,000 characters at most.
+            channel: Index of the one channel to hear; all are mixed if left out.
+            is_headerless: Whether it is raw samples: 16 bit, low byte first, 16 kHz, mono.
+            concurrency: Windows in flight at once.
+
+        Returns:
+            Results over time, with spans in the time of the recording.
+
+        Raises:
+            InvalidArgumentError: It is no recording, or a limit is exceeded; nothing was sent.
+            AuthenticationError: The credential is refused, by the first window that finds out.
+            GatewayUnsupportedError: Through the gateway; nothing was read or sent.
+
+        Source: https://dev.hume.ai/docs/audio-decisions/overview
+        """
+        self._session.ensure_supported(catalog.DECISIONS_CREATE)
+        asked = QuestionSet.of(questions, context)
+        window_ms, hop_ms = check_windows(window, hop)
+        check_number("concurrency", concurrency, least=1)
+        recording = await read_recording(
+            source, is_headerless=is_headerless, channel=channel, code=UNSUPPORTED
+        )
+        found: dict[int, DecisionWindow] = {}
+        fatal: list[HumeError] = []
+        slots = anyio.Semaphore(concurrency)
+
+        async def decide(start_ms: int, samples: bytes, tasks: TaskGroup) -> None:
+            try:
+                one = await self._decide_window(start_ms, samples, asked)
+            finally:
+                slots.release()
+            found[start_ms] = one
+            if isinstance(one.error, FATAL_ERRORS):
+                fatal.append(one.error)
+                tasks.cancel_scope.cancel()
+
+        reason = ""
+        try:
+            async with (
+                aclosing(samples_of(recording)) as blocks,
+                aclosing(windows_of(blocks, window_ms, hop_ms)) as windows,
+                anyio.create_task_group() as tasks,
+            ):
+                async for start_ms, samples in windows:
+                    await slots.acquire()
+                    tasks.start_soon(decide, start_ms, samples, tasks)
+        except* ConversionError as problems:
+            reason = str(problems.exceptions[0])
+        except* MissingPackageError as problems:
+            fatal.append(cast("HumeError", problems.exceptions[0]))
+        if fatal:
+            raise fatal[0]
+        if reason or not found:
+            raise refuse(reason or "the recording holds no sound", UNSUPPORTED)
+        return Timeline(tuple(found[at] for at in sorted(found)), asked)
+
+    async def _decide_window(
+        self, start_ms: int, samples: bytes, asked: QuestionSet
+    ) -> DecisionWindow:
+        end_ms = start_ms + len(samples) // BYTES_A_MS
+        try:
+            data = await in_thread(to_wav, samples)
+            clip = await read_clip(Upload(data, "window.wav"))
+            call = fill(catalog.DECISIONS_CREATE, parts=parts_of(asked, clip))
+            response = await self._session.call(call)
+        except HumeError as problem:
+            return DecisionWindow(start_ms, end_ms, error=problem)
+        decision = Decision.read(response, asked, seconds=clip.seconds, offset_ms=start_ms)
+        return DecisionWindow(start_ms, end_ms, decision)
 
     async def estimate(
         self,

@@ -14,13 +14,16 @@ from typing import Any
 from attrs import evolve
 
 from humeai_async.catalog import expression as catalog
-from humeai_async.expression.limits import check_face, check_timer
+from humeai_async.expression.limits import UNSUPPORTED, check_face, check_timer
+from humeai_async.expression.recordings import measure_recording
 from humeai_async.expression.uploads import audio_part, config_part, image_parts
 from humeai_async.http.arguments import check_text
 from humeai_async.http.endpoint import fill
+from humeai_async.http.messages import Part
 from humeai_async.http.multipart import File
 from humeai_async.http.pagination import CursorPages, Pages
 from humeai_async.http.session import Session
+from humeai_async.media.sources import read_recording
 from humeai_async.resources._base import Resource
 from humeai_async.resources._times import as_rfc3339
 from humeai_async.types.expression import (
@@ -93,6 +96,57 @@ class Expression(Resource):
             parts.insert(0, config_part({"measurement_timer_ms": measurement_timer_ms}))
         call = fill(catalog.EXPRESSION_MEASURE_AUDIO, parts=parts)
         return await patient(self._session).call(call)
+
+    async def measure(
+        self,
+        source: File,
+        *,
+        measurement_timer_ms: int | None = None,
+        is_headerless: bool = False,
+        channel: int | None = None,
+    ) -> AudioResult:
+        """Measure a recording of any length and form.
+
+        It is converted while it is read, and split where an upload would be too long: at the
+        quietest place of a part's last minute. An utterance that touches the cut is measured again
+        with the next part; one that is longer than a part (13 minutes) is put together of its
+        pieces and has `is_joined` set. Times and ids are those of the whole recording.
+
+        Costs one request for each 13 minutes, billed by the length of the audio and at least ten
+        seconds each; what is measured again is billed again. 25 MB are held in memory.
+
+        Args:
+            source: The recording: a path, bytes, an open file or an `Upload`. Other forms than
+                16-bit 16 kHz mono WAV need the extra `media`.
+            measurement_timer_ms: Milliseconds of speech between two measurements, 3000 to 10000;
+                the service takes 3000 if left out.
+            is_headerless: Whether it is raw samples: 16 bit, low byte first, 16 kHz, mono.
+            channel: Index of the one channel to measure; all are mixed if left out.
+
+        Returns:
+            Utterances and measurements of the whole; `run_ids` has the runs of all parts.
+
+        Raises:
+            InvalidArgumentError: It is no recording; nothing was sent.
+            MissingPackageError: It has to be converted, and the extra `media` is not installed.
+            PartialResultError: A part failed after others had been measured; `result` has those.
+            GatewayUnsupportedError: Through the gateway; nothing was read or sent.
+
+        Source: https://dev.hume.ai/docs/expression-measurement/overview
+        """
+        self._session.ensure_supported(catalog.EXPRESSION_MEASURE_AUDIO)
+        check_timer(measurement_timer_ms)
+        recording = await read_recording(
+            source, is_headerless=is_headerless, channel=channel, code=UNSUPPORTED
+        )
+        config = {"measurement_timer_ms": measurement_timer_ms} if measurement_timer_ms else None
+        session = patient(self._session)
+
+        async def upload(part: Part) -> AudioResult:
+            parts = [part] if config is None else [config_part(config), part]
+            return await session.call(fill(catalog.EXPRESSION_MEASURE_AUDIO, parts=parts))
+
+        return await measure_recording(recording, upload)
 
     async def measure_images(
         self,

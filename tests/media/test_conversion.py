@@ -9,6 +9,7 @@ from live_support import extensible_wav, silence, speech, wav
 
 from humeai_async.errors import MissingPackageError
 from humeai_async.media.conversion import ConversionError, convert_to_wav, has_decoder, samples_of
+from humeai_async.media.sources import Recording
 from humeai_async.media.wav import read_wav
 
 pytestmark = pytest.mark.anyio
@@ -17,7 +18,7 @@ needs_decoder = pytest.mark.skipif(not has_decoder(), reason="the extra media is
 
 
 async def read(source: bytes | Path, channel: int | None = None) -> bytes:
-    return b"".join([block async for block in samples_of(source, channel=channel)])
+    return b"".join([block async for block in samples_of(Recording(source, channel=channel))])
 
 
 async def test_samples_that_are_right_pass_as_they_are(tmp_path: Path) -> None:
