@@ -128,7 +128,7 @@ class HumeAI:
         gateway_carries: Collection[str] = frozenset(),
     ) -> None:
         given = {"api_token": api_token, "api_key": api_key, "access_token": access_token}
-        credentials = {name: _held(text) for name, text in given.items()}
+        credentials = {name: _held(name, text) for name, text in given.items()}
         # From here on they are held so that no traceback shows them.
         del given, api_token, api_key, access_token
         _check("base_url", base_url, str)
@@ -387,6 +387,15 @@ class HumeAI:
             )
         object.__setattr__(self, name, value)
 
+    if not TYPE_CHECKING:  # for a type checker, a name that is not there is a mistake
+
+        def __getattr__(self, name: str) -> object:
+            if hasattr(type(self), name):  # a property failed with an AttributeError of its own
+                return object.__getattribute__(self, name)
+            from humeai_async.resources.official_names import advise
+
+            raise AttributeError(advise(type(self), name, "hume"), name=name, obj=self)
+
     def __enter__(self) -> None:
         raise TypeError("HumeAI is asynchronous: write `async with HumeAI(...) as hume:`")
 
@@ -437,9 +446,9 @@ def _check(
         raise ConfigurationError(f"{name} is a {wanted}, not {type(value).__name__}")
 
 
-def _held(text: object) -> Secret | object:
+def _held(name: str, text: object) -> Secret | object:
     """Hold a credential so that it does not show; what is none is found out later."""
-    return Secret(text) if isinstance(text, str) else text
+    return Secret(text, f"the argument {name}") if isinstance(text, str) else text
 
 
 def _find_origin(
@@ -491,7 +500,7 @@ def _find_credential(given: Mapping[str, object]) -> tuple[str, Secret]:
             raise ConfigurationError(f"{name} is a str, not {type(secret).__name__}")
     if not found:
         found = {
-            name: Secret(os.environ[CREDENTIALS[name]])
+            name: Secret(os.environ[CREDENTIALS[name]], f"the variable {CREDENTIALS[name]}")
             for name in given
             if os.environ.get(CREDENTIALS[name])
         }

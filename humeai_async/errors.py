@@ -88,6 +88,12 @@ class HumeError(Exception):
         self.retry_after = retry_after
         self.outcome_unknown = outcome_unknown
 
+    def add_advice(self, advice: str) -> None:
+        """Put a sentence after the message; an empty one changes nothing."""
+        if advice:
+            self.message = f"{self.message.rstrip('.')}; {_printable(advice)}"
+            self.args = (self.message,)
+
     def __str__(self) -> str:
         facts = [f"{self.method} {self.endpoint}"] if self.method else []
         if self.status is not None:

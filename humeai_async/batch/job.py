@@ -17,6 +17,7 @@ from typing import Any, TypeAlias, cast
 import anyio
 from attrs import evolve
 
+from humeai_async._base.async_only import AsyncOnly
 from humeai_async._base.cancellation import in_thread
 from humeai_async.batch import downloads
 from humeai_async.batch.downloads import OnProgress
@@ -49,7 +50,7 @@ _UNREAD = cast(
 )
 
 
-class Job:
+class Job(AsyncOnly):
     """A batch job at Hume: wait for it and fetch its results.
 
     Attributes:
@@ -57,6 +58,8 @@ class Job:
     """
 
     __slots__ = ("_details", "_poller", "_session", "id")
+
+    _instead = "write `await job.wait()`, and then `await job.predictions()`"
 
     def __init__(
         self, id: str, session: Session, poller: Poller, details: JobDetails | None = None
@@ -293,12 +296,14 @@ async def fetch_artifacts(job_id: str, session: Session) -> bytes:
     return artifacts
 
 
-class AsCompleted:
+class AsCompleted(AsyncOnly):
     """Jobs in the order in which they end; made by `hume.batch.as_completed`.
 
     Failed jobs come too: look at `job.status`. A job that does not exist raises when it is
     found missing, and the iteration can go on after that.
     """
+
+    _instead = "write `async for job in hume.batch.as_completed(jobs)`"
 
     def __init__(self, jobs: Iterable[Job], poller: Poller) -> None:
         self._jobs = {job.id: job for job in jobs}

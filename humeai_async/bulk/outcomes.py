@@ -17,6 +17,7 @@ import anyio
 import anyio.lowlevel
 from attrs import define, field, setters
 
+from humeai_async._base.async_only import AsyncOnly
 from humeai_async._base.cancellation import run_uncancelled
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import (
@@ -251,12 +252,17 @@ class OutcomeQueue(Generic[S, P]):
         self._news.set()
 
 
-class Outcomes(Generic[S, P]):
+class Outcomes(AsyncOnly, Generic[S, P]):
     """Outcomes as they come in; an async iterator.
 
     Leaving the loop early ends everything that runs for it. `async with` makes that certain
     on interpreters that do not collect garbage at once.
     """
+
+    _instead = (
+        "write `async for outcome in hume.batch.predict(...)`, or "
+        "`await hume.batch.predict_into(folder, ...)` to have all of them in files"
+    )
 
     def __init__(self, run: Callable[[OutcomeQueue[S, P]], Awaitable[None]]) -> None:
         self._run = run

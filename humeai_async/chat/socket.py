@@ -12,6 +12,7 @@ from typing import Any, Self, cast
 
 import anyio
 
+from humeai_async._base.async_only import AsyncOnly
 from humeai_async.chat.arguments import check_audio, check_filled, check_str, wrong_type
 from humeai_async.chat.connections import ReconnectingSocket
 from humeai_async.chat.reconnect import CLEAN, ENDINGS, describe
@@ -37,7 +38,7 @@ from humeai_async.types.json import is_object
 _SETTINGS = "session_settings"
 
 
-class ChatSocket:
+class ChatSocket(AsyncOnly):
     """A chat with EVI: send on it, iterate over it.
 
     ```python
@@ -71,6 +72,10 @@ class ChatSocket:
     Args:
         connections: Carries the messages.
     """
+
+    _instead = (
+        "write `async with hume.chat.connect(...) as chat:`, and in it `async for event in chat:`"
+    )
 
     def __init__(self, connections: ReconnectingSocket) -> None:
         self.chat_id: str | None = None

@@ -141,7 +141,8 @@ class Progress(Deadline):
             failure = self.failure
         else:
             failure = APITimeoutError(
-                f"the call did not end within its total timeout of {self.total:g} s",
+                f"the call{_place(request)} did not end within its total timeout of "
+                f"{self.total:g} s",
                 outcome_unknown=is_unknown,
             )
         return self._annotated(failure)
@@ -211,3 +212,8 @@ class TimedBody:
             except HumeError as problem:
                 failure = problem
         raise progress.end_early() if failure is None else progress.end_with(failure)
+
+
+def _place(request: Request | None) -> str:
+    """Say where a request was sent; nothing of one that still waited for its turn."""
+    return "" if request is None else f" to {request.host}"

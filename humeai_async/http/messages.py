@@ -12,6 +12,7 @@ import enum
 import os
 from collections.abc import AsyncIterable, Callable, Mapping
 from typing import BinaryIO, TypeAlias
+from urllib.parse import urlsplit
 
 from attrs import define, field
 
@@ -117,6 +118,11 @@ class Request:
     credential: Credential | None = field(default=None, repr=False)
     delivery: Delivery = Delivery.NOT_SENT
     """What is known of it; the transport notes when it is written."""
+
+    @property
+    def host(self) -> str:
+        """Host and port of the server, for messages."""
+        return urlsplit(self.url).netloc
 
     def signed(self) -> tuple[str, dict[str, str]]:
         """Return URL and headers with the credential in one of them.

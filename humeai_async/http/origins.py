@@ -63,6 +63,8 @@ class Origin(Protocol):
     drops_204: bool
     """Whether a call that Hume answers with 204 never gets a response here."""
     base_url: str
+    credential_origin: str
+    """Where the credential comes from, such as `the variable HUME_API_KEY`; for messages."""
 
     def ensure_supported(self, endpoint: Endpoint[Any]) -> None:
         """Raise `GatewayUnsupportedError` for a call that cannot be carried."""
@@ -90,6 +92,7 @@ class OriginBase:
         self._secret = check_credential(secret)
         digest = hashlib.blake2b(secret.reveal().encode(), digest_size=6)
         self.account: str = digest.hexdigest()
+        self.credential_origin: str = secret.origin
 
     def redact(self, text: str) -> str:
         """Remove the credential from a text."""

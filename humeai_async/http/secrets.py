@@ -99,12 +99,18 @@ def _is_key(text: str) -> bool:
 
 
 class Secret:
-    """A credential that shows itself only when asked."""
+    """A credential that shows itself only when asked.
 
-    __slots__ = ("_text",)
+    Args:
+        text: The credential.
+        origin: Where it comes from, such as `the variable HUME_API_KEY`; for messages.
+    """
 
-    def __init__(self, text: str) -> None:
+    __slots__ = ("_text", "origin")
+
+    def __init__(self, text: str, origin: str = "") -> None:
         self._text: str = as_base(text)
+        self.origin = origin
 
     @property
     def escaped(self) -> str:

@@ -65,7 +65,7 @@ def error_of_call(
     Neither the credential nor what is secret in the call's own body gets into it.
     """
     secrets = find_secrets(_sent(call))
-    return to_error(
+    error = to_error(
         response,
         call.endpoint,
         retry_after=retry_after,
@@ -73,6 +73,24 @@ def error_of_call(
         today=today,
         is_hume=origin.reaches_hume and response.source is Source.HUME,
     )
+    # Gateways refuse a token with 403, and do not always say that it was they who did.
+    can_be_token = origin.has_envelopes and response.source is not Source.HUME
+    is_forbidden = response.status == HTTPStatus.FORBIDDEN and can_be_token
+    if isinstance(error, AuthenticationError) or is_forbidden:
+        error.add_advice(_advice_on_credential(response, origin))
+    return error
+
+
+def _advice_on_credential(response: Response, origin: Origin) -> str:
+    """Say which credential was refused, and where it came from."""
+    if origin.has_envelopes and response.source is Source.HUME:
+        return (
+            "Hume refused the credential that the gateway sent, which is the one saved in the "
+            "account at LowCodeAPI"
+        )
+    if not origin.credential_origin:
+        return ""
+    return f"the credential came from {origin.credential_origin}"
 
 
 def _sent(call: Call[Any]) -> object:
