@@ -40,6 +40,7 @@ from humeai_async.errors import (
     SunsetError,
     TLSError,
     UnprocessableEntityError,
+    WebhookError,
 )
 from humeai_async.http.calls import Stats
 from humeai_async.http.messages import Upload
@@ -118,6 +119,7 @@ __all__ = [
     "UnknownSubmissionError",
     "UnprocessableEntityError",
     "Upload",
+    "WebhookError",
     "unpack",
 ]
 

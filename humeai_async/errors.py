@@ -21,6 +21,7 @@ system are turned into one of these before a caller sees them.
     ├── ChatClosedError               a chat ended with an error code, or is over already
     ├── PartialResultError            a long recording of which a later part failed
     ├── LedgerError                   the ledger of a bulk run cannot be used
+    ├── WebhookError                  a request to your webhook is not Hume's, old or repeated
     ├── GatewayUnsupportedError       LowCodeAPI cannot carry this call; nothing was sent
     └── APIStatusError                a response with an error status
         ├── BadRequestError           400
@@ -284,6 +285,10 @@ class PartialResultError(HumeError):
 
 class LedgerError(HumeError):
     """The ledger of a bulk run cannot be used: it is locked, damaged or of another run."""
+
+
+class WebhookError(HumeError):
+    """A request to your webhook is not Hume's, too old, or came before."""
 
 
 class GatewayUnsupportedError(HumeError):

@@ -27,7 +27,7 @@ from humeai_async.http.arguments import (
     check_seconds,
     check_sources,
 )
-from humeai_async.http.endpoint import QueryValue, fill
+from humeai_async.http.endpoint import QueryValue, check_id, fill
 from humeai_async.http.multipart import File
 from humeai_async.http.pagination import Pages
 from humeai_async.http.session import Session
@@ -228,6 +228,22 @@ class Batch(Resource):
     def pace(self) -> BucketState:
         """The limiter's current knowledge of the quota for batch calls."""
         return self._session.quota(catalog.BATCH_START_JOB.bucket)
+
+    def wake(self, job_id: str) -> None:
+        """Have the waits for a job ask for it at once: somebody says that it has ended.
+
+        For the route that Hume's `callback_url` names: anybody can post there, so what comes is
+        a hint and no more. Costs one request where a wait for this job is running on this event
+        loop, and none elsewhere; a job is asked for so no more often than every
+        `Polling.min_interval` seconds.
+
+        Args:
+            job_id: Job id.
+
+        Raises:
+            InvalidArgumentError: The id is malformed.
+        """
+        self._poller.current().wake(check_id(job_id, "job_id"))
 
     def as_completed(self, jobs: Iterable[Job | str]) -> AsCompleted:
         """Iterate over jobs in the order in which they end, failed ones included.
