@@ -25,6 +25,7 @@ class Tools(VersionedResource[Tool]):
 
     __slots__ = ()
 
+    _request = ToolRequest
     _endpoints = VersionedEndpoints(
         list=catalog.TOOLS_LIST,
         create=catalog.TOOLS_CREATE,
