@@ -224,12 +224,13 @@ class VersionedResource(Resource, Generic[T]):
         query = {"page_number": 0, "restrict_to_most_recent": True}
         response = await self._session.send(fill(endpoint, id, query=query))
         page = codec.parse(response.body)
-        found = page.get(endpoint.items) if is_object(page) else None
+        items = endpoint.items or ""
+        found = page.get(items) if is_object(page) else None
         versions = [one for one in found if is_object(one)] if is_array(found) else None
         if versions is None:
             raise DecodeError(
                 "the response is no page of versions",
-                path=f"$.{endpoint.items}",
+                path=f"$.{items}",
                 method=endpoint.method,
                 endpoint=endpoint.path,
                 attempts=1,
