@@ -47,7 +47,9 @@ def demo(count: int, rate: float, out: Path | None, *, as_json: bool) -> int:
     """Run against a stand-in for Hume on this machine; nothing is sent anywhere else."""
     folder = out or _make_temporary_folder()
     print_message(f"{count} sources, and a stand-in for Hume that allows {rate:g} requests/s")
-    return print_summary(asyncio.run(_run(count, rate, folder)), as_json=as_json)
+    code = print_summary(asyncio.run(_run(count, rate, folder)), as_json=as_json)
+    print_message(f"a page about it: humeai-async report {folder}")
+    return code
 
 
 def _make_temporary_folder() -> Path:

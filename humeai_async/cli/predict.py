@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import click
 
 from humeai_async._base.frozen import frozen
 from humeai_async.bulk.ledger import read_status
+from humeai_async.bulk.progress import Progress
 from humeai_async.bulk.runs import LEDGER, Report
 from humeai_async.bulk.sinks import FORMATS
 from humeai_async.cli.output import (
@@ -35,6 +36,7 @@ from humeai_async.cli.sources import collect_sources
 from humeai_async.client import HumeAI
 from humeai_async.errors import HumeError, InvalidArgumentError
 from humeai_async.http.calls import Stats
+from humeai_async.report.pace import PaceLog
 from humeai_async.settings import Pool
 from humeai_async.types.predictions.rows import MODELS
 from humeai_async.types.sources import BulkSource
@@ -185,13 +187,23 @@ async def run_sources(
                 folder,
                 sources,
                 on_outcome=display.add_outcome,
-                on_progress=display.update,
+                on_progress=_both(display.update, PaceLog(folder).update),
                 **settings,
             )
     except asyncio.CancelledError:
         await _print_stopped(folder, display.total)
         raise
     return Finished(report, display, hume.stats)
+
+
+def _both(
+    first: Callable[[Progress], None], second: Callable[[Progress], None]
+) -> Callable[[Progress], None]:
+    def update(progress: Progress) -> None:
+        first(progress)
+        second(progress)
+
+    return update
 
 
 async def _print_stopped(folder: Path, total: int) -> None:
