@@ -240,6 +240,7 @@ class Session:
                         continue
                     if read is not None and len(chosen.body) > _LARGE:
                         await _yield_to_loop()
+                        read = await _read_in_steps(read, call.endpoint.returns, chosen)
                     return self._result(call, chosen, read)
                 except HumeError as problem:
                     failure = problem
@@ -388,6 +389,27 @@ class Session:
             hint = _retry_after(response)
             self._shared.stats.rate_limited += response.status == TOO_MANY_REQUESTS
         permit.done(response.status, response.headers, hint)
+
+
+async def _read_in_steps(read: Read, returns: Any, response: Response) -> Read:
+    """Read a large body little by little, where its type knows how, so that others have turns.
+
+    Returns:
+        What gives the result: the reader itself where there is none yet.
+    """
+    in_steps = getattr(returns, "from_json_in_steps", None)
+    if in_steps is None or response.is_error:
+        return read
+    reading: Generator[None, None, Any] = in_steps(response.body)
+    while True:
+        try:
+            next(reading)
+        except StopIteration as ended:
+            found = ended.value
+            return lambda *_: found
+        except DecodeError:
+            return read  # the reader tells what is wrong
+        await _yield_to_loop()
 
 
 async def _yield_to_loop() -> None:

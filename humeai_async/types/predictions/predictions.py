@@ -7,9 +7,12 @@ tables are made below, in `tables.py`.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import itertools
-from collections.abc import Iterator, Sequence
+import re
+import time
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, ClassVar, TypeAlias, overload
 
 import msgspec
@@ -89,15 +92,41 @@ class Predictions(PredictionViews):
                 `path` says where.
         """
         text = _as_bytes(body).removeprefix(BYTE_ORDER_MARK)
-        # Everything made here stays: to look for garbage meanwhile would only hold the loop.
-        collects = gc.isenabled()
-        gc.disable()
-        try:
+        with _without_collection():
             sources, text = _read(text)
-        finally:
-            if collects:
-                gc.enable()
         found = cls(sources, text)
+        return found._with_first_file_tried()
+
+    @classmethod
+    def from_json_in_steps(cls, body: bytes) -> Generator[None, None, Predictions]:
+        """Read as `from_json` does, source by source, so that others can work in between.
+
+        Each source begins as the first one does, so the places of all are found quickly. Where
+        what lies between two of them cannot be read as a source, everything is read at once.
+
+        Yields:
+            Nothing, after each few milliseconds.
+
+        Returns:
+            The predictions.
+
+        Raises:
+            DecodeError: As `from_json`.
+        """
+        sources: list[SourcePredictions] = []
+        since = time.perf_counter()
+        for piece in _cut(body):
+            try:
+                with _without_collection():
+                    sources.append(_source_decoder.decode(piece))
+            except UNREADABLE:
+                return cls.from_json(body)
+            if time.perf_counter() - since > _STEP_SECONDS:
+                yield
+                since = time.perf_counter()
+        if not sources:
+            return cls.from_json(body)
+        found = cls(sources, body)
         return found._with_first_file_tried()
 
     def _with_first_file_tried(self) -> Predictions:
@@ -288,6 +317,41 @@ class UnreadPredictions:
             DecodeError: It is not a list of predictions; `path` says where.
         """
         return Predictions.from_json(self.body)
+
+
+_STEP_SECONDS = 0.005
+"""Time for which sources are read before others have a turn."""
+_SPACE = b" \t\r\n"
+_BEGINNING = re.compile(rb'[ \t\r\n]*\[[ \t\r\n]*(\{[ \t\r\n]*"source")')
+
+
+def _cut(body: bytes) -> Iterator[memoryview]:
+    """Give the parts of a list between which a source seems to begin; none for another text."""
+    beginning = _BEGINNING.match(body)
+    stop = len(body.rstrip(_SPACE)) - 1
+    if beginning is None or body[stop : stop + 1] != b"]":
+        return
+    first, start, view = beginning[1], beginning.start(1), memoryview(body)
+    while (following := body.find(first, start + 1, stop)) >= 0:
+        # What stands before it is a comma, or this is no place between two sources.
+        end = following - 1
+        while body[end] in _SPACE:
+            end -= 1
+        yield view[start:end] if body[end : end + 1] == b"," else view[:0]
+        start = following
+    yield view[start:stop]
+
+
+@contextlib.contextmanager
+def _without_collection() -> Generator[None]:
+    """Look for no garbage: everything that is made stays, and it would only hold the loop."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 _END = 64
