@@ -405,11 +405,15 @@ async def _read_in_steps(read: Read, returns: Any, response: Response) -> Read:
         try:
             next(reading)
         except StopIteration as ended:
-            found = ended.value
-            return lambda *_: found
+            return functools.partial(_give, ended.value)
         except DecodeError:
             return read  # the reader tells what is wrong
         await _yield_to_loop()
+
+
+def _give(found: Any, *_: object) -> Any:
+    """Give what was read already."""
+    return found
 
 
 async def _yield_to_loop() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -39,7 +40,11 @@ def read_in_steps(text: bytes) -> tuple[Predictions, int]:
         turns += 1
 
 
-def outcome(read: Any, text: bytes) -> Any:
+def read_whole(text: bytes) -> Predictions:
+    return read_in_steps(text)[0]
+
+
+def outcome(read: Callable[[bytes], Predictions], text: bytes) -> Any:
     try:
         found = read(text)
     except DecodeError as problem:
@@ -63,9 +68,7 @@ def test_whatever_the_text_is_it_reads_the_same(
 ) -> None:
     parts = [json.dumps(one) for one in sources]
     text = f"{before}[{after}{f'{after}{comma}{before}'.join(parts)}{before}]{after}{end}".encode()
-    assert outcome(lambda given: read_in_steps(given)[0], text) == outcome(
-        Predictions.from_json, text
-    )
+    assert outcome(read_whole, text) == outcome(Predictions.from_json, text)
 
 
 def test_others_have_a_turn_between_two_sources(monkeypatch: pytest.MonkeyPatch) -> None:
