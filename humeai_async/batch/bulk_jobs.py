@@ -69,7 +69,7 @@ class JobWork:
 
     async def identify(self, sources: Sequence[BulkSource]) -> list[Item[BulkSource]]:
         """Say what each source is. Files are read once, for their MD5."""
-        found = await in_thread(lambda: [_identified(source) for source in sources])
+        found = await in_thread(lambda: [identified(source) for source in sources])
         return [await self._with_digest(one) if one.kind == "files" else one for one in found]
 
     async def begin(self) -> int | None:
@@ -157,8 +157,12 @@ class JobWork:
         raise InvalidArgumentError(f"cannot read {path}: {reason}", field="sources")
 
 
-def _identified(source: BulkSource) -> Item[BulkSource]:
-    """Say what a source is, without a look into files."""
+def identified(source: BulkSource) -> Item[BulkSource]:
+    """Say what a source is, without a look into files.
+
+    Args:
+        source: What was given. What cannot be sent has a `problem`.
+    """
     try:
         kind, given = read_source(source)
     except InvalidArgumentError as problem:

@@ -21,7 +21,7 @@ from humeai_async.bulk.grouping import Group, Grouping, Reader
 from humeai_async.bulk.kept import KeptResults
 from humeai_async.bulk.ledger import Ledger, NoLedger
 from humeai_async.bulk.outcomes import FATAL_ERRORS, Outcome, OutcomeQueue
-from humeai_async.bulk.states import State
+from humeai_async.bulk.states import State, WorkState
 from humeai_async.bulk.storage import Note, Plan
 from humeai_async.bulk.submissions import RejectedError, Submissions
 from humeai_async.bulk.work import REFUSED, Item, Pipes, Reading, Submitted
@@ -154,7 +154,9 @@ class Pipeline(Generic[S, R]):
         deadline = math.inf if timeout is None else anyio.current_time() + timeout
         if plan is None:
             plan = await self._submissions.plan(group.kind, items)
-            return await self._submissions.submit(plan, items, deadline)
+            if plan.state is not WorkState.SENT:
+                return await self._submissions.submit(plan, items, deadline)
+            # The ledger has lost what it knew: an earlier start may have sent it.
         if plan.work_id is None:
             return await self._submissions.resume(plan, items, deadline)
         return plan, Submitted(plan.work_id)

@@ -1,0 +1,60 @@
+"""Runs over several workers against a stand-in: what their tests share, and worker processes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from humeai_async import HumeAI, Limiter, Polling, Retry
+from humeai_async.bulk.options import BulkOptions
+from humeai_async.distributed import RedisLedger, partitions, work
+
+OPTIONS = BulkOptions(search_patience=0.5)
+MODELS: dict[str, Any] = {"face": {}}
+
+
+def make_client(base_url: str | None = None) -> HumeAI:
+    """Return a client that does not wait for long; workers find it by its name."""
+    return HumeAI(
+        api_key="fake-hume-key",
+        base_url=base_url,
+        polling=Polling(min_interval=0.01, max_interval=0.05),
+        retry=Retry(initial_delay=0.01),
+        limiter=Limiter(rate=1000),
+    )
+
+
+def make_refused_client() -> HumeAI:
+    """Return a client whose credential is wrong."""
+    return HumeAI(api_key="wrong")
+
+
+def urls(count: int, *, start: int = 0) -> list[str]:
+    return [f"https://media.example.com/{n}.mp4" for n in range(start, start + count)]
+
+
+def sources_in(folder: Path) -> Counter[str]:
+    """Count in how many files of results each source is."""
+    found: Counter[str] = Counter()
+    for file in sorted(folder.glob("part-*.parquet")):
+        column = pq.ParquetFile(file).read(["source"])["source"]  # type: ignore[no-untyped-call]  # pyarrow has no types
+        found.update(set(column.to_pylist()))
+    return found
+
+
+async def work_all(into: str, redis: str) -> None:
+    """Work on all open partitions one after the other, as a worker process does."""
+    async with make_client() as hume:
+        for partition in await partitions(into):
+            print("begun", partition.number, flush=True)
+            await work(partition, hume, ledger=RedisLedger(redis), options=OPTIONS)
+            print("done", partition.number, flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(work_all(sys.argv[1], sys.argv[2]))
