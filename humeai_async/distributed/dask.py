@@ -16,8 +16,6 @@ from collections import deque
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from attrs import field
-
 from humeai_async._base.cancellation import run_uncancelled
 from humeai_async._base.frozen import frozen
 from humeai_async._base.unset import UNSET, Unset

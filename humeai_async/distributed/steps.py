@@ -83,11 +83,8 @@ class SteppedLedger(PartitionLedger):
         """
         steps = await log.take()
         ledger = await cls.open(path, configuration)
-        ledger._log = log
-        ledger._lost_since_ms = None if steps else begun_since_ms
-        ledger._one_step = anyio.Lock()
         try:
-            await ledger._replay(steps)
+            await ledger.follow(log, steps, None if steps else begun_since_ms)
         except BaseException:
             await ledger.aclose()
             raise
@@ -100,9 +97,9 @@ class SteppedLedger(PartitionLedger):
             The plan; in the state SENT where an earlier worker may have sent it, and the log
             has lost that.
         """
-        is_lost = self._lost_since_ms is not None and draft.attempt == 1 and draft.kind != REFUSED
-        if is_lost:
-            draft = evolve(draft, planned_ms=self._lost_since_ms, after_ms=None)
+        since_ms, is_lost = self._lost_since_ms, False
+        if since_ms is not None and draft.attempt == 1 and draft.kind != REFUSED:
+            draft, is_lost = evolve(draft, planned_ms=since_ms, after_ms=None), True
         async with self._one_step:
             plan = await super().plan(draft)
             await self._log.append(_encode("plan", *_fields(draft)))
@@ -146,8 +143,13 @@ class SteppedLedger(PartitionLedger):
             await super().end_work(number, state)
             await self._log.append(_encode("end_work", number, state.value))
 
-    async def _replay(self, steps: Sequence[bytes]) -> None:
-        """Do again what earlier holders have written down."""
+    async def follow(self, log: StepLog, steps: Sequence[bytes], lost_since_ms: int | None) -> None:
+        """Do again what earlier holders have written down, and write there from now on.
+
+        Raises:
+            LedgerError: No run has written that.
+        """
+        self._log, self._lost_since_ms, self._one_step = log, lost_since_ms, anyio.Lock()
         problem = ""
         try:
             for step in steps:

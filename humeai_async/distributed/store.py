@@ -14,7 +14,7 @@ import secrets
 import shutil
 from collections.abc import Generator
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 from urllib.request import url2pathname
 
 from humeai_async._base import atomic_files
@@ -67,9 +67,9 @@ def open_store(into: IntoFolder) -> Store:
         MissingPackageError: The store's package is not installed.
     """
     try:
-        text = os.fspath(into)
+        text: object = os.fspath(into)
     except TypeError:
-        text = b""
+        text = None
     if not isinstance(text, str) or not text or "\0" in text:
         raise ConfigurationError(f"{into!r} is no folder: give a path, or a URL such as s3://...")
     scheme, separator, rest = text.partition("://")

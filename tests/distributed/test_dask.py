@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from redis_servers import Server, running
 from humeai_async import AuthenticationError, ConfigurationError
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.distributed import RedisLedger, RunProgress, predict_over
+from humeai_async.shared.packages import load
 from humeai_async.testing import FakeHume
 
 pytestmark = [
@@ -41,8 +44,7 @@ async def fake(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeHume]:
 
 @pytest.fixture
 async def dask(fake: FakeHume) -> AsyncIterator[Any]:
-    import distributed
-
+    distributed = load("distributed")
     del fake  # started before the workers are
     async with distributed.LocalCluster(
         n_workers=4, threads_per_worker=1, dashboard_address=None, asynchronous=True
@@ -72,9 +74,6 @@ async def test_a_run_on_four_workers_is_whole_and_paid_once(
 async def test_a_worker_that_is_killed_costs_no_source(
     dask: Any, fake: FakeHume, server: Server, tmp_path: Path
 ) -> None:
-    import os
-    import signal
-
     pids = list((await dask.run(os.getpid)).values())
 
     def kill_one(progress: RunProgress) -> None:

@@ -146,15 +146,15 @@ async def test_sources_must_be_a_list(tmp_path: Path) -> None:
         await plan(tmp_path, "https://media.example.com/a.mp4", models=MODELS)  # type: ignore[arg-type]  # on purpose
 
 
+@pytest.mark.server  # fsspec is in the extra
 @pytest.mark.parametrize("into", ["", 7, "nosuchscheme://bucket/run", b"bytes"])
 async def test_what_is_no_folder_is_a_configuration_error(into: Any) -> None:
-    pytest.importorskip("fsspec")
     with pytest.raises(ConfigurationError):
         await plan(into, urls(1), models=MODELS)
 
 
+@pytest.mark.server  # fsspec is in the extra
 async def test_an_object_store_needs_a_ledger() -> None:
-    pytest.importorskip("fsspec")
     into = "memory://needs-a-ledger"
     await plan(into, urls(1), models=MODELS)
     (partition,) = await partitions(into)
@@ -163,9 +163,9 @@ async def test_an_object_store_needs_a_ledger() -> None:
             await work(partition, hume)
 
 
+@pytest.mark.server  # redis is in the extra
 @pytest.mark.parametrize("target", ["localhost:6379", "http://quota.internal", "redis"])
 def test_a_url_of_no_redis_is_a_configuration_error(target: str) -> None:
-    pytest.importorskip("redis")
     with pytest.raises(ConfigurationError):
         RedisLedger(target).connect()
 

@@ -25,6 +25,7 @@ from humeai_async.bulk.storage import Draft
 from humeai_async.bulk.work import local_ms
 from humeai_async.distributed import RedisLedger, partitions, plan, work
 from humeai_async.distributed.steps import SteppedLedger
+from humeai_async.shared.packages import load
 from humeai_async.testing import FakeHume
 
 pytestmark = [pytest.mark.anyio, pytest.mark.server]
@@ -145,22 +146,20 @@ async def test_a_wrong_password_is_a_configuration_error_and_not_shown(tmp_path:
             assert "wr0ng" not in str(caught.value)
 
 
-async def test_a_server_that_is_no_redis_is_a_configuration_error(tmp_path: Path) -> None:
+async def test_a_server_that_is_no_redis_is_a_configuration_error() -> None:
     async with FakeHume() as fake:
         with pytest.raises(ConfigurationError):
             await take(fake.url.replace("http://", "redis://"))
 
 
 async def test_results_go_to_an_object_store(server: Server) -> None:
-    import fsspec
-
     into = f"memory://{secrets.token_hex(4)}"
     async with FakeHume() as fake, make_client(fake.url) as hume:
         await plan(into, urls(5), models=MODELS, partition_size=2)
         for partition in await partitions(into):
             await work(partition, hume, ledger=RedisLedger(server.url))
         assert set(submitted(fake).values()) == {1}
-    names = fsspec.filesystem("memory").glob(f"/{into.partition('://')[2]}/part-*.parquet")
+    names = load("fsspec").filesystem("memory").glob(f"/{into.partition('://')[2]}/part-*.parquet")
     assert len(names) == 3
     assert await partitions(into) == []
 
@@ -177,16 +176,16 @@ async def test_nothing_is_left_in_the_server_when_a_run_is_done(
 
 async def start_worker(into: Path, server: Server, fake: FakeHume) -> Process:
     program = distributed_support.__file__
-    folders = os.pathsep.join(sys.path)
+    environment = os.environ | {"HUME_BASE_URL": fake.url, "PYTHONPATH": os.pathsep.join(sys.path)}
     return await asyncio.create_subprocess_exec(
         sys.executable, program, str(into), server.url,
-        stdout=PIPE, stderr=PIPE, env={**os.environ, "HUME_BASE_URL": fake.url, "PYTHONPATH": folders},
+        stderr=PIPE, env=environment,
     )  # fmt: skip
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-async def test_workers_killed_and_frozen_and_the_ledger_emptied_lose_and_double_nothing(
+async def test_workers_killed_and_frozen_and_an_emptied_ledger_double_nothing(
     seed: int, server: Server, tmp_path: Path
 ) -> None:
     into = tmp_path / "run"

@@ -14,7 +14,8 @@ from humeai_async import HumeAI, Limiter, Polling, Retry
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.distributed import RedisLedger, partitions, work
 
-OPTIONS = BulkOptions(search_patience=0.5)
+OPTIONS = BulkOptions(search_patience=0.5, jobs_at_once=1)
+"""With one job at once, a worker that is stopped when a job shows is not about to submit."""
 MODELS: dict[str, Any] = {"face": {}}
 
 
@@ -51,9 +52,7 @@ async def work_all(into: str, redis: str) -> None:
     """Work on all open partitions one after the other, as a worker process does."""
     async with make_client() as hume:
         for partition in await partitions(into):
-            print("begun", partition.number, flush=True)
             await work(partition, hume, ledger=RedisLedger(redis), options=OPTIONS)
-            print("done", partition.number, flush=True)
 
 
 if __name__ == "__main__":
