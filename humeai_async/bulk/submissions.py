@@ -209,14 +209,17 @@ class Submissions(Generic[S, R]):
         Raises:
             UnknownSubmissionError: Nobody knows.
         """
+        problem: HumeError | None = None
         async with self._searches:
             self._slots.release()
             try:
                 work_id = await self._search_patiently(plan)
-            except HumeError:
-                await self._slots.acquire()
-                raise
-            await self._slots.acquire()
+            except HumeError as failure:
+                problem, work_id = failure, None
+        # Only now: whoever has a slot may wait for a search.
+        await self._slots.acquire()
+        if problem is not None:
+            raise problem
         if work_id is None:
             await self._memory.end_work(plan.number, WorkState.ABANDONED)
             logger.warning(

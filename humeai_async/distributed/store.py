@@ -174,14 +174,14 @@ class ObjectStore:
         self.place = url
         self._is_whole = scheme in _WHOLE
         fsspec = load("fsspec")
-        reason = ""
         try:
             self._files, root = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError) as problem:
             reason = str(problem)
-        if reason:
-            raise ConfigurationError(f"{without_queries(url)} cannot be used: {reason}")
-        self._root = PurePosixPath(root)
+        else:
+            self._root = PurePosixPath(root)
+            return
+        raise ConfigurationError(f"{without_queries(url)} cannot be used: {reason}")
 
     def read(self, name: str) -> bytes | None:
         """Return a file's content; `None` if it is not there."""

@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from humeai_async.limiter.bucket import Bucket, Permit
     from humeai_async.limiter.events import LimiterEvent
     from humeai_async.limiter.pacer import Pacer
+    from humeai_async.limiter.turns import SharedQuota
 
 INTERACTIVE: Final = Priority.INTERACTIVE
 BULK: Final = Priority.BULK
@@ -125,6 +126,7 @@ class Limiter:
         *,
         max_wait: float | None = None,
         max_waiting: int | None = None,
+        shared: SharedQuota | None = None,
         on_event: Callable[[LimiterEvent], object] | None = None,
     ) -> None:
         """Make a limiter.
@@ -136,6 +138,8 @@ class Limiter:
                 one, if left out. Needs `rate`.
             max_wait: Seconds a call may wait at most; 0 never waits.
             max_waiting: Calls that may wait at the same time in one bucket.
+            shared: A `shared.RedisQuota` that other processes have too: `rate` is that of all
+                together then.
             on_event: Called with a `Waited`, `Paused` or `RateChanged` of `limiter.events`. Must
                 be quick; what it raises is logged. Each event loop's thread calls it.
 
@@ -149,10 +153,13 @@ class Limiter:
         _check("max_waiting", max_waiting, least=0.0)
         if burst is not None and rate is None:
             raise ConfigurationError("burst needs a rate: pass rate, too")
+        if shared is not None and rate is None:
+            raise ConfigurationError("a shared quota needs a rate: pass rate, too")
         self._rate = None if rate is None else rate / per
         self._burst = burst
         self._max_wait = math.inf if max_wait is None else max_wait
         self._max_waiting = math.inf if max_waiting is None else max_waiting
+        self._shared = shared
         self._on_event = on_event
         self._buckets: dict[str, Bucket] = {}
         self._further: dict[tuple[asyncio.AbstractEventLoop, str], Bucket] = {}
@@ -280,8 +287,13 @@ class Limiter:
         from humeai_async.limiter.bucket import Bucket
         from humeai_async.limiter.pacer import Pacer
 
-        pacer = Pacer(loop.time(), self._rate, self._burst)
-        return Bucket(name, pacer, loop, self._on_event)
+        place = Bucket(name, Pacer(loop.time(), self._rate, self._burst), loop, self._on_event)
+        if self._shared is not None and self._rate is not None:
+            from humeai_async.limiter.shared_pacer import SharedPacer
+
+            source = self._shared.join(name, self._rate, self._burst, place)
+            place.pacer = SharedPacer(loop.time(), self._rate, self._burst, source)
+        return place
 
 
 def _check(

@@ -143,7 +143,7 @@ async def test_progress_ends_with_all_sources(tmp_path: Path) -> None:
 
 async def test_sources_must_be_a_list(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgumentError, match="sources"):
-        await plan(tmp_path, "https://media.example.com/a.mp4", models=MODELS)  # type: ignore[arg-type]  # on purpose
+        await plan(tmp_path, "https://media.example.com/a.mp4", models=MODELS)
 
 
 @pytest.mark.server  # fsspec is in the extra

@@ -8,7 +8,7 @@ import secrets
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def holding(
     server: Server, folder: Path, *, since: int | None = None
-) -> AsyncIterator[SteppedLedger]:
+) -> AsyncGenerator[SteppedLedger]:
     """Take a partition, and hold it."""
     ledger = RedisLedger(server.url)
     path = folder / f"{secrets.token_hex(4)}.db"

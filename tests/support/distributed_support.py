@@ -8,11 +8,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from humeai_async import HumeAI, Limiter, Polling, Retry
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.distributed import RedisLedger, partitions, work
+from humeai_async.types.predictions.schema import load
 
 OPTIONS = BulkOptions(search_patience=0.5, jobs_at_once=1)
 """With one job at once, a worker that is stopped when a job shows is not about to submit."""
@@ -43,7 +42,7 @@ def sources_in(folder: Path) -> Counter[str]:
     """Count in how many files of results each source is."""
     found: Counter[str] = Counter()
     for file in sorted(folder.glob("part-*.parquet")):
-        column = pq.ParquetFile(file).read(["source"])["source"]  # type: ignore[no-untyped-call]  # pyarrow has no types
+        column = load("pyarrow.parquet").read_table(file)["source"]
         found.update(set(column.to_pylist()))
     return found
 
