@@ -60,3 +60,4 @@ class SharedPacer(Pacer):
         """Move to a clock that shows this many seconds more."""
         super().shift(seconds)
         self.source.turns.shift(seconds)
+        self.source.restart()

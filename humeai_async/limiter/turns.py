@@ -159,10 +159,14 @@ class Turns:
         return max(self.rate / max(1, self.members), len(self._went) / SHARE_SECONDS)
 
     def shift(self, seconds: float) -> None:
-        """Move to a clock that shows this many seconds more."""
+        """Move to a clock that shows this many seconds more.
+
+        Calls in hand stay behind: after a fork they are the parent's.
+        """
         self._began += seconds
         self._next_alone += seconds
-        self._calls = deque(at + seconds for at in self._calls)
+        self._calls.clear()
+        self._granted = 0
         self._went = deque(at + seconds for at in self._went)
 
     def _pay_debt(self) -> None:
@@ -182,6 +186,9 @@ class TurnSource(Protocol):
 
     def ask(self, calls: int) -> None:
         """Ask for a turn in the background, if it is time; the bucket is told when it came."""
+
+    def restart(self) -> None:
+        """Go on on another event loop, perhaps in another process."""
 
 
 class SharedQuota(Protocol):

@@ -5,10 +5,9 @@ A base install has none of them, and importing the library imports none of them.
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
-from humeai_async.errors import MissingPackageError
+from humeai_async._base.packages import load_package
 
 _ADVICE = {
     "redis": "a shared quota and a shared ledger need redis: pip install 'humeai_async[redis]'",
@@ -24,8 +23,4 @@ def load(package: str) -> Any:
     Raises:
         MissingPackageError: It is not installed; the message says what to install.
     """
-    try:
-        return importlib.import_module(package)
-    except ImportError:
-        advice = _ADVICE[package.partition(".")[0]]
-    raise MissingPackageError(advice)
+    return load_package(package, _ADVICE)

@@ -135,6 +135,12 @@ class QuotaTurns:
         elif self._problem is not None:
             loop.call_soon(self._told.fail, self._problem)
 
+    def restart(self) -> None:
+        """Go on on another event loop, perhaps in another process: a member of its own."""
+        self._who = secrets.token_hex(6)
+        self._trip = None
+        self._next_try = -math.inf
+
     async def _ask(self, calls: int) -> None:
         loop = asyncio.get_running_loop()
         try:

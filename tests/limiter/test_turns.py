@@ -140,3 +140,11 @@ def test_the_share_is_kept_until_all_change_over() -> None:
     assert turns.is_alone
     turns.receive(1.5, turn(1))
     assert not turns.is_alone
+
+
+def test_calls_in_hand_stay_with_the_parent_of_a_fork() -> None:
+    turns = Turns(100.0, 0.0)
+    turns.receive(0.0, turn(5, gap=0.0))
+    turns.shift(7.0)
+    assert turns.ready_in(7.0) == math.inf
+    assert turns.wants() > 0

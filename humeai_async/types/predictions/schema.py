@@ -6,11 +6,11 @@ imported when they are asked for and never before.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from humeai_async.errors import InvalidArgumentError, MissingPackageError
+from humeai_async._base.packages import load_package
+from humeai_async.errors import InvalidArgumentError
 from humeai_async.types.predictions.expressions import EXPRESSIONS, LANGUAGE_EXPRESSIONS
 from humeai_async.types.predictions.rows import MODELS, PLACE, SCORES
 
@@ -166,8 +166,4 @@ def load(package: str) -> Any:
     Raises:
         MissingPackageError: It is not installed; the message says what to install.
     """
-    try:
-        return importlib.import_module(package)
-    except ImportError:
-        advice = _SOURCES[package.partition(".")[0]]
-    raise MissingPackageError(advice)
+    return load_package(package, _SOURCES)
