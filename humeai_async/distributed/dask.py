@@ -125,10 +125,12 @@ async def predict_over(
         job_size=chosen.job_size,
     )
     stands = await collect(into)
-    driver = _Driver(dask, made.name, stands, on_progress)
+    # Of this start alone: another may be at work on the same run.
+    name = f"humeai_async-{made.name}-{secrets.token_hex(4)}"
+    driver = _Driver(dask, name, stands, on_progress)
     # Dask takes only plugins of its own class, which is not there in a base install.
     kind = type("DaskWorkerClients", (WorkerClients, load("distributed").WorkerPlugin), {})
-    plugin: WorkerClients = kind(made.name, client, ledger, chosen)
+    plugin: WorkerClients = kind(name, client, ledger, chosen)
     await driver.register(plugin)
     try:
         problems = await driver.run(await partitions(into))
@@ -141,16 +143,16 @@ class WorkerClients:
     """A worker's event loop and its one client; a plugin of Dask workers.
 
     Args:
-        run: Name of the run.
+        name: Name of this start of the run.
         client: Where to find what makes the client, as `"module:function"`.
         ledger: Where all workers write down what they submit.
         options: How partitions are worked on.
     """
 
     def __init__(
-        self, run: str, client: str, ledger: RedisLedger | None, options: BulkOptions
+        self, name: str, client: str, ledger: RedisLedger | None, options: BulkOptions
     ) -> None:
-        self.name = f"humeai_async-{run}"
+        self.name = name
         self._client = client
         self._ledger = ledger
         self._options = options
@@ -160,8 +162,7 @@ class WorkerClients:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What workers make for themselves stays there.
-        run = self.name.partition("-")[2]
-        return type(self), (run, self._client, self._ledger, self._options)
+        return type(self), (self.name, self._client, self._ledger, self._options)
 
     def setup(self, worker: Any) -> None:
         """Start the event loop of a worker."""
@@ -214,10 +215,9 @@ class WorkerClients:
         loop.call_soon(loop.stop)
 
 
-def work_on_dask(partition: Partition) -> PartitionReport:
-    """Work on a partition in a task of Dask."""
-    worker = load("distributed").get_worker()
-    clients = worker.plugins.get(f"humeai_async-{partition.run}")
+def work_on_dask(partition: Partition, name: str) -> PartitionReport:
+    """Work on a partition in a task of Dask, with the client of a start."""
+    clients = load("distributed").get_worker().plugins.get(name)
     if not isinstance(clients, WorkerClients):
         raise ConfigurationError("the run has ended on this worker")
     return clients.work(partition)
@@ -241,7 +241,7 @@ class _Driver:
 
     Args:
         dask: The cluster's client.
-        run: Name of the run.
+        name: Name of this start of the run.
         stands: How the run stands at its start.
         on_progress: Called with how far it is.
     """
@@ -249,19 +249,18 @@ class _Driver:
     def __init__(
         self,
         dask: Any,
-        run: str,
+        name: str,
         stands: RunReport,
         on_progress: Callable[[RunProgress], None] | None,
     ) -> None:
         self._dask = dask
         self._distributed = load("distributed")
-        self._topic = f"humeai_async-{run}"
+        self._name = name
         self._stands = stands
         self._on_progress = on_progress
         self._under_way: dict[int, tuple[int, int]] = {}
         self._done: dict[int, PartitionReport] = {}
         self._workers = 0
-        self._start = secrets.token_hex(4)
 
     async def register(self, plugin: WorkerClients) -> None:
         """Have every worker make its client, those that come later too."""
@@ -274,12 +273,12 @@ class _Driver:
             reason = f"{type(problem).__name__}: {problem}"
         if reason:
             raise ConfigurationError(f"the workers cannot run humeai_async: {reason}")
-        self._dask.subscribe_topic(self._topic, self._see)
+        self._dask.subscribe_topic(self._name, self._see)
 
     async def end(self, plugin: WorkerClients) -> None:
         """Have the workers close their clients."""
         try:
-            self._dask.unsubscribe_topic(self._topic)
+            self._dask.unsubscribe_topic(self._name)
             await self._dask.unregister_worker_plugin(plugin.name)
         except Exception:  # noqa: BLE001 - the scheduler may be gone, and the workers with it
             return
@@ -311,8 +310,8 @@ class _Driver:
 
     def _submit(self, partition: Partition) -> Any:
         # Of this start alone: Dask keeps how tasks ended while anybody may ask.
-        key = f"predict-{self._start}-{partition.number:05}"
-        return self._dask.submit(work_on_dask, partition, key=key, pure=False)
+        key = f"predict-{self._name[-8:]}-{partition.number:05}"
+        return self._dask.submit(work_on_dask, partition, self._name, key=key, pure=False)
 
     async def _threads(self) -> int:
         found: Mapping[str, int] = await self._dask.nthreads()

@@ -106,6 +106,19 @@ async def test_workers_without_a_credential_are_a_configuration_error(
         )  # fmt: skip
 
 
+async def test_a_partition_that_kills_its_workers_is_named_and_stays_open(
+    dask: Any, server: Server, tmp_path: Path
+) -> None:
+    given: dict[str, Any] = {"models": MODELS, "ledger": RedisLedger(server.url)}
+    report = await predict_over(
+        dask, tmp_path / "run", urls(3), **given, client="distributed_support:kill_worker"
+    )
+    assert (report.done, report.left_open) == (0, 3)
+    assert report.problems == {0: "workers died while they worked on it"}
+    report = await predict_over(dask, tmp_path / "run", urls(3), **given, client=CLIENT)
+    assert (report.done, report.left_open, report.problems) == (1, 0, {})
+
+
 async def test_a_client_that_is_not_asynchronous_is_a_configuration_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="asynchronous=True"):
         await predict_over(object(), tmp_path / "run", urls(3), models=MODELS)
