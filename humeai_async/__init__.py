@@ -43,6 +43,7 @@ from humeai_async.errors import (
     WebhookError,
 )
 from humeai_async.http.calls import Stats
+from humeai_async.http.json_out import to_dict, to_json
 from humeai_async.http.messages import Upload
 from humeai_async.http.responses import RawResponse
 from humeai_async.http.transport.interface import Download
@@ -120,6 +121,8 @@ __all__ = [
     "UnprocessableEntityError",
     "Upload",
     "WebhookError",
+    "to_dict",
+    "to_json",
     "unpack",
 ]
 

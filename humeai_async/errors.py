@@ -89,6 +89,16 @@ class HumeError(Exception):
         self.retry_after = retry_after
         self.outcome_unknown = outcome_unknown
 
+    def json_members(self) -> dict[str, object]:
+        """Say what went wrong, for `to_dict`."""
+        names = (
+            "message method endpoint status code request_id attempts elapsed retry_after "
+            "outcome_unknown"
+        )
+        return {"error": type(self).__name__} | {
+            name: getattr(self, name) for name in names.split()
+        }
+
     def add_advice(self, advice: str) -> None:
         """Put a sentence after the message; an empty one changes nothing."""
         if advice:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -76,20 +76,20 @@ def test_an_attribute_error_inside_of_a_property_is_not_hidden(
         _ = hume.privacy
 
 
+MAKERS: dict[str, tuple[Callable[[HumeAI], object], str]] = {
+    "chat": (lambda hume: hume.chat.connect(), "async with hume.chat.connect"),
+    "predict": (lambda hume: hume.batch.predict([Text("Hello.")]), "async for outcome in"),
+    "as_completed": (lambda hume: hume.batch.as_completed([]), "async for job in"),
+    "job": (lambda hume: hume.batch.job("0d1e"), "await job.wait()"),
+}
+
+
 @pytest.mark.parametrize("statement", ["for _ in x: pass", "list(x)", "with x: pass"])
-@pytest.mark.parametrize(
-    ("make", "advice"),
-    [
-        (lambda hume: hume.chat.connect(), "async with hume.chat.connect"),
-        (lambda hume: hume.batch.predict([Text("Hello.")]), "async for outcome in"),
-        (lambda hume: hume.batch.as_completed([]), "async for job in"),
-        (lambda hume: hume.batch.job("0d1e"), "await job.wait()"),
-    ],
-    ids=["chat", "predict", "as_completed", "job"],
-)
+@pytest.mark.parametrize("name", MAKERS)
 def test_what_is_asynchronous_says_so_to_for_and_with(
-    hume: Any, make: Any, advice: str, statement: str
+    hume: HumeAI, name: str, statement: str
 ) -> None:
+    make, advice = MAKERS[name]
     with pytest.raises(TypeError) as caught:
         exec(statement, {"x": make(hume)})  # noqa: S102 - three statements of ours
     assert advice in str(caught.value)

@@ -80,6 +80,10 @@ class Job(AsyncOnly):
         """Its last seen status; `None` before the first request for it."""
         return self._details.state.status if self._details else None
 
+    def json_members(self) -> dict[str, object]:
+        """Say what is known of the job, for `to_dict`."""
+        return {"id": self.id, "status": self.status, "details": self._details}
+
     def update(self, details: JobDetails) -> None:
         """Take over news of the job that came another way, such as a list of jobs."""
         self._details = details

@@ -107,6 +107,17 @@ class Outcome(Generic[S, P]):
         body: bytes | None = getattr(found, "body", None)
         return body
 
+    def json_members(self) -> dict[str, object]:
+        """Say what came of the source, for `to_dict`; a path or a file is named."""
+        source: object = self.source
+        return {
+            "source": source if isinstance(source, str) else str(source),
+            "job_id": self.job_id,
+            "predictions": self.predictions,
+            "error": self.error,
+            "is_open": self.is_open,
+        }
+
     def result(self) -> P:
         """Return the predictions, or raise the error.
 

@@ -67,6 +67,16 @@ class Page(Sequence[T_co]):
     """The whole decoded response. The pages of a chat's events carry the chat's own fields:
     see `ChatEventsPage`."""
 
+    def json_members(self) -> dict[str, object]:
+        """Say what the page consists of, for `to_dict`."""
+        return {
+            "items": self.items,
+            "number": self.number,
+            "size": self.size,
+            "total_pages": self.total_pages,
+            "undecodable": self.undecodable,
+        }
+
     @overload
     def __getitem__(self, index: int) -> T_co: ...
 

@@ -7,10 +7,10 @@ not know go back as they were. It knows no endpoints and sends nothing.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
-from attrs import fields
+from attrs import fields, has
 
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http import codec
@@ -64,9 +64,8 @@ def revised(newest: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
 
 def _given(name: str, value: object) -> Any:
     """Write a new value; a part of a response is made a reference to what it shows."""
-    is_typed = hasattr(value, "__attrs_attrs__") or (
-        isinstance(value, (list, tuple)) and any(hasattr(v, "__attrs_attrs__") for v in value)
-    )
+    parts = cast("Sequence[object]", value) if isinstance(value, (list, tuple)) else [value]
+    is_typed = any(has(type(part)) for part in parts)
     plain = codec.to_plain(value)
     return _PARTS.get(name, _unchanged)(plain) if is_typed else plain
 

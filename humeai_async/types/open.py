@@ -18,5 +18,5 @@ from humeai_async._base.frozen import frozen
 class Open:
     """Keys that came with an object and are no field of its class."""
 
-    extra: Mapping[str, Any] = field(factory=dict[str, Any], repr=False)
+    extra: Mapping[str, Any] = field(factory=dict[str, Any], repr=False, hash=False)
     """Members that this version of the library does not know, as plain JSON values."""

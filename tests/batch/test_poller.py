@@ -452,6 +452,7 @@ async def test_a_callback_ends_a_wait_in_one_request(slow: FakeHume) -> None:
     polling = Polling(min_interval=30, max_interval=60)  # the test would not wait for it
     async with client_of(slow, polling=polling) as hume:
         [job] = await start(hume, 1)
+        before = 0
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(job.wait)
             while job.status is None:

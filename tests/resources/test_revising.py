@@ -98,7 +98,11 @@ async def test_what_is_no_page_of_versions_is_a_decode_error(
     body: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with FakeHume() as fake, client_of(fake) as hume:
-        monkeypatch.setattr(fake.upstream, "handle", lambda _: Answer(200, body=body))
+
+        def handle(_: object) -> Answer:
+            return Answer(200, body=body)
+
+        monkeypatch.setattr(fake.upstream, "handle", handle)
         with pytest.raises(DecodeError):
             await hume.prompts.revise("0d1e", text="x")
 
