@@ -142,11 +142,12 @@ class Ledger:
                 or it is no ledger.
         """
         file = real_path(path)
-        return await in_thread(cls._open, file, configuration, discard=cls._close)
-
-    @classmethod
-    def _open(cls, path: Path, configuration: str) -> Self:
-        return cls(path, *open_file(path, configuration))
+        opened = await in_thread(
+            open_file, file, configuration, discard=lambda pair: close_file(*pair)
+        )
+        # Made here: parts of anyio are imported when they are first used, and threads that
+        # import at the same time may wait for one another for ever.
+        return cls(file, *opened)
 
     async def look_up(self, keys: Sequence[bytes]) -> dict[bytes, Entry]:
         """Return what is known of some sources."""

@@ -8,7 +8,7 @@ The pipeline in `pipeline.py` runs them all and knows none; each product brings 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Generic, Protocol, TypeVar
 
@@ -19,7 +19,7 @@ from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.patience import Patience
 from humeai_async.bulk.storage import Plan
 from humeai_async.errors import HumeError
-from humeai_async.http.messages import Delivery, Request
+from humeai_async.http.messages import Delivery, Request, Response
 from humeai_async.types.urls import repr_without_query
 
 S = TypeVar("S")
@@ -162,10 +162,12 @@ class ServiceClock:
         self.newest_ms: int | None = None
         """When the newest piece of work at the service was made, as last seen by its clock."""
 
-    def observe(self, headers: Mapping[str, str]) -> None:
-        """Learn from the `Date` of a response that has just come."""
+    def observe(self, response: Response) -> None:
+        """Learn from the `Date` of a response that has just come, if it is the service's."""
+        if not response.has_service_headers:
+            return
         try:
-            sent_at = parsedate_to_datetime(headers.get("Date", ""))
+            sent_at = parsedate_to_datetime(response.headers.get("date", ""))
             # Cut to the second: half of one is the best guess.
             self.ahead_ms = round(sent_at.timestamp() * 1000) + 500 - local_ms()
         except (TypeError, ValueError, OverflowError):  # none, or none that can be read

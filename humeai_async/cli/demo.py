@@ -5,12 +5,12 @@ The only command that uses `humeai_async.testing`.
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from pathlib import Path
 
 import click
 
+from humeai_async.cli import interrupts
 from humeai_async.cli.output import print_message
 from humeai_async.cli.predict import Finished, print_summary, run_sources
 from humeai_async.client import HumeAI
@@ -47,7 +47,7 @@ def demo(count: int, rate: float, out: Path | None, *, as_json: bool) -> int:
     """Run against a stand-in for Hume on this machine; nothing is sent anywhere else."""
     folder = out or _make_temporary_folder()
     print_message(f"{count} sources, and a stand-in for Hume that allows {rate:g} requests/s")
-    code = print_summary(asyncio.run(_run(count, rate, folder)), as_json=as_json)
+    code = print_summary(interrupts.run(_run(count, rate, folder)), as_json=as_json)
     print_message(f"a page about it: humeai-async report {folder}")
     return code
 

@@ -18,6 +18,7 @@ from humeai_async.bulk.ledger import read_status
 from humeai_async.bulk.progress import Progress
 from humeai_async.bulk.runs import LEDGER, Report
 from humeai_async.bulk.sinks import FORMATS
+from humeai_async.cli import interrupts
 from humeai_async.cli.output import (
     ExitCode,
     escape_controls,
@@ -146,7 +147,7 @@ def predict(
         async with HumeAI(base_url=base_url, pool=pool) as hume:
             return await run_sources(hume, found, out, **settings)
 
-    return print_summary(asyncio.run(run()), as_json=as_json)
+    return print_summary(interrupts.run(run()), as_json=as_json)
 
 
 def read_models(names: str | None) -> dict[str, Any] | None:

@@ -154,9 +154,11 @@ class LowCodeAPI(OriginBase):
     def read(self, response: Response) -> Response:
         """Take one envelope off, of the three shapes of success and the two of failure."""
         members = codec.members(response.body)
-        if 200 <= response.status < 300:  # noqa: PLR2004 - the classes of HTTP
-            return _read_success(response, members)
-        return _read_error(response, members)
+        read = _read_success if response.is_success else _read_error
+        found = read(response, members)
+        # A gateway has headers, and a clock, of its own.
+        found.has_service_headers = found.headers is not response.headers
+        return found
 
     def learn_format(self, call: Call[Any], url_format: Format, response: Response | None) -> None:
         """Remember what a response (`None`: closed without one) says about the URL formats."""

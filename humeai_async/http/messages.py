@@ -162,6 +162,8 @@ class Response:
     URL."""
     body: bytes = field(repr=False)
     source: Source = Source.HUME
+    has_service_headers: bool = True
+    """Whether the headers are the service's own, and not those of a gateway before it."""
 
     @property
     def is_success(self) -> bool:

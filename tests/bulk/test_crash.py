@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from attrs import define, field
 from fork_runs import FOREIGN_ERROR, HANGS
+from hostile_gateway import DIALECTS, settings_as_json
 from hostile_results import SHAPES, Kind
 from hostile_service import HostileService
 from killed_runs import Ending, Starter, starter
@@ -108,10 +109,11 @@ class KilledRun:
         self.formats = ["jsonl"]
         if self.way != "iterated" and self.dice.random() < 0.3:
             self.formats += ["csv", "parquet"]
-        # The command line takes no texts.
-        kinds: tuple[Kind, ...] = (
-            ("urls", "files") if self.way == "command" else ("urls", "text", "files")
-        )
+        self.gateway = self.dice.choice([None, *DIALECTS]) if is_hostile else None
+        kinds: tuple[Kind, ...] = ("urls", "text", "files")
+        if self.way == "command":
+            # It takes no texts, and sends no files through a gateway.
+            kinds = ("urls", "files") if self.gateway is None else ("urls",)
         self.sources = RunSources.make(folder, kinds, EACH_KIND, tag=seed)
         self.job_size = self.dice.choice([1, 2, 3, 5, 100])
         self.faults: dict[str, Any] = {}
@@ -141,7 +143,8 @@ class KilledRun:
         self.carried_out = service.carried_out
 
     def _service(self) -> HostileService:
-        service = HostileService(late=LATE, held=HELD, latency=self.dice.choice([0.0, 0.15]))
+        latency = self.dice.choice([0.0, 0.15])
+        service = HostileService(late=LATE, held=HELD, latency=latency, gateway=self.gateway)
         if self.is_hostile:
             service.clock = self.dice.choice([0.0, -600.0, 600.0])
             service.lag = self.dice.choice([0.0, 0.3])
@@ -193,9 +196,10 @@ class KilledRun:
             clock=clock,
             **kill,
         )
-        # Interrupted twice within milliseconds, an event loop may lose what a task waits for: it
-        # was killed then, as a third Ctrl-C would have done.
-        if ending.code == FOREIGN_ERROR or (ending.code == HANGS and "again" not in kill):
+        # Interrupted twice within milliseconds, asyncio may lose what a task waits for, and a
+        # script hangs: it was killed then, as a third Ctrl-C would have done. Commands do not.
+        may_hang = "again" in kill and self.way != "command"
+        if ending.code == FOREIGN_ERROR or (ending.code == HANGS and not may_hang):
             self.faults[f"exit code {ending.code}"] = (self.folder / "log").read_text()[-3500:]
         return ending
 
@@ -206,7 +210,11 @@ class KilledRun:
         main = ["predict", "--from", os.fspath(listed), "--out", os.fspath(self.out), *formats]
         main += ["--models", "language", "--job-size", str(self.job_size), "--jobs", "3"]
         main += ["--search-patience", str(PATIENCE)]
-        env = {"HUME_API_KEY": "k" * 20, "HUME_BASE_URL": service.url}
+        settings = service.settings
+        env = {"HUME_BASE_URL": settings["base_url"]}
+        for variable, name in (("HUME_API_KEY", "api_key"), ("LOWCODEAPI_API_TOKEN", "api_token")):
+            if name in settings:
+                env[variable] = settings[name]
         return {"main": main, "env": env}
 
     def _script(self, service: HostileService) -> dict[str, Any]:
@@ -214,7 +222,7 @@ class KilledRun:
         script: dict[str, Any] = {
             "folder": os.fspath(self.out),
             "sources": sources,
-            "url": service.url,
+            "client": settings_as_json(service.settings),
             "read": READ_TIMEOUT,
             "models": {"language": {}},
             "job_size": self.job_size,
@@ -238,4 +246,4 @@ class KilledRun:
                 found["lost in Parquet"] = lost
         if found:
             told = "; ".join(f"{name}: {str(what)[:4000]}" for name, what in found.items())
-            self.tally.faults.append(f"seed {self.seed} ({self.way}): {told}")
+            self.tally.faults.append(f"seed {self.seed} ({self.way}, {self.gateway}): {told}")

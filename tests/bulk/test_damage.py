@@ -69,8 +69,7 @@ def open_folder() -> Iterator[Path]:
 
 def client_of(service: HostileService) -> HumeAI:
     return HumeAI(
-        api_key="k" * 20,
-        base_url=service.url,
+        **service.settings,
         polling=Polling(min_interval=0.01, max_interval=0.05),
         timeout=Timeout(read=2.0, total=30),
         retry=Retry(initial_delay=0.01),
