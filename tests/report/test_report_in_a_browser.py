@@ -1,10 +1,11 @@
 """The page in headless Chromium: sorting, filtering, timelines, small screens, no errors.
 
-Runs where playwright and a chromium of the system are.
+Runs where `-m browser` names it; playwright and Debian's chromium must be there then.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -26,7 +27,6 @@ CHROMIUM = shutil.which("chromium")
 
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("vl_convert")
     folder = tmp_path_factory.mktemp("run")
 
     async def run() -> str:
@@ -47,9 +47,9 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    playwright: Any = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium")
+    playwright: Any = importlib.import_module("playwright.sync_api")
+
+    assert CHROMIUM is not None, "there is no program chromium"
     with playwright.sync_playwright() as started:
         opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield opened
