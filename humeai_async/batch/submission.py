@@ -45,7 +45,7 @@ async def start_inference(
         return await start(evolve(call, before_send=before_send), session, poller)
     session.ensure_supported(catalog.BATCH_START_JOB_FILES)
     parts = [
-        Part("json", codec.encode(request), content_type="application/json"),
+        Part("json", codec.encode_request(request), content_type="application/json"),
         *[await as_part(file) for file in files],
     ]
     call = fill(catalog.BATCH_START_JOB_FILES, parts=parts)

@@ -290,7 +290,7 @@ class ChatSocket(AsyncOnly):
 def _write(event: ClientEvent | Mapping[str, Any]) -> tuple[str, bytes]:
     """Return a message's type and its JSON text."""
     try:
-        message = codec.encode(event)
+        message = codec.encode_request(event)
     except InvalidArgumentError as problem:
         reason = problem.message
     else:

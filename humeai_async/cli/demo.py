@@ -12,7 +12,7 @@ import click
 
 from humeai_async.cli import interrupts
 from humeai_async.cli.output import print_message
-from humeai_async.cli.predict import Finished, print_summary, run_sources
+from humeai_async.cli.predict import Finished, print_summary, read_folder, run_sources
 from humeai_async.client import HumeAI
 from humeai_async.errors import SaveError
 from humeai_async.settings import Polling
@@ -39,7 +39,7 @@ _FRAMES = 16
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    callback=read_folder,
     help="Folder for the results; a new temporary one if left out.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")

@@ -43,6 +43,19 @@ from humeai_async.types.predictions.rows import MODELS
 from humeai_async.types.sources import BulkSource
 
 
+def read_folder(_: click.Context, __: click.Parameter, name: str | None) -> Path | None:
+    """Read the option --out; an empty name, as of a variable without a value, is no folder.
+
+    Raises:
+        InvalidArgumentError: The name is empty.
+    """
+    if name is None:
+        return None
+    if not name:
+        raise InvalidArgumentError("--out is empty: name a folder", field="out")
+    return Path(name)
+
+
 @click.command()
 @click.argument("sources", nargs=-1)
 @click.option(
@@ -54,8 +67,8 @@ from humeai_async.types.sources import BulkSource
 @click.option("--models", help=f"Models to run: {','.join(MODELS)}. All if left out.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
-    default=Path("predictions"),
+    callback=read_folder,
+    default="predictions",
     show_default=True,
     help="Folder for the ledger and the results. The same command again continues there.",
 )

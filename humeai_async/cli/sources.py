@@ -64,7 +64,8 @@ def _read_list(name: str) -> list[str]:
     except ValueError:  # a name with a null character, a stream that is closed
         reason = "it cannot be opened"
     else:
-        lines = [line.strip() for line in text.split("\n")]
+        # Not by splitlines: names may hold the further separators of Unicode.
+        lines = [line.strip() for line in text.replace("\r", "\n").split("\n")]
         return [line for line in lines if line and not line.startswith("#")]
     raise InvalidArgumentError(f"cannot read {shown}: {reason}", field="from")
 

@@ -116,7 +116,7 @@ def parts_of(questions: QuestionSet, clip: Clip) -> tuple[Part, Part]:
     Raises:
         InvalidArgumentError: They are too large together.
     """
-    request = JsonText(codec.encode(questions.to_wire()))
+    request = JsonText(codec.encode_request(questions.to_wire()))
     size = len(request) + len(clip.data) + ENVELOPE
     if size > LARGEST_BODY:
         raise InvalidArgumentError(

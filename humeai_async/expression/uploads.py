@@ -41,7 +41,7 @@ def refuse(reason: str, code: str, field: str = "file") -> InvalidArgumentError:
 
 def config_part(config: Mapping[str, Any]) -> Part:
     """Return the settings as a part without a file name."""
-    return Part("config", codec.encode(config), None, "application/json")
+    return Part("config", codec.encode_request(config), None, "application/json")
 
 
 async def audio_part(file: File, *, is_headerless: bool, convert: bool) -> Part:

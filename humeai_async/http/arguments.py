@@ -10,10 +10,13 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import AsyncIterable, Iterable, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from typing import cast
 
+from attrs import has
+
 from humeai_async._base.base_values import as_base
+from humeai_async._base.unset import Unset
 from humeai_async.errors import InvalidArgumentError
 
 MOST_SOURCES = 100
@@ -78,6 +81,24 @@ def _first_wrong(sources: dict[str, Sequence[object] | None]) -> tuple[str, str]
         if name != "files" and not all(isinstance(one, str) and one for one in given or ()):
             return name, f"{name} must hold non-empty texts only"
     return "", ""
+
+
+def check_settings(**settings: object) -> None:
+    """Refuse settings of a job that are neither an attrs object nor a dict, such as `"face"`.
+
+    Args:
+        settings: All arguments that hold settings, by name; `None` and what is left out pass.
+
+    Raises:
+        InvalidArgumentError: `field` names the argument.
+    """
+    for name, value in settings.items():
+        if value is not None and not isinstance(value, (Mapping, Unset)) and not has(type(value)):
+            kind = type(value).__name__
+            raise InvalidArgumentError(
+                f"{name} must be a dict of settings or an object of that type, not {kind}",
+                field=name,
+            )
 
 
 def check_many(name: str, value: object) -> None:

@@ -8,8 +8,9 @@ call it.
 from __future__ import annotations
 
 import functools
+import math
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -57,13 +58,21 @@ def _own_reader(returns: Any) -> Callable[[bytes], object] | None:
 
 
 def _read_anything(body: bytes) -> Any:
-    """Read a body of which no form was ever published: JSON, text or nothing."""
+    """Read a body of which no form was ever published: JSON, text or nothing.
+
+    Raises:
+        DecodeError: It is a page of HTML, which is some other server's, or JSON that says that
+            the call failed.
+    """
     if not body.strip():
         return None
     try:
-        return parse(body)
+        value = parse(body)
     except DecodeError:
+        if body.lstrip().startswith(b"<"):
+            raise
         return body.decode("utf-8", errors="replace")
+    return structure(cast("Any", object), value)
 
 
 def _read_nothing(body: bytes) -> None:
@@ -128,8 +137,34 @@ def parse(body: bytes) -> Any:
 _decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 
+def encode_request(value: object) -> bytes:
+    """Write a request body as `encode` does, and refuse what JSON has no number for.
+
+    NaN and infinity would be sent as null, which the service takes for a value left out.
+
+    Raises:
+        InvalidArgumentError: The value cannot be written as JSON.
+    """
+    text = encode(value)
+    if b"null" in text and not _is_finite(to_plain(value)):
+        raise InvalidArgumentError(
+            "the request cannot be written as JSON: it holds NaN or infinity", field="body"
+        )
+    return text
+
+
+def _is_finite(plain: object) -> bool:
+    """Whether all numbers in a plain value can be written."""
+    if isinstance(plain, Mapping):
+        return all(map(_is_finite, cast("Mapping[str, object]", plain).values()))
+    if isinstance(plain, (list, tuple, set, frozenset)):
+        return all(map(_is_finite, cast("Collection[object]", plain)))
+    plain = as_base(plain)
+    return not isinstance(plain, float) or math.isfinite(plain)
+
+
 def encode(value: object) -> bytes:
-    """Write a request body: attrs objects, dicts and lists of them, or plain values.
+    """Write attrs objects, dicts and lists of them, or plain values; NaN becomes null.
 
     Fields equal to their default are left out. Texts and numbers of other classes, such as
     those of lxml and numpy, are written as what they are texts and numbers of.

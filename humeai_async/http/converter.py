@@ -16,6 +16,7 @@ import enum
 import functools
 import json
 import logging
+import math
 import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar, Union, cast, get_args, get_origin
@@ -38,6 +39,8 @@ logger: logging.Logger = logging.getLogger("humeai_async.codec")
 T = TypeVar("T")
 Hook: TypeAlias = Callable[[Any, Any], Any]
 """Reads a plain value as a type."""
+Check: TypeAlias = Callable[[dict[str, Any]], None]
+"""Refuses an object that is not what was asked for."""
 
 _PLAIN = frozenset({str, int, float, bool})
 _OBJECT = frozenset({dict})
@@ -45,6 +48,8 @@ _ARRAY = frozenset({list})
 """What the parser makes of objects and arrays; to ask this takes no call."""
 _LONGEST_NAME = 100
 """Characters of a member's name that a path shows."""
+_MOST_NAMES = 5
+"""Names of members that an error repeats."""
 _EXTRA = "extra"
 """Field of an `Open` class that holds what is no field of it."""
 _OWN_FIELDS = frozenset(field.name for field in fields(ListPage))
@@ -84,10 +89,11 @@ def structure(returns: type[T], plain: object) -> T:
     Raises:
         DecodeError: They are not of that type; `path` says where.
     """
-    read, can_be_refusal = _reader(cast("Any", returns))
+    read, checks = _reader(cast("Any", returns))
     try:
-        if can_be_refusal and type(plain) in _OBJECT:
-            _check_success(cast("Any", plain))
+        if type(plain) in _OBJECT:
+            for check in checks:
+                check(cast("Any", plain))
         return cast("T", read(plain, returns))
     except Exception as problem:  # noqa: BLE001 - whatever a hook raises is about the body
         found = _wrong(problem)
@@ -186,9 +192,14 @@ def _field_reader(hint: Any, converter: Converter) -> tuple[frozenset[Any], Hook
 
 
 def _mapping_hook(hint: Any, converter: Converter) -> Hook:
-    """Read an object whose members' names are not known before."""
+    """Read an object whose members' names are not known before.
+
+    Null for a number is one that is missing, as NaN and null are among the scores of
+    predictions; other members that are null are left out.
+    """
     _, item = get_args(hint)
     read_item = converter.get_structure_hook(item)
+    takes_null = _takes_null(item)
 
     def read(value: object, _: object) -> dict[str, object]:
         plain = _object(value)
@@ -196,7 +207,10 @@ def _mapping_hook(hint: Any, converter: Converter) -> Hook:
         name = ""
         try:
             for name, one in plain.items():
-                found[name] = read_item(one, item)
+                if one is not None or takes_null:
+                    found[name] = read_item(one, item)
+                elif item is float:
+                    found[name] = math.nan
         except Exception as problem:  # noqa: BLE001 - it goes on, with its place
             raise _inside(_member(name), problem) from None
         return found
@@ -209,8 +223,19 @@ def _member(name: str) -> str:
     return "[...]" if len(name) > _LONGEST_NAME else f"[{json.dumps(name)}]"
 
 
+def _start_of(name: str) -> str:
+    return "..." if len(name) > _LONGEST_NAME else name
+
+
 def _is_union(hint: object) -> bool:
     return get_origin(hint) in {Union, types.UnionType}
+
+
+def _takes_null(hint: object) -> bool:
+    """Whether null is a value of a type."""
+    return hint in {Any, object, types.NoneType} or (
+        _is_union(hint) and types.NoneType in get_args(hint)
+    )
 
 
 def _is_odd_union(hint: object) -> bool:
@@ -292,11 +317,14 @@ def _fields_writer(cls: Any, converter: Converter) -> Callable[[Any], dict[str, 
 def _page_hook(cls: Any, converter: Converter) -> Hook:
     """Read a page, and say of it what its lists left out."""
     read = _object_hook(cls, converter)
+    names = _wire_names(cls)
     lists = [f.name for f in fields(resolve_types(cls)) if get_origin(f.type) is Items]
 
     def read_page(value: Any, hint: Any) -> object:
         if type(value) in _ARRAY and issubclass(cls, SpringPage):
             return _join_pages(cls, value, converter)
+        if type(value) in _OBJECT:
+            _check_known(names, value)
         page = read(value, hint)
         for name in lists:
             items: Items[Any] = getattr(page, name)
@@ -313,6 +341,7 @@ def _page_hook(cls: Any, converter: Converter) -> Hook:
 
 def _join_pages(cls: Any, value: list[Any], converter: Converter) -> object:
     """Make one page of an array of pages, as the reference types the files of a dataset."""
+    value = [page for page in value if page is not None]
     if not all(is_object(page) for page in value):
         raise _WrongValueError("expected a page or an array of pages")
     many: Any = types.GenericAlias(list, (cls,))
@@ -371,20 +400,26 @@ def _is_sequence(hint: object) -> bool:
 
 
 def _array_hook(hint: Any, converter: Converter) -> Hook:
-    """Read an array; cattrs alone takes the keys of an object and the letters of a text, too."""
+    """Read an array; cattrs alone takes the keys of an object and the letters of a text, too.
+
+    Nulls are left out: what is missing inside of an object never costs the object.
+    """
     (item,) = get_args(hint)
     is_list = get_origin(hint) is list
+    takes_null = _takes_null(item)
     read_item = converter.get_structure_hook(item)
 
     def read(value: Any, _: object) -> object:
         if type(value) not in _ARRAY:
             raise _WrongValueError(f"expected an array, got {json_type(value)}")
         found: list[Any] = []
+        place = 0
         try:
-            for one in value:
-                found.append(read_item(one, item))  # noqa: PERF401 - its length is the place
+            for place, one in enumerate(value):  # noqa: B007 - an error says where
+                if one is not None or takes_null:
+                    found.append(read_item(one, item))
         except Exception as problem:  # noqa: BLE001 - it goes on, with its place
-            raise _inside(f"[{len(found)}]", problem) from None
+            raise _inside(f"[{place}]", problem) from None
         return found if is_list else tuple(found)
 
     return read
@@ -412,6 +447,10 @@ def _is_union_base(hint: Any) -> bool:
     return hint in UNIONS
 
 
+def _is_anything(hint: Any) -> bool:
+    return hint is object
+
+
 def _is_raw(hint: Any) -> bool:
     """Whether a field or class is left as JSON text; to the scanner, fields are slices."""
     return hint in (msgspec.Raw, list[msgspec.Raw]) or hasattr(hint, "to_wire")
@@ -424,6 +463,7 @@ def _make_converter() -> Converter:
     converter.register_structure_hook(int, _integer)
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(bool, _boolean)
+    converter.register_structure_hook_func(_is_anything, lambda value, _: value)
     converter.register_structure_hook_factory(_is_sequence, _array_hook)
     converter.register_structure_hook_factory(_is_odd_union, _odd_union_hook)
     converter.register_structure_hook_factory(has, _object_hook)
@@ -463,11 +503,21 @@ _converter = _make_converter()
 
 
 @functools.cache
-def _reader(returns: Any) -> tuple[Hook, bool]:
-    """Find out once how a type is read, and whether an error is no part of it."""
+def _reader(returns: Any) -> tuple[Hook, tuple[Check, ...]]:
+    """Find out once how a type is read, and how to tell that a response is something else."""
     is_class = has(returns) and returns not in UNIONS
-    names = {field.name for field in fields(returns)} if is_class else _REFUSALS
-    return _converter.get_structure_hook(returns), names.isdisjoint(_REFUSALS)
+    names = _wire_names(returns) if is_class else frozenset[str]()
+    checks: tuple[Check, ...] = (_check_success,) if names.isdisjoint(_REFUSALS) else ()
+    can_be_strange = _is_open(returns) or getattr(returns, "may_be_empty", False)
+    if is_class and not issubclass(returns, ListPage) and not can_be_strange:
+        checks += (functools.partial(_check_known, names),)
+    return _converter.get_structure_hook(returns), checks
+
+
+def _wire_names(cls: Any) -> frozenset[str]:
+    """Return the names of a class's fields that the service may send."""
+    names = frozenset(field.name for field in fields(cls))
+    return names - _OWN_FIELDS if issubclass(cls, ListPage) else names
 
 
 _REFUSALS = {"error", "success"}
@@ -479,3 +529,13 @@ def _check_success(plain: dict[str, Any]) -> None:
     if plain.get("error") or plain.get("success") is False:
         name = "error" if plain.get("error") else "success"
         raise _WrongValueError(f"the response says that the call failed ({name!r})", f".{name}")
+
+
+def _check_known(names: frozenset[str], plain: dict[str, Any]) -> None:
+    """Refuse an object that holds nothing of a class, such as `{"message": "try later"}`.
+
+    All fields may be missing, so that it would pass for an empty page or a thing without data.
+    """
+    if plain and names.isdisjoint(plain):
+        shown = ", ".join([_start_of(name) for name in plain][:_MOST_NAMES])
+        raise _WrongValueError(f"none of its fields is known ({shown})")

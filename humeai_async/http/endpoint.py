@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import re
+import uuid
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Generic, TypeAlias, TypeVar, cast
 from urllib.parse import unquote
@@ -155,13 +156,13 @@ def fill(
 
 
 def check_id(value: object, field_name: str) -> str:
-    r"""Return a path id, a text or a number, as text if it is safe to put into a path.
+    r"""Return a path id, a text, a `UUID` or a number, as text if it is safe to put into a path.
 
     Raises:
         InvalidArgumentError: It is something else, empty, `.` or `..`, a number below 0, or
             holds white space, control characters or any of `/ \ ? # % $ , : { }`.
     """
-    value = as_base(value)
+    value = str(value) if isinstance(value, uuid.UUID) else as_base(value)
     text = _written(field_name, value)
     is_id = isinstance(value, (str, int)) and not isinstance(value, bool)
     is_safe = text not in {"", ".", ".."} and text.isprintable() and not _UNSAFE_ID.search(text)

@@ -35,7 +35,7 @@ from humeai_async.errors import (
     RateLimitError,
 )
 from humeai_async.http.calls import NO_HEADERS, Kept, Progress, Shared, Stats, TimedBody
-from humeai_async.http.codec import decode, encode
+from humeai_async.http.codec import decode, encode_request
 from humeai_async.http.deadlines import Deadline
 from humeai_async.http.endpoint import Call, Endpoint
 from humeai_async.http.messages import Delivery, Request, Response, unknown_encoding
@@ -226,7 +226,7 @@ class Session:
         read: Read | None = None,
     ) -> Any:
         """Make attempts until a response is final or no further attempt is allowed."""
-        body = call.parts or (None if call.body is UNSET else encode(call.body))
+        body = call.parts or (None if call.body is UNSET else encode_request(call.body))
         if progress is None:
             progress = self._begin(call.endpoint)
         route = self.origin.route(call, body)

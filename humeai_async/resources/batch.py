@@ -25,6 +25,7 @@ from humeai_async.http.arguments import (
     check_many,
     check_number,
     check_seconds,
+    check_settings,
     check_sources,
 )
 from humeai_async.http.endpoint import QueryValue, check_id, fill
@@ -45,7 +46,7 @@ from humeai_async.types.batch import (
     Transcription,
 )
 from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
-from humeai_async.types.sources import BulkSource, refuse_file_name
+from humeai_async.types.sources import BulkSource, Text, refuse_file_name, unwrap_texts
 
 if TYPE_CHECKING:
     from humeai_async.batch.bulk_jobs import SourceOutcome
@@ -74,7 +75,7 @@ class Batch(Resource):
         self,
         *,
         urls: Sequence[str] | None = None,
-        text: Sequence[str] | None = None,
+        text: Sequence[str | Text] | None = None,
         files: Sequence[File] | None = None,
         models: Models | Mapping[str, Any] | None = None,
         transcription: Transcription | Mapping[str, Any] | Unset | None = UNSET,
@@ -90,7 +91,8 @@ class Batch(Resource):
 
         Args:
             urls: Public URLs of media or archives, 100 at most, 1 GB each.
-            text: Texts for the language and ner models, 100 at most.
+            text: Texts for the language and ner models, 100 at most; a `Text` for one that looks
+                like the name of a file.
             files: Media or archives to upload, 100 at most, 100 MB each: paths, bytes, open
                 files, async iterators, or `Upload` for a name and type. Not through the
                 gateway.
@@ -109,26 +111,29 @@ class Batch(Resource):
 
         Source: https://dev.hume.ai/reference/expression-measurement-api/batch/start-inference-job
         """
+        check_settings(models=models, transcription=transcription)
+        texts = unwrap_texts(text)
         request = InferenceRequest(
             models=models,
             transcription=transcription,
             urls=urls,
-            text=text,
+            text=texts,
             registry_files=registry_files,
             callback_url=callback_url,
             notify=notify,
         )
         del urls, callback_url  # this frame stands in tracebacks, which may show its variables
         check_sources(
-            urls=request.urls, text=text, files=files, registry_files=request.registry_files
+            urls=request.urls, text=texts, files=files, registry_files=request.registry_files
         )
         for one in text or ():
-            await in_thread(refuse_file_name, one, "text")
+            if not isinstance(one, Text):
+                await in_thread(refuse_file_name, one, "text")
         # Now that they are lists for certain: what else could be given has no truth value.
         request = evolve(
             request,
             urls=request.urls or None,
-            text=text or None,
+            text=texts or None,
             registry_files=request.registry_files or None,
         )
         return await start_inference(request, files, self._session, self._poller)
@@ -355,6 +360,7 @@ class Batch(Resource):
             search_patience=search_patience,
             outage_patience=outage_patience,
         )
+        check_settings(models=models, transcription=transcription)
         request = InferenceRequest(models=models, transcription=transcription)
         return Outcomes(Pipeline(sources, self._pipes(request, chosen, ledger, on_job)).run)
 
@@ -437,6 +443,7 @@ class Batch(Resource):
             on_outcome=on_outcome,
             on_progress=on_progress,
         )
+        check_settings(models=models, transcription=transcription)
         request = InferenceRequest(models=models, transcription=transcription)
         return await run_into(into, sources, self._pipes(request, chosen, None, on_job))
 

@@ -23,6 +23,7 @@ from humeai_async import (
     JobTimeoutError,
     NotFoundError,
     Polling,
+    Text,
     Upload,
 )
 from humeai_async.batch.poller import Poller
@@ -264,6 +265,9 @@ async def test_artifacts_that_a_gateway_read_as_text_are_a_named_error() -> None
         ({"files": [b"x"] * 101}, "files"),
         ({"files": [Path("nowhere.wav")]}, "files"),
         ({"files": ["name.wav"]}, "files"),
+        ({"urls": URLS, "models": "face"}, "models"),
+        ({"urls": URLS, "models": ["face"]}, "models"),
+        ({"urls": URLS, "transcription": "en"}, "transcription"),
     ],
 )
 async def test_bad_sources_are_told_before_anything_is_sent(
@@ -274,6 +278,14 @@ async def test_bad_sources_are_told_before_anything_is_sent(
             await hume.batch.start_job(**sources)  # type: ignore[arg-type]  # bad on purpose
         assert fake.requests == []
     assert caught.value.field == field
+
+
+async def test_a_text_that_looks_like_a_file_is_sent_where_it_is_said_to_be_one() -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+        job = await hume.batch.start_job(text=[Text("clip.mp4"), "A day."])
+        details = await job.refresh()
+    assert isinstance(details, InferenceJob)
+    assert list(details.request.text or ()) == ["clip.mp4", "A day."]
 
 
 async def test_a_file_over_the_limit_is_told_before_anything_is_sent(tmp_path: Path) -> None:

@@ -153,6 +153,7 @@ async def test_failed_sources_give_exit_code_1_and_are_told(fake: FakeHume, tmp_
         (["https://x.example/a.mp4", "--models", ","], "not nothing"),
         (["https://x.example/a.mp4", "--base-url", "ftp://x"], "base_url"),
         (["https://x.example/a.mp4", "--job-size", "101"], "101"),
+        (["https://x.example/a.mp4", "--out", ""], "--out is empty: name a folder"),
     ],
 )
 async def test_a_users_mistake_is_one_line_and_exit_code_2(
