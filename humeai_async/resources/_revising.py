@@ -64,7 +64,8 @@ def revised(newest: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
 
 def _given(name: str, value: object) -> Any:
     """Write a new value; a part of a response is made a reference to what it shows."""
-    parts = cast("Sequence[object]", value) if isinstance(value, (list, tuple)) else [value]
+    is_many = isinstance(value, (list, tuple))
+    parts = cast("Sequence[object]", value) if is_many else [value]
     is_typed = any(has(type(part)) for part in parts)
     plain = codec.to_plain(value)
     return _PARTS.get(name, _unchanged)(plain) if is_typed else plain

@@ -16,16 +16,17 @@ from humeai_async.testing import FakeHume
 from humeai_async.types.chat import SERVER_EVENTS, ServerEvent
 from humeai_async.types.evi import Prompt
 from humeai_async.types.evi_configs import Config
+from humeai_async.types.json import is_array, is_object
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "answers"
 TYPES: dict[str, Any] = {"get_config_version": Config, "get_prompt_version": Prompt}
 
 
-def is_plain(value: Any) -> bool:
-    if type(value) is dict:
-        return all(type(name) is str and is_plain(one) for name, one in value.items())
-    if type(value) is list:
-        return all(is_plain(one) for one in value)
+def is_plain(value: object) -> bool:
+    if is_object(value):
+        return type(value) is dict and all(type(n) is str and is_plain(v) for n, v in value.items())
+    if is_array(value):
+        return type(value) is list and all(is_plain(one) for one in value)
     return type(value) in {str, int, float, bool, type(None)}
 
 
@@ -51,7 +52,7 @@ def test_an_event_of_a_later_kind_comes_out_whole() -> None:
 
 
 def test_members_that_nobody_knows_are_kept_in_every_part_of_a_config() -> None:
-    came = {
+    came: dict[str, Any] = {
         "id": "c1",
         "version": 0,
         "mood": [1],

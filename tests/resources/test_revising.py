@@ -108,7 +108,7 @@ async def test_what_is_no_page_of_versions_is_a_decode_error(
 
 
 def test_a_part_of_a_response_becomes_a_reference() -> None:
-    newest = {
+    newest: dict[str, Any] = {
         "id": "c1",
         "version": 4,
         "evi_version": "3",
