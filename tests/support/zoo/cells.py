@@ -1,4 +1,10 @@
-"""The cells of the zoo: one service and one client each, drawn by a seed."""
+"""The cells of the zoo: one service and one client each, drawn by a seed.
+
+Draws are uniform, limits and latencies uniform in their logarithms, but for these: headers are on
+all responses in three of four cells; the remaining number is false in a quarter of them, each way
+as often; one cell in ten has a limit of calls in flight, and one another client. Each header
+dialect is combined with each kind of reset and of rounding, so cells are harsher than services.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +13,7 @@ import random
 from typing import Literal, TypeAlias
 
 from attrs import frozen
-from zoo.headers import Dialect, Family
+from zoo.headers import Dialect, Family, Remaining
 from zoo.quotas import Both, Fixed, Gcra, Leaky, Quota, Sliding, Token, Weighted
 
 Shape: TypeAlias = Literal["token", "gcra", "leaky", "fixed", "sliding", "both"]
@@ -17,6 +23,7 @@ FAMILIES: tuple[Family, ...] = (
 )  # fmt: skip
 WINDOWS = (0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0)
 """Seconds."""
+REMAINING: tuple[Remaining, ...] = (*("own",) * 12, "other", "late", "zero", "minus-one")
 FEWEST, MOST = 2, 5000
 """Requests a window."""
 
@@ -47,6 +54,10 @@ class Cell:
     def rate(self) -> float:
         """Requests a second that the quota lets in."""
         return self.limit / self.window
+
+    def fresh(self) -> Cell:
+        """Return the same cell with nothing of its quota used."""
+        return draw(self.seed)
 
     def __str__(self) -> str:
         say = self.dialect
@@ -88,7 +99,7 @@ def draw(seed: int) -> Cell:
         says_when=family not in {"none", "retry-after"} and chance.random() < 0.5,
         reset=chance.choice(("left", "window", "full", "epoch", "ms")),
         rounding=chance.choice(("exact", "up", "down", "half", "constant")),
-        remaining=chance.choice(("own", "own", "own", "own", "other", "late", "zero", "minus-one")),
+        remaining=chance.choice(REMAINING),
         limit=limit,
         window=window,
     )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import bisect
 import contextlib
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 from attrs import define, field, frozen
 from virtual_time import VirtualLoop
 from zoo.cells import Cell
+from zoo.quotas import HAIR
 
 from humeai_async.errors import RateLimitWaitError
 from humeai_async.limiter.limiter import Limiter
@@ -18,6 +21,8 @@ WINDOWS, CALLS = 8, 3000
 """A cell ends after so many windows, or so many accepted calls."""
 DEADLINE = 300.0
 """Seconds after which a call gives up."""
+EDGE = 0.9
+"""A call that the quota lets in only in the last tenth of its time has no claim to it."""
 REFUSED = 429
 
 
@@ -147,14 +152,14 @@ class _Run:
         end = min(self.end, self.accepted[CALLS - 1] if len(self.accepted) >= CALLS else self.end)
         accepted = sum(at <= end for at in self.accepted)
         seconds = max(end - self.began, 1e-9)
-        could = min(cell.rate * seconds - self.others, cell.in_flight / cell.latency * seconds)
-        if cell.most_in_flight is not None:
-            could = min(could, cell.most_in_flight / (cell.latency * 3 / 4) * seconds)
+        could = possible(cell, self.began, seconds, self.others)
         failed = 0
-        for nth, (number, deadline) in enumerate(self.gave_up):
-            # Those before it that did not give up would have been let in first.
-            rank = number - nth + 1
-            failed += rank <= cell.rate * (deadline - self.began)
+        gone: list[int] = []
+        for number, deadline in self.gave_up:
+            # Those before it that had not given up by then would have been let in first.
+            rank = number - bisect.bisect(gone, number) + 1
+            bisect.insort(gone, number)
+            failed += rank <= EDGE * could / seconds * (deadline - self.began)
         return Outcome(
             cell=cell,
             pace=min(1.0, accepted / max(could, 1.0)),
@@ -167,6 +172,34 @@ class _Run:
             seconds=seconds,
             accepted=accepted,
         )
+
+
+def possible(cell: Cell, began: float, seconds: float, others: int) -> float:
+    """Return how many calls the quota would have let in, had they come evenly.
+
+    No more than whoever knows the quota gets out of it with so many in flight: a weighted
+    window of two requests, for one, lets no two in.
+    """
+    even = cell.rate * seconds - others
+    slots, taken = cell.in_flight, cell.latency
+    if cell.most_in_flight is not None and cell.most_in_flight / 0.75 < slots:
+        slots, taken = cell.most_in_flight, cell.latency * 3 / 4
+    even = min(even, slots / taken * seconds)
+    quota, now, count = cell.fresh().quota, began + cell.latency / 4, 0
+    free = deque([now] * slots)
+    while count < even:
+        now = max(now, free[0])
+        while (wait := quota.opens_in(now)) > HAIR:
+            now += wait
+        if now > began + seconds:
+            break
+        if not quota.take(now):
+            now += HAIR
+            continue
+        count += 1
+        free.popleft()
+        free.append(now + taken)
+    return min(even, count)
 
 
 def run(cell: Cell) -> Outcome:
