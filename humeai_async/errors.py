@@ -19,6 +19,7 @@ system are turned into one of these before a caller sees them.
     ├── SaveError                     a file cannot be written, or the download is damaged
     ├── MissingPackageError           an optional package is needed and not installed
     ├── ChatClosedError               a chat ended with an error code, or is over already
+    ├── SessionClosedError            a session that ended with an error, or is over already
     ├── PartialResultError            a long recording of which a later part failed
     ├── LedgerError                   the ledger of a bulk run cannot be used
     ├── WebhookError                  a request to your webhook is not Hume's, old or repeated
@@ -277,6 +278,22 @@ class ChatClosedError(HumeError):
         self, message: str, *, close_code: int | None, reason: str = "", **context: Any
     ) -> None:
         super().__init__(message, code=None if close_code is None else str(close_code), **context)
+        self.close_code = close_code
+        self.reason = reason
+
+
+class SessionClosedError(HumeError):
+    """A session of Expression Measurement ended with an error, or is over already.
+
+    Attributes:
+        close_code: Close code of the WebSocket; 1006 for a connection that was lost.
+        reason: Reason that the server gave, or empty.
+    """
+
+    def __init__(
+        self, message: str, *, close_code: int | None = None, reason: str = "", **context: Any
+    ) -> None:
+        super().__init__(message, **context)
         self.close_code = close_code
         self.reason = reason
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 import datetime as dt
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from attrs import evolve
 
 from humeai_async.catalog import expression as catalog
+from humeai_async.errors import InvalidArgumentError
+from humeai_async.expression.audio_session import AudioSession
 from humeai_async.expression.limits import UNSUPPORTED, check_face, check_timer
 from humeai_async.expression.recordings import measure_recording
 from humeai_async.expression.uploads import audio_part, config_part, image_parts
-from humeai_async.http.arguments import check_text
+from humeai_async.expression.video_session import VideoSession
+from humeai_async.http.arguments import check_seconds, check_text
 from humeai_async.http.endpoint import fill
 from humeai_async.http.messages import Part
 from humeai_async.http.multipart import File
@@ -26,6 +29,7 @@ from humeai_async.http.session import Session
 from humeai_async.media.sources import read_recording
 from humeai_async.resources._base import Resource
 from humeai_async.resources._times import as_rfc3339
+from humeai_async.settings import Reconnect
 from humeai_async.types.expression import (
     AudioResult,
     ExpressionRun,
@@ -36,6 +40,10 @@ from humeai_async.types.expression import (
     RunEvent,
     RunMode,
 )
+from humeai_async.types.expression_messages import SessionUpdate
+
+LONGEST_REPLAY = 600.0
+"""Seconds of audio that a session keeps at most: 19 MB."""
 
 UPLOAD_WAIT = 300.0
 """Seconds to wait for the response to an upload: it comes when all is measured, and nothing says
@@ -148,6 +156,84 @@ class Expression(Resource):
 
         return await measure_recording(recording, upload)
 
+    def connect_audio(
+        self,
+        *,
+        measurement_timer_ms: int | None = None,
+        reconnect: bool | Reconnect = True,
+        replay_seconds: float = 30.0,
+        sends_again: bool = True,
+    ) -> AudioSession:
+        """Prepare a session that measures a voice while it speaks; `async with` opens it.
+
+        Connected time is free, audio is billed by its length, silence too, and at least ten
+        seconds a session. Costs one handshake, and one for each time that it is opened anew.
+
+        Args:
+            measurement_timer_ms: Milliseconds of speech between two measurements, 3000 to 10000;
+                the service takes 3000 if left out.
+            reconnect: Whether, or how, to open the session anew when it is lost.
+            replay_seconds: Seconds of speech that are kept to be sent again then.
+            sends_again: Whether audio that was refused for its pace is sent again; false leaves
+                it out, as live sources may want.
+
+        Returns:
+            The session, not open yet.
+
+        Raises:
+            InvalidArgumentError: A value is out of range.
+
+        Entering it raises `GatewayUnsupportedError` through the gateway, and what any call may
+        raise where the handshake fails.
+
+        Source: https://dev.hume.ai/docs/expression-measurement/overview
+        """
+        check_timer(measurement_timer_ms)
+        check_seconds("replay_seconds", replay_seconds)
+        update = None
+        if measurement_timer_ms is not None:
+            update = SessionUpdate(measurement_timer_ms=measurement_timer_ms)
+        return AudioSession(
+            self._session,
+            update,
+            _policy(reconnect),
+            replay_seconds=min(replay_seconds, LONGEST_REPLAY),
+            sends_again=sends_again,
+        )
+
+    def connect_video(
+        self,
+        *,
+        face: FaceSettings | Mapping[str, Any] | None = None,
+        reconnect: bool | Reconnect = True,
+        sends_again: bool = True,
+    ) -> VideoSession:
+        """Prepare a session that measures faces frame by frame; `async with` opens it.
+
+        Connected time is free, each frame is billed as a third of a second, and at least ten
+        seconds a session. Costs one handshake, and one for each time that it is opened anew.
+
+        Args:
+            face: Which faces are listed: `threshold` and `min_size`.
+            reconnect: Whether, or how, to open the session anew when it is lost.
+            sends_again: Whether frames that were refused for their pace, or left without a reply,
+                are sent again; false leaves them out, as live sources may want.
+
+        Returns:
+            The session, not open yet.
+
+        Raises:
+            InvalidArgumentError: A value is out of range.
+
+        Entering it raises `GatewayUnsupportedError` through the gateway, and what any call may
+        raise where the handshake fails.
+
+        Source: https://dev.hume.ai/docs/expression-measurement/overview
+        """
+        settings = check_face(face, is_session=True)
+        update = SessionUpdate(face=FaceSettings(**settings)) if settings else None
+        return VideoSession(self._session, update, _policy(reconnect), sends_again=sends_again)
+
     async def measure_images(
         self,
         files: Sequence[File],
@@ -190,6 +276,22 @@ class Expression(Resource):
             parts.insert(0, config_part(config))
         call = fill(catalog.EXPRESSION_MEASURE_IMAGES, parts=parts)
         return await patient(self._session).call(call)
+
+
+def _policy(reconnect: bool | Reconnect) -> Reconnect | None:
+    """Read how a lost session is opened anew.
+
+    Raises:
+        InvalidArgumentError: It is neither a `Reconnect` nor a truth value.
+    """
+    if isinstance(reconnect, bool):
+        return Reconnect() if reconnect else None
+    if isinstance(cast("object", reconnect), Reconnect):
+        return reconnect
+    kind = type(reconnect).__name__
+    raise InvalidArgumentError(
+        f"reconnect must be a Reconnect, True or False, not {kind}", field="reconnect"
+    )
 
 
 def patient(session: Session) -> Session:

@@ -86,6 +86,10 @@ class Upstream:
         answer = _with_headers(answer, headers)
         return _spoil(answer, fault) if fault else answer
 
+    def is_known(self, arrival: Arrival) -> bool:
+        """Whether a request has the credential, and one only, in a header."""
+        return self._is_known(arrival)
+
     def is_known_socket(self, arrival: Arrival) -> bool:
         """Whether a WebSocket may be opened; its credential may also stand in the query."""
         known = self.credentials

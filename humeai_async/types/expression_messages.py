@@ -252,6 +252,29 @@ class SessionClose(ClientMessage):
     """Always `session.close`."""
 
 
+@frozen(kw_only=True)
+class SessionResumed(AudioMessage, VideoMessage):
+    """A note of the library itself: a lost session goes on as a new one.
+
+    Ids and times of later messages go on, too; those of faces begin anew.
+    """
+
+    type: str = "session.resumed"
+    """Always `session.resumed`; the service sends no such message."""
+    session_id: str | None = None
+    """Id of the new session."""
+    previous_session_id: str | None = None
+    """Id of the one that was lost."""
+    replayed_ms: int = 0
+    """Milliseconds of audio that are sent again, for nothing was measured of them."""
+    lost_ms: int = 0
+    """Milliseconds of audio that are not measured: more than is kept for a replay."""
+    replayed_frames: int = 0
+    """Frames of video that are sent again."""
+    lost_frames: int = 0
+    """Frames of video that are not measured."""
+
+
 _COMMON: Mapping[str, type[Any]] = {
     "session.created": SessionCreated,
     "session.updated": SessionUpdated,

@@ -24,7 +24,15 @@ from humeai_async.http.messages import Request, Response
 from humeai_async.http.transport.bodies import LARGEST_ERROR, read_at_most
 from humeai_async.http.transport.proxies import Proxy, addressed
 
-__all__ = ["LARGEST_MESSAGE", "AiohttpSocket", "Closed", "Socket", "open_socket", "read_refusal"]
+__all__ = [
+    "LARGEST_MESSAGE",
+    "AiohttpSocket",
+    "Closed",
+    "MediaSocket",
+    "Socket",
+    "open_socket",
+    "read_refusal",
+]
 
 logger: logging.Logger = logging.getLogger("humeai_async")
 
@@ -81,6 +89,13 @@ class Socket(Protocol):
         """Close it."""
 
 
+class MediaSocket(Socket, Protocol):
+    """What sessions need that send media."""
+
+    async def send_binary(self, message: bytes) -> None:
+        """Send one binary message."""
+
+
 class AiohttpSocket:
     """A socket on aiohttp.
 
@@ -133,10 +148,17 @@ class AiohttpSocket:
             APITimeoutError: The server takes nothing any more; likewise.
             ClientClosedError: The client was closed.
         """
+        await self._send(message, aiohttp.WSMsgType.TEXT)
+
+    async def send_binary(self, message: bytes) -> None:
+        """Send one binary message, as `send` does a text."""
+        await self._send(message, aiohttp.WSMsgType.BINARY)
+
+    async def _send(self, message: bytes, kind: aiohttp.WSMsgType) -> None:
         self._check_uncut()
         scope = anyio.CancelScope(deadline=anyio.current_time() + SEND_WAIT)
         with contextlib.suppress(*_BROKEN), scope:
-            await self._socket.send_frame(message, aiohttp.WSMsgType.TEXT)
+            await self._socket.send_frame(message, kind)
             return
         if scope.cancelled_caught:
             raise APITimeoutError(
