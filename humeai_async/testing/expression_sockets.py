@@ -169,8 +169,9 @@ class _Conversation:
         return "lost"
 
     async def _command(self, text: str) -> str | None:
+        command: Any = None
         try:
-            command: Any = json.loads(text)
+            command = json.loads(text)
             kind = command.get("type")
         except (ValueError, AttributeError):
             kind = None

@@ -46,8 +46,13 @@ QUICK = Reconnect(initial_delay=0.001, jitter=0, max_delay=0.01)
 @pytest.fixture(autouse=True)
 def _time_flies(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pacing is tested by itself; here it would take as long as the audio plays."""
-    monkeypatch.setattr(AudioPacer, "wait", lambda *_: 0.002)
-    monkeypatch.setattr(VideoPacer, "wait", lambda *_: 0.001)
+
+    def wait(pacer: object, now: float) -> float:
+        del pacer, now
+        return 0.002
+
+    monkeypatch.setattr(AudioPacer, "wait", wait)
+    monkeypatch.setattr(VideoPacer, "wait", wait)
 
 
 @pytest.fixture
