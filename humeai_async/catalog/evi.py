@@ -83,11 +83,11 @@ CONFIGS_CREATE_VERSION = EVI.endpoint(
     "configs.create_version", "POST", "/v0/evi/configs/{id}", Config,
     row="Create config version", docs="configs/create-config-version",
     body=("evi_version", *_CONFIG))
-# Deletes answer with an empty body; 200 by the definition, 204 is just as well.
+# Deletes have a response with an empty body; 200 by the definition, 204 is just as well.
 CONFIGS_DELETE = EVI.endpoint(
     "configs.delete", "DELETE", "/v0/evi/configs/{id}", NOTHING,
     row="Delete config", docs="configs/delete-config")
-# Renames answer with an empty body or plain text, never with the object.
+# Renames have a response with an empty body or plain text, never with the object.
 CONFIGS_UPDATE_NAME = EVI.endpoint(
     "configs.update_name", "PATCH", "/v0/evi/configs/{id}", NOTHING,
     row="Update config name", docs="configs/update-config-name", body=("name",))
@@ -101,7 +101,7 @@ CONFIGS_UPDATE_DESCRIPTION = EVI.endpoint(
     "configs.update_description", "PATCH", "/v0/evi/configs/{id}/version/{version}", Config,
     row="Update config description", docs="configs/update-config-description",
     body=("version_description",))
-# Probably gone since 2025, with EVI at the latest; what the answers hold was never published.
+# Probably gone since 2025, with EVI at the latest; what the responses hold was never published.
 PRIVACY_GET_SETTINGS = EVI.endpoint(
     "privacy.get_settings", "GET", "/v0/evi/privacy/settings", PrivacySettings,
     row="Get User Privacy Settings", docs="privacy/get-user-privacy-settings")

@@ -41,20 +41,23 @@ def decode(returns: type[T], body: bytes) -> T:
     Raises:
         DecodeError: The body is not JSON, or not of that type; `path` says where.
     """
-    reader = _own_reader(cast("Any", returns))
-    if reader is not None:
-        return cast("T", reader(body))
-    if getattr(returns, "may_be_empty", False) and _says_nothing(body):
-        return returns()
-    from humeai_async.http.converter import structure
-
-    return structure(returns, parse(body))
+    return cast("T", _reader(cast("Any", returns))(body))
 
 
 @functools.cache
-def _own_reader(returns: Any) -> Callable[[bytes], object] | None:
-    """Find out once what reads a type, if it is not made from JSON values."""
-    return _READERS.get(returns) or getattr(returns, "from_json", None)
+def _reader(returns: Any) -> Callable[[bytes], object]:
+    """Find out once how a type is read."""
+    own = _READERS.get(returns) or getattr(returns, "from_json", None)
+    if own is not None:
+        return cast("Callable[[bytes], object]", own)
+
+    def read(body: bytes) -> object:
+        return structure(returns, parse(body))
+
+    def read_or_default(body: bytes) -> object:
+        return returns() if _says_nothing(body) else read(body)
+
+    return read_or_default if getattr(returns, "may_be_empty", False) else read
 
 
 def _read_anything(body: bytes) -> Any:
@@ -127,11 +130,12 @@ def parse(body: bytes) -> Any:
     Raises:
         DecodeError: It is not JSON.
     """
+    body = body.removeprefix(BYTE_ORDER_MARK)
     try:
-        return msgspec.json.decode(body.removeprefix(BYTE_ORDER_MARK))
+        return _decoder.decode(body)
     except UNREADABLE:
         pass
-    return scan(_decoder, body.removeprefix(BYTE_ORDER_MARK), _not_json(body))
+    return scan(_decoder, body, _not_json(body))
 
 
 _decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
@@ -225,16 +229,20 @@ def structure(returns: type[T], plain: object) -> T:
     Raises:
         DecodeError: They are not of that type; `path` says where.
     """
-    from humeai_async.http.converter import structure
-
-    return structure(returns, plain)
+    return cast("T", _converter().structure(returns, plain))
 
 
 def to_plain(value: object) -> Any:
     """Make typed objects into plain JSON ones; fields equal to their default are left out."""
-    from humeai_async.http.converter import unstructure
+    return _converter().unstructure(value)
 
-    return unstructure(value)
+
+@functools.cache
+def _converter() -> types.ModuleType:
+    """Import the converter with the first typed body: it brings cattrs and types with it."""
+    from humeai_async.http import converter
+
+    return converter
 
 
 def members(body: bytes) -> dict[str, bytes] | None:

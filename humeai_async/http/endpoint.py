@@ -71,7 +71,7 @@ class Endpoint(Generic[T]):
     path: str
     """Path template, such as `/v0/evi/configs/{id}/version/{version}`."""
     returns: type[T]
-    """Type of the decoded answer; `bytes` for raw ones, `NoneType` where it says nothing."""
+    """Type of the decoded response; `bytes` for raw ones, `NoneType` where it says nothing."""
     bucket: str
     """Which quota it draws on."""
     source: str
@@ -89,7 +89,7 @@ class Endpoint(Generic[T]):
     repeatable: bool = True
     """Whether sending it twice does what sending it once does."""
     binary: bool = False
-    """Whether the answer is not text."""
+    """Whether the response is not text."""
     socket: bool = False
     """Whether it is a WebSocket; what comes back is then one message."""
     sunset: dt.date | None = None

@@ -83,7 +83,7 @@ class Delivery(enum.Enum):
     """Not a byte of it was written: it was surely not carried out."""
     UNKNOWN = enum.auto()
     """It was written, at least in part, and may have been carried out."""
-    ANSWERED = enum.auto()
+    RESPONDED = enum.auto()
     """A response says what became of it."""
     REFUSED = enum.auto()
     """A response says that it was not carried out, and that it may be sent again."""

@@ -61,7 +61,7 @@ class Origin(Protocol):
     has_envelopes: bool
     """Whether bodies come wrapped."""
     drops_204: bool
-    """Whether a call that Hume answers with 204 never gets a response here."""
+    """Whether a 204 of Hume never comes back from here."""
     base_url: str
     credential_origin: str
     """Where the credential comes from, such as `the variable HUME_API_KEY`; for messages."""

@@ -29,11 +29,11 @@ from humeai_async.settings import Retry
 TOO_MANY_REQUESTS = HTTPStatus.TOO_MANY_REQUESTS.value
 SERVICE_UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE.value
 LONGEST_REFUSAL = 600.0
-"""Seconds for which a call without a total timeout goes on being answered 429."""
+"""Seconds for which a call without a total timeout goes on being refused with 429."""
 _SERVER_ERRORS = 500
 _UNCLEAR = frozenset({302, 303, 408})
 """Statuses that do not say whether a request was carried out. The first two are how servers
-answer a form that they took: the page to look at next is another one."""
+respond to a form that they took: the page to look at next is another one."""
 _NEVER_SERVED = frozenset({501, 505})
 """Server errors that do not pass: what was asked for does not exist there."""
 
@@ -136,9 +136,9 @@ def delivery_of(failure: HumeError) -> Delivery:
 def delivery_by_status(status: int, retry_after: float | None) -> Delivery:
     """Say what a response with an error status leaves known of its request."""
     if status == SERVICE_UNAVAILABLE and retry_after is not None:
-        return Delivery.ANSWERED
+        return Delivery.RESPONDED
     is_unclear = status >= _SERVER_ERRORS or status < HTTPStatus.OK or status in _UNCLEAR
-    return Delivery.UNKNOWN if is_unclear else Delivery.ANSWERED
+    return Delivery.UNKNOWN if is_unclear else Delivery.RESPONDED
 
 
 class RetryBudget:

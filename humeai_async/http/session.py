@@ -329,7 +329,7 @@ class Session:
                     if len(response.body) > _LARGE:
                         await _yield_to_loop()
                     response = self.origin.read(response)
-            request.delivery = Delivery.ANSWERED
+            request.delivery = Delivery.RESPONDED
             self._observe(permit, response, progress.endpoint)
         finally:
             permit.done(None)  # which does nothing where the limiter knows already

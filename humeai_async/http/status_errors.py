@@ -264,10 +264,10 @@ def _hint(response: Response, plain: object) -> str:
     if 300 <= status < 400:  # noqa: PLR2004 - the classes of HTTP
         return "the server redirects; redirects are not followed, so check the base URL"
     if encoding := unknown_encoding(response.headers):
-        return f"the server answered {status} with a body packed as {encoding!r}, which is unknown"
+        return f"the server responded {status} with a body packed as {encoding!r}, which is unknown"
     if isinstance(plain, str) and _is_page(plain):
-        return f"the server answered {status} with an HTML page, probably from a proxy"
-    return f"the server answered {status} without a message"
+        return f"the server responded {status} with an HTML page, probably from a proxy"
+    return f"the server responded {status} without a message"
 
 
 def _code(plain: object) -> str | None:

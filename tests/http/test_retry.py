@@ -103,7 +103,7 @@ def test_a_pause_of_our_own_is_never_nothing_and_never_beyond_the_longest(
 def test_which_statuses_leave_it_open_whether_the_work_was_done(
     code: int, retry_after: float | None, expected: bool
 ) -> None:
-    delivery = Delivery.UNKNOWN if expected else Delivery.ANSWERED
+    delivery = Delivery.UNKNOWN if expected else Delivery.RESPONDED
     assert delivery_by_status(code, retry_after) is delivery
 
 

@@ -301,11 +301,14 @@ class _Exchange:
     async def __aenter__(self) -> Self:
         try:
             connections = self._transport.connections()
-            if connections.slots is not None:
-                await connections.slots.acquire()
+            slots = connections.slots
+            has_waited = slots is not None and slots.locked()
+            if slots is not None:
+                await slots.acquire()
             self._connections = connections
             connections.in_flight += 1
-            connections = self._transport.connections()  # closed while this one waited?
+            if has_waited:
+                connections = self._transport.connections()  # perhaps it was closed meanwhile
             response = self._response = await self._send(connections.session)
             self.status, self.headers = response.status, response.headers
         except BaseException as problem:  # noqa: BLE001 - whatever comes from below is explained

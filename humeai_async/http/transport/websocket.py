@@ -1,7 +1,7 @@
 """One WebSocket: messages out, messages in, and how it ended.
 
 Everything that aiohttp says about the end of a connection becomes a `Closed` with a code, be
-it a close frame, a lost connection or a ping that nobody answered. Nothing here knows an
+it a close frame, a lost connection or a ping without a pong. Nothing here knows an
 endpoint, a credential or a message's meaning; the transport opens sockets, the chat uses them.
 """
 
@@ -99,11 +99,11 @@ class MediaSocket(Socket, Protocol):
 class AiohttpSocket:
     """A socket on aiohttp.
 
-    A task of its own reads ahead, for pings are answered only while somebody reads, and a user
+    A task of its own reads ahead, for pongs are sent only while somebody reads, and a user
     who plays the sound of one event may not ask for the next one for a minute. However that
     task ends, `receive` returns a `Closed` once the messages before it are taken.
 
-    Pings are sent and answered here and not by aiohttp: aiohttp takes a connection for lost
+    Pings and pongs are sent here and not by aiohttp: aiohttp takes a connection for lost
     when no pong arrives although nobody read, and raises out of `receive` where a pong cannot
     be written. Here silence counts only while the socket is read and the event loop runs.
 
@@ -133,7 +133,7 @@ class AiohttpSocket:
         self._has_room = asyncio.Event()
         self._is_reading = True
         self._ping: bytes | None = None
-        """The server's last ping, until it is answered."""
+        """The server's last ping, until its pong is sent."""
         self._pinged = asyncio.Event()
         self._received_at = self.loop.time()
         """When something arrived last, or reading began again."""
@@ -222,7 +222,7 @@ class AiohttpSocket:
         """Read until the socket ends, and let go of everything then."""
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._answer_pings)
+                tasks.start_soon(self._send_pongs)
                 tasks.start_soon(self._watch_for_silence, tasks.cancel_scope)
                 await self._read_ahead()
                 tasks.cancel_scope.cancel()
@@ -274,8 +274,8 @@ class AiohttpSocket:
             self._is_reading = True
             self._received_at = self.loop.time()
 
-    async def _answer_pings(self) -> None:
-        """Answer the last ping; none before it needs an answer once there is a later one.
+    async def _send_pongs(self) -> None:
+        """Send the pong of the last ping; those before it need none once there is a later one.
 
         The reading never waits for this: a server may take the pong only when its own messages
         are read.
@@ -303,7 +303,7 @@ class AiohttpSocket:
             is_silent = self._is_reading and self._received_at < pinged_at
             is_on_time = self.loop.time() < pinged_at + PONG_WAIT + LATE
             if is_silent and is_on_time:
-                self._end(Closed(LOST, "the server did not answer a ping"))
+                self._end(Closed(LOST, "the server did not respond to a ping"))
                 reading.cancel()
                 return
 

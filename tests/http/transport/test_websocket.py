@@ -265,7 +265,7 @@ async def test_a_server_that_answers_no_ping_is_lost(monkeypatch: pytest.MonkeyP
     async with web_server(serve) as url, opened(url) as socket:
         with anyio.fail_after(5):
             closed = await socket.receive()
-        assert closed == Closed(1006, "the server did not answer a ping")
+        assert closed == Closed(1006, "the server did not respond to a ping")
         silent.set()
 
 
