@@ -622,7 +622,7 @@ def test_uploads_and_the_artifacts_are_what_is_lost() -> None:
 @pytest.mark.parametrize("endpoint", catalog.ALL, ids=lambda endpoint: endpoint.name)
 def test_what_the_gateway_loses_is_refused_by_name(endpoint: Endpoint[Any]) -> None:
     bare = endpoint.encoding is Encoding.BARE_JSON
-    if endpoint.name in LOST or bare or endpoint.socket:
+    if endpoint.name in LOST or bare or endpoint.socket or endpoint.is_cloud:
         with pytest.raises(GatewayUnsupportedError, match=endpoint.name) as caught:
             gateway().ensure_supported(endpoint)
         assert "call Hume directly (api_key=...)" in caught.value.message
@@ -632,9 +632,11 @@ def test_what_the_gateway_loses_is_refused_by_name(endpoint: Endpoint[Any]) -> N
 
 
 @pytest.mark.parametrize("endpoint", catalog.ALL, ids=lambda endpoint: endpoint.name)
-def test_hume_refuses_nothing_and_a_trusted_gateway_only_sockets(endpoint: Endpoint[Any]) -> None:
+def test_hume_refuses_nothing_and_a_trusted_gateway_only_what_no_gateway_reaches(
+    endpoint: Endpoint[Any],
+) -> None:
     Direct(api_key="key").ensure_supported(endpoint)
-    if not endpoint.socket:
+    if not (endpoint.socket or endpoint.is_cloud):
         gateway(carries=frozenset({"uploads", "binary", "bare_json"})).ensure_supported(endpoint)
 
 
