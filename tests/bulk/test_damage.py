@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 import pytest
 from fuzzing.budget import SOAK
+from hostile_gateway import settings_as_json
 from hostile_results import Kind
 from hostile_service import HostileService
 from killed_runs import Starter, starter
@@ -168,7 +169,7 @@ def test_a_limit_to_the_size_of_files_costs_nothing(tmp_path: Path) -> None:
         script: dict[str, Any] = {
             "folder": os.fspath(out),
             "sources": [[kind, name] for kind in KINDS for name in sources.by_kind[kind]],
-            "url": service.url,
+            "client": settings_as_json(service.settings),
             "read": 2.0,
             "models": {"language": {}},
             "job_size": 2,

@@ -371,7 +371,7 @@ async def test_the_command_line_shows_no_secret(tmp_path: Path) -> None:
     sources = "\n".join(f"https://media.example.com/{n}?X-Amz-Signature=m4rk3dMedia" for n in names)
     command = ["-P", "-X", "dev", "-m", "humeai_async", "predict", "-", "--job-size", "1"]
     async with FakeHume(credentials=keys) as fake:
-        variables = {"HUME_API_KEY": "m4rk3dKey", "HUME_BASE_URL": fake.url}
+        variables = {"HUME_API_KEY": "m4rk3dKey", "HUME_BASE_URL": fake.url, "COLUMNS": "200"}
         said = await run_in(tmp_path / "run", command, sources.encode(), **variables)
         variables["HUME_API_KEY"] = "m4rk3dWrong"
         refused = await run_in(tmp_path / "refused", command, sources.encode(), **variables)

@@ -180,7 +180,8 @@ def _run(request: dict[str, Any]) -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
     except HumeError:
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # the log, too, may grow no further
+            traceback.print_exc()
         return 1
     return 0
 
