@@ -79,7 +79,7 @@ class HumeError(Exception):
     ) -> None:
         message = _printable(message)
         super().__init__(message)
-        self.message = message
+        self.message: str = message
         self.method = method
         self.endpoint = endpoint
         self.status = status
@@ -91,7 +91,7 @@ class HumeError(Exception):
         self.outcome_unknown = outcome_unknown
 
     def json_members(self) -> dict[str, object]:
-        """Say what went wrong, for `to_dict`."""
+        """Return the error's facts by name, as `to_dict` and `to_json` write them."""
         names = (
             "message method endpoint status code request_id attempts elapsed retry_after "
             "outcome_unknown"
@@ -104,7 +104,7 @@ class HumeError(Exception):
         """Put a sentence after the message; an empty one changes nothing."""
         if advice:
             self.message = f"{self.message.rstrip('.')}; {_printable(advice)}"
-            self.args = (self.message,)
+            self.args: tuple[object, ...] = (self.message,)
 
     def __str__(self) -> str:
         facts = [f"{self.method} {self.endpoint}"] if self.method else []
@@ -211,7 +211,7 @@ class DecodeError(HumeError):
     ) -> None:
         super().__init__(message, **context)
         self.path = path
-        self.is_whole = is_whole or path != "$"
+        self.is_whole: bool = is_whole or path != "$"
 
 
 class JobFailedError(HumeError):

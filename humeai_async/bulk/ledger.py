@@ -84,7 +84,7 @@ class NoLedger:
         raise KeyError(number)
 
     async def known_ids(self) -> set[str]:
-        """Return nothing."""
+        """Return no ids: nothing is remembered of earlier starts."""
         return set()
 
     async def plan(self, draft: Draft) -> Plan:
@@ -93,13 +93,13 @@ class NoLedger:
         return storage.numbered(draft, self._last)
 
     async def send(self, number: int, sent_ms: int | None) -> None:
-        """Do nothing."""
+        """Do nothing: no ledger is kept."""
 
     async def submit(self, number: int, work_id: str) -> None:
-        """Do nothing."""
+        """Do nothing: no ledger is kept."""
 
     async def end_work(self, number: int, state: WorkState) -> None:
-        """Do nothing."""
+        """Do nothing: no ledger is kept."""
 
 
 class Ledger:
@@ -233,7 +233,7 @@ class Ledger:
         return await self._run(storage.positions)
 
     async def status(self) -> RunStatus:
-        """Return where the run stands."""
+        """Count the run's sources by state, its pieces of work and its failures."""
         return await self._run(storage.status)
 
     async def aclose(self) -> None:

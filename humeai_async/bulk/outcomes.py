@@ -1,4 +1,4 @@
-"""Many sources in, one outcome for each out: what both pipelines share.
+"""Many sources in, one outcome for each out: what every pipeline shares.
 
 `Outcomes` runs a pipeline while it is iterated and hands its outcomes over one by one; what
 the consumer has not taken is never ahead of it by more than the jobs in flight. The pipelines
@@ -92,7 +92,7 @@ class Outcome(Generic[S, P]):
 
     @property
     def error(self) -> HumeError | None:
-        """Why there are no predictions."""
+        """Why the source has no predictions; `None` if it has some."""
         self._read()
         return self._error
 
@@ -165,7 +165,7 @@ class UnknownSubmissionError(HumeError):
 
 @frozen(eq=False)
 class _Offer(Generic[S, P]):
-    """Outcomes that came together."""
+    """Outcomes handed over together, until the consumer has taken all of them."""
 
     left: deque[Outcome[S, P]]
     """Those that the consumer does not have yet."""

@@ -25,7 +25,7 @@ T = TypeVar("T")
 HoldupKind: TypeAlias = Literal["quota", "service", "search"]
 
 SEARCH_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""Seconds between searches for a submission that was not answered; the last one repeats."""
+"""Seconds between searches for a submission that got no response; the last one repeats."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 """Seconds between two calls while the service refuses them; doubled each time."""
 
@@ -36,7 +36,7 @@ class Holdup:
 
     kind: HoldupKind
     """`quota`: the quota is used up. `service`: it fails or cannot be reached. `search`: a
-    submission that was not answered is looked for."""
+    submission that got no response is looked for."""
     seconds: float
     """Since it began."""
     left: float | None

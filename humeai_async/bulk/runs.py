@@ -60,7 +60,7 @@ class Into(Generic[S, R]):
 
 @frozen
 class Report:
-    """How a run ended."""
+    """How a bulk run into a folder ended, and which files it wrote."""
 
     status: RunStatus
     """Sources by state, jobs, and reasons of failures, over all starts of the run."""

@@ -60,7 +60,7 @@ from typing import Final
 
 
 class State(enum.IntEnum):
-    """Where a source is, on disk."""
+    """How far a source has come, as the ledger on disk has it."""
 
     PLANNED = 0
     """Its piece of work is about to be submitted, or was sent; nobody knows."""

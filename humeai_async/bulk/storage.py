@@ -129,7 +129,7 @@ class Note:
 
 @frozen
 class RunStatus:
-    """Where a run stands."""
+    """How many of a run's sources are in each state, and why some failed."""
 
     counts: Mapping[State, int]
     """Sources in each state."""
@@ -336,7 +336,7 @@ def positions(connection: sqlite3.Connection) -> dict[str, int] | None:
 
 
 def status(connection: sqlite3.Connection) -> RunStatus:
-    """Return where the run stands."""
+    """Count the run's sources by state, its pieces of work and its failures."""
     rows = connection.execute("SELECT state, sources FROM counts")
     counts = {_state(State, state): count for state, count in rows}
     (jobs,) = connection.execute("SELECT count(work_id) FROM works").fetchone()

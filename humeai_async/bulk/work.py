@@ -31,7 +31,7 @@ REFUSED = "refused"
 
 @frozen
 class Item(Generic[S]):
-    """One source on its way."""
+    """One source of a bulk run, with the key that the ledger knows it by."""
 
     kind: str
     """Sources of different kinds never share a piece of work."""
@@ -200,7 +200,7 @@ class ServiceClock:
 
 @frozen(kw_only=True)
 class Pipes(Generic[S, R]):
-    """What a pipeline works with."""
+    """Everything that a bulk pipeline is given: kind of work, options, clock, ledger."""
 
     kind: WorkKind[S, R]
     options: BulkOptions

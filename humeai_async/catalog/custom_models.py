@@ -1,6 +1,6 @@
 """The endpoints of the custom models: datasets, files, models and the jobs that train and run them.
 
-A constant is named for the method that calls it: `BATCH_GET_JOB` belongs to `batch.get_job`.
+A constant is named for the method that calls it: `DATASETS_LIST` belongs to `datasets.list`.
 Where the documented table is wrong about Hume, the constant does what Hume does and a comment
 beside it says so. It knows neither hosts nor credentials; resources fill its constants in.
 """

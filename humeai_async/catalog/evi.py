@@ -1,6 +1,6 @@
 """The endpoints of the Empathic Voice Interface: configs, prompts, tools, chats and privacy.
 
-A constant is named for the method that calls it: `BATCH_GET_JOB` belongs to `batch.get_job`.
+A constant is named for the method that calls it: `CONFIGS_LIST` belongs to `configs.list`.
 Where the documented table is wrong about Hume, the constant does what Hume does and a comment
 beside it says so. It knows neither hosts nor credentials; resources fill its constants in.
 """

@@ -73,7 +73,7 @@ class RunSettings:
 
 @frozen
 class PlannedSource:
-    """A source in a partition."""
+    """A source in a partition of a plan, as text that can be written to a file."""
 
     kind: str
     text: str = field(repr=repr_without_query)
@@ -82,13 +82,13 @@ class PlannedSource:
 
     @property
     def key(self) -> bytes:
-        """What stands for it."""
+        """Digest by which ledgers and results know the source."""
         if self.kind == REFUSED:
             return key_of(REFUSED, self.text)
         return identified(self.source()).key
 
     def source(self) -> BulkSource:
-        """Return it as it was given."""
+        """Return the source as the caller gave it."""
         if self.kind == "files":
             return Path(self.text)
         return self.text if self.kind == "urls" else Text(self.text)

@@ -54,7 +54,7 @@ class PartitionLedger(Ledger):
     """
 
     def note(self, notes: Iterable[Note]) -> None:
-        """Do nothing."""
+        """Ignore the notes: the results of a partition count only as a whole."""
 
 
 class SteppedLedger(PartitionLedger):

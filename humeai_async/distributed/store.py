@@ -38,7 +38,6 @@ class Store(Protocol):
 
     place: str
     """Where it is, for messages and for other processes."""
-    is_local: bool
 
     def read(self, name: str) -> bytes | None:
         """Return a file's content; `None` if it is not there."""
@@ -86,8 +85,6 @@ class LocalStore:
     Args:
         folder: Where; it is made with the first file.
     """
-
-    is_local = True
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -167,8 +164,6 @@ class ObjectStore:
         url: Where.
         scheme: What stands before `://`.
     """
-
-    is_local = False
 
     def __init__(self, url: str, scheme: str) -> None:
         self.place = url

@@ -23,13 +23,10 @@ LARGEST_IMAGE = 2_000_000
 """Bytes of one image."""
 MOST_PIXELS = 3840 * 2160
 """Pixels of one image."""
-LARGEST_AUDIO_MESSAGE = 1_048_576
-"""Bytes of one message on the audio socket."""
 LONGEST_FRAME = 10 * RATE * WIDTH
 """Bytes of one frame of audio: ten seconds."""
 TIMER_MS = (3_000, 10_000)
 """Milliseconds of speech between two measurements, from and to."""
-DEFAULT_TIMER_MS = 3_000
 FRAMES_PER_SECOND = 3.0
 """Frames of video that a session takes."""
 

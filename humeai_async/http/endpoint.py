@@ -50,7 +50,7 @@ class Encoding(enum.StrEnum):
 
 
 class Pagination(enum.StrEnum):
-    """How a list is paged."""
+    """The form in which an endpoint hands out a list: whole, or in which kind of pages."""
 
     NONE = "none"
     NUMBERED = "page_number"

@@ -141,7 +141,7 @@ class Request:
 
 
 class Source(enum.Enum):
-    """Who wrote a response."""
+    """Who wrote a response: Hume, a gateway, or the web framework before it."""
 
     HUME = enum.auto()
     GATEWAY = enum.auto()
@@ -172,7 +172,7 @@ class Response:
 
     @property
     def is_error(self) -> bool:
-        """Whether the status is another one."""
+        """Whether the status is anything but 2xx."""
         return not self.is_success
 
     @property

@@ -147,7 +147,7 @@ class Pages(Generic[T]):
         )
 
     def _cursor(self) -> PageCursor[T]:
-        """Begin an iteration."""
+        """Make a cursor that stands before the first page."""
         raise NotImplementedError
 
     def _first(self) -> Coroutine[Any, Any, Page[T]]:

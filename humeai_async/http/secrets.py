@@ -110,7 +110,7 @@ class Secret:
 
     def __init__(self, text: str, origin: str = "") -> None:
         self._text: str = as_base(text)
-        self.origin = origin
+        self.origin: str = origin
 
     @property
     def escaped(self) -> str:

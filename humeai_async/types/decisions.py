@@ -93,7 +93,7 @@ class DecisionRun(Open):
 
     @property
     def is_billed(self) -> bool:
-        """Whether it was billed."""
+        """Whether the request was billed."""
         return self.received is not None and self.received.input_tokens is not None
 
 

@@ -86,7 +86,7 @@ class Socket(Protocol):
         ...
 
     async def aclose(self, *, wait: bool = True) -> None:
-        """Close it."""
+        """Close the socket."""
 
 
 class MediaSocket(Socket, Protocol):
