@@ -88,7 +88,7 @@ class LocalStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.place = str(folder)
+        self.place: str = str(folder)
 
     def read(self, name: str) -> bytes | None:
         """Return a file's content; `None` if it is not there."""

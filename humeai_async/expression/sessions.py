@@ -93,7 +93,7 @@ class ExpressionSession(Generic[M]):
         """Id of the session that is open, which is also its run's."""
         self.run_ids: list[str] = []
         """Ids of all sessions, in order."""
-        self.report = SessionReport()
+        self.report: SessionReport = SessionReport()
         """What became of the frames."""
         self.remaining: list[M] = []
         """Messages that came while the session was closed, and that nobody had asked for."""

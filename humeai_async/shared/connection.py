@@ -35,7 +35,7 @@ class Script:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        self.digest: str = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 class Connection:
@@ -53,7 +53,7 @@ class Connection:
 
     def __init__(self, target: object, *, timeout: float) -> None:
         self._is_own = isinstance(target, str)
-        self.place = shown(target)
+        self.place: str = shown(target)
         """The server's address, without user and password."""
         self._errors = load("redis.exceptions")
         self._client = _client(target, timeout) if isinstance(target, str) else target

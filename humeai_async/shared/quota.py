@@ -122,7 +122,7 @@ class QuotaTurns:
         self._problem: HumeError | None = None
         """What is wrong for good, as the last try has shown."""
         self._lowest = self._rate
-        self.turns = Turns(self._rate, asyncio.get_running_loop().time())
+        self.turns: Turns = Turns(self._rate, asyncio.get_running_loop().time())
 
     def ask(self, calls: int) -> None:
         """Ask for a turn in the background, if none is asked for and it is time."""

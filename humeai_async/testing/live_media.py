@@ -48,9 +48,9 @@ class SpeechFinder:
     """
 
     def __init__(self, timer_ms: int) -> None:
-        self.utterances = 0
-        self.measurements = 0
-        self.now_ms = 0
+        self.utterances: int = 0
+        self.measurements: int = 0
+        self.now_ms: int = 0
         self._timer_ms = timer_ms
         self._rest = b""
         self._sound = bytearray()

@@ -57,7 +57,7 @@ class AiohttpTransport:
 
     def __init__(self, pool: Pool, session: ClientSession | None = None) -> None:
         self.settings = pool
-        self.is_closed = False
+        self.is_closed: bool = False
         self._borrowed = session
         self._proxy = None if pool.proxy is None else Proxy.read(pool.proxy)
         self._has_proxy = session is None and (pool.trust_env or pool.proxy is not None)

@@ -63,7 +63,7 @@ class Profile:
     def __init__(self, source: str, model: str) -> None:
         self.source = source
         self.model = model
-        self.count = 0
+        self.count: int = 0
         self.begin: float | None = None
         self.end: float | None = None
         self._sums: dict[str, float] = {}
