@@ -7,7 +7,7 @@ again. The pipeline calls it with what was submitted.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Generic, TypeVar
 
 import anyio
@@ -15,12 +15,16 @@ import anyio
 from humeai_async._base.cancellation import in_thread
 from humeai_async.bulk.kept import KeptResults
 from humeai_async.bulk.patience import search_pauses
-from humeai_async.bulk.storage import Plan
+from humeai_async.bulk.storage import Plan, request_of
 from humeai_async.bulk.work import Item, Pipes, Reading, Submitted
 from humeai_async.errors import DecodeError, NotFoundError
 
 S = TypeVar("S")
 R = TypeVar("R")
+
+
+class MisnamedError(Exception):
+    """A piece of work has a name under which the service has another one of the run."""
 
 
 class Results(Generic[S, R]):
@@ -30,6 +34,7 @@ class Results(Generic[S, R]):
         pipes: What the run works with.
         kept: Keeps what cannot be read.
         seconds_left: Says for how long a piece of work may still be about to show.
+        requests: `request_of` each piece of work of the run.
     """
 
     def __init__(
@@ -37,16 +42,22 @@ class Results(Generic[S, R]):
         pipes: Pipes[S, R],
         kept: KeptResults | None,
         seconds_left: Callable[[Plan], float],
+        requests: Collection[bytes],
     ) -> None:
         self._pipes = pipes
         self._kind = pipes.kind
         self._kept = kept
         self._seconds_left = seconds_left
+        self._requests = requests
 
     async def fetch(
         self, plan: Plan, submitted: Submitted, items: Sequence[Item[S]]
     ) -> list[Reading[R]]:
-        """Return what a piece of work says of its sources; results that are kept come first."""
+        """Return what a piece of work says of its sources; results that are kept come first.
+
+        Raises:
+            MisnamedError: Another piece of work of the run has this name.
+        """
         work_id, body = submitted.work_id, submitted.body
         kept = None
         if body is None and self._kept is not None:
@@ -67,7 +78,7 @@ class Results(Generic[S, R]):
         began, patience = anyio.current_time(), self._pipes.patience
         for pause in search_pauses():
             try:
-                return await self._collect(work_id)
+                return await self._collect(plan, work_id)
             except NotFoundError as failure:
                 left, reason = self._seconds_left(plan), failure.message
                 if left <= 0:
@@ -77,13 +88,19 @@ class Results(Generic[S, R]):
                 await self._pipes.pause(min(pause, left))
         raise AssertionError(math.inf)  # the pauses never end
 
-    async def _collect(self, work_id: str) -> bytes:
+    async def _collect(self, plan: Plan, work_id: str) -> bytes:
         timeout = self._pipes.options.timeout
         until = math.inf if timeout is None else anyio.current_time() + timeout
 
+        def check(kind: str, marks: list[bytes]) -> None:
+            asked = request_of(kind, marks)
+            # Sources that nobody here has asked for may be those of the plan in other words.
+            if asked in self._requests and asked != request_of(plan.kind, plan.marks):
+                raise MisnamedError
+
         async def collect() -> bytes:
-            left = until - anyio.current_time()
-            return await self._kind.collect(work_id, None if left == math.inf else max(left, 0.0))
+            left = None if until == math.inf else max(until - anyio.current_time(), 0.0)
+            return await self._kind.collect(work_id, left, check)
 
         return await self._pipes.patience.call(collect, deadline=until)
 

@@ -45,8 +45,8 @@ class Memory(Protocol):
         """Return one piece of work with its sources."""
         ...
 
-    async def known_ids(self) -> set[str]:
-        """Return the service's names of all pieces of work so far."""
+    async def requests(self) -> list[tuple[str | None, bytes]]:
+        """Return of each piece of work so far its name, if known, and its `request_of`."""
         ...
 
     async def plan(self, draft: Draft) -> Plan:
@@ -62,7 +62,7 @@ class Memory(Protocol):
         ...
 
     async def end_work(self, number: int, state: WorkState) -> None:
-        """Write down that a piece of work is not at the service."""
+        """Write down that a piece of work is not at the service, or not under its name."""
         ...
 
 
@@ -83,9 +83,9 @@ class NoLedger:
         """Refuse: nothing refers to an earlier piece of work."""
         raise KeyError(number)
 
-    async def known_ids(self) -> set[str]:
-        """Return no ids: nothing is remembered of earlier starts."""
-        return set()
+    async def requests(self) -> list[tuple[str | None, bytes]]:
+        """Return no requests: nothing is remembered of earlier starts."""
+        return []
 
     async def plan(self, draft: Draft) -> Plan:
         """Give a piece of work its number."""
@@ -166,9 +166,9 @@ class Ledger:
         """Return one piece of work with its sources."""
         return await self._run(storage.read_plan, number)
 
-    async def known_ids(self) -> set[str]:
-        """Return the service's names of all pieces of work in the ledger."""
-        return await self._run(storage.known_ids)
+    async def requests(self) -> list[tuple[str | None, bytes]]:
+        """Return of each piece of work its name at the service, if known, and its `request_of`."""
+        return await self._run(storage.requests)
 
     async def plan(self, draft: Draft) -> Plan:
         """Write down a piece of work that is about to be submitted."""
@@ -188,7 +188,7 @@ class Ledger:
         await run_uncancelled(self._run(storage.submit, number, work_id))
 
     async def end_work(self, number: int, state: WorkState) -> None:
-        """Write down that a piece of work is not at the service."""
+        """Write down that a piece of work is not at the service, or not under its name."""
         await run_uncancelled(self._run(storage.end_work, number, state))
 
     def note(self, notes: Iterable[Note]) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 
-from humeai_async.bulk.collecting import Results
+from humeai_async.bulk.collecting import MisnamedError, Results
 from humeai_async.bulk.grouping import Group, Grouping, Reader
 from humeai_async.bulk.kept import KeptResults
 from humeai_async.bulk.ledger import Ledger, NoLedger
@@ -67,11 +67,13 @@ class Pipeline(Generic[S, R]):
             memory = NoLedger() if ledger is None else ledger
             kept = None if ledger is None else KeptResults(ledger.path)
             self._grouping = Grouping(self._kind, memory, self._options)
-            ids = await memory.known_ids()
-            self._submissions = Submissions(
-                self._pipes, memory, kept, self._slots, ids, self._grouping.planned
+            requests = await memory.requests()
+            self._submissions = submissions = Submissions(
+                self._pipes, memory, kept, self._slots, requests, self._grouping.planned
             )
-            self._results = Results(self._pipes, kept, self._submissions.seconds_left)
+            self._results = Results(
+                self._pipes, kept, submissions.seconds_left, submissions.requests
+            )
             async with anyio.create_task_group() as keeping:
                 if ledger is not None:
                     queue.on_ack = lambda outcomes: ledger.note(
@@ -130,8 +132,16 @@ class Pipeline(Generic[S, R]):
         work_id = None
         try:
             plan, submitted = await self._submitted(group, items)
-            work_id = submitted.work_id
-            readings = await self._results.fetch(plan, submitted, items)
+            while True:
+                work_id = submitted.work_id
+                try:
+                    readings = await self._results.fetch(plan, submitted, items)
+                    break
+                except MisnamedError:
+                    name, work_id = work_id, None
+                plan, submitted = await self._submissions.rename(
+                    plan, name, items, self._deadline()
+                )
         except (*FATAL_ERRORS, LedgerError, SaveError):
             raise
         except RejectedError as refused:
@@ -150,8 +160,7 @@ class Pipeline(Generic[S, R]):
 
     async def _submitted(self, group: Group[S], items: Sequence[Item[S]]) -> tuple[Plan, Submitted]:
         """Have a piece of work at the service, whatever was known of it before."""
-        timeout, plan = self._options.timeout, group.earlier
-        deadline = math.inf if timeout is None else anyio.current_time() + timeout
+        plan, deadline = group.earlier, self._deadline()
         if plan is None:
             plan = await self._submissions.plan(group.kind, items)
             if plan.state is not WorkState.SENT:
@@ -160,6 +169,10 @@ class Pipeline(Generic[S, R]):
         if plan.work_id is None:
             return await self._submissions.resume(plan, items, deadline)
         return plan, Submitted(plan.work_id)
+
+    def _deadline(self) -> float:
+        timeout = self._options.timeout
+        return math.inf if timeout is None else anyio.current_time() + timeout
 
     def _halve(self, group: Group[S], items: Sequence[Item[S]]) -> None:
         """Submit the sources again in two parts, so that a bad one stands alone in the end."""

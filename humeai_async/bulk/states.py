@@ -20,6 +20,9 @@ A piece of work:
                            response or in a search             results; never sends it again
     PLANNED,   REJECTED    it was surely not carried out:      plans its sources anew, at once
     SENT                   refused, or never sent
+    SUBMITTED  SENT        that name is another's: what is     as above
+                           there under it was asked for by
+                           another piece of work of this run
     SENT       ABANDONED   the patience is over, and the       plans its sources anew, at once;
                            service's whole list, read after    a warning is logged, and `status`
                            that, does not hold it              counts it as resubmitted
@@ -42,6 +45,8 @@ A source:
     SUBMITTED   UNREADABLE  its results are there and paid      passes it over; reads or fetches
                             for, but cannot be read, or not     them again if `retry_failed` is
                             told from those of others           set; never submits it
+    SUBMITTED,  PLANNED     the name of its piece of work was   as its piece of work
+    UNREADABLE              another's, and so are the results
     UNREADABLE  ARRIVED     they can be read by now             passes it over
     UNREADABLE  FAILED      they say that it failed             as above
     UNREADABLE  UNREADABLE  they still cannot be read           as above
@@ -92,10 +97,10 @@ class WorkState(enum.IntEnum):
 TRANSITIONS: Final[Mapping[State | None, frozenset[State]]] = {
     None: frozenset({State.PLANNED}),
     State.PLANNED: frozenset({State.PLANNED, State.SUBMITTED, State.FAILED}),
-    State.SUBMITTED: frozenset({State.ARRIVED, State.FAILED, State.UNREADABLE}),
+    State.SUBMITTED: frozenset({State.PLANNED, State.ARRIVED, State.FAILED, State.UNREADABLE}),
     State.ARRIVED: frozenset(),
     State.FAILED: frozenset({State.PLANNED}),
-    State.UNREADABLE: frozenset({State.ARRIVED, State.FAILED, State.UNREADABLE}),
+    State.UNREADABLE: frozenset({State.PLANNED, State.ARRIVED, State.FAILED, State.UNREADABLE}),
 }
 """Where a source may go from each state; `None` is before its first plan."""
 
@@ -105,7 +110,7 @@ WORK_TRANSITIONS: Final[Mapping[WorkState | None, frozenset[WorkState]]] = {
     WorkState.SENT: frozenset(
         {WorkState.SENT, WorkState.SUBMITTED, WorkState.REJECTED, WorkState.ABANDONED}
     ),
-    WorkState.SUBMITTED: frozenset(),
+    WorkState.SUBMITTED: frozenset({WorkState.SENT}),
     WorkState.REJECTED: frozenset(),
     WorkState.ABANDONED: frozenset(),
 }

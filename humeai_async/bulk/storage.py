@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import attrs
@@ -35,6 +35,8 @@ MARK_SIZE = 16
 """Bytes that stand for the content of a file, or the normal form of a URL."""
 RECENT = 1 << 17
 """Keys that are kept in memory before they go into the index together."""
+_PAID = frozenset({State.SUBMITTED, State.UNREADABLE})
+"""States of sources that are planned anew only once their piece of work has lost its name."""
 _AT_ONCE = 500
 """Keys in one query."""
 
@@ -149,6 +151,12 @@ def key_of(kind: str, source: str) -> bytes:
     return hashlib.blake2b(text, digest_size=KEY_SIZE).digest()
 
 
+def request_of(kind: str, marks: Iterable[bytes]) -> bytes:
+    """Return the digest that stands for the sources of a piece of work, in any order."""
+    text = b"\0".join((kind.encode(), *sorted(marks)))
+    return hashlib.blake2b(text, digest_size=MARK_SIZE).digest()
+
+
 def create(connection: sqlite3.Connection, configuration: str) -> None:
     """Make the tables of a new ledger."""
     for statement in LAYOUT.split(";"):
@@ -208,7 +216,7 @@ def plan(connection: sqlite3.Connection, draft: Draft) -> Plan:
         (number, _digest(connection, draft), b"".join(draft.keys), b"".join(draft.marks)),
     )
     known = _numbers(connection, draft.keys)
-    _move(connection, list(known.values()), State.PLANNED)
+    _move(connection, list(known.values()), State.PLANNED, unless=_PAID)
     connection.executemany(
         "UPDATE sources SET work = ? WHERE number = ?", [(number, one) for one in known.values()]
     )
@@ -271,15 +279,15 @@ def _digest(connection: sqlite3.Connection, draft: Draft) -> bytes:
     return hashlib.blake2b(b"\0".join(parts), digest_size=MARK_SIZE).digest()
 
 
-def known_ids(connection: sqlite3.Connection) -> set[str]:
-    """Return the service's names of all pieces of work in the ledger."""
-    rows = connection.execute("SELECT work_id FROM works WHERE work_id NOTNULL")
-    return {row[0] for row in rows}
+def requests(connection: sqlite3.Connection) -> list[tuple[str | None, bytes]]:
+    """Return of each piece of work its name at the service, if known, and its `request_of`."""
+    rows = connection.execute("SELECT work_id, kind, marks FROM works JOIN plans ON work = number")
+    return [(name, request_of(kind, _split(marks, MARK_SIZE))) for name, kind, marks in rows]
 
 
 def send(connection: sqlite3.Connection, number: int, sent_ms: int | None) -> None:
     """Write down that a piece of work is about to be sent, and when by the service's clock."""
-    _move_work(connection, number, WorkState.SENT)
+    _move_work(connection, number, WorkState.SENT, unless={WorkState.SUBMITTED})
     connection.execute("UPDATE works SET sent_ms = ? WHERE number = ?", (sent_ms, number))
 
 
@@ -287,20 +295,33 @@ def submit(connection: sqlite3.Connection, number: int, work_id: str) -> None:
     """Write down that a piece of work is at the service, under a name."""
     _move_work(connection, number, WorkState.SUBMITTED)
     connection.execute("UPDATE works SET work_id = ? WHERE number = ?", (work_id, number))
-    sources = list(_numbers(connection, read_plan(connection, number).keys).values())
-    own: list[int] = []  # not those that went into another piece of work since
-    for some in _portions(sources):
-        rows = connection.execute(
-            f"SELECT number FROM sources WHERE number IN ({_marks(some)}) AND work = ?",  # noqa: S608 - only question marks
-            (*some, number),
-        )
-        own += [row[0] for row in rows]
-    _move(connection, own, State.SUBMITTED)
+    own = _sources_of(connection, number)
+    _move(connection, [one for some in own.values() for one in some], State.SUBMITTED)
 
 
 def end_work(connection: sqlite3.Connection, number: int, state: WorkState) -> None:
-    """Write down that a piece of work is not at the service."""
+    """Write down that a piece of work is not at the service, or not under the name it had."""
     _move_work(connection, number, state)
+    own = _sources_of(connection, number) if state is WorkState.SENT else {}
+    _move(
+        connection,
+        [*own.get(State.SUBMITTED, ()), *own.get(State.UNREADABLE, ())],
+        State.PLANNED,
+    )
+
+
+def _sources_of(connection: sqlite3.Connection, number: int) -> dict[State, list[int]]:
+    """Return those sources of a piece of work that are in no other one since, by state."""
+    sources = list(_numbers(connection, read_plan(connection, number).keys).values())
+    found: dict[State, list[int]] = {}
+    for some in _portions(sources):
+        rows = connection.execute(
+            f"SELECT number, state FROM sources WHERE number IN ({_marks(some)}) AND work = ?",  # noqa: S608 - only question marks
+            (*some, number),
+        )
+        for source, state in rows:
+            found.setdefault(_state(State, state), []).append(source)
+    return found
 
 
 def note(connection: sqlite3.Connection, notes: Sequence[Note]) -> None:
@@ -351,7 +372,12 @@ def status(connection: sqlite3.Connection) -> RunStatus:
 
 
 def _move(
-    connection: sqlite3.Connection, numbers: list[int], state: State, reason: str | None = None
+    connection: sqlite3.Connection,
+    numbers: list[int],
+    state: State,
+    reason: str | None = None,
+    *,
+    unless: Collection[State] = (),
 ) -> None:
     """Bring sources into a state, where the table of states allows it, and keep count."""
     changes: dict[State, int] = {state: 0}
@@ -364,7 +390,7 @@ def _move(
         ).fetchall()
         for old, old_reason, count in rows:
             before = _state(State, old)
-            if state not in TRANSITIONS[before]:
+            if state not in TRANSITIONS[before] or before in unless:
                 raise ContentError(f"a source goes from {before.name} to {state.name}")
             changes[before] = changes.get(before, 0) - count
             changes[state] += count
@@ -378,12 +404,21 @@ def _move(
     _count(connection, changes)
 
 
-def _move_work(connection: sqlite3.Connection, number: int, state: WorkState) -> None:
+def _move_work(
+    connection: sqlite3.Connection,
+    number: int,
+    state: WorkState,
+    *,
+    unless: Collection[WorkState] = (),
+) -> None:
     row = connection.execute("SELECT state FROM works WHERE number = ?", (number,)).fetchone()
     before = _state(WorkState, row[0] if row else -1)
-    if state not in WORK_TRANSITIONS[before]:
+    if state not in WORK_TRANSITIONS[before] or before in unless:
         raise ContentError(f"a piece of work goes from {before.name} to {state.name}")
-    connection.execute("UPDATE works SET state = ? WHERE number = ?", (state, number))
+    # In no state but SUBMITTED it has a name.
+    connection.execute(
+        "UPDATE works SET state = ?, work_id = NULL WHERE number = ?", (state, number)
+    )
 
 
 def _count(connection: sqlite3.Connection, changes: Mapping[State, int]) -> None:

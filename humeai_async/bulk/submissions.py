@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 import anyio
@@ -20,7 +20,7 @@ from humeai_async.bulk.ledger import Memory
 from humeai_async.bulk.outcomes import FATAL_ERRORS, UnknownSubmissionError
 from humeai_async.bulk.patience import search_pauses
 from humeai_async.bulk.states import WorkState
-from humeai_async.bulk.storage import Draft, Plan
+from humeai_async.bulk.storage import Draft, Plan, request_of
 from humeai_async.bulk.work import Item, Pipes, Sending, Submitted, local_ms
 from humeai_async.errors import (
     APIConnectionError,
@@ -62,7 +62,8 @@ class Submissions(Generic[S, R]):
         memory: What it remembers.
         kept: Keeps results that come with a response.
         slots: Pieces of work in flight; one that is searched for gives its slot to others.
-        ids: The service's names of all pieces of work of earlier starts.
+        requests: Of each piece of work of earlier starts its name at the service, if known,
+            and its `request_of`.
         on_plan: Told each plan.
     """
 
@@ -72,7 +73,7 @@ class Submissions(Generic[S, R]):
         memory: Memory,
         kept: KeptResults | None,
         slots: anyio.Semaphore,
-        ids: set[str],
+        requests: Iterable[tuple[str | None, bytes]],
         on_plan: Callable[[Plan], None],
     ) -> None:
         self._pipes = pipes
@@ -82,7 +83,11 @@ class Submissions(Generic[S, R]):
         self._kept = kept
         self._slots = slots
         self._searches = anyio.Semaphore(pipes.options.jobs_at_once)
-        self._ids = ids
+        known = list(requests)
+        self._named = {name: request for name, request in known if name is not None}
+        """What was asked for under each of the service's names."""
+        self.requests: set[bytes] = {request for _, request in known}
+        """`request_of` each piece of work of the run."""
         self._on_plan = on_plan
         self._began = anyio.current_time()
         self._seen_at: dict[int, float] = {}
@@ -102,6 +107,7 @@ class Submissions(Generic[S, R]):
                 attempt=attempt,
             )
         )
+        self.requests.add(_request(plan))
         self._on_plan(plan)
         return plan
 
@@ -120,12 +126,7 @@ class Submissions(Generic[S, R]):
                 submitted = await self._search(plan)
             if submitted is not None:
                 return plan, submitted
-            if plan.attempt >= MOST_ATTEMPTS:
-                raise UnknownSubmissionError(
-                    f"{plan.attempt} submissions of these sources had no response, and the "
-                    "service lists none of them",
-                    outcome_unknown=True,
-                )
+            _refuse_another(plan)
             plan = await self.plan(plan.kind, items, plan.attempt + 1)
 
     async def resume(
@@ -135,6 +136,29 @@ class Submissions(Generic[S, R]):
         found = await self._search(plan)
         if found is not None:
             return plan, found
+        plan = await self.plan(plan.kind, items, plan.attempt + 1)
+        return await self.submit(plan, items, deadline)
+
+    async def rename(
+        self, plan: Plan, name: str, items: Sequence[Item[S]], deadline: float
+    ) -> tuple[Plan, Submitted]:
+        """Find a piece of work that was believed under another's name, or submit it anew.
+
+        That name is free for whoever it belongs to.
+        """
+        await self._memory.end_work(plan.number, WorkState.SENT)
+        if self._named.get(name) == _request(plan):
+            del self._named[name]
+        logger.warning(
+            "the service has called a submission of %d sources %s, which is another one: it is "
+            "looked for under its own name",
+            len(plan.keys),
+            name,
+        )
+        found = await self._search(plan)
+        if found is not None:
+            return plan, found
+        _refuse_another(plan)
         plan = await self.plan(plan.kind, items, plan.attempt + 1)
         return await self.submit(plan, items, deadline)
 
@@ -182,7 +206,7 @@ class Submissions(Generic[S, R]):
                 await self._memory.end_work(plan.number, WorkState.REJECTED)
             raise
         else:
-            if submitted.work_id not in self._ids:
+            if submitted.work_id not in self._named:
                 await self._keep_submitted(plan, submitted)
                 return submitted
             # A name that another piece of work has: nobody knows what became of this one.
@@ -192,7 +216,7 @@ class Submissions(Generic[S, R]):
 
     async def _keep_submitted(self, plan: Plan, submitted: Submitted) -> None:
         """Remember that a piece of work is at the service."""
-        self._ids.add(submitted.work_id)
+        self._named[submitted.work_id] = _request(plan)
         self._seen_at[plan.number] = anyio.current_time()
         if submitted.body is not None and self._kept is not None:
             await in_thread(self._kept.keep, submitted.work_id, submitted.body)
@@ -234,6 +258,13 @@ class Submissions(Generic[S, R]):
         await self._keep_submitted(plan, found)
         return found
 
+    async def _search_once(self, plan: Plan, *, is_new: bool) -> str | None:
+        # That a response has once called another by a name is no proof that this one does not
+        # have it, unless both ask for the same: the search compares whole requests.
+        mine = _request(plan)
+        others = {name for name, request in self._named.items() if request == mine}
+        return await self._kind.search(plan, others, is_new=is_new)
+
     async def _search_patiently(self, plan: Plan) -> str | None:
         is_new = plan.number in self._seen_at
         began, patience = anyio.current_time(), self._pipes.patience
@@ -241,9 +272,7 @@ class Submissions(Generic[S, R]):
             left = self.seconds_left(plan)
             problem: HumeError | None = None
             try:
-                work_id = await patience.call(
-                    lambda: self._kind.search(plan, self._ids, is_new=is_new)
-                )
+                work_id = await patience.call(lambda: self._search_once(plan, is_new=is_new))
             except (AuthenticationError, ClientClosedError):
                 raise
             except HumeError as failure:
@@ -263,6 +292,24 @@ class Submissions(Generic[S, R]):
             with patience.waiting("search", reason, since=began, until=now + left):
                 await self._pipes.pause(min(pause, left))
         raise AssertionError(math.inf)  # the pauses never end
+
+
+def _request(plan: Plan) -> bytes:
+    return request_of(plan.kind, plan.marks)
+
+
+def _refuse_another(plan: Plan) -> None:
+    """Submit the same sources so often and no more often.
+
+    Raises:
+        UnknownSubmissionError: It was often enough.
+    """
+    if plan.attempt >= MOST_ATTEMPTS:
+        raise UnknownSubmissionError(
+            f"{plan.attempt} submissions of these sources had no response of their own, and the "
+            "service lists none of them",
+            outcome_unknown=True,
+        )
 
 
 def _is_doubtful(problem: HumeError) -> bool:

@@ -142,8 +142,18 @@ class WorkKind(Protocol[S, R]):
         """
         ...
 
-    async def collect(self, work_id: str, timeout: float | None) -> bytes:
-        """Wait for a piece of work and fetch its results."""
+    async def collect(
+        self, work_id: str, timeout: float | None, on_sources: Callable[[str, list[bytes]], None]
+    ) -> bytes:
+        """Wait for a piece of work and fetch its results.
+
+        Args:
+            work_id: Its name.
+            timeout: Seconds at most; `None` is without limit.
+            on_sources: Called, before anything else is believed of it, with the kind and the
+                marks of the sources that the service says it has, where it says so. Raises
+                where they are those of another one.
+        """
         ...
 
     def read(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from humeai_async.cli.output import escape_controls
 from humeai_async.errors import InvalidArgumentError
-from humeai_async.types.sources import MEDIA_SUFFIXES, BulkSource
+from humeai_async.types.sources import MEDIA_SUFFIXES, BulkSource, is_url
 
 STANDARD_INPUT = "-"
 
@@ -76,11 +76,6 @@ def _read_bytes(name: str) -> bytes:
     if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]  # so it is where closed
         raise OSError(errno.EBADF, "it is closed")
     return sys.stdin.buffer.read()
-
-
-def is_url(name: str) -> bool:
-    """Whether a source is a URL, by the rule of `hume.batch.predict`."""
-    return name.lower().startswith(("http://", "https://"))
 
 
 def _expand(name: str) -> Iterator[BulkSource]:

@@ -21,6 +21,7 @@ __all__ = [
     "BulkSource",
     "SourceKind",
     "Text",
+    "is_url",
     "name_of",
     "read_source",
     "unwrap_texts",
@@ -80,12 +81,17 @@ def read_source(source: object, *, argument: str = "sources") -> tuple[SourceKin
         _refuse_half_characters(text, argument)
         if isinstance(source, Text):
             return "text", text
-        if text.lower().startswith(("http://", "https://")):
+        if is_url(text):
             return "urls", text
         refuse_file_name(text, argument)
         return "text", text
     shown = repr_without_query(source)
     raise InvalidArgumentError(f"a source must be a URL, text or path, not {shown}", field=argument)
+
+
+def is_url(text: str) -> bool:
+    """Whether a text that is given as a source is a URL."""
+    return text.lower().startswith(("http://", "https://"))
 
 
 def unwrap_texts(texts: Sequence[str | Text] | None) -> Sequence[str] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import anyio
@@ -62,8 +62,10 @@ class Echo:
                 return name
         return None
 
-    async def collect(self, work_id: str, timeout: float | None) -> bytes:
-        del timeout
+    async def collect(
+        self, work_id: str, timeout: float | None, on_sources: Callable[[str, list[bytes]], None]
+    ) -> bytes:
+        del timeout, on_sources
         self.fetches += 1
         return self.carried_out[work_id].upper().encode()
 

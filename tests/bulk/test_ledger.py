@@ -92,6 +92,22 @@ async def test_a_submission_that_did_not_work_is_repeated(tmp_path: Path) -> Non
         outcomes = await run(hume, tmp_path / "run.db", urls(9))
         assert Counter(urls(9)) == submitted(fake)
     assert [outcome.error for outcome in outcomes] == [None] * 9
+    assert (await read_status(tmp_path / "run.db")).resubmitted == 2
+
+
+async def test_a_disk_that_cannot_be_read_is_a_named_error_that_says_what_to_do(
+    tmp_path: Path,
+) -> None:
+    def fail(connection: sqlite3.Connection) -> None:
+        del connection
+        problem = sqlite3.OperationalError("disk I/O error")
+        problem.sqlite_errorcode = sqlite3.SQLITE_IOERR | (4 << 8)
+        raise problem
+
+    async with await Ledger.open(tmp_path / "run.db", "") as ledger:
+        with pytest.raises(LedgerError, match=r"disk I/O error.*to a local disk") as caught:
+            await ledger._run(fail)
+    assert "damaged" not in caught.value.message
 
 
 @pytest.mark.parametrize("reached_hume", [True, False])

@@ -332,6 +332,51 @@ async def test_runs_of_the_same_sources_with_other_models_do_not_meet(tmp_path: 
             assert {score_of(identity, model)} == scores_in(line["predictions"])
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("act", ["same-id", "replayed"])
+@pytest.mark.parametrize("jobs_at_once", [1, 4])
+async def test_a_response_that_names_a_job_whose_own_response_was_lost_is_found_out(
+    kind: Kind, act: str, jobs_at_once: int, tmp_path: Path
+) -> None:
+    sources = RunSources.make(tmp_path, [kind], 6)
+    out = tmp_path / "out"
+    async with HostileService(run_seconds=0.3) as service:
+        service.posts.extend(["reset-after", act])
+        assert await run(service, sources.given, out, jobs_at_once=jobs_at_once) is None
+    assert {} == await asyncio.to_thread(sources.find_faults, out, service.carried_out)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("event", ["job", "list", "predictions"])
+@pytest.mark.parametrize("act", ["same-id", "replayed"])
+async def test_a_job_called_by_anothers_name_is_found_out_after_a_restart(
+    kind: Kind, event: str, act: str, tmp_path: Path
+) -> None:
+    sources = RunSources.make(tmp_path, [kind], 4)
+    out = tmp_path / "out"
+    async with HostileService() as service:
+        service.posts.extend(["hang-after", act])
+        # The first list is the one at the start of a run.
+        await interrupt(service, event, 2 if event == "list" else 1, sources.given, out)
+        service.calm()
+        assert await run(service, sources.given, out) is None
+    assert {} == await asyncio.to_thread(sources.find_faults, out, service.carried_out)
+
+
+async def test_a_service_that_gives_everything_the_same_name_is_not_paid_without_end(
+    tmp_path: Path,
+) -> None:
+    sources = RunSources.make(tmp_path, ["urls"], 4)
+    out = tmp_path / "out"
+    async with HostileService() as service:
+        service.posts.extend(["reset-after", *["replayed"] * 20])
+        await run(service, sources.given, out, search_patience=0.2)
+        assert service.requests["post"] <= 10
+        service.calm()
+        assert await run(service, sources.given, out, search_patience=0.2) is None
+    assert {} == await asyncio.to_thread(sources.find_faults, out, service.carried_out)
+
+
 async def test_a_source_that_is_given_often_without_a_ledger_is_paid_at_most_as_often() -> None:
     url = "https://media.example.com/same.mp4"
     async with HostileService() as service:

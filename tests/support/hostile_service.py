@@ -34,9 +34,8 @@ POSTS = (
 """What can become of a submission: `before` and `after` say when, seen from its being carried out.
 
 `late` and `slow` carry it out when the client has been cut off or has given up, `next-start` when
-the client is started again; `same-id` carries it out and names the last job that the client was
-told of, `replayed` does not even carry it out. (One that names a job of ours which nobody was
-told of is believed: nothing in the response speaks against it.)
+the client is started again; `same-id` carries it out and names the job that was carried out last,
+`replayed` does not even carry it out; whether anybody was told of that job or not.
 """
 LISTS = ("403", "404", "garbage", "html", "500", "reset", "429", "other-json", "cut")
 """What can become of a list of jobs; `garbage` has one entry that nobody can read."""
@@ -117,8 +116,6 @@ class HostileService:
     )
     _tasks: set[asyncio.Task[None]] = field(factory=set[asyncio.Task[None]], init=False)
     _closing: asyncio.Event = field(factory=asyncio.Event, init=False)
-    _told: str | None = field(default=None, init=False)
-    """The job that was named last."""
     _runner: web.AppRunner | None = field(default=None, init=False)
     _dice: random.Random = field(default=Factory(lambda: random.Random(0)), init=False)  # noqa: S311 - a test's dice
     _numbers: itertools.count[int] = field(factory=itertools.count, init=False)
@@ -229,7 +226,7 @@ class HostileService:
     async def _act_on_post(
         self, request: web.Request, act: str, carry_out: Callable[[], Job]
     ) -> web.StreamResponse:
-        before = self._told
+        before = self.journal[-1].id if self.journal else None
         if act == "next-start":
             self._held.append((time.monotonic(), carry_out))
             return self._cut_off(request)
@@ -248,7 +245,6 @@ class HostileService:
         if act.endswith("-after"):
             return await self._refuse(request, act.removesuffix("-after"))
         named = before if act == "same-id" and before is not None else job.id
-        self._told = named
         self.on_event("answered")
         return web.json_response({"job_id": named})
 
