@@ -96,7 +96,7 @@ async def test_a_submission_that_did_not_work_is_repeated(tmp_path: Path) -> Non
 
 
 async def test_a_disk_that_cannot_be_read_is_a_named_error_that_says_what_to_do(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(connection: sqlite3.Connection) -> None:
         del connection
@@ -104,9 +104,10 @@ async def test_a_disk_that_cannot_be_read_is_a_named_error_that_says_what_to_do(
         problem.sqlite_errorcode = sqlite3.SQLITE_IOERR | (4 << 8)
         raise problem
 
+    monkeypatch.setattr("humeai_async.bulk.storage.status", fail)
     async with await Ledger.open(tmp_path / "run.db", "") as ledger:
         with pytest.raises(LedgerError, match=r"disk I/O error.*to a local disk") as caught:
-            await ledger._run(fail)
+            await ledger.status()
     assert "damaged" not in caught.value.message
 
 
