@@ -23,8 +23,9 @@ from humeai_async.types.batch import InferenceRequest
 
 LIMIT = 50
 """Jobs in one request; fewer are the end of the list."""
-UNKNOWN_CLOCK_SLACK_MS = 600_000
-"""Milliseconds by which the service's clock may differ from this machine's, if it is not told."""
+UNKNOWN_CLOCK_SLACK_MS = 1_260_000
+"""Milliseconds by which clocks may differ if the service's was not told before a submission: ten
+minutes on either side of an interruption, for this machine's may have been set in between."""
 CLOCK_SLACK_MS = 60_000
 """Milliseconds by which the service's clocks may differ from one another."""
 
