@@ -121,16 +121,18 @@ async def _since(
             break
         if not times:
             raise DecodeError("the listed jobs have no creation times to go by", path="$")
-        edge = min(times) + 1
+        # Times that are cut to whole seconds leave open which of that second were shown.
+        is_cut = all(created % 1000 == 0 for created in times)
+        edge = min(times) + (1000 if is_cut else 1)
         if fresh:
             limit = LIMIT
         elif len(found) >= limit:
-            limit += LIMIT  # so many were made in one millisecond
+            limit += LIMIT  # so many were made at one time
         else:
             # It shows no more of them than this: those that were made before may still be read.
-            is_whole, edge = False, edge - 1
+            is_whole, edge = False, min(times)
     if not is_whole:
-        reason = "more jobs were made in one millisecond than the service lists"
+        reason = "more jobs were made at one time than the service lists"
         raise DecodeError(reason, path="$")
 
 
