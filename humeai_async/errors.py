@@ -96,9 +96,8 @@ class HumeError(Exception):
             "message method endpoint status code request_id attempts elapsed retry_after "
             "outcome_unknown"
         )
-        return {"error": type(self).__name__} | {
-            name: getattr(self, name) for name in names.split()
-        }
+        facts: dict[str, object] = {"error": type(self).__name__}
+        return facts | {name: getattr(self, name) for name in names.split()}
 
     def add_advice(self, advice: str) -> None:
         """Put a sentence after the message; an empty one changes nothing."""

@@ -6,7 +6,7 @@ It cuts windows, and keeps what came of each: a result, or why there is none. No
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 from attrs import field
 
@@ -132,8 +132,7 @@ class Timeline(Sequence[DecisionWindow]):
             InvalidArgumentError: There was no such question.
         """
         if not isinstance(key, str):
-            found: Any = self.windows[key]
-            return found
+            return cast("Any", self.windows)[key]
         if key not in self.questions.questions:
             raise InvalidArgumentError(f"there was no question {key!r}", field="key")
         return [

@@ -233,9 +233,8 @@ def _is_union(hint: object) -> bool:
 
 def _takes_null(hint: object) -> bool:
     """Whether null is a value of a type."""
-    return hint in {Any, object, types.NoneType} or (
-        _is_union(hint) and types.NoneType in get_args(hint)
-    )
+    is_free = hint is Any or hint is object or hint is types.NoneType
+    return is_free or (_is_union(hint) and types.NoneType in get_args(hint))
 
 
 def _is_odd_union(hint: object) -> bool:

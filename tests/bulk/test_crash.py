@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from attrs import define, field
 from fork_runs import FOREIGN_ERROR, HANGS
-from hostile_gateway import DIALECTS, settings_as_json
+from hostile_gateway import DIALECTS, Dialect, settings_as_json
 from hostile_results import SHAPES, Kind
 from hostile_service import HostileService
 from killed_runs import Ending, Starter, starter
@@ -109,7 +109,8 @@ class KilledRun:
         self.formats = ["jsonl"]
         if self.way != "iterated" and self.dice.random() < 0.3:
             self.formats += ["csv", "parquet"]
-        self.gateway = self.dice.choice([None, *DIALECTS]) if is_hostile else None
+        origins: list[Dialect | None] = [None, *DIALECTS]
+        self.gateway: Dialect | None = self.dice.choice(origins) if is_hostile else None
         kinds: tuple[Kind, ...] = ("urls", "text", "files")
         if self.way == "command":
             # It takes no texts, and sends no files through a gateway.

@@ -31,7 +31,8 @@ def settings_of(url: str, dialect: Dialect | None) -> dict[str, Any]:
 
 def settings_as_json(settings: Mapping[str, Any]) -> Json:
     """Return settings of a client as another process can be told them."""
-    return {name: list(v) if isinstance(v, frozenset) else v for name, v in settings.items()}
+    carries: frozenset[str] = settings.get("gateway_carries", frozenset())
+    return {**settings, "gateway_carries": sorted(carries)}
 
 
 def paths_of(dialect: Dialect | None) -> tuple[str, str, str]:
