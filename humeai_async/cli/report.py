@@ -41,15 +41,8 @@ def report(folder: Path, out: Path | None) -> None:
 
 def _write(target: Path, text: str) -> int:
     data = text.encode()
-    partial = atomic_files.partial_name(target)
     try:
-        try:
-            with partial.open("xb") as opened:
-                opened.write(data)
-                atomic_files.flush(opened)
-            atomic_files.put_in_place(partial, target)
-        finally:
-            partial.unlink(missing_ok=True)
+        atomic_files.write_whole(target, data)
     except OSError as problem:
         reason = problem.strerror or type(problem).__name__
     else:

@@ -184,8 +184,9 @@ class Timeline(Sequence[DecisionWindow]):
                 last = merged.pop()
                 shares = [one.probability for one in (last, span) if one.probability is not None]
                 best = max(shares) if shares else None
-                span = TimeSpan(last.start_ms, max(last.end_ms, span.end_ms), best)  # noqa: PLW2901
-            merged.append(span)
+                merged.append(TimeSpan(last.start_ms, max(last.end_ms, span.end_ms), best))
+            else:
+                merged.append(span)
         return tuple(merged)
 
     def rows(self) -> Iterator[dict[str, Any]]:

@@ -19,11 +19,11 @@ _MOST_JUNK = 4096
 
 def _frame(data: bytes, at: int) -> tuple[int, float] | None:
     """Return length in bytes and in seconds of the frame at a place, if there is one."""
-    if at + _HEADER > len(data) or data[at] != 0xFF or data[at + 1] & 0xE0 != 0xE0:  # noqa: PLR2004
+    if at + _HEADER > len(data) or data[at] != 0xFF or data[at + 1] & 0xE0 != 0xE0:  # noqa: PLR2004 - eleven set bits
         return None
     version, layer = data[at + 1] >> 3 & 3, data[at + 1] >> 1 & 3
     bits, rate = data[at + 2] >> 4, data[at + 2] >> 2 & 3
-    if version not in _RATES or layer != _LAYER_3 or rate > 2 or not 0 < bits < 15:  # noqa: PLR2004
+    if version not in _RATES or layer != _LAYER_3 or rate > 2 or not 0 < bits < 15:  # noqa: PLR2004 - reserved
         return None
     frequency, padding = _RATES[version][rate], data[at + 2] >> 1 & 1
     samples = 1152 if version == _MPEG_1 else 576

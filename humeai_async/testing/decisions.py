@@ -142,9 +142,9 @@ def _check_questions(request: Record) -> None:
         raise refusal(400, "question_invalid", "too many questions", param="/questions")
     for name, one in asked.items():
         place = f"/questions/{name}"
-        if not name or len(name) > 256 or one.get("type") not in _ANSWERS:  # noqa: PLR2004
+        if not name or len(name) > 256 or one.get("type") not in _ANSWERS:  # noqa: PLR2004 - as documented
             raise refusal(400, "question_invalid", "no such question", param=place)
-        if one["type"] in {"choice", "score"} and len(one.get("criteria", ())) < 2:  # noqa: PLR2004
+        if one["type"] in {"choice", "score"} and len(one.get("criteria", ())) < 2:  # noqa: PLR2004 - as said below
             raise refusal(400, "question_invalid", "two or more", param=f"{place}/criteria")
 
 

@@ -258,6 +258,16 @@ async def test_a_newer_job_of_somebody_else_from_a_clock_that_is_ahead_hides_not
     assert {} == await asyncio.to_thread(sources.find_faults, out, service.carried_out)
 
 
+async def test_a_lost_job_is_not_passed_over_where_times_are_cut_to_seconds_and_many_share_one(
+    tmp_path: Path,
+) -> None:
+    sources = RunSources.make(tmp_path, ["urls"], 2)
+    async with HostileService(newer=60, shapes=frozenset({"punctual"})) as service:
+        service.posts.append("reset-after")
+        await run(service, sources.given, tmp_path / "out", search_patience=0.5)
+    assert 1 == max(service.carried_out.values())
+
+
 @pytest.mark.parametrize("is_among_them", [False, True])
 async def test_more_jobs_of_one_millisecond_than_the_list_shows_are_read_past(
     is_among_them: bool, tmp_path: Path
