@@ -24,6 +24,7 @@ from benchmarks import (
     memory,
     pages,
     stalls,
+    tables,
     upload,
     waits,
 )
@@ -32,6 +33,7 @@ from benchmarks.measuring import Run, Verdict, print_verdicts
 BENCHMARKS: dict[str, Run] = {
     "calls": calls.run,
     "decoding": decoding.run,
+    "tables": tables.run,
     "stalls": stalls.run,
     "memory": memory.run,
     "imports": imports.run,

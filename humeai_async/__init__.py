@@ -30,17 +30,21 @@ from humeai_async.errors import (
     LedgerError,
     MissingPackageError,
     NotFoundError,
+    PartialResultError,
     PermissionDeniedError,
     RateLimitError,
     RateLimitWaitError,
     ResponseTooLargeError,
     SaveError,
     ServerError,
+    SessionClosedError,
     SunsetError,
     TLSError,
     UnprocessableEntityError,
+    WebhookError,
 )
 from humeai_async.http.calls import Stats
+from humeai_async.http.json_out import to_dict, to_json
 from humeai_async.http.messages import Upload
 from humeai_async.http.responses import RawResponse
 from humeai_async.http.transport.interface import Download
@@ -95,6 +99,7 @@ __all__ = [
     "Outcomes",
     "Page",
     "Pages",
+    "PartialResultError",
     "PermissionDeniedError",
     "Polling",
     "Pool",
@@ -106,6 +111,7 @@ __all__ = [
     "Retry",
     "SaveError",
     "ServerError",
+    "SessionClosedError",
     "SourceFailedError",
     "Stats",
     "SunsetError",
@@ -116,6 +122,9 @@ __all__ = [
     "UnknownSubmissionError",
     "UnprocessableEntityError",
     "Upload",
+    "WebhookError",
+    "to_dict",
+    "to_json",
     "unpack",
 ]
 

@@ -14,12 +14,13 @@ from collections.abc import Collection, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
+from humeai_async._base.base_values import as_base
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.errors import ConfigurationError, HumeWarning, InvalidArgumentError
 from humeai_async.http.calls import Stats
 from humeai_async.http.endpoint import Encoding, Endpoint, QueryValue, fill, has_dot_segments
 from humeai_async.http.gateway import LOWCODEAPI_URL, LowCodeAPI
-from humeai_async.http.origins import HUME_URL, Direct, Origin
+from humeai_async.http.origins import CLOUD_URL, HUME_URL, Direct, Origin
 from humeai_async.http.responses import RawResponse
 from humeai_async.http.secrets import Secret
 from humeai_async.http.session import Session
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from humeai_async.resources.chats import Chats
     from humeai_async.resources.configs import Configs
     from humeai_async.resources.datasets import Datasets
+    from humeai_async.resources.decisions import Decisions
+    from humeai_async.resources.expression import Expression
     from humeai_async.resources.files import Files
     from humeai_async.resources.jobs import Jobs
     from humeai_async.resources.models import Models
@@ -49,13 +52,14 @@ CREDENTIALS = {
 }
 """Arguments that hold a credential, and the environment variables that stand in for them."""
 
-BUCKETS = frozenset({"batch", "evi", "registry"})
+BUCKETS = frozenset({"batch", "decisions", "evi", "expression", "registry"})
 """Quotas of the catalog, which are named for the second part of their paths."""
 
 SETTINGS = frozenset(
     {
         *CREDENTIALS,
         "base_url",
+        "cloud_url",
         "gateway_carries",
         "limiter",
         "polling",
@@ -85,6 +89,9 @@ class HumeAI:
         access_token: Hume access token, in place of a key.
         base_url: Where calls go instead of the credential's usual place; also from
             `HUME_BASE_URL`.
+        cloud_url: Where calls of Hume's newer products go (`expression`, `decisions`) instead of
+            `https://api.cloud.hume.ai`; also from `HUME_CLOUD_URL`. The `base_url` of a stand-in
+            serves both unless this says otherwise.
         timeout: A `Timeout`, or the seconds a whole call may take; `None` is no limit.
         retry: When to send again; `Retry(attempts=1)` for never.
         limiter: Paces requests; may be shared by several clients. Without one the client has
@@ -111,6 +118,7 @@ class HumeAI:
         api_key: str | None = None,
         access_token: str | None = None,
         base_url: str | None = None,
+        cloud_url: str | None = None,
         timeout: Timeout | float | None = Timeout(),  # noqa: B008 - frozen
         retry: Retry = Retry(),  # noqa: B008 - frozen
         limiter: Limiter | None = None,
@@ -120,10 +128,11 @@ class HumeAI:
         gateway_carries: Collection[str] = frozenset(),
     ) -> None:
         given = {"api_token": api_token, "api_key": api_key, "access_token": access_token}
-        credentials = {name: _held(text) for name, text in given.items()}
+        credentials = {name: _held(name, text) for name, text in given.items()}
         # From here on they are held so that no traceback shows them.
         del given, api_token, api_key, access_token
         _check("base_url", base_url, str)
+        _check("cloud_url", cloud_url, str)
         origin = _find_origin(credentials, base_url, gateway_carries)
         _check("retry", retry, Retry, optional=False)
         _check("limiter", limiter, Limiter)
@@ -138,6 +147,9 @@ class HumeAI:
             retry=retry,
             timeout=Timeout.of(timeout),
             polling=polling,
+        )
+        self._cloud = self._session.with_settings(
+            origin=_find_cloud(origin, credentials, cloud_url)
         )
 
     @functools.cached_property
@@ -181,6 +193,20 @@ class HumeAI:
         from humeai_async.resources.datasets import Datasets
 
         return Datasets(self._session)
+
+    @functools.cached_property
+    def decisions(self) -> Decisions:
+        """Put questions to audio, and get typed results (Audio Decisions)."""
+        from humeai_async.resources.decisions import Decisions
+
+        return Decisions(self._cloud)
+
+    @functools.cached_property
+    def expression(self) -> Expression:
+        """Measure expressions in voices and faces, as Hume does today."""
+        from humeai_async.resources.expression import Expression
+
+        return Expression(self._cloud)
 
     @functools.cached_property
     def files(self) -> Files:
@@ -258,6 +284,7 @@ class HumeAI:
             if not isinstance(getattr(cls, name, None), functools.cached_property)
         }
         mine["_session"] = self._session.with_settings(**changes)
+        mine["_cloud"] = self._cloud.with_settings(**changes)
         if not (polling or limiter):
             mine["_poller"] = self._poller
         relative = cls.__new__(cls)
@@ -286,6 +313,7 @@ class HumeAI:
         Raises:
             InvalidArgumentError: The method, path, query or body cannot be used.
         """
+        method, path = as_base(method), as_base(path)
         if not isinstance(cast("object", method), str) or method.upper() not in METHODS:
             raise InvalidArgumentError(f"no such HTTP method: {method!r}", field="method")
         if not isinstance(cast("object", path), str) or not _is_plain(path):
@@ -325,6 +353,11 @@ class HumeAI:
         """URL that calls are sent to."""
         return self._session.origin.base_url
 
+    @property
+    def cloud_url(self) -> str:
+        """URL that calls of Hume's newer products are sent to."""
+        return self._cloud.origin.base_url
+
     async def aclose(self) -> None:
         """Close the connections; calls and waits in flight end with `ClientClosedError`."""
         self._session.close()
@@ -353,6 +386,15 @@ class HumeAI:
                 "with_options for timeout, retry, limiter and polling"
             )
         object.__setattr__(self, name, value)
+
+    if not TYPE_CHECKING:  # for a type checker, a name that is not there is a mistake
+
+        def __getattr__(self, name: str) -> object:
+            if hasattr(type(self), name):  # a property failed with an AttributeError of its own
+                return object.__getattribute__(self, name)
+            from humeai_async.resources.official_names import advise
+
+            raise AttributeError(advise(type(self), name, "hume"), name=name, obj=self)
 
     def __enter__(self) -> None:
         raise TypeError("HumeAI is asynchronous: write `async with HumeAI(...) as hume:`")
@@ -404,9 +446,9 @@ def _check(
         raise ConfigurationError(f"{name} is a {wanted}, not {type(value).__name__}")
 
 
-def _held(text: object) -> Secret | object:
+def _held(name: str, text: object) -> Secret | object:
     """Hold a credential so that it does not show; what is none is found out later."""
-    return Secret(text) if isinstance(text, str) else text
+    return Secret(text, f"the argument {name}") if isinstance(text, str) else text
 
 
 def _find_origin(
@@ -425,6 +467,25 @@ def _find_origin(
     return _make_origin(name, credential, base_url, frozenset(carries))
 
 
+def _find_cloud(origin: Origin, given: Mapping[str, object], cloud_url: str | None) -> Origin:
+    """Return where calls of the newer products go, with the same credential.
+
+    Raises:
+        ConfigurationError: An address for them goes with a gateway, which does not reach them.
+    """
+    if isinstance(origin, LowCodeAPI):
+        if cloud_url is not None:
+            raise ConfigurationError(
+                "cloud_url goes with api_key or access_token: a LowCodeAPI token opens the gateway "
+                "only"
+            )
+        return origin
+    usual = CLOUD_URL if origin.is_hume else origin.base_url
+    name, credential = _find_credential(given)
+    url = cloud_url or os.environ.get("HUME_CLOUD_URL") or usual
+    return _make_origin(name, credential, url, frozenset())
+
+
 def _find_credential(given: Mapping[str, object]) -> tuple[str, Secret]:
     """Return name and text of the one credential.
 
@@ -439,7 +500,7 @@ def _find_credential(given: Mapping[str, object]) -> tuple[str, Secret]:
             raise ConfigurationError(f"{name} is a str, not {type(secret).__name__}")
     if not found:
         found = {
-            name: Secret(os.environ[CREDENTIALS[name]])
+            name: Secret(os.environ[CREDENTIALS[name]], f"the variable {CREDENTIALS[name]}")
             for name in given
             if os.environ.get(CREDENTIALS[name])
         }

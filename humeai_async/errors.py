@@ -19,7 +19,10 @@ system are turned into one of these before a caller sees them.
     ├── SaveError                     a file cannot be written, or the download is damaged
     ├── MissingPackageError           an optional package is needed and not installed
     ├── ChatClosedError               a chat ended with an error code, or is over already
+    ├── SessionClosedError            a session that ended with an error, or is over already
+    ├── PartialResultError            a long recording of which a later part failed
     ├── LedgerError                   the ledger of a bulk run cannot be used
+    ├── WebhookError                  a request to your webhook is not Hume's, old or repeated
     ├── GatewayUnsupportedError       LowCodeAPI cannot carry this call; nothing was sent
     └── APIStatusError                a response with an error status
         ├── BadRequestError           400
@@ -76,7 +79,7 @@ class HumeError(Exception):
     ) -> None:
         message = _printable(message)
         super().__init__(message)
-        self.message = message
+        self.message: str = message
         self.method = method
         self.endpoint = endpoint
         self.status = status
@@ -86,6 +89,21 @@ class HumeError(Exception):
         self.elapsed = elapsed
         self.retry_after = retry_after
         self.outcome_unknown = outcome_unknown
+
+    def json_members(self) -> dict[str, object]:
+        """Return the error's facts by name, as `to_dict` and `to_json` write them."""
+        names = (
+            "message method endpoint status code request_id attempts elapsed retry_after "
+            "outcome_unknown"
+        )
+        facts: dict[str, object] = {"error": type(self).__name__}
+        return facts | {name: getattr(self, name) for name in names.split()}
+
+    def add_advice(self, advice: str) -> None:
+        """Put a sentence after the message; an empty one changes nothing."""
+        if advice:
+            self.message = f"{self.message.rstrip('.')}; {_printable(advice)}"
+            self.args: tuple[object, ...] = (self.message,)
 
     def __str__(self) -> str:
         facts = [f"{self.method} {self.endpoint}"] if self.method else []
@@ -132,11 +150,17 @@ class InvalidArgumentError(HumeError, ValueError):
 
     Attributes:
         field: Name of the argument, as in the method's signature.
+        code: Error code that the service itself would have given, where it documents one.
+        param: Place in the request that the service would have named, such as
+            `/questions/mood/criteria`; `None` where it names none.
     """
 
-    def __init__(self, message: str, *, field: str) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, *, field: str, code: str | None = None, param: str | None = None
+    ) -> None:
+        super().__init__(message, code=code)
         self.field = field
+        self.param = param
 
 
 class ClientClosedError(HumeError):
@@ -177,11 +201,16 @@ class DecodeError(HumeError):
 
     Attributes:
         path: Place of the fault in the JSON, such as `$.state.status`; `$` for the whole body.
+        is_whole: Whether the body arrived whole and only its content is wrong. Another that is
+            not may have been cut off or replaced on its way, so the call may be repeated.
     """
 
-    def __init__(self, message: str, *, path: str = "$", **context: Any) -> None:
+    def __init__(
+        self, message: str, *, path: str = "$", is_whole: bool = False, **context: Any
+    ) -> None:
         super().__init__(message, **context)
         self.path = path
+        self.is_whole: bool = is_whole or path != "$"
 
 
 class JobFailedError(HumeError):
@@ -252,8 +281,40 @@ class ChatClosedError(HumeError):
         self.reason = reason
 
 
+class SessionClosedError(HumeError):
+    """A session of Expression Measurement ended with an error, or is over already.
+
+    Attributes:
+        close_code: Close code of the WebSocket; 1006 for a connection that was lost.
+        reason: Reason that the server gave, or empty.
+    """
+
+    def __init__(
+        self, message: str, *, close_code: int | None = None, reason: str = "", **context: Any
+    ) -> None:
+        super().__init__(message, **context)
+        self.close_code = close_code
+        self.reason = reason
+
+
+class PartialResultError(HumeError):
+    """A long recording was measured in part, and the next part failed; see its cause.
+
+    Attributes:
+        result: What was measured and paid for, up to the part that failed.
+    """
+
+    def __init__(self, message: str, *, result: Any, **context: Any) -> None:
+        super().__init__(message, **context)
+        self.result = result
+
+
 class LedgerError(HumeError):
     """The ledger of a bulk run cannot be used: it is locked, damaged or of another run."""
+
+
+class WebhookError(HumeError):
+    """A request to your webhook is not Hume's, too old, or came before."""
 
 
 class GatewayUnsupportedError(HumeError):
@@ -265,11 +326,16 @@ class APIStatusError(HumeError):
 
     Attributes:
         body: The first 2,000 characters of the response's text, credentials removed.
+        param: Place in the request that the service blames, such as `/questions/mood/criteria`,
+            or `None`.
     """
 
-    def __init__(self, message: str, *, body: str = "", **context: Any) -> None:
+    def __init__(
+        self, message: str, *, body: str = "", param: str | None = None, **context: Any
+    ) -> None:
         super().__init__(message, **context)
         self.body = body
+        self.param = param
 
 
 class BadRequestError(APIStatusError):

@@ -14,12 +14,14 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from attrs import Attribute, field
 
+from humeai_async._base.base_values import as_base
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import ConfigurationError
 
 
 def is_number(value: object) -> TypeGuard[float]:
     """Whether a value is a number that a setting can be: finite, and no truth value."""
+    value = as_base(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return abs(value) <= sys.float_info.max  # neither infinite, not a number, nor too long

@@ -19,7 +19,7 @@ import attrs
 import pytest
 
 from humeai_async import catalog
-from humeai_async.catalog import batch, chat, custom_models, evi
+from humeai_async.catalog import batch, chat, custom_models, decisions, evi, expression
 from humeai_async.http.endpoint import Encoding, Endpoint
 from humeai_async.types.batch import InferenceRequest
 from humeai_async.types.evi import PromptRequest, ToolRequest
@@ -44,7 +44,7 @@ NO_DATE_KNOWN = dt.date(2024, 7, 22)
 
 CONSTANTS: dict[str, Any] = {
     name: value
-    for table in (batch, chat, custom_models, evi)
+    for table in (batch, chat, custom_models, decisions, evi, expression)
     for name, value in vars(table).items()
     if isinstance(value, Endpoint)
 }
@@ -163,7 +163,8 @@ def test_the_source_is_the_page_of_the_facts() -> None:
 
 def test_what_may_be_sent_twice_is_what_changes_nothing_twice() -> None:
     for endpoint in catalog.ALL:
-        assert endpoint.repeatable == (endpoint.method in {"GET", "DELETE"})
+        is_free = endpoint is catalog.DECISIONS_ESTIMATE
+        assert endpoint.repeatable == (is_free or endpoint.method in {"GET", "DELETE"})
 
 
 def test_the_bucket_is_the_products() -> None:
@@ -172,6 +173,8 @@ def test_the_bucket_is_the_products() -> None:
             "/v0/registry/": "registry",
             "/v0/evi/": "evi",
             "/v0/batch/jobs/tl/": "registry",
+            "/v1/expression/": "expression",
+            "/v0/decisions/": "decisions",
         }
         found = [bucket for prefix, bucket in by_prefix.items() if endpoint.path.startswith(prefix)]
         assert endpoint.bucket == (found[0] if found else "batch")
@@ -179,7 +182,8 @@ def test_the_bucket_is_the_products() -> None:
 
 def test_every_end_says_what_came_after() -> None:
     for endpoint in catalog.ALL:
-        assert endpoint.replacement
+        assert (endpoint.sunset is None) == endpoint.is_cloud
+        assert bool(endpoint.replacement) != endpoint.is_cloud
 
 
 def test_a_body_has_an_encoding_and_no_body_has_none() -> None:

@@ -31,7 +31,7 @@ from humeai_async import (
     Timeout,
     catalog,
 )
-from humeai_async.client import CREDENTIALS, bucket_of
+from humeai_async.client import CREDENTIALS, SETTINGS, bucket_of
 from humeai_async.http.endpoint import Endpoint
 from humeai_async.http.session import Session
 from humeai_async.testing import FakeHume, Fault
@@ -377,6 +377,21 @@ def test_a_setting_of_the_wrong_kind_is_named(name: str, value: object) -> None:
     settings: dict[str, Any] = {"api_key": "k", name: value}
     with pytest.raises(ConfigurationError, match=name):
         HumeAI(**settings)
+
+
+@pytest.mark.parametrize("name", sorted(SETTINGS - {"base_url", "cloud_url", "limiter"}))
+def test_a_setting_cannot_be_changed_on_a_client(name: str) -> None:
+    hume: Any = HumeAI(api_key="k")
+    with pytest.raises(ConfigurationError, match=f"{name} cannot be changed on a client: build"):
+        setattr(hume, name, "marked")
+    assert not hasattr(hume, name)
+
+
+def test_what_a_client_shows_of_its_settings_cannot_be_changed_either() -> None:
+    hume: Any = HumeAI(api_key="k")
+    for name in ("base_url", "limiter"):
+        with pytest.raises(ConfigurationError, match=f"{name} cannot be changed"):
+            setattr(hume, name, "marked")
 
 
 @pytest.mark.parametrize("endpoint", catalog.TABLE, ids=lambda endpoint: endpoint.name)

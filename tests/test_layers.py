@@ -8,8 +8,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "humeai_async"
 ORDER = (
-    "errors < _base < settings < types limiter < http < catalog < bulk shared < batch chat "
-    "expression decisions media webhooks < resources < client < report distributed telemetry "
+    "errors < _base < settings < types limiter < http < catalog < bulk shared media < batch "
+    "chat expression decisions webhooks < resources < client < report distributed telemetry "
     "< __init__ cli testing __main__"
 )
 LAYER = {room: n for n, layer in enumerate(ORDER.split("<")) for room in layer.split()}

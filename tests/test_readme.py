@@ -82,3 +82,21 @@ async def test_every_command_runs(tmp_path: Path) -> None:
                 check=False,
             )
             assert done.returncode == 0, (command, done.stderr)
+
+
+@pytest.mark.anyio
+@pytest.mark.slow
+async def test_fifty_urls_become_a_frame_and_a_picture(tmp_path: Path) -> None:
+    pytest.importorskip("vl_convert")
+    pytest.importorskip("altair")
+    async with FakeHume() as fake:
+        settings = {"HUME_API_KEY": fake.api_key, "HUME_BASE_URL": fake.url}
+        done = await anyio.run_process(
+            [sys.executable, "-P", "-c", block("timeline.html")],
+            cwd=tmp_path,
+            env=os.environ | settings,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr.decode()
+    assert "strongest expressions" in done.stdout.decode()
+    assert "cdn" not in (tmp_path / "timeline.html").read_text("utf-8")[-20_000:]

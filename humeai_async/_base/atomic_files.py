@@ -131,3 +131,19 @@ def put_in_place(partial: Path, target: Path) -> None:
     keep_attributes(partial, target)
     partial.replace(target)
     sync_folder(target.parent)
+
+
+def write_whole(target: Path, data: bytes) -> None:
+    """Put a file in place with all of its bytes, or not at all.
+
+    Raises:
+        OSError: The disk refuses it.
+    """
+    partial = partial_name(target)
+    try:
+        with create_partial(partial, target) as opened:
+            opened.write(data)
+            flush(opened)
+        put_in_place(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)

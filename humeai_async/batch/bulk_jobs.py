@@ -8,7 +8,7 @@ makes one for each run.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -25,13 +25,13 @@ from humeai_async.batch.url_forms import mark_of
 from humeai_async.bulk.outcomes import Outcome, SourceFailedError
 from humeai_async.bulk.patience import is_passing
 from humeai_async.bulk.storage import MARK_SIZE, Plan, key_of
-from humeai_async.bulk.work import REFUSED, Item, Reading, ServiceClock, Submitted
+from humeai_async.bulk.work import REFUSED, Item, Reading, Sending, ServiceClock, Submitted
 from humeai_async.errors import DecodeError, HumeError, InvalidArgumentError
 from humeai_async.http import codec
 from humeai_async.http.multipart import as_part
 from humeai_async.http.secrets import without_secrets
 from humeai_async.http.session import Session
-from humeai_async.types.batch import InferenceRequest
+from humeai_async.types.batch import InferenceJob, InferenceRequest, JobDetails
 from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
 from humeai_async.types.sources import BulkSource, read_source
 from humeai_async.types.urls import repr_without_query, without_queries
@@ -69,7 +69,7 @@ class JobWork:
 
     async def identify(self, sources: Sequence[BulkSource]) -> list[Item[BulkSource]]:
         """Say what each source is. Files are read once, for their MD5."""
-        found = await in_thread(lambda: [_identified(source) for source in sources])
+        found = await in_thread(lambda: [identified(source) for source in sources])
         return [await self._with_digest(one) if one.kind == "files" else one for one in found]
 
     async def begin(self) -> int | None:
@@ -81,16 +81,20 @@ class JobWork:
             return max(times)
         return None if jobs else 0
 
-    async def submit(self, items: Sequence[Item[BulkSource]]) -> Submitted:
+    @property
+    def longest_submission(self) -> float | None:
+        """Seconds that a submission may be on its way, uploads included; `None` is no limit."""
+        return self._session.timeout.total
+
+    async def submit(self, items: Sequence[Item[BulkSource]], sending: Sending) -> Submitted:
         """Start a job; costs one request."""
         given = [given_text(item) for item in items]
         kind = items[0].kind
         if kind == "files":
-            files = [Path(one) for one in given]
-            job = await start_inference(self._request, files, self._session, self._poller)
+            request, files = self._request, [Path(one) for one in given]
         else:
-            request = _with_sources(self._request, kind, given)
-            job = await start_inference(request, None, self._session, self._poller)
+            request, files = _with_sources(self._request, kind, given), None
+        job = await start_inference(request, files, self._session, self._poller, sending)
         return Submitted(job.id)
 
     async def search(self, plan: Plan, known: Collection[str], *, is_new: bool) -> str | None:
@@ -99,10 +103,21 @@ class JobWork:
         others = {*known, *self._older} if is_new else known
         return await find_job(self._session, self._clock, plan, self._request, others)
 
-    async def collect(self, work_id: str, timeout: float | None) -> bytes:
+    async def collect(
+        self, work_id: str, timeout: float | None, on_sources: Callable[[str, list[bytes]], None]
+    ) -> bytes:
         """Wait for a job and fetch its predictions; one request and a share of the polling."""
         job = Job(work_id, self._session, self._poller)
         failures: list[HumeError] = []
+        is_checked = False
+
+        def check(seen: Job) -> None:
+            # Whose results these are is asked once, be they good or bad.
+            nonlocal is_checked
+            if not is_checked and (told := _told_sources(seen.details)) is not None:
+                on_sources(*told)
+            is_checked = True
+
         with anyio.CancelScope() as scope:
 
             def stop(problem: HumeError) -> None:
@@ -111,7 +126,7 @@ class JobWork:
                     failures.append(problem)
                     scope.cancel()
 
-            await job.wait(timeout=timeout, on_failure=stop)
+            await job.wait(timeout, check, on_failure=stop)
         if scope.cancelled_caught:
             raise failures[0]
         return (await job.unread_predictions()).body
@@ -153,13 +168,32 @@ class JobWork:
         raise InvalidArgumentError(f"cannot read {path}: {reason}", field="sources")
 
 
-def _identified(source: BulkSource) -> Item[BulkSource]:
-    """Say what a source is, without a look into files."""
+def identified(source: BulkSource) -> Item[BulkSource]:
+    """Say what a source is, without a look into files.
+
+    Args:
+        source: What was given. What cannot be sent has a `problem`.
+    """
     try:
         kind, given = read_source(source)
     except InvalidArgumentError as problem:
         return Item(REFUSED, key_of(REFUSED, repr(source)), source, problem=problem)
     return Item(kind, key_of(kind, given), source, mark_of(kind, given, MARK_SIZE))
+
+
+def _told_sources(details: JobDetails | None) -> tuple[str, list[bytes]] | None:
+    """Return the kind and the marks of the sources that a job was asked for, if it says so."""
+    if not isinstance(details, InferenceJob):
+        return None
+    request = details.request
+    for kind, given in (("urls", request.urls), ("text", request.text)):
+        if given:
+            return kind, [mark_of(kind, one, MARK_SIZE) for one in given]
+    try:
+        marks = [bytes.fromhex(one.md5sum or "") for one in request.files or ()]
+    except ValueError:
+        return None
+    return ("files", marks) if marks else None
 
 
 def _with_sources(request: InferenceRequest, kind: str, given: list[str]) -> InferenceRequest:

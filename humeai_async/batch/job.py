@@ -8,19 +8,21 @@ Hume offers no such call.
 from __future__ import annotations
 
 import inspect
+import math
 import os
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeAlias, cast
 
 import anyio
 from attrs import evolve
 
+from humeai_async._base.async_only import AsyncOnly
 from humeai_async._base.cancellation import in_thread
 from humeai_async.batch import downloads
 from humeai_async.batch.downloads import OnProgress
-from humeai_async.batch.poller import Poller
+from humeai_async.batch.poller import Poller, Subscription
 from humeai_async.catalog import batch as catalog
 from humeai_async.errors import (
     DecodeError,
@@ -35,7 +37,7 @@ from humeai_async.http.endpoint import Call, Endpoint, check_id, fill
 from humeai_async.http.secrets import without_secrets
 from humeai_async.http.session import Session
 from humeai_async.http.transport.interface import Download
-from humeai_async.types.batch import JobDetails, JobId, JobStatus
+from humeai_async.types.batch import JobDetails, JobId, JobState, JobStatus
 from humeai_async.types.predictions.predictions import Predictions, UnreadPredictions
 from humeai_async.types.urls import without_queries
 
@@ -49,7 +51,7 @@ _UNREAD = cast(
 )
 
 
-class Job:
+class Job(AsyncOnly):
     """A batch job at Hume: wait for it and fetch its results.
 
     Attributes:
@@ -57,6 +59,8 @@ class Job:
     """
 
     __slots__ = ("_details", "_poller", "_session", "id")
+
+    _instead = "write `await job.wait()`, and then `await job.predictions()`"
 
     def __init__(
         self, id: str, session: Session, poller: Poller, details: JobDetails | None = None
@@ -75,6 +79,10 @@ class Job:
     def status(self) -> JobStatus | str | None:
         """Its last seen status; `None` before the first request for it."""
         return self._details.state.status if self._details else None
+
+    def json_members(self) -> dict[str, object]:
+        """Say what is known of the job, for `to_dict`."""
+        return {"id": self.id, "status": self.status, "details": self._details}
 
     def update(self, details: JobDetails) -> None:
         """Take over news of the job that came another way, such as a list of jobs."""
@@ -140,16 +148,66 @@ class Job:
                             return self._ended(details)
         finally:
             polls.unsubscribe(wait)
+        raise self._timeout_error(timeout or 0.0, wait)
+
+    async def updates(self, timeout: float | None = None) -> AsyncGenerator[JobState]:
+        """Wait for the job as `wait` does, and give each state that is news.
+
+        ```python
+        async for state in job.updates():
+            print(state.status)
+        ```
+
+        The first state comes with the first response, the last one is `COMPLETED` or `FAILED`;
+        a failed job does not raise here. Leaving the loop does nothing to the job. Costs what
+        `wait` costs.
+
+        Args:
+            timeout: Seconds at most, your own work in the loop included; `None` is without
+                limit.
+
+        Raises:
+            JobTimeoutError: The time is over; the job goes on.
+            NotFoundError: There is no such job.
+            HumeError: The service was of no use for ten minutes.
+        """
+        check_seconds("timeout", timeout)
+        if self._details is not None and _is_finished(self._details):
+            yield self._details.state
+            return
+        polls = self._poller.current()
+        wait = polls.subscribe([self.id])
+        until = math.inf if timeout is None else wait.since + timeout
+        try:
+            while True:
+                # No scope may be open while the caller has a state, so each wait has its own.
+                with anyio.move_on_after(until - anyio.current_time()) as scope:
+                    await polls.next_event(wait)
+                if scope.cancelled_caught:
+                    raise self._timeout_error(timeout or 0.0, wait)
+                for failure in wait.failures.values():
+                    raise failure
+                while wait.news:
+                    details = self._details = wait.news.popleft()
+                    yield details.state
+                    if details.state.is_finished:
+                        return
+        finally:
+            polls.unsubscribe(wait)
+
+    def _timeout_error(self, timeout: float, wait: Subscription) -> JobTimeoutError:
         seen = f"last seen: {self.status or 'not yet'}"
         if wait.last_failure is not None:
             seen += f"; the last request for it failed with {type(wait.last_failure).__name__}"
-        raise JobTimeoutError(
+        error = JobTimeoutError(
             f"job {self.id} has not ended after {timeout:g} s ({seen}). It "
             f"continues at Hume: wait again, now or later, with hume.batch.job({self.id!r})",
             job_id=self.id,
             job_status=self.status,
             elapsed=anyio.current_time() - wait.since,
-        ) from wait.last_failure
+        )
+        error.__cause__ = wait.last_failure
+        return error
 
     def _ended(self, details: JobDetails) -> Job:
         if details.state.status == JobStatus.FAILED:
@@ -293,12 +351,14 @@ async def fetch_artifacts(job_id: str, session: Session) -> bytes:
     return artifacts
 
 
-class AsCompleted:
+class AsCompleted(AsyncOnly):
     """Jobs in the order in which they end; made by `hume.batch.as_completed`.
 
     Failed jobs come too: look at `job.status`. A job that does not exist raises when it is
     found missing, and the iteration can go on after that.
     """
+
+    _instead = "write `async for job in hume.batch.as_completed(jobs)`"
 
     def __init__(self, jobs: Iterable[Job], poller: Poller) -> None:
         self._jobs = {job.id: job for job in jobs}

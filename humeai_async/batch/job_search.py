@@ -23,8 +23,9 @@ from humeai_async.types.batch import InferenceRequest
 
 LIMIT = 50
 """Jobs in one request; fewer are the end of the list."""
-UNKNOWN_CLOCK_SLACK_MS = 600_000
-"""Milliseconds by which the service's clock may differ from this machine's, if it is not told."""
+UNKNOWN_CLOCK_SLACK_MS = 1_260_000
+"""Milliseconds by which clocks may differ if the service's was not told before a submission: ten
+minutes on either side of an interruption, for this machine's may have been set in between."""
 CLOCK_SLACK_MS = 60_000
 """Milliseconds by which the service's clocks may differ from one another."""
 
@@ -99,9 +100,13 @@ def created_ms(entry: Mapping[str, Any]) -> int | None:
 async def _since(
     session: Session, clock: ServiceClock, plan: Plan
 ) -> AsyncIterator[dict[str, Any]]:
-    """Give all jobs that may have been made after a plan, newest first."""
+    """Give all jobs that may have been made after a plan, newest first.
+
+    Raises:
+        DecodeError: The list cannot be read, or not all of it was shown.
+    """
     seen: set[str] = set()
-    limit, edge = LIMIT, None
+    limit, edge, is_whole = LIMIT, None, True
     while True:
         found = await _page(session, clock, limit, edge)
         fresh = [one for one in found if one["job_id"] not in seen]
@@ -113,12 +118,22 @@ async def _since(
             if made is None or made > least:
                 yield one
         if len(found) < LIMIT or (times and min(times) <= least):
-            return
+            break
         if not times:
             raise DecodeError("the listed jobs have no creation times to go by", path="$")
-        if not fresh:
-            limit += LIMIT  # so many were made in one millisecond
-        edge = min(times) + 1
+        # Times that are cut to whole seconds leave open which of that second were shown.
+        is_cut = all(created % 1000 == 0 for created in times)
+        edge = min(times) + (1000 if is_cut else 1)
+        if fresh:
+            limit = LIMIT
+        elif len(found) >= limit:
+            limit += LIMIT  # so many were made at one time
+        else:
+            # It shows no more of them than this: those that were made before may still be read.
+            is_whole, edge = False, min(times)
+    if not is_whole:
+        reason = "more jobs were made at one time than the service lists"
+        raise DecodeError(reason, path="$")
 
 
 def _least(clock: ServiceClock, plan: Plan) -> int:
@@ -135,7 +150,7 @@ async def _page(
     if before_ms is not None:
         query |= {"when": "created_before", "timestamp_ms": before_ms}
     response = await session.send(fill(catalog.BATCH_LIST_JOBS, query=query))
-    clock.observe(response.headers)
+    clock.observe(response)
     found = codec.parse(response.body)
     if not isinstance(found, list):
         raise DecodeError("the list of jobs is not an array", path="$")

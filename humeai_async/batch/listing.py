@@ -1,8 +1,9 @@
 """The list of jobs, walked by time.
 
 Hume gives this list without pages: a request holds at most `limit` jobs, and those beyond are
-reached by asking for what was created before the last one seen. `JobCursor` does that and tells
-nothing twice. It knows neither pages nor waits; `pagination.py` and the poller are built on it.
+reached by asking for what was created before the last one seen. `JobCursor` does that and returns
+no job twice, and `TimedPages` makes pages of it. It knows no waits; the poller and
+`hume.batch.list_jobs` use it.
 """
 
 from __future__ import annotations

@@ -27,17 +27,13 @@ from humeai_async._base.event_loops import PerLoop
 from humeai_async.batch.listing import JobCursor
 from humeai_async.catalog import batch as catalog
 from humeai_async.errors import (
-    APIConnectionError,
     APIStatusError,
     DecodeError,
     HumeError,
     NotFoundError,
-    RateLimitError,
-    RateLimitWaitError,
-    ServerError,
-    TLSError,
 )
 from humeai_async.http.endpoint import fill
+from humeai_async.http.retry import Trouble, trouble_of
 from humeai_async.http.session import Session
 from humeai_async.types.batch import JobDetails
 
@@ -64,9 +60,6 @@ _NO_LIST = frozenset({400, 403, 404, 405, 410, 422, 501})
 """Statuses that say that there is no list to be had here."""
 SHARE = 0.25
 """Pause between rounds, as a share of the time waited so far."""
-
-_PASSING = (APIConnectionError, ServerError, RateLimitError, RateLimitWaitError, DecodeError)
-"""Errors that may be over by the next round."""
 
 
 @define(eq=False)
@@ -119,9 +112,10 @@ class _Trouble:
 
     def has_lasted(self, failure: HumeError) -> bool:
         """Count one more failure, and say whether to wait no longer."""
-        if not isinstance(failure, _PASSING) or isinstance(failure, TLSError):
+        trouble = trouble_of(failure)
+        if trouble is None:
             return True
-        self.odd += isinstance(failure, DecodeError)
+        self.odd += trouble is Trouble.RESPONSE
         return self.odd >= ODD_RESPONSES or anyio.current_time() - self.since >= PATIENCE
 
 
@@ -157,6 +151,10 @@ class PollLoop:
         self._due = -math.inf
         self._last_round = -math.inf
         self._wake = asyncio.Event()
+        self._hinted: set[str] = set()
+        """Jobs that are to be asked for at once."""
+        self._hinted_at: dict[str, float] = {}
+        """When that was done last, for each job that is waited for."""
 
     def subscribe(self, job_ids: Iterable[str], since: float | None = None) -> Subscription:
         """Begin a wait, or go on with one begun at `since`; the next round asks for its jobs."""
@@ -183,7 +181,23 @@ class PollLoop:
             if not waits:
                 del self._watched[job_id]
                 self._troubles.pop(job_id, None)
+                self._hinted_at.pop(job_id, None)
+                self._hinted.discard(job_id)
         self._promote_leader(wait)
+
+    def wake(self, job_id: str) -> None:
+        """Ask for a job at once, if it is waited for: somebody says that it has ended.
+
+        Anybody may say so, so a job is asked for no more often than rounds are made at most.
+        """
+        now = anyio.current_time()
+        for known in self._watched:
+            if known.lower() == job_id.lower():
+                last = self._hinted_at.get(known, -math.inf)
+                if now - last >= self._session.polling.min_interval:
+                    self._hinted_at[known] = now
+                    self._hinted.add(known)
+                    self._wake.set()
 
     async def next_event(self, wait: Subscription) -> None:
         """Wait until there is news of a wait's jobs, or a failure, or nothing left to wait for.
@@ -220,13 +234,17 @@ class PollLoop:
     async def _round(self) -> None:
         """Wait until the next round is due, and make it."""
         await anyio.lowlevel.checkpoint()  # lets waits that start together share the round
-        while asyncio.get_running_loop().time() < self._due:
+        while not self._hinted and asyncio.get_running_loop().time() < self._due:
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(self._due):
                     await self._wake.wait()
         began = anyio.current_time()
         wanted = {job_id for wait in self._waits for job_id in wait.pending}
+        is_hinted = bool(self._hinted)
+        if is_hinted:
+            wanted &= self._hinted
+            self._hinted.clear()
         try:
             failures = await self._ask(wanted)
         except HumeError as problem:
@@ -238,7 +256,8 @@ class PollLoop:
                 wait.last_failure = failure
                 if wait.on_failure is not None:
                     wait.on_failure(failure)
-        self._plan()
+        if not is_hinted:
+            self._plan()
 
     def _plan(self) -> None:
         """Set the time of the next round: the youngest wait decides how soon."""

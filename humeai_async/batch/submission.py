@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+
+from attrs import evolve
 
 from humeai_async.batch.job import Job, start
 from humeai_async.batch.poller import Poller
 from humeai_async.catalog import batch as catalog
 from humeai_async.http import codec
 from humeai_async.http.endpoint import fill
-from humeai_async.http.messages import Part
+from humeai_async.http.messages import Part, Request
 from humeai_async.http.multipart import File, as_part
 from humeai_async.http.session import Session
 from humeai_async.types.batch import InferenceRequest
@@ -23,18 +25,28 @@ async def start_inference(
     files: Sequence[File] | None,
     session: Session,
     poller: Poller,
+    before_send: Callable[[Request], Awaitable[None]] | None = None,
 ) -> Job:
     """Start an inference job.
+
+    Args:
+        request: Everything but files.
+        files: Files to upload.
+        session: Makes the call.
+        poller: Waits for the job.
+        before_send: Awaited each time that the request is about to be sent.
 
     Raises:
         InvalidArgumentError: A file cannot be uploaded.
         GatewayUnsupportedError: Files through the gateway.
     """
     if not files:
-        return await start(fill(catalog.BATCH_START_JOB, body=request), session, poller)
+        call = fill(catalog.BATCH_START_JOB, body=request)
+        return await start(evolve(call, before_send=before_send), session, poller)
     session.ensure_supported(catalog.BATCH_START_JOB_FILES)
     parts = [
-        Part("json", codec.encode(request), content_type="application/json"),
+        Part("json", codec.encode_request(request), content_type="application/json"),
         *[await as_part(file) for file in files],
     ]
-    return await start(fill(catalog.BATCH_START_JOB_FILES, parts=parts), session, poller)
+    call = fill(catalog.BATCH_START_JOB_FILES, parts=parts)
+    return await start(evolve(call, before_send=before_send), session, poller)

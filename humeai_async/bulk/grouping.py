@@ -16,14 +16,15 @@ import anyio
 from attrs import define, field
 
 from humeai_async.bulk.ledger import Memory
+from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.states import State, WorkState
 from humeai_async.bulk.storage import Entry, Plan
 from humeai_async.bulk.work import Item, WorkKind
 
 S = TypeVar("S")
 
-_UNPLANNED = frozenset({WorkState.REJECTED, WorkState.ABANDONED})
-"""States of a piece of work that is over, so that its open sources are planned anew."""
+_UNSENT = frozenset({WorkState.PLANNED, WorkState.REJECTED, WorkState.ABANDONED})
+"""States of an earlier start's piece of work whose open sources are planned anew."""
 
 
 @define(eq=False)
@@ -49,25 +50,14 @@ class Grouping(Generic[S]):
     Args:
         kind: Says what each source is.
         memory: What earlier starts did. If it lasts, a source given twice goes in once.
-        size: Sources in one group.
-        wait: Seconds that a source waits for others.
-        retry_failed: Whether sources that failed earlier are tried again.
+        options: How many sources go into a group, how long they wait for one another, and
+            whether those that failed earlier are tried again.
     """
 
-    def __init__(
-        self,
-        kind: WorkKind[S, Any],
-        memory: Memory,
-        *,
-        size: int,
-        wait: float,
-        retry_failed: bool,
-    ) -> None:
+    def __init__(self, kind: WorkKind[S, Any], memory: Memory, options: BulkOptions) -> None:
         self._kind = kind
         self._memory = memory
-        self._size = size
-        self._wait = wait
-        self._retry_failed = retry_failed
+        self._options = options
         self._groups: dict[str | int, Group[S]] = {}
         """Those that are not full: new ones by kind, earlier ones by number."""
         self._first_planned = math.inf
@@ -85,7 +75,7 @@ class Grouping(Generic[S]):
         """Give groups as they are full or have waited, the rest at the end."""
         while True:
             oldest = min((one.since for one in self._groups.values()), default=math.inf)
-            chunk = await reader.next_chunk(until=oldest + self._wait)
+            chunk = await reader.next_chunk(until=oldest + self._options.group_wait)
             if chunk is None:
                 break
             for group in await self._sort(chunk):
@@ -96,8 +86,8 @@ class Grouping(Generic[S]):
             yield self._groups.pop(next(iter(self._groups)))
 
     def _pop_old(self) -> list[Group[S]]:
-        now = anyio.current_time()
-        names = [name for name, one in self._groups.items() if one.since + self._wait <= now]
+        latest = anyio.current_time() - self._options.group_wait
+        names = [name for name, one in self._groups.items() if one.since <= latest]
         return [self._groups.pop(name) for name in names]
 
     async def _sort(self, chunk: Sequence[S]) -> list[Group[S]]:
@@ -118,7 +108,7 @@ class Grouping(Generic[S]):
         """Add a source to its group, and return that if it is full by this."""
         if item.key in self._pending or self._is_passed_over(entry):
             return None
-        is_new = entry is None or entry.state is State.FAILED or entry.work_state in _UNPLANNED
+        is_new = entry is None or entry.state is State.FAILED or entry.work_state in _UNSENT
         return self._add(item) if entry is None or is_new else await self._go_on(entry.work, item)
 
     def _is_passed_over(self, entry: Entry | None) -> bool:
@@ -127,7 +117,7 @@ class Grouping(Generic[S]):
             return False
         if entry.work >= self._first_planned or entry.state is State.ARRIVED:
             return True
-        return entry.state in {State.FAILED, State.UNREADABLE} and not self._retry_failed
+        return entry.state in {State.FAILED, State.UNREADABLE} and not self._options.retry_failed
 
     def _add(self, item: Item[S]) -> Group[S] | None:
         group = self._groups.get(item.kind)
@@ -137,7 +127,7 @@ class Grouping(Generic[S]):
         if self._memory.is_lasting:
             self._pending.add(item.key)
         group.items[item.key if self._memory.is_lasting else self._count] = item
-        return self._groups.pop(item.kind) if len(group.items) >= self._size else None
+        return self._groups.pop(item.kind) if len(group.items) >= self._options.job_size else None
 
     async def _go_on(self, number: int, item: Item[S]) -> Group[S] | None:
         """Add a source to the piece of work it went into; once that is whole it goes on."""

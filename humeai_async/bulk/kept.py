@@ -41,14 +41,7 @@ class KeptResults:
         target = self.path_of(work_id)
         try:
             self.folder.mkdir(exist_ok=True)
-            partial = atomic_files.partial_name(target)
-            try:
-                with partial.open("xb") as opened:
-                    opened.write(body)
-                    atomic_files.flush(opened)
-                atomic_files.put_in_place(partial, target)
-            finally:
-                partial.unlink(missing_ok=True)
+            atomic_files.write_whole(target, body)
         except OSError as problem:
             reason = problem.strerror or type(problem).__name__
         else:

@@ -45,8 +45,16 @@ class Memory(Protocol):
         """Return one piece of work with its sources."""
         ...
 
+    async def requests(self) -> list[tuple[str | None, bytes]]:
+        """Return of each piece of work so far its name, if known, and its `request_of`."""
+        ...
+
     async def plan(self, draft: Draft) -> Plan:
         """Write down a piece of work that is about to be submitted."""
+        ...
+
+    async def send(self, number: int, sent_ms: int | None) -> None:
+        """Write down that a piece of work is about to be sent."""
         ...
 
     async def submit(self, number: int, work_id: str) -> None:
@@ -54,7 +62,7 @@ class Memory(Protocol):
         ...
 
     async def end_work(self, number: int, state: WorkState) -> None:
-        """Write down that a piece of work is not at the service."""
+        """Write down that a piece of work is not at the service, or not under its name."""
         ...
 
 
@@ -75,16 +83,23 @@ class NoLedger:
         """Refuse: nothing refers to an earlier piece of work."""
         raise KeyError(number)
 
+    async def requests(self) -> list[tuple[str | None, bytes]]:
+        """Return no requests: nothing is remembered of earlier starts."""
+        return []
+
     async def plan(self, draft: Draft) -> Plan:
         """Give a piece of work its number."""
         self._last += 1
         return storage.numbered(draft, self._last)
 
+    async def send(self, number: int, sent_ms: int | None) -> None:
+        """Do nothing: no ledger is kept."""
+
     async def submit(self, number: int, work_id: str) -> None:
-        """Do nothing."""
+        """Do nothing: no ledger is kept."""
 
     async def end_work(self, number: int, state: WorkState) -> None:
-        """Do nothing."""
+        """Do nothing: no ledger is kept."""
 
 
 class Ledger:
@@ -127,11 +142,12 @@ class Ledger:
                 or it is no ledger.
         """
         file = real_path(path)
-        return await in_thread(cls._open, file, configuration, discard=cls._close)
-
-    @classmethod
-    def _open(cls, path: Path, configuration: str) -> Self:
-        return cls(path, *open_file(path, configuration))
+        opened = await in_thread(
+            open_file, file, configuration, discard=lambda pair: close_file(*pair)
+        )
+        # Made here: parts of anyio are imported when they are first used, and threads that
+        # import at the same time may wait for one another for ever.
+        return cls(file, *opened)
 
     async def look_up(self, keys: Sequence[bytes]) -> dict[bytes, Entry]:
         """Return what is known of some sources."""
@@ -150,20 +166,29 @@ class Ledger:
         """Return one piece of work with its sources."""
         return await self._run(storage.read_plan, number)
 
-    async def known_ids(self) -> set[str]:
-        """Return the service's names of all pieces of work in the ledger."""
-        return await self._run(storage.known_ids)
+    async def requests(self) -> list[tuple[str | None, bytes]]:
+        """Return of each piece of work its name at the service, if known, and its `request_of`."""
+        return await self._run(storage.requests)
 
     async def plan(self, draft: Draft) -> Plan:
         """Write down a piece of work that is about to be submitted."""
         return await self._run(storage.plan, draft)
+
+    async def send(self, number: int, sent_ms: int | None) -> None:
+        """Write down that a piece of work is about to be sent, and when.
+
+        Args:
+            number: The piece of work.
+            sent_ms: Milliseconds since 1970 by the service's clock; `None` if it is not known.
+        """
+        await run_uncancelled(self._run(storage.send, number, sent_ms))
 
     async def submit(self, number: int, work_id: str) -> None:
         """Write down that a piece of work is at the service, whoever is cancelled meanwhile."""
         await run_uncancelled(self._run(storage.submit, number, work_id))
 
     async def end_work(self, number: int, state: WorkState) -> None:
-        """Write down that a piece of work is not at the service."""
+        """Write down that a piece of work is not at the service, or not under its name."""
         await run_uncancelled(self._run(storage.end_work, number, state))
 
     def note(self, notes: Iterable[Note]) -> None:
@@ -208,7 +233,7 @@ class Ledger:
         return await self._run(storage.positions)
 
     async def status(self) -> RunStatus:
-        """Return where the run stands."""
+        """Count the run's sources by state, its pieces of work and its failures."""
         return await self._run(storage.status)
 
     async def aclose(self) -> None:
@@ -253,9 +278,10 @@ class Ledger:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        # Steps that must not be done twice wait for the disk. A note that is lost with the
-        # power makes a source come twice, no more; one that is lost with the process cannot be.
-        level = "NORMAL" if work is storage.note else "FULL"
+        # Steps that must not be done twice wait for the disk, and take what came before them
+        # along. A note that is lost with the power makes a source come twice, no more; a plan
+        # was not sent; one that is lost with the process cannot be.
+        level = "NORMAL" if work in {storage.note, storage.plan} else "FULL"
         connection = self._connection
         with rejected(self.path):
             connection.execute(f"PRAGMA synchronous = {level}")

@@ -134,6 +134,12 @@ def rejected(path: Path) -> Generator[None]:
         yield
     except sqlite3.Error as problem:
         reason, is_damaged = str(problem), _is_damage(problem)
+        if _code(problem) & _PRIMARY == sqlite3.SQLITE_IOERR:
+            reason += (
+                ". The disk failed, or its file system cannot lock files or share memory, as some "
+                "network folders: nothing is lost; move the whole folder of the run to a local "
+                "disk and start the run again"
+            )
     except OSError as problem:
         reason, is_damaged = problem.strerror or type(problem).__name__, False
     except (storage.ContentError, UnicodeError, ValueError) as problem:
@@ -149,10 +155,14 @@ def rejected(path: Path) -> Generator[None]:
 
 
 def _is_damage(problem: sqlite3.Error) -> bool:
-    code = getattr(problem, "sqlite_errorcode", None)
-    if code is None:  # not from SQLite itself, but what it gave could not be read
+    code = _code(problem)
+    if not code:  # not from SQLite itself, but what it gave could not be read
         return type(problem) is sqlite3.DatabaseError
     return (code & _PRIMARY) in _DAMAGED
+
+
+def _code(problem: sqlite3.Error) -> int:
+    return getattr(problem, "sqlite_errorcode", None) or 0
 
 
 def _has_content(file: Path) -> bool:

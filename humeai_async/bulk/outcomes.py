@@ -1,4 +1,4 @@
-"""Many sources in, one outcome for each out: what both pipelines share.
+"""Many sources in, one outcome for each out: what every pipeline shares.
 
 `Outcomes` runs a pipeline while it is iterated and hands its outcomes over one by one; what
 the consumer has not taken is never ahead of it by more than the jobs in flight. The pipelines
@@ -11,12 +11,13 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 import anyio
 import anyio.lowlevel
 from attrs import define, field, setters
 
+from humeai_async._base.async_only import AsyncOnly
 from humeai_async._base.cancellation import run_uncancelled
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import (
@@ -25,9 +26,13 @@ from humeai_async.errors import (
     DecodeError,
     GatewayUnsupportedError,
     HumeError,
+    InvalidArgumentError,
     PermissionDeniedError,
 )
 from humeai_async.types.urls import repr_without_query
+
+if TYPE_CHECKING:
+    from humeai_async.types.predictions.failures import Failures
 
 S = TypeVar("S")
 P = TypeVar("P")
@@ -87,7 +92,7 @@ class Outcome(Generic[S, P]):
 
     @property
     def error(self) -> HumeError | None:
-        """Why there are no predictions."""
+        """Why the source has no predictions; `None` if it has some."""
         self._read()
         return self._error
 
@@ -101,6 +106,17 @@ class Outcome(Generic[S, P]):
         found = self._unread if self._unread is not None else self._predictions
         body: bytes | None = getattr(found, "body", None)
         return body
+
+    def json_members(self) -> dict[str, object]:
+        """Say what came of the source, for `to_dict`; a path or a file is named."""
+        source: object = self.source
+        return {
+            "source": source if isinstance(source, str) else str(source),
+            "job_id": self.job_id,
+            "predictions": self.predictions,
+            "error": self.error,
+            "is_open": self.is_open,
+        }
 
     def result(self) -> P:
         """Return the predictions, or raise the error.
@@ -149,7 +165,7 @@ class UnknownSubmissionError(HumeError):
 
 @frozen(eq=False)
 class _Offer(Generic[S, P]):
-    """Outcomes that came together."""
+    """Outcomes handed over together, until the consumer has taken all of them."""
 
     left: deque[Outcome[S, P]]
     """Those that the consumer does not have yet."""
@@ -247,17 +263,23 @@ class OutcomeQueue(Generic[S, P]):
         self._news.set()
 
 
-class Outcomes(Generic[S, P]):
+class Outcomes(AsyncOnly, Generic[S, P]):
     """Outcomes as they come in; an async iterator.
 
     Leaving the loop early ends everything that runs for it. `async with` makes that certain
     on interpreters that do not collect garbage at once.
     """
 
+    _instead = (
+        "write `async for outcome in hume.batch.predict(...)`, or "
+        "`await hume.batch.predict_into(folder, ...)` to have all of them in files"
+    )
+
     def __init__(self, run: Callable[[OutcomeQueue[S, P]], Awaitable[None]]) -> None:
         self._run = run
         self._queue = OutcomeQueue[S, P]()
         self._host: asyncio.Task[None] | None = None
+        self._failures: Failures | None = None
 
     def __aiter__(self) -> Self:
         return self
@@ -295,6 +317,72 @@ class Outcomes(Generic[S, P]):
             dealt_with: The outcomes as the consumer has them, where it changed some.
         """
         self._queue.ack(dealt_with)
+
+    async def to_arrow(self, model: str | None = None, *, long: bool = False) -> Any:
+        """Run to the end, and make one table of all predictions; see `Predictions.to_arrow`.
+
+        Memory holds the table and the jobs in flight. Each source has the name that it was
+        given as, a text itself; the texts of a job that is only fetched are `JOB#0`, `JOB#1`.
+        What failed has no rows, ends nothing, and is in `failures` afterwards.
+
+        Args:
+            model: One of `face`, `burst`, `prosody`, `language`, `ner`, `facemesh`, to read only
+                this one; all without it.
+            long: Whether to make the long form, one row a score.
+
+        Returns:
+            A `pyarrow.Table`, its rows source by source in the order in which they arrived.
+
+        Raises:
+            InvalidArgumentError: There is no such model.
+            MissingPackageError: pyarrow is not installed (extra `arrow`). Nothing was begun.
+        """
+        from humeai_async.bulk.outcome_tables import make_table
+        from humeai_async.types.predictions.failures import Failures
+
+        async with self:
+            table, failures = await make_table(self, model=model, long=long)
+        self._failures = Failures(failures)
+        return table
+
+    async def to_polars(self, model: str | None = None, *, long: bool = False) -> Any:
+        """Run to the end, and make a `polars.DataFrame`; else as `to_arrow`.
+
+        Raises:
+            InvalidArgumentError: There is no such model.
+            MissingPackageError: polars or pyarrow is not installed. Nothing was begun.
+        """
+        from humeai_async.types.predictions import tables
+
+        tables.load("polars")
+        return tables.to_polars(await self.to_arrow(model, long=long))
+
+    async def to_pandas(self, model: str | None = None, *, long: bool = False) -> Any:
+        """Run to the end, and make a `pandas.DataFrame`; else as `to_arrow`.
+
+        Raises:
+            InvalidArgumentError: There is no such model.
+            MissingPackageError: pandas or pyarrow is not installed. Nothing was begun.
+        """
+        from humeai_async.types.predictions import tables
+
+        tables.load("pandas")
+        return tables.to_pandas(await self.to_arrow(model, long=long))
+
+    @property
+    def failures(self) -> Failures:
+        """What has no rows in the table that was made of these outcomes, and why.
+
+        Raises:
+            InvalidArgumentError: No table has been made yet.
+        """
+        if self._failures is None:
+            raise InvalidArgumentError(
+                "failures are known once to_arrow, to_polars or to_pandas has made a table; "
+                "a loop over the outcomes finds them in outcome.error",
+                field="failures",
+            )
+        return self._failures
 
     async def aclose(self) -> None:
         """End everything that runs for this iterator, and wait until it has."""

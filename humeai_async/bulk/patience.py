@@ -8,27 +8,24 @@ work. A call is repeated only where it surely was not carried out, or may be rep
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
+from itertools import chain, repeat
 from typing import Literal, TypeAlias, TypeVar
 
 import anyio
 from attrs import define
 
 from humeai_async._base.frozen import frozen
-from humeai_async.errors import (
-    APIConnectionError,
-    HumeError,
-    RateLimitError,
-    RateLimitWaitError,
-    ServerError,
-    TLSError,
-)
+from humeai_async.errors import HumeError, RateLimitWaitError
+from humeai_async.http.retry import Trouble, grown, trouble_of
 
 T = TypeVar("T")
 
 HoldupKind: TypeAlias = Literal["quota", "service", "search"]
 
+SEARCH_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Seconds between searches for a submission that got no response; the last one repeats."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
 """Seconds between two calls while the service refuses them; doubled each time."""
 
@@ -39,7 +36,7 @@ class Holdup:
 
     kind: HoldupKind
     """`quota`: the quota is used up. `service`: it fails or cannot be reached. `search`: a
-    submission that was not answered is looked for."""
+    submission that got no response is looked for."""
     seconds: float
     """Since it began."""
     left: float | None
@@ -114,7 +111,7 @@ class Patience:
                 limit, or the deadline is over.
         """
         since: float | None = None
-        pause = FIRST_PAUSE
+        tries = 0
         while True:
             try:
                 result = await make()
@@ -126,7 +123,7 @@ class Patience:
                 since = now if since is None else since
                 if kind == "service" and self._is_over(now, since):
                     raise
-                wait = _wait_of(problem, pause)
+                wait = _wait_of(problem, grown(FIRST_PAUSE, 2.0, tries, LONGEST_PAUSE))
                 if now + wait >= deadline:
                     raise
                 reason = problem.message
@@ -135,7 +132,7 @@ class Patience:
                 return result
             with self.waiting(kind, reason, since=since, until=now + wait):
                 await self._pause(wait)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            tries += 1
 
     @contextmanager
     def waiting(
@@ -162,14 +159,17 @@ class Patience:
             self.on_change()
 
 
+def search_pauses() -> Iterator[float]:
+    """Give the seconds between searches for what should be at the service, without end."""
+    return chain(SEARCH_PAUSES, repeat(SEARCH_PAUSES[-1]))
+
+
 def _kind_of(problem: HumeError) -> HoldupKind | None:
     """Say what an error is a reason to wait for; `None` where waiting does not help."""
-    if problem.outcome_unknown:
-        return None
-    if isinstance(problem, (RateLimitError, RateLimitWaitError)):
-        return "quota"
-    is_out = isinstance(problem, (APIConnectionError, ServerError))
-    return "service" if is_out and not isinstance(problem, TLSError) else None
+    return None if problem.outcome_unknown else _KINDS.get(trouble_of(problem))
+
+
+_KINDS: dict[Trouble | None, HoldupKind] = {Trouble.QUOTA: "quota", Trouble.SERVICE: "service"}
 
 
 def is_passing(problem: HumeError) -> bool:

@@ -19,7 +19,7 @@ from humeai_async.limiter.limiter import BucketState
 
 @frozen(kw_only=True)
 class Progress:
-    """How far a run is."""
+    """How far a bulk run is: sources, jobs, pace, and what it waits for."""
 
     total: int | None
     """Sources given, each once; `None` where they are not a list."""

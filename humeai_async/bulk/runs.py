@@ -20,11 +20,12 @@ from humeai_async._base.cancellation import in_thread, run_uncancelled
 from humeai_async._base.frozen import frozen
 from humeai_async.bulk.ledger import Ledger
 from humeai_async.bulk.outcomes import Outcome, Outcomes
-from humeai_async.bulk.pipeline import Pipeline, Pipes
+from humeai_async.bulk.pipeline import Pipeline
 from humeai_async.bulk.progress import Progress, Track
 from humeai_async.bulk.sinks import Sinks, check_formats
 from humeai_async.bulk.states import State
 from humeai_async.bulk.storage import RunStatus
+from humeai_async.bulk.work import Pipes
 from humeai_async.errors import SaveError
 from humeai_async.limiter.limiter import BucketState
 
@@ -59,7 +60,7 @@ class Into(Generic[S, R]):
 
 @frozen
 class Report:
-    """How a run ended."""
+    """How a bulk run into a folder ended, and which files it wrote."""
 
     status: RunStatus
     """Sources by state, jobs, and reasons of failures, over all starts of the run."""

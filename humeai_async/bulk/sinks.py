@@ -32,7 +32,7 @@ from humeai_async.http import codec
 from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
 from humeai_async.types.predictions.rows import COLUMNS, Row, flat
-from humeai_async.types.sources import BulkSource, Text
+from humeai_async.types.sources import BulkSource, name_of
 
 SourceOutcome: TypeAlias = Outcome[BulkSource, SourcePredictions]
 """What came of one source."""
@@ -429,14 +429,8 @@ def rows_of(outcome: AnyOutcome) -> list[Row]:
     if found is None:
         return []
     if isinstance(found, Predictions):
-        return list(found.rows())
+        return list(found.rows(texts=name_of(outcome.source)))
     return list(flat(name_of(outcome.source), found))
-
-
-def name_of(source: BulkSource) -> str:
-    """Return a source as text; bytes of a path that are no text become question marks."""
-    text = source.text if isinstance(source, Text) else os.fspath(source)
-    return text.encode("utf-8", errors="replace").decode()
 
 
 def _refuse_results(path: Path, head: bytes) -> None:

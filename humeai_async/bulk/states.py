@@ -2,20 +2,28 @@
 
 A *source* is what the caller gave. A *piece of work* is what costs money: a job with up to a
 hundred sources, or a request for a single one. Its plan (what is asked, which sources at which
-place, when) is on disk before anything is sent.
+place, when) is on disk before anything is sent, and so is each time at which it is sent. Waiting
+(for the quota, for a service that cannot be reached) is between the two, so that a submission
+which was never sent is known as such, however long it waited and whatever ended the run.
 
 A piece of work:
 
     from       to          when                                what a restart does in `to`
     ---------  ----------  ----------------------------------  ---------------------------------
-    (nothing)  PLANNED     the plan is written; it is sent     searches for it at the service,
-                           from here on, so nobody knows yet   until `search_patience` seconds
-                           whether it was carried out          after the plan
-    PLANNED    SUBMITTED   the service has named it, in its    waits for it and fetches its
+    (nothing)  PLANNED     the plan is written                 plans its sources anew, at once
+    PLANNED    SENT        a request is about to be sent, so   searches for it at the service,
+                           that from here on nobody knows      until `search_patience` seconds
+                           whether it was carried out          after it may have been on its way
+    SENT       SENT        it was surely not carried out, and  as above, from the last time on
+                           is sent again
+    SENT       SUBMITTED   the service has named it, in its    waits for it and fetches its
                            response or in a search             results; never sends it again
-    PLANNED    REJECTED    it was surely not carried out:      plans its sources anew, at once
-                           refused, or never sent
-    PLANNED    ABANDONED   the patience is over, and the       plans its sources anew, at once;
+    PLANNED,   REJECTED    it was surely not carried out:      plans its sources anew, at once
+    SENT                   refused, or never sent
+    SUBMITTED  SENT        that name is another's: what is     as above
+                           there under it was asked for by
+                           another piece of work of this run
+    SENT       ABANDONED   the patience is over, and the       plans its sources anew, at once;
                            service's whole list, read after    a warning is logged, and `status`
                            that, does not hold it              counts it as resubmitted
 
@@ -37,6 +45,8 @@ A source:
     SUBMITTED   UNREADABLE  its results are there and paid      passes it over; reads or fetches
                             for, but cannot be read, or not     them again if `retry_failed` is
                             told from those of others           set; never submits it
+    SUBMITTED,  PLANNED     the name of its piece of work was   as its piece of work
+    UNREADABLE              another's, and so are the results
     UNREADABLE  ARRIVED     they can be read by now             passes it over
     UNREADABLE  FAILED      they say that it failed             as above
     UNREADABLE  UNREADABLE  they still cannot be read           as above
@@ -55,10 +65,10 @@ from typing import Final
 
 
 class State(enum.IntEnum):
-    """Where a source is, on disk."""
+    """How far a source has come, as the ledger on disk has it."""
 
     PLANNED = 0
-    """Its piece of work is about to be submitted, or was; nobody knows."""
+    """Its piece of work is about to be submitted, or was sent; nobody knows."""
     SUBMITTED = 1
     """Its piece of work is at the service."""
     ARRIVED = 2
@@ -73,29 +83,34 @@ class WorkState(enum.IntEnum):
     """Where a piece of work is, on disk."""
 
     PLANNED = 0
-    """Its plan is written. Nobody knows whether it was carried out."""
-    SUBMITTED = 1
+    """Its plan is written. It was not sent."""
+    SENT = 1
+    """It was sent. Nobody knows whether it was carried out."""
+    SUBMITTED = 2
     """The service has named it."""
-    REJECTED = 2
+    REJECTED = 3
     """It was surely not carried out."""
-    ABANDONED = 3
+    ABANDONED = 4
     """It was searched for patiently, and the service does not have it."""
 
 
 TRANSITIONS: Final[Mapping[State | None, frozenset[State]]] = {
     None: frozenset({State.PLANNED}),
     State.PLANNED: frozenset({State.PLANNED, State.SUBMITTED, State.FAILED}),
-    State.SUBMITTED: frozenset({State.ARRIVED, State.FAILED, State.UNREADABLE}),
+    State.SUBMITTED: frozenset({State.PLANNED, State.ARRIVED, State.FAILED, State.UNREADABLE}),
     State.ARRIVED: frozenset(),
     State.FAILED: frozenset({State.PLANNED}),
-    State.UNREADABLE: frozenset({State.ARRIVED, State.FAILED, State.UNREADABLE}),
+    State.UNREADABLE: frozenset({State.PLANNED, State.ARRIVED, State.FAILED, State.UNREADABLE}),
 }
 """Where a source may go from each state; `None` is before its first plan."""
 
 WORK_TRANSITIONS: Final[Mapping[WorkState | None, frozenset[WorkState]]] = {
     None: frozenset({WorkState.PLANNED}),
-    WorkState.PLANNED: frozenset({WorkState.SUBMITTED, WorkState.REJECTED, WorkState.ABANDONED}),
-    WorkState.SUBMITTED: frozenset(),
+    WorkState.PLANNED: frozenset({WorkState.SENT, WorkState.REJECTED}),
+    WorkState.SENT: frozenset(
+        {WorkState.SENT, WorkState.SUBMITTED, WorkState.REJECTED, WorkState.ABANDONED}
+    ),
+    WorkState.SUBMITTED: frozenset({WorkState.SENT}),
     WorkState.REJECTED: frozenset(),
     WorkState.ABANDONED: frozenset(),
 }

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import attrs
@@ -25,7 +25,7 @@ from humeai_async.bulk.states import TRANSITIONS, WORK_TRANSITIONS, State, WorkS
 S = TypeVar("S", bound=State | WorkState)
 T = TypeVar("T")
 
-VERSION = 2
+VERSION = 3
 """Version of the file's layout."""
 PAGE_SIZE = 1024
 """Bytes of a page: most steps change a few rows at the end of a table."""
@@ -35,6 +35,8 @@ MARK_SIZE = 16
 """Bytes that stand for the content of a file, or the normal form of a URL."""
 RECENT = 1 << 17
 """Keys that are kept in memory before they go into the index together."""
+_PAID = frozenset({State.SUBMITTED, State.UNREADABLE})
+"""States of sources that are planned anew only once their piece of work has lost its name."""
 _AT_ONCE = 500
 """Keys in one query."""
 
@@ -51,7 +53,7 @@ CREATE TABLE works (
     state INTEGER NOT NULL,
     kind TEXT NOT NULL,
     planned_ms INTEGER NOT NULL,
-    clock_ms INTEGER,
+    sent_ms INTEGER,
     after_ms INTEGER,
     attempt INTEGER NOT NULL,
     work_id TEXT
@@ -99,8 +101,6 @@ class Draft:
     """What tells the content of each source, or nothing at all."""
     planned_ms: int
     """Milliseconds since 1970 by this machine's clock."""
-    clock_ms: int | None = None
-    """Milliseconds by which the service's clock was ahead of this machine's, if known."""
     after_ms: int | None = None
     """Milliseconds since 1970, by the service's clock, after which it is carried out."""
     attempt: int = 1
@@ -114,6 +114,8 @@ class Plan(Draft):
     number: int
     """Number in the ledger."""
     state: WorkState = WorkState.PLANNED
+    sent_ms: int | None = None
+    """When it was last sent, in milliseconds since 1970 by the service's clock, if known."""
     work_id: str | None = None
     """The service's name for it; `None` where it did not say, or not yet."""
 
@@ -129,7 +131,7 @@ class Note:
 
 @frozen
 class RunStatus:
-    """Where a run stands."""
+    """How many of a run's sources are in each state, and why some failed."""
 
     counts: Mapping[State, int]
     """Sources in each state."""
@@ -147,6 +149,12 @@ def key_of(kind: str, source: str) -> bytes:
     # Names of files may hold bytes that are no text.
     text = f"{kind}\0{source}".encode(errors="surrogatepass")
     return hashlib.blake2b(text, digest_size=KEY_SIZE).digest()
+
+
+def request_of(kind: str, marks: Iterable[bytes]) -> bytes:
+    """Return the digest that stands for the sources of a piece of work, in any order."""
+    text = b"\0".join((kind.encode(), *sorted(marks)))
+    return hashlib.blake2b(text, digest_size=MARK_SIZE).digest()
 
 
 def create(connection: sqlite3.Connection, configuration: str) -> None:
@@ -199,18 +207,16 @@ def numbered(draft: Draft, number: int) -> Plan:
 def plan(connection: sqlite3.Connection, draft: Draft) -> Plan:
     """Write down a piece of work that is about to be submitted, with its sources."""
     number = connection.execute(
-        "INSERT INTO works (state, kind, planned_ms, clock_ms, after_ms, attempt)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (WorkState.PLANNED, draft.kind, draft.planned_ms, draft.clock_ms, draft.after_ms,
-         draft.attempt),
-    ).lastrowid  # fmt: skip
+        "INSERT INTO works (state, kind, planned_ms, after_ms, attempt) VALUES (?, ?, ?, ?, ?)",
+        (WorkState.PLANNED, draft.kind, draft.planned_ms, draft.after_ms, draft.attempt),
+    ).lastrowid
     assert number is not None  # noqa: S101 - an INSERT has one
     connection.execute(
         "INSERT INTO plans VALUES (?, ?, ?, ?)",
         (number, _digest(connection, draft), b"".join(draft.keys), b"".join(draft.marks)),
     )
     known = _numbers(connection, draft.keys)
-    _move(connection, list(known.values()), State.PLANNED)
+    _move(connection, list(known.values()), State.PLANNED, unless=_PAID)
     connection.executemany(
         "UPDATE sources SET work = ? WHERE number = ?", [(number, one) for one in known.values()]
     )
@@ -242,13 +248,13 @@ def _append(connection: sqlite3.Connection, work: int, keys: Sequence[bytes]) ->
 def read_plan(connection: sqlite3.Connection, number: int) -> Plan:
     """Return one piece of work with its sources."""
     row = connection.execute(
-        "SELECT state, kind, planned_ms, clock_ms, after_ms, attempt, work_id, digest, keys, marks"
+        "SELECT state, kind, planned_ms, sent_ms, after_ms, attempt, work_id, digest, keys, marks"
         " FROM works JOIN plans ON work = number WHERE number = ?",
         (number,),
     ).fetchone()
     if row is None:
         raise ContentError(f"piece of work {number} is missing")
-    state, kind, planned_ms, clock_ms, after_ms, attempt, work_id, digest, keys, marks = row
+    state, kind, planned_ms, sent_ms, after_ms, attempt, work_id, digest, keys, marks = row
     found = Plan(
         number=number,
         state=_state(WorkState, state),
@@ -256,7 +262,7 @@ def read_plan(connection: sqlite3.Connection, number: int) -> Plan:
         keys=_split(keys, KEY_SIZE),
         marks=_split(marks, MARK_SIZE),
         planned_ms=planned_ms,
-        clock_ms=clock_ms,
+        sent_ms=sent_ms,
         after_ms=after_ms,
         attempt=attempt,
         work_id=work_id,
@@ -273,30 +279,49 @@ def _digest(connection: sqlite3.Connection, draft: Draft) -> bytes:
     return hashlib.blake2b(b"\0".join(parts), digest_size=MARK_SIZE).digest()
 
 
-def known_ids(connection: sqlite3.Connection) -> set[str]:
-    """Return the service's names of all pieces of work in the ledger."""
-    rows = connection.execute("SELECT work_id FROM works WHERE work_id NOTNULL")
-    return {row[0] for row in rows}
+def requests(connection: sqlite3.Connection) -> list[tuple[str | None, bytes]]:
+    """Return of each piece of work its name at the service, if known, and its `request_of`."""
+    rows = connection.execute("SELECT work_id, kind, marks FROM works JOIN plans ON work = number")
+    return [(name, request_of(kind, _split(marks, MARK_SIZE))) for name, kind, marks in rows]
+
+
+def send(connection: sqlite3.Connection, number: int, sent_ms: int | None) -> None:
+    """Write down that a piece of work is about to be sent, and when by the service's clock."""
+    _move_work(connection, number, WorkState.SENT, unless={WorkState.SUBMITTED})
+    connection.execute("UPDATE works SET sent_ms = ? WHERE number = ?", (sent_ms, number))
 
 
 def submit(connection: sqlite3.Connection, number: int, work_id: str) -> None:
     """Write down that a piece of work is at the service, under a name."""
     _move_work(connection, number, WorkState.SUBMITTED)
     connection.execute("UPDATE works SET work_id = ? WHERE number = ?", (work_id, number))
-    sources = list(_numbers(connection, read_plan(connection, number).keys).values())
-    own: list[int] = []  # not those that went into another piece of work since
-    for some in _portions(sources):
-        rows = connection.execute(
-            f"SELECT number FROM sources WHERE number IN ({_marks(some)}) AND work = ?",  # noqa: S608 - only question marks
-            (*some, number),
-        )
-        own += [row[0] for row in rows]
-    _move(connection, own, State.SUBMITTED)
+    own = _sources_of(connection, number)
+    _move(connection, [one for some in own.values() for one in some], State.SUBMITTED)
 
 
 def end_work(connection: sqlite3.Connection, number: int, state: WorkState) -> None:
-    """Write down that a piece of work is not at the service."""
+    """Write down that a piece of work is not at the service, or not under the name it had."""
     _move_work(connection, number, state)
+    own = _sources_of(connection, number) if state is WorkState.SENT else {}
+    _move(
+        connection,
+        [*own.get(State.SUBMITTED, ()), *own.get(State.UNREADABLE, ())],
+        State.PLANNED,
+    )
+
+
+def _sources_of(connection: sqlite3.Connection, number: int) -> dict[State, list[int]]:
+    """Return those sources of a piece of work that are in no other one since, by state."""
+    sources = list(_numbers(connection, read_plan(connection, number).keys).values())
+    found: dict[State, list[int]] = {}
+    for some in _portions(sources):
+        rows = connection.execute(
+            f"SELECT number, state FROM sources WHERE number IN ({_marks(some)}) AND work = ?",  # noqa: S608 - only question marks
+            (*some, number),
+        )
+        for source, state in rows:
+            found.setdefault(_state(State, state), []).append(source)
+    return found
 
 
 def note(connection: sqlite3.Connection, notes: Sequence[Note]) -> None:
@@ -332,7 +357,7 @@ def positions(connection: sqlite3.Connection) -> dict[str, int] | None:
 
 
 def status(connection: sqlite3.Connection) -> RunStatus:
-    """Return where the run stands."""
+    """Count the run's sources by state, its pieces of work and its failures."""
     rows = connection.execute("SELECT state, sources FROM counts")
     counts = {_state(State, state): count for state, count in rows}
     (jobs,) = connection.execute("SELECT count(work_id) FROM works").fetchone()
@@ -347,7 +372,12 @@ def status(connection: sqlite3.Connection) -> RunStatus:
 
 
 def _move(
-    connection: sqlite3.Connection, numbers: list[int], state: State, reason: str | None = None
+    connection: sqlite3.Connection,
+    numbers: list[int],
+    state: State,
+    reason: str | None = None,
+    *,
+    unless: Collection[State] = (),
 ) -> None:
     """Bring sources into a state, where the table of states allows it, and keep count."""
     changes: dict[State, int] = {state: 0}
@@ -360,7 +390,7 @@ def _move(
         ).fetchall()
         for old, old_reason, count in rows:
             before = _state(State, old)
-            if state not in TRANSITIONS[before]:
+            if state not in TRANSITIONS[before] or before in unless:
                 raise ContentError(f"a source goes from {before.name} to {state.name}")
             changes[before] = changes.get(before, 0) - count
             changes[state] += count
@@ -374,12 +404,21 @@ def _move(
     _count(connection, changes)
 
 
-def _move_work(connection: sqlite3.Connection, number: int, state: WorkState) -> None:
+def _move_work(
+    connection: sqlite3.Connection,
+    number: int,
+    state: WorkState,
+    *,
+    unless: Collection[WorkState] = (),
+) -> None:
     row = connection.execute("SELECT state FROM works WHERE number = ?", (number,)).fetchone()
     before = _state(WorkState, row[0] if row else -1)
-    if state not in WORK_TRANSITIONS[before]:
+    if state not in WORK_TRANSITIONS[before] or before in unless:
         raise ContentError(f"a piece of work goes from {before.name} to {state.name}")
-    connection.execute("UPDATE works SET state = ? WHERE number = ?", (state, number))
+    # In no state but SUBMITTED it has a name.
+    connection.execute(
+        "UPDATE works SET state = ?, work_id = NULL WHERE number = ?", (state, number)
+    )
 
 
 def _count(connection: sqlite3.Connection, changes: Mapping[State, int]) -> None:

@@ -8,15 +8,18 @@ The pipeline in `pipeline.py` runs them all and knows none; each product brings 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Generic, Protocol, TypeVar
 
 from attrs import field
 
 from humeai_async._base.frozen import frozen
+from humeai_async.bulk.options import BulkOptions
+from humeai_async.bulk.patience import Patience
 from humeai_async.bulk.storage import Plan
 from humeai_async.errors import HumeError
+from humeai_async.http.messages import Delivery, Request, Response
 from humeai_async.types.urls import repr_without_query
 
 S = TypeVar("S")
@@ -28,7 +31,7 @@ REFUSED = "refused"
 
 @frozen
 class Item(Generic[S]):
-    """One source on its way."""
+    """One source of a bulk run, with the key that the ledger knows it by."""
 
     kind: str
     """Sources of different kinds never share a piece of work."""
@@ -49,6 +52,34 @@ class Submitted:
     """Its name for the piece of work."""
     body: bytes | None = field(default=None, repr=False)
     """The result, where it comes with the response."""
+
+
+class Sending:
+    """The requests of one submission: writes down when they are sent, and knows what is known.
+
+    Args:
+        write_down: Puts on disk that a request may have been carried out from now on.
+    """
+
+    def __init__(self, write_down: Callable[[], Awaitable[None]]) -> None:
+        self._write_down = write_down
+        self._request: Request | None = None
+
+    async def __call__(self, request: Request) -> None:
+        """Write down that a request is about to be sent."""
+        self._request = request
+        await self._write_down()
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether it stands on disk that a request was sent."""
+        return self._request is not None
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the last request was sent, and may have been carried out."""
+        delivery = Delivery.NOT_SENT if self._request is None else self._request.delivery
+        return delivery not in {Delivery.NOT_SENT, Delivery.REFUSED}
 
 
 @frozen
@@ -81,8 +112,18 @@ class WorkKind(Protocol[S, R]):
         """
         ...
 
-    async def submit(self, items: Sequence[Item[S]]) -> Submitted:
-        """Submit one piece of work. This costs money, and is never repeated by itself."""
+    @property
+    def longest_submission(self) -> float | None:
+        """Seconds that a request of a submission may be on its way; `None` is without limit."""
+        ...
+
+    async def submit(self, items: Sequence[Item[S]], sending: Sending) -> Submitted:
+        """Submit one piece of work. This costs money, and is never repeated by itself.
+
+        Args:
+            items: Its sources.
+            sending: To be awaited with each request, right before that is sent.
+        """
         ...
 
     async def search(self, plan: Plan, known: Collection[str], *, is_new: bool) -> str | None:
@@ -101,8 +142,18 @@ class WorkKind(Protocol[S, R]):
         """
         ...
 
-    async def collect(self, work_id: str, timeout: float | None) -> bytes:
-        """Wait for a piece of work and fetch its results."""
+    async def collect(
+        self, work_id: str, timeout: float | None, on_sources: Callable[[str, list[bytes]], None]
+    ) -> bytes:
+        """Wait for a piece of work and fetch its results.
+
+        Args:
+            work_id: Its name.
+            timeout: Seconds at most; `None` is without limit.
+            on_sources: Called, before anything else is believed of it, with the kind and the
+                marks of the sources that the service says it has, where it says so. Raises
+                where they are those of another one.
+        """
         ...
 
     def read(
@@ -121,10 +172,12 @@ class ServiceClock:
         self.newest_ms: int | None = None
         """When the newest piece of work at the service was made, as last seen by its clock."""
 
-    def observe(self, headers: Mapping[str, str]) -> None:
-        """Learn from the `Date` of a response that has just come."""
+    def observe(self, response: Response) -> None:
+        """Learn from the `Date` of a response that has just come, if it is the service's."""
+        if not response.has_service_headers:
+            return
         try:
-            sent_at = parsedate_to_datetime(headers.get("Date", ""))
+            sent_at = parsedate_to_datetime(response.headers.get("date", ""))
             # Cut to the second: half of one is the best guess.
             self.ahead_ms = round(sent_at.timestamp() * 1000) + 500 - local_ms()
         except (TypeError, ValueError, OverflowError):  # none, or none that can be read
@@ -140,14 +193,35 @@ class ServiceClock:
         # Another of the service's clocks may be ahead: no piece of work is from the future.
         return self.newest_ms if self.ahead_ms is None else local_ms() + self.ahead_ms
 
+    @property
+    def sent_ms(self) -> int | None:
+        """The service's time of what is sent now; `None` where it is not told."""
+        return None if self.ahead_ms is None else local_ms() + self.ahead_ms
+
     def age_ms(self, plan: Plan) -> int | None:
-        """Return how long ago a plan was made, by the service's clock, if it is known.
+        """Return how long ago a piece of work was last sent, by the service's clock, if known.
 
         This machine's clock says nothing of that: it may have been set since.
         """
-        if self.ahead_ms is None or plan.clock_ms is None:
+        if self.ahead_ms is None or plan.sent_ms is None:
             return None
-        return local_ms() + self.ahead_ms - plan.planned_ms - plan.clock_ms
+        return local_ms() + self.ahead_ms - plan.sent_ms
+
+
+@frozen(kw_only=True)
+class Pipes(Generic[S, R]):
+    """Everything that a bulk pipeline is given: kind of work, options, clock, ledger."""
+
+    kind: WorkKind[S, R]
+    options: BulkOptions
+    clock: ServiceClock
+    pause: Callable[[float], Awaitable[None]]
+    """Sleeps for so many seconds."""
+    patience: Patience
+    on_submitted: Callable[[str], None] | None = None
+    """Called with the service's name of each piece of work that is there."""
+    ledger: object = field(default=None)
+    """A `Ledger`, the path of one, or `None`."""
 
 
 def local_ms() -> int:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 _CATEGORIES = (
     "chat", "batch", "chat_groups", "chats", "configs", "datasets", "files", "jobs", "models",
-    "privacy", "prompts", "tools",
+    "privacy", "prompts", "tools", "expression", "decisions",
 )  # fmt: skip
-"""The categories of the documented table, in its order."""
+"""The categories of the documented table, in its order, and those of the newer products."""
 
 
 def __getattr__(name: str) -> Any:
@@ -37,12 +37,12 @@ def __getattr__(name: str) -> Any:
 
 def _collect() -> dict[str, Any]:
     """Collect the constants of all tables, so that no second list of them has to be kept."""
-    from humeai_async.catalog import batch, chat, custom_models, evi
+    from humeai_async.catalog import batch, chat, custom_models, decisions, evi, expression
     from humeai_async.http.endpoint import Endpoint
 
     constants: dict[str, Any] = {
         name: value
-        for table in (batch, evi, custom_models, chat)
+        for table in (batch, evi, custom_models, chat, expression, decisions)
         for name, value in vars(table).items()
         if isinstance(value, Endpoint)
     }

@@ -40,12 +40,12 @@ BATCH_START_JOB = BATCH.endpoint(
 BATCH_GET_JOB = BATCH.endpoint(
     "batch.get_job", "GET", "/v0/batch/jobs/{id}", JobDetails,
     row="Get job details", docs="batch/get-job-details")
-# A bare array, one element a source. Before the job has ended the answer is an error, of a
+# A bare array, one element a source. Before the job has ended the response is an error, of a
 # status that the reference does not give.
 BATCH_GET_PREDICTIONS = BATCH.endpoint(
     "batch.get_predictions", "GET", "/v0/batch/jobs/{id}/predictions", Predictions,
     row="Get job predictions", docs="batch/get-job-predictions")
-# A ZIP. The open-source gateway reads answers as text, which ruins it.
+# A ZIP. The open-source gateway reads responses as text, which ruins it.
 BATCH_GET_ARTIFACTS = BATCH.endpoint(
     "batch.get_artifacts", "GET", "/v0/batch/jobs/{id}/artifacts", Artifacts,
     row="Get job artifacts", docs="batch/get-job-artifacts", binary=True)

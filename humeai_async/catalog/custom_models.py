@@ -1,6 +1,6 @@
 """The endpoints of the custom models: datasets, files, models and the jobs that train and run them.
 
-A constant is named for the method that calls it: `BATCH_GET_JOB` belongs to `batch.get_job`.
+A constant is named for the method that calls it: `DATASETS_LIST` belongs to `datasets.list`.
 Where the documented table is wrong about Hume, the constant does what Hume does and a comment
 beside it says so. It knows neither hosts nor credentials; resources fill its constants in.
 """
@@ -92,7 +92,7 @@ FILES_LIST = REGISTRY.endpoint(
     "files.list", "GET", "/v0/registry/files", FilePage,
     row="List files", docs="files/list-files", query=_SHARED, items="content")
 # Arrays both ways, of objects with these fields; the table has one object. Only registers: the
-# bytes go to the `upload_uri` of the answer.
+# bytes go to the `upload_uri` of the response.
 FILES_CREATE = REGISTRY.endpoint(
     "files.create", "POST", "/v0/registry/files", Items[FileWithAttributes],
     row="Create files", docs="files/create-files", body=("file", "attributes"))
@@ -111,7 +111,7 @@ FILES_DELETE = REGISTRY.endpoint(
 FILES_UPDATE_NAME = REGISTRY.endpoint(
     "files.update_name", "PATCH", "/v0/registry/files/{id}", FileWithAttributes,
     row="Update file name", docs="files/update-file-name", query=("name",))
-# No form of the answer was ever published; it probably is that of BATCH_GET_PREDICTIONS.
+# No form of the response was ever published; it probably is that of BATCH_GET_PREDICTIONS.
 FILES_GET_PREDICTIONS = REGISTRY.endpoint(
     "files.get_predictions", "GET", "/v0/registry/files/{id}/predictions", object,
     row="Get file predictions", docs="files/get-file-predictions")

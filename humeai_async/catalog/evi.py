@@ -1,6 +1,6 @@
 """The endpoints of the Empathic Voice Interface: configs, prompts, tools, chats and privacy.
 
-A constant is named for the method that calls it: `BATCH_GET_JOB` belongs to `batch.get_job`.
+A constant is named for the method that calls it: `CONFIGS_LIST` belongs to `configs.list`.
 Where the documented table is wrong about Hume, the constant does what Hume does and a comment
 beside it says so. It knows neither hosts nor credentials; resources fill its constants in.
 """
@@ -83,11 +83,11 @@ CONFIGS_CREATE_VERSION = EVI.endpoint(
     "configs.create_version", "POST", "/v0/evi/configs/{id}", Config,
     row="Create config version", docs="configs/create-config-version",
     body=("evi_version", *_CONFIG))
-# Deletes answer with an empty body; 200 by the definition, 204 is just as well.
+# Deletes have a response with an empty body; 200 by the definition, 204 is just as well.
 CONFIGS_DELETE = EVI.endpoint(
     "configs.delete", "DELETE", "/v0/evi/configs/{id}", NOTHING,
     row="Delete config", docs="configs/delete-config")
-# Renames answer with an empty body or plain text, never with the object.
+# Renames have a response with an empty body or plain text, never with the object.
 CONFIGS_UPDATE_NAME = EVI.endpoint(
     "configs.update_name", "PATCH", "/v0/evi/configs/{id}", NOTHING,
     row="Update config name", docs="configs/update-config-name", body=("name",))
@@ -101,7 +101,7 @@ CONFIGS_UPDATE_DESCRIPTION = EVI.endpoint(
     "configs.update_description", "PATCH", "/v0/evi/configs/{id}/version/{version}", Config,
     row="Update config description", docs="configs/update-config-description",
     body=("version_description",))
-# Probably gone since 2025, with EVI at the latest; what the answers hold was never published.
+# Probably gone since 2025, with EVI at the latest; what the responses hold was never published.
 PRIVACY_GET_SETTINGS = EVI.endpoint(
     "privacy.get_settings", "GET", "/v0/evi/privacy/settings", PrivacySettings,
     row="Get User Privacy Settings", docs="privacy/get-user-privacy-settings")

@@ -11,6 +11,7 @@ from urllib.parse import urljoin
 
 from humeai_async._base.frozen import frozen
 from humeai_async.http.endpoint import Encoding, Endpoint, Pagination
+from humeai_async.limiter.allowance import Allowance
 
 T = TypeVar("T")
 
@@ -28,10 +29,14 @@ class Product:
     """Quota that the product's endpoints draw on."""
     docs: str
     """Beginning of the addresses of the reference's pages."""
-    sunset: dt.date
-    """First day on which Hume no longer serves the product."""
-    replacement: str
+    sunset: dt.date | None = None
+    """First day on which Hume no longer serves the product; `None` while it is served."""
+    replacement: str = ""
     """What took the product's place."""
+    is_cloud: bool = False
+    """Whether it is served at `api.cloud.hume.ai`."""
+    allowance: Allowance | None = None
+    """Calls that an account may make in a time, where that is documented."""
 
     def endpoint(
         self,
@@ -48,14 +53,16 @@ class Product:
         items: str | None = None,
         binary: bool = False,
         socket: bool = False,
+        paging: Pagination | None = None,
+        repeatable: bool | None = None,
     ) -> Endpoint[T]:
         """Describe one endpoint of this product; the rest follows from what is given."""
         if encoding is None:
             encoding = Encoding.JSON if body else Encoding.NONE
-        if items is None:
-            paging = Pagination.NONE
-        else:
-            paging = Pagination.SPRING if items == "content" else Pagination.NUMBERED
+        if paging is None:
+            paging = _paging_of(items)
+        if repeatable is None:
+            repeatable = method in {"GET", "DELETE"}
         return Endpoint(
             name=name,
             method=method,
@@ -69,12 +76,21 @@ class Product:
             encoding=encoding,
             paging=paging,
             items=items,
-            repeatable=method in {"GET", "DELETE"},
+            repeatable=repeatable,
             binary=binary,
             socket=socket,
             sunset=self.sunset,
             replacement=self.replacement,
+            is_cloud=self.is_cloud,
+            allowance=self.allowance,
         )
+
+
+def _paging_of(items: str | None) -> Pagination:
+    """Tell how a list is paged by the name of the field that holds its items."""
+    if items is None:
+        return Pagination.NONE
+    return Pagination.SPRING if items == "content" else Pagination.NUMBERED
 
 
 EVI = Product(

@@ -15,10 +15,11 @@ import anyio
 from attrs import evolve
 
 from humeai_async.catalog import chat as catalog
-from humeai_async.chat.reconnect import describe, may_resume, may_try_again, pause_before, remember
+from humeai_async.chat.reconnect import remember
 from humeai_async.errors import APIConnectionError, ChatClosedError, ClientClosedError, HumeError
 from humeai_async.http import codec
 from humeai_async.http.endpoint import QueryValue, fill
+from humeai_async.http.reconnect import describe, may_resume, may_try_again, pause_before
 from humeai_async.http.session import Session
 from humeai_async.http.transport.websocket import LOST, NORMAL, Closed, Socket
 from humeai_async.settings import Reconnect

@@ -12,11 +12,13 @@ from typing import Any, Self, cast
 
 import anyio
 
+from humeai_async._base.async_only import AsyncOnly
 from humeai_async.chat.arguments import check_audio, check_filled, check_str, wrong_type
 from humeai_async.chat.connections import ReconnectingSocket
-from humeai_async.chat.reconnect import CLEAN, ENDINGS, describe
+from humeai_async.chat.reconnect import CLEAN, ENDINGS
 from humeai_async.errors import APIConnectionError, ChatClosedError, InvalidArgumentError
 from humeai_async.http import codec
+from humeai_async.http.reconnect import describe
 from humeai_async.http.transport.websocket import LARGEST_MESSAGE, NORMAL, Closed
 from humeai_async.types.chat import (
     AssistantInput,
@@ -37,7 +39,7 @@ from humeai_async.types.json import is_object
 _SETTINGS = "session_settings"
 
 
-class ChatSocket:
+class ChatSocket(AsyncOnly):
     """A chat with EVI: send on it, iterate over it.
 
     ```python
@@ -71,6 +73,10 @@ class ChatSocket:
     Args:
         connections: Carries the messages.
     """
+
+    _instead = (
+        "write `async with hume.chat.connect(...) as chat:`, and in it `async for event in chat:`"
+    )
 
     def __init__(self, connections: ReconnectingSocket) -> None:
         self.chat_id: str | None = None
@@ -285,7 +291,7 @@ class ChatSocket:
 def _write(event: ClientEvent | Mapping[str, Any]) -> tuple[str, bytes]:
     """Return a message's type and its JSON text."""
     try:
-        message = codec.encode(event)
+        message = codec.encode_request(event)
     except InvalidArgumentError as problem:
         reason = problem.message
     else:

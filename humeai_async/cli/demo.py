@@ -5,17 +5,20 @@ The only command that uses `humeai_async.testing`.
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from pathlib import Path
 
 import click
 
+from humeai_async.cli import interrupts
 from humeai_async.cli.output import print_message
-from humeai_async.cli.predict import Finished, print_summary, run_sources
+from humeai_async.cli.predict import Finished, print_summary, read_folder, run_sources
 from humeai_async.client import HumeAI
 from humeai_async.errors import SaveError
 from humeai_async.settings import Polling
+
+_FRAMES = 16
+"""Frames with a face, and sentences: as many as it takes to see something happen."""
 
 
 @click.command()
@@ -36,7 +39,7 @@ from humeai_async.settings import Polling
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    callback=read_folder,
     help="Folder for the results; a new temporary one if left out.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -44,7 +47,9 @@ def demo(count: int, rate: float, out: Path | None, *, as_json: bool) -> int:
     """Run against a stand-in for Hume on this machine; nothing is sent anywhere else."""
     folder = out or _make_temporary_folder()
     print_message(f"{count} sources, and a stand-in for Hume that allows {rate:g} requests/s")
-    return print_summary(asyncio.run(_run(count, rate, folder)), as_json=as_json)
+    code = print_summary(interrupts.run(_run(count, rate, folder)), as_json=as_json)
+    print_message(f"a page about it: humeai-async report {folder}")
+    return code
 
 
 def _make_temporary_folder() -> Path:
@@ -61,7 +66,9 @@ async def _run(count: int, rate: float, folder: Path) -> Finished:
     sources = [f"https://media.example.com/clip-{n:04}.mp4" for n in range(count)]
     quota = Quota(rate=rate, burst=max(1, int(rate / 4)))
     async with (
-        FakeHume(quota=quota, latency=0.01, queue_seconds=0.3, run_seconds=0.7) as fake,
+        FakeHume(
+            quota=quota, latency=0.01, queue_seconds=0.3, run_seconds=0.7, frames=_FRAMES
+        ) as fake,
         HumeAI(api_key=fake.api_key, base_url=fake.url, polling=Polling(min_interval=0.25)) as hume,
     ):
         return await run_sources(
@@ -69,6 +76,6 @@ async def _run(count: int, rate: float, folder: Path) -> Finished:
             sources,
             folder,
             formats=("jsonl", "csv"),
-            models={"face": {}, "prosody": {}},
+            models={"face": {}, "prosody": {"identify_speakers": True}},
             job_size=5,
         )

@@ -1,4 +1,4 @@
-"""The command line: `humeai-async demo`, `predict` and `status`.
+"""The command line: `humeai-async demo`, `predict`, `report` and `status`.
 
 It names the commands and what they need installed, and turns every way in which a command can
 end into an exit code and one line, without a traceback.
@@ -25,6 +25,7 @@ try:
         writing_output,
     )
     from humeai_async.cli.predict import predict
+    from humeai_async.cli.report import report
     from humeai_async.cli.status import status
 except ModuleNotFoundError as _problem:
     if _problem.name not in {"click", "rich"}:
@@ -44,6 +45,7 @@ def commands() -> None:
 
 commands.add_command(demo)
 commands.add_command(predict)
+commands.add_command(report)
 commands.add_command(status)
 
 

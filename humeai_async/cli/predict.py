@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ import click
 
 from humeai_async._base.frozen import frozen
 from humeai_async.bulk.ledger import read_status
+from humeai_async.bulk.progress import Progress
 from humeai_async.bulk.runs import LEDGER, Report
 from humeai_async.bulk.sinks import FORMATS
+from humeai_async.cli import interrupts
 from humeai_async.cli.output import (
     ExitCode,
     escape_controls,
@@ -35,9 +37,23 @@ from humeai_async.cli.sources import collect_sources
 from humeai_async.client import HumeAI
 from humeai_async.errors import HumeError, InvalidArgumentError
 from humeai_async.http.calls import Stats
+from humeai_async.report.pace import PaceLog
 from humeai_async.settings import Pool
 from humeai_async.types.predictions.rows import MODELS
 from humeai_async.types.sources import BulkSource
+
+
+def read_folder(_: click.Context, __: click.Parameter, name: str | None) -> Path | None:
+    """Read the option --out; an empty name, as of a variable without a value, is no folder.
+
+    Raises:
+        InvalidArgumentError: The name is empty.
+    """
+    if name is None:
+        return None
+    if not name:
+        raise InvalidArgumentError("--out is empty: name a folder", field="out")
+    return Path(name)
 
 
 @click.command()
@@ -51,8 +67,8 @@ from humeai_async.types.sources import BulkSource
 @click.option("--models", help=f"Models to run: {','.join(MODELS)}. All if left out.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
-    default=Path("predictions"),
+    callback=read_folder,
+    default="predictions",
     show_default=True,
     help="Folder for the ledger and the results. The same command again continues there.",
 )
@@ -144,7 +160,7 @@ def predict(
         async with HumeAI(base_url=base_url, pool=pool) as hume:
             return await run_sources(hume, found, out, **settings)
 
-    return print_summary(asyncio.run(run()), as_json=as_json)
+    return print_summary(interrupts.run(run()), as_json=as_json)
 
 
 def read_models(names: str | None) -> dict[str, Any] | None:
@@ -185,13 +201,23 @@ async def run_sources(
                 folder,
                 sources,
                 on_outcome=display.add_outcome,
-                on_progress=display.update,
+                on_progress=_both(display.update, PaceLog(folder).update),
                 **settings,
             )
     except asyncio.CancelledError:
         await _print_stopped(folder, display.total)
         raise
     return Finished(report, display, hume.stats)
+
+
+def _both(
+    first: Callable[[Progress], None], second: Callable[[Progress], None]
+) -> Callable[[Progress], None]:
+    def update(progress: Progress) -> None:
+        first(progress)
+        second(progress)
+
+    return update
 
 
 async def _print_stopped(folder: Path, total: int) -> None:

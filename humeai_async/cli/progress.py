@@ -6,6 +6,7 @@ It knows runs and their progress, and no command. `predict`, `demo` and `status`
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,11 +17,13 @@ from rich.table import Column, Table
 
 from humeai_async.bulk.pipeline import reason_of
 from humeai_async.bulk.progress import Progress
-from humeai_async.bulk.sinks import SourceOutcome, name_of
+from humeai_async.bulk.sinks import SourceOutcome
 from humeai_async.bulk.states import State
 from humeai_async.cli.output import escape_controls, lossy_stderr, make_console, print_message
-from humeai_async.types.predictions.rows import strongest
-from humeai_async.types.urls import without_queries
+from humeai_async.errors import DecodeError
+from humeai_async.types.predictions.rows import flat
+from humeai_async.types.predictions.summary import Profile, Profiles, Summary
+from humeai_async.types.sources import name_of
 
 MAX_ROWS = 10
 """Rows of the table of strongest expressions, and reasons that are printed."""
@@ -131,7 +134,8 @@ class RunDisplay:
         """What kept sources from being done, and how often."""
         self.seconds: float = 0.0
         """Since this start."""
-        self._strongest: list[tuple[float, str, str, str]] = []
+        self._seen = Profiles()
+        self._profiles: list[Profile] = []
         self._latest: Progress | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._console = make_console(lossy_stderr())
@@ -157,24 +161,19 @@ class RunDisplay:
             reason = reason_of(outcome.error)
             self.open_reasons[reason] = self.open_reasons.get(reason, 0) + 1
             return
-        for file in outcome.predictions.files if outcome.predictions else ():
-            for model, (name, score) in strongest(file).items():
-                self._rank(score, without_queries(name_of(outcome.source)), model, name)
-
-    def _rank(self, score: float, source: str, model: str, name: str) -> None:
-        if len(self._strongest) < MAX_ROWS or score > self._strongest[-1][0]:
-            self._strongest.append((score, source, model, name))
-            self._strongest.sort(reverse=True)
-            del self._strongest[MAX_ROWS:]
+        if outcome.predictions is not None and len(self._profiles) < MAX_ROWS:
+            with contextlib.suppress(DecodeError):  # who reads the results is told of it
+                self._seen.add(flat(name_of(outcome.source), outcome.predictions))
+            self._profiles += self._seen.take()
 
     def print_strongest(self, console: Console) -> None:
-        """Print the strongest expressions of the run."""
-        if not self._strongest:
+        """Print the strongest expressions of the first sources that arrived."""
+        if not self._profiles:
             return
-        source = Column("source", overflow="fold")  # the end tells sources apart
-        table = Table(source, "model", "expression", "score", title="Strongest expressions")
-        for score, *texts in self._strongest:
-            table.add_row(*map(escape_controls, texts), f"{score:.3f}")
+        title = "Strongest expressions, share of the time"
+        table = Table(Column("source", overflow="fold"), "model", "length", "", title=title)
+        for line in Summary(self._profiles[:MAX_ROWS]).lines():
+            table.add_row(*map(escape_controls, line))
         console.print(table)
 
     def _print_line(self) -> None:

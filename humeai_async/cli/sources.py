@@ -15,7 +15,7 @@ from pathlib import Path
 
 from humeai_async.cli.output import escape_controls
 from humeai_async.errors import InvalidArgumentError
-from humeai_async.types.sources import MEDIA_SUFFIXES, BulkSource
+from humeai_async.types.sources import MEDIA_SUFFIXES, BulkSource, is_url
 
 STANDARD_INPUT = "-"
 
@@ -64,7 +64,8 @@ def _read_list(name: str) -> list[str]:
     except ValueError:  # a name with a null character, a stream that is closed
         reason = "it cannot be opened"
     else:
-        lines = [line.strip() for line in text.split("\n")]
+        # Not by splitlines: names may hold the further separators of Unicode.
+        lines = [line.strip() for line in text.replace("\r", "\n").split("\n")]
         return [line for line in lines if line and not line.startswith("#")]
     raise InvalidArgumentError(f"cannot read {shown}: {reason}", field="from")
 
@@ -75,11 +76,6 @@ def _read_bytes(name: str) -> bytes:
     if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]  # so it is where closed
         raise OSError(errno.EBADF, "it is closed")
     return sys.stdin.buffer.read()
-
-
-def is_url(name: str) -> bool:
-    """Whether a source is a URL, by the rule of `hume.batch.predict`."""
-    return name.lower().startswith(("http://", "https://"))
 
 
 def _expand(name: str) -> Iterator[BulkSource]:

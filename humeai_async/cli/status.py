@@ -28,8 +28,7 @@ def status(folder: Path, *, as_json: bool) -> int:
     FOLDER is the one given to `predict --out`; the run may still be under way. The exit code is
     0 if every source arrived, and 1 if any failed or is still open.
     """
-    ledger = folder / LEDGER
-    _ensure_there(ledger)
+    ledger = ensure_run(folder)
     found = asyncio.run(read_status(ledger))
     counts = count_sources(found.counts) | {"jobs": found.jobs, "resubmitted": found.resubmitted}
     with writing_output():
@@ -42,7 +41,14 @@ def status(folder: Path, *, as_json: bool) -> int:
     return ExitCode.FAILED if counts["failed"] or counts["open"] else ExitCode.OK
 
 
-def _ensure_there(ledger: Path) -> None:
+def ensure_run(folder: Path) -> Path:
+    """Return the ledger of the run in a folder.
+
+    Raises:
+        InvalidArgumentError: There is no run in it.
+        LedgerError: The ledger cannot be read.
+    """
+    ledger = folder / LEDGER
     try:
         ledger.stat()
     except ValueError:  # a null character
@@ -51,7 +57,5 @@ def _ensure_there(ledger: Path) -> None:
         if problem.errno not in NOT_THERE:
             raise LedgerError(f"cannot read {ledger}: {problem.strerror}") from None
     else:
-        return
-    raise InvalidArgumentError(
-        f"{ledger.parent} holds no run: it has no file {LEDGER}", field="folder"
-    )
+        return ledger
+    raise InvalidArgumentError(f"{folder} holds no run: it has no file {LEDGER}", field="folder")

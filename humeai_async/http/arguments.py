@@ -10,24 +10,30 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import AsyncIterable, Iterable, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from typing import cast
 
+from attrs import has
+
+from humeai_async._base.base_values import as_base
+from humeai_async._base.unset import Unset
 from humeai_async.errors import InvalidArgumentError
 
 MOST_SOURCES = 100
 """URLs, texts or files in one job at most, each kind by itself, as Hume documents it."""
 
 
-def check_number(name: str, value: int, *, least: int, most: int | None = None) -> None:
-    """Refuse what is not a whole number within its range.
+def check_number(name: str, value: int, *, least: int, most: int | None = None) -> int:
+    """Return a whole number within its range as Python's own, whoever's it is.
 
     Raises:
-        InvalidArgumentError: `field` names the argument.
+        InvalidArgumentError: It is something else; `field` names the argument.
     """
-    if type(value) is not int or value < least or (most is not None and value > most):
+    plain = as_base(value)
+    if type(plain) is not int or plain < least or (most is not None and plain > most):
         reach = f"{least} or more" if most is None else f"from {least} to {most}"
         raise InvalidArgumentError(f"{name} must be {reach}, not {value!r}", field=name)
+    return plain
 
 
 def check_text(name: str, value: object) -> None:
@@ -77,6 +83,24 @@ def _first_wrong(sources: dict[str, Sequence[object] | None]) -> tuple[str, str]
     return "", ""
 
 
+def check_settings(**settings: object) -> None:
+    """Refuse settings of a job that are neither an attrs object nor a dict, such as `"face"`.
+
+    Args:
+        settings: All arguments that hold settings, by name; `None` and what is left out pass.
+
+    Raises:
+        InvalidArgumentError: `field` names the argument.
+    """
+    for name, value in settings.items():
+        if value is not None and not isinstance(value, (Mapping, Unset)) and not has(type(value)):
+            kind = type(value).__name__
+            raise InvalidArgumentError(
+                f"{name} must be a dict of settings or an object of that type, not {kind}",
+                field=name,
+            )
+
+
 def check_many(name: str, value: object) -> None:
     """Refuse one thing where many are asked for: a text would be taken letter by letter.
 
@@ -96,6 +120,7 @@ def check_seconds(name: str, value: float | None) -> None:
     Raises:
         InvalidArgumentError: `field` names the argument.
     """
+    value = as_base(value)
     if value is None:
         return
     is_number = isinstance(cast("object", value), (int, float)) and not isinstance(value, bool)

@@ -1,28 +1,34 @@
 """What the session keeps of calls: those of a client's family together, and each on its way.
 
-Nothing here sends or decides; the session does.
+A call knows how it ends: with which error, and what that says of it. Nothing here sends or decides;
+the session does.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
-import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
 from attrs import define, field
 
 from humeai_async._base.event_loops import PerLoop
-from humeai_async.errors import HumeError, RateLimitError
+from humeai_async.errors import (
+    APITimeoutError,
+    DecodeError,
+    HumeError,
+    NotFoundError,
+    RateLimitError,
+    RateLimitWaitError,
+)
 from humeai_async.http.deadlines import Deadline, Deadlines
 from humeai_async.http.endpoint import Endpoint
 from humeai_async.http.messages import Delivery, Request
+from humeai_async.http.transport.errors import client_closed
 from humeai_async.http.transport.interface import OpenResponse
-
-if TYPE_CHECKING:
-    from humeai_async.http.transport.websocket import Socket
+from humeai_async.http.transport.websocket import Socket
 
 NO_HEADERS: Mapping[str, str] = {}
 
@@ -66,6 +72,11 @@ class Progress(Deadline):
 
     endpoint: Endpoint[Any]
     started: float
+    shared: Shared
+    total: float | None
+    """Seconds that it may take; `None` is without limit."""
+    drops_204: bool
+    """Whether nothing comes back where the service has nothing to say."""
     failures: int = 0
     """Attempts that failed, but for those that were refused with 429."""
     sent: int = 0
@@ -81,16 +92,78 @@ class Progress(Deadline):
     """Time of the event loop's clock until which it goes on after refusals."""
 
     @property
-    def is_outcome_unknown(self) -> bool:
-        """Whether the call may have been carried out, if it ends here."""
-        request = self.request
-        return self.is_in_doubt or (request is not None and request.delivery is Delivery.UNKNOWN)
+    def now(self) -> float:
+        """The time of the event loop's clock."""
+        return self._owner.loop.time()
+
+    @property
+    def waits_until(self) -> float:
+        """Time until which it waits for the limiter."""
+        return min(self.when, self.patient_until)
 
     @property
     def is_waiting_after_refusal(self) -> bool:
         """Whether the last response was a 429, and no request has been written since."""
         is_written = self.request is not None and self.request.delivery is not Delivery.NOT_SENT
         return isinstance(self.failure, RateLimitError) and not is_written
+
+    def may_be_silent_success(self, failure: HumeError) -> bool:
+        """Whether silence may mean success: gateways never pass a 204 on."""
+        return (
+            self.drops_204
+            and self.endpoint.method == "DELETE"
+            and isinstance(failure, APITimeoutError)
+            and failure.outcome_unknown
+        )
+
+    def end_with(self, failure: HumeError) -> HumeError:
+        """Return the error of a call whose last attempt failed so."""
+        earlier = self.failure
+        if isinstance(failure, RateLimitWaitError):
+            if isinstance(earlier, RateLimitError) and self.now >= self.waits_until:
+                failure = earlier  # its time is up, and no wait was known to be too long
+            else:
+                failure.retry_after = failure.seconds
+                if earlier is not None:
+                    failure.status, failure.code = earlier.status, earlier.code
+                    failure.request_id = earlier.request_id
+                failure.__cause__ = earlier
+        return self._annotated(failure)
+
+    def end_early(self) -> HumeError:
+        """Return the error of a call whose time was up, or whose client was closed."""
+        request = self.request
+        is_sent = request is not None and request.delivery is Delivery.UNKNOWN
+        is_unknown = self.is_in_doubt or is_sent
+        if self.shared.is_closed:
+            failure: HumeError = client_closed(outcome_unknown=is_unknown)
+        elif self.is_waiting_after_refusal and self.failure is not None:
+            failure = self.failure
+        else:
+            failure = APITimeoutError(
+                f"the call{_place(request)} did not end within its total timeout of "
+                f"{self.total:g} s",
+                outcome_unknown=is_unknown,
+            )
+        return self._annotated(failure)
+
+    def _annotated(self, failure: HumeError) -> HumeError:
+        """Put what is known of the call on the error that ends it."""
+        endpoint = self.endpoint
+        self.shared.stats.failures += 1
+        failure.method = endpoint.method
+        failure.endpoint = endpoint.path
+        failure.attempts = self.sent
+        failure.elapsed = self.now - self.started
+        # A response that cannot be read was a success all the same.
+        is_unknown = failure.outcome_unknown or isinstance(failure, DecodeError)
+        failure.outcome_unknown = self.may_be_silent_success(failure) or (
+            is_unknown and not endpoint.repeatable
+        )
+        if isinstance(failure, NotFoundError) and endpoint.method == "DELETE":
+            # A repeated DELETE finds nothing where the first one worked without a response.
+            failure.outcome_unknown = self.is_in_doubt
+        return failure
 
 
 @define(eq=False, repr=False)
@@ -111,25 +184,9 @@ class TimedBody:
     goes on undisturbed.
     """
 
-    def __init__(
-        self,
-        opened: OpenResponse,
-        progress: Progress,
-        shared: Shared,
-        end: Callable[[Progress, HumeError | None], HumeError],
-    ) -> None:
-        """Make a body.
-
-        Args:
-            opened: The response.
-            progress: Its call.
-            shared: Says whether the client is closed.
-            end: Returns the error of a call that failed, or whose time was up.
-        """
+    def __init__(self, opened: OpenResponse, progress: Progress) -> None:
         self._opened = opened
         self._progress = progress
-        self._shared = shared
-        self._end = end
         self.status: int = opened.status
         self.headers: Mapping[str, str] = opened.headers
 
@@ -148,10 +205,15 @@ class TimedBody:
     async def _next(self, chunks: AsyncIterator[bytes]) -> bytes | None:
         progress = self._progress
         failure: HumeError | None = None
-        if not self._shared.is_closed and anyio.current_time() < progress.when:
+        if not progress.shared.is_closed and progress.now < progress.when:
             try:
                 with progress:
                     return await anext(chunks, None)
             except HumeError as problem:
                 failure = problem
-        raise self._end(progress, failure)
+        raise progress.end_early() if failure is None else progress.end_with(failure)
+
+
+def _place(request: Request | None) -> str:
+    """Say where a request was sent; nothing of one that still waited for its turn."""
+    return "" if request is None else f" to {request.host}"

@@ -8,8 +8,9 @@ call it.
 from __future__ import annotations
 
 import functools
+import math
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -17,7 +18,14 @@ import msgspec
 from humeai_async._base.base_values import as_base
 from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.http.messages import JsonText
-from humeai_async.types.json import BYTE_ORDER_MARK, UNREADABLE, is_object, json_type, scan
+from humeai_async.types.json import (
+    BYTE_ORDER_MARK,
+    UNREADABLE,
+    is_array,
+    is_object,
+    json_type,
+    scan,
+)
 
 T = TypeVar("T")
 
@@ -33,30 +41,41 @@ def decode(returns: type[T], body: bytes) -> T:
     Raises:
         DecodeError: The body is not JSON, or not of that type; `path` says where.
     """
-    reader = _own_reader(cast("Any", returns))
-    if reader is not None:
-        return cast("T", reader(body))
-    if getattr(returns, "may_be_empty", False) and _says_nothing(body):
-        return returns()
-    from humeai_async.http.converter import structure
-
-    return structure(returns, parse(body))
+    return cast("T", _reader(cast("Any", returns))(body))
 
 
 @functools.cache
-def _own_reader(returns: Any) -> Callable[[bytes], object] | None:
-    """Find out once what reads a type, if it is not made from JSON values."""
-    return _READERS.get(returns) or getattr(returns, "from_json", None)
+def _reader(returns: Any) -> Callable[[bytes], object]:
+    """Find out once how a type is read."""
+    own = _READERS.get(returns) or getattr(returns, "from_json", None)
+    if own is not None:
+        return cast("Callable[[bytes], object]", own)
+
+    def read(body: bytes) -> object:
+        return structure(returns, parse(body))
+
+    def read_or_default(body: bytes) -> object:
+        return returns() if _says_nothing(body) else read(body)
+
+    return read_or_default if getattr(returns, "may_be_empty", False) else read
 
 
 def _read_anything(body: bytes) -> Any:
-    """Read a body of which no form was ever published: JSON, text or nothing."""
+    """Read a body of which no form was ever published: JSON, text or nothing.
+
+    Raises:
+        DecodeError: It is a page of HTML, which is some other server's, or JSON that says that
+            the call failed.
+    """
     if not body.strip():
         return None
     try:
-        return parse(body)
+        value = parse(body)
     except DecodeError:
+        if body.lstrip().startswith(b"<"):
+            raise
         return body.decode("utf-8", errors="replace")
+    return structure(cast("Any", object), value)
 
 
 def _read_nothing(body: bytes) -> None:
@@ -71,7 +90,7 @@ def _read_nothing(body: bytes) -> None:
     """
     if _says_nothing(body):
         return
-    reason = _not_json(body)
+    reason, is_whole = _not_json(body), False
     try:
         value = parse(body)
     except DecodeError:
@@ -80,9 +99,12 @@ def _read_nothing(body: bytes) -> None:
     else:
         if isinstance(value, str) and not value.lstrip().startswith("<"):
             return
+        is_whole = is_object(value) or is_array(value)
         shown = ", ".join(list(value)[:_MOST_NAMES]) if is_object(value) else json_type(value)
         reason = f"the response was to confirm the request and holds something else: {shown}"
-    raise DecodeError(f"{reason}; whether the request was carried out is not known")
+    raise DecodeError(
+        f"{reason}; whether the request was carried out is not known", is_whole=is_whole
+    )
 
 
 def _says_nothing(body: bytes) -> bool:
@@ -108,18 +130,45 @@ def parse(body: bytes) -> Any:
     Raises:
         DecodeError: It is not JSON.
     """
+    body = body.removeprefix(BYTE_ORDER_MARK)
     try:
-        return msgspec.json.decode(body.removeprefix(BYTE_ORDER_MARK))
+        return _decoder.decode(body)
     except UNREADABLE:
         pass
-    return scan(_decoder, body.removeprefix(BYTE_ORDER_MARK), _not_json(body))
+    return scan(_decoder, body, _not_json(body))
 
 
 _decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 
+def encode_request(value: object) -> bytes:
+    """Write a request body as `encode` does, and refuse what JSON has no number for.
+
+    NaN and infinity would be sent as null, which the service takes for a value left out.
+
+    Raises:
+        InvalidArgumentError: The value cannot be written as JSON.
+    """
+    text = encode(value)
+    if b"null" in text and not _is_finite(to_plain(value)):
+        raise InvalidArgumentError(
+            "the request cannot be written as JSON: it holds NaN or infinity", field="body"
+        )
+    return text
+
+
+def _is_finite(plain: object) -> bool:
+    """Whether all numbers in a plain value can be written."""
+    if isinstance(plain, Mapping):
+        return all(map(_is_finite, cast("Mapping[str, object]", plain).values()))
+    if isinstance(plain, (list, tuple, set, frozenset)):
+        return all(map(_is_finite, cast("Collection[object]", plain)))
+    plain = as_base(plain)
+    return not isinstance(plain, float) or math.isfinite(plain)
+
+
 def encode(value: object) -> bytes:
-    """Write a request body: attrs objects, dicts and lists of them, or plain values.
+    """Write attrs objects, dicts and lists of them, or plain values; NaN becomes null.
 
     Fields equal to their default are left out. Texts and numbers of other classes, such as
     those of lxml and numpy, are written as what they are texts and numbers of.
@@ -180,16 +229,20 @@ def structure(returns: type[T], plain: object) -> T:
     Raises:
         DecodeError: They are not of that type; `path` says where.
     """
-    from humeai_async.http.converter import structure
-
-    return structure(returns, plain)
+    return cast("T", _converter().structure(returns, plain))
 
 
 def to_plain(value: object) -> Any:
     """Make typed objects into plain JSON ones; fields equal to their default are left out."""
-    from humeai_async.http.converter import unstructure
+    return _converter().unstructure(value)
 
-    return unstructure(value)
+
+@functools.cache
+def _converter() -> types.ModuleType:
+    """Import the converter with the first typed body: it brings cattrs and types with it."""
+    from humeai_async.http import converter
+
+    return converter
 
 
 def members(body: bytes) -> dict[str, bytes] | None:

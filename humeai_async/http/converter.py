@@ -16,6 +16,7 @@ import enum
 import functools
 import json
 import logging
+import math
 import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar, Union, cast, get_args, get_origin
@@ -29,6 +30,7 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from humeai_async._base.unset import Unset
 from humeai_async.errors import DecodeError
 from humeai_async.types.json import is_array, is_object, json_type
+from humeai_async.types.open import Open
 from humeai_async.types.paging import Items, ListPage, OneOrMany, SpringPage, Undecodable
 from humeai_async.types.tagged import FALLBACKS, MEMBERS, UNIONS
 
@@ -37,6 +39,8 @@ logger: logging.Logger = logging.getLogger("humeai_async.codec")
 T = TypeVar("T")
 Hook: TypeAlias = Callable[[Any, Any], Any]
 """Reads a plain value as a type."""
+Check: TypeAlias = Callable[[dict[str, Any]], None]
+"""Refuses an object that is not what was asked for."""
 
 _PLAIN = frozenset({str, int, float, bool})
 _OBJECT = frozenset({dict})
@@ -44,6 +48,10 @@ _ARRAY = frozenset({list})
 """What the parser makes of objects and arrays; to ask this takes no call."""
 _LONGEST_NAME = 100
 """Characters of a member's name that a path shows."""
+_MOST_NAMES = 5
+"""Names of members that an error repeats."""
+_EXTRA = "extra"
+"""Field of an `Open` class that holds what is no field of it."""
 _OWN_FIELDS = frozenset(field.name for field in fields(ListPage))
 """Fields of a page that say how it was read."""
 
@@ -81,13 +89,19 @@ def structure(returns: type[T], plain: object) -> T:
     Raises:
         DecodeError: They are not of that type; `path` says where.
     """
+    read, checks = _reader(cast("Any", returns))
     try:
-        return cast("T", _reader(cast("Any", returns))(plain, returns))
+        if type(plain) in _OBJECT:
+            for check in checks:
+                check(cast("Any", plain))
+        return cast("T", read(plain, returns))
     except Exception as problem:  # noqa: BLE001 - whatever a hook raises is about the body
         found = _wrong(problem)
     raise DecodeError(
         f"the response does not have the documented form: {found.reason} at {found.path}",
         path=found.path,
+        # Gateways make a text, or nothing, of a body that came to them cut off.
+        is_whole=is_object(plain) or is_array(plain),
     )
 
 
@@ -130,12 +144,14 @@ def _object(value: object) -> dict[str, Any]:
 
 def _object_hook(cls: Any, converter: Converter) -> Hook:
     """Read a class from an object only: cattrs finds nothing missing in a list or a text."""
+    keeps_unknown = issubclass(cls, Open)
     found_fields = [f for f in fields(resolve_types(cls)) if f.init]
     required = {f.alias: f.name for f in found_fields if f.default is NOTHING}
     known = {
         f.name: (f.alias, *_field_reader(f.type, converter))
         for f in found_fields
         if not (issubclass(cls, ListPage) and f.name in _OWN_FIELDS)
+        and not (keeps_unknown and f.name == _EXTRA)
     }
 
     # In one frame, with a look at each field's type: a call for each would take twice as long.
@@ -156,6 +172,8 @@ def _object_hook(cls: Any, converter: Converter) -> Hook:
         for argument, name in required.items():
             if argument not in found:
                 raise _WrongValueError(f"{name!r} is missing", f".{name}")
+        if keeps_unknown and not plain.keys() <= known.keys():
+            found[_EXTRA] = {name: one for name, one in plain.items() if name not in known}
         return cls(**found)
 
     return read_object
@@ -174,9 +192,14 @@ def _field_reader(hint: Any, converter: Converter) -> tuple[frozenset[Any], Hook
 
 
 def _mapping_hook(hint: Any, converter: Converter) -> Hook:
-    """Read an object whose members' names are not known before."""
+    """Read an object whose members' names are not known before.
+
+    Null for a number is one that is missing, as NaN and null are among the scores of
+    predictions; other members that are null are left out.
+    """
     _, item = get_args(hint)
     read_item = converter.get_structure_hook(item)
+    takes_null = _takes_null(item)
 
     def read(value: object, _: object) -> dict[str, object]:
         plain = _object(value)
@@ -184,7 +207,10 @@ def _mapping_hook(hint: Any, converter: Converter) -> Hook:
         name = ""
         try:
             for name, one in plain.items():
-                found[name] = read_item(one, item)
+                if one is not None or takes_null:
+                    found[name] = read_item(one, item)
+                elif item is float:
+                    found[name] = math.nan
         except Exception as problem:  # noqa: BLE001 - it goes on, with its place
             raise _inside(_member(name), problem) from None
         return found
@@ -197,8 +223,18 @@ def _member(name: str) -> str:
     return "[...]" if len(name) > _LONGEST_NAME else f"[{json.dumps(name)}]"
 
 
+def _start_of(name: str) -> str:
+    return "..." if len(name) > _LONGEST_NAME else name
+
+
 def _is_union(hint: object) -> bool:
     return get_origin(hint) in {Union, types.UnionType}
+
+
+def _takes_null(hint: object) -> bool:
+    """Whether null is a value of a type."""
+    is_free = hint is Any or hint is object or hint is types.NoneType
+    return is_free or (_is_union(hint) and types.NoneType in get_args(hint))
 
 
 def _is_odd_union(hint: object) -> bool:
@@ -264,20 +300,30 @@ def _member_writer(member: Any, converter: Converter) -> Callable[[Any], Any]:
         tag = converter.unstructure(getattr(value, tag_name))
         return {tag_name: tag, **write_rest(value)}
 
-    write_rest: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(
-        member, converter, _cattrs_omit_if_default=True
-    )
+    write_rest = _fields_writer(member, converter)
     return write
+
+
+def _fields_writer(cls: Any, converter: Converter) -> Callable[[Any], dict[str, Any]]:
+    """Write the fields of a class; those of an `Open` one with what it did not know."""
+    if not issubclass(cls, Open):
+        return make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True)
+    omitted: Any = {_EXTRA: override(omit=True)}
+    write = make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True, **omitted)
+    return lambda value: {**write(value), **value.extra}
 
 
 def _page_hook(cls: Any, converter: Converter) -> Hook:
     """Read a page, and say of it what its lists left out."""
     read = _object_hook(cls, converter)
+    names = _wire_names(cls)
     lists = [f.name for f in fields(resolve_types(cls)) if get_origin(f.type) is Items]
 
     def read_page(value: Any, hint: Any) -> object:
         if type(value) in _ARRAY and issubclass(cls, SpringPage):
             return _join_pages(cls, value, converter)
+        if type(value) in _OBJECT:
+            _check_known(names, value)
         page = read(value, hint)
         for name in lists:
             items: Items[Any] = getattr(page, name)
@@ -294,6 +340,7 @@ def _page_hook(cls: Any, converter: Converter) -> Hook:
 
 def _join_pages(cls: Any, value: list[Any], converter: Converter) -> object:
     """Make one page of an array of pages, as the reference types the files of a dataset."""
+    value = [page for page in value if page is not None]
     if not all(is_object(page) for page in value):
         raise _WrongValueError("expected a page or an array of pages")
     many: Any = types.GenericAlias(list, (cls,))
@@ -352,20 +399,26 @@ def _is_sequence(hint: object) -> bool:
 
 
 def _array_hook(hint: Any, converter: Converter) -> Hook:
-    """Read an array; cattrs alone takes the keys of an object and the letters of a text, too."""
+    """Read an array; cattrs alone takes the keys of an object and the letters of a text, too.
+
+    Nulls are left out: what is missing inside of an object never costs the object.
+    """
     (item,) = get_args(hint)
     is_list = get_origin(hint) is list
+    takes_null = _takes_null(item)
     read_item = converter.get_structure_hook(item)
 
     def read(value: Any, _: object) -> object:
         if type(value) not in _ARRAY:
             raise _WrongValueError(f"expected an array, got {json_type(value)}")
         found: list[Any] = []
+        place = 0
         try:
-            for one in value:
-                found.append(read_item(one, item))  # noqa: PERF401 - its length is the place
+            for place, one in enumerate(value):  # noqa: B007 - an error says where
+                if one is not None or takes_null:
+                    found.append(read_item(one, item))
         except Exception as problem:  # noqa: BLE001 - it goes on, with its place
-            raise _inside(f"[{len(found)}]", problem) from None
+            raise _inside(f"[{place}]", problem) from None
         return found if is_list else tuple(found)
 
     return read
@@ -373,6 +426,10 @@ def _array_hook(hint: Any, converter: Converter) -> Hook:
 
 def _is_page(hint: object) -> bool:
     return isinstance(hint, type) and issubclass(hint, ListPage)
+
+
+def _is_open(hint: object) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Open)
 
 
 def _page_writer(cls: Any, converter: Converter) -> Callable[[Any], Any]:
@@ -389,6 +446,10 @@ def _is_union_base(hint: Any) -> bool:
     return hint in UNIONS
 
 
+def _is_anything(hint: Any) -> bool:
+    return hint is object
+
+
 def _is_raw(hint: Any) -> bool:
     """Whether a field or class is left as JSON text; to the scanner, fields are slices."""
     return hint in (msgspec.Raw, list[msgspec.Raw]) or hasattr(hint, "to_wire")
@@ -401,6 +462,7 @@ def _make_converter() -> Converter:
     converter.register_structure_hook(int, _integer)
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(bool, _boolean)
+    converter.register_structure_hook_func(_is_anything, lambda value, _: value)
     converter.register_structure_hook_factory(_is_sequence, _array_hook)
     converter.register_structure_hook_factory(_is_odd_union, _odd_union_hook)
     converter.register_structure_hook_factory(has, _object_hook)
@@ -424,6 +486,7 @@ def _register_writers(converter: Converter) -> None:
 
     converter.register_unstructure_hook_func(_is_raw, write_raw)
     converter.register_unstructure_hook_func(_is_items, write_each)
+    converter.register_unstructure_hook_factory(_is_open, _fields_writer)
     converter.register_unstructure_hook_factory(_is_page, _page_writer)
     converter.register_unstructure_hook_func(
         _is_union_base, lambda value: converter.unstructure(value, unstructure_as=type(value))
@@ -439,6 +502,39 @@ _converter = _make_converter()
 
 
 @functools.cache
-def _reader(returns: Any) -> Hook:
-    """Find out once how a type is read."""
-    return _converter.get_structure_hook(returns)
+def _reader(returns: Any) -> tuple[Hook, tuple[Check, ...]]:
+    """Find out once how a type is read, and how to tell that a response is something else."""
+    is_class = has(returns) and returns not in UNIONS
+    names = _wire_names(returns) if is_class else frozenset[str]()
+    checks: tuple[Check, ...] = (_check_success,) if names.isdisjoint(_REFUSALS) else ()
+    can_be_strange = _is_open(returns) or getattr(returns, "may_be_empty", False)
+    if is_class and not issubclass(returns, ListPage) and not can_be_strange:
+        checks += (functools.partial(_check_known, names),)
+    return _converter.get_structure_hook(returns), checks
+
+
+def _wire_names(cls: Any) -> frozenset[str]:
+    """Return the names of a class's fields that the service may send."""
+    names = frozenset(field.name for field in fields(cls))
+    return names - _OWN_FIELDS if issubclass(cls, ListPage) else names
+
+
+_REFUSALS = {"error", "success"}
+"""Members by which gateways say that a call failed, although the status is one of success."""
+
+
+def _check_success(plain: dict[str, Any]) -> None:
+    """Refuse an error that came with a status of success; most fields have defaults."""
+    if plain.get("error") or plain.get("success") is False:
+        name = "error" if plain.get("error") else "success"
+        raise _WrongValueError(f"the response says that the call failed ({name!r})", f".{name}")
+
+
+def _check_known(names: frozenset[str], plain: dict[str, Any]) -> None:
+    """Refuse an object that holds nothing of a class, such as `{"message": "try later"}`.
+
+    All fields may be missing, so that it would pass for an empty page or a thing without data.
+    """
+    if plain and names.isdisjoint(plain):
+        shown = ", ".join([_start_of(name) for name in plain][:_MOST_NAMES])
+        raise _WrongValueError(f"none of its fields is known ({shown})")

@@ -10,7 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import uuid
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Generic, TypeAlias, TypeVar, cast
 from urllib.parse import unquote
 
@@ -20,7 +21,8 @@ from humeai_async._base.base_values import as_base
 from humeai_async._base.frozen import frozen
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.errors import InvalidArgumentError
-from humeai_async.http.messages import Part
+from humeai_async.http.messages import Part, Request
+from humeai_async.limiter.allowance import Allowance
 from humeai_async.types.urls import repr_without_query
 
 T = TypeVar("T")
@@ -48,13 +50,15 @@ class Encoding(enum.StrEnum):
 
 
 class Pagination(enum.StrEnum):
-    """How a list is paged."""
+    """The form in which an endpoint hands out a list: whole, or in which kind of pages."""
 
     NONE = "none"
     NUMBERED = "page_number"
     """`page_number` and `page_size` in, `total_pages` and a named list out."""
     SPRING = "spring"
     """The registry's pages: `content`, `number`, `total_pages`, `last`."""
+    CURSOR = "cursor"
+    """`cursor` and `page_size` in, `next_cursor` and a named list out."""
 
 
 @frozen(eq=False)
@@ -67,7 +71,7 @@ class Endpoint(Generic[T]):
     path: str
     """Path template, such as `/v0/evi/configs/{id}/version/{version}`."""
     returns: type[T]
-    """Type of the decoded answer; `bytes` for raw ones, `NoneType` where it says nothing."""
+    """Type of the decoded response; `bytes` for raw ones, `NoneType` where it says nothing."""
     bucket: str
     """Which quota it draws on."""
     source: str
@@ -85,13 +89,17 @@ class Endpoint(Generic[T]):
     repeatable: bool = True
     """Whether sending it twice does what sending it once does."""
     binary: bool = False
-    """Whether the answer is not text."""
+    """Whether the response is not text."""
     socket: bool = False
     """Whether it is a WebSocket; what comes back is then one message."""
     sunset: dt.date | None = None
     """First day on which Hume no longer serves it."""
     replacement: str = ""
     """What took its place."""
+    is_cloud: bool = False
+    """Whether Hume serves it at `api.cloud.hume.ai`, which no gateway reaches."""
+    allowance: Allowance | None = None
+    """How many calls its bucket takes in a time, where that is documented."""
     parameters: tuple[str, ...] = field(
         init=False,
         default=Factory(lambda self: tuple(_PARAMETER.findall(self.path)), takes_self=True),
@@ -111,6 +119,8 @@ class Call(Generic[T]):
     """JSON body before encoding: attrs objects, dicts, lists or text."""
     parts: tuple[Part, ...] = field(default=(), repr=False)
     """Parts of a multipart body."""
+    before_send: Callable[[Request], Awaitable[None]] | None = field(default=None, repr=False)
+    """Awaited each time that a request is about to be sent: after all waits for the limiter."""
 
     @property
     def can_repeat(self) -> bool:
@@ -146,13 +156,13 @@ def fill(
 
 
 def check_id(value: object, field_name: str) -> str:
-    r"""Return a path id, a text or a number, as text if it is safe to put into a path.
+    r"""Return a path id, a text, a `UUID` or a number, as text if it is safe to put into a path.
 
     Raises:
         InvalidArgumentError: It is something else, empty, `.` or `..`, a number below 0, or
             holds white space, control characters or any of `/ \ ? # % $ , : { }`.
     """
-    value = as_base(value)
+    value = str(value) if isinstance(value, uuid.UUID) else as_base(value)
     text = _written(field_name, value)
     is_id = isinstance(value, (str, int)) and not isinstance(value, bool)
     is_safe = text not in {"", ".", ".."} and text.isprintable() and not _UNSAFE_ID.search(text)

@@ -99,6 +99,13 @@ class LowCodeAPI(OriginBase):
                 method=endpoint.method,
                 endpoint=endpoint.path,
             )
+        if endpoint.is_cloud:
+            raise GatewayUnsupportedError(
+                f"the LowCodeAPI gateway does not reach api.cloud.hume.ai, so {endpoint.name} was "
+                "not sent; call Hume directly (api_key=...)",
+                method=endpoint.method,
+                endpoint=endpoint.path,
+            )
         needs = {
             "uploads": endpoint.encoding is Encoding.MULTIPART,
             "binary": endpoint.binary,
@@ -147,9 +154,11 @@ class LowCodeAPI(OriginBase):
     def read(self, response: Response) -> Response:
         """Take one envelope off, of the three shapes of success and the two of failure."""
         members = codec.members(response.body)
-        if 200 <= response.status < 300:  # noqa: PLR2004 - the classes of HTTP
-            return _read_success(response, members)
-        return _read_error(response, members)
+        read = _read_success if response.is_success else _read_error
+        found = read(response, members)
+        # A gateway has headers, and a clock, of its own.
+        found.has_service_headers = found.headers is not response.headers
+        return found
 
     def learn_format(self, call: Call[Any], url_format: Format, response: Response | None) -> None:
         """Remember what a response (`None`: closed without one) says about the URL formats."""
@@ -238,8 +247,10 @@ _WRAPPING = frozenset(
 
 
 def _read_success(response: Response, members: Mapping[str, bytes] | None) -> Response:
+    if members is None or members.get("success") == b"false":
+        return response
     for name in ("result", "data"):
-        if members is not None and name in members and members.keys() <= {name, *_WRAPPING}:
+        if name in members and members.keys() <= {name, *_WRAPPING}:
             headers = _inner_headers(members.get("response_headers"), response.headers)
             return Response(response.status, headers, members[name])
     return response

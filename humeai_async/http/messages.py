@@ -12,6 +12,7 @@ import enum
 import os
 from collections.abc import AsyncIterable, Callable, Mapping
 from typing import BinaryIO, TypeAlias
+from urllib.parse import urlsplit
 
 from attrs import define, field
 
@@ -82,8 +83,10 @@ class Delivery(enum.Enum):
     """Not a byte of it was written: it was surely not carried out."""
     UNKNOWN = enum.auto()
     """It was written, at least in part, and may have been carried out."""
-    ANSWERED = enum.auto()
+    RESPONDED = enum.auto()
     """A response says what became of it."""
+    REFUSED = enum.auto()
+    """A response says that it was not carried out, and that it may be sent again."""
 
 
 @frozen
@@ -116,6 +119,11 @@ class Request:
     delivery: Delivery = Delivery.NOT_SENT
     """What is known of it; the transport notes when it is written."""
 
+    @property
+    def host(self) -> str:
+        """Host and port of the server, for messages."""
+        return urlsplit(self.url).netloc
+
     def signed(self) -> tuple[str, dict[str, str]]:
         """Return URL and headers with the credential in one of them.
 
@@ -133,7 +141,7 @@ class Request:
 
 
 class Source(enum.Enum):
-    """Who wrote a response."""
+    """Who wrote a response: Hume, a gateway, or the web framework before it."""
 
     HUME = enum.auto()
     GATEWAY = enum.auto()
@@ -154,6 +162,8 @@ class Response:
     URL."""
     body: bytes = field(repr=False)
     source: Source = Source.HUME
+    has_service_headers: bool = True
+    """Whether the headers are the service's own, and not those of a gateway before it."""
 
     @property
     def is_success(self) -> bool:
@@ -162,7 +172,7 @@ class Response:
 
     @property
     def is_error(self) -> bool:
-        """Whether the status is another one."""
+        """Whether the status is anything but 2xx."""
         return not self.is_success
 
     @property

@@ -12,6 +12,7 @@ import inspect
 import io
 import mimetypes
 import os
+import re
 import stat
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from operator import methodcaller
@@ -20,6 +21,7 @@ from typing import Any, BinaryIO, TypeAlias, TypeGuard, cast
 
 from attrs import evolve
 
+from humeai_async._base.base_values import as_base
 from humeai_async._base.cancellation import in_thread
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http.messages import Content, Part, Upload
@@ -55,6 +57,7 @@ async def as_part(
     upload = (
         file if isinstance(file, Upload) else Upload(Path(file) if isinstance(file, str) else file)
     )
+    _check_names(upload, refuse)
     content = upload.content
     if isinstance(content, (bytes, bytearray, memoryview)):
         whole = bytes(content)
@@ -82,6 +85,17 @@ async def as_part(
         return part
     watched = functools.partial(_measured, part, part.content, largest, refuse)
     return evolve(part, content=watched)
+
+
+async def read_whole(part: Part) -> bytes:
+    """Return the content of a part whose size is bounded.
+
+    Raises:
+        InvalidArgumentError: It gave out while it was read, or is too large.
+    """
+    if isinstance(part.content, bytes):
+        return part.content
+    return b"".join([piece async for piece in part.content()])
 
 
 async def _measured(
@@ -136,9 +150,25 @@ def _part(
     size: int | None = None,
     repeatable: bool = True,
 ) -> Part:
-    filename = _printable(upload.filename or default_name)
-    guessed = upload.content_type or mimetypes.guess_type(filename)[0]
+    filename = _printable(as_base(upload.filename) or default_name)
+    guessed = as_base(upload.content_type) or mimetypes.guess_type(filename)[0]
     return Part(name, content, filename, guessed or "application/octet-stream", size, repeatable)
+
+
+_TOKEN = r"[\w!#$%&'*+.^`|~-]+"  # noqa: S105 - a word of the standard for media types
+_MEDIA_TYPE = re.compile(rf'{_TOKEN}/{_TOKEN}(\s*;\s*{_TOKEN}=({_TOKEN}|"[ -!#-~]*"))*', re.ASCII)
+
+
+def _check_names(upload: Upload, refuse: Refusal) -> None:
+    """Refuse a name or a type that could not stand in a header."""
+    filename, content_type = cast("tuple[object, object]", (upload.filename, upload.content_type))
+    if not (filename is None or isinstance(filename, str)):
+        raise refuse(f"the filename of an Upload is a text, not {type(filename).__name__}")
+    if content_type and not (isinstance(content_type, str) and _MEDIA_TYPE.fullmatch(content_type)):
+        raise refuse(
+            "the content_type of an Upload is a type such as 'audio/wav', or left out: "
+            f"{content_type!a:.100} is not one"
+        )
 
 
 def _printable(filename: str) -> str:

@@ -13,6 +13,7 @@ import re
 from typing import Any, Protocol
 from urllib.parse import quote, quote_plus, urlsplit
 
+from humeai_async._base.base_values import as_base
 from humeai_async.errors import ConfigurationError
 from humeai_async.http.endpoint import Call, Endpoint, has_dot_segments
 from humeai_async.http.messages import Credential, Part, Request, Response
@@ -20,6 +21,8 @@ from humeai_async.http.secrets import Secret
 from humeai_async.settings import can_be_found
 
 HUME_URL = "https://api.hume.ai"
+CLOUD_URL = "https://api.cloud.hume.ai"
+"""Where Hume serves its newer products."""
 
 
 class Format(enum.Enum):
@@ -58,8 +61,10 @@ class Origin(Protocol):
     has_envelopes: bool
     """Whether bodies come wrapped."""
     drops_204: bool
-    """Whether a call that Hume answers with 204 never gets a response here."""
+    """Whether a 204 of Hume never comes back from here."""
     base_url: str
+    credential_origin: str
+    """Where the credential comes from, such as `the variable HUME_API_KEY`; for messages."""
 
     def ensure_supported(self, endpoint: Endpoint[Any]) -> None:
         """Raise `GatewayUnsupportedError` for a call that cannot be carried."""
@@ -87,6 +92,7 @@ class OriginBase:
         self._secret = check_credential(secret)
         digest = hashlib.blake2b(secret.reveal().encode(), digest_size=6)
         self.account: str = digest.hexdigest()
+        self.credential_origin: str = secret.origin
 
     def redact(self, text: str) -> str:
         """Remove the credential from a text."""
@@ -205,6 +211,7 @@ def check_base_url(url: str) -> str:
     Raises:
         ConfigurationError: It is not an http or https URL, or carries more than host and path.
     """
+    url = as_base(url)
     if any(mark in url for mark in "?#@\\"):
         raise ConfigurationError("base_url must hold host and path only: no query, no user")
     try:

@@ -25,7 +25,7 @@ from attrs import define, field
 
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import DecodeError, HumeError, InvalidArgumentError
-from humeai_async.http.arguments import check_number
+from humeai_async.http.arguments import check_number, check_text
 from humeai_async.http.endpoint import Call, Pagination
 from humeai_async.http.session import Session
 from humeai_async.types.paging import Items, ListPage, NumberedPage, SpringPage, Undecodable
@@ -59,11 +59,23 @@ class Page(Sequence[T_co]):
     """Largest number of items on a page, if known."""
     total_pages: int | None = None
     """Number of pages in the list, if the service sends it."""
+    next_cursor: str | None = None
+    """Where the next page begins, in lists that are paged by cursor; none on the last page."""
     undecodable: list[Undecodable] = field(factory=list[Undecodable], eq=False)
     """Entries that could not be read, each with its JSON and the reason; mostly none."""
     envelope: Any = field(default=None, repr=False, eq=False)
     """The whole decoded response. The pages of a chat's events carry the chat's own fields:
     see `ChatEventsPage`."""
+
+    def json_members(self) -> dict[str, object]:
+        """Say what the page consists of, for `to_dict`."""
+        return {
+            "items": self.items,
+            "number": self.number,
+            "size": self.size,
+            "total_pages": self.total_pages,
+            "undecodable": self.undecodable,
+        }
 
     @overload
     def __getitem__(self, index: int) -> T_co: ...
@@ -135,7 +147,7 @@ class Pages(Generic[T]):
         )
 
     def _cursor(self) -> PageCursor[T]:
-        """Begin an iteration."""
+        """Make a cursor that stands before the first page."""
         raise NotImplementedError
 
     def _first(self) -> Coroutine[Any, Any, Page[T]]:
@@ -153,7 +165,7 @@ class Pages(Generic[T]):
             InvalidArgumentError: `limit` is below 0.
         """
         if limit is not None:
-            check_number("limit", limit, least=0)
+            limit = check_number("limit", limit, least=0)
         items: list[T] = []
         pages = self.pages()
         while limit is None or len(items) < limit:
@@ -336,16 +348,15 @@ class NumberedPages(Pages[T]):
         Raises:
             InvalidArgumentError: A number is out of range.
         """
-        check_number("page_number", page_number, least=0)
-        check_number("prefetch", prefetch, least=0)
-        if page_size is not None:
-            is_evi = call.endpoint.paging is Pagination.NUMBERED
-            check_number("page_size", page_size, least=1, most=MAX_PAGE_SIZE if is_evi else None)
+        is_evi = call.endpoint.paging is Pagination.NUMBERED
+        most = MAX_PAGE_SIZE if is_evi else None
         self._session = session
         self._call = call
-        self._number = page_number
-        self._size = page_size
-        self._prefetch = prefetch
+        self._number = check_number("page_number", page_number, least=0)
+        self._prefetch = check_number("prefetch", prefetch, least=0)
+        self._size: int | None = None
+        if page_size is not None:
+            self._size = check_number("page_size", page_size, least=1, most=most)
 
     def _cursor(self) -> NumberedCursor[T]:
         return NumberedCursor(self._fetch, self._number, self._prefetch)
@@ -398,4 +409,95 @@ class SinglePage(Pages[T]):
             total_pages=1,
             undecodable=items.undecodable,
             envelope=items,
+        )
+
+
+LARGEST_CURSOR_PAGE = 200
+"""Most items on a page of the lists that are paged by cursor, as Hume documents it."""
+
+
+@define(eq=False)
+class CursorCursor(Generic[T]):
+    """An iteration in which each page says where the next one begins."""
+
+    fetch: Callable[[str | None, int], Awaitable[Page[T]]]
+    """Fetches the page at a cursor, which has this index."""
+    cursor: str | None = None
+    """Where the next page begins; `None` is at the start of the list."""
+    _index: int = field(default=0, init=False)
+    _is_done: bool = field(default=False, init=False)
+    _seen: set[str] = field(factory=set[str], init=False)
+
+    async def step(self) -> list[Page[T]]:
+        """Fetch the next page that holds something; the first one also if it is empty."""
+        while not self._is_done:
+            page = await self.fetch(self.cursor, self._index)
+            self._follow(page)
+            is_first, self._index = self._index == 0, self._index + 1
+            if is_first or page.items or page.undecodable:
+                return [page]
+        return []
+
+    def _follow(self, page: Page[T]) -> None:
+        """Learn where the list goes on."""
+        following = page.next_cursor
+        if not following:
+            self._is_done = True
+            return
+        if following in self._seen:
+            raise DecodeError(
+                f"page {page.number} leads back to a page before it: the list has no end"
+            )
+        if self._index >= MAX_PAGES:
+            raise DecodeError(f"the list has more than {MAX_PAGES} pages, or no end")
+        self._seen.add(following)
+        self.cursor = following
+
+
+class CursorPages(Pages[T]):
+    """A list in which each page says where the next one begins."""
+
+    __slots__ = ("_call", "_session", "_size", "_start")
+
+    def __init__(
+        self, session: Session, call: Call[Any], *, page_size: int | None, cursor: str | None
+    ) -> None:
+        """Make the pages of a list.
+
+        Args:
+            session: How pages are fetched.
+            call: The list, without `cursor` and `page_size`.
+            page_size: Items on each page, 1 to 200; the service takes 50 if left out.
+            cursor: `next_cursor` of the page before, to begin there.
+
+        Raises:
+            InvalidArgumentError: `page_size` is out of range, or the cursor is no text.
+        """
+        if page_size is not None:
+            check_number("page_size", page_size, least=1, most=LARGEST_CURSOR_PAGE)
+        if cursor is not None:
+            check_text("cursor", cursor)
+        self._session = session
+        self._call = call
+        self._size = page_size
+        self._start = cursor
+
+    def _cursor(self) -> CursorCursor[T]:
+        return CursorCursor(self._fetch, self._start)
+
+    async def _fetch(self, cursor: str | None, index: int) -> Page[T]:
+        call = self._call
+        paging: list[tuple[str, str]] = []
+        if self._size is not None:
+            paging.append(("page_size", str(self._size)))
+        if cursor is not None:
+            paging.append(("cursor", cursor))
+        envelope = await self._session.call(Call(call.endpoint, call.ids, (*paging, *call.query)))
+        return Page(
+            items=getattr(envelope, call.endpoint.items or ""),
+            number=index,
+            size=self._size,
+            next_cursor=envelope.next_cursor,
+            undecodable=envelope.undecodable,
+            envelope=envelope,
         )

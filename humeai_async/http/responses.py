@@ -1,4 +1,4 @@
-"""An answer as users of `HumeAI.request` get it.
+"""A response as users of `HumeAI.request` get it.
 
 Everything else works with the `Response` that it is.
 """
@@ -9,12 +9,13 @@ from typing import Any
 
 from attrs import define
 
+from humeai_async.http.codec import parse
 from humeai_async.http.messages import Response
 
 
 @define
 class RawResponse(Response):
-    """One answer as Hume gave it: no envelope, Hume's own headers where they are known."""
+    """One response as Hume gave it: no envelope, Hume's own headers where they are known."""
 
     def json(self) -> Any:
         """Return the body as plain JSON objects.
@@ -22,6 +23,4 @@ class RawResponse(Response):
         Raises:
             DecodeError: It is not JSON.
         """
-        from humeai_async.http.codec import parse
-
         return parse(self.body)

@@ -1,13 +1,16 @@
-"""When to send a request again, as pure decisions: the one rule of the whole library.
+"""When to try again, as pure decisions: the one rule of the whole library.
 
-`decide` looks at one failure and says after how many seconds to go again, or not at all;
-`is_transient` says whether a failure may be over by the next try, for whoever tries in its own
-rhythm. `RetryBudget` keeps an outage from multiplying the traffic. None of them sleeps or sends:
-calls (`session.py`), downloads, bulk runs, polls and chats ask here.
+Everything that tries again asks two questions here. `trouble_of`: is a failure a reason to try
+again at all, and what has to pass first? `grown`: how long is the pause before the next try? For
+the requests of a call `decide` puts the two together with the client's settings, and with what is
+known of a request that must not be carried out twice. `RetryBudget` keeps an outage from
+multiplying the traffic. Nothing here sleeps or sends: calls (`session.py`), downloads, bulk runs,
+polls and chats ask.
 """
 
 from __future__ import annotations
 
+import enum
 import random
 from collections.abc import Callable
 from http import HTTPStatus
@@ -26,10 +29,43 @@ from humeai_async.settings import Retry
 TOO_MANY_REQUESTS = HTTPStatus.TOO_MANY_REQUESTS.value
 SERVICE_UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE.value
 LONGEST_REFUSAL = 600.0
-"""Seconds for which a call without a total timeout goes on being answered 429."""
-_SEE_ELSEWHERE = frozenset({302, 303})
-"""How servers answer a form that they took: the page to look at next is another one."""
-_TRANSIENT = frozenset({408, 500, 502, SERVICE_UNAVAILABLE, 504})
+"""Seconds for which a call without a total timeout goes on being refused with 429."""
+_SERVER_ERRORS = 500
+_UNCLEAR = frozenset({302, 303, 408})
+"""Statuses that do not say whether a request was carried out. The first two are how servers
+respond to a form that they took: the page to look at next is another one."""
+_NEVER_SERVED = frozenset({501, 505})
+"""Server errors that do not pass: what was asked for does not exist there."""
+
+
+class Trouble(enum.Enum):
+    """What has to pass before a further try can fare better."""
+
+    QUOTA = enum.auto()
+    """The quota is used up; nothing was carried out."""
+    SERVICE = enum.auto()
+    """The service fails, or cannot be reached."""
+    RESPONSE = enum.auto()
+    """A response could not be read; most of these do not pass."""
+
+
+def trouble_of(failure: HumeError) -> Trouble | None:
+    """Say why a failure may be over by the next try; `None` where it would come again."""
+    if isinstance(failure, RateLimitWaitError) or failure.status == TOO_MANY_REQUESTS:
+        return Trouble.QUOTA
+    if isinstance(failure, APIConnectionError):
+        return None if isinstance(failure, TLSError) else Trouble.SERVICE
+    if isinstance(failure, DecodeError):
+        return Trouble.RESPONSE
+    status = (isinstance(failure, APIStatusError) and failure.status) or 0
+    is_out = status == HTTPStatus.REQUEST_TIMEOUT or status >= _SERVER_ERRORS
+    return Trouble.SERVICE if is_out and status not in _NEVER_SERVED else None
+
+
+def grown(first: float, growth: float, times: int, most: float) -> float:
+    """Return a pause that grows with each try, up to a longest one."""
+    # Bounded before the power is taken, which would overflow after some thousand tries.
+    return min(most, first * growth ** min(times, 100))
 
 
 def decide(
@@ -54,46 +90,37 @@ def decide(
         Seconds to wait before the next attempt, or `None` to give up. A 429 gives 0: the
         limiter makes everybody wait, this call included.
     """
-    if retry.attempts == 1 or attempt >= retry.attempts:
-        return None
-    if not _may_go_again(failure, repeatable=repeatable):
-        return None
-    if failure.retry_after is not None and failure.retry_after > retry.max_retry_after:
+    asked = failure.retry_after
+    if (
+        attempt >= retry.attempts
+        or retry.attempts == 1
+        or (asked is not None and asked > retry.max_retry_after)
+        or not _can_go_again(failure, repeatable=repeatable)
+    ):
         return None
     if failure.status == TOO_MANY_REQUESTS:
         return 0.0
-    if failure.retry_after is not None:
-        return failure.retry_after
+    if asked is not None:
+        return asked
     # Full jitter spreads clients that failed together; half of it is kept so that a pause is
     # never no pause.
-    longest = min(retry.max_delay, retry.initial_delay * 2.0 ** min(attempt - 1, 30))
+    longest = grown(retry.initial_delay, 2.0, attempt - 1, retry.max_delay)
     return longest * (0.5 + 0.5 * jitter())
 
 
-def is_transient(failure: HumeError) -> bool:
-    """Whether a failure may be over by the next try, whatever was asked for."""
-    if isinstance(failure, RateLimitWaitError) or failure.status == TOO_MANY_REQUESTS:
-        return True
-    return _may_go_again(failure, repeatable=True)
+def _can_go_again(failure: HumeError, *, repeatable: bool) -> bool:
+    trouble = trouble_of(failure)
+    if trouble is None or isinstance(failure, RateLimitWaitError):  # which knows the deadline
+        return False
+    if isinstance(failure, DecodeError) and failure.is_whole:  # it would come again
+        return False
+    return repeatable or delivery_of(failure) is not Delivery.UNKNOWN
 
 
 def is_paced(failure: HumeError) -> bool:
     """Whether the service asks for a pause, and says with it that nothing was carried out."""
     asks_for_time = failure.status == SERVICE_UNAVAILABLE and failure.retry_after is not None
     return failure.status == TOO_MANY_REQUESTS or asks_for_time
-
-
-def _may_go_again(failure: HumeError, *, repeatable: bool) -> bool:
-    if isinstance(failure, APIConnectionError):
-        is_in_doubt = failure.outcome_unknown and not repeatable
-        return not (is_in_doubt or isinstance(failure, TLSError))
-    if isinstance(failure, DecodeError):
-        # A body that is no JSON at all was cut or replaced on its way; one of another shape
-        # would come again.
-        return repeatable and failure.path == "$"
-    if isinstance(failure, APIStatusError):
-        return is_paced(failure) or (repeatable and failure.status in _TRANSIENT)
-    return False
 
 
 def delivery_of(failure: HumeError) -> Delivery:
@@ -109,10 +136,9 @@ def delivery_of(failure: HumeError) -> Delivery:
 def delivery_by_status(status: int, retry_after: float | None) -> Delivery:
     """Say what a response with an error status leaves known of its request."""
     if status == SERVICE_UNAVAILABLE and retry_after is not None:
-        return Delivery.ANSWERED
-    is_unclear = status >= 500 or status == 408 or status < 200  # noqa: PLR2004 - the classes of HTTP
-    is_unclear = is_unclear or status in _SEE_ELSEWHERE
-    return Delivery.UNKNOWN if is_unclear else Delivery.ANSWERED
+        return Delivery.RESPONDED
+    is_unclear = status >= _SERVER_ERRORS or status < HTTPStatus.OK or status in _UNCLEAR
+    return Delivery.UNKNOWN if is_unclear else Delivery.RESPONDED
 
 
 class RetryBudget:

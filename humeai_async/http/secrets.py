@@ -16,6 +16,7 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit
 
 import msgspec
 
+from humeai_async._base.base_values import as_base
 from humeai_async.types.json import is_array, is_object
 
 __all__ = ["Secret", "find_secrets", "redact", "without_secrets"]
@@ -98,12 +99,18 @@ def _is_key(text: str) -> bool:
 
 
 class Secret:
-    """A credential that shows itself only when asked."""
+    """A credential that shows itself only when asked.
 
-    __slots__ = ("_text",)
+    Args:
+        text: The credential.
+        origin: Where it comes from, such as `the variable HUME_API_KEY`; for messages.
+    """
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    __slots__ = ("_text", "origin")
+
+    def __init__(self, text: str, origin: str = "") -> None:
+        self._text: str = as_base(text)
+        self.origin: str = origin
 
     @property
     def escaped(self) -> str:

@@ -32,12 +32,10 @@ from humeai_async.errors import (
     DecodeError,
     HumeError,
     HumeSunsetWarning,
-    NotFoundError,
     RateLimitError,
-    RateLimitWaitError,
 )
 from humeai_async.http.calls import NO_HEADERS, Kept, Progress, Shared, Stats, TimedBody
-from humeai_async.http.codec import decode, encode
+from humeai_async.http.codec import decode, encode_request
 from humeai_async.http.deadlines import Deadline
 from humeai_async.http.endpoint import Call, Endpoint
 from humeai_async.http.messages import Delivery, Request, Response, unknown_encoding
@@ -55,13 +53,14 @@ from humeai_async.http.retry import (
 from humeai_async.http.status_errors import error_of_call, successor_of
 from humeai_async.http.transport.errors import client_closed
 from humeai_async.http.transport.interface import Download, OpenResponse, Transport
+from humeai_async.http.transport.websocket import Socket
 from humeai_async.limiter.headers import parse_retry_after
 from humeai_async.limiter.limiter import INTERACTIVE, BucketState, Limiter
 from humeai_async.limiter.queue import Priority
 from humeai_async.settings import Polling, Retry, Timeout
 
 if TYPE_CHECKING:
-    from humeai_async.http.transport.websocket import Socket
+    from humeai_async.limiter.allowance import AllowanceGate
     from humeai_async.limiter.bucket import Permit
 
 T = TypeVar("T")
@@ -131,7 +130,10 @@ class Session:
 
     def call(self, call: Call[T]) -> Coroutine[Any, Any, T]:
         """Make a call and decode its response."""
-        return self._with_retries(call, self._send_once, read=decode)
+        send = self._send_once
+        if call.before_send is not None:
+            send = functools.partial(self._send_once, before=call.before_send)
+        return self._with_retries(call, send, read=decode)
 
     def send(self, call: Call[Any]) -> Coroutine[Any, Any, Response]:
         """Make a call and return its response, the envelope taken off."""
@@ -151,7 +153,7 @@ class Session:
             kept = Kept(stack, headers)
             once = functools.partial(self._send_once, kept=kept)
             await self._with_retries(call, once, progress)
-            yield TimedBody(cast("OpenResponse", kept.opened), progress, self._shared, self._end)
+            yield TimedBody(cast("OpenResponse", kept.opened), progress)
 
     async def open_socket(self, call: Call[Any]) -> Socket:
         """Open a WebSocket; the handshake is paced, timed and repeated like any call."""
@@ -159,8 +161,7 @@ class Session:
         once = functools.partial(self._handshake_once, kept=kept)
         response = await self._with_retries(call, once, progress)
         if kept.opened is None:  # a server that takes the request for one of another kind
-            failure = error_of_call(response, call, self.origin, None, today())
-            raise self._end(progress, failure)
+            raise progress.end_with(error_of_call(response, call, self.origin, None, today()))
         return cast("Socket", kept.opened)
 
     def close(self) -> None:
@@ -204,7 +205,7 @@ class Session:
         now = deadlines.loop.time()
         total = self.timeout.total
         until = math.inf if total is None else now + total
-        return Progress(deadlines, until, endpoint, now)
+        return Progress(deadlines, until, endpoint, now, shared, total, self.origin.drops_204)
 
     def _warn_of_sunset(self, endpoint: Endpoint[Any], sunset: dt.date) -> None:
         if sunset > today():
@@ -225,7 +226,7 @@ class Session:
         read: Read | None = None,
     ) -> Any:
         """Make attempts until a response is final or no further attempt is allowed."""
-        body = call.parts or (None if call.body is UNSET else encode(call.body))
+        body = call.parts or (None if call.body is UNSET else encode_request(call.body))
         if progress is None:
             progress = self._begin(call.endpoint)
         route = self.origin.route(call, body)
@@ -239,15 +240,16 @@ class Session:
                         continue
                     if read is not None and len(chosen.body) > _LARGE:
                         await _yield_to_loop()
+                        read = await _read_in_steps(read, call.endpoint.returns, chosen)
                     return self._result(call, chosen, read)
                 except HumeError as problem:
                     failure = problem
                 pause = self._pause_after(failure, progress, route, can_repeat=call.can_repeat)
                 if pause is None:
-                    raise self._last_error(failure, progress)
+                    raise progress.end_with(failure)
                 await anyio.sleep(pause)
                 route = self.origin.route(call, body)
-        raise self._end(progress)
+        raise progress.end_early()
 
     def _result(self, call: Call[Any], response: Response, read: Read | None) -> Any:
         """Return what a final response comes to."""
@@ -263,13 +265,15 @@ class Session:
         message = failure.message
         if encoding := unknown_encoding(response.headers):
             message += f"; it is packed as {encoding!r}, which nobody asked for"
-        raise DecodeError(message, path=failure.path, status=response.status)
+        raise DecodeError(
+            message, path=failure.path, is_whole=failure.is_whole, status=response.status
+        )
 
     def _pause_after(
         self, failure: HumeError, progress: Progress, route: Route, *, can_repeat: bool
     ) -> float | None:
         """Say how long to wait before the next attempt, or `None` to give up."""
-        endpoint, now = progress.endpoint, anyio.current_time()
+        endpoint, now = progress.endpoint, progress.now
         is_refused = failure.status == TOO_MANY_REQUESTS and isinstance(failure, RateLimitError)
         if is_refused:
             progress.patient_until = min(progress.patient_until, now + LONGEST_REFUSAL)
@@ -281,14 +285,17 @@ class Session:
             self.retry,
             failure,
             attempt=progress.failures,
-            repeatable=endpoint.repeatable and not self._may_be_silent_success(failure, endpoint),
+            repeatable=endpoint.repeatable and not progress.may_be_silent_success(failure),
         )
-        until = min(progress.when, progress.patient_until) if is_refused else progress.when
+        until = progress.waits_until if is_refused else progress.when
         if pause is None or not can_repeat or now + pause >= until:
             return None
         if not is_paced(failure) and not self._budget.spend():
             return None
-        progress.is_in_doubt |= delivery_of(failure) is Delivery.UNKNOWN
+        is_in_doubt = delivery_of(failure) is Delivery.UNKNOWN
+        progress.is_in_doubt |= is_in_doubt
+        if progress.request is not None and not is_in_doubt:
+            progress.request.delivery = Delivery.REFUSED
         progress.failure, progress.request = failure, None
         self._shared.stats.retries += 1
         name, kind = endpoint.name, type(failure).__name__
@@ -297,68 +304,12 @@ class Session:
         )
         return pause
 
-    def _may_be_silent_success(self, failure: HumeError, endpoint: Endpoint[Any]) -> bool:
-        """Whether silence may mean success: the gateway never passes a 204 on."""
-        return (
-            self.origin.drops_204
-            and endpoint.method == "DELETE"
-            and isinstance(failure, APITimeoutError)
-            and failure.outcome_unknown
-        )
-
-    def _last_error(self, failure: HumeError, progress: Progress) -> HumeError:
-        """Return the error that ends a call, given what its last attempt failed with."""
-        earlier = progress.failure
-        if isinstance(failure, RateLimitWaitError):
-            until = min(progress.when, progress.patient_until)
-            if isinstance(earlier, RateLimitError) and anyio.current_time() >= until:
-                failure = earlier  # its time is up, and no wait was known to be too long
-            else:
-                failure.retry_after = failure.seconds
-                if earlier is not None:
-                    failure.status, failure.code = earlier.status, earlier.code
-                    failure.request_id = earlier.request_id
-                failure.__cause__ = earlier
-        self._annotate(failure, progress)
-        return failure
-
-    def _annotate(self, failure: HumeError, progress: Progress) -> None:
-        """Put what is known of the call on the error that ends it."""
-        endpoint = progress.endpoint
-        self._shared.stats.failures += 1
-        failure.method = endpoint.method
-        failure.endpoint = endpoint.path
-        failure.attempts = progress.sent
-        failure.elapsed = anyio.current_time() - progress.started
-        # A response that cannot be read was a success all the same.
-        unknown = failure.outcome_unknown or isinstance(failure, DecodeError)
-        failure.outcome_unknown = self._may_be_silent_success(failure, endpoint) or (
-            unknown and not endpoint.repeatable
-        )
-        if isinstance(failure, NotFoundError) and endpoint.method == "DELETE":
-            # A repeated DELETE finds nothing where the first one worked without a response.
-            failure.outcome_unknown = progress.is_in_doubt
-
-    def _end(self, progress: Progress, failure: HumeError | None = None) -> HumeError:
-        """Return the error of a call that failed, whose time was up, or whose client was closed."""
-        if failure is not None:
-            self._annotate(failure, progress)
-            return failure
-        unknown = progress.is_outcome_unknown
-        if self._shared.is_closed:
-            failure = client_closed(outcome_unknown=unknown)
-        elif progress.is_waiting_after_refusal and progress.failure is not None:
-            failure = progress.failure
-        else:
-            failure = APITimeoutError(
-                f"the call did not end within its total timeout of {self.timeout.total:g} s",
-                outcome_unknown=unknown,
-            )
-        self._annotate(failure, progress)
-        return failure
-
     async def _send_once(
-        self, request: Request, progress: Progress, kept: Kept | None = None
+        self,
+        request: Request,
+        progress: Progress,
+        kept: Kept | None = None,
+        before: Callable[[Request], Awaitable[None]] | None = None,
     ) -> Response:
         """Wait for the limiter, exchange one request for its response, and tell the limiter."""
         permit = await self._permit(request, progress)
@@ -366,6 +317,8 @@ class Session:
         if kept is not None:
             request.headers = {**request.headers, **kept.headers}
         try:
+            if before is not None:
+                await before(request)
             async with self.transport.open(request, self.timeout) as opened:
                 response = Response(opened.status, opened.headers, b"")
                 if kept is not None and not response.is_error:
@@ -376,8 +329,8 @@ class Session:
                     if len(response.body) > _LARGE:
                         await _yield_to_loop()
                     response = self.origin.read(response)
-            request.delivery = Delivery.ANSWERED
-            self._observe(permit, response)
+            request.delivery = Delivery.RESPONDED
+            self._observe(permit, response, progress.endpoint)
         finally:
             permit.done(None)  # which does nothing where the limiter knows already
         if logger.isEnabledFor(logging.DEBUG):
@@ -395,7 +348,7 @@ class Session:
             opened = await self.transport.open_socket(request, self.timeout)
             if isinstance(opened, Response):
                 response = self.origin.read(opened)
-                self._observe(permit, response)
+                self._observe(permit, response, progress.endpoint)
                 return response
             permit.done(HTTPStatus.SWITCHING_PROTOCOLS, {}, None)
         finally:
@@ -405,10 +358,15 @@ class Session:
 
     async def _permit(self, request: Request, progress: Progress) -> Permit:
         progress.request = request
-        until = min(progress.when, progress.patient_until)
+        until = progress.waits_until
+        bucket = f"{self.origin.account}/{progress.endpoint.bucket}"
+        deadline = None if until == math.inf else until
+        gate = self._gate(progress.endpoint)
+        if gate is not None:
+            await gate.enter(deadline)
         permit = await self.limiter.acquire(
-            f"{self.origin.account}/{progress.endpoint.bucket}",
-            deadline=None if until == math.inf else until,
+            bucket,
+            deadline=deadline,
             priority=self.priority,
             head=progress.failure is not None,
         )
@@ -416,12 +374,46 @@ class Session:
         progress.sent += 1
         return permit
 
-    def _observe(self, permit: Permit, response: Response) -> None:
+    def _gate(self, endpoint: Endpoint[Any]) -> AllowanceGate | None:
+        """Return what keeps a documented allowance, if the endpoint has one."""
+        if endpoint.allowance is None:
+            return None
+        bucket = f"{self.origin.account}/{endpoint.bucket}"
+        return self.limiter.gate(bucket, endpoint.allowance)
+
+    def _observe(self, permit: Permit, response: Response, endpoint: Endpoint[Any]) -> None:
         hint = None
+        if response.status == TOO_MANY_REQUESTS and (gate := self._gate(endpoint)) is not None:
+            gate.refuse(anyio.current_time())
         if response.status in _PACED:
             hint = _retry_after(response)
             self._shared.stats.rate_limited += response.status == TOO_MANY_REQUESTS
         permit.done(response.status, response.headers, hint)
+
+
+async def _read_in_steps(read: Read, returns: Any, response: Response) -> Read:
+    """Read a large body little by little, where its type knows how, so that others have turns.
+
+    Returns:
+        What gives the result: the reader itself where there is none yet.
+    """
+    in_steps = getattr(returns, "from_json_in_steps", None)
+    if in_steps is None or response.is_error:
+        return read
+    reading: Generator[None, None, Any] = in_steps(response.body)
+    while True:
+        try:
+            next(reading)
+        except StopIteration as ended:
+            return functools.partial(_give, ended.value)
+        except DecodeError:
+            return read  # the reader tells what is wrong
+        await _yield_to_loop()
+
+
+def _give(found: Any, *_: object) -> Any:
+    """Give what was read already."""
+    return found
 
 
 async def _yield_to_loop() -> None:

@@ -65,7 +65,7 @@ def error_of_call(
     Neither the credential nor what is secret in the call's own body gets into it.
     """
     secrets = find_secrets(_sent(call))
-    return to_error(
+    error = to_error(
         response,
         call.endpoint,
         retry_after=retry_after,
@@ -73,6 +73,24 @@ def error_of_call(
         today=today,
         is_hume=origin.reaches_hume and response.source is Source.HUME,
     )
+    # Gateways refuse a token with 403, and do not always say that it was they who did.
+    can_be_token = origin.has_envelopes and response.source is not Source.HUME
+    is_forbidden = response.status == HTTPStatus.FORBIDDEN and can_be_token
+    if isinstance(error, AuthenticationError) or is_forbidden:
+        error.add_advice(_advice_on_credential(response, origin))
+    return error
+
+
+def _advice_on_credential(response: Response, origin: Origin) -> str:
+    """Say which credential was refused, and where it came from."""
+    if origin.has_envelopes and response.source is Source.HUME:
+        return (
+            "Hume refused the credential that the gateway sent, which is the one saved in the "
+            "account at LowCodeAPI"
+        )
+    if not origin.credential_origin:
+        return ""
+    return f"the credential came from {origin.credential_origin}"
 
 
 def _sent(call: Call[Any]) -> object:
@@ -118,6 +136,7 @@ def to_error(
         "endpoint": endpoint.path,
         "status": response.status,
         "code": _clean_or_none(_code(plain), scrub),
+        "param": _clean_or_none(_param(plain), scrub),
         "request_id": _clean_or_none(_request_id(response.headers, plain), scrub),
         "retry_after": retry_after,
         "outcome_unknown": is_unknown and not endpoint.repeatable,
@@ -245,10 +264,10 @@ def _hint(response: Response, plain: object) -> str:
     if 300 <= status < 400:  # noqa: PLR2004 - the classes of HTTP
         return "the server redirects; redirects are not followed, so check the base URL"
     if encoding := unknown_encoding(response.headers):
-        return f"the server answered {status} with a body packed as {encoding!r}, which is unknown"
+        return f"the server responded {status} with a body packed as {encoding!r}, which is unknown"
     if isinstance(plain, str) and _is_page(plain):
-        return f"the server answered {status} with an HTML page, probably from a proxy"
-    return f"the server answered {status} without a message"
+        return f"the server responded {status} with an HTML page, probably from a proxy"
+    return f"the server responded {status} without a message"
 
 
 def _code(plain: object) -> str | None:
@@ -257,6 +276,11 @@ def _code(plain: object) -> str | None:
         if isinstance(found, (str, int)) and not isinstance(found, bool):
             return str(found)
     return None
+
+
+def _param(plain: object) -> str | None:
+    found = _member(plain, "param")
+    return found if isinstance(found, str) else None
 
 
 def _request_id(headers: Mapping[str, str], plain: object) -> str | None:

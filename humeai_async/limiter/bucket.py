@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from humeai_async.errors import ConfigurationError, RateLimitWaitError
+from humeai_async.errors import ConfigurationError, HumeError, RateLimitWaitError
 from humeai_async.limiter.events import LimiterEvent, Paused, RateChanged, Waited
 from humeai_async.limiter.gate import TOO_MANY_REQUESTS, Gate
 from humeai_async.limiter.headers import parse_retry_after, read_quotas
@@ -211,6 +211,22 @@ class Bucket:
                 return
             wait_queue.remove_first(ticket)
             ticket.future.set_result(self.grant(now, ticket.cost))
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether an interactive call waits."""
+        return self.wait_queue.is_urgent
+
+    def turn_came(self) -> None:
+        """Let go whoever may now: calls of a shared quota are in hand."""
+        if self.wait_queue.waiting:
+            self.pump(self.now())
+
+    def fail(self, problem: HumeError) -> None:
+        """Raise an error in everybody who waits."""
+        for ticket in self.wait_queue.expired(math.inf):
+            if not ticket.future.done():
+                ticket.future.set_exception(problem)
 
     def move(self, loop: asyncio.AbstractEventLoop) -> None:
         """Go on on another event loop.

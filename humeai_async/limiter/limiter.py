@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Final
 from humeai_async._base import event_loops
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import ConfigurationError
+from humeai_async.limiter.allowance import Allowance, AllowanceGate
 from humeai_async.limiter.queue import Priority
 from humeai_async.settings import is_number
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from humeai_async.limiter.bucket import Bucket, Permit
     from humeai_async.limiter.events import LimiterEvent
     from humeai_async.limiter.gate import Gate
+    from humeai_async.limiter.turns import SharedQuota
 
 INTERACTIVE: Final = Priority.INTERACTIVE
 BULK: Final = Priority.BULK
@@ -82,6 +84,7 @@ class Limiter:
         *,
         max_wait: float | None = None,
         max_waiting: int | None = None,
+        shared: SharedQuota | None = None,
         on_event: Callable[[LimiterEvent], object] | None = None,
     ) -> None:
         """Make a limiter.
@@ -93,6 +96,8 @@ class Limiter:
                 one, if left out. Needs `rate`.
             max_wait: Seconds a call may wait at most; 0 never waits.
             max_waiting: Calls that may wait at the same time in one bucket.
+            shared: A `shared.RedisQuota` that other processes have too: `rate` is that of all
+                together then.
             on_event: Called with a `Waited`, `Paused` or `RateChanged` of `limiter.events`. Must
                 be quick; what it raises is logged. Each event loop's thread calls it.
 
@@ -106,15 +111,19 @@ class Limiter:
         _check("max_waiting", max_waiting, least=0.0)
         if burst is not None and rate is None:
             raise ConfigurationError("burst needs a rate: pass rate, too")
+        if shared is not None and rate is None:
+            raise ConfigurationError("a shared quota needs a rate: pass rate, too")
         self._rate = None if rate is None else rate / per
         self._burst = burst
         self._max_wait = math.inf if max_wait is None else max_wait
         self._max_waiting = math.inf if max_waiting is None else max_waiting
+        self._shared = shared
         self._on_event = on_event
         self._buckets: dict[str, Bucket] = {}
         self._further: dict[tuple[asyncio.AbstractEventLoop, str], Bucket] = {}
         """Buckets of the same names on further event loops."""
         self._placing = threading.Lock()
+        self._gates: dict[str, event_loops.PerLoop[AllowanceGate]] = {}
         event_loops.watch(self, Limiter._forget_parent)
 
     async def acquire(
@@ -164,6 +173,18 @@ class Limiter:
             raise
         place.tell_wait(now)
         return permit
+
+    def gate(self, bucket: str, allowance: Allowance) -> AllowanceGate | None:
+        """Return what keeps a bucket to an allowance that the service documents.
+
+        Returns:
+            It, one for each event loop; `None` where a rate was declared, which goes before.
+        """
+        if self._rate is not None:
+            return None
+        if bucket not in self._gates:
+            self._gates[bucket] = event_loops.PerLoop(lambda _: AllowanceGate(allowance))
+        return self._gates[bucket].current()
 
     def snapshot(self, bucket: str = "") -> BucketState:
         """Return the state of a bucket; one never used looks like a new one.
@@ -221,8 +242,14 @@ class Limiter:
         from humeai_async.limiter.bucket import Bucket
         from humeai_async.limiter.gate import Gate
 
-        gate = Gate(loop.time(), self._rate, self._burst)
-        return Bucket(name, gate, loop, self._on_event)
+        now = loop.time()
+        bucket = Bucket(name, Gate(now, self._rate, self._burst), loop, self._on_event)
+        if self._shared is not None and self._rate is not None:
+            from humeai_async.limiter.shared_gate import SharedGate
+
+            source = self._shared.join(name, self._rate, self._burst, bucket)
+            bucket.gate = SharedGate(now, self._rate, self._burst, source)
+        return bucket
 
 
 def _check(

@@ -59,6 +59,11 @@ class WaitQueue:
         self.waiting: int = 0
         """Calls that wait; counted, for every call asks."""
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether an interactive call waits."""
+        return bool(self._queues[0] or self._queues[1])
+
     def cost_ahead(self, priority: Priority, *, head: bool) -> float:
         """Return the cost of all calls that would go before a new one."""
         return sum(self._costs[: 2 * priority + 1 if head else 2 * priority + 2])

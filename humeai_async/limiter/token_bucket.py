@@ -1,7 +1,7 @@
 """Buckets and counts in virtual time: how many calls may go, and when the next one may.
 
 Pure sums over a `now` that the caller hands in; nothing here reads a clock, waits, or knows of
-responses. The pacer sets their rates, and asks them before every call.
+responses. The gate and its learner set their rates, and ask them before every call.
 """
 
 from __future__ import annotations

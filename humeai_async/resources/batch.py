@@ -25,9 +25,10 @@ from humeai_async.http.arguments import (
     check_many,
     check_number,
     check_seconds,
+    check_settings,
     check_sources,
 )
-from humeai_async.http.endpoint import QueryValue, fill
+from humeai_async.http.endpoint import QueryValue, check_id, fill
 from humeai_async.http.multipart import File
 from humeai_async.http.pagination import Pages
 from humeai_async.http.session import Session
@@ -45,17 +46,17 @@ from humeai_async.types.batch import (
     Transcription,
 )
 from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
-from humeai_async.types.sources import BulkSource, refuse_file_name
+from humeai_async.types.sources import BulkSource, Text, refuse_file_name, unwrap_texts
 
 if TYPE_CHECKING:
     from humeai_async.batch.bulk_jobs import SourceOutcome
     from humeai_async.bulk.ledger import Ledger
     from humeai_async.bulk.options import BulkOptions
     from humeai_async.bulk.outcomes import Outcomes
-    from humeai_async.bulk.pipeline import Pipes
     from humeai_async.bulk.progress import Progress
     from humeai_async.bulk.runs import Report
     from humeai_async.bulk.states import State
+    from humeai_async.bulk.work import Pipes
 
 
 class Batch(Resource):
@@ -74,7 +75,7 @@ class Batch(Resource):
         self,
         *,
         urls: Sequence[str] | None = None,
-        text: Sequence[str] | None = None,
+        text: Sequence[str | Text] | None = None,
         files: Sequence[File] | None = None,
         models: Models | Mapping[str, Any] | None = None,
         transcription: Transcription | Mapping[str, Any] | Unset | None = UNSET,
@@ -90,7 +91,8 @@ class Batch(Resource):
 
         Args:
             urls: Public URLs of media or archives, 100 at most, 1 GB each.
-            text: Texts for the language and ner models, 100 at most.
+            text: Texts for the language and ner models, 100 at most; a `Text` for one that looks
+                like the name of a file.
             files: Media or archives to upload, 100 at most, 100 MB each: paths, bytes, open
                 files, async iterators, or `Upload` for a name and type. Not through the
                 gateway.
@@ -109,26 +111,29 @@ class Batch(Resource):
 
         Source: https://dev.hume.ai/reference/expression-measurement-api/batch/start-inference-job
         """
+        check_settings(models=models, transcription=transcription)
+        texts = unwrap_texts(text)
         request = InferenceRequest(
             models=models,
             transcription=transcription,
             urls=urls,
-            text=text,
+            text=texts,
             registry_files=registry_files,
             callback_url=callback_url,
             notify=notify,
         )
         del urls, callback_url  # this frame stands in tracebacks, which may show its variables
         check_sources(
-            urls=request.urls, text=text, files=files, registry_files=request.registry_files
+            urls=request.urls, text=texts, files=files, registry_files=request.registry_files
         )
         for one in text or ():
-            await in_thread(refuse_file_name, one, "text")
+            if not isinstance(one, Text):
+                await in_thread(refuse_file_name, one, "text")
         # Now that they are lists for certain: what else could be given has no truth value.
         request = evolve(
             request,
             urls=request.urls or None,
-            text=text or None,
+            text=texts or None,
             registry_files=request.registry_files or None,
         )
         return await start_inference(request, files, self._session, self._poller)
@@ -208,7 +213,7 @@ class Batch(Resource):
 
         Source: https://dev.hume.ai/reference/expression-measurement-api/batch/list-jobs
         """
-        check_number("limit", limit, least=1)
+        limit = check_number("limit", limit, least=1)
         if timestamp_ms is not None:
             check_number("timestamp_ms", timestamp_ms, least=0)
             if when is None:
@@ -228,6 +233,22 @@ class Batch(Resource):
     def pace(self) -> BucketState:
         """The limiter's current knowledge of the quota for batch calls."""
         return self._session.quota(catalog.BATCH_START_JOB.bucket)
+
+    def wake(self, job_id: str) -> None:
+        """Have the waits for a job ask for it at once: somebody says that it has ended.
+
+        For the route that Hume's `callback_url` names: anybody can post there, so what comes is
+        a hint and no more. Costs one request where a wait for this job is running on this event
+        loop, and none elsewhere; a job is asked for so no more often than every
+        `Polling.min_interval` seconds.
+
+        Args:
+            job_id: Job id.
+
+        Raises:
+            InvalidArgumentError: The id is malformed.
+        """
+        self._poller.current().wake(check_id(job_id, "job_id"))
 
     def as_completed(self, jobs: Iterable[Job | str]) -> AsCompleted:
         """Iterate over jobs in the order in which they end, failed ones included.
@@ -264,7 +285,7 @@ class Batch(Resource):
         from humeai_async.batch.fetching import Fetching
         from humeai_async.bulk.outcomes import Outcomes
 
-        check_number("concurrency", concurrency, least=1)
+        concurrency = check_number("concurrency", concurrency, least=1)
         check_many("job_ids", job_ids)
         check_seconds("timeout", timeout)
         batch = Batch(self._session.with_settings(priority=BULK), self._poller)
@@ -339,6 +360,7 @@ class Batch(Resource):
             search_patience=search_patience,
             outage_patience=outage_patience,
         )
+        check_settings(models=models, transcription=transcription)
         request = InferenceRequest(models=models, transcription=transcription)
         return Outcomes(Pipeline(sources, self._pipes(request, chosen, ledger, on_job)).run)
 
@@ -421,6 +443,7 @@ class Batch(Resource):
             on_outcome=on_outcome,
             on_progress=on_progress,
         )
+        check_settings(models=models, transcription=transcription)
         request = InferenceRequest(models=models, transcription=transcription)
         return await run_into(into, sources, self._pipes(request, chosen, None, on_job))
 
@@ -434,8 +457,7 @@ class Batch(Resource):
         """Put together what a bulk run works with; its calls yield to all others."""
         from humeai_async.batch.bulk_jobs import JobWork
         from humeai_async.bulk.patience import Patience
-        from humeai_async.bulk.pipeline import Pipes
-        from humeai_async.bulk.work import ServiceClock
+        from humeai_async.bulk.work import Pipes, ServiceClock
 
         session = self._session.with_settings(priority=BULK)
         clock = ServiceClock()

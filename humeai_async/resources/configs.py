@@ -40,6 +40,7 @@ class Configs(VersionedResource[Config]):
 
     __slots__ = ()
 
+    _request = ConfigRequest
     _endpoints = VersionedEndpoints(
         list=catalog.CONFIGS_LIST,
         create=catalog.CONFIGS_CREATE,

@@ -128,7 +128,7 @@ class Files(Resource):
         self._session.ensure_supported(catalog.FILES_UPLOAD)
         parts = [await as_part(file, argument="file")]
         if attributes is not None:
-            text = Upload(codec.encode(attributes), "attributes.json", "application/json")
+            text = Upload(codec.encode_request(attributes), "attributes.json", "application/json")
             parts.append(await as_part(text, name="attributes", argument="attributes"))
         return await self._session.call(fill(catalog.FILES_UPLOAD, parts=parts))
 

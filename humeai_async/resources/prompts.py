@@ -24,6 +24,7 @@ class Prompts(VersionedResource[Prompt]):
 
     __slots__ = ()
 
+    _request = PromptRequest
     _endpoints = VersionedEndpoints(
         list=catalog.PROMPTS_LIST,
         create=catalog.PROMPTS_CREATE,

@@ -25,6 +25,7 @@ class Tools(VersionedResource[Tool]):
 
     __slots__ = ()
 
+    _request = ToolRequest
     _endpoints = VersionedEndpoints(
         list=catalog.TOOLS_LIST,
         create=catalog.TOOLS_CREATE,
@@ -122,6 +123,6 @@ def _as_text(parameters: str | Mapping[str, Any]) -> str:
         InvalidArgumentError: It is neither a text that says something nor a dict.
     """
     if isinstance(parameters, Mapping):
-        return codec.encode(parameters).decode()
+        return codec.encode_request(parameters).decode()
     check_text("parameters", parameters)
     return parameters

@@ -36,10 +36,14 @@ class Refusal(Exception):  # noqa: N818 - it is an answer on its way out, not an
         status: HTTP status.
         message: What the body says.
         code: The body's error code.
+        body: The whole body, where it is not the usual one.
     """
 
-    def __init__(self, status: int, message: str, code: str | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, code: str | None = None, body: Record | None = None
+    ) -> None:
         super().__init__(message)
+        self.body = body
         self.status = status
         self.message = message
         self.code = code
@@ -216,6 +220,8 @@ def answer_text(text: str, status: int = 200) -> Answer:
 
 def answer_error(refusal: Refusal) -> Answer:
     """Answer with the body that Hume's reference gives for errors."""
+    if refusal.body is not None:
+        return answer_json(refusal.body, refusal.status)
     body: Record = {"error": _REASONS.get(refusal.status, "Error"), "message": refusal.message}
     if refusal.code is not None:
         body["code"] = refusal.code

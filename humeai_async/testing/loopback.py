@@ -21,8 +21,10 @@ from yarl import URL
 
 from humeai_async.testing.exchange import Answer, Arrival, FormPart
 from humeai_async.testing.framing import frame
+from humeai_async.testing.live_media import LIVE_PRODUCTS
 
 _KEPT_BYTES = 1024 * 1024
+_LIVE_KEPT_BYTES = 256 * 1024 * 1024
 _LONGEST_HEAD = 128 * 1024
 _NO_BODY = frozenset({204, 304})
 _HEAD_START = 0.01
@@ -215,7 +217,8 @@ async def read_arrival(request: web.BaseRequest) -> Arrival:
     parts: tuple[FormPart, ...] | None = None
     body = b""
     if request.content_type == "multipart/form-data":
-        parts = await _read_parts(request)
+        is_live = request.path.startswith(LIVE_PRODUCTS)
+        parts = await _read_parts(request, _LIVE_KEPT_BYTES if is_live else _KEPT_BYTES)
     else:
         body = b"".join([chunk async for chunk in request.content.iter_any()])
     url = URL(request.raw_path, encoded=True)
@@ -230,21 +233,21 @@ async def read_arrival(request: web.BaseRequest) -> Arrival:
     )
 
 
-async def _read_parts(request: web.BaseRequest) -> tuple[FormPart, ...]:
+async def _read_parts(request: web.BaseRequest, most: int) -> tuple[FormPart, ...]:
     reader = await request.multipart()
     return tuple(
-        [await _read_part(part) async for part in reader if isinstance(part, BodyPartReader)]
+        [await _read_part(part, most) async for part in reader if isinstance(part, BodyPartReader)]
     )
 
 
-async def _read_part(part: BodyPartReader) -> FormPart:
+async def _read_part(part: BodyPartReader, most: int) -> FormPart:
     md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
     kept, size = bytearray(), 0
     while chunk := await part.read_chunk(256 * 1024):
         md5.update(chunk)
         sha256.update(chunk)
         size += len(chunk)
-        if part.filename is None or len(kept) < _KEPT_BYTES:
+        if part.filename is None or len(kept) < most:
             kept += chunk
     return FormPart(
         name=part.name or "",

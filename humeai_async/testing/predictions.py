@@ -14,7 +14,7 @@ from attrs import field, frozen
 
 from humeai_async.testing import scores as names
 from humeai_async.testing.exchange import Record
-from humeai_async.testing.scores import rng, scores, shares
+from humeai_async.testing.scores import rng, scores, shares, told
 from humeai_async.testing.sources import Source
 
 _SENTENCES = (
@@ -129,14 +129,16 @@ def _face(scene: _Scene, settings: Record) -> _Found:
     step = 1.0 / max(float(settings.get("fps_pred") or 3.0), 0.01)
     draw = rng(*scene.key, "box")
     box = {"x": draw.uniform(0, 400), "y": draw.uniform(0, 200), "w": 188.0, "h": 241.75}
-    for place in range(1 if scene.file_type == "image" else scene.recipe.frames):
+    arc = draw.choice(names.FACE_ARCS)
+    frames = 1 if scene.file_type == "image" else scene.recipe.frames
+    for place in range(frames):
         key = (*scene.key, "face", place)
         prediction: Record = {
             "frame": place * 10,
             "time": round(place * step, 4),
             "prob": round(rng(*key, "prob").uniform(0.99, 1.0), 6),
             "box": {**box, "x": round(box["x"] + place, 2), "y": round(box["y"], 2)},
-            "emotions": scores(names.EXPRESSIONS, *key),
+            "emotions": told(names.EXPRESSIONS, arc, place / max(frames - 1, 1), *key),
         }
         if settings.get("facs") is not None:
             prediction["facs"] = scores(names.FACS, *key, "facs")
@@ -162,8 +164,10 @@ def _prosody(scene: _Scene, settings: Record) -> _Found:
     step = float((window or {}).get("step") or 3.0)
     length = float((window or {}).get("length") or 2.6)
     transcribed = window is None and scene.recipe.transcribed
-    for place, (text, _) in enumerate(_units(scene.text, "sentence")):
+    units = _units(scene.text, "sentence")
+    for place, (text, _) in enumerate(units):
         speaker = _speaker(scene, settings, place)
+        arc, progress = names.SPEAKER_ARCS[place % 2], place / max(len(units) - 1, 1)
         yield (
             speaker["id"],
             {
@@ -171,7 +175,7 @@ def _prosody(scene: _Scene, settings: Record) -> _Found:
                 "time": {"begin": round(place * step, 2), "end": round(place * step + length, 2)},
                 "confidence": _confidence(scene, "prosody", place) if transcribed else None,
                 "speaker_confidence": speaker["confidence"],
-                "emotions": scores(names.EXPRESSIONS, *scene.key, "prosody", place),
+                "emotions": told(names.EXPRESSIONS, arc, progress, *scene.key, "prosody", place),
             },
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from humeai_async.testing.exchange import Record
 
@@ -58,6 +58,41 @@ def scores(names: Sequence[str], *key: object) -> list[Record]:
     """Return one score from 0 to 1 for each name: mostly small, a few strong."""
     draw = rng(*key).random
     return [{"name": name, "score": round(draw() ** 3, 6)} for name in names]
+
+
+Arc = Mapping[str, tuple[float, float]]
+"""How strong some expressions are at the beginning, and at the end."""
+FACE_ARCS: tuple[Arc, ...] = (
+    {"Joy": (0.08, 0.88), "Amusement": (0.05, 0.66), "Calmness": (0.62, 0.2)},
+    {"Interest": (0.8, 0.25), "Boredom": (0.06, 0.72), "Tiredness": (0.1, 0.5)},
+    {"Anxiety": (0.75, 0.1), "Doubt": (0.55, 0.08), "Relief": (0.04, 0.7)},
+    {"Concentration": (0.7, 0.45), "Confusion": (0.1, 0.6), "Realization": (0.1, 0.55)},
+)
+"""What happens in a face: a smile grows, interest fades, a worry passes, a thought is had."""
+SPEAKER_ARCS: tuple[Arc, ...] = (
+    {"Interest": (0.35, 0.75), "Excitement": (0.15, 0.7), "Calmness": (0.6, 0.25)},
+    {"Doubt": (0.72, 0.12), "Awkwardness": (0.5, 0.1), "Satisfaction": (0.08, 0.68)},
+)
+"""What two who talk with one another feel: one warms up, the other comes round."""
+
+
+def told(names: Sequence[str], arc: Arc, progress: float, *key: object) -> list[Record]:
+    """Return one score for each name: those of the arc as far as it has come, the others small.
+
+    Args:
+        names: Names to score.
+        arc: What is told.
+        progress: How far, 0 to 1.
+        *key: What the scores depend on beside it.
+    """
+    draw = rng(*key).random
+    found: list[Record] = []
+    for name in names:
+        dice = draw()
+        first, last = arc.get(name, (0.0, 0.0))
+        score = first + (last - first) * progress + (dice - 0.5) / 8 if name in arc else dice**3 / 4
+        found.append({"name": name, "score": round(min(max(score, 0.0), 1.0), 6)})
+    return found
 
 
 def shares(names: Sequence[str], *key: object) -> list[Record]:

@@ -18,7 +18,11 @@ from attrs import define, evolve, field
 from humeai_async.testing.chat_server import ChatServer
 from humeai_async.testing.chats import FakeChat
 from humeai_async.testing.clock import Clock
+from humeai_async.testing.decisions import DecisionStore
 from humeai_async.testing.exchange import Answer, Arrival, FormPart, Pairs, Record
+from humeai_async.testing.expression import ExpressionStore
+from humeai_async.testing.expression_sockets import PATHS as EXPRESSION_PATHS
+from humeai_async.testing.expression_sockets import ExpressionSockets
 from humeai_async.testing.faults import Fault, Faults
 from humeai_async.testing.gateway import PREFIX, Application, DocumentedGateway
 from humeai_async.testing.gateway_recorded import GatewayState, RecordedGateway
@@ -155,6 +159,8 @@ class FakeHume(LoopbackServer):
         self.chat: ChatServer = ChatServer(self.upstream)
         """The EVI WebSocket, of the direct dialect alone: its connections, and what is to
         happen to them."""
+        self.sessions: ExpressionSockets = ExpressionSockets(self.upstream)
+        """The sockets of Expression Measurement: their sessions, and what is to happen to them."""
         self._hume = _Witness(self.upstream)
         self._record_bodies = record_bodies
         self._application = self._front(gateway_state, body_limit)
@@ -192,6 +198,16 @@ class FakeHume(LoopbackServer):
     def jobs(self) -> dict[str, FakeJob]:
         """All jobs by id, in the order they were started."""
         return self.upstream.jobs.jobs
+
+    @property
+    def expression(self) -> ExpressionStore:
+        """Expression Measurement as it is today: its runs, and what they are billed."""
+        return self.upstream.expression
+
+    @property
+    def decisions(self) -> DecisionStore:
+        """Audio Decisions: its runs, and what they are billed."""
+        return self.upstream.decisions
 
     @property
     def uploads(self) -> list[FormPart]:
@@ -299,6 +315,8 @@ class FakeHume(LoopbackServer):
         """Serve a WebSocket; the socket layer calls it."""
         if self.dialect != "direct":
             return await super().socket(request, arrival)
+        if arrival.path in EXPRESSION_PATHS:
+            return await self.sessions.serve(request, arrival, self._respond)
         return await self.chat.serve(request, arrival, self._respond)
 
     def _end(self, id: str, outcome: Outcome) -> None:

@@ -14,10 +14,13 @@ from urllib.parse import unquote
 
 from attrs import evolve, field, frozen
 
+from humeai_async.testing.decisions import DecisionStore
 from humeai_async.testing.evi import EviStore
 from humeai_async.testing.exchange import Answer, Arrival, Refusal, answer_error, answer_json
+from humeai_async.testing.expression import ExpressionStore
 from humeai_async.testing.faults import Fault, Faults
 from humeai_async.testing.jobs import JobStore
+from humeai_async.testing.live_media import LIVE_PRODUCTS
 from humeai_async.testing.quota import Quota
 from humeai_async.testing.registry import Registry
 from humeai_async.testing.world import World
@@ -52,17 +55,26 @@ class Upstream:
         self.registry: Registry = Registry(world, self.jobs)
         self.was_carried_out: bool = False
         """Whether the last request was; the one who asks resets it."""
+        self.expression: ExpressionStore = ExpressionStore(world)
+        self.decisions: DecisionStore = DecisionStore(world)
         self._requests = 0
         self._routes = _compile(
-            {**self._batch_routes(), **self.evi.routes(), **self.registry.routes()}
+            {
+                **self._batch_routes(),
+                **self.evi.routes(),
+                **self.registry.routes(),
+                **self.expression.routes(),
+                **self.decisions.routes(),
+            }
         )
 
     def handle(self, arrival: Arrival) -> Answer:
         """Answer one request."""
         self._requests += 1
         headers = {"X-Request-Id": f"req-{self._requests:06d}"}
+        is_live = arrival.path.startswith(LIVE_PRODUCTS)
         if not self._is_known(arrival):
-            return _with_headers(UNKNOWN_KEY, headers)
+            return _with_headers(UNKNOWN_LIVE_KEY if is_live else UNKNOWN_KEY, headers)
         if self.quota is not None:
             verdict = self.quota.take()
             headers.update(verdict.headers)
@@ -73,6 +85,10 @@ class Upstream:
         answer = Answer(200) if fault and not fault.does_work else self._work(arrival)
         answer = _with_headers(answer, headers)
         return _spoil(answer, fault) if fault else answer
+
+    def is_known(self, arrival: Arrival) -> bool:
+        """Whether a request has the credential, and one only, in a header."""
+        return self._is_known(arrival)
 
     def is_known_socket(self, arrival: Arrival) -> bool:
         """Whether a WebSocket may be opened; its credential may also stand in the query."""
@@ -129,6 +145,8 @@ UNKNOWN_KEY = answer_json(
     401,
 )
 """What Hume answers to a credential that it does not know."""
+UNKNOWN_LIVE_KEY = answer_json({"message": "Unauthorized", "request_id": "req_01FAKE"}, 401)
+"""The same from the front of the newer products."""
 _Compiled = dict[int, list[tuple[re.Pattern[str], dict[str, Handler]]]]
 
 

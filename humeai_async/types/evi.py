@@ -17,6 +17,7 @@ from attrs import Factory
 from humeai_async._base.frozen import frozen
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.types.json_text import read_json, read_json_object, read_scores
+from humeai_async.types.open import Open
 from humeai_async.types.paging import DirectedPage, Items, NumberedPage
 
 
@@ -96,7 +97,7 @@ class VersionDescriptionRequest:
 
 
 @frozen(kw_only=True)
-class PromptExpansion:
+class PromptExpansion(Open):
     """Whether Hume adds instructions of its own to a prompt."""
 
     enabled: bool | None = None
@@ -118,7 +119,7 @@ class PromptRequest:
 
 
 @frozen(kw_only=True)
-class _PromptFields:
+class _PromptFields(Open):
     """What a prompt holds, but for its own id and version."""
 
     version_type: VersionType | str | None = None
@@ -192,7 +193,7 @@ class ToolRequest:
 
 
 @frozen(kw_only=True)
-class _ToolFields:
+class _ToolFields(Open):
     """What a tool holds, but for its own id and version."""
 
     tool_type: ConfigToolType | str | None = None

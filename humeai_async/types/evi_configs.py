@@ -22,6 +22,7 @@ from humeai_async.types.evi import (
     EmbeddedTool,
     PromptExpansion,
 )
+from humeai_async.types.open import Open
 from humeai_async.types.paging import Items, NumberedPage
 from humeai_async.types.urls import repr_host_only
 
@@ -92,7 +93,7 @@ class VoiceRef:
 
 
 @frozen(kw_only=True)
-class Voice:
+class Voice(Open):
     """The voice that a config speaks with."""
 
     id: str | None = None
@@ -106,7 +107,7 @@ class Voice:
 
 
 @frozen(kw_only=True)
-class LanguageModel:
+class LanguageModel(Open):
     """The supplemental language model that writes EVI's longer replies."""
 
     model_provider: ModelProvider | str | None = None
@@ -118,7 +119,7 @@ class LanguageModel:
 
 
 @frozen(kw_only=True)
-class EllmModel:
+class EllmModel(Open):
     """Hume's own language model, which gives quick short replies."""
 
     allow_short_responses: bool | None = None
@@ -136,7 +137,7 @@ class ToolRef:
 
 
 @frozen(kw_only=True)
-class BuiltinTool:
+class BuiltinTool(Open):
     """A tool of a config that Hume runs itself."""
 
     tool_type: ConfigToolType | str | None = None
@@ -148,7 +149,7 @@ class BuiltinTool:
 
 
 @frozen(kw_only=True)
-class EventMessage:
+class EventMessage(Open):
     """A message that EVI speaks by itself when something happens."""
 
     enabled: bool | None = None
@@ -158,7 +159,7 @@ class EventMessage:
 
 
 @frozen(kw_only=True)
-class EventMessages:
+class EventMessages(Open):
     """Messages that EVI speaks by itself at certain moments of a chat."""
 
     on_new_chat: EventMessage | None = None
@@ -170,7 +171,7 @@ class EventMessages:
 
 
 @frozen(kw_only=True)
-class Timeout:
+class Timeout(Open):
     """A time limit after which EVI ends a chat."""
 
     enabled: bool | None = None
@@ -180,7 +181,7 @@ class Timeout:
 
 
 @frozen(kw_only=True)
-class Timeouts:
+class Timeouts(Open):
     """Time limits after which EVI ends a chat by itself."""
 
     inactivity: Timeout | None = None
@@ -190,7 +191,7 @@ class Timeouts:
 
 
 @frozen(kw_only=True)
-class Nudges:
+class Nudges(Open):
     """Whether and when EVI speaks up if the user is silent."""
 
     enabled: bool | None = None
@@ -200,7 +201,7 @@ class Nudges:
 
 
 @frozen(kw_only=True)
-class Interruption:
+class Interruption(Open):
     """How long the user must speak to interrupt EVI."""
 
     min_interruption_ms: int | None = None
@@ -208,7 +209,7 @@ class Interruption:
 
 
 @frozen(kw_only=True)
-class TurnDetection:
+class TurnDetection(Open):
     """How EVI detects the beginning and the end of the user's turn."""
 
     end_of_turn_silence_ms: int | None = None
@@ -220,7 +221,7 @@ class TurnDetection:
 
 
 @frozen(kw_only=True)
-class Webhook:
+class Webhook(Open):
     """A URL to which Hume posts events of chats."""
 
     url: str | None = field(default=None, repr=repr_host_only)
@@ -271,7 +272,7 @@ class ConfigRequest:
 
 
 @frozen(kw_only=True)
-class Config:
+class Config(Open):
     """One version of an EVI config."""
 
     id: str

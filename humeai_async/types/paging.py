@@ -89,6 +89,14 @@ class NumberedPage(ListPage):
 
 
 @frozen(kw_only=True)
+class CursorPage(ListPage):
+    """A page of a list that is paged by cursor; subclasses add the field with the items."""
+
+    next_cursor: str | None = None
+    """Where the next page begins; none on the last page."""
+
+
+@frozen(kw_only=True)
 class DirectedPage(NumberedPage):
     """A page of a list whose order `ascending_order` reverses."""
 

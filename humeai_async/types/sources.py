@@ -8,14 +8,24 @@ disk, so callers on an event loop call it in a thread.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Literal, TypeAlias, TypeGuard
+from typing import Any, Literal, TypeAlias, TypeGuard, cast
 
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.types.urls import repr_without_query
 
-__all__ = ["MEDIA_SUFFIXES", "BulkSource", "SourceKind", "Text", "read_source"]
+__all__ = [
+    "MEDIA_SUFFIXES",
+    "BulkSource",
+    "SourceKind",
+    "Text",
+    "is_url",
+    "name_of",
+    "read_source",
+    "unwrap_texts",
+]
 
 MEDIA_SUFFIXES = frozenset({
     ".aac", ".aiff", ".avi", ".bmp", ".flac", ".gif", ".jpeg", ".jpg", ".m4a", ".m4v", ".mkv",
@@ -71,12 +81,30 @@ def read_source(source: object, *, argument: str = "sources") -> tuple[SourceKin
         _refuse_half_characters(text, argument)
         if isinstance(source, Text):
             return "text", text
-        if text.lower().startswith(("http://", "https://")):
+        if is_url(text):
             return "urls", text
         refuse_file_name(text, argument)
         return "text", text
     shown = repr_without_query(source)
     raise InvalidArgumentError(f"a source must be a URL, text or path, not {shown}", field=argument)
+
+
+def is_url(text: str) -> bool:
+    """Whether a text that is given as a source is a URL."""
+    return text.lower().startswith(("http://", "https://"))
+
+
+def unwrap_texts(texts: Sequence[str | Text] | None) -> Sequence[str] | None:
+    """Return texts with each `Text` as the `str` in it; whatever is no sequence as it is."""
+    if isinstance(texts, str) or not isinstance(cast("object", texts), Sequence):
+        return cast("Sequence[str] | None", texts)
+    return [one.text if isinstance(one, Text) else one for one in cast("Sequence[Any]", texts)]
+
+
+def name_of(source: BulkSource) -> str:
+    """Return a source as text; bytes of a path that are no text become question marks."""
+    text = source.text if isinstance(source, Text) else os.fspath(source)
+    return text.encode("utf-8", errors="replace").decode()
 
 
 def _text_of(source: object) -> str:

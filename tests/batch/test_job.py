@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from scripted_transport import ScriptedTransport
 from support import DIALECTS, client_of, session_of
@@ -18,13 +20,16 @@ from humeai_async import (
     HumeAI,
     InvalidArgumentError,
     JobFailedError,
+    JobTimeoutError,
     NotFoundError,
+    Polling,
+    Text,
     Upload,
 )
 from humeai_async.batch.poller import Poller
 from humeai_async.http.messages import Response
 from humeai_async.resources.batch import Batch
-from humeai_async.testing import Dialect, FakeHume, Fault, Outcome
+from humeai_async.testing import Dialect, FakeHume, Fault, ManualClock, Outcome
 from humeai_async.types.batch import (
     Face,
     InferenceJob,
@@ -260,6 +265,9 @@ async def test_artifacts_that_a_gateway_read_as_text_are_a_named_error() -> None
         ({"files": [b"x"] * 101}, "files"),
         ({"files": [Path("nowhere.wav")]}, "files"),
         ({"files": ["name.wav"]}, "files"),
+        ({"urls": URLS, "models": "face"}, "models"),
+        ({"urls": URLS, "models": ["face"]}, "models"),
+        ({"urls": URLS, "transcription": "en"}, "transcription"),
     ],
 )
 async def test_bad_sources_are_told_before_anything_is_sent(
@@ -270,6 +278,14 @@ async def test_bad_sources_are_told_before_anything_is_sent(
             await hume.batch.start_job(**sources)  # type: ignore[arg-type]  # bad on purpose
         assert fake.requests == []
     assert caught.value.field == field
+
+
+async def test_a_text_that_looks_like_a_file_is_sent_where_it_is_said_to_be_one() -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+        job = await hume.batch.start_job(text=[Text("clip.mp4"), "A day."])
+        details = await job.refresh()
+    assert isinstance(details, InferenceJob)
+    assert list(details.request.text or ()) == ["clip.mp4", "A day."]
 
 
 async def test_a_file_over_the_limit_is_told_before_anything_is_sent(tmp_path: Path) -> None:
@@ -311,3 +327,55 @@ async def test_a_job_under_an_id_that_cannot_be_one_may_have_been_started(job_id
         with pytest.raises(DecodeError) as caught:
             await hume.batch.start_job(urls=URLS)
     assert ("$.job_id", True) == (caught.value.path, caught.value.outcome_unknown)
+
+
+async def test_each_state_of_a_job_comes_once_and_the_last_ends_the_loop() -> None:
+    async with FakeHume(clock=ManualClock(), queue_seconds=5, run_seconds=5) as fake:
+        polling = Polling(min_interval=0.01, max_interval=0.01)
+        async with client_of(fake, polling=polling) as hume:
+            job = await hume.batch.start_job(urls=["https://media.example.com/a.mp4"])
+            seen: list[str] = []
+            async for state in job.updates(timeout=10):
+                seen.append(str(state.status))
+                assert isinstance(fake.clock, ManualClock)
+                fake.clock.advance(6)
+            again = [str(state.status) async for state in job.updates()]
+    assert seen == ["QUEUED", "IN_PROGRESS", "COMPLETED"]
+    assert again == ["COMPLETED"]
+
+
+async def test_the_states_of_a_failed_job_end_without_an_error() -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+        job = await hume.batch.start_job(urls=["https://media.example.com/fail-job.mp4"])
+        states = [state async for state in job.updates(timeout=10)]
+    assert str(states[-1].status) == "FAILED"
+    assert states[-1].message
+
+
+async def test_states_that_do_not_come_in_time_are_an_error_and_leave_no_wait() -> None:
+    async with FakeHume(clock=ManualClock(), run_seconds=5) as fake, client_of(fake) as hume:
+        job = await hume.batch.start_job(urls=["https://media.example.com/a.mp4"])
+        with pytest.raises(JobTimeoutError, match="IN_PROGRESS"):
+            async for _ in job.updates(timeout=0.1):
+                pass
+        before = hume.stats.requests
+        await anyio.sleep(0.05)
+        assert hume.stats.requests == before
+
+
+async def test_leaving_the_states_early_asks_for_nothing_more() -> None:
+    async with FakeHume(clock=ManualClock(), run_seconds=5) as fake, client_of(fake) as hume:
+        job = await hume.batch.start_job(urls=["https://media.example.com/a.mp4"])
+        async with contextlib.aclosing(job.updates()) as states:
+            async for _ in states:
+                break
+        before = hume.stats.requests
+        await anyio.sleep(0.05)
+        assert hume.stats.requests == before
+
+
+async def test_the_states_of_a_job_that_is_not_there_are_an_error() -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+        with pytest.raises(NotFoundError):
+            async for _ in hume.batch.job("00000000-0000-4000-8000-000000000000").updates():
+                pass

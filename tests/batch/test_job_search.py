@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+from email.utils import formatdate
 from typing import Any
 
 import pytest
 from bulk_support import PATIENCE, search_quickly, submitted, urls
-from support import client_of
+from scripted_transport import ScriptedTransport, json_answer
+from support import client_of, session_of
 
 from humeai_async import HumeAI
+from humeai_async.batch.job_search import find_job
+from humeai_async.batch.url_forms import mark_of
+from humeai_async.bulk.storage import MARK_SIZE, Plan
+from humeai_async.bulk.work import ServiceClock, local_ms
 from humeai_async.testing import FakeHume, Fault
+from humeai_async.types.batch import InferenceRequest
 
 pytestmark = pytest.mark.anyio
 
@@ -86,3 +93,31 @@ async def test_a_job_that_was_asked_for_anything_else_is_another_one(
         change_echo(fake, **change)
         await run(hume, urls(3))
         assert len(fake.jobs) == 2
+
+
+@pytest.mark.parametrize("planned_ahead", [600, -600])
+async def test_a_job_is_found_although_the_clock_was_set_before_the_service_told_its_own(
+    planned_ahead: int,
+) -> None:
+    """Ten minutes from the service's clock when it was planned, and ten on the other side now."""
+    service_ms = local_ms() + planned_ahead * 1000
+    url = urls(1)[0]
+    job = {
+        "job_id": "lost",
+        "type": "INFERENCE",
+        "request": {"urls": [url], "models": MODELS},
+        "state": {"created_timestamp_ms": service_ms, "status": "COMPLETED"},
+    }
+    plan = Plan(
+        number=1,
+        kind="urls",
+        keys=(b"key",),
+        marks=(mark_of("urls", url, MARK_SIZE),),
+        planned_ms=service_ms + planned_ahead * 1000,
+    )
+    listed = json_answer(
+        json.dumps([job]).encode(), headers={"date": formatdate(service_ms / 1000)}
+    )
+    session = session_of(ScriptedTransport(listed))
+    request = InferenceRequest(models=MODELS)
+    assert await find_job(session, ServiceClock(), plan, request, ()) == "lost"

@@ -15,6 +15,7 @@ from humeai_async import (
     AuthenticationError,
     DecodeError,
     HumeAI,
+    InvalidArgumentError,
     JobFailedError,
     JobTimeoutError,
     NotFoundError,
@@ -445,3 +446,72 @@ async def test_ids_can_be_given_in_place_of_jobs() -> None:
         jobs = await start(hume, 3)
         seen = [job.id async for job in hume.batch.as_completed([job.id for job in jobs])]
     assert {job.id for job in jobs} == set(seen)
+
+
+async def test_a_callback_ends_a_wait_in_one_request(slow: FakeHume) -> None:
+    polling = Polling(min_interval=30, max_interval=60)  # the test would not wait for it
+    async with client_of(slow, polling=polling) as hume:
+        [job] = await start(hume, 1)
+        before = 0
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(job.wait)
+            while job.status is None:
+                await anyio.sleep(0.001)
+            clock_of(slow).advance(20)
+            before = hume.stats.requests
+            with anyio.fail_after(5):
+                hume.batch.wake(job.id.upper())
+                while str(job.status) != "COMPLETED":
+                    await anyio.sleep(0.001)
+    assert hume.stats.requests == before + 1
+
+
+async def test_a_callback_asks_for_its_job_and_no_other(slow: FakeHume) -> None:
+    polling = Polling(min_interval=30, max_interval=60)
+    async with client_of(slow, polling=polling) as hume:
+        jobs = await start(hume, 5)
+        async with anyio.create_task_group() as tasks:
+            for job in jobs:
+                tasks.start_soon(job.wait)
+            while any(job.status is None for job in jobs):
+                await anyio.sleep(0.001)
+            clock_of(slow).advance(20)
+            before = hume.stats.requests
+            with anyio.fail_after(5):
+                hume.batch.wake(jobs[3].id)
+                while str(jobs[3].status) != "COMPLETED":
+                    await anyio.sleep(0.001)
+            assert hume.stats.requests == before + 1
+            tasks.cancel_scope.cancel()
+
+
+async def test_callbacks_for_one_job_cost_one_request_an_interval(slow: FakeHume) -> None:
+    polling = Polling(min_interval=30, max_interval=60)
+    async with client_of(slow, polling=polling) as hume:
+        [job] = await start(hume, 1)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(job.wait)
+            while job.status is None:
+                await anyio.sleep(0.001)
+            before = hume.stats.requests
+            for _ in range(20):
+                hume.batch.wake(job.id)
+                await anyio.sleep(0.005)
+            assert hume.stats.requests == before + 1
+            tasks.cancel_scope.cancel()
+
+
+async def test_a_callback_for_a_job_that_nobody_waits_for_costs_nothing(slow: FakeHume) -> None:
+    async with client_of(slow) as hume:
+        [job] = await start(hume, 1)
+        before = hume.stats.requests
+        hume.batch.wake(job.id)
+        hume.batch.wake("0d1e")
+        await anyio.sleep(0.02)
+    assert hume.stats.requests == before
+
+
+async def test_a_callback_with_an_id_that_is_none_is_refused(slow: FakeHume) -> None:
+    async with client_of(slow) as hume:
+        with pytest.raises(InvalidArgumentError, match="job_id"):
+            hume.batch.wake("../admin")

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 import pytest
 from fuzzing.budget import SOAK
+from hostile_gateway import settings_as_json
 from hostile_results import Kind
 from hostile_service import HostileService
 from killed_runs import Starter, starter
@@ -42,7 +43,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.soak]
 
 @pytest.fixture(autouse=True)
 def quick_searches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("humeai_async.bulk.pipeline.SEARCH_PAUSES", (0.02, 0.1))
+    monkeypatch.setattr("humeai_async.bulk.patience.SEARCH_PAUSES", (0.02, 0.1))
 
 
 @pytest.fixture
@@ -69,8 +70,7 @@ def open_folder() -> Iterator[Path]:
 
 def client_of(service: HostileService) -> HumeAI:
     return HumeAI(
-        api_key="k" * 20,
-        base_url=service.url,
+        **service.settings,
         polling=Polling(min_interval=0.01, max_interval=0.05),
         timeout=Timeout(read=2.0, total=30),
         retry=Retry(initial_delay=0.01),
@@ -169,7 +169,7 @@ def test_a_limit_to_the_size_of_files_costs_nothing(tmp_path: Path) -> None:
         script: dict[str, Any] = {
             "folder": os.fspath(out),
             "sources": [[kind, name] for kind in KINDS for name in sources.by_kind[kind]],
-            "url": service.url,
+            "client": settings_as_json(service.settings),
             "read": 2.0,
             "models": {"language": {}},
             "job_size": 2,

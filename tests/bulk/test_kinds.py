@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import anyio
@@ -12,10 +12,11 @@ from humeai_async import APIConnectionError, BulkOptions, DecodeError, HumeError
 from humeai_async.bulk.ledger import read_status
 from humeai_async.bulk.outcomes import Outcome, Outcomes
 from humeai_async.bulk.patience import Patience
-from humeai_async.bulk.pipeline import Pipeline, Pipes
+from humeai_async.bulk.pipeline import Pipeline
 from humeai_async.bulk.states import State
 from humeai_async.bulk.storage import Plan, key_of
-from humeai_async.bulk.work import Item, Reading, ServiceClock, Submitted
+from humeai_async.bulk.work import Item, Pipes, Reading, Sending, ServiceClock, Submitted
+from humeai_async.http.messages import Request
 
 pytestmark = pytest.mark.anyio
 
@@ -38,8 +39,13 @@ class Echo:
     async def begin(self) -> int | None:
         return 0
 
-    async def submit(self, items: Sequence[Item[str]]) -> Submitted:
+    @property
+    def longest_submission(self) -> float | None:
+        return 1.0
+
+    async def submit(self, items: Sequence[Item[str]], sending: Sending) -> Submitted:
         (item,) = items
+        await sending(Request("POST", "/echo", "https://echo.example.com", {}))
         problem = self.trouble.pop(0) if self.trouble else None
         if problem is not None and not problem.outcome_unknown:
             raise problem
@@ -56,8 +62,10 @@ class Echo:
                 return name
         return None
 
-    async def collect(self, work_id: str, timeout: float | None) -> bytes:
-        del timeout
+    async def collect(
+        self, work_id: str, timeout: float | None, on_sources: Callable[[str, list[bytes]], None]
+    ) -> bytes:
+        del timeout, on_sources
         self.fetches += 1
         return self.carried_out[work_id].upper().encode()
 

@@ -92,6 +92,23 @@ async def test_a_submission_that_did_not_work_is_repeated(tmp_path: Path) -> Non
         outcomes = await run(hume, tmp_path / "run.db", urls(9))
         assert Counter(urls(9)) == submitted(fake)
     assert [outcome.error for outcome in outcomes] == [None] * 9
+    assert (await read_status(tmp_path / "run.db")).resubmitted == 2
+
+
+async def test_a_disk_that_cannot_be_read_is_a_named_error_that_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(connection: sqlite3.Connection) -> None:
+        del connection
+        problem = sqlite3.OperationalError("disk I/O error")
+        problem.sqlite_errorcode = sqlite3.SQLITE_IOERR | (4 << 8)
+        raise problem
+
+    monkeypatch.setattr("humeai_async.bulk.storage.status", fail)
+    async with await Ledger.open(tmp_path / "run.db", "") as ledger:
+        with pytest.raises(LedgerError, match=r"disk I/O error.*to a local disk") as caught:
+            await ledger.status()
+    assert "damaged" not in caught.value.message
 
 
 @pytest.mark.parametrize("reached_hume", [True, False])
@@ -101,7 +118,8 @@ async def test_a_crash_while_submitting_loses_and_doubles_nothing(
     path = tmp_path / "run.db"
     async with FakeHume() as fake, client_of(fake) as hume:
         async with await Ledger.open(path, '{"models":{"face":{}}}') as ledger:
-            await ledger.plan(draft("urls", urls(3)))
+            planned = await ledger.plan(draft("urls", urls(3)))
+            await ledger.send(planned.number, None)
         if reached_hume:
             await hume.batch.start_job(urls=urls(3), models=MODELS)
         outcomes = await run(hume, path, urls(6))
@@ -120,6 +138,7 @@ async def test_texts_of_an_earlier_job_find_their_own_predictions(tmp_path: Path
         async with await Ledger.open(path, '{"models":{"language":{}}}') as ledger:
             keys = [key_of("text", text) for text in texts]
             planned = await ledger.plan(draft("text", texts))
+            await ledger.send(planned.number, None)
             await ledger.submit(planned.number, job.id)
             ledger.note([Note(keys[0], State.ARRIVED)])
         outcomes = await run(hume, path, texts, models=models)
@@ -228,6 +247,7 @@ async def test_the_read_status_a_run_can_be_read_while_it_runs(tmp_path: Path) -
     async with await Ledger.open(path, "") as ledger:
         keys = [key_of("urls", url) for url in urls(4)]
         planned = await ledger.plan(draft("urls", urls(4)))
+        await ledger.send(planned.number, None)
         await ledger.submit(planned.number, "job-1")
         ledger.note([Note(keys[0], State.ARRIVED)])
         ledger.note([Note(keys[1], State.FAILED, "no such file")])

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hostile_gateway import DIALECTS, Dialect
 from hostile_results import Kind, normal_form, score_of
 from hostile_service import HostileService
 from run_checks import RunSources, lines_of, scores_in
@@ -27,7 +28,7 @@ LANGUAGE: dict[str, Any] = {"language": {}}
 
 @pytest.fixture(autouse=True)
 def quick_searches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("humeai_async.bulk.pipeline.SEARCH_PAUSES", (0.02, 0.1))
+    monkeypatch.setattr("humeai_async.bulk.patience.SEARCH_PAUSES", (0.02, 0.1))
 
 
 async def run(
@@ -37,8 +38,7 @@ async def run(
     given: dict[str, Any] = {"models": LANGUAGE, "job_size": 2, "search_patience": 1.0, **settings}
     service.client_started()
     async with HumeAI(
-        api_key="k" * 20,
-        base_url=service.url,
+        **service.settings,
         polling=Polling(min_interval=0.01, max_interval=0.05),
         timeout=Timeout(read=2.0, total=30),
         retry=Retry(initial_delay=0.01),
@@ -258,6 +258,55 @@ async def test_a_newer_job_of_somebody_else_from_a_clock_that_is_ahead_hides_not
     assert {} == await asyncio.to_thread(sources.find_faults, out, service.carried_out)
 
 
+async def test_a_lost_job_is_not_passed_over_where_times_are_cut_to_seconds_and_many_share_one(
+    tmp_path: Path,
+) -> None:
+    sources = RunSources.make(tmp_path, ["urls"], 2)
+    async with HostileService(newer=60, shapes=frozenset({"punctual"})) as service:
+        service.posts.append("reset-after")
+        await run(service, sources.given, tmp_path / "out", search_patience=0.5)
+    assert 1 == max(service.carried_out.values())
+
+
+@pytest.mark.parametrize("is_among_them", [False, True])
+async def test_more_jobs_of_one_millisecond_than_the_list_shows_are_read_past(
+    is_among_them: bool, tmp_path: Path
+) -> None:
+    sources = RunSources.make(tmp_path, ["urls"], 2)
+    out = tmp_path / "out"
+    async with HostileService() as service:
+
+        def bury(event: str) -> None:
+            if event == "carried-out":
+                made = service.journal[-1].created_ms
+                for number in range(70):
+                    url = f"https://others.example.com/{number}"
+                    other = service.add_foreign("urls", [url], {"face": {}}, age=0)
+                    other.created_ms = made if is_among_them else made + 1
+
+        service.on_event = bury
+        service.posts.append("reset-after")
+        assert await run(service, sources.given, out, search_patience=0.5) is None
+        assert service.requests["list"] < 30
+    assert 1 == max(service.carried_out.values())
+    arrived = {line["source"] for line in lines_of(out)}
+    # Where it may be among those that are not shown, nobody knows, and the sources stay open.
+    assert arrived in ([set(), set(sources.names)] if is_among_them else [set(sources.names)])
+
+
+@pytest.mark.parametrize("ahead", [-600.0, 600.0])
+@pytest.mark.parametrize("gateway", DIALECTS)
+async def test_the_clock_of_a_gateway_is_not_taken_for_that_of_the_service(
+    gateway: Dialect, ahead: float, tmp_path: Path
+) -> None:
+    sources = RunSources.make(tmp_path, KINDS, 2)
+    out = tmp_path / "out"
+    async with HostileService(gateway=gateway, clock=ahead) as service:
+        service.posts.extend(["reset-after"] * 3)
+        assert await run(service, sources.given, out) is None
+    assert {} == await asyncio.to_thread(sources.find_faults, out, service.carried_out)
+
+
 async def test_results_that_could_not_be_read_are_read_again_and_not_bought_again(
     tmp_path: Path,
 ) -> None:
@@ -293,13 +342,57 @@ async def test_runs_of_the_same_sources_with_other_models_do_not_meet(tmp_path: 
             assert {score_of(identity, model)} == scores_in(line["predictions"])
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("act", ["same-id", "replayed"])
+@pytest.mark.parametrize("jobs_at_once", [1, 4])
+async def test_a_response_that_names_a_job_whose_own_response_was_lost_is_found_out(
+    kind: Kind, act: str, jobs_at_once: int, tmp_path: Path
+) -> None:
+    sources = RunSources.make(tmp_path, [kind], 6)
+    out = tmp_path / "out"
+    async with HostileService(run_seconds=0.3) as service:
+        service.posts.extend(["reset-after", act])
+        assert await run(service, sources.given, out, jobs_at_once=jobs_at_once) is None
+    assert {} == await asyncio.to_thread(sources.find_faults, out, service.carried_out)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("event", ["job", "list", "predictions"])
+@pytest.mark.parametrize("act", ["same-id", "replayed"])
+async def test_a_job_called_by_anothers_name_is_found_out_after_a_restart(
+    kind: Kind, event: str, act: str, tmp_path: Path
+) -> None:
+    sources = RunSources.make(tmp_path, [kind], 4)
+    out = tmp_path / "out"
+    async with HostileService() as service:
+        service.posts.extend(["hang-after", act])
+        # The first list is the one at the start of a run.
+        await interrupt(service, event, 2 if event == "list" else 1, sources.given, out)
+        service.calm()
+        assert await run(service, sources.given, out) is None
+    assert {} == await asyncio.to_thread(sources.find_faults, out, service.carried_out)
+
+
+async def test_a_service_that_gives_everything_the_same_name_is_not_paid_without_end(
+    tmp_path: Path,
+) -> None:
+    sources = RunSources.make(tmp_path, ["urls"], 4)
+    out = tmp_path / "out"
+    async with HostileService() as service:
+        service.posts.extend(["reset-after", *["replayed"] * 20])
+        await run(service, sources.given, out, search_patience=0.2)
+        assert service.requests["post"] <= 10
+        service.calm()
+        assert await run(service, sources.given, out, search_patience=0.2) is None
+    assert {} == await asyncio.to_thread(sources.find_faults, out, service.carried_out)
+
+
 async def test_a_source_that_is_given_often_without_a_ledger_is_paid_at_most_as_often() -> None:
     url = "https://media.example.com/same.mp4"
     async with HostileService() as service:
         service.posts.extend(["reset-after", "reset-before", "same-id", "replayed"])
         async with HumeAI(
-            api_key="k" * 20,
-            base_url=service.url,
+            **service.settings,
             polling=Polling(min_interval=0.01, max_interval=0.05),
         ) as hume:
             outcomes = [

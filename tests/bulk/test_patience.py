@@ -165,7 +165,7 @@ async def test_a_search_that_cannot_read_the_list_leaves_sources_open_and_buys_n
     assert [None] * 3 == [one.error for one in again]
 
 
-@pytest.mark.parametrize("step", ["plan", "submit", "note"])
+@pytest.mark.parametrize("step", ["plan", "send", "submit", "note"])
 async def test_an_error_of_the_ledger_ends_the_run_and_is_no_outcome(
     step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

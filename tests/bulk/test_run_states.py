@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from attrs import define, field
 from fuzzing.budget import SOAK
+from hostile_gateway import DIALECTS, Dialect
 from hostile_results import SHAPES, Kind
 from hostile_service import FETCHES, LISTS, POSTS, HostileService
 from hypothesis import HealthCheck, Phase, given, settings
@@ -46,13 +47,14 @@ HELD = PATIENCE / 3
 """Seconds for which a submission waits for the next start to be carried out."""
 STARTS = 6
 AT_ONCE = 16
-SHARE = 1 if SOAK else 12
+ORIGINS: tuple[Dialect | None, ...] = (None, *DIALECTS)
+SHARE = 1 if SOAK else 25
 """Of how many scenes of the walk one is played."""
 
 
 @pytest.fixture(autouse=True)
 def quick_searches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("humeai_async.bulk.pipeline.SEARCH_PAUSES", (0.02, 0.1))
+    monkeypatch.setattr("humeai_async.bulk.patience.SEARCH_PAUSES", (0.02, 0.1))
 
 
 @define(eq=False)
@@ -66,6 +68,7 @@ class Scene:
     fetches: list[str] = field(factory=list[str])
     shapes: frozenset[str] = frozenset()
     clock: float = 0.0
+    gateway: Dialect | None = None
     folder: Path = field(default=Path(), init=False)
     sources: RunSources = field(default=RunSources({}), init=False)
     carried_out: Counter[str] = field(factory=Counter[str], init=False)
@@ -73,7 +76,8 @@ class Scene:
 
     def __str__(self) -> str:
         told = f"Scene({self.kind!r}, {self.posts}, {self.interrupts}, lists={self.lists}"
-        return f"{told}, fetches={self.fetches}, shapes={set(self.shapes)}, clock={self.clock})"
+        told += f", fetches={self.fetches}, shapes={set(self.shapes)}, clock={self.clock}"
+        return f"{told}, gateway={self.gateway})"
 
     @property
     def out(self) -> Path:
@@ -84,7 +88,9 @@ class Scene:
         self.folder = folder
         folder.mkdir(parents=True)
         self.sources = RunSources.make(folder, [self.kind], 4)
-        service = HostileService(late=LATE, held=HELD, clock=self.clock, shapes=self.shapes)
+        service = HostileService(
+            late=LATE, held=HELD, clock=self.clock, shapes=self.shapes, gateway=self.gateway
+        )
         service.posts.extend(self.posts)
         service.lists.extend(self.lists)
         service.fetches.extend(self.fetches)
@@ -121,8 +127,7 @@ class Scene:
 
     async def _predict(self, service: HostileService, on_outcome: Callable[[object], None]) -> None:
         async with HumeAI(
-            api_key="k" * 20,
-            base_url=service.url,
+            **service.settings,
             polling=Polling(min_interval=0.01, max_interval=0.05),
             timeout=Timeout(read=READ_TIMEOUT, total=30),
             retry=Retry(initial_delay=0.01),
@@ -177,8 +182,10 @@ def share_of(scenes: Iterable[Scene]) -> list[Scene]:
 def test_interrupted_at_every_transition_each_source_is_carried_out_once(
     kind: Kind, tmp_path: Path
 ) -> None:
-    walk = itertools.product(("ok", *POSTS), TRANSITIONS)
-    scenes = share_of(Scene(kind, [post], [interrupt]) for post, interrupt in walk)
+    walk = itertools.product(("ok", *POSTS), TRANSITIONS, ORIGINS)
+    scenes = share_of(
+        Scene(kind, [post], [interrupt], gateway=gateway) for post, interrupt, gateway in walk
+    )
     assert "" == play_all(scenes, tmp_path)
 
 
@@ -187,10 +194,12 @@ def test_a_search_that_fails_leaves_sources_open_and_buys_nothing_again(
     kind: Kind, tmp_path: Path
 ) -> None:
     # The first list is the one at the start of a run.
-    walk = itertools.product(LISTS, ("reset-after", "reset-before", "late"), (1, 3), (0, 1))
+    walk = itertools.product(
+        LISTS, ("reset-after", "reset-before", "late"), (1, 3), (0, 1), ORIGINS
+    )
     scenes = share_of(
-        Scene(kind, [post], [], lists=["ok"] * first + [bad] * times)
-        for bad, post, times, first in walk
+        Scene(kind, [post], [], lists=["ok"] * first + [bad] * times, gateway=gateway)
+        for bad, post, times, first, gateway in walk
     )
     assert "" == play_all(scenes, tmp_path)
 
@@ -199,7 +208,11 @@ def test_a_search_that_fails_leaves_sources_open_and_buys_nothing_again(
 def test_renamed_and_reordered_results_find_their_sources(kind: Kind, tmp_path: Path) -> None:
     shapes = [frozenset(pair) for pair in itertools.combinations(SHAPES, 2)]
     walk = itertools.product(shapes, ("ok", "reset-after"), (-600.0, 600.0))
-    scenes = [Scene(kind, [post], [], shapes=shape, clock=clock) for shape, post, clock in walk]
+    origins = itertools.cycle(ORIGINS)
+    scenes = [
+        Scene(kind, [post], [], shapes=shape, clock=clock, gateway=next(origins))
+        for shape, post, clock in walk
+    ]
     assert "" == play_all(scenes, tmp_path)
 
 
@@ -215,6 +228,7 @@ def test_whatever_comes_together_each_source_is_carried_out_once(
         fetches=st.lists(st.sampled_from(("ok", *FETCHES)), max_size=3),
         shapes=st.frozensets(st.sampled_from(SHAPES), max_size=3),
         clock=st.sampled_from((0.0, -600.0, 600.0)),
+        gateway=st.sampled_from(ORIGINS),
     )
 
     # Many scenes at once, since they mostly wait; one that fails is told with all it is made of.

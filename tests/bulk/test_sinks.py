@@ -15,11 +15,12 @@ from tabular import body, face, is_missing, pa, pl, pq, text_source, url_source,
 
 from humeai_async.bulk import sinks as sinks_module
 from humeai_async.bulk.outcomes import Outcome, SourceFailedError
-from humeai_async.bulk.sinks import FORMATS, Csv, JobOutcome, Sinks, SourceOutcome, name_of
+from humeai_async.bulk.sinks import FORMATS, Csv, JobOutcome, Sinks, SourceOutcome
 from humeai_async.errors import DecodeError, InvalidArgumentError, MissingPackageError, SaveError
 from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.predictions import Predictions, UnreadPredictions
 from humeai_async.types.predictions.rows import COLUMNS, Row, rows
+from humeai_async.types.sources import name_of
 
 ALL = tuple(FORMATS)
 SAMPLE = Predictions.from_json(

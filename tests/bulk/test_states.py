@@ -42,9 +42,14 @@ def planned(connection: sqlite3.Connection) -> Plan:
 def bring(connection: sqlite3.Connection, state: State) -> None:
     """Take one step with all sources."""
     if state is State.PLANNED:
-        planned(connection)
+        entry = storage.look_up(connection, KEYS)[KEYS[0]]
+        if entry.state in {State.SUBMITTED, State.UNREADABLE}:
+            storage.end_work(connection, entry.work, WorkState.SENT)
+        else:
+            planned(connection)
     elif state is State.SUBMITTED:
         entries = storage.look_up(connection, KEYS)
+        storage.send(connection, entries[KEYS[0]].work, None)
         storage.submit(connection, entries[KEYS[0]].work, "job-1")
     else:
         reason = None if state is State.ARRIVED else f"why {state.name}"
@@ -82,14 +87,18 @@ def test_a_piece_of_work_takes_the_steps_of_the_table_and_no_others(
     connection: sqlite3.Connection, before: WorkState, after: WorkState
 ) -> None:
     def step(number: int, state: WorkState) -> None:
-        if state is WorkState.SUBMITTED:
+        if state is WorkState.SENT and before is not WorkState.SUBMITTED:
+            storage.send(connection, number, 1)
+        elif state is WorkState.SUBMITTED:
             storage.submit(connection, number, "job-1")
         else:
             storage.end_work(connection, number, state)
 
     number = planned(connection).number
-    if before is not WorkState.PLANNED:
-        step(number, before)
+    for state in {WorkState.PLANNED: [], WorkState.SENT: [before]}.get(
+        before, [WorkState.SENT, before]
+    ):
+        step(number, state)
     if after in WORK_TRANSITIONS[before]:
         step(number, after)
         assert storage.read_plan(connection, number).state is after
@@ -159,3 +168,28 @@ def test_content_that_no_run_wrote_is_told_as_such(
 
     with pytest.raises(ContentError):
         read()
+
+
+@pytest.mark.parametrize("state", [State.SUBMITTED, State.UNREADABLE])
+def test_what_is_paid_for_is_neither_planned_nor_sent_again_under_its_name(
+    connection: sqlite3.Connection, state: State
+) -> None:
+    number = planned(connection).number
+    for step in TO[state]:
+        bring(connection, step)
+    with pytest.raises(ContentError):
+        planned(connection)
+    with pytest.raises(ContentError):
+        storage.send(connection, number, 1)
+
+
+def test_a_piece_of_work_that_loses_its_name_takes_back_what_its_results_were_no_good_for(
+    connection: sqlite3.Connection,
+) -> None:
+    number = planned(connection).number
+    bring(connection, State.SUBMITTED)
+    storage.note(connection, [Note(KEYS[0], State.ARRIVED), Note(KEYS[1], State.UNREADABLE, "x")])
+    storage.end_work(connection, number, WorkState.SENT)
+    assert counts(connection) == {State.ARRIVED: 1, State.PLANNED: 2}
+    assert storage.read_plan(connection, number).work_id is None
+    assert storage.status(connection).reasons == {}

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from bulk_support import PATIENCE, draft, search_quickly, submitted, urls
 from support import client_of
@@ -113,7 +114,7 @@ async def test_a_disk_that_is_full_under_the_ledger_is_told_and_costs_nothing(
 
 
 @pytest.mark.parametrize("share", [0.0, 0.4, 0.99, 1.0])
-@pytest.mark.parametrize("step", ["plan", "submit"])
+@pytest.mark.parametrize("step", ["plan", "send", "submit"])
 async def test_a_ledger_cut_off_in_mid_write_goes_on_and_submits_nothing_twice(
     tmp_path: Path, step: str, share: float
 ) -> None:
@@ -123,6 +124,9 @@ async def test_a_ledger_cut_off_in_mid_write_goes_on_and_submits_nothing_twice(
         async with await Ledger.open(whole, CONFIGURATION) as ledger:
             before = log.stat().st_size
             planned = await ledger.plan(draft("urls", urls(3)))
+            if step != "plan":
+                before = log.stat().st_size
+                await ledger.send(planned.number, None)
             if step == "submit":
                 before = log.stat().st_size
                 job = await hume.batch.start_job(urls=urls(3), models={"face": {}})
@@ -136,4 +140,17 @@ async def test_a_ledger_cut_off_in_mid_write_goes_on_and_submits_nothing_twice(
         outcomes = await run(hume, cut)
         assert Counter(urls(6)) == submitted(fake)
     assert sorted(urls(6)) == sorted(str(outcome.source) for outcome in outcomes)
+    assert [None] * 6 == [outcome.error for outcome in outcomes]
+
+
+async def test_more_doubts_than_jobs_at_once_hold_nothing_up(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    async with await Ledger.open(path, CONFIGURATION) as ledger:
+        for url in urls(6):
+            plan = await ledger.plan(draft("urls", [url], age=60))
+            await ledger.send(plan.number, None)
+    async with FakeHume() as fake, client_of(fake) as hume:
+        with anyio.fail_after(20):
+            outcomes = await run(hume, path, jobs_at_once=1)
+        assert dict.fromkeys(urls(6), 1) == submitted(fake)
     assert [None] * 6 == [outcome.error for outcome in outcomes]

@@ -16,11 +16,10 @@ from tabular import pl, pq
 
 from humeai_async import Retry, Timeout
 from humeai_async.bulk.runs import Report
-from humeai_async.bulk.sinks import name_of
 from humeai_async.bulk.states import State
 from humeai_async.testing import FakeHume, Fault
 from humeai_async.types.predictions import tables
-from humeai_async.types.sources import BulkSource
+from humeai_async.types.sources import BulkSource, name_of
 
 pytestmark = pytest.mark.anyio
 

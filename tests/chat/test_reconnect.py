@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from humeai_async.chat.reconnect import describe, may_resume, may_try_again, pause_before, remember
+from humeai_async.chat.reconnect import remember
 from humeai_async.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -18,6 +18,7 @@ from humeai_async.errors import (
     ServerError,
     TLSError,
 )
+from humeai_async.http.reconnect import describe, may_resume, may_try_again, pause_before
 from humeai_async.http.transport.websocket import Closed
 from humeai_async.settings import Reconnect
 

@@ -153,6 +153,7 @@ async def test_failed_sources_give_exit_code_1_and_are_told(fake: FakeHume, tmp_
         (["https://x.example/a.mp4", "--models", ","], "not nothing"),
         (["https://x.example/a.mp4", "--base-url", "ftp://x"], "base_url"),
         (["https://x.example/a.mp4", "--job-size", "101"], "101"),
+        (["https://x.example/a.mp4", "--out", ""], "--out is empty: name a folder"),
     ],
 )
 async def test_a_users_mistake_is_one_line_and_exit_code_2(
@@ -352,5 +353,26 @@ async def test_parquet_is_written_too(fake: FakeHume, tmp_path: Path) -> None:
     assert sorted(path.name for path in out.iterdir()) == [
         "ledger.db",
         "ledger.db.lock",
+        "pace.jsonl",
         "predictions.parquet",
     ]
+
+
+async def test_report_writes_a_page_beside_the_results(fake: FakeHume, tmp_path: Path) -> None:
+    pytest.importorskip("vl_convert")
+    source = "https://media.example.com/a.mp4?signature=secret"
+    await run(["predict", source, "--models", "face", "--out", tmp_path], fake)
+    done = await run(["report", tmp_path])
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'report.html'}\n")
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "https://media.example.com/a.mp4" in page
+    assert "secret" not in page
+    again = await run(["report", tmp_path, "--out", tmp_path / "other.html"])
+    assert again.returncode == 0
+    assert (tmp_path / "other.html").exists()
+
+
+async def test_report_of_a_folder_without_a_run_is_wrong_use(tmp_path: Path) -> None:
+    done = await run(["report", tmp_path])
+    assert done.returncode == 2
+    assert "holds no run" in done.stderr

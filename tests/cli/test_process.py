@@ -116,6 +116,17 @@ async def test_a_list_on_standard_input_may_begin_with_a_byte_order_mark(
     assert job.request["urls"] == [URL]
 
 
+async def test_lines_of_a_list_may_end_in_carriage_returns_alone(
+    fake: FakeHume, tmp_path: Path
+) -> None:
+    listed = tmp_path / "urls.txt"
+    listed.write_bytes(f"{URL}\r{URL}2\r".encode())
+    done = await run(fake, "predict", "--from", listed, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    [job] = fake.jobs.values()
+    assert job.request["urls"] == [URL, f"{URL}2"]
+
+
 async def test_a_list_that_is_no_text_is_a_mistake(fake: FakeHume, tmp_path: Path) -> None:
     done = await run(fake, "predict", "--from", sys.executable, "--out", tmp_path / "out")
     assert done.returncode == 2

@@ -148,8 +148,9 @@ def test_what_is_no_json_is_a_decode_error(body: bytes, kind: str) -> None:
     assert caught.value.path.startswith("$")
 
 
-@pytest.mark.parametrize("body", NO_JSON.values(), ids=NO_JSON)
-def test_what_is_no_json_is_text_where_nothing_was_promised(body: bytes) -> None:
+@pytest.mark.parametrize("what", sorted(NO_JSON.keys() - {"HTML"}))
+def test_what_is_no_json_is_text_where_nothing_was_promised(what: str) -> None:
+    body = NO_JSON[what]
     assert isinstance(codec.decode(object, body), str | None)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from attrs import Factory, frozen
+from foreign_values import Url
 
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.errors import DecodeError, InvalidArgumentError
@@ -29,7 +30,7 @@ from humeai_async.types.chat import (
     UnknownEvent,
     UserInput,
 )
-from humeai_async.types.evi import ChatEvent
+from humeai_async.types.evi import ChatEvent, PrivacySettings
 from humeai_async.types.paging import Items, NumberedPage, OneOrMany, SpringPage, Undecodable
 from humeai_async.types.predictions.predictions import Predictions
 from humeai_async.types.predictions.scores import Scores
@@ -73,6 +74,7 @@ class Picture:
     part: Point | dict[str, Any] | None = None
     parts: list[Point] | str | None = None
     counts: dict[str, int] | None = None
+    scores: dict[str, float] = Factory(dict[str, float])
 
 
 @frozen(kw_only=True)
@@ -128,8 +130,9 @@ def test_a_body_that_only_confirms_is_nothing(body: bytes) -> None:
     ],
 )
 def test_a_body_that_says_something_else_does_not_confirm_anything(body: bytes, what: str) -> None:
-    with pytest.raises(DecodeError, match=f"{what}; whether the request was carried out"):
+    with pytest.raises(DecodeError, match=f"{what}; whether the request was carried out") as caught:
         codec.decode(type(None), body)
+    assert caught.value.is_whole is body.endswith((b"}", b"]"))
 
 
 def test_a_type_that_reads_itself_gets_the_bytes() -> None:
@@ -153,6 +156,20 @@ def test_an_answer_of_no_known_shape_is_json_or_text_or_nothing(
     body: bytes, expected: object
 ) -> None:
     assert codec.decode(object, body) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        (b"\n<!DOCTYPE html><html>Log in</html>", "an HTML page"),
+        (b"<?xml version='1.0'?><Error/>", "not JSON"),
+        (b'{"success": false, "message": "no"}', "says that the call failed"),
+        (b'{"error": {"code": "E0300"}}', "says that the call failed"),
+    ],
+)
+def test_an_error_is_no_answer_of_no_known_shape(body: bytes, what: str) -> None:
+    with pytest.raises(DecodeError, match=what):
+        codec.decode(object, body)
 
 
 def test_a_byte_order_mark_is_skipped() -> None:
@@ -361,6 +378,21 @@ def test_null_for_a_field_that_can_do_without_a_value_is_its_default() -> None:
     assert codec.decode(Point, b'{"x": 1, "y": null}') == Point(x=1.0)
 
 
+def test_nulls_in_a_list_or_among_named_members_cost_nothing_but_themselves() -> None:
+    found = picture(
+        corners=[None, {"x": 1}], tags=["a", None], counts={"a": 1, "b": None}, scores={"Joy": None}
+    )
+    assert found.corners == [Point(x=1.0)]
+    assert (found.tags, found.counts) == (("a",), {"a": 1})
+    assert math.isnan(found.scores["Joy"])
+
+
+def test_what_is_wrong_in_a_list_has_its_place_among_the_nulls() -> None:
+    with pytest.raises(DecodeError) as caught:
+        picture(corners=[None, {"x": "1"}])
+    assert caught.value.path == "$.corners[1].x"
+
+
 def test_a_list_that_may_be_something_else_is_read_as_a_list() -> None:
     assert picture(parts=[{"x": 1}]).parts == [Point(x=1.0)]
     assert picture(parts="none").parts == "none"
@@ -467,6 +499,61 @@ def test_a_page_without_its_list_is_an_empty_page(body: bytes) -> None:
     assert codec.decode(PointPage, body) == PointPage()
 
 
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (b'{"error": {"code": "E0300", "message": "not allowed"}}', "$.error"),
+        (b'{"error": "not allowed", "points": []}', "$.error"),
+        (b'{"success": false, "statusCode": 404, "data": null}', "$.success"),
+    ],
+)
+def test_an_error_that_comes_as_a_success_is_no_empty_page(body: bytes, path: str) -> None:
+    with pytest.raises(DecodeError, match="says that the call failed") as caught:
+        codec.decode(PointPage, body)
+    assert caught.value.path == path
+    assert caught.value.is_whole
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"message": "try later"}',
+        b'{"detail": "Not authorized"}',
+        b'{"fault": {"faultstring": "quota"}, "%s": 1}' % (b"x" * 200),
+        b'{"success": true}',
+    ],
+)
+@pytest.mark.parametrize("returns", [PointPage, PointSpringPage, Picture])
+def test_an_object_without_any_known_field_is_no_empty_page_and_no_thing(
+    returns: Any, body: bytes
+) -> None:
+    with pytest.raises(DecodeError, match=r"none of its fields is known \(.{1,40}\) at") as caught:
+        codec.decode(returns, body)
+    assert caught.value.is_whole
+
+
+def test_an_object_without_any_known_field_is_no_page_among_others() -> None:
+    with pytest.raises(DecodeError, match=r"none of its fields is known \(message\) at"):
+        codec.decode(PointSpringPage, b'[{"content": []}, {"message": "try later"}]')
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"error": null, "points": []}', b'{"success": true, "points": []}']
+)
+def test_members_that_say_of_no_error_change_nothing(body: bytes) -> None:
+    assert codec.decode(PointPage, body) == PointPage()
+
+
+@pytest.mark.parametrize("body", [b"", b" ", b"null", b"{}", b'""', b'{"new_field": 1}'])
+def test_privacy_settings_that_are_hidden_are_unknown(body: bytes) -> None:
+    assert codec.decode(PrivacySettings, body) == PrivacySettings()
+
+
+def test_privacy_settings_are_no_error() -> None:
+    with pytest.raises(DecodeError, match="says that the call failed"):
+        codec.decode(PrivacySettings, b'{"error": "no"}')
+
+
 def test_an_entry_that_cannot_be_read_costs_no_other_entry() -> None:
     page = codec.decode(PointPage, b'{"points": [{"x": 1}, {"x": "a"}, 5, {"x": 2}]}')
     assert page.points == [Point(x=1.0), Point(x=2.0)]
@@ -535,6 +622,11 @@ def test_pages_in_an_array_keep_what_each_left_out() -> None:
     assert ([odd.index for odd in page.undecodable], page.nulls) == ([0, 1], 1)
 
 
+def test_nulls_among_pages_in_an_array_are_left_out() -> None:
+    page = codec.decode(PointSpringPage, b'[null, {"content": [{"x": 1}]}, null]')
+    assert page.content == [Point(x=1.0)]
+
+
 def test_an_array_of_other_things_is_no_page() -> None:
     with pytest.raises(DecodeError, match="form: expected a page or an array of pages at"):
         codec.decode(PointSpringPage, b'[{"content": []}, 3]')
@@ -595,6 +687,25 @@ def test_what_cannot_be_written_is_told_before_sending(value: object) -> None:
     assert caught.value.__context__ is None
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"a": [1, None, {"b": math.nan}]},
+        Point(x=math.inf),
+        {"a": (np.float64("nan"),)},
+        Picture(part={"x": float("-inf")}),
+    ],
+    ids=["plain", "typed", "numpy", "a dict in a class"],
+)
+def test_a_request_with_what_json_has_no_number_for_is_refused(value: object) -> None:
+    with pytest.raises(InvalidArgumentError, match="holds NaN or infinity"):
+        codec.encode_request(value)
+
+
+def test_a_request_may_hold_null() -> None:
+    assert codec.encode_request({"a": None, "b": [1.5]}) == b'{"a":null,"b":[1.5]}'
+
+
 PREDICTIONS = b'[{"source":  {"type": "text"}, "results": {"predictions": [], "errors": []}}]'
 
 
@@ -618,15 +729,6 @@ def test_json_text_is_put_on_one_line_of_utf_8(text: bytes, expected: bytes) -> 
 
 
 # --- texts and numbers of other classes
-
-
-class Url(str):
-    """As lxml, bs4 and Markup have them."""
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        return "something else"
 
 
 class Shade(enum.Enum):

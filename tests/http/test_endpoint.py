@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import uuid
 from typing import Any
 
 import pytest
@@ -34,6 +35,11 @@ def test_ids_go_in_in_the_paths_order_and_numbers_become_text() -> None:
 def test_the_number_of_ids_must_fit(ids: tuple[Any, ...]) -> None:
     with pytest.raises(ValueError, match="argument"):
         fill(VERSION, *ids)
+
+
+def test_an_id_may_be_a_uuid() -> None:
+    text = "929b1b0a-5490-5c7d-9527-41861121881e"
+    assert check_id(uuid.UUID(text), "id") == text
 
 
 @pytest.mark.parametrize(

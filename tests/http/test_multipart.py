@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 import pytest
+from foreign_values import Url
 
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http.messages import Part, Upload
@@ -294,3 +295,47 @@ async def test_a_file_of_a_web_framework_is_refused_with_what_to_give_instead() 
     wrong: Any = UploadFile()
     with pytest.raises(InvalidArgumentError, match=r"UploadFile.read\(\) is asynchronous.*`file`"):
         await as_part(wrong)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "\ud800/x",
+        "audio/\ud83d",
+        "te\r\nxt/plain",
+        "audio",
+        "audio/",
+        "a/b;",
+        "a b/c",
+        "a/ü",
+        5,
+    ],
+)
+async def test_a_type_that_cannot_stand_in_a_header_is_refused_at_once(content_type: Any) -> None:
+    said = await refusal(Upload(b"x", "a.wav", content_type))
+    assert "the content_type of an Upload is a type such as 'audio/wav'" in said
+    assert said.isascii()
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["audio/wav", "application/vnd.api+json", 'text/csv; charset=utf-8; header="a b"', "audio/x-w"],
+)
+async def test_types_are_taken_as_they_are_given(content_type: str) -> None:
+    part = await as_part(Upload(b"x", "a.wav", content_type))
+    assert part.content_type == content_type
+
+
+async def test_a_type_that_is_left_empty_is_guessed() -> None:
+    assert (await as_part(Upload(b"x", "a.png", ""))).content_type == "image/png"
+
+
+async def test_names_and_types_of_other_classes_are_texts() -> None:
+    part = await as_part(Upload(b"x", Url("a.wav"), Url("audio/wav")))
+    assert (part.filename, part.content_type) == ("a.wav", "audio/wav")
+    assert (type(part.filename), type(part.content_type)) == (str, str)
+
+
+async def test_a_name_that_is_no_text_is_refused() -> None:
+    name: Any = 5
+    assert "the filename of an Upload is a text, not int" in await refusal(Upload(b"x", name))

@@ -160,6 +160,11 @@ def test_retry_after_is_found_inside_the_json(name: str, seconds: float | None) 
         ({"message": "ok", "result": {"a": 1}}, {"a": 1}),
         ({"data": [1], "success": True}, [1]),
         ({"data": 1, "more": 2}, {"data": 1, "more": 2}),
+        ({"success": False, "data": None}, {"success": False, "data": None}),
+        (
+            {"success": False, "result": 1, "code": 404},
+            {"success": False, "result": 1, "code": 404},
+        ),
         ({"result": 1} | dict.fromkeys(WRAPPING), 1),
         ([{"data": 1}], [{"data": 1}]),
         ("text", "text"),
@@ -617,7 +622,7 @@ def test_uploads_and_the_artifacts_are_what_is_lost() -> None:
 @pytest.mark.parametrize("endpoint", catalog.ALL, ids=lambda endpoint: endpoint.name)
 def test_what_the_gateway_loses_is_refused_by_name(endpoint: Endpoint[Any]) -> None:
     bare = endpoint.encoding is Encoding.BARE_JSON
-    if endpoint.name in LOST or bare or endpoint.socket:
+    if endpoint.name in LOST or bare or endpoint.socket or endpoint.is_cloud:
         with pytest.raises(GatewayUnsupportedError, match=endpoint.name) as caught:
             gateway().ensure_supported(endpoint)
         assert "call Hume directly (api_key=...)" in caught.value.message
@@ -627,9 +632,11 @@ def test_what_the_gateway_loses_is_refused_by_name(endpoint: Endpoint[Any]) -> N
 
 
 @pytest.mark.parametrize("endpoint", catalog.ALL, ids=lambda endpoint: endpoint.name)
-def test_hume_refuses_nothing_and_a_trusted_gateway_only_sockets(endpoint: Endpoint[Any]) -> None:
+def test_hume_refuses_nothing_and_a_trusted_gateway_only_what_no_gateway_reaches(
+    endpoint: Endpoint[Any],
+) -> None:
     Direct(api_key="key").ensure_supported(endpoint)
-    if not endpoint.socket:
+    if not (endpoint.socket or endpoint.is_cloud):
         gateway(carries=frozenset({"uploads", "binary", "bare_json"})).ensure_supported(endpoint)
 
 
@@ -683,6 +690,13 @@ def test_other_base_urls_are_refused(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         check_base_url(url)
     assert str(caught.value) == "base_url must be a URL such as https://api.hume.ai"
+
+
+@pytest.mark.parametrize("url", ["https://api.hume.ai/v0", "http://h:1/humeai/v0/", "http://h/v1"])
+def test_a_base_url_with_the_version_of_the_paths_says_to_leave_it_off(url: str) -> None:
+    version = url.rstrip("/")[-3:]
+    with pytest.raises(ConfigurationError, match=f"base_url ends with '{version}'.*leave it off"):
+        check_base_url(url)
 
 
 @pytest.mark.parametrize(

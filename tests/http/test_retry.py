@@ -12,6 +12,7 @@ from humeai_async.errors import (
     APITimeoutError,
     DecodeError,
     HumeError,
+    RateLimitWaitError,
     TLSError,
 )
 from humeai_async.http.messages import Delivery
@@ -61,6 +62,11 @@ SILENT = APITimeoutError("", outcome_unknown=True)
         (status(404), True, None),
         (status(409), True, None),
         (status(501), True, None),
+        (status(505), True, None),
+        (status(522), True, 0.5),
+        (status(522), False, None),
+        (RateLimitWaitError("", seconds=1.0), True, None),
+        (DecodeError("", is_whole=True), True, None),
         (DecodeError("", path="$"), True, 0.5),
         (DecodeError("", path="$"), False, None),
         (DecodeError("", path="$.name"), True, None),
@@ -97,7 +103,7 @@ def test_a_pause_of_our_own_is_never_nothing_and_never_beyond_the_longest(
 def test_which_statuses_leave_it_open_whether_the_work_was_done(
     code: int, retry_after: float | None, expected: bool
 ) -> None:
-    delivery = Delivery.UNKNOWN if expected else Delivery.ANSWERED
+    delivery = Delivery.UNKNOWN if expected else Delivery.RESPONDED
     assert delivery_by_status(code, retry_after) is delivery
 
 

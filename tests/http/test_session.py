@@ -68,6 +68,7 @@ def endpoint(method: str, path: str = "/v0/things", **changes: Any) -> Endpoint[
 GET = fill(endpoint("GET"))
 GET_ONE = fill(endpoint("GET", "/v0/things/{id}"), "a")
 POST = fill(endpoint("POST", encoding=Encoding.JSON), body={"a": 1})
+DELETE_NOTHING = fill(endpoint("DELETE", "/v0/things/{id}", returns=type(None)), "a")
 DELETE = fill(endpoint("DELETE", "/v0/things/{id}"), "a")
 
 GOOD = json_answer(b'{"name": "x"}')
@@ -566,6 +567,43 @@ async def test_a_delete_that_never_reached_the_gateway_to_the_end_leaves_nothing
 async def test_a_delete_that_meets_its_deadline_behind_the_gateway_is_left_open() -> None:
     scene = Scene(slow(1e9), origin=gateway(), timeout=Timeout(total=5.0))
     assert (await scene.failure(DELETE)).outcome_unknown
+
+
+@pytest.mark.parametrize("origin", [None, gateway()], ids=["direct", "gateway"])
+@pytest.mark.parametrize(
+    "odd",
+    [b'{"success": false, "data": null}', b'{"error": {"code": "E0300"}}', b"[1]"],
+    ids=["success false", "error", "array"],
+)
+async def test_a_delete_whose_confirmation_is_an_error_is_not_repeated(
+    odd: bytes, origin: Origin | None
+) -> None:
+    scene = Scene(json_answer(odd), origin=origin)
+    error = await scene.failure(DELETE_NOTHING)
+    assert isinstance(error, DecodeError)
+    assert scene.sent == 1
+    assert "whether the request was carried out is not known" in error.message
+
+
+async def test_a_delete_whose_confirmation_is_a_page_or_cut_off_is_repeated_like_any() -> None:
+    scene = Scene(HTML, CUT, json_answer(b""))
+    assert await scene.session.call(DELETE_NOTHING) is None
+    assert scene.sent == 3
+
+
+@pytest.mark.parametrize("left", [b"null", b'"half of the te"', b"false"])
+async def test_what_a_gateway_makes_of_a_body_that_was_cut_off_is_asked_for_again(
+    left: bytes,
+) -> None:
+    scene = Scene(json_answer(b'{"data":' + left + b"}"), GOOD, origin=gateway())
+    assert await scene.session.call(GET) == Thing(name="x")
+    assert scene.sent == 2
+
+
+async def test_a_response_of_another_form_is_not_asked_for_again() -> None:
+    scene = Scene(json_answer(b"[]"))
+    assert isinstance(await scene.failure(GET), DecodeError)
+    assert scene.sent == 1
 
 
 async def test_a_delete_that_times_out_at_hume_is_repeated() -> None:

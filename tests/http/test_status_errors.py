@@ -179,7 +179,7 @@ def test_humes_errors_are_understood_through_the_recorded_gateway(
         ("upstream_conn_reset", "socket hang up", None),
         ("new_format_get_item", "Not Found", None),
         ("json_body_over_100MiB", "request entity too large", None),
-        ("url_17k", "the server answered 431 without a message", None),
+        ("url_17k", "the server responded 431 without a message", None),
     ],
 )
 def test_the_gateways_own_errors_are_understood(name: str, message: str, code: str | None) -> None:
@@ -208,13 +208,13 @@ def test_a_redirect_says_what_to_check() -> None:
 
 def test_a_long_text_is_no_message() -> None:
     error = error_of(b"a long page of text\n" * 500, 500)
-    assert error.message == "the server answered 500 without a message"
+    assert error.message == "the server responded 500 without a message"
     assert error.body.startswith("a long page")
 
 
 @pytest.mark.parametrize("body", [[" "], {"message": "\t"}, {"detail": [" ", ""]}, "  "])
 def test_an_error_whose_words_are_blank_counts_as_one_without(body: object) -> None:
-    assert error_of(body).message == "the server answered 400 without a message"
+    assert error_of(body).message == "the server responded 400 without a message"
 
 
 def test_several_details_of_a_422_make_one_line() -> None:

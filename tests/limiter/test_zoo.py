@@ -40,7 +40,7 @@ def test_few_cells_fail_a_call_that_the_quota_would_have_let_in(outcomes: list[O
 
 
 def test_few_cells_stand_still_for_longer_than_the_quota_asks(outcomes: list[Outcome]) -> None:
-    assert sum(one.idle > one.allowed_idle for one in outcomes) <= 1
+    assert sum(one.idle > one.allowed_idle for one in outcomes) <= 2
 
 
 @settings(max_examples=100, deadline=None)

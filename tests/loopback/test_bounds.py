@@ -13,6 +13,7 @@ import aiohttp
 import anyio
 import pytest
 from aiohttp import web
+from aiohttp_release import IS_3_14
 from chat_support import web_server
 from rawserver import Act, RawServer, answer, raw
 from support import client_of
@@ -225,9 +226,10 @@ HEADS = {
     "a long header": b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 9000,
     "a header without end": b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * (4 << 20),
     "a long status": b"HTTP/1.1 200 " + b"a" * 9000,
-    "many headers": b"HTTP/1.1 200 OK" + b"\r\nX-One: a" * 200,
-    "a flood of headers": b"HTTP/1.1 200 OK" + b"\r\nX-One: a" * 200_000,
 }
+if IS_3_14:
+    HEADS["many headers"] = b"HTTP/1.1 200 OK" + b"\r\nX-One: a" * 200
+    HEADS["a flood of headers"] = b"HTTP/1.1 200 OK" + b"\r\nX-One: a" * 200_000
 
 
 @pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)

@@ -241,7 +241,7 @@ def client_for(fake: FakeHume, scene: Scene) -> HumeAI:
 async def test_closing_the_client_ends_a_call_wherever_it_is(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("humeai_async.bulk.pipeline.SEARCH_PAUSES", (HOUR,))
+    monkeypatch.setattr("humeai_async.bulk.patience.SEARCH_PAUSES", (HOUR,))
     with anyio.fail_after(LIMIT):
         async with no_complaints(), FakeHume(faults=scene.faults) as fake:
             hume = client_for(fake, scene)

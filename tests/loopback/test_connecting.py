@@ -128,7 +128,7 @@ async def test_each_step_of_a_connection_is_bounded_by_connect(
         problem = await failure(call(hume))
         assert_idle(hume)
     assert type(problem) is APITimeoutError
-    assert "the connection was not made in time" in problem.message
+    assert "was not made in time" in problem.message
     assert not problem.outcome_unknown
 
 

@@ -102,7 +102,7 @@ Place = Callable[[trustme.CA], AbstractAsyncContextManager[str]]
 
 PLACES: dict[str, tuple[Place, type[HumeError], str, int]] = {
     "refused": (refused, APIConnectionError, "Connection refused", 2),
-    "never made": (hanging, APITimeoutError, "the connection was not made in time", 2),
+    "never made": (hanging, APITimeoutError, "was not made in time", 2),
     "unknown name": (nameless, APIConnectionError, "Name or service not known", 2),
     "unknown authority": (untrusted, TLSError, "Pool(ssl=ssl.create_default_context", 1),
     "no TLS": (without_tls, TLSError, "it does not speak TLS", 1),

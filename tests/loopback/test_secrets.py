@@ -21,6 +21,7 @@ from typing import Any
 
 import anyio
 import pytest
+from aiohttp_release import BACKEND
 from error_text import NOTHING, collect_error_text
 from proxyserver import ProxyServer
 from rawserver import (
@@ -40,6 +41,12 @@ from humeai_async import HumeAI, HumeError, Pool, Retry, Timeout, Upload
 from humeai_async.testing import Credentials, FakeHume
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return BACKEND
+
 
 SECRET = "at_PLANTED-marked/secret+1"
 LOOKS = (SECRET, "at_PLANTED-marked%2Fsecret%2B1", SECRET.replace("/", "\\/"), "PLANTED-marked")
@@ -364,7 +371,7 @@ async def test_the_command_line_shows_no_secret(tmp_path: Path) -> None:
     sources = "\n".join(f"https://media.example.com/{n}?X-Amz-Signature=m4rk3dMedia" for n in names)
     command = ["-P", "-X", "dev", "-m", "humeai_async", "predict", "-", "--job-size", "1"]
     async with FakeHume(credentials=keys) as fake:
-        variables = {"HUME_API_KEY": "m4rk3dKey", "HUME_BASE_URL": fake.url}
+        variables = {"HUME_API_KEY": "m4rk3dKey", "HUME_BASE_URL": fake.url, "COLUMNS": "200"}
         said = await run_in(tmp_path / "run", command, sources.encode(), **variables)
         variables["HUME_API_KEY"] = "m4rk3dWrong"
         refused = await run_in(tmp_path / "refused", command, sources.encode(), **variables)

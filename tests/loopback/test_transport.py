@@ -126,7 +126,7 @@ async def test_a_connection_that_takes_too_long_was_surely_not_carried_out() -> 
     transport = AiohttpTransport(Pool())
     with (
         hanging_url() as url,
-        pytest.raises(APITimeoutError, match="connection was not made") as caught,
+        pytest.raises(APITimeoutError, match="was not made in time") as caught,
     ):
         await send(transport, request_to(url, "POST"), Timeout(connect=SHORT, read=5.0))
     await transport.aclose()
@@ -324,7 +324,6 @@ async def test_a_stream_that_never_begins_is_told() -> None:
         await transport.aclose()
 
 
-@pytest.mark.filterwarnings("ignore:unclosed transport:ResourceWarning")
 def test_each_event_loop_gets_its_own_pool() -> None:
     transport = AiohttpTransport(Pool())
 
@@ -339,7 +338,6 @@ def test_each_event_loop_gets_its_own_pool() -> None:
     gc.collect()
 
 
-@pytest.mark.filterwarnings("ignore:unclosed transport:ResourceWarning")
 def test_loops_in_two_threads_share_a_transport() -> None:
     transport = AiohttpTransport(Pool())
     both_there = threading.Barrier(2, timeout=10)

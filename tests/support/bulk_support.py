@@ -18,7 +18,7 @@ PATIENCE = 0.3
 
 def search_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Search for lost submissions every few milliseconds."""
-    monkeypatch.setattr("humeai_async.bulk.pipeline.SEARCH_PAUSES", (0.01,))
+    monkeypatch.setattr("humeai_async.bulk.patience.SEARCH_PAUSES", (0.01,))
 
 
 def urls(count: int) -> list[str]:

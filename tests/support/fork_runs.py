@@ -180,7 +180,8 @@ def _run(request: dict[str, Any]) -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
     except HumeError:
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # the log, too, may grow no further
+            traceback.print_exc()
         return 1
     return 0
 
@@ -195,16 +196,16 @@ async def run_script(
     *,
     folder: str,
     sources: list[list[str]],
-    url: str,
+    client: dict[str, Any],
     read: float,
     own_lines: bool = False,
     **settings: Any,
 ) -> None:
     """Run sources into a folder, as a user's script does; with `own_lines` it writes the lines."""
     given = [Path(value) if kind == "files" else value for kind, value in sources]
+    client["gateway_carries"] = frozenset(client.get("gateway_carries", ()))
     async with HumeAI(
-        api_key="k" * 20,
-        base_url=url,
+        **client,
         polling=Polling(min_interval=0.01, max_interval=0.05),
         timeout=Timeout(read=read),
     ) as hume:

@@ -23,6 +23,7 @@ from typing import Any, Self
 
 from aiohttp import ClientError, web
 from attrs import Factory, define, field
+from hostile_gateway import Dialect, hang_up, paths_of, settings_of, wrapping
 from hostile_results import Json, Kind, Source, request_of, results_of
 
 POSTS = (
@@ -33,8 +34,8 @@ POSTS = (
 """What can become of a submission: `before` and `after` say when, seen from its being carried out.
 
 `late` and `slow` carry it out when the client has been cut off or has given up, `next-start` when
-the client is started again; `same-id` carries it out and names the job before, `replayed` does
-not even carry it out.
+the client is started again; `same-id` carries it out and names the job that was carried out last,
+`replayed` does not even carry it out; whether anybody was told of that job or not.
 """
 LISTS = ("403", "404", "garbage", "html", "500", "reset", "429", "other-json", "cut")
 """What can become of a list of jobs; `garbage` has one entry that nobody can read."""
@@ -82,6 +83,7 @@ class HostileService:
         run_seconds: Seconds that a job takes.
         shapes: What is done to each job's predictions, of `SHAPES`.
         newer: Jobs of others that follow each of ours in the list.
+        gateway: The dialect of the gateway in front of it; none where it is called directly.
     """
 
     clock: float = 0.0
@@ -92,6 +94,7 @@ class HostileService:
     run_seconds: float = 0.0
     shapes: frozenset[str] = frozenset()
     newer: int = 0
+    gateway: Dialect | None = None
     posts: deque[str] = field(factory=deque[str])
     """What becomes of the next submissions; `ok` afterwards."""
     lists: deque[str] = field(factory=deque[str])
@@ -116,6 +119,7 @@ class HostileService:
     _runner: web.AppRunner | None = field(default=None, init=False)
     _dice: random.Random = field(default=Factory(lambda: random.Random(0)), init=False)  # noqa: S311 - a test's dice
     _numbers: itertools.count[int] = field(factory=itertools.count, init=False)
+    _hang_ups: itertools.count[int] = field(factory=itertools.count, init=False)
 
     # What a test says and asks.
 
@@ -161,11 +165,13 @@ class HostileService:
     # The server.
 
     async def __aenter__(self) -> Self:
-        app = web.Application(client_max_size=1 << 28)
-        app.router.add_post("/v0/batch/jobs", self._post)
-        app.router.add_get("/v0/batch/jobs", self._list)
-        app.router.add_get("/v0/batch/jobs/{id}", self._job)
-        app.router.add_get("/v0/batch/jobs/{id}/predictions", self._predictions)
+        wraps = [] if self.gateway is None else [wrapping(self.gateway, self._headers)]
+        app = web.Application(client_max_size=1 << 28, middlewares=wraps)
+        jobs, job, predictions = paths_of(self.gateway)
+        app.router.add_post(jobs, self._post)
+        app.router.add_get(jobs, self._list)
+        app.router.add_get(job, self._job)
+        app.router.add_get(predictions, self._predictions)
         app.on_response_prepare.append(self._date)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -182,8 +188,18 @@ class HostileService:
         assert self._runner is not None
         await self._runner.cleanup()
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings of a client of it."""
+        return settings_of(self.url, self.gateway)
+
     async def _date(self, _: web.Request, response: web.StreamResponse) -> None:
-        response.headers["Date"] = formatdate(self._now(), usegmt=True)
+        # A gateway has a clock of its own.
+        now = self._now() if self.gateway is None else _wall_clock()
+        response.headers["Date"] = formatdate(now, usegmt=True)
+
+    def _headers(self) -> dict[str, str]:
+        return {"date": formatdate(self._now(), usegmt=True)}
 
     def _now(self) -> float:
         return _wall_clock() + self.clock
@@ -195,7 +211,7 @@ class HostileService:
         try:
             kind, sources, body = await _submission(request)
         except (ConnectionError, ClientError, web.RequestPayloadError, ValueError):
-            return _abort(request)  # cut in mid-upload: not carried out
+            return self._cut_off(request)  # cut in mid-upload: not carried out
         self.on_event("arrived")
         bad = _refusal(sources)
         if bad is not None:
@@ -213,10 +229,10 @@ class HostileService:
         before = self.journal[-1].id if self.journal else None
         if act == "next-start":
             self._held.append((time.monotonic(), carry_out))
-            return _abort(request)
+            return self._cut_off(request)
         if act == "late":
             self._later(carry_out)
-            return _abort(request)
+            return self._cut_off(request)
         if act == "slow":
             await self._pause(self.late)
         if act in {"reset-before", "hang-before", "500-before", "html-before", "429", "503-retry"}:
@@ -232,6 +248,12 @@ class HostileService:
         self.on_event("answered")
         return web.json_response({"job_id": named})
 
+    def _cut_off(self, request: web.Request) -> web.Response:
+        """Break off, to the client or to the gateway, which says so."""
+        if self.gateway is not None and next(self._hang_ups) % 2:
+            return hang_up()
+        return _abort(request)
+
     async def _refuse(self, request: web.Request, act: str) -> web.StreamResponse:
         """Answer with nothing that helps."""
         if act == "hang":
@@ -241,8 +263,9 @@ class HostileService:
             response.content_type = "application/json"
             await response.prepare(request)
             await response.write(b'{"job_id": "')
-        if act in {"hang", "cut", "reset"}:
             return _abort(request)
+        if act in {"hang", "reset"}:
+            return self._cut_off(request)
         status, kind, body = _REFUSALS.get(act) or (int(act), "application/json", "{}")
         headers = {"Retry-After": "0"} if act == "503-retry" else None
         return web.Response(status=status, content_type=kind, text=body, headers=headers)
@@ -311,7 +334,7 @@ class HostileService:
         act = self.fetches.popleft() if self.fetches else "ok"
         if act != "ok":
             return await self._refuse(request, act)
-        job = self.jobs.get(request.match_info["id"])
+        job = self.jobs.get(request.match_info.get("id") or request.query["id"])
         if job is None:
             return web.json_response({"message": "job not found"}, status=404)
         if what == "predictions" and not self._is_done(job):

@@ -56,6 +56,8 @@ def explain(problem: BaseException, request: Request, *, is_closed: bool) -> Bas
         request: What was on its way.
         is_closed: Whether the client was closed meanwhile.
     """
+    if _is_thrown_away(problem):
+        return GeneratorExit()
     # `asyncio.timeout` makes a cancellation the cause of the error that its user sees.
     problem.__cause__ = problem.__context__ = None
     problem = problem.with_traceback(None)
@@ -70,12 +72,22 @@ def explain(problem: BaseException, request: Request, *, is_closed: bool) -> Bas
     if is_closed:
         return client_closed(outcome_unknown=is_unknown, **about)
     if isinstance(problem, _UNCONNECTED):
-        return _unconnected(problem, about)
+        return _unconnected(problem, about, request.host)
     if isinstance(problem, _NETWORK):
-        return _unanswered(problem, about, is_unknown=is_unknown)
+        return _unanswered(problem, about, request.host, is_unknown=is_unknown)
     kind = type(problem).__name__
     message = f"the HTTP library failed on this request, for no known reason: {kind}"
     return APIConnectionError(message, outcome_unknown=is_unknown, **about)
+
+
+def _is_thrown_away(problem: BaseException | None) -> bool:
+    """Whether the call goes on no more: its event loop was closed, and nobody waits for it.
+
+    What cleans up then may fail, for it has no event loop either.
+    """
+    while problem is not None and not isinstance(problem, GeneratorExit):
+        problem = problem.__context__
+    return problem is not None
 
 
 def _is_cancelled_by_pool() -> bool:
@@ -88,7 +100,7 @@ def _is_cancelled_by_pool() -> bool:
     return task is not None and not task.cancelling()
 
 
-def _unconnected(problem: Exception, about: dict[str, Any]) -> HumeError:
+def _unconnected(problem: Exception, about: dict[str, Any], host: str) -> HumeError:
     """Explain a connection that was never made: nothing was sent."""
     if isinstance(problem, aiohttp.InvalidURL):
         return InvalidArgumentError("the URL cannot be used", field="base_url")
@@ -103,16 +115,18 @@ def _unconnected(problem: Exception, about: dict[str, Any]) -> HumeError:
         return kind(f"could not connect to {where}: {system_reason(problem)}", **about)
     if isinstance(problem, UnsolicitedDataError):
         return APIConnectionError("the server sent data on an idle connection", **about)
-    return APITimeoutError("the connection was not made in time", **about)
+    return APITimeoutError(f"the connection to {host} was not made in time", **about)
 
 
-def _unanswered(problem: Exception, about: dict[str, Any], *, is_unknown: bool) -> HumeError:
+def _unanswered(
+    problem: Exception, about: dict[str, Any], host: str, *, is_unknown: bool
+) -> HumeError:
     """Explain a response that did not come: the request, if sent, may have been carried out."""
     if not is_unknown:
         reason = f"the connection broke before the request was sent: {_reason(problem)}"
         return APIConnectionError(reason, **about)
     if isinstance(problem, TimeoutError):
-        message = "the server did not go on with its response in time"
+        message = f"the server {host} did not go on with its response in time"
         return APITimeoutError(message, outcome_unknown=True, **about)
     message = f"the connection broke before the response was complete: {_reason(problem)}"
     return APIConnectionError(message, outcome_unknown=True, **about)

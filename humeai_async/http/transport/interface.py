@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from humeai_async.http.messages import Request, Response
+from humeai_async.http.transport.websocket import Socket
 from humeai_async.settings import Timeout
-
-if TYPE_CHECKING:
-    from humeai_async.http.transport.websocket import Socket
 
 
 class Download(Protocol):

@@ -15,9 +15,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import logging
 import warnings
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self
 
 import aiohttp
 from aiohttp import ClientSession
@@ -31,12 +33,17 @@ from humeai_async.http.transport.bodies import RequestBody, chunks_of, read_body
 from humeai_async.http.transport.errors import client_closed, explain
 from humeai_async.http.transport.proxies import Proxy, addressed, proxy_of
 from humeai_async.http.transport.sending import watch_sending
+from humeai_async.http.transport.websocket import (
+    AiohttpSocket,
+    Socket,
+    open_socket,
+    read_refusal,
+)
 from humeai_async.settings import Pool, Timeout
 
-if TYPE_CHECKING:
-    from humeai_async.http.transport.websocket import AiohttpSocket, Socket
-
 __all__ = ["AiohttpTransport", "ClientSession"]
+
+logger: logging.Logger = logging.getLogger("humeai_async")
 
 
 class AiohttpTransport:
@@ -50,12 +57,11 @@ class AiohttpTransport:
 
     def __init__(self, pool: Pool, session: ClientSession | None = None) -> None:
         self.settings = pool
-        self.is_closed = False
+        self.is_closed: bool = False
         self._borrowed = session
         self._proxy = None if pool.proxy is None else Proxy.read(pool.proxy)
         self._has_proxy = session is None and (pool.trust_env or pool.proxy is not None)
-        self._connections = PerLoop(self._connect, discard=_Connections.close_soon)
-        self._closings: set[asyncio.Task[None]] = set()
+        self._connections = PerLoop(self._connect, discard=Connections.close_soon)
         self._timeouts: dict[tuple[float | None, float | None], aiohttp.ClientTimeout] = {}
 
     def open(self, request: Request, timeout: Timeout) -> _Exchange:
@@ -79,8 +85,6 @@ class AiohttpTransport:
             APITimeoutError: It did not come in time.
             ClientClosedError: The transport was closed.
         """
-        from humeai_async.http.transport.websocket import AiohttpSocket, open_socket
-
         try:
             connections = self.connections()
             owner = self._make_socket_session(connections, request, timeout)
@@ -110,7 +114,7 @@ class AiohttpTransport:
         here = asyncio.get_running_loop()
         for loop, connections in self._connections.clear():
             if loop is here or loop.is_closed():
-                await connections.close(has_loop=loop is here)
+                await connections.close()
             else:
                 with contextlib.suppress(RuntimeError):  # it was closed at this moment
                     loop.call_soon_threadsafe(connections.close_soon)
@@ -125,7 +129,7 @@ class AiohttpTransport:
         """WebSockets that are open."""
         return sum(len(one.sockets) for one in self._connections.all())
 
-    def connections(self) -> _Connections:
+    def connections(self) -> Connections:
         """Return the connections of the running event loop.
 
         Raises:
@@ -161,9 +165,9 @@ class AiohttpTransport:
             return None
         return self._proxy or proxy_of(request.url)
 
-    def _connect(self, _: asyncio.AbstractEventLoop) -> _Connections:
+    def _connect(self, _: asyncio.AbstractEventLoop) -> Connections:
         if self._borrowed is not None:
-            return _Connections(self._borrowed)
+            return Connections(self._borrowed)
         pool = self.settings
         connector = aiohttp.TCPConnector(
             limit=0,  # the slots are the limit: waiting for one is then never connecting
@@ -171,14 +175,12 @@ class AiohttpTransport:
             ssl=pool.ssl or True,
         )
         session = ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-        return _Connections.of(session, pool.limit)
+        return Connections.of(session, pool.limit)
 
     def _make_socket_session(
-        self, connections: _Connections, request: Request, timeout: Timeout
+        self, connections: Connections, request: Request, timeout: Timeout
     ) -> ClientSession:
         """Make a session for one socket: only so can a handshake have its own timeouts."""
-        from humeai_async.http.transport.websocket import read_refusal
-
         lender, borrowed = connections.session, self._borrowed
         connector = (
             aiohttp.TCPConnector(limit=0, ssl=self.settings.ssl or True)
@@ -196,23 +198,9 @@ class AiohttpTransport:
             middlewares=(functools.partial(watch_sending, request), read_refusal),
         )
 
-    def __del__(self) -> None:
-        """Say that a client was never closed; its connections are closed by their event loop."""
-        connections: PerLoop[_Connections] | None = vars(self).get(
-            "_connections"
-        )  # if it was built
-        if connections and not self.is_closed and any(one.is_open for one in connections.all()):
-            warnings.warn(
-                "a HumeAI client was never closed: use `async with HumeAI(...) as hume:`, or call "
-                "`await hume.aclose()`",
-                ResourceWarning,
-                source=self,
-                stacklevel=2,
-            )
-
 
 @define(eq=False)
-class _Connections:
+class Connections:
     """The connections of one event loop: a session of aiohttp, and what is open on it."""
 
     session: ClientSession
@@ -220,10 +208,10 @@ class _Connections:
     """One for each request that may be on its way; none is without limit."""
     in_flight: int = 0
     """Requests that wait for a response, or whose response is open."""
-    sockets: set[AiohttpSocket] = field(factory=set["AiohttpSocket"])
+    sockets: set[AiohttpSocket] = field(factory=set[AiohttpSocket])
     guard: AsyncGenerator[None] | None = None
     """Closes the session: when it is closed, when nobody holds it any more, or with the loop."""
-    _closing: asyncio.Task[None] | None = None
+    _abandoning: weakref.finalize[..., Any] | None = None
 
     @classmethod
     def of(cls, session: ClientSession, limit: int) -> Self:
@@ -231,27 +219,55 @@ class _Connections:
         guard = _closing_with_loop(session)
         with contextlib.suppress(StopIteration):
             guard.asend(None).send(None)
-        return cls(session, asyncio.Semaphore(limit), guard=guard)
+        connections = cls(session, asyncio.Semaphore(limit), guard=guard)
+        connections._abandoning = weakref.finalize(connections, _abandon, session, guard)
+        connections._abandoning.atexit = False  # forked processes end, too
+        return connections
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it owns a session that is still open."""
-        return self.guard is not None and not self.session.closed
-
-    async def close(self, *, has_loop: bool = True) -> None:
+    async def close(self) -> None:
         """Close what is open; sockets only on their own event loop."""
-        for socket in list(self.sockets) if has_loop else ():
-            await socket.cut()
-        if self.guard is not None:
-            await self.guard.aclose()
-            await self.session.close()  # where the loop has seen to the guard, but not to the end
+        loop = asyncio.get_running_loop()
+        async with contextlib.AsyncExitStack() as stack:
+            if self.guard is not None and self._abandoning is not None:
+                self._abandoning.detach()
+                stack.push_async_callback(self.session.close)  # if the guard came to no end
+                stack.push_async_callback(self.guard.aclose)
+            for socket in self.sockets:
+                if socket.loop is loop:
+                    stack.push_async_callback(socket.cut)
 
     def close_soon(self) -> None:
         """Close what is open in the background."""
-        loop = asyncio.get_running_loop()
-        self._closing = loop.create_task(
-            self.close(has_loop=loop in {s.loop for s in self.sockets})
+        closing = asyncio.get_running_loop().create_task(self.close())
+        _closings.add(closing)
+        closing.add_done_callback(_note_closed)
+
+
+def _abandon(session: ClientSession, _guard: AsyncGenerator[None]) -> None:
+    """Say that a client was never closed; with the guard, the session is closed after this.
+
+    It is not said by a `__del__`, for by then the garbage collector may have taken what is to be
+    closed, with warnings that name nothing of ours.
+    """
+    if not session.closed:
+        warnings.warn(
+            "a HumeAI client was never closed: use `async with HumeAI(...) as hume:`, or call "
+            "`await hume.aclose()`",
+            ResourceWarning,
+            stacklevel=2,
         )
+
+
+_closings: set[asyncio.Task[None]] = set()
+"""What closes in the background; event loops do not keep their tasks."""
+
+
+def _note_closed(closing: asyncio.Task[None]) -> None:
+    """Say of what closed in the background whether it failed; nobody waits for it."""
+    _closings.discard(closing)
+    if not closing.cancelled() and (problem := closing.exception()) is not None:
+        # Only its name: what it says may hold a URL, and a URL a credential.
+        logger.warning("closing connections failed: %s", type(problem).__name__)
 
 
 async def _closing_with_loop(session: ClientSession) -> AsyncGenerator[None]:
@@ -274,7 +290,7 @@ class _Exchange:
         self._transport = transport
         self._request = request
         self._timeout = timeout
-        self._connections: _Connections | None = None
+        self._connections: Connections | None = None
         """Where it takes a slot."""
         self._body: RequestBody | None = None
         self._response: aiohttp.ClientResponse | None = None
@@ -285,11 +301,14 @@ class _Exchange:
     async def __aenter__(self) -> Self:
         try:
             connections = self._transport.connections()
-            if connections.slots is not None:
-                await connections.slots.acquire()
+            slots = connections.slots
+            has_waited = slots is not None and slots.locked()
+            if slots is not None:
+                await slots.acquire()
             self._connections = connections
             connections.in_flight += 1
-            connections = self._transport.connections()  # closed while this one waited?
+            if has_waited:
+                connections = self._transport.connections()  # perhaps it was closed meanwhile
             response = self._response = await self._send(connections.session)
             self.status, self.headers = response.status, response.headers
         except BaseException as problem:  # noqa: BLE001 - whatever comes from below is explained

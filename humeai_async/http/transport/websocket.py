@@ -1,7 +1,7 @@
 """One WebSocket: messages out, messages in, and how it ended.
 
 Everything that aiohttp says about the end of a connection becomes a `Closed` with a code, be
-it a close frame, a lost connection or a ping that nobody answered. Nothing here knows an
+it a close frame, a lost connection or a ping without a pong. Nothing here knows an
 endpoint, a credential or a message's meaning; the transport opens sockets, the chat uses them.
 """
 
@@ -24,7 +24,15 @@ from humeai_async.http.messages import Request, Response
 from humeai_async.http.transport.bodies import LARGEST_ERROR, read_at_most
 from humeai_async.http.transport.proxies import Proxy, addressed
 
-__all__ = ["LARGEST_MESSAGE", "AiohttpSocket", "Closed", "Socket", "open_socket", "read_refusal"]
+__all__ = [
+    "LARGEST_MESSAGE",
+    "AiohttpSocket",
+    "Closed",
+    "MediaSocket",
+    "Socket",
+    "open_socket",
+    "read_refusal",
+]
 
 logger: logging.Logger = logging.getLogger("humeai_async")
 
@@ -78,17 +86,24 @@ class Socket(Protocol):
         ...
 
     async def aclose(self, *, wait: bool = True) -> None:
-        """Close it."""
+        """Close the socket."""
+
+
+class MediaSocket(Socket, Protocol):
+    """What sessions need that send media."""
+
+    async def send_binary(self, message: bytes) -> None:
+        """Send one binary message."""
 
 
 class AiohttpSocket:
     """A socket on aiohttp.
 
-    A task of its own reads ahead, for pings are answered only while somebody reads, and a user
+    A task of its own reads ahead, for pongs are sent only while somebody reads, and a user
     who plays the sound of one event may not ask for the next one for a minute. However that
     task ends, `receive` returns a `Closed` once the messages before it are taken.
 
-    Pings are sent and answered here and not by aiohttp: aiohttp takes a connection for lost
+    Pings and pongs are sent here and not by aiohttp: aiohttp takes a connection for lost
     when no pong arrives although nobody read, and raises out of `receive` where a pong cannot
     be written. Here silence counts only while the socket is read and the event loop runs.
 
@@ -118,7 +133,7 @@ class AiohttpSocket:
         self._has_room = asyncio.Event()
         self._is_reading = True
         self._ping: bytes | None = None
-        """The server's last ping, until it is answered."""
+        """The server's last ping, until its pong is sent."""
         self._pinged = asyncio.Event()
         self._received_at = self.loop.time()
         """When something arrived last, or reading began again."""
@@ -133,10 +148,17 @@ class AiohttpSocket:
             APITimeoutError: The server takes nothing any more; likewise.
             ClientClosedError: The client was closed.
         """
+        await self._send(message, aiohttp.WSMsgType.TEXT)
+
+    async def send_binary(self, message: bytes) -> None:
+        """Send one binary message, as `send` does a text."""
+        await self._send(message, aiohttp.WSMsgType.BINARY)
+
+    async def _send(self, message: bytes, kind: aiohttp.WSMsgType) -> None:
         self._check_uncut()
         scope = anyio.CancelScope(deadline=anyio.current_time() + SEND_WAIT)
         with contextlib.suppress(*_BROKEN), scope:
-            await self._socket.send_frame(message, aiohttp.WSMsgType.TEXT)
+            await self._socket.send_frame(message, kind)
             return
         if scope.cancelled_caught:
             raise APITimeoutError(
@@ -200,7 +222,7 @@ class AiohttpSocket:
         """Read until the socket ends, and let go of everything then."""
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._answer_pings)
+                tasks.start_soon(self._send_pongs)
                 tasks.start_soon(self._watch_for_silence, tasks.cancel_scope)
                 await self._read_ahead()
                 tasks.cancel_scope.cancel()
@@ -252,8 +274,8 @@ class AiohttpSocket:
             self._is_reading = True
             self._received_at = self.loop.time()
 
-    async def _answer_pings(self) -> None:
-        """Answer the last ping; none before it needs an answer once there is a later one.
+    async def _send_pongs(self) -> None:
+        """Send the pong of the last ping; those before it need none once there is a later one.
 
         The reading never waits for this: a server may take the pong only when its own messages
         are read.
@@ -281,7 +303,7 @@ class AiohttpSocket:
             is_silent = self._is_reading and self._received_at < pinged_at
             is_on_time = self.loop.time() < pinged_at + PONG_WAIT + LATE
             if is_silent and is_on_time:
-                self._end(Closed(LOST, "the server did not answer a ping"))
+                self._end(Closed(LOST, "the server did not respond to a ping"))
                 reading.cancel()
                 return
 
@@ -293,8 +315,10 @@ class AiohttpSocket:
     async def _stop(self) -> None:
         """End the task that reads, and let go of everything also where it never began."""
         self._reader.cancel()
-        await asyncio.wait([self._reader])
-        await self._release()
+        try:
+            await asyncio.wait([self._reader])
+        finally:  # also where the event loop ends meanwhile, and cancels all of its tasks
+            await self._release()
 
     async def _release(self) -> None:
         # aiohttp drops the connection, if there still is one, when its close is cancelled.

@@ -7,9 +7,12 @@ tables are made below, in `tables.py`.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import itertools
-from collections.abc import Iterator, Sequence
+import re
+import time
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, ClassVar, TypeAlias, overload
 
 import msgspec
@@ -25,10 +28,12 @@ from humeai_async.types.json import (
 )
 from humeai_async.types.paging import Undecodable
 from humeai_async.types.predictions import tables
+from humeai_async.types.predictions.layouts import read_each
 from humeai_async.types.predictions.measurements import Source, SourcePredictions
-from humeai_async.types.predictions.rows import MODELS, Row, flat
+from humeai_async.types.predictions.rows import MODELS, SCORE_FIELDS
 from humeai_async.types.predictions.score_table import ScoreTable
 from humeai_async.types.predictions.scores import Scored, Scores
+from humeai_async.types.predictions.views import PredictionViews
 
 __all__ = ["Predictions", "SourcePredictions", "UnreadPredictions"]
 
@@ -51,7 +56,7 @@ _Where: TypeAlias = tuple[int, int, str, int]
 """Source, file, model and group: a path is made of it only for an error."""
 
 
-class Predictions(Sequence[SourcePredictions]):
+class Predictions(PredictionViews):
     """The predictions of a job: one `SourcePredictions` for each source, in order.
 
     Holds the body it was read from. Predictions are slices of it and made when they are
@@ -87,15 +92,41 @@ class Predictions(Sequence[SourcePredictions]):
                 `path` says where.
         """
         text = _as_bytes(body).removeprefix(BYTE_ORDER_MARK)
-        # Everything made here stays: to look for garbage meanwhile would only hold the loop.
-        collects = gc.isenabled()
-        gc.disable()
-        try:
+        with _without_collection():
             sources, text = _read(text)
-        finally:
-            if collects:
-                gc.enable()
         found = cls(sources, text)
+        return found._with_first_file_tried()
+
+    @classmethod
+    def from_json_in_steps(cls, body: bytes) -> Generator[None, None, Predictions]:
+        """Read as `from_json` does, source by source, so that others can work in between.
+
+        Each source begins as the first one does, so the places of all are found quickly. Where
+        what lies between two of them cannot be read as a source, everything is read at once.
+
+        Yields:
+            Nothing, after each few milliseconds.
+
+        Returns:
+            The predictions.
+
+        Raises:
+            DecodeError: As `from_json`.
+        """
+        sources: list[SourcePredictions] = []
+        since = time.perf_counter()
+        for piece in _cut(body):
+            try:
+                with _without_collection():
+                    sources.append(_source_decoder.decode(piece))
+            except UNREADABLE:
+                return cls.from_json(body)
+            if time.perf_counter() - since > _STEP_SECONDS:
+                yield
+                since = time.perf_counter()
+        if not sources:
+            return cls.from_json(body)
+        found = cls(sources, body)
         return found._with_first_file_tried()
 
     def _with_first_file_tried(self) -> Predictions:
@@ -161,11 +192,6 @@ class Predictions(Sequence[SourcePredictions]):
             return problem
         return None
 
-    def named(self) -> Iterator[tuple[str, SourcePredictions]]:
-        """Give each source with its URL or file name, or `#2` for a text that stands third."""
-        for place, found in enumerate(self._sources):
-            yield found.source.url or found.source.filename or f"#{place}", found
-
     def scores(self, model: str, field: str = "emotions") -> ScoreTable:
         """Read all scores of one model, without an object a score.
 
@@ -182,66 +208,23 @@ class Predictions(Sequence[SourcePredictions]):
             InvalidArgumentError: There is no such model, or it has no such scores.
             DecodeError: A part is not what was promised; `path` names it.
         """
-        if model not in MODELS:
-            raise InvalidArgumentError(f"model must be one of {', '.join(MODELS)}", field="model")
+        tables.check_model(model)
+        fields = SCORE_FIELDS[model]
+        if field not in fields:
+            raise InvalidArgumentError(
+                f"the field of {model} must be one of {', '.join(fields)}", field="field"
+            )
         table = ScoreTable(grows=True)
-        for where, place, prediction in self._each((model,)):
-            if field not in prediction.score_fields:
-                known = ", ".join(prediction.score_fields)
-                raise InvalidArgumentError(
-                    f"the field of {model} must be one of {known}", field="field"
-                )
-            scores: Scores | None = getattr(prediction, field)
+        for where, many in self._lists((model,), None, None):
+            before = len(table)
             try:
-                table.append(*(scores.split() if scores is not None else ((), [])))
+                for _, names, numbers in read_each(model, many, (field,)):
+                    table.append(names[0] or (), numbers)
             except DecodeError as problem:
-                raise with_path_prefix(problem, f"{_path(where)}[{place}].{field}") from None
+                place = len(table) - before
+                inside = "" if problem.path.startswith("$[") else f"[{place}].{field}"
+                raise with_path_prefix(problem, f"{_path(where)}{inside}") from None
         return table
-
-    def to_arrow(self) -> Any:
-        """Make a table of all predictions, one flat row each; see `humeai_async.tables`.
-
-        Returns:
-            A `pyarrow.Table` with the columns and types of `tables.SCHEMA`, always all of them.
-
-        Raises:
-            MissingPackageError: pyarrow is not installed (extra `arrow`).
-            DecodeError: A part is not what was promised; `path` names it.
-        """
-        try:
-            return tables.to_arrow(self.rows())
-        except DecodeError:
-            self.validate()
-            raise
-
-    def to_polars(self) -> Any:
-        """Make a `polars.DataFrame` of all predictions; else as `to_arrow`.
-
-        Raises:
-            MissingPackageError: polars or pyarrow is not installed.
-            DecodeError: A part is not what was promised; `path` names it.
-        """
-        return tables.to_polars(self.to_arrow())
-
-    def to_pandas(self) -> Any:
-        """Make a `pandas.DataFrame` of all predictions; else as `to_arrow`.
-
-        Whole numbers that may be missing, such as `frame`, have pandas' own type `Int64`.
-
-        Raises:
-            MissingPackageError: pandas or pyarrow is not installed.
-            DecodeError: A part is not what was promised; `path` names it.
-        """
-        return tables.to_pandas(self.to_arrow())
-
-    def rows(self) -> Iterator[Row]:
-        """Flatten all predictions, one row each, with `named` in the column `source`.
-
-        Raises:
-            DecodeError: A part is not what was promised.
-        """
-        for name, found in self.named():
-            yield from flat(name, found)
 
     def _each(
         self,
@@ -334,6 +317,41 @@ class UnreadPredictions:
             DecodeError: It is not a list of predictions; `path` says where.
         """
         return Predictions.from_json(self.body)
+
+
+_STEP_SECONDS = 0.005
+"""Time for which sources are read before others have a turn."""
+_SPACE = b" \t\r\n"
+_BEGINNING = re.compile(rb'[ \t\r\n]*\[[ \t\r\n]*(\{[ \t\r\n]*"source")')
+
+
+def _cut(body: bytes) -> Iterator[memoryview]:
+    """Give the parts of a list between which a source seems to begin; none for another text."""
+    beginning = _BEGINNING.match(body)
+    stop = len(body.rstrip(_SPACE)) - 1
+    if beginning is None or body[stop : stop + 1] != b"]":
+        return
+    first, start, view = beginning[1], beginning.start(1), memoryview(body)
+    while (following := body.find(first, start + 1, stop)) >= 0:
+        # What stands before it is a comma, or this is no place between two sources.
+        end = following - 1
+        while body[end] in _SPACE:
+            end -= 1
+        yield view[start:end] if body[end : end + 1] == b"," else view[:0]
+        start = following
+    yield view[start:stop]
+
+
+@contextlib.contextmanager
+def _without_collection() -> Generator[None]:
+    """Look for no garbage: everything that is made stays, and it would only hold the loop."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 _END = 64

@@ -9,20 +9,20 @@ tools call it too.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from humeai_async.types.predictions.expressions import EXPRESSIONS, LANGUAGE_EXPRESSIONS
+from humeai_async.types.predictions.layouts import Names, read_each
 from humeai_async.types.predictions.measurements import (
+    BurstPrediction,
+    FacemeshPrediction,
     FacePrediction,
-    FilePredictions,
     LanguagePrediction,
     NerPrediction,
     ProsodyPrediction,
     SourcePredictions,
-    TimeInterval,
 )
-from humeai_async.types.predictions.scores import Scores
 
 __all__ = [
     "COLUMNS",
@@ -37,7 +37,6 @@ __all__ = [
     "Row",
     "flat",
     "rows",
-    "strongest",
 ]
 
 SENTIMENT = tuple(str(level) for level in range(1, 10))
@@ -128,12 +127,21 @@ class Row(NamedTuple):
         return place | dict(zip(self.names, scores, strict=True))
 
 
-def flat(source: str, predictions: SourcePredictions) -> Iterator[Row]:
+def flat(
+    source: str,
+    predictions: SourcePredictions,
+    models: Sequence[str] = MODELS,
+    *,
+    described: bool = False,
+) -> Iterator[Row]:
     """Flatten what was found for one source.
 
     Args:
         source: What to write into the column `source`.
         predictions: What was found.
+        models: Names of the models to read; the others cost nothing.
+        described: Whether to give what a job can ask for beside the expressions too, as columns
+            such as `facs_AU2 Outer Brow Raise` and `descriptions_Smile`.
 
     Returns:
         One row a prediction: file after file, model after model, in the service's order.
@@ -141,17 +149,23 @@ def flat(source: str, predictions: SourcePredictions) -> Iterator[Row]:
     Raises:
         DecodeError: A list of scores is not what was promised.
     """
-    known: dict[tuple[str, ...], tuple[str, ...]] = {}
+    # Rows that are kept share one tuple of columns: it is larger than the scores.
+    known: dict[Names, tuple[str, ...]] = {}
     for file in predictions.files:
         for model in MODELS:
-            found = getattr(file.models, model)
+            found = getattr(file.models, model) if model in models else None
+            fields, to_place = _FIELDS[described, model], _PLACES[model]
             for group in found.grouped_predictions if found else ():
-                for prediction in group.predictions:
-                    place = _place(Place(source, file.file, model, group.id), prediction)
-                    names, scores = _scores(prediction)
-                    # Rows that are kept share one tuple of names: it is larger than the scores.
-                    columns = known.get(names) or known.setdefault(names, _beside_place(names))
-                    yield Row(place, columns, scores)
+                start = (source, file.file, model, group.id)
+                last: Names | None = None
+                columns: tuple[str, ...] = ()
+                for one, names, scores in read_each(model, group.predictions, fields):
+                    if names is not last:
+                        columns = known.get(names) or known.setdefault(
+                            names, _columns(fields, names)
+                        )
+                        last = names
+                    yield _new_row(Row, (to_place(start, one), columns, scores))
 
 
 def rows(source: str, predictions: SourcePredictions) -> Iterator[dict[str, Any]]:
@@ -172,54 +186,90 @@ def rows(source: str, predictions: SourcePredictions) -> Iterator[dict[str, Any]
         yield row.as_dict()
 
 
-def strongest(file: FilePredictions) -> dict[str, tuple[str, float]]:
-    """Return the strongest expression that each model saw anywhere in a file."""
-    best: dict[str, tuple[str, float]] = {}
-    for model in MODELS:
-        found = getattr(file.models, model)
-        for group in found.grouped_predictions if found else ():
-            for prediction in group.predictions:
-                for top in prediction.emotions.top(1):
-                    if model not in best or top.score > best[model][1]:
-                        best[model] = (top.name, top.score)
-    return best
+_Start: TypeAlias = tuple[str, str, str, str]
+"""Source, file, model and label."""
+
+# By position, and without the constructor's look at each: this is the fastest way.
+_new: Any = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # untyped in typeshed
+_new_place: Callable[[type[Place], tuple[Any, ...]], Place] = _new
+_new_row: Callable[[type[Row], tuple[Any, ...]], Row] = _new
 
 
-def _place(start: Place, prediction: Any) -> Place:
-    if isinstance(prediction, FacePrediction):
-        # By position: there are more faces than anything else, and this is the fastest way.
-        time, box = prediction.time, prediction.box
-        return Place(
-            *start[:4], prediction.frame, time, time, None, None,
-            box.x, box.y, box.w, box.h, None, prediction.prob,
-        )  # fmt: skip
-    found: dict[str, Any] = {}
-    span = getattr(prediction, "time", None)
-    if isinstance(span, TimeInterval):
-        found |= {"begin": span.begin, "end": span.end}
-    if isinstance(prediction, (LanguagePrediction, NerPrediction)):
-        position = prediction.position
-        found |= {"text_begin": position.begin, "text_end": position.end}
-    if isinstance(prediction, (LanguagePrediction, ProsodyPrediction, NerPrediction)):
-        text = prediction.entity if isinstance(prediction, NerPrediction) else prediction.text
-        found |= {"text": text, "confidence": prediction.confidence}
-        found |= {"speaker_confidence": prediction.speaker_confidence}
-    return start._replace(**found)
+def _face_place(start: _Start, face: Any) -> Place:
+    time, box = face.time, face.box
+    return _new_place(Place, (
+        *start, face.frame, time, time, None, None,
+        box.x, box.y, box.w, box.h, None, face.prob, None, None,
+    ))  # fmt: skip
 
 
-def _beside_place(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Name the columns of expressions; one that is called like a place gets a prefix."""
-    return tuple([f"score_{name}" if name in PLACE else name for name in names])
+def _burst_place(start: _Start, burst: Any) -> Place:
+    return Place(*start, None, burst.time.begin, burst.time.end)
 
 
-def _scores(prediction: Any) -> tuple[tuple[str, ...], list[float]]:
-    """Return the columns of all scores of a prediction that have one, and the scores."""
-    names, scores = prediction.emotions.split()
-    if isinstance(prediction, LanguagePrediction):
-        for prefix in ("sentiment", "toxicity"):
-            more: Scores | None = getattr(prediction, prefix)
-            if more is not None:
-                more_names, more_scores = more.split()
-                names += tuple([f"{prefix}_{name}" for name in more_names])
-                scores += more_scores
-    return names, scores
+def _prosody_place(start: _Start, speech: Any) -> Place:
+    return _new_place(Place, (
+        *start, None, speech.time.begin, speech.time.end, None, None, None, None, None, None,
+        speech.text, None, speech.confidence, speech.speaker_confidence,
+    ))  # fmt: skip
+
+
+def _words_place(start: _Start, words: Any, text: str | None) -> Place:
+    span, position = words.time, words.position
+    begin, end = (None, None) if span is None else (span.begin, span.end)
+    return _new_place(Place, (
+        *start, None, begin, end, position.begin, position.end, None, None, None, None,
+        text, None, words.confidence, words.speaker_confidence,
+    ))  # fmt: skip
+
+
+def _language_place(start: _Start, words: Any) -> Place:
+    return _words_place(start, words, words.text)
+
+
+def _ner_place(start: _Start, words: Any) -> Place:
+    return _words_place(start, words, words.entity)
+
+
+def _place_alone(start: _Start, _: Any) -> Place:
+    return Place(*start)
+
+
+_PLACES: Mapping[str, Callable[[_Start, Any], Place]] = {
+    "face": _face_place,
+    "burst": _burst_place,
+    "prosody": _prosody_place,
+    "language": _language_place,
+    "ner": _ner_place,
+    "facemesh": _place_alone,
+}
+"""By model, what tells where a prediction comes from."""
+
+
+SCORE_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "face": FacePrediction.score_fields,
+    "burst": BurstPrediction.score_fields,
+    "prosody": ProsodyPrediction.score_fields,
+    "language": LanguagePrediction.score_fields,
+    "ner": NerPrediction.score_fields,
+    "facemesh": FacemeshPrediction.score_fields,
+}
+"""Fields of a prediction that hold scores, by model."""
+_DESCRIBING = ("facs", "descriptions")
+_FIELDS: Mapping[tuple[bool, str], tuple[str, ...]] = {
+    (described, model): tuple([f for f in fields if described or f not in _DESCRIBING])
+    for described in (False, True)
+    for model, fields in SCORE_FIELDS.items()
+}
+"""Fields of scores to read, with descriptions or without them, by model."""
+
+
+def _columns(fields: tuple[str, ...], names: Names) -> tuple[str, ...]:
+    """Name the columns of scores; an expression that is called like a place gets a prefix."""
+    columns: list[str] = []
+    for field, some in zip(fields, names, strict=True):
+        if field == "emotions":
+            columns += [f"score_{name}" if name in PLACE else name for name in some or ()]
+        else:
+            columns += [f"{field}_{name}" for name in some or ()]
+    return tuple(columns)

@@ -106,7 +106,8 @@ class ScoreTable:
         if not names:
             return
         if len(self.names) + len(names) > MOST_NAMES:
-            raise DecodeError(f"the scores have more than {MOST_NAMES} different names")
+            reason = f"the scores have more than {MOST_NAMES} different names"
+            raise DecodeError(reason, is_whole=True)
         if self._rows > (self._narrow[-1][0] if self._narrow else 0):
             self._narrow.append((self._rows, len(self.names), self._values))
             self._values = array("d")

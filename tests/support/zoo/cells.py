@@ -23,7 +23,8 @@ FAMILIES: tuple[Family, ...] = (
 )  # fmt: skip
 WINDOWS = (0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0)
 """Seconds."""
-REMAINING: tuple[Remaining, ...] = (*("own",) * 12, "other", "late", "zero", "minus-one")
+TRUE: tuple[Remaining, ...] = ("own",) * 12
+REMAINING: tuple[Remaining, ...] = (*TRUE, "other", "late", "zero", "minus-one")
 FEWEST, MOST = 2, 5000
 """Requests a window."""
 

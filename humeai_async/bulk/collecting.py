@@ -1,0 +1,128 @@
+"""Results of pieces of work that the service has: waited for, fetched, read and kept.
+
+What was paid for and cannot be read is kept as bytes, and read or fetched again, never bought
+again. The pipeline calls it with what was submitted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Generic, TypeVar
+
+import anyio
+
+from humeai_async._base.cancellation import in_thread
+from humeai_async.bulk.kept import KeptResults
+from humeai_async.bulk.patience import search_pauses
+from humeai_async.bulk.storage import Plan, request_of
+from humeai_async.bulk.work import Item, Pipes, Reading, Submitted
+from humeai_async.errors import DecodeError, NotFoundError
+
+S = TypeVar("S")
+R = TypeVar("R")
+
+
+class MisnamedError(Exception):
+    """A piece of work has a name under which the service has another one of the run."""
+
+
+class Results(Generic[S, R]):
+    """Brings what pieces of work say of their sources.
+
+    Args:
+        pipes: What the run works with.
+        kept: Keeps what cannot be read.
+        seconds_left: Says for how long a piece of work may still be about to show.
+        requests: `request_of` each piece of work of the run.
+    """
+
+    def __init__(
+        self,
+        pipes: Pipes[S, R],
+        kept: KeptResults | None,
+        seconds_left: Callable[[Plan], float],
+        requests: Collection[bytes],
+    ) -> None:
+        self._pipes = pipes
+        self._kind = pipes.kind
+        self._kept = kept
+        self._seconds_left = seconds_left
+        self._requests = requests
+
+    async def fetch(
+        self, plan: Plan, submitted: Submitted, items: Sequence[Item[S]]
+    ) -> list[Reading[R]]:
+        """Return what a piece of work says of its sources; results that are kept come first.
+
+        Raises:
+            MisnamedError: Another piece of work of the run has this name.
+        """
+        work_id, body = submitted.work_id, submitted.body
+        kept = None
+        if body is None and self._kept is not None:
+            body = kept = await in_thread(self._kept.read, work_id)
+        readings = None if body is None else self._read(plan, work_id, body, items)
+        if readings is None or (kept is not None and _has_unreadable(readings)):
+            body = await self._collect_patiently(plan, work_id)
+            readings = self._read(plan, work_id, body, items)
+        await self._keep_or_forget(work_id, body or b"", kept, readings)
+        return readings
+
+    async def _collect_patiently(self, plan: Plan, work_id: str) -> bytes:
+        """Wait for results and fetch them.
+
+        That a service does not know a piece of work which it has just named, or does not have
+        its results yet, is no end of it: not every part of a service knows the same at once.
+        """
+        began, patience = anyio.current_time(), self._pipes.patience
+        for pause in search_pauses():
+            try:
+                return await self._collect(plan, work_id)
+            except NotFoundError as failure:
+                left, reason = self._seconds_left(plan), failure.message
+                if left <= 0:
+                    raise
+            until = anyio.current_time() + left
+            with patience.waiting("search", reason, since=began, until=until):
+                await self._pipes.pause(min(pause, left))
+        raise AssertionError(math.inf)  # the pauses never end
+
+    async def _collect(self, plan: Plan, work_id: str) -> bytes:
+        timeout = self._pipes.options.timeout
+        until = math.inf if timeout is None else anyio.current_time() + timeout
+
+        def check(kind: str, marks: list[bytes]) -> None:
+            asked = request_of(kind, marks)
+            # Sources that nobody here has asked for may be those of the plan in other words.
+            if asked in self._requests and asked != request_of(plan.kind, plan.marks):
+                raise MisnamedError
+
+        async def collect() -> bytes:
+            left = None if until == math.inf else max(until - anyio.current_time(), 0.0)
+            return await self._kind.collect(work_id, left, check)
+
+        return await self._pipes.patience.call(collect, deadline=until)
+
+    def _read(
+        self, plan: Plan, work_id: str, body: bytes, items: Sequence[Item[S]]
+    ) -> list[Reading[R]]:
+        try:
+            return self._kind.read(plan, work_id, body, items)
+        except DecodeError as problem:
+            return [Reading(error=problem, is_unreadable=True) for _ in items]
+
+    async def _keep_or_forget(
+        self, work_id: str, body: bytes, kept: bytes | None, readings: Sequence[Reading[R]]
+    ) -> None:
+        if self._kept is None:
+            return
+        if _has_unreadable(readings):
+            if body != kept:
+                await in_thread(self._kept.keep, work_id, body)
+        elif kept is not None:
+            await in_thread(self._kept.forget, work_id)
+
+
+def _has_unreadable(readings: Sequence[Reading[Any]]) -> bool:
+    return any(reading.is_unreadable for reading in readings)

@@ -1,0 +1,121 @@
+"""Outcomes of a run as one table, and what failed beside it.
+
+Outcomes are taken as they come and become columns in a thread, source by source; their bodies are
+let go of, so that memory holds the table and the jobs in flight. `Outcomes` calls it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from humeai_async._base.cancellation import in_thread
+from humeai_async.errors import DecodeError, HumeError, InvalidArgumentError
+from humeai_async.types.predictions.failures import Failure, find_failures
+from humeai_async.types.predictions.measurements import SourcePredictions
+from humeai_async.types.predictions.predictions import Predictions
+from humeai_async.types.predictions.rows import flat
+from humeai_async.types.predictions.tables import TableMaker, check_model
+from humeai_async.types.sources import name_of
+
+_AT_ONCE = 64
+"""Outcomes that are taken together, if as many are there."""
+
+_logger = logging.getLogger("humeai_async")
+
+
+class _Outcome(Protocol):
+    """What is known of one source or job here."""
+
+    @property
+    def source(self) -> Any: ...
+    @property
+    def job_id(self) -> str | None: ...
+    @property
+    def predictions(self) -> object: ...
+    @property
+    def error(self) -> HumeError | None: ...
+    @property
+    def is_open(self) -> bool: ...
+
+
+class _Outcomes(Protocol):
+    async def next_batch(self, most: int) -> Sequence[_Outcome]: ...
+
+
+async def make_table(
+    outcomes: _Outcomes, *, model: str | None, long: bool
+) -> tuple[Any, list[Failure]]:
+    """Make a `pyarrow.Table` of all outcomes.
+
+    Returns:
+        The table, and what failed.
+
+    Raises:
+        InvalidArgumentError: There is no such model, or these are no predictions of batch jobs.
+        MissingPackageError: pyarrow is not installed; then nothing was begun.
+    """
+    collector = _Collector(model, long=long)
+    while batch := await outcomes.next_batch(_AT_ONCE):
+        await in_thread(collector.add, batch)
+    table = await in_thread(collector.maker.finish)
+    if collector.failures:
+        _logger.warning(
+            "%d sources or files have no rows in the table; outcomes.failures says why",
+            len(collector.failures),
+        )
+    return table, collector.failures
+
+
+class _Collector:
+    """Takes outcomes in, one after the other."""
+
+    def __init__(self, model: str | None, *, long: bool) -> None:
+        self.maker = TableMaker(model=model, long=long)
+        self.failures: list[Failure] = []
+        self._models = check_model(model)
+        self._described = long or model is not None
+
+    def add(self, outcomes: Sequence[_Outcome]) -> None:
+        """Add the rows of outcomes, and what failed of them."""
+        for outcome in outcomes:
+            for name, found in _sources_of(outcome):
+                self._add_source(name, found, outcome)
+            if outcome.error is not None:
+                self._fail(name_of(outcome.source), outcome, outcome.error)
+
+    def _add_source(self, name: str, found: SourcePredictions, outcome: _Outcome) -> None:
+        self.failures += find_failures(name, found, outcome.job_id)
+        try:
+            # All of them first: a source that breaks off in the middle has no rows.
+            rows = [*flat(name, found, self._models, described=self._described)]
+        except DecodeError as problem:
+            self._fail(name, outcome, problem)
+        else:
+            self.maker.add(rows)
+
+    def _fail(self, name: str, outcome: _Outcome, problem: HumeError) -> None:
+        failure = Failure(
+            source=name,
+            job_id=outcome.job_id,
+            error=type(problem).__name__,
+            message=problem.message,
+            is_open=outcome.is_open,
+        )
+        self.failures.append(failure)
+
+
+def _sources_of(outcome: _Outcome) -> Iterator[tuple[str, SourcePredictions]]:
+    """Give what was found for a source as it was given, or for each source of a job."""
+    found = outcome.predictions
+    if isinstance(found, SourcePredictions):
+        yield name_of(outcome.source), found
+    elif isinstance(found, Predictions):
+        yield from found.named(texts=outcome.job_id or name_of(outcome.source))
+    elif found is not None:
+        raise InvalidArgumentError(
+            "tables are made of the predictions of batch jobs only, "
+            f"and these outcomes hold {type(found).__name__}",
+            field="outcomes",
+        )

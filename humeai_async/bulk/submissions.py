@@ -1,0 +1,317 @@
+"""Submissions of pieces of work, and the search for those that were not answered.
+
+A piece of work is on disk before it is sent, and so is each time at which it is sent; the steps
+are in `states.py`. Where nobody knows whether it was carried out, it is looked for patiently
+before it is sent again. The pipeline calls it; it fetches no results.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, TypeVar
+
+import anyio
+
+from humeai_async._base.cancellation import in_thread
+from humeai_async.bulk.kept import KeptResults
+from humeai_async.bulk.ledger import Memory
+from humeai_async.bulk.outcomes import FATAL_ERRORS, UnknownSubmissionError
+from humeai_async.bulk.patience import search_pauses
+from humeai_async.bulk.states import WorkState
+from humeai_async.bulk.storage import Draft, Plan, request_of
+from humeai_async.bulk.work import Item, Pipes, Sending, Submitted, local_ms
+from humeai_async.errors import (
+    APIConnectionError,
+    AuthenticationError,
+    ClientClosedError,
+    DecodeError,
+    HumeError,
+    LedgerError,
+    RateLimitError,
+    RateLimitWaitError,
+    SaveError,
+    ServerError,
+)
+
+S = TypeVar("S")
+R = TypeVar("R")
+
+logger: logging.Logger = logging.getLogger("humeai_async")
+
+MOST_ATTEMPTS = 4
+"""Submissions of the same sources whose outcome nobody knows, before they are left open."""
+
+_PASSING = (APIConnectionError, ServerError, RateLimitError, RateLimitWaitError)
+"""Errors of a submission that say nothing against its sources."""
+
+
+class RejectedError(Exception):
+    """A submission was refused, perhaps for one of its sources; nothing was carried out."""
+
+    def __init__(self, problem: HumeError) -> None:
+        self.problem = problem
+
+
+class Submissions(Generic[S, R]):
+    """Has the service carry out each piece of work once, and know its name.
+
+    Args:
+        pipes: What the run works with.
+        memory: What it remembers.
+        kept: Keeps results that come with a response.
+        slots: Pieces of work in flight; one that is searched for gives its slot to others.
+        requests: Of each piece of work of earlier starts its name at the service, if known,
+            and its `request_of`.
+        on_plan: Told each plan.
+    """
+
+    def __init__(
+        self,
+        pipes: Pipes[S, R],
+        memory: Memory,
+        kept: KeptResults | None,
+        slots: anyio.Semaphore,
+        requests: Iterable[tuple[str | None, bytes]],
+        on_plan: Callable[[Plan], None],
+    ) -> None:
+        self._pipes = pipes
+        self._kind = pipes.kind
+        self._clock = pipes.clock
+        self._memory = memory
+        self._kept = kept
+        self._slots = slots
+        self._searches = anyio.Semaphore(pipes.options.jobs_at_once)
+        known = list(requests)
+        self._named = {name: request for name, request in known if name is not None}
+        """What was asked for under each of the service's names."""
+        self.requests: set[bytes] = {request for _, request in known}
+        """`request_of` each piece of work of the run."""
+        self._on_plan = on_plan
+        self._began = anyio.current_time()
+        self._seen_at: dict[int, float] = {}
+        """When pieces of work were last on their way to the service, or named by it, of those
+        that this start has sent."""
+
+    async def plan(self, kind: str, items: Sequence[Item[S]], attempt: int = 1) -> Plan:
+        """Write a piece of work down before it is sent."""
+        marks = [item.mark for item in items if item.mark is not None]
+        plan = await self._memory.plan(
+            Draft(
+                kind=kind,
+                keys=tuple(item.key for item in items),
+                marks=tuple(marks),
+                planned_ms=local_ms(),
+                after_ms=self._clock.now_ms,
+                attempt=attempt,
+            )
+        )
+        self.requests.add(_request(plan))
+        self._on_plan(plan)
+        return plan
+
+    async def submit(
+        self, plan: Plan, items: Sequence[Item[S]], deadline: float
+    ) -> tuple[Plan, Submitted]:
+        """Submit a piece of work until the service has it for certain.
+
+        Raises:
+            RejectedError: It was refused, and not carried out.
+            HumeError: It was not carried out, or nobody knows.
+        """
+        while True:
+            submitted = await self._send_once(plan, items, deadline)
+            if submitted is None:
+                submitted = await self._search(plan)
+            if submitted is not None:
+                return plan, submitted
+            _refuse_another(plan)
+            plan = await self.plan(plan.kind, items, plan.attempt + 1)
+
+    async def resume(
+        self, plan: Plan, items: Sequence[Item[S]], deadline: float
+    ) -> tuple[Plan, Submitted]:
+        """Find a piece of work that an earlier start has sent, or submit it anew."""
+        found = await self._search(plan)
+        if found is not None:
+            return plan, found
+        plan = await self.plan(plan.kind, items, plan.attempt + 1)
+        return await self.submit(plan, items, deadline)
+
+    async def rename(
+        self, plan: Plan, name: str, items: Sequence[Item[S]], deadline: float
+    ) -> tuple[Plan, Submitted]:
+        """Find a piece of work that was believed under another's name, or submit it anew.
+
+        That name is free for whoever it belongs to.
+        """
+        await self._memory.end_work(plan.number, WorkState.SENT)
+        if self._named.get(name) == _request(plan):
+            del self._named[name]
+        logger.warning(
+            "the service has called a submission of %d sources %s, which is another one: it is "
+            "looked for under its own name",
+            len(plan.keys),
+            name,
+        )
+        found = await self._search(plan)
+        if found is not None:
+            return plan, found
+        _refuse_another(plan)
+        plan = await self.plan(plan.kind, items, plan.attempt + 1)
+        return await self.submit(plan, items, deadline)
+
+    def seconds_left(self, plan: Plan) -> float:
+        """Return for how many seconds more a piece of work may still show at the service.
+
+        They count from when it may last have been on its way there, not from its plan: it may
+        have waited for its turn for hours.
+        """
+        # By the clock that nobody sets, as far as it goes.
+        now, patience = anyio.current_time(), self._pipes.options.search_patience
+        if plan.number in self._seen_at:
+            return patience - (now - self._seen_at[plan.number])
+        # It was on its way no longer than the earlier start that sent it.
+        left = patience - (now - self._began)
+        age_ms, longest = self._clock.age_ms(plan), self._kind.longest_submission
+        if age_ms is None or longest is None:
+            return left
+        return min(left, patience + longest - age_ms / 1000)
+
+    async def _send_once(
+        self, plan: Plan, items: Sequence[Item[S]], deadline: float
+    ) -> Submitted | None:
+        """Submit a piece of work; returns `None` where nobody knows what became of it."""
+
+        async def write_down() -> None:
+            await self._memory.send(plan.number, self._clock.sent_ms)
+
+        sending = Sending(write_down)
+        try:
+            submitted = await self._pipes.patience.call(
+                lambda: self._kind.submit(items, sending), deadline=deadline
+            )
+        except (LedgerError, SaveError):
+            raise
+        except HumeError as problem:
+            if not _is_doubtful(problem):
+                await self._memory.end_work(plan.number, WorkState.REJECTED)
+                if isinstance(problem, (*FATAL_ERRORS, *_PASSING)):
+                    raise
+                raise RejectedError(problem) from None
+        except BaseException:
+            # Cancelled. What was never sent stands so on disk, this was refused since.
+            if sending.was_sent and not sending.is_in_doubt:
+                await self._memory.end_work(plan.number, WorkState.REJECTED)
+            raise
+        else:
+            if submitted.work_id not in self._named:
+                await self._keep_submitted(plan, submitted)
+                return submitted
+            # A name that another piece of work has: nobody knows what became of this one.
+        # It may have been on its way until now.
+        self._seen_at[plan.number] = anyio.current_time()
+        return None
+
+    async def _keep_submitted(self, plan: Plan, submitted: Submitted) -> None:
+        """Remember that a piece of work is at the service."""
+        self._named[submitted.work_id] = _request(plan)
+        self._seen_at[plan.number] = anyio.current_time()
+        if submitted.body is not None and self._kept is not None:
+            await in_thread(self._kept.keep, submitted.work_id, submitted.body)
+        await self._memory.submit(plan.number, submitted.work_id)
+        if self._pipes.on_submitted is not None:
+            self._pipes.on_submitted(submitted.work_id)
+
+    async def _search(self, plan: Plan) -> Submitted | None:
+        """Look for a piece of work patiently, with its slot given to others meanwhile.
+
+        Returns:
+            It; `None` if it is surely not at the service.
+
+        Raises:
+            UnknownSubmissionError: Nobody knows.
+        """
+        problem: HumeError | None = None
+        async with self._searches:
+            self._slots.release()
+            try:
+                work_id = await self._search_patiently(plan)
+            except HumeError as failure:
+                problem, work_id = failure, None
+        # Only now: whoever has a slot may wait for a search.
+        await self._slots.acquire()
+        if problem is not None:
+            raise problem
+        if work_id is None:
+            await self._memory.end_work(plan.number, WorkState.ABANDONED)
+            logger.warning(
+                "a submission of %d sources had no response, and the service did not list it for "
+                "%.0f s: they are submitted again. Should it carry the first one out later still, "
+                "they are paid for twice",
+                len(plan.keys),
+                self._pipes.options.search_patience,
+            )
+            return None
+        found = Submitted(work_id)
+        await self._keep_submitted(plan, found)
+        return found
+
+    async def _search_once(self, plan: Plan, *, is_new: bool) -> str | None:
+        # That a response has once called another by a name is no proof that this one does not
+        # have it, unless both ask for the same: the search compares whole requests.
+        mine = _request(plan)
+        others = {name for name, request in self._named.items() if request == mine}
+        return await self._kind.search(plan, others, is_new=is_new)
+
+    async def _search_patiently(self, plan: Plan) -> str | None:
+        is_new = plan.number in self._seen_at
+        began, patience = anyio.current_time(), self._pipes.patience
+        for pause in search_pauses():
+            left = self.seconds_left(plan)
+            problem: HumeError | None = None
+            try:
+                work_id = await patience.call(lambda: self._search_once(plan, is_new=is_new))
+            except (AuthenticationError, ClientClosedError):
+                raise
+            except HumeError as failure:
+                problem, work_id = failure, None
+            if work_id is not None:
+                return work_id
+            if left <= 0 and problem is None:
+                return None
+            if left <= 0:
+                raise UnknownSubmissionError(
+                    "it is unknown whether a submission was carried out, because the list "
+                    f"of jobs cannot be read: {problem}",
+                    outcome_unknown=True,
+                ) from problem
+            now = anyio.current_time()
+            reason = "not in the list yet" if problem is None else problem.message
+            with patience.waiting("search", reason, since=began, until=now + left):
+                await self._pipes.pause(min(pause, left))
+        raise AssertionError(math.inf)  # the pauses never end
+
+
+def _request(plan: Plan) -> bytes:
+    return request_of(plan.kind, plan.marks)
+
+
+def _refuse_another(plan: Plan) -> None:
+    """Submit the same sources so often and no more often.
+
+    Raises:
+        UnknownSubmissionError: It was often enough.
+    """
+    if plan.attempt >= MOST_ATTEMPTS:
+        raise UnknownSubmissionError(
+            f"{plan.attempt} submissions of these sources had no response of their own, and the "
+            "service lists none of them",
+            outcome_unknown=True,
+        )
+
+
+def _is_doubtful(problem: HumeError) -> bool:
+    """Whether a submission that failed may have been carried out."""
+    return problem.outcome_unknown or isinstance(problem, DecodeError)

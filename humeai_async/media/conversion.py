@@ -1,0 +1,153 @@
+"""Any sound as 16 kHz mono samples, off the event loop, a block at a time.
+
+The decoder is PyAV (extra `media`), which brings its own codecs; no program has to be installed.
+It is imported here only, with the first file that needs it. WAV files of the right samples go
+without it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import io
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import aclosing
+from typing import Any
+
+from humeai_async._base.cancellation import in_thread
+from humeai_async.errors import MissingPackageError
+from humeai_async.media.sources import Recording
+from humeai_async.media.wav import RATE, WIDTH, WavError, read_wav, to_wav
+
+BLOCK = 4 * RATE * WIDTH
+"""Bytes of a block: four seconds of sound."""
+_HEAD = 1 << 16
+
+
+class ConversionError(Exception):
+    """A file holds no sound that can be read; the message says why."""
+
+
+def has_decoder() -> bool:
+    """Whether the extra `media` is installed."""
+    return importlib.util.find_spec("av") is not None
+
+
+def _decoder() -> Any:
+    """Import PyAV.
+
+    Raises:
+        MissingPackageError: It is not installed.
+    """
+    try:
+        return importlib.import_module("av")
+    except ImportError:
+        pass
+    raise MissingPackageError(
+        "this sound has to be converted to 16 kHz mono, which needs the package av: "
+        "pip install 'humeai_async[media]'"
+    )
+
+
+async def samples_of(recording: Recording) -> AsyncGenerator[bytes]:
+    """Read a recording as 16-bit 16 kHz mono samples.
+
+    Args:
+        recording: The recording.
+
+    Yields:
+        Blocks of four seconds; the last one is shorter.
+
+    Raises:
+        ConversionError: It holds no sound that can be read.
+        MissingPackageError: It has to be converted, and the extra `media` is not installed.
+    """
+    blocks = _blocks(recording)
+    try:
+        while block := await in_thread(lambda: next(blocks, b"")):
+            yield block
+    finally:
+        await in_thread(blocks.close)
+
+
+async def convert_to_wav(data: bytes, check_size: Callable[[int], object]) -> bytes:
+    """Return a file as a plain 16-bit 16 kHz mono WAV file.
+
+    Args:
+        data: The file.
+        check_size: Called with the bytes of samples so far; what it raises ends the conversion.
+
+    Raises:
+        ConversionError: It holds no sound that can be read.
+        MissingPackageError: It has to be converted, and the extra `media` is not installed.
+    """
+    pieces: list[bytes] = []
+    size = 0
+    async with aclosing(samples_of(Recording(data))) as blocks:
+        async for block in blocks:
+            pieces.append(block)
+            size += len(block)
+            check_size(size)
+    if not size:
+        raise ConversionError("it holds no sound")
+    return await in_thread(to_wav, b"".join(pieces))
+
+
+def _blocks(recording: Recording) -> Generator[bytes]:
+    source, channel = recording.source, recording.channel
+    opened = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+    with opened:
+        total = opened.seek(0, io.SEEK_END)
+        opened.seek(0)
+        wav = None
+        if not recording.is_headerless:
+            try:
+                wav = read_wav(opened.read(_HEAD), total=total)
+            except WavError:
+                wav = None
+        if recording.is_headerless or (wav is not None and wav.is_16k_mono):
+            opened.seek(0 if wav is None else wav.start)
+            left = total - total % WIDTH if wav is None else wav.size
+            while left and (block := opened.read(min(BLOCK, left))):
+                left -= len(block)
+                yield block
+            return
+        opened.seek(0)
+        yield from _converted(opened, channel)
+
+
+def _converted(opened: io.BufferedIOBase | io.BytesIO, channel: int | None) -> Iterator[bytes]:
+    av = _decoder()
+    reason = ""
+    try:
+        with av.open(opened, mode="r") as container:
+            if not container.streams.audio:
+                raise ConversionError("it holds no sound")
+            pending = bytearray()
+            for samples in _resampled(av, container, channel):
+                pending += samples
+                while len(pending) >= BLOCK:
+                    yield bytes(pending[:BLOCK])
+                    del pending[:BLOCK]
+            if pending:
+                yield bytes(pending)
+            return
+    except av.error.FFmpegError as problem:
+        reason = str(problem.strerror or problem)
+    raise ConversionError(f"it cannot be decoded: {reason}")
+
+
+def _resampled(av: Any, container: Any, channel: int | None) -> Iterator[bytes]:
+    layout = "mono" if channel is None else None
+    resampler = av.AudioResampler(format="s16" if layout else "s16p", layout=layout, rate=RATE)
+
+    def planes(frames: Any) -> Iterator[bytes]:
+        for frame in frames:
+            index = channel or 0
+            if index >= len(frame.planes):
+                raise ConversionError(f"it has no channel {index}")
+            yield bytes(frame.planes[index])[: frame.samples * WIDTH]
+
+    for frame in container.decode(audio=0):
+        yield from planes(resampler.resample(frame))
+    yield from planes(resampler.resample(None))

@@ -1,0 +1,306 @@
+"""Audio Decisions: questions put to audio.
+
+Sends questions with a clip, estimates what they cost, and lists runs. It knows nothing of how
+calls are made; checks and parts are in `humeai_async.decisions`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from collections.abc import Mapping
+from contextlib import aclosing
+from typing import cast
+
+import anyio
+from anyio.abc import TaskGroup
+
+from humeai_async._base.cancellation import in_thread
+from humeai_async.catalog import decisions as catalog
+from humeai_async.decisions.timeline import (
+    BYTES_A_MS,
+    DecisionWindow,
+    Timeline,
+    check_windows,
+    windows_of,
+)
+from humeai_async.decisions.uploads import (
+    TOO_LONG,
+    TOO_SHORT,
+    UNSUPPORTED,
+    parts_of,
+    read_clip,
+    refuse,
+)
+from humeai_async.errors import (
+    AuthenticationError,
+    ClientClosedError,
+    HumeError,
+    InvalidArgumentError,
+    MissingPackageError,
+)
+from humeai_async.http.arguments import check_number
+from humeai_async.http.endpoint import fill
+from humeai_async.http.messages import Upload
+from humeai_async.http.multipart import File
+from humeai_async.http.pagination import CursorPages, Pages
+from humeai_async.media.conversion import ConversionError, samples_of
+from humeai_async.media.sources import read_recording
+from humeai_async.media.wav import to_wav
+from humeai_async.resources._base import Resource
+from humeai_async.resources._times import as_rfc3339
+from humeai_async.types.decisions import Decision, DecisionRun, DecisionRunStatus, TokenEstimate
+from humeai_async.types.questions import QuestionLike, QuestionSet
+
+SHORTEST_MS = 1_000
+LONGEST_MS = 300_000
+FATAL_ERRORS = (AuthenticationError, ClientClosedError)
+"""Errors after which no other window can succeed."""
+
+
+class Decisions(Resource):
+    """Put questions to audio: yes or no, a choice, a score, or when something happens.
+
+    All calls of an account share 600 requests a minute, which this client keeps to.
+
+    Source: https://dev.hume.ai/docs/audio-decisions/overview
+    """
+
+    __slots__ = ("__dict__",)
+
+    @functools.cached_property
+    def runs(self) -> DecisionRuns:
+        """Decisions that were made, and what they were billed for."""
+        return DecisionRuns(self._session)
+
+    async def create(
+        self,
+        file: File,
+        questions: QuestionSet | Mapping[str, QuestionLike],
+        *,
+        context: str | None = None,
+        convert: bool = True,
+    ) -> Decision:
+        """Put questions to a clip of 1 second to 5 minutes.
+
+        Costs one request, which is billed by the length of the audio unless it fails. It is never
+        sent again by itself where it may have been carried out: the error then has
+        `outcome_unknown` set, and `runs.list` tells.
+
+        Args:
+            file: The clip, as MP3 or WAV of any rate and channels: a path, bytes, an open file, an
+                async iterator or an `Upload`. 25 MB at most; the service hears 16 kHz mono, so
+                more only costs bytes.
+            questions: Questions by ids of your own, or a `QuestionSet`. Their order matters: to
+                compare recordings, ask the same in the same order.
+            context: Who speaks, and the setting; 1,000 characters at most.
+            convert: Whether to convert sound that is neither MP3 nor WAV first, which needs the
+                extra `media`. Otherwise it is refused.
+
+        Returns:
+            A result for each question, by its id.
+
+        Raises:
+            InvalidArgumentError: The service would refuse it; `code` and `param` are its own.
+            GatewayUnsupportedError: Through the gateway; nothing was read or sent.
+
+        Source: https://dev.hume.ai/docs/audio-decisions/overview
+        """
+        self._session.ensure_supported(catalog.DECISIONS_CREATE)
+        asked = QuestionSet.of(questions, context)
+        clip = await read_clip(file, convert=convert)
+        call = fill(catalog.DECISIONS_CREATE, parts=parts_of(asked, clip))
+        response = await self._session.call(call)
+        return Decision.read(response, asked, seconds=clip.seconds)
+
+    async def over(
+        self,
+        source: File,
+        questions: QuestionSet | Mapping[str, QuestionLike],
+        *,
+        window: float = 30.0,
+        hop: float | None = None,
+        context: str | None = None,
+        channel: int | None = None,
+        is_headerless: bool = False,
+        concurrency: int = 4,
+    ) -> Timeline:
+        """Put questions to a recording of any length, window by window.
+
+        The recording is converted while it is read; a few windows are held in memory. Costs one
+        request a window, billed by its length: windows that overlap by half cost about double. A
+        window that fails costs no other.
+
+        Args:
+            source: The recording: a path, bytes, an open file or an `Upload`. Other forms than
+                16-bit 16 kHz mono WAV need the extra `media`.
+            questions: Questions by ids of your own, or a `QuestionSet`; the same for all windows.
+            window: Seconds of a window, 1 to 300; most questions want 5 or more.
+            hop: Seconds from the start of one window to that of the next; `window` if left out.
+            context: Who speaks, and the setting; 1,000 characters at most.
+            channel: Index of the one channel to hear; all are mixed if left out.
+            is_headerless: Whether it is raw samples: 16 bit, low byte first, 16 kHz, mono.
+            concurrency: Windows in flight at once.
+
+        Returns:
+            Results over time, with spans in the time of the recording.
+
+        Raises:
+            InvalidArgumentError: It is no recording, or a limit is exceeded; nothing was sent.
+            AuthenticationError: The credential is refused, by the first window that finds out.
+            GatewayUnsupportedError: Through the gateway; nothing was read or sent.
+
+        Source: https://dev.hume.ai/docs/audio-decisions/overview
+        """
+        self._session.ensure_supported(catalog.DECISIONS_CREATE)
+        asked = QuestionSet.of(questions, context)
+        window_ms, hop_ms = check_windows(window, hop)
+        check_number("concurrency", concurrency, least=1)
+        recording = await read_recording(
+            source, is_headerless=is_headerless, channel=channel, code=UNSUPPORTED
+        )
+        found: dict[int, DecisionWindow] = {}
+        fatal: list[HumeError] = []
+        slots = anyio.Semaphore(concurrency)
+
+        async def decide(start_ms: int, samples: bytes, tasks: TaskGroup) -> None:
+            try:
+                one = await self._decide_window(start_ms, samples, asked)
+            finally:
+                slots.release()
+            found[start_ms] = one
+            if isinstance(one.error, FATAL_ERRORS):
+                fatal.append(one.error)
+                tasks.cancel_scope.cancel()
+
+        reason = ""
+        try:
+            async with (
+                aclosing(samples_of(recording)) as blocks,
+                aclosing(windows_of(blocks, window_ms, hop_ms)) as windows,
+                anyio.create_task_group() as tasks,
+            ):
+                async for start_ms, samples in windows:
+                    await slots.acquire()
+                    tasks.start_soon(decide, start_ms, samples, tasks)
+        except* ConversionError as problems:
+            reason = str(problems.exceptions[0])
+        except* MissingPackageError as problems:
+            fatal.append(cast("HumeError", problems.exceptions[0]))
+        if fatal:
+            raise fatal[0]
+        if reason or not found:
+            raise refuse(reason or "the recording holds no sound", UNSUPPORTED)
+        return Timeline(tuple(found[at] for at in sorted(found)), asked)
+
+    async def _decide_window(
+        self, start_ms: int, samples: bytes, asked: QuestionSet
+    ) -> DecisionWindow:
+        end_ms = start_ms + len(samples) // BYTES_A_MS
+        try:
+            data = await in_thread(to_wav, samples)
+            clip = await read_clip(Upload(data, "window.wav"))
+            call = fill(catalog.DECISIONS_CREATE, parts=parts_of(asked, clip))
+            response = await self._session.call(call)
+        except HumeError as problem:
+            return DecisionWindow(start_ms, end_ms, error=problem)
+        decision = Decision.read(response, asked, seconds=clip.seconds, offset_ms=start_ms)
+        return DecisionWindow(start_ms, end_ms, decision)
+
+    async def estimate(
+        self,
+        questions: QuestionSet | Mapping[str, QuestionLike],
+        *,
+        audio_duration_ms: int,
+        context: str | None = None,
+    ) -> TokenEstimate:
+        """Estimate what questions to a clip would be billed for.
+
+        Costs one request, which is not billed but counts toward the 600 a minute.
+
+        Args:
+            questions: Questions by their ids, or a `QuestionSet`.
+            audio_duration_ms: Length of the clip in milliseconds, 1,000 to 300,000.
+            context: Who speaks, and the setting; 1,000 characters at most.
+
+        Returns:
+            The estimate; the bill may differ slightly.
+
+        Raises:
+            InvalidArgumentError: A limit is exceeded; `code` and `param` are the service's own.
+
+        Source: https://dev.hume.ai/docs/audio-decisions/overview
+        """
+        asked = QuestionSet.of(questions, context)
+        is_number = type(audio_duration_ms) is int
+        if not is_number or not SHORTEST_MS <= audio_duration_ms <= LONGEST_MS:
+            is_long = is_number and audio_duration_ms > LONGEST_MS
+            raise InvalidArgumentError(
+                f"audio_duration_ms must be from {SHORTEST_MS} to {LONGEST_MS}, not "
+                f"{audio_duration_ms!r}",
+                field="audio_duration_ms",
+                code=TOO_LONG if is_long else TOO_SHORT,
+                param="/audio_duration_ms",
+            )
+        body = {**asked.to_wire(), "audio_duration_ms": audio_duration_ms}
+        return await self._session.call(fill(catalog.DECISIONS_ESTIMATE, body=body))
+
+
+class DecisionRuns(Resource):
+    """Decisions of the whole organization; results are not kept.
+
+    Source: https://dev.hume.ai/docs/audio-decisions/overview
+    """
+
+    __slots__ = ()
+
+    def list(
+        self,
+        *,
+        page_size: int | None = None,
+        cursor: str | None = None,
+        user_id: str | None = None,
+        status: DecisionRunStatus | str | None = None,
+        started_before: dt.datetime | str | None = None,
+        started_after: dt.datetime | str | None = None,
+    ) -> Pages[DecisionRun]:
+        """List runs, newest first.
+
+        Costs one request a page, which is not billed but counts toward the 600 a minute. A run
+        appears a moment after its decision, and may be missing under heavy load.
+
+        Args:
+            page_size: Runs a page, 1 to 200; the service takes 50 if left out.
+            cursor: `next_cursor` of a page with the same filters, to go on behind it.
+            user_id: Only runs of this user.
+            status: Only `ended` or `errored` ones.
+            started_before: Only those that began before this time; a text is in RFC 3339.
+            started_after: Only those that began at this time or later.
+
+        Returns:
+            Pages of runs.
+
+        Raises:
+            InvalidArgumentError: A value is out of range, or a time has no time zone.
+        """
+        query = {
+            "user_id": user_id,
+            "status": status,
+            "started_before": as_rfc3339("started_before", started_before),
+            "started_after": as_rfc3339("started_after", started_after),
+        }
+        call = fill(catalog.DECISIONS_RUNS_LIST, query=query)
+        return CursorPages(self._session, call, page_size=page_size, cursor=cursor)
+
+    async def get(self, run_id: str) -> DecisionRun:
+        """Fetch one run with its request.
+
+        Costs one request, which is not billed but counts toward the 600 a minute.
+
+        Args:
+            run_id: Id of the run. It is not found for a moment after its decision.
+
+        Raises:
+            InvalidArgumentError: The id cannot be one.
+        """
+        return await self._session.call(fill(catalog.DECISIONS_RUNS_GET, run_id))

@@ -1,0 +1,390 @@
+"""Expression Measurement as Hume serves it today.
+
+Uploads recordings and images, opens sessions, and lists runs. It knows nothing of how calls are
+made; checks and parts are in `humeai_async.expression`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from attrs import evolve
+
+from humeai_async.catalog import expression as catalog
+from humeai_async.errors import InvalidArgumentError
+from humeai_async.expression.audio_session import AudioSession
+from humeai_async.expression.limits import UNSUPPORTED, check_face, check_timer
+from humeai_async.expression.recordings import measure_recording
+from humeai_async.expression.uploads import audio_part, config_part, image_parts
+from humeai_async.expression.video_session import VideoSession
+from humeai_async.http.arguments import check_seconds, check_text
+from humeai_async.http.endpoint import fill
+from humeai_async.http.messages import Part
+from humeai_async.http.multipart import File
+from humeai_async.http.pagination import CursorPages, Pages
+from humeai_async.http.session import Session
+from humeai_async.media.sources import read_recording
+from humeai_async.resources._base import Resource
+from humeai_async.resources._times import as_rfc3339
+from humeai_async.settings import Reconnect
+from humeai_async.types.expression import (
+    AudioResult,
+    ExpressionRun,
+    ExpressionRunStatus,
+    FaceSettings,
+    ImagesResult,
+    RunEndpoint,
+    RunEvent,
+    RunMode,
+)
+from humeai_async.types.expression_messages import SessionUpdate
+
+LONGEST_REPLAY = 600.0
+"""Seconds of audio that a session keeps at most: 19 MB."""
+
+UPLOAD_WAIT = 300.0
+"""Seconds to wait for the response to an upload: it comes when all is measured, and nothing says
+how long 13 minutes of audio take."""
+
+
+class Expression(Resource):
+    """Measure expressions in voices and faces.
+
+    Source: https://dev.hume.ai/docs/expression-measurement/overview
+    """
+
+    __slots__ = ("__dict__",)
+
+    @functools.cached_property
+    def runs(self) -> ExpressionRuns:
+        """Uploads and sessions that were made, and what they are billed for."""
+        return ExpressionRuns(self._session)
+
+    async def measure_audio(
+        self,
+        file: File,
+        *,
+        measurement_timer_ms: int | None = None,
+        is_headerless: bool = False,
+        convert: bool = True,
+    ) -> AudioResult:
+        """Measure one recording of up to about 13 minutes.
+
+        Costs one request, which is billed by the length of the audio and at least ten seconds,
+        unless it fails. It is never sent again by itself where it may have been carried out: the
+        error then has `outcome_unknown` set, and `runs.list` tells.
+
+        Args:
+            file: The recording: a path, bytes, an open file, an async iterator or an `Upload`.
+                16-bit 16 kHz mono WAV goes out as it is.
+            measurement_timer_ms: Milliseconds of speech between two measurements, 3000 to 10000;
+                the service takes 3000 if left out.
+            is_headerless: Whether the file is raw samples: 16 bit, low byte first, 16 kHz, mono.
+            convert: Whether to convert sound of another form first (WAV of another rate, MP3,
+                FLAC, Ogg, MP4, ...), which needs the extra `media`. Otherwise it is refused.
+
+        Returns:
+            Utterances and measurements, with times in milliseconds from the start.
+
+        Raises:
+            InvalidArgumentError: The service would refuse the recording, or measure it as noise;
+                `code` is the service's own, such as `unsupported_media_type`. Nothing was sent.
+            GatewayUnsupportedError: Through the gateway; nothing was read or sent.
+
+        Source: https://dev.hume.ai/docs/expression-measurement/overview
+        """
+        self._session.ensure_supported(catalog.EXPRESSION_MEASURE_AUDIO)
+        check_timer(measurement_timer_ms)
+        part = await audio_part(file, is_headerless=is_headerless, convert=convert)
+        parts = [part]
+        if measurement_timer_ms is not None:
+            parts.insert(0, config_part({"measurement_timer_ms": measurement_timer_ms}))
+        call = fill(catalog.EXPRESSION_MEASURE_AUDIO, parts=parts)
+        return await patient(self._session).call(call)
+
+    async def measure(
+        self,
+        source: File,
+        *,
+        measurement_timer_ms: int | None = None,
+        is_headerless: bool = False,
+        channel: int | None = None,
+    ) -> AudioResult:
+        """Measure a recording of any length and form.
+
+        It is converted while it is read, and split where an upload would be too long: at the
+        quietest place of a part's last minute. An utterance that touches the cut is measured again
+        with the next part; one that is longer than a part (13 minutes) is put together of its
+        pieces and has `is_joined` set. Times and ids are those of the whole recording.
+
+        Costs one request for each 13 minutes, billed by the length of the audio and at least ten
+        seconds each; what is measured again is billed again. 25 MB are held in memory.
+
+        Args:
+            source: The recording: a path, bytes, an open file or an `Upload`. Other forms than
+                16-bit 16 kHz mono WAV need the extra `media`.
+            measurement_timer_ms: Milliseconds of speech between two measurements, 3000 to 10000;
+                the service takes 3000 if left out.
+            is_headerless: Whether it is raw samples: 16 bit, low byte first, 16 kHz, mono.
+            channel: Index of the one channel to measure; all are mixed if left out.
+
+        Returns:
+            Utterances and measurements of the whole; `run_ids` has the runs of all parts.
+
+        Raises:
+            InvalidArgumentError: It is no recording; nothing was sent.
+            MissingPackageError: It has to be converted, and the extra `media` is not installed.
+            PartialResultError: A part failed after others had been measured; `result` has those.
+            GatewayUnsupportedError: Through the gateway; nothing was read or sent.
+
+        Source: https://dev.hume.ai/docs/expression-measurement/overview
+        """
+        self._session.ensure_supported(catalog.EXPRESSION_MEASURE_AUDIO)
+        check_timer(measurement_timer_ms)
+        recording = await read_recording(
+            source, is_headerless=is_headerless, channel=channel, code=UNSUPPORTED
+        )
+        config = {"measurement_timer_ms": measurement_timer_ms} if measurement_timer_ms else None
+        session = patient(self._session)
+
+        async def upload(part: Part) -> AudioResult:
+            parts = [part] if config is None else [config_part(config), part]
+            return await session.call(fill(catalog.EXPRESSION_MEASURE_AUDIO, parts=parts))
+
+        return await measure_recording(recording, upload)
+
+    def connect_audio(
+        self,
+        *,
+        measurement_timer_ms: int | None = None,
+        reconnect: bool | Reconnect = True,
+        replay_seconds: float = 30.0,
+        sends_again: bool = True,
+    ) -> AudioSession:
+        """Prepare a session that measures a voice while it speaks; `async with` opens it.
+
+        Connected time is free, audio is billed by its length, silence too, and at least ten
+        seconds a session. Costs one handshake, and one for each time that it is opened anew.
+
+        Args:
+            measurement_timer_ms: Milliseconds of speech between two measurements, 3000 to 10000;
+                the service takes 3000 if left out.
+            reconnect: Whether, or how, to open the session anew when it is lost.
+            replay_seconds: Seconds of speech that are kept to be sent again then.
+            sends_again: Whether audio that was refused for its pace is sent again; false leaves
+                it out, as live sources may want.
+
+        Returns:
+            The session, not open yet.
+
+        Raises:
+            InvalidArgumentError: A value is out of range.
+
+        Entering it raises `GatewayUnsupportedError` through the gateway, and what any call may
+        raise where the handshake fails.
+
+        Source: https://dev.hume.ai/docs/expression-measurement/overview
+        """
+        check_timer(measurement_timer_ms)
+        check_seconds("replay_seconds", replay_seconds)
+        update = None
+        if measurement_timer_ms is not None:
+            update = SessionUpdate(measurement_timer_ms=measurement_timer_ms)
+        return AudioSession(
+            self._session,
+            update,
+            _policy(reconnect),
+            replay_seconds=min(replay_seconds, LONGEST_REPLAY),
+            sends_again=sends_again,
+        )
+
+    def connect_video(
+        self,
+        *,
+        face: FaceSettings | Mapping[str, Any] | None = None,
+        reconnect: bool | Reconnect = True,
+        sends_again: bool = True,
+    ) -> VideoSession:
+        """Prepare a session that measures faces frame by frame; `async with` opens it.
+
+        Connected time is free, each frame is billed as a third of a second, and at least ten
+        seconds a session. Costs one handshake, and one for each time that it is opened anew.
+
+        Args:
+            face: Which faces are listed: `threshold` and `min_size`.
+            reconnect: Whether, or how, to open the session anew when it is lost.
+            sends_again: Whether frames that were refused for their pace, or left without a reply,
+                are sent again; false leaves them out, as live sources may want.
+
+        Returns:
+            The session, not open yet.
+
+        Raises:
+            InvalidArgumentError: A value is out of range.
+
+        Entering it raises `GatewayUnsupportedError` through the gateway, and what any call may
+        raise where the handshake fails.
+
+        Source: https://dev.hume.ai/docs/expression-measurement/overview
+        """
+        settings = check_face(face, is_session=True)
+        update = SessionUpdate(face=FaceSettings(**settings)) if settings else None
+        return VideoSession(self._session, update, _policy(reconnect), sends_again=sends_again)
+
+    async def measure_images(
+        self,
+        files: Sequence[File],
+        *,
+        face: FaceSettings | Mapping[str, Any] | None = None,
+        face_state: str | None = None,
+    ) -> ImagesResult:
+        """Measure the faces in images.
+
+        Costs one request, which is billed a third of a second for each image and at least ten
+        seconds, unless it fails: 30 images cost what one costs. One bad image fails the whole
+        request, so all are checked before they are sent.
+
+        Args:
+            files: JPEG images in the order that numbers the results, each a path, bytes, an open
+                file or an `Upload`. An image has 2 MB and 8,294,400 pixels at most, all
+                together have 25 MB.
+            face: Which faces are listed: `threshold`, `min_size`, and whether `face_state` is to
+                be returned.
+            face_state: That of an earlier result of the last 24 hours, for `face_id` to go on. One
+                that is too old, altered or of another account is ignored by the service.
+
+        Returns:
+            One measurement for each image; an image without faces is a normal result.
+
+        Raises:
+            InvalidArgumentError: The service would refuse the request; `code` is its own.
+            GatewayUnsupportedError: Through the gateway; nothing was read or sent.
+
+        Source: https://dev.hume.ai/docs/expression-measurement/overview
+        """
+        self._session.ensure_supported(catalog.EXPRESSION_MEASURE_IMAGES)
+        settings = check_face(face)
+        config: dict[str, Any] = {"face": settings} if settings else {}
+        if face_state is not None:
+            check_text("face_state", face_state)
+            config["face_state"] = face_state
+        parts = await image_parts(files)
+        if config:
+            parts.insert(0, config_part(config))
+        call = fill(catalog.EXPRESSION_MEASURE_IMAGES, parts=parts)
+        return await patient(self._session).call(call)
+
+
+def _policy(reconnect: bool | Reconnect) -> Reconnect | None:
+    """Read how a lost session is opened anew.
+
+    Raises:
+        InvalidArgumentError: It is neither a `Reconnect` nor a truth value.
+    """
+    if isinstance(reconnect, bool):
+        return Reconnect() if reconnect else None
+    if isinstance(cast("object", reconnect), Reconnect):
+        return reconnect
+    kind = type(reconnect).__name__
+    raise InvalidArgumentError(
+        f"reconnect must be a Reconnect, True or False, not {kind}", field="reconnect"
+    )
+
+
+def patient(session: Session) -> Session:
+    """Return a session that waits longer for a response, as uploads need."""
+    timeout = session.timeout
+    if timeout.read is None or timeout.read >= UPLOAD_WAIT:
+        return session
+    return session.with_settings(timeout=evolve(timeout, read=UPLOAD_WAIT))
+
+
+class ExpressionRuns(Resource):
+    """Uploads and sessions of the whole organization; measurements are not kept.
+
+    Source: https://dev.hume.ai/docs/expression-measurement/overview
+    """
+
+    __slots__ = ()
+
+    def list(
+        self,
+        *,
+        page_size: int | None = None,
+        cursor: str | None = None,
+        user_id: str | None = None,
+        status: ExpressionRunStatus | str | None = None,
+        mode: RunMode | str | None = None,
+        endpoint: RunEndpoint | str | None = None,
+        started_before: dt.datetime | str | None = None,
+        started_after: dt.datetime | str | None = None,
+    ) -> Pages[ExpressionRun]:
+        """List runs, newest first.
+
+        Costs one request a page, which is not billed. Filters combine. A run may, rarely, not be
+        recorded at all.
+
+        Args:
+            page_size: Runs a page, 1 to 200; the service takes 50 if left out.
+            cursor: `next_cursor` of a page, to go on behind it.
+            user_id: Only runs of this user.
+            status: Only `live`, `ended` or `errored` ones.
+            mode: Only `realtime` or `file`.
+            endpoint: Only `audio` or `video`.
+            started_before: Only those that began before this time; a text is in RFC 3339.
+            started_after: Only those that began at this time or later.
+
+        Returns:
+            Pages of runs.
+
+        Raises:
+            InvalidArgumentError: A value is out of range, or a time has no time zone.
+        """
+        query = {
+            "user_id": user_id,
+            "status": status,
+            "mode": mode,
+            "endpoint": endpoint,
+            "started_before": as_rfc3339("started_before", started_before),
+            "started_after": as_rfc3339("started_after", started_after),
+        }
+        call = fill(catalog.EXPRESSION_RUNS_LIST, query=query)
+        return CursorPages(self._session, call, page_size=page_size, cursor=cursor)
+
+    async def get(self, run_id: str) -> ExpressionRun:
+        """Fetch one run with its settings.
+
+        Costs one request, which is not billed.
+
+        Args:
+            run_id: Id of the run; that of a session is its `session_id`.
+
+        Raises:
+            InvalidArgumentError: The id cannot be one.
+        """
+        return await self._session.call(fill(catalog.EXPRESSION_RUNS_GET, run_id))
+
+    def events(
+        self, run_id: str, *, page_size: int | None = None, cursor: str | None = None
+    ) -> Pages[RunEvent]:
+        """List the problems that a session logged, by their numbers.
+
+        Costs one request a page, which is not billed. Uploads have none. The envelope of each
+        page, a `RunEventsPage`, says whether events are missing.
+
+        Args:
+            run_id: Id of the run.
+            page_size: Events a page, 1 to 200; the service takes 50 if left out.
+            cursor: `next_cursor` of a page, to go on behind it.
+
+        Returns:
+            Pages of events.
+
+        Raises:
+            InvalidArgumentError: The id cannot be one, or `page_size` is out of range.
+        """
+        call = fill(catalog.EXPRESSION_RUNS_EVENTS, run_id)
+        return CursorPages(self._session, call, page_size=page_size, cursor=cursor)

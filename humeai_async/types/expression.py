@@ -1,0 +1,368 @@
+"""What the Expression Measurement API returns: measurements of voices and faces, and runs.
+
+All vocabularies are open: a name that is new is a new label. Lists hold only what passed the
+service's thresholds, so a name that is missing is not a score of zero; each label is judged by
+itself, and sums mean nothing. Messages of the sockets are in `expression_messages.py`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Sequence
+
+from attrs import Factory, field
+
+from humeai_async._base.frozen import frozen
+from humeai_async.types.open import Open
+from humeai_async.types.paging import CursorPage, Items
+
+
+class MeasurementTrigger(enum.StrEnum):
+    """Why a measurement was taken."""
+
+    INTERVAL = "interval"
+    """The timer fired during speech."""
+    SPEECH_ENDED = "speech_ended"
+    """The utterance ended."""
+
+
+class ExpressionRunStatus(enum.StrEnum):
+    """How far a run is; a live one that is silent for five minutes reads `errored`."""
+
+    LIVE = "live"
+    ENDED = "ended"
+    ERRORED = "errored"
+
+
+class RunMode(enum.StrEnum):
+    """How the media of a run came."""
+
+    REALTIME = "realtime"
+    """Over a socket."""
+    FILE = "file"
+    """As an upload."""
+
+
+class RunEndpoint(enum.StrEnum):
+    """Kind of media that a run measured."""
+
+    AUDIO = "audio"
+    VIDEO = "video"
+
+
+class RunEventKind(enum.StrEnum):
+    """Problems that a session logs."""
+
+    INVALID_AUDIO_FRAME = "invalid_audio_frame"
+    INVALID_IMAGE_FRAME = "invalid_image_frame"
+    RATE_LIMITED = "rate_limited"
+    INFERENCE_FAILED = "inference_failed"
+    """A video frame was skipped with `internal_error`."""
+    MESSAGE_TOO_LARGE = "message_too_large"
+    """The session ended."""
+    VIDEO_RECORDING_ABANDONED = "video_recording_abandoned"
+    """Frames are no longer stored; results are still delivered."""
+
+
+@frozen(kw_only=True)
+class NamedScore(Open):
+    """A label with its score."""
+
+    name: str
+    """Label, in lower case; it may hold spaces and punctuation."""
+    probability: float
+    """0 to 1. For expressions of a voice the measured chance that it is present, for voice
+    attributes the intensity a rater would give, for expressions of a face the chance that a
+    rater would name it, for descriptions the chance that the facial action is present."""
+
+
+def find_probability(name: str, *lists: Iterable[NamedScore] | None) -> float | None:
+    """Return the score of a label in the first list that has it.
+
+    Args:
+        name: The label.
+        *lists: Scores, or `None` for none.
+
+    Returns:
+        The score, 0 to 1; `None` where it is not listed, which is not a score of zero.
+    """
+    for scores in lists:
+        for score in scores or ():
+            if score.name == name:
+                return score.probability
+    return None
+
+
+@frozen(kw_only=True)
+class Utterance(Open):
+    """One continuous stretch of speech."""
+
+    utterance_id: int
+    """Index in the recording or session; the first is 0."""
+    audio_start_ms: int
+    """Start in milliseconds from the start of the audio."""
+    audio_end_ms: int
+    """End in milliseconds from the start of the audio."""
+    is_joined: bool = False
+    """Whether it was longer than a part and measured in pieces, which only
+    `hume.expression.measure` does; the service does not send this."""
+
+
+@frozen(kw_only=True)
+class AudioMeasurement(Open):
+    """The scores of one window of speech; `measurement["joy"]` is one of them.
+
+    A window covers the newest ten seconds of its utterance, or all of it; windows overlap.
+    """
+
+    measurement_id: int
+    """Index in the recording or session; the first is 0."""
+    utterance_id: int
+    """Utterance that the window belongs to."""
+    audio_start_ms: int
+    """Start of the window in milliseconds from the start of the audio."""
+    audio_end_ms: int
+    """End of the window; one taken by the timer may end a little after its utterance."""
+    trigger: MeasurementTrigger | str | None = None
+    """Why it was taken."""
+    # An empty list that came is written back, one that did not come is not: () is not [].
+    expressions: Sequence[NamedScore] = field(factory=list[NamedScore])
+    """Expressions that were found present, each by a threshold of its own, best first."""
+    voice_attributes: Sequence[NamedScore] = field(factory=list[NamedScore])
+    """Qualities of voice and recording from 0.725 on, best first."""
+
+    def __getitem__(self, name: str) -> float | None:
+        """Return the score of an expression or voice attribute; `None` where it is not listed."""
+        return find_probability(name, self.expressions, self.voice_attributes)
+
+
+@frozen(kw_only=True)
+class AudioReceived(Open):
+    """What an audio upload held."""
+
+    audio_duration_ms: int | None = None
+    """Length of the audio in milliseconds."""
+
+
+@frozen(kw_only=True)
+class AudioResult(Open):
+    """Everything that was measured in a recording; `result["joy"]` is one label over time."""
+
+    run_id: str
+    """Id of the run, for `hume.expression.runs`."""
+    utterances: Items[Utterance]
+    """Every utterance, in order."""
+    measurements: Items[AudioMeasurement]
+    """Every measurement, in order."""
+    request_id: str | None = None
+    """Id of the request, for Hume's support."""
+    received: AudioReceived | None = None
+    """What was taken in."""
+    run_ids: Sequence[str] = ()
+    """Runs of all parts, where `hume.expression.measure` split the recording."""
+
+    def __getitem__(self, name: str) -> list[tuple[int, int, float | None]]:
+        """Return a label over time: start and end in milliseconds, and score, of each window.
+
+        The score is `None` where the label is not listed, which is not a score of zero.
+        """
+        return [(m.audio_start_ms, m.audio_end_ms, m[name]) for m in self.measurements]
+
+
+@frozen(kw_only=True)
+class Face(Open):
+    """One face of an image: measured, or only listed; `face["joy"]` is one of its scores."""
+
+    bbox: Sequence[float] = field(factory=list[float])
+    """Left, top, right and bottom in stored pixels; rotation by EXIF is not applied."""
+    face_id: int | None = None
+    """Follows a face through a session, an upload, or a chain of `face_state`; it says nothing
+    of identity. `None` for a face that was not measured."""
+    confidence: float | None = None
+    """How sure it is that the box holds a face, 0 to 1."""
+    expressions: Sequence[NamedScore] | None = None
+    """Expressions above 0.1, best first; `None` for a face that was not measured."""
+    descriptions: Sequence[NamedScore] | None = None
+    """Facial actions above 0.1, best first; `None` for a face that was not measured."""
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether it has scores; only the largest faces of an image do."""
+        return self.expressions is not None or self.descriptions is not None
+
+    def __getitem__(self, name: str) -> float | None:
+        """Return the score of an expression or description; `None` where it is not listed."""
+        return find_probability(name, self.expressions, self.descriptions)
+
+
+@frozen(kw_only=True)
+class ImageMeasurement(Open):
+    """The faces of one image."""
+
+    frame_id: int
+    """Place of the image among those of the upload or session; the first is 0."""
+    faces: Sequence[Face] = field(factory=list[Face])
+    """Measured ones first, by size, then the others; 32 at most, and none is a normal result."""
+
+
+@frozen(kw_only=True)
+class ImagesReceived(Open):
+    """What an upload of images held."""
+
+    frames: int | None = None
+    """Number of images."""
+
+
+@frozen(kw_only=True)
+class ImagesResult(Open):
+    """Everything that was measured in images."""
+
+    run_id: str
+    """Id of the run, for `hume.expression.runs`."""
+    measurements: Items[ImageMeasurement]
+    """One for each image, in order."""
+    request_id: str | None = None
+    """Id of the request, for Hume's support."""
+    received: ImagesReceived | None = None
+    """What was taken in."""
+    face_state: str | None = None
+    """Given to the next upload within 24 hours, makes its `face_id` go on; only if asked for."""
+
+
+@frozen(kw_only=True)
+class AudioFormat(Open):
+    """Format of the audio of a session; there is one only."""
+
+    type: str = "audio/pcm"
+    """MIME type."""
+    encoding: str = "s16le"
+    """Signed 16-bit samples, low byte first."""
+    sample_rate: int = 16_000
+    """Samples a second."""
+    channels: int = 1
+    """Number of channels."""
+
+
+@frozen(kw_only=True)
+class ImageFormat(Open):
+    """Format of the images of a session; there is one only."""
+
+    type: str = "image/jpeg"
+    """MIME type."""
+
+
+@frozen(kw_only=True)
+class FaceSettings(Open):
+    """Which faces are listed."""
+
+    threshold: float | None = None
+    """Least confidence, 0 to 1; the service takes 0.9 if left out."""
+    min_size: int | None = None
+    """Least length of the box's shorter side in pixels, 1 or more; 60 if left out."""
+    return_face_state: bool | None = None
+    """Whether the response is to hold `face_state`; uploads only."""
+
+
+@frozen(kw_only=True)
+class RunConfig(Open):
+    """The settings that a run was made with."""
+
+    schema: str | None = None
+    """Version of the settings, such as `v4`."""
+    audio: AudioFormat | None = None
+    """Format of the audio."""
+    measurement_timer_ms: int | None = None
+    """Milliseconds of speech between two measurements."""
+    image: ImageFormat | None = None
+    """Format of the images."""
+    face: FaceSettings | None = None
+    """Which faces are listed."""
+
+
+@frozen(kw_only=True)
+class ExpressionRun(Open):
+    """One upload or session, as the service remembers it; measurements are not kept.
+
+    Lists hold runs without `close_code`, `close_reason` and `config`.
+    """
+
+    run_id: str
+    """UUID of the run; `session_id` of a session."""
+    user_id: str | None = None
+    """Hume user who made it."""
+    status: ExpressionRunStatus | str | None = None
+    """How far it is."""
+    endpoint: RunEndpoint | str | None = None
+    """Kind of media."""
+    mode: RunMode | str | None = None
+    """Whether it is a session or an upload."""
+    started_at: str | None = None
+    """Start, in RFC 3339."""
+    ended_at: str | None = None
+    """End, in RFC 3339."""
+    close_code: int | None = None
+    """Close code of a session's socket; 1011 for a connection that was lost."""
+    close_reason: str | None = None
+    """Why a session ended; any text that a client may have sent."""
+    bytes_received: int | None = None
+    """Bytes of media that came."""
+    bytes_recorded: int | None = None
+    """Bytes of media that were stored."""
+    metered_seconds: float | None = None
+    """Seconds that are billed; grows while the run is live, and the least of ten seconds is
+    applied at the end."""
+    config: RunConfig | None = None
+    """Its settings."""
+
+
+@frozen(kw_only=True)
+class ExpressionRunPage(CursorPage):
+    """One page of runs, newest first."""
+
+    runs: Items[ExpressionRun] = Factory(Items[ExpressionRun])
+    """The runs on this page."""
+
+
+@frozen(kw_only=True)
+class RunEventDetail(Open):
+    """What an event says of itself; which fields it has depends on its kind."""
+
+    detail: str | None = None
+    """What was wrong."""
+    limit_bytes: int | None = None
+    """Bytes that a message may have."""
+    retryable: bool | None = None
+    """Whether the frame was worth another try."""
+    consecutive: int | None = None
+    """Number of failures in a row; the fifth ends a session."""
+    reason: str | None = None
+    """Why it happened."""
+
+
+@frozen(kw_only=True)
+class RunEvent(Open):
+    """A problem that a session logged."""
+
+    seq: int
+    """Number of the event, from 1."""
+    at: str | None = None
+    """When it happened, in RFC 3339."""
+    kind: RunEventKind | str | None = None
+    """What happened."""
+    detail: RunEventDetail | None = None
+    """More about it."""
+
+
+@frozen(kw_only=True)
+class RunEventsPage(CursorPage):
+    """One page of a session's events, by number."""
+
+    events: Items[RunEvent] = Factory(Items[RunEvent])
+    """The events on this page."""
+    at_cap: bool | None = None
+    """True if events of some kinds were no longer logged, for there were too many. False
+    proves nothing where there are gaps."""
+    capped_kinds: Sequence[RunEventKind | str] = field(factory=list[RunEventKind | str])
+    """Kinds of which later events are missing."""
+    gaps: bool | None = None
+    """True if numbered events were lost."""

@@ -1,0 +1,245 @@
+"""One prediction from bytes to numbers in one pass, where its names are those of the one before.
+
+The lists of scores of a model have the same names in the same order nearly always. A `Layout`
+is one such order, compiled into types of the scanner that accept it and nothing else: what they
+read needs no further look at its names. Whatever else the service sends (names that are missing,
+doubled, unknown or in another order, scores that are no numbers) is refused by these types and
+read the slower way, by the classes of `measurements.py`, to the same values. `rows.py` reads
+predictions with it.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from math import nan
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+
+from humeai_async._base.frozen import frozen
+from humeai_async.errors import DecodeError
+from humeai_async.types.json import UNREADABLE, with_path_prefix
+from humeai_async.types.predictions.measurements import Int64
+from humeai_async.types.predictions.scores import Scored, Scores
+from humeai_async.types.predictions.slices import Slices
+
+__all__ = ["Names", "read_each"]
+
+Names: TypeAlias = tuple[tuple[str, ...] | None, ...]
+"""Names of the scores in each field that is read; `None` where there is no list."""
+
+MOST_LAYOUTS = 64
+"""Orders that are compiled, which takes milliseconds each; the service has about ten."""
+MOST_NAMES = 128
+"""Names of one order; the service's longest list has fewer than sixty."""
+
+_score = operator.attrgetter("score")
+
+
+class _Never(msgspec.Struct, tag_field="name", tag="\0", gc=False):
+    """Nothing can be read as this; beside it, the scanner insists on a name."""
+
+    score: Annotated[int, msgspec.Meta(gt=1, lt=0)]
+
+
+# The classes of `measurements.py` without their scores: these are made in half the time.
+
+
+class _Box(msgspec.Struct, frozen=True, gc=False):
+    x: float = nan
+    y: float = nan
+    w: float = nan
+    h: float = nan
+
+
+class _Span(msgspec.Struct, frozen=True, gc=False):
+    begin: float = nan
+    end: float = nan
+
+
+class _Position(msgspec.Struct, frozen=True, gc=False):
+    begin: Int64 | None = None
+    end: Int64 | None = None
+
+
+class _Face(msgspec.Struct):
+    frame: Int64 | None = None
+    time: float = nan
+    prob: float = nan
+    box: _Box = _Box()
+
+
+class _Burst(msgspec.Struct):
+    time: _Span = _Span()
+
+
+class _Prosody(msgspec.Struct):
+    time: _Span = _Span()
+    text: str | None = None
+    confidence: float | None = None
+    speaker_confidence: float | None = None
+
+
+class _Language(msgspec.Struct):
+    text: str | None = None
+    position: _Position = _Position()
+    time: _Span | None = None
+    confidence: float | None = None
+    speaker_confidence: float | None = None
+
+
+class _Ner(msgspec.Struct):
+    entity: str | None = None
+    position: _Position = _Position()
+    entity_confidence: float = nan
+    support: float = nan
+    uri: str | None = None
+    link_word: str | None = None
+    time: _Span | None = None
+    confidence: float | None = None
+    speaker_confidence: float | None = None
+
+
+class _Facemesh(msgspec.Struct):
+    """It has scores and nothing else."""
+
+
+LIGHT_CLASSES: dict[str, type[msgspec.Struct]] = {
+    "face": _Face,
+    "burst": _Burst,
+    "prosody": _Prosody,
+    "language": _Language,
+    "ner": _Ner,
+    "facemesh": _Facemesh,
+}
+"""What a prediction of each model is read into."""
+
+
+@frozen
+class Layout:
+    """One order of names, and what reads predictions that have it."""
+
+    names: Names
+    """Names of the scores in each field."""
+    read: Callable[[bytes | msgspec.Raw], Any]
+    """Read a prediction; raises an error of the scanner where it has another order."""
+    fields: tuple[str, ...]
+    """Fields that hold scores."""
+
+    def scores(self, prediction: Any) -> list[float]:
+        """Return the scores of a prediction that `read` has made, a number for each column."""
+        first, *more = self.fields
+        scores = [*map(_score, getattr(prediction, first))]
+        for field in more:
+            scores += map(_score, getattr(prediction, field))
+        return scores
+
+
+_layouts: dict[tuple[str, tuple[str, ...], Names], Layout | None] = {}
+"""By model, fields and names; `None` for an order that was met once."""
+_latest: dict[tuple[str, tuple[str, ...]], Layout] = {}
+"""The last one that was found, by model and fields."""
+
+
+def read_each(
+    model: str, predictions: Sequence[Scored], fields: tuple[str, ...]
+) -> Iterator[tuple[Any, Names, list[float]]]:
+    """Read predictions of one group, and all their scores in some fields.
+
+    Args:
+        model: Name of the model, as columns have it.
+        predictions: The predictions.
+        fields: Fields of scores to read; of the others nothing is known.
+
+    Returns:
+        Each prediction, as what `measurements.py` or `LIGHT_CLASSES` has for it; the names of its
+        scores, the same tuple for the same names mostly; and the scores, those of all fields.
+
+    Raises:
+        DecodeError: A part is not what was promised; `path` begins at the list.
+    """
+    raws = predictions.to_wire() if isinstance(predictions, Slices) else ()
+    layout = _latest.get((model, fields)) if raws else None
+    for index in range(len(predictions)):
+        if layout is not None:
+            try:
+                light = layout.read(raws[index])
+            except UNREADABLE:
+                pass  # it has other names, or is wrong: the slower way tells
+            else:
+                yield light, layout.names, layout.scores(light)
+                continue
+        prediction = predictions[index]
+        names, scores = _split(prediction, fields, index)
+        yield prediction, names, scores
+        layout = _find_layout(model, fields, names) if raws else None
+
+
+def _split(prediction: Scored, fields: tuple[str, ...], index: int) -> tuple[Names, list[float]]:
+    """Return the names of a prediction's scores in some fields, and the scores."""
+    names: list[tuple[str, ...] | None] = []
+    scores: list[float] = []
+    for field in fields:
+        some: Scores | None = getattr(prediction, field)
+        try:
+            found, more = (None, ()) if some is None else some.split()
+        except DecodeError as problem:
+            raise with_path_prefix(problem, f"$[{index}].{field}") from None
+        names.append(found)
+        scores += more
+    return tuple(names), scores
+
+
+def _find_layout(model: str, fields: tuple[str, ...], names: Names) -> Layout | None:
+    """Return the layout of a prediction that was read the slower way.
+
+    Returns:
+        What reads further ones like it; `None` where it is met for the first time, or is such
+        that it has to be read the slower way.
+    """
+    key = (model, fields, names)
+    if key in _layouts:
+        layout = _layouts[key]
+        if layout is None:
+            layout = _layouts[key] = _compile(model, fields, names)
+        _latest[model, fields] = layout
+        return layout
+    if len(_layouts) < MOST_LAYOUTS and _can_be_compiled(names):
+        _layouts[key] = None
+    return None
+
+
+def _can_be_compiled(names: Names) -> bool:
+    """Whether there are names, and no list has one twice."""
+    lists = [some for some in names if some]
+    return bool(lists) and all(
+        len(some) <= MOST_NAMES and len(set(some)) == len(some) and "\0" not in some
+        for some in lists
+    )
+
+
+def _compile(model: str, fields: tuple[str, ...], names: Names) -> Layout:
+    base, lists = LIGHT_CLASSES[model], dict(zip(fields, names, strict=True))
+    whole = msgspec.defstruct(
+        base.__name__,
+        [_struct_field(field, some) for field, some in lists.items()],
+        bases=(base,),
+        kw_only=True,
+        gc=False,
+    )
+    with_scores = tuple([field for field, some in lists.items() if some])
+    return Layout(names, msgspec.json.Decoder(whole).decode, with_scores)
+
+
+def _struct_field(name: str, names: tuple[str, ...] | None) -> tuple[str, Any, Any]:
+    """Make the field of a list of scores: its name, its type and its default."""
+    if names is None:
+        return name, None, None
+    kinds = tuple([_kind_of(one) | _Never for one in names])
+    return name, tuple[kinds], msgspec.NODEFAULT if names else ()  # type: ignore[valid-type]  # from a table
+
+
+def _kind_of(name: str) -> Any:
+    """Make the type of one score that has this name."""
+    return msgspec.defstruct("Score", [("score", float)], tag_field="name", tag=name, gc=False)

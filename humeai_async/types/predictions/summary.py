@@ -1,0 +1,216 @@
+"""What a person wants to read of predictions: the strongest expressions, and for how long.
+
+A `Profile` is what one model found in one source, in a few dozen numbers: it takes rows in and
+keeps none. A `Summary` is the profiles of many sources, and prints as a table of text. The command
+line, reports and `Predictions.summary` make them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, overload
+
+from humeai_async._base.frozen import frozen
+from humeai_async.types.predictions.expressions import EXPRESSIONS, LANGUAGE_EXPRESSIONS
+from humeai_async.types.predictions.rows import Row
+from humeai_async.types.urls import without_queries
+
+__all__ = ["Expression", "Profile", "Profiles", "Summary", "expressions_of"]
+
+_BESIDE = ("sentiment_", "toxicity_", "facs_", "descriptions_")
+"""How columns begin whose scores are no expressions."""
+_TOP = 3
+_WIDEST = 60
+"""Characters of a source that are printed."""
+
+
+def expressions_of(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of a row's names that are expressions; they stand first."""
+    for count, name in enumerate(names):
+        if name.startswith(_BESIDE):
+            return names[:count]
+    return names
+
+
+@frozen(kw_only=True)
+class Expression:
+    """How strong one expression was in a source, as one model saw it."""
+
+    name: str
+    """Name of the expression, such as `Joy`."""
+    share: float
+    """Share of the predictions in which no other expression was stronger, 0 to 1."""
+    mean: float
+    """Mean of its scores."""
+    peak: float
+    """Highest of its scores."""
+    peak_at: float | None = None
+    """Where the highest score begins, in seconds; `None` where the media has no time."""
+
+
+class Profile:
+    """What one model found in one source.
+
+    Attributes:
+        source: The source, as tables name it.
+        model: The model.
+        count: Predictions that were taken in.
+        begin: Begin of the first one, in seconds; `None` where the media has no time.
+        end: End of the last one.
+    """
+
+    def __init__(self, source: str, model: str) -> None:
+        self.source = source
+        self.model = model
+        self.count: int = 0
+        self.begin: float | None = None
+        self.end: float | None = None
+        self._sums: dict[str, float] = {}
+        self._wins: dict[str, int] = {}
+        self._peaks: dict[str, tuple[float, float | None]] = {}
+
+    def add(self, row: Row) -> None:
+        """Take one prediction in."""
+        names = expressions_of(row.names)
+        if not names:
+            return
+        scores = row.scores[: len(names)]
+        begin, end = row.place.begin, row.place.end
+        if begin is not None and math.isfinite(begin):
+            self.begin = begin if self.begin is None else min(self.begin, begin)
+            later = end if end is not None and math.isfinite(end) else begin
+            self.end = later if self.end is None else max(self.end, later)
+        self.count += 1
+        sums, peaks = self._sums, self._peaks
+        best, strongest = -math.inf, None
+        for name, score in zip(names, scores, strict=True):
+            if not math.isfinite(score):
+                continue
+            sums[name] = sums.get(name, 0.0) + score
+            if name not in peaks or score > peaks[name][0]:
+                peaks[name] = (score, begin)
+            if score > best:
+                best, strongest = score, name
+        if strongest is not None:
+            self._wins[strongest] = self._wins.get(strongest, 0) + 1
+
+    @property
+    def means(self) -> dict[str, float]:
+        """Mean score of each expression, in the service's order."""
+        return {name: total / self.count for name, total in self._sums.items()}
+
+    def strongest(self, most: int = _TOP) -> list[Expression]:
+        """Return the expressions that were strongest for the longest, those first.
+
+        Args:
+            most: Expressions at most.
+        """
+        means = self.means
+        order = sorted(means, key=lambda name: (-self._wins.get(name, 0), -means[name], name))
+        return [
+            Expression(
+                name=name,
+                share=self._wins.get(name, 0) / self.count,
+                mean=means[name],
+                peak=self._peaks[name][0],
+                peak_at=self._peaks[name][1],
+            )
+            for name in order[:most]
+        ]
+
+    def __repr__(self) -> str:
+        source = without_queries(self.source)
+        return f"Profile({source!r}, {self.model!r}, {self.count} predictions)"
+
+
+class Profiles:
+    """Takes rows in, in any order, and keeps a profile for each source and model."""
+
+    def __init__(self) -> None:
+        self._profiles: dict[tuple[str, str], Profile] = {}
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Take rows of any source in."""
+        for row in rows:
+            key = row.place.source, row.place.model
+            if key not in self._profiles:
+                self._profiles[key] = Profile(*key)
+            self._profiles[key].add(row)
+
+    def take(self) -> list[Profile]:
+        """Return the profiles so far that have predictions, and forget them."""
+        found = [profile for profile in self._profiles.values() if profile.count]
+        self._profiles = {}
+        return found
+
+
+class Summary(Sequence[Profile]):
+    """The strongest expressions of each source and model; `print` shows them as a table.
+
+    A sequence of `Profile`, in the order of the sources. URLs are shown without their query.
+
+    Args:
+        profiles: What was found.
+        failed: Sources and files that have no predictions, and why.
+    """
+
+    def __init__(self, profiles: Iterable[Profile], failed: Iterable[tuple[str, str]] = ()) -> None:
+        self._profiles = [*profiles]
+        self._failed = [*failed]
+
+    @overload
+    def __getitem__(self, key: int) -> Profile: ...
+    @overload
+    def __getitem__(self, key: slice) -> Sequence[Profile]: ...
+    def __getitem__(self, key: int | slice) -> Profile | Sequence[Profile]:
+        return self._profiles[key]
+
+    def __len__(self) -> int:
+        return len(self._profiles)
+
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # as of a list
+
+    def lines(self) -> list[tuple[str, str, str, str]]:
+        """Return the cells of the table: source, model, length, and the strongest expressions."""
+        return [
+            (
+                _shortened(profile.source),
+                profile.model,
+                _length(profile),
+                ", ".join(f"{one.name} {one.share:.0%}" for one in _shown(profile)),
+            )
+            for profile in self._profiles
+        ]
+
+    def __str__(self) -> str:
+        lines = [("source", "model", "length", "strongest expressions, share of the time")]
+        lines += self.lines()
+        widths = [max(len(line[column]) for line in lines) for column in range(3)]
+        texts = ["  ".join([*map(str.ljust, line[:3], widths), line[3]]).rstrip() for line in lines]
+        texts += [f"{_shortened(source)}  failed: {reason}" for source, reason in self._failed]
+        return "\n".join(texts)
+
+    def __repr__(self) -> str:
+        return f"Summary({len(self)} profiles, {len(self._failed)} failures)"
+
+
+KNOWN_EXPRESSIONS = (*EXPRESSIONS, *LANGUAGE_EXPRESSIONS)
+"""Expressions in the order in which pictures and tables list them."""
+
+
+def _shown(profile: Profile) -> list[Expression]:
+    """Leave out what was never the strongest."""
+    return [one for one in profile.strongest() if one.share > 0]
+
+
+def _length(profile: Profile) -> str:
+    if profile.begin is not None and profile.end is not None and profile.end > profile.begin:
+        minutes, seconds = divmod(round(profile.end - profile.begin), 60)
+        return f"{minutes}:{seconds:02}"
+    return f"{profile.count} x"
+
+
+def _shortened(source: str) -> str:
+    text = " ".join(without_queries(source).split())
+    return text if len(text) <= _WIDEST else f"...{text[3 - _WIDEST :]}"

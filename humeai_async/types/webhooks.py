@@ -1,0 +1,144 @@
+"""What Hume posts to the webhooks of an EVI config.
+
+The types only; `humeai_async.webhooks` checks that a request is Hume's and reads it. Times are
+milliseconds since 1970.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field
+
+from humeai_async._base.frozen import frozen
+from humeai_async.types.chat import ToolCallMessage
+from humeai_async.types.open import Open
+from humeai_async.types.tagged import Tagged
+
+
+class ChatStartType(enum.StrEnum):
+    """Whether a chat is a new one or goes on with an earlier one."""
+
+    NEW = "new_chat_group"
+    RESUMED = "resumed_chat_group"
+
+
+class WebhookEndReason(enum.StrEnum):
+    """Why a chat ended."""
+
+    ACTIVE = "ACTIVE"
+    USER_ENDED = "USER_ENDED"
+    USER_TIMEOUT = "USER_TIMEOUT"
+    INACTIVITY_TIMEOUT = "INACTIVITY_TIMEOUT"
+    MAX_DURATION_TIMEOUT = "MAX_DURATION_TIMEOUT"
+    SILENCE_TIMEOUT = "SILENCE_TIMEOUT"
+    ERROR = "ERROR"
+
+
+@frozen(kw_only=True)
+class WebhookEvent(Open):
+    """Any event that Hume posts; `event_name` tells the kinds apart."""
+
+    event_name: str = ""
+    """Kind of event, such as `chat_started`."""
+
+
+@frozen(kw_only=True)
+class ChatWebhookEvent(WebhookEvent):
+    """What all known events say of their chat."""
+
+    chat_id: str
+    """Chat UUID."""
+    chat_group_id: str | None = None
+    """Conversation that the chat belongs to."""
+    config_id: str | None = None
+    """Config that the chat was opened with."""
+    caller_number: str | None = field(default=None, repr=False)
+    """Number of the caller in E.164 form, for chats over the telephone."""
+    custom_session_id: str | None = None
+    """Id that your own code gave to the session."""
+    twilio_metadata: Mapping[str, Any] | None = field(default=None, repr=False)
+    """What the telephone service said of the call."""
+
+
+@frozen(kw_only=True)
+class WebhookChatStarted(ChatWebhookEvent):
+    """A chat has started."""
+
+    event_name: str = "chat_started"
+    """Kind of event, always `chat_started`."""
+    start_time: int | None = None
+    """Start of the chat, in milliseconds since 1970."""
+    chat_start_type: ChatStartType | str | None = None
+    """Whether the chat is a new one or goes on with an earlier one."""
+
+    @property
+    def started_at(self) -> dt.datetime | None:
+        """Start of the chat as a time with UTC as its zone."""
+        return _time(self.start_time)
+
+
+@frozen(kw_only=True)
+class WebhookChatEnded(ChatWebhookEvent):
+    """A chat has ended."""
+
+    event_name: str = "chat_ended"
+    """Kind of event, always `chat_ended`."""
+    end_time: int | None = None
+    """End of the chat, in milliseconds since 1970."""
+    duration_seconds: int | None = None
+    """Length of the chat in seconds."""
+    end_reason: WebhookEndReason | str | None = None
+    """Why the chat ended."""
+
+    @property
+    def ended_at(self) -> dt.datetime | None:
+        """End of the chat as a time with UTC as its zone."""
+        return _time(self.end_time)
+
+
+@frozen(kw_only=True)
+class WebhookToolCall(ChatWebhookEvent):
+    """The assistant calls a tool of yours."""
+
+    event_name: str = "tool_call"
+    """Kind of event, always `tool_call`."""
+    timestamp: int | None = None
+    """Time of the call, in milliseconds since 1970."""
+    tool_call_message: ToolCallMessage | None = None
+    """The call, with the tool's name and its arguments."""
+
+    @property
+    def called_at(self) -> dt.datetime | None:
+        """Time of the call with UTC as its zone."""
+        return _time(self.timestamp)
+
+
+@frozen(kw_only=True)
+class UnknownWebhookEvent(WebhookEvent):
+    """An event of a kind that this version of the library does not know."""
+
+    data: Mapping[str, Any] = field(factory=dict[str, Any], repr=False)
+    """The whole event as a plain JSON object."""
+
+
+WEBHOOK_EVENTS: Tagged = Tagged(
+    base=WebhookEvent,
+    tag="event_name",
+    members={
+        "chat_started": WebhookChatStarted,
+        "chat_ended": WebhookChatEnded,
+        "tool_call": WebhookToolCall,
+    },
+    fallback=UnknownWebhookEvent,
+)
+"""How webhook events are told apart."""
+
+
+def _time(milliseconds: int | None) -> dt.datetime | None:
+    if milliseconds is None:
+        return None
+    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=milliseconds)

@@ -1,0 +1,177 @@
+"""Requests that Hume sends to you: whether they are Hume's, and what they say.
+
+`verify` needs the raw bytes of the body, before any framework has read them as JSON: the
+signature is of those bytes. Nothing here opens a socket; your web framework receives the request.
+What Hume posts at the end of a batch job (`callback_url`) is not signed: hand its `job_id` to
+`hume.batch.wake` and believe nothing else of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
+
+from humeai_async.errors import ConfigurationError, DecodeError, WebhookError
+from humeai_async.http.codec import parse, structure
+from humeai_async.types.webhooks import (
+    ChatStartType,
+    ChatWebhookEvent,
+    UnknownWebhookEvent,
+    WebhookChatEnded,
+    WebhookChatStarted,
+    WebhookEndReason,
+    WebhookEvent,
+    WebhookToolCall,
+)
+
+__all__ = [
+    "SIGNATURE_HEADER",
+    "TIMESTAMP_HEADER",
+    "TOLERANCE",
+    "ChatStartType",
+    "ChatWebhookEvent",
+    "UnknownWebhookEvent",
+    "WebhookChatEnded",
+    "WebhookChatStarted",
+    "WebhookEndReason",
+    "WebhookError",
+    "WebhookEvent",
+    "WebhookToolCall",
+    "sign",
+    "verify",
+]
+
+SIGNATURE_HEADER = "X-Hume-AI-Webhook-Signature"
+TIMESTAMP_HEADER = "X-Hume-AI-Webhook-Timestamp"
+TOLERANCE = 180.0
+"""Seconds between Hume's clock and yours, either way, after which a request is refused."""
+
+_SECONDS = re.compile(r"[0-9]{1,15}")
+
+
+def verify(
+    body: bytes,
+    headers: Mapping[str, str],
+    key: str | Sequence[str],
+    *,
+    tolerance: float = TOLERANCE,
+    is_new: Callable[[str], bool] | None = None,
+    now: float | None = None,
+) -> WebhookEvent:
+    """Check that a request is Hume's, and read it.
+
+    Args:
+        body: Bytes of the body as they came.
+        headers: Headers of the request; the case of names does not matter.
+        key: Webhook signing key of the account. While keys are changed, several: a signature by
+            any of them is accepted.
+        tolerance: Seconds between the request's timestamp and now, either way.
+        is_new: Called last, with the signature; false refuses a request that came before. Keep
+            the signatures that it was called with for twice the tolerance, and let a single
+            operation look one up and keep it (in Redis, `SET ... NX EX 360`).
+        now: Seconds since 1970, for tests; the clock's if left out.
+
+    Returns:
+        The event: a `WebhookChatStarted`, `WebhookChatEnded`, `WebhookToolCall`, or an
+        `UnknownWebhookEvent` of a later kind.
+
+    Raises:
+        WebhookError: The request is not Hume's, too old, or came before; answer with status 400.
+        DecodeError: It is Hume's, and is no event.
+        ConfigurationError: There is no key, or it is no text; the body is no bytes.
+
+    Source: https://dev.hume.ai/docs/empathic-voice-interface-evi/configuration/webhooks
+    """
+    keys = _check_keys(key)
+    if not isinstance(cast("object", body), (bytes, bytearray, memoryview)):
+        raise ConfigurationError(
+            f"body is the raw bytes of the request, not {type(body).__name__}: take them before "
+            "the framework reads them as JSON (FastAPI: `await request.body()`)"
+        )
+    timestamp = _header(headers, TIMESTAMP_HEADER)
+    signature = _header(headers, SIGNATURE_HEADER).lower()
+    if not _SECONDS.fullmatch(timestamp):
+        raise WebhookError(f"the header {TIMESTAMP_HEADER} is no number of seconds")
+    raw = bytes(body)
+    # All keys are tried, so that the time taken does not say which one it was.
+    matches = [_is_equal(signature, _sign(raw, timestamp, one)) for one in keys]
+    if not any(matches):
+        raise WebhookError(
+            "the signature is not of this body and key: use the raw bytes of the body, and the "
+            "webhook signing key of the account"
+        )
+    age = (time.time() if now is None else now) - int(timestamp)
+    if not abs(age) <= tolerance:
+        way = "old" if age > 0 else "ahead of this clock"
+        raise WebhookError(f"the request is {abs(age):.0f} s {way}; {tolerance:g} s are allowed")
+    event = structure(WebhookEvent, _parse(raw))
+    if is_new is not None and not is_new(signature):
+        raise WebhookError("the request came before")
+    return event
+
+
+def sign(body: bytes, key: str, timestamp: int) -> dict[str, str]:
+    """Return the headers that Hume would send with a body, for tests of your own.
+
+    Args:
+        body: Bytes of the body.
+        key: Webhook signing key.
+        timestamp: Seconds since 1970.
+    """
+    text = str(timestamp)
+    return {TIMESTAMP_HEADER: text, SIGNATURE_HEADER: _sign(body, text, key)}
+
+
+def _sign(body: bytes, timestamp: str, key: str) -> str:
+    signed = body + b"." + timestamp.encode()
+    return hmac.new(key.encode(), signed, hashlib.sha256).hexdigest()
+
+
+def _is_equal(given: str, expected: str) -> bool:
+    """Compare in a time that does not depend on where they differ."""
+    return hmac.compare_digest(given.encode(errors="replace"), expected.encode())
+
+
+def _check_keys(key: str | Sequence[str]) -> Sequence[str]:
+    """Return the keys as a sequence.
+
+    Raises:
+        ConfigurationError: There is none, or one that is empty or no text: with an empty key
+            anybody could sign.
+    """
+    keys = (key,) if isinstance(key, str) else key
+    given = cast("object", keys)
+    if not isinstance(given, Sequence) or isinstance(given, (bytes, bytearray)) or not keys:
+        raise ConfigurationError("key is the webhook signing key, or a sequence of such keys")
+    if not all(isinstance(cast("object", one), str) and one.strip() for one in keys):
+        raise ConfigurationError("a webhook signing key is empty, or is no text")
+    return keys
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    """Return the one header of a name.
+
+    Raises:
+        WebhookError: There is none, or more than one.
+    """
+    found = [value for one, value in headers.items() if str(one).lower() == name.lower()]
+    if len(found) != 1:
+        raise WebhookError(f"the request has {len(found) or 'no'} header {name}: it is not Hume's")
+    return str(found[0]).strip()
+
+
+def _parse(body: bytes) -> object:
+    """Read the body as JSON.
+
+    Raises:
+        DecodeError: It is none; no word of it is repeated.
+    """
+    try:
+        return parse(body)
+    except DecodeError:
+        pass
+    raise DecodeError("the signed body is not JSON")

@@ -1,0 +1,124 @@
+"""A run on a Dask cluster of worker processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bulk_support import submitted
+from distributed_support import MODELS, sources_in, urls
+from redis_servers import Server, running
+
+from humeai_async import AuthenticationError, ConfigurationError
+from humeai_async.bulk.options import BulkOptions
+from humeai_async.distributed import RedisLedger, RunProgress, predict_over
+from humeai_async.shared.packages import load
+from humeai_async.testing import FakeHume
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.server,
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),  # Dask's own, of which there are many
+]
+CLIENT = "distributed_support:make_client"
+OPTIONS = BulkOptions(job_size=5, search_patience=0.5)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with running("redis", tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+async def fake(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeHume]:
+    async with FakeHume() as started:
+        monkeypatch.setenv("HUME_BASE_URL", started.url)  # the workers inherit it
+        yield started
+
+
+@pytest.fixture
+async def dask(fake: FakeHume) -> AsyncIterator[Any]:
+    distributed = load("distributed")
+    del fake  # started before the workers are
+    async with distributed.LocalCluster(
+        n_workers=4, threads_per_worker=1, dashboard_address=None, asynchronous=True
+    ) as cluster:
+        async with distributed.Client(cluster, asynchronous=True) as client:
+            yield client
+
+
+async def test_a_run_on_four_workers_is_whole_and_paid_once(
+    dask: Any, fake: FakeHume, server: Server, tmp_path: Path
+) -> None:
+    told: list[RunProgress] = []
+    into, ledger = tmp_path / "run", RedisLedger(server.url)
+    given: dict[str, Any] = {"models": MODELS, "ledger": ledger, "client": CLIENT}
+    given |= {"options": OPTIONS, "partition_size": 10}
+    report = await predict_over(dask, into, urls(85), **given, on_progress=told.append)
+    assert (report.partitions, report.done, report.arrived) == (9, 9, 85)
+    assert report.problems == {}
+    assert sources_in(into) == dict.fromkeys(urls(85), 1)
+    assert (told[-1].partitions_done, told[-1].done, told[-1].workers) == (9, 85, 4)
+    # Started again, it costs nothing; with more sources it goes on.
+    await predict_over(dask, into, urls(90), **given)
+    assert sources_in(into) == dict.fromkeys(urls(90), 1)
+    assert set(submitted(fake).values()) == {1}
+
+
+async def test_a_worker_that_is_killed_costs_no_source(
+    dask: Any, fake: FakeHume, server: Server, tmp_path: Path
+) -> None:
+    pids = list((await dask.run(os.getpid)).values())
+
+    def kill_one(progress: RunProgress) -> None:
+        if progress.partitions_done and pids:
+            os.kill(pids.pop(), signal.SIGKILL)
+            pids.clear()
+
+    into = tmp_path / "run"
+    report = await predict_over(
+        dask, into, urls(120), models=MODELS, ledger=RedisLedger(server.url), client=CLIENT,
+        options=OPTIONS, partition_size=10, on_progress=kill_one,
+    )  # fmt: skip
+    assert not pids
+    assert (report.done, report.arrived, report.problems) == (12, 120, {})
+    assert sources_in(into) == dict.fromkeys(urls(120), 1)
+    assert set(submitted(fake).values()) == {1}
+
+
+async def test_workers_without_a_credential_are_a_configuration_error(
+    dask: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigurationError, match="credential"):
+        await predict_over(dask, tmp_path / "run", urls(3), models=MODELS)
+    with pytest.raises(ConfigurationError, match="nowhere"):
+        await predict_over(dask, tmp_path / "run", urls(3), models=MODELS, client="nowhere:make")
+    with pytest.raises(AuthenticationError):
+        await predict_over(
+            dask, tmp_path / "run", urls(3), models=MODELS,
+            client="distributed_support:make_refused_client",
+        )  # fmt: skip
+
+
+async def test_a_partition_that_kills_its_workers_is_named_and_stays_open(
+    dask: Any, server: Server, tmp_path: Path
+) -> None:
+    given: dict[str, Any] = {"models": MODELS, "ledger": RedisLedger(server.url)}
+    report = await predict_over(
+        dask, tmp_path / "run", urls(3), **given, client="distributed_support:kill_worker"
+    )
+    assert (report.done, report.left_open) == (0, 3)
+    assert report.problems == {0: "workers died while they worked on it"}
+    report = await predict_over(dask, tmp_path / "run", urls(3), **given, client=CLIENT)
+    assert (report.done, report.left_open, report.problems) == (1, 0, {})
+
+
+async def test_a_client_that_is_not_asynchronous_is_a_configuration_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="asynchronous=True"):
+        await predict_over(object(), tmp_path / "run", urls(3), models=MODELS)

@@ -1,0 +1,175 @@
+"""A run in partitions, without an engine: each source once in the results, none paid for twice."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bulk_support import submitted
+from distributed_support import MODELS, make_client, sources_in, urls
+
+from humeai_async import (
+    AuthenticationError,
+    ConfigurationError,
+    HumeAI,
+    InvalidArgumentError,
+    LedgerError,
+)
+from humeai_async.distributed import (
+    Partition,
+    PartitionProgress,
+    RedisLedger,
+    collect,
+    partitions,
+    plan,
+    work,
+)
+from humeai_async.testing import FakeHume
+
+pytestmark = pytest.mark.anyio
+
+
+async def work_on_all(into: Any, hume: HumeAI, **given: Any) -> None:
+    for partition in await partitions(into):
+        await work(partition, hume, **given)
+
+
+async def test_each_source_is_once_in_the_results_and_submitted_once(tmp_path: Path) -> None:
+    async with FakeHume() as fake, make_client(str(fake.url)) as hume:
+        planned = await plan(tmp_path, urls(25), models=MODELS, partition_size=10, job_size=5)
+        await work_on_all(tmp_path, hume)
+        assert set(submitted(fake).values()) == {1}
+    assert (planned.partitions, planned.sources) == (3, 25)
+    assert sources_in(tmp_path) == dict.fromkeys(urls(25), 1)
+    assert sorted(one.name for one in tmp_path.iterdir() if one.is_file()) == [
+        f"part-0000{n}.parquet" for n in range(3)
+    ]
+    report = await collect(tmp_path)
+    assert (report.done, report.arrived, report.failed, report.left_open) == (3, 25, 0, 0)
+
+
+async def test_a_partition_that_is_done_costs_nothing(tmp_path: Path) -> None:
+    async with FakeHume() as fake, make_client(str(fake.url)) as hume:
+        await plan(tmp_path, urls(4), models=MODELS)
+        (partition,) = await partitions(tmp_path)
+        first = await work(partition, hume)
+        requests = len(fake.requests)
+        assert await work(partition, hume) == first
+        assert len(fake.requests) == requests
+    assert await partitions(tmp_path) == []
+
+
+async def test_a_partition_that_was_cut_off_is_whole_and_paid_once(tmp_path: Path) -> None:
+    async with FakeHume() as fake, make_client(str(fake.url)) as hume:
+        await plan(tmp_path, urls(20), models=MODELS, job_size=5)
+        (partition,) = await partitions(tmp_path)
+        for events in range(1, 5):
+            cut = asyncio.create_task(work(partition, hume))
+            while len(fake.jobs) < min(events, 4) and not cut.done():
+                await asyncio.sleep(0)
+            cut.cancel()
+            await asyncio.wait([cut])
+        await work(partition, hume)
+        assert set(submitted(fake).values()) == {1}
+    assert sources_in(tmp_path) == dict.fromkeys(urls(20), 1)
+
+
+async def test_more_sources_are_further_partitions(tmp_path: Path) -> None:
+    await plan(tmp_path, urls(3), models=MODELS, partition_size=2)
+    planned = await plan(tmp_path, urls(5), models=MODELS, partition_size=2)
+    assert (planned.partitions, planned.sources) == (3, 5)
+
+
+async def test_two_that_plan_the_same_run_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
+    given: dict[str, Any] = {"models": MODELS, "partition_size": 3}
+    await asyncio.gather(*(plan(tmp_path, urls(20, start=start), **given) for start in (0, 5, 10)))
+    planned = await plan(tmp_path, urls(30), **given)
+    assert planned.sources == 30
+
+
+async def test_other_settings_are_refused(tmp_path: Path) -> None:
+    await plan(tmp_path, urls(3), models=MODELS)
+    with pytest.raises(LedgerError, match="other settings"):
+        await plan(tmp_path, urls(3), models={"prosody": {}})
+
+
+async def test_what_cannot_be_sent_fails_alone(tmp_path: Path) -> None:
+    async with FakeHume() as fake, make_client(str(fake.url)) as hume:
+        await plan(tmp_path, [*urls(2), "photo.jpg", ""], models=MODELS)
+        (partition,) = await partitions(tmp_path)
+        report = await work(partition, hume)
+    assert (report.arrived, report.failed) == (2, 2)
+    assert sum((await collect(tmp_path)).reasons.values()) == 2
+
+
+async def test_a_partition_holds_no_source(tmp_path: Path) -> None:
+    await plan(tmp_path, ["https://media.example.com/a.mp4?signature=s3cret"], models=MODELS)
+    (partition,) = await partitions(tmp_path)
+    assert b"s3cret" not in pickle.dumps(partition)
+
+
+async def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="holds no run"):
+        await partitions(tmp_path)
+
+
+async def test_a_partition_of_another_run_is_refused(tmp_path: Path) -> None:
+    await plan(tmp_path, urls(1), models=MODELS)
+    with pytest.raises(LedgerError, match="another run"):
+        async with make_client("http://127.0.0.1:9") as hume:
+            await work(Partition(into=str(tmp_path), run="other", number=0), hume)
+
+
+async def test_a_refused_credential_ends_it(tmp_path: Path) -> None:
+    await plan(tmp_path, urls(1), models=MODELS)
+    async with FakeHume() as fake:
+        async with HumeAI(api_key="wrong", base_url=str(fake.url)) as hume:
+            (partition,) = await partitions(tmp_path)
+            with pytest.raises(AuthenticationError):
+                await work(partition, hume)
+    assert len(await partitions(tmp_path)) == 1
+
+
+async def test_progress_ends_with_all_sources(tmp_path: Path) -> None:
+    told: list[PartitionProgress] = []
+    async with FakeHume() as fake, make_client(str(fake.url)) as hume:
+        await plan(tmp_path, urls(6), models=MODELS, job_size=2)
+        await work_on_all(tmp_path, hume, on_progress=told.append)
+    assert (told[-1].sources, told[-1].done, told[-1].failed) == (6, 6, 0)
+
+
+async def test_sources_must_be_a_list(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgumentError, match="sources"):
+        await plan(tmp_path, "https://media.example.com/a.mp4", models=MODELS)
+
+
+@pytest.mark.server  # fsspec is in the extra
+@pytest.mark.parametrize("into", ["", 7, "nosuchscheme://bucket/run", b"bytes"])
+async def test_what_is_no_folder_is_a_configuration_error(into: Any) -> None:
+    with pytest.raises(ConfigurationError):
+        await plan(into, urls(1), models=MODELS)
+
+
+@pytest.mark.server  # fsspec is in the extra
+async def test_an_object_store_needs_a_ledger() -> None:
+    into = "memory://needs-a-ledger"
+    await plan(into, urls(1), models=MODELS)
+    (partition,) = await partitions(into)
+    async with make_client("http://127.0.0.1:9") as hume:
+        with pytest.raises(ConfigurationError, match="RedisLedger"):
+            await work(partition, hume)
+
+
+@pytest.mark.server  # redis is in the extra
+@pytest.mark.parametrize("target", ["localhost:6379", "http://quota.internal", "redis"])
+def test_a_url_of_no_redis_is_a_configuration_error(target: str) -> None:
+    with pytest.raises(ConfigurationError):
+        RedisLedger(target).connect()
+
+
+def test_a_ledger_shows_no_password() -> None:
+    shown = repr(RedisLedger("rediss://user:s3cret@quota.internal:6380/2"))
+    assert shown == "RedisLedger('rediss://quota.internal:6380/2')"

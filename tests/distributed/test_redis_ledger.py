@@ -1,0 +1,219 @@
+"""The ledger of many workers, on real servers: killed, frozen, emptied, and workers likewise."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+
+import distributed_support
+import pytest
+from bulk_support import search_quickly, submitted
+from distributed_support import MODELS, make_client, sources_in, urls
+from redis_servers import KINDS, Server, running
+
+from humeai_async import ConfigurationError, LedgerError
+from humeai_async.bulk.options import BulkOptions
+from humeai_async.bulk.states import WorkState
+from humeai_async.bulk.storage import Draft
+from humeai_async.bulk.work import local_ms
+from humeai_async.distributed import RedisLedger, partitions, plan, work
+from humeai_async.distributed.steps import SteppedLedger
+from humeai_async.shared.packages import load
+from humeai_async.testing import FakeHume
+
+pytestmark = [pytest.mark.anyio, pytest.mark.server]
+
+
+@pytest.fixture(params=KINDS)
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    folder = tmp_path / "server"
+    folder.mkdir()
+    with running(request.param, folder) as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    search_quickly(monkeypatch)
+    monkeypatch.setattr("humeai_async.distributed.redis_ledger.PATIENCE", 5.0)
+
+
+@asynccontextmanager
+async def holding(
+    server: Server, folder: Path, *, since: int | None = None
+) -> AsyncGenerator[SteppedLedger]:
+    """Take a partition, and hold it."""
+    ledger = RedisLedger(server.url)
+    path = folder / f"{secrets.token_hex(4)}.db"
+    async with aclosing(ledger.connect()) as connection:
+        log = ledger.log(connection, "run", 7)
+        async with await SteppedLedger.start(path, "settings", log, begun_since_ms=since) as held:
+            yield held
+
+
+async def take(url: str) -> None:
+    ledger = RedisLedger(url)
+    async with aclosing(ledger.connect()) as connection:
+        await ledger.log(connection, "run", 0).take()
+
+
+def draft(count: int = 2) -> Draft:
+    keys = tuple(bytes([n]) * 12 for n in range(count))
+    marks = tuple(bytes([n]) * 16 for n in range(count))
+    return Draft(kind="urls", keys=keys, marks=marks, planned_ms=local_ms())
+
+
+async def test_the_next_holder_goes_on_with_the_steps(server: Server, tmp_path: Path) -> None:
+    async with holding(server, tmp_path) as first:
+        made = await first.plan(draft())
+        await first.send(made.number, 5)
+        await first.submit(made.number, "job-1")
+    async with holding(server, tmp_path) as second:
+        found = await second.read_plan(made.number)
+        assert (found.work_id, found.keys, found.sent_ms) == ("job-1", draft().keys, 5)
+        assert {name for name, _ in await second.requests()} == {"job-1"}
+
+
+async def test_a_holder_that_was_overtaken_can_plan_and_send_nothing(
+    server: Server, tmp_path: Path
+) -> None:
+    async with holding(server, tmp_path) as first:
+        made = await first.plan(draft())
+        async with holding(server, tmp_path) as second:
+            for step in (
+                first.plan(draft(3)), first.send(made.number, None), first.finish(),
+            ):  # fmt: skip
+                with pytest.raises(LedgerError, match="another worker"):
+                    await step
+            await second.send(made.number, None)
+
+
+async def test_what_a_worker_began_and_the_server_lost_is_searched_for_first(
+    server: Server, tmp_path: Path
+) -> None:
+    async with holding(server, tmp_path, since=local_ms()) as ledger:
+        made = await ledger.plan(draft())
+        assert made.state is WorkState.SENT
+        await ledger.end_work(made.number, WorkState.ABANDONED)
+
+
+async def test_a_holder_whose_server_lost_everything_is_refused(
+    server: Server, tmp_path: Path
+) -> None:
+    async with holding(server, tmp_path) as ledger:
+        await ledger.plan(draft())
+        server.kill()
+        server.start()
+        with pytest.raises(LedgerError, match="lost it"):
+            await ledger.plan(draft(3))
+
+
+async def test_a_frozen_server_is_waited_for(server: Server, tmp_path: Path) -> None:
+    async with holding(server, tmp_path) as ledger:
+        server.freeze()
+        planning = asyncio.create_task(ledger.plan(draft()))
+        await asyncio.sleep(0.3)
+        assert not planning.done()
+        server.thaw()
+        made = await planning
+    async with holding(server, tmp_path) as second:
+        assert (await second.read_plan(made.number)).keys == draft().keys
+
+
+async def test_a_server_that_is_gone_is_a_ledger_error(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("humeai_async.distributed.redis_ledger.PATIENCE", 0.3)
+    async with holding(server, tmp_path) as ledger:
+        server.kill()
+        with pytest.raises(LedgerError, match=r"redis://127\.0\.0\.1"):
+            await ledger.plan(draft())
+
+
+async def test_a_wrong_password_is_a_configuration_error_and_not_shown(tmp_path: Path) -> None:
+    with running("redis", tmp_path, "--requirepass", "right") as server:
+        for user in (":wr0ng@", ""):
+            url = server.url.replace("redis://", f"redis://{user}")
+            with pytest.raises(ConfigurationError) as caught:
+                await take(url)
+            assert "wr0ng" not in str(caught.value)
+
+
+async def test_a_server_that_is_no_redis_is_a_configuration_error() -> None:
+    async with FakeHume() as fake:
+        with pytest.raises(ConfigurationError):
+            await take(fake.url.replace("http://", "redis://"))
+
+
+async def test_results_go_to_an_object_store(server: Server) -> None:
+    into = f"memory://{secrets.token_hex(4)}"
+    async with FakeHume() as fake, make_client(fake.url) as hume:
+        await plan(into, urls(5), models=MODELS, partition_size=2)
+        for partition in await partitions(into):
+            await work(partition, hume, ledger=RedisLedger(server.url))
+        assert set(submitted(fake).values()) == {1}
+    names = load("fsspec").filesystem("memory").glob(f"/{into.partition('://')[2]}/part-*.parquet")
+    assert len(names) == 3
+    assert await partitions(into) == []
+
+
+async def test_nothing_is_left_in_the_server_when_a_run_is_done(
+    server: Server, tmp_path: Path
+) -> None:
+    async with FakeHume() as fake, make_client(fake.url) as hume:
+        await plan(tmp_path / "run", urls(5), models=MODELS)
+        (partition,) = await partitions(tmp_path / "run")
+        await work(partition, hume, ledger=RedisLedger(server.url))
+    assert server.say("DBSIZE") == b":0\r\n"
+
+
+async def start_worker(into: Path, server: Server, fake: FakeHume) -> Process:
+    program = distributed_support.__file__
+    environment = os.environ | {"HUME_BASE_URL": fake.url, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return await asyncio.create_subprocess_exec(
+        sys.executable, program, str(into), server.url,
+        stderr=PIPE, env=environment,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+async def test_workers_killed_and_frozen_and_an_emptied_ledger_double_nothing(
+    seed: int, server: Server, tmp_path: Path
+) -> None:
+    into = tmp_path / "run"
+    options = BulkOptions(search_patience=0.5)
+    async with FakeHume() as fake, make_client(fake.url) as hume:
+        await plan(into, urls(120), models=MODELS, partition_size=30, job_size=5)
+        # Two are killed at some job, with the ledger emptied after the second.
+        for round_ in range(2):
+            worker = await start_worker(into, server, fake)
+            enough = len(fake.jobs) + 2 + seed + round_
+            while len(fake.jobs) < enough and worker.returncode is None:
+                await asyncio.sleep(0.001)
+            worker.kill()
+            await worker.wait()
+        server.say("FLUSHALL")
+        # One is frozen in the midst of a partition, which another takes, and comes back.
+        frozen = await start_worker(into, server, fake)
+        enough = len(fake.jobs) + 2
+        while len(fake.jobs) < enough and frozen.returncode is None:
+            await asyncio.sleep(0.001)
+        if frozen.returncode is None:
+            frozen.send_signal(signal.SIGSTOP)
+        for partition in await partitions(into):
+            await work(partition, hume, ledger=RedisLedger(server.url), options=options)
+        if frozen.returncode is None:
+            frozen.send_signal(signal.SIGCONT)
+            await frozen.wait()
+            frozen_said = await frozen.stderr.read() if frozen.stderr else b""
+            assert not frozen_said or b"LedgerError" in frozen_said
+        assert set(submitted(fake).values()) == {1}
+    assert sources_in(into) == dict.fromkeys(urls(120), 1)

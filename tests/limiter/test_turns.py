@@ -1,0 +1,150 @@
+"""The part that one process has in a shared rate, in virtual time."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from humeai_async.limiter.turns import LIFE, MOST, Turn, Turns
+
+
+def turn(calls: int, *, first: float = 0.0, gap: float = 0.01, members: int = 1) -> Turn:
+    return Turn(calls=calls, first=first, gap=gap, members=members)
+
+
+def use(turns: Turns, now: float, calls: int) -> None:
+    for _ in range(calls):
+        assert turns.ready_in(now) == 0.0
+        turns.take(now, 1.0)
+
+
+def test_without_a_turn_nothing_goes_and_one_is_wanted() -> None:
+    turns = Turns(100.0, 0.0)
+    assert turns.ready_in(0.0) == math.inf
+    assert turns.wants() == 1
+
+
+def test_calls_go_at_the_times_of_the_turn() -> None:
+    turns = Turns(100.0, 0.0)
+    turns.receive(5.0, turn(2, first=0.02, gap=0.01))
+    assert turns.ready_in(5.0) == pytest.approx(0.02)
+    use(turns, 5.02, 1)
+    assert turns.ready_in(5.02) == pytest.approx(0.01)
+
+
+def test_a_rest_is_no_credit_beyond_what_the_server_grants() -> None:
+    turns = Turns(100.0, 0.0)
+    turns.receive(5.0, turn(3, first=-1.0, gap=0.01))
+    use(turns, 5.0, 3)
+    assert turns.ready_in(5.0) == math.inf
+
+
+def test_calls_that_nobody_took_in_their_time_are_gone() -> None:
+    turns = Turns(100.0, 0.0)
+    turns.receive(0.0, turn(3, gap=0.01))
+    assert turns.ready_in(LIFE + 0.015) == 0.0
+    assert turns.in_hand == 1
+    assert turns.ready_in(9.0) == math.inf
+
+
+def test_a_turn_that_is_used_up_while_callers_wait_doubles_the_next() -> None:
+    turns, now = Turns(1e6, 0.0), 0.0
+    sizes: list[int] = []
+    for _ in range(30):
+        turns.ready_in(now)
+        sizes.append(turns.wants())
+        turns.receive(now, turn(sizes[-1], gap=0.0))
+        use(turns, now, sizes[-1])
+    assert sizes[:5] == [1, 2, 4, 8, 16]
+    assert sizes[-1] == MOST
+
+
+def test_a_turn_that_is_hardly_used_halves_the_next() -> None:
+    turns = Turns(1e6, 0.0)
+    turns.ready_in(0.0)
+    turns.receive(0.0, turn(16))
+    use(turns, 0.0, 1)
+    turns.ready_in(9.0)
+    before = turns.wants()
+    turns.receive(9.0, turn(before))
+    assert turns.wants() == 0
+    turns.ready_in(18.0)
+    assert turns.wants() == before // 2
+
+
+def test_the_next_turn_is_wanted_when_half_of_this_one_is_used() -> None:
+    turns = Turns(1e6, 0.0)
+    turns.receive(0.0, turn(4, gap=0.0))
+    use(turns, 0.0, 1)
+    assert turns.wants() == 0
+    use(turns, 0.0, 1)
+    assert turns.wants() > 0
+
+
+def test_a_call_that_did_not_go_is_in_hand_again() -> None:
+    turns = Turns(100.0, 0.0)
+    turns.receive(0.0, turn(1))
+    use(turns, 0.0, 1)
+    turns.give_back()
+    use(turns, 0.0, 1)
+
+
+def test_a_call_that_costs_more_takes_from_the_next() -> None:
+    turns = Turns(100.0, 0.0)
+    turns.receive(0.0, turn(5, gap=0.0))
+    turns.take(0.0, 3.0)
+    assert turns.in_hand == 2
+
+
+def went_while_alone(turns: Turns, start: float, seconds: float) -> int:
+    now, calls = start, 0
+    while now < start + seconds:
+        if turns.ready_in(now) == 0.0:
+            turns.take(now, 1.0)
+            calls += 1
+        else:
+            now += 0.001
+    return calls
+
+
+def test_while_the_server_is_away_the_share_goes_on() -> None:
+    turns = Turns(200.0, 0.0)
+    for n in range(200):  # 50 a second for four seconds
+        turns.receive(n * 0.02, turn(1, members=4))
+        use(turns, n * 0.02, 1)
+    turns.lose(4.0)
+    assert turns.is_alone
+    assert went_while_alone(turns, 4.0, 10.0) == pytest.approx(500, rel=0.02)
+
+
+def test_a_process_without_a_share_waits_and_then_takes_a_sixteenth() -> None:
+    turns = Turns(160.0, 0.0)
+    turns.lose(0.0)
+    assert went_while_alone(turns, 0.0, 0.99) == 0
+    assert went_while_alone(turns, 1.0, 4.0) == pytest.approx(40, abs=2)
+
+
+def test_an_idle_process_brings_no_burst_out_of_an_outage() -> None:
+    turns = Turns(100.0, 0.0)
+    turns.receive(0.0, turn(100, gap=0.01))
+    went_while_alone(turns, 0.0, 1.0)
+    turns.lose(1.0)
+    assert went_while_alone(turns, 60.0, 0.001) <= 6
+
+
+def test_the_share_is_kept_until_all_change_over() -> None:
+    turns = Turns(100.0, 0.0)
+    turns.lose(0.0)
+    turns.receive(0.5, turn(0, first=1.0))
+    assert turns.is_alone
+    turns.receive(1.5, turn(1))
+    assert not turns.is_alone
+
+
+def test_calls_in_hand_stay_with_the_parent_of_a_fork() -> None:
+    turns = Turns(100.0, 0.0)
+    turns.receive(0.0, turn(5, gap=0.0))
+    turns.shift(7.0)
+    assert turns.ready_in(7.0) == math.inf
+    assert turns.wants() > 0

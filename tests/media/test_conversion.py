@@ -1,0 +1,61 @@
+"""Sound of any form becomes 16 kHz mono, where the decoder is installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from live_support import extensible_wav, silence, speech, wav
+
+from humeai_async.errors import MissingPackageError
+from humeai_async.media.conversion import ConversionError, convert_to_wav, has_decoder, samples_of
+from humeai_async.media.sources import Recording
+from humeai_async.media.wav import read_wav
+
+pytestmark = pytest.mark.anyio
+
+needs_decoder = pytest.mark.skipif(not has_decoder(), reason="the extra media is not installed")
+
+
+async def read(source: bytes | Path, channel: int | None = None) -> bytes:
+    return b"".join([block async for block in samples_of(Recording(source, channel=channel))])
+
+
+async def test_samples_that_are_right_pass_as_they_are(tmp_path: Path) -> None:
+    sound = speech(9)
+    (tmp_path / "sound.wav").write_bytes(extensible_wav(sound))
+    assert await read(tmp_path / "sound.wav") == sound
+    assert await read(wav(sound)) == sound
+
+
+@needs_decoder
+async def test_stereo_of_44_kilohertz_becomes_mono_of_16() -> None:
+    sound = wav(speech(2), rate=44_100, channels=2)
+    found = await convert_to_wav(sound, lambda _: None)
+    header = read_wav(found)
+    assert header.is_16k_mono
+    assert header.seconds == pytest.approx(16_000 / 44_100, abs=0.005)
+
+
+@needs_decoder
+async def test_one_channel_can_be_kept() -> None:
+    left, right = speech(1), silence(1)
+    pairs = b"".join(left[n : n + 2] + right[n : n + 2] for n in range(0, len(left), 2))
+    sound = wav(pairs, rate=8_000, channels=2)
+    assert max(await read(sound, channel=1)) == 0
+    assert max(await read(sound, channel=0)) > 0
+
+
+@needs_decoder
+@pytest.mark.parametrize("data", [b"fLaC", b"OggS" + bytes(100), b"%PDF-1.4"])
+async def test_what_cannot_be_decoded_is_one_error(data: bytes) -> None:
+    with pytest.raises(ConversionError):
+        await read(data)
+
+
+async def test_without_the_decoder_the_error_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "av", None)
+    with pytest.raises(MissingPackageError, match=r"humeai_async\[media\]"):
+        await read(b"fLaC")

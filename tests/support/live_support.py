@@ -1,0 +1,56 @@
+"""Sound for tests of the newer products: speech that the stand-in finds, and silence."""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+import wave
+from array import array
+
+from humeai_async import Upload
+
+RATE = 16_000
+
+
+def speech(seconds: float, *, pitch: int = 220) -> bytes:
+    """Return samples that the stand-in takes for speech."""
+    count = round(seconds * RATE)
+    step = 2 * math.pi * pitch / RATE
+    return array("h", [round(8000 * math.sin(step * n)) or 500 for n in range(count)]).tobytes()
+
+
+def silence(seconds: float) -> bytes:
+    """Return samples without any sound."""
+    return bytes(2 * round(seconds * RATE))
+
+
+def wav(samples: bytes, *, rate: int = RATE, channels: int = 1) -> bytes:
+    """Return samples as a WAV file."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(channels)
+        sound.setsampwidth(2)
+        sound.setframerate(rate)
+        sound.writeframes(samples)
+    return file.getvalue()
+
+
+def extensible_wav(samples: bytes) -> bytes:
+    """Return samples as a WAV file with the longer header."""
+    guid = bytes.fromhex("0100000000001000800000aa00389b71")
+    form = struct.pack("<HHIIHHHHI", 0xFFFE, 1, RATE, RATE * 2, 2, 16, 22, 16, 4) + guid
+    chunks = b"fmt " + struct.pack("<I", len(form)) + form
+    chunks += b"data" + struct.pack("<I", len(samples)) + samples
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
+
+
+def mp3(seconds: float) -> bytes:
+    """Return an MP3 file of silent frames: 128 kbit, 48 kHz, mono."""
+    frame = b"\xff\xfb\x94\xc4" + bytes(380)
+    return frame * round(seconds * 48_000 / 1152)
+
+
+def clip(seconds: float = 3.0) -> Upload:
+    """Return a WAV file with some speech in it."""
+    return Upload(wav(silence(0.5) + speech(seconds - 1.0) + silence(0.5)), "clip.wav")

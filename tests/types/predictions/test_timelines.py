@@ -1,0 +1,134 @@
+"""Timelines are few enough points to draw, and pictures of them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tabular import body, face, scores, text_source, url_source, word
+
+from humeai_async.errors import InvalidArgumentError, MissingPackageError
+from humeai_async.types.predictions.predictions import Predictions
+from humeai_async.types.predictions.timelines import make_timeline
+
+
+def faces(count: int) -> list[dict[str, Any]]:
+    return [face(n) for n in range(count)]
+
+
+def spoken(begin: float, text: str) -> dict[str, Any]:
+    return {
+        "text": text,
+        "time": {"begin": begin, "end": begin + 1},
+        "emotions": scores(("Joy", "Awe"), 5),
+    }
+
+
+FOUND = Predictions.from_json(
+    body(
+        {"source": {"type": "url", "url": "https://x/failed.mp4"}, "error": "not found"},
+        url_source(
+            "https://x/a.mp4?sig=secret",
+            face=faces(40),
+            prosody=[spoken(0, "Hello there."), spoken(2, "Goodbye.")],
+        ),
+        text_source(language=[word("Good.", sentiment=True), word("Bad.", sentiment=False)]),
+    )
+)
+
+
+def rows_of(place: int) -> list[Any]:
+    name = [name for name, _ in FOUND.named()][place]
+    return [row for row in FOUND.rows() if row.place.source == name]
+
+
+def test_a_track_for_each_face_and_speaker_with_the_transcript() -> None:
+    timeline = make_timeline(rows_of(1))
+    assert [track.title for track in timeline.tracks] == ["face a", "prosody a"]
+    assert [words.text for words in timeline.tracks[1].words] == ["Hello there.", "Goodbye."]
+    assert timeline.has_time
+    assert timeline.tracks[1].places == [1.0, 2.0]  # of two spans from 0.5 to 2.5
+    assert timeline.tracks[1].scores["Awe"] == [6 / 1024] * 2
+
+
+def test_many_predictions_become_means_of_few_spans() -> None:
+    found = Predictions.from_json(body(url_source("https://x/a.mp4", face=faces(1000))))
+    (track,) = make_timeline(found.rows(), top=1, spans=10).tracks
+    (line,) = track.scores.values()
+    assert len(track.places) == len(line) == 10
+    whole = [score for row in found.rows() for score in row.scores[-1:]]
+    assert sum(score or 0 for score in line) / 10 == pytest.approx(sum(whole) / 1000, rel=0.01)
+
+
+def test_spans_without_predictions_are_left_out() -> None:
+    found = Predictions.from_json(
+        body(url_source("https://x/a.mp4", face=[face(0), face(1), face(400)]))
+    )
+    (track,) = make_timeline(found.rows(), spans=3).tracks
+    assert len(track.places) == 2
+
+
+def test_words_without_a_time_stand_in_their_order() -> None:
+    timeline = make_timeline(rows_of(2))
+    assert not timeline.has_time
+    assert timeline.tracks[0].words == []
+
+
+def test_nothing_makes_an_empty_timeline() -> None:
+    assert make_timeline([]).tracks == []
+
+
+@pytest.fixture
+def altair() -> Any:
+    return pytest.importorskip("altair")
+
+
+@pytest.mark.usefixtures("altair")
+@pytest.mark.parametrize("source", [None, 1, 2, "https://x/a.mp4?sig=secret"])
+def test_a_picture_shows_strips_and_no_query(source: Any) -> None:
+    text = FOUND.plot(source).to_json()
+    assert "secret" not in text
+    assert "vconcat" in text
+    assert "Hello there." in text or source == 2
+
+
+@pytest.mark.usefixtures("altair")
+def test_a_single_prediction_is_drawn_as_bars() -> None:
+    found = Predictions.from_json(body(url_source("https://x/a.jpg", face=faces(1))))
+    assert '"type": "bar"' in found.plot(model="face").to_json()
+
+
+@pytest.mark.usefixtures("altair")
+def test_a_picture_is_saved_without_a_network(tmp_path: Path) -> None:
+    pytest.importorskip("vl_convert")
+    chart = FOUND.plot()
+    chart.save(str(tmp_path / "a.svg"))
+    chart.save(str(tmp_path / "a.html"), inline=True)
+    assert "<svg" in (tmp_path / "a.svg").read_text("utf-8")
+    assert "https://cdn" not in (tmp_path / "a.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"source": "https://x/b.mp4?sig=secret"}, "there is no source"),
+        ({"source": 3}, "there is no source"),
+        ({"source": -1}, "there is no source"),
+        ({"source": 0}, "no predictions to draw"),
+        ({"model": "faces"}, "model must be"),
+        ({"top": 0}, "top must be"),
+        ({"top": 11}, "top must be"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message) as caught:
+        FOUND.plot(**given)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "altair", None)
+    with pytest.raises(MissingPackageError, match=r"humeai_async\[report\]"):
+        FOUND.plot()
