@@ -20,6 +20,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+from humeai_async.limiter.account import Account
 from humeai_async.limiter.headers import Quota
 from humeai_async.limiter.learner import Contact, Learner
 from humeai_async.limiter.token_bucket import TokenBucket
@@ -42,6 +43,10 @@ _SERIES: Final = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 
 with limits below 20: each probe is a refusal."""
 _LONGEST_PROBE: Final = 60.0
 """Seconds between two probes at most."""
+_PROBES: Final = 100.0
+_FINEST: Final = 0.25
+"""A closed quota is probed after a share of its pause: so many calls over those that were let in
+before, for a quota of many is worth knowing well, and one of few is not to be used up by probes."""
 _SURE_PROBES: Final = 3
 """Probes that failed before the end of the window is waited for. Fixed windows."""
 _GRACE: Final = 2.0
@@ -50,23 +55,29 @@ _GRACE_SHARE: Final = 0.02
 busy machines refuse a call now and then. Buckets with bursts."""
 _UNANSWERED: Final = 2.0
 """Seconds without a response, divided by the calls in flight, until one more is risked."""
-_BRAKE: Final = 1.0
-"""Seconds for which a remaining number is believed. Headers on all responses."""
 _OBEYED: Final = 2
 """Times that `Retry-After` is obeyed before one call tries earlier. Constant ones."""
 _UNDERCUT: Final = 0.25
 """Share of it after which that call goes."""
 
 
+_CATCH_UP: Final = 1.5
+_CATCH_UP_COUNTED: Final = 2.0
+"""How much faster than its pace it makes up for a pause that may have been longer than needed;
+more where calls are counted by a window. Retry-After in whole seconds."""
+_IN_VAIN: Final = 2
+"""Refusals meanwhile, after which it does not."""
+
+
 class Gate:
     """Lets calls go at the pace of a learner, and stops them while the quota is used up."""
 
     __slots__ = (
-        "_between", "_braked_at", "_bucket", "_burst", "_closed_at", "_earliest", "_era",
-        "_first_era", "_grace", "_is_down", "_is_hinted", "_is_pressed", "_is_undercut",
-        "_last_take", "_left", "_noticed", "_obeyed", "_pace", "_policy", "_room", "_share",
-        "_tries", "_until", "accepted", "closed", "in_flight", "learner", "pauses", "refused",
-        "round_trip",
+        "_account", "_between", "_bucket", "_burst", "_closed_at", "_earliest", "_era",
+        "_first_era", "_grace", "_in_vain", "_is_down", "_is_hinted", "_is_noisy", "_is_pressed",
+        "_is_undercut", "_last_take", "_noticed", "_obeyed", "_owed", "_pace", "_refused_at",
+        "_room", "_share", "_tries", "_until", "accepted", "closed", "in_flight", "learner",
+        "pauses", "refused", "round_trip",
     )  # fmt: skip
 
     def __init__(self, now: float, rate: float | None = None, burst: float | None = None) -> None:
@@ -97,12 +108,13 @@ class Gate:
         self._until = self._last_take = -math.inf
         self._closed_at = self._noticed = self._earliest = now
         self._pace = self._between = 0.0
-        self._tries = self._obeyed = 0
+        self._tries = self._obeyed = self._refused_at = 0
         self._share = _UNDERCUT
         self._is_pressed = self._is_down = self._is_hinted = self._is_undercut = False
-        self._policy: tuple[float, float] | None = None
-        self._left: float | None = math.inf
-        self._braked_at = math.inf
+        self._is_noisy = False
+        self._account = Account()
+        self._owed = 0.0
+        self._in_vain = 0
         # Its clock counts accepted calls.
         self._grace = TokenBucket(_GRACE_SHARE, _GRACE, 0.0, _GRACE)
 
@@ -120,6 +132,19 @@ class Gate:
         if learner.is_known:
             return max(1.0, _SLACK * learner.pace)
         return max(1.0 if learner.is_even else _START_CALLS, _SMOOTH * learner.pace)
+
+    @property
+    def _speed(self) -> float:
+        """Calls a second to send now."""
+        learner = self.learner
+        return (
+            min(learner.pace * self._haste, learner.ceiling) if self._owed > 0.0 else learner.pace
+        )
+
+    @property
+    def _haste(self) -> float:
+        """How much faster than its pace it makes up for a pause."""
+        return _CATCH_UP if self.learner.count is None else _CATCH_UP_COUNTED
 
     def tokens(self, now: float) -> float:
         """Return how many calls could go at once; below 0 is debt."""
@@ -144,18 +169,13 @@ class Gate:
         if self.in_flight >= self._room:
             return max(0.0, self._last_take + _UNANSWERED / self.in_flight - now)
         if learner.count is not None:
-            most = max(learner.pace, learner.rate) * learner.count.window + 0.5
+            most = learner.pace * learner.count.window + 0.5
             wait = learner.count.wait(now, max(0.0, most - self.in_flight - cost))
             if wait > 0.0:
                 return wait
-        is_measured = learner.is_known and not learner.is_looking
-        if not self.in_flight or is_measured or self._left is None or self._left >= cost:
+        if not self.in_flight or learner.is_known:
             return 0.0
-        self._braked_at = min(self._braked_at, now)
-        wait = self._braked_at + max(_BRAKE, 4 * min(self.round_trip, LONGEST_PAUSE)) - now
-        if wait <= 0.0:
-            self._left = None
-        return max(wait, 0.0)
+        return self._account.hold(now, cost, min(self.round_trip, LONGEST_PAUSE))
 
     def expect(self, now: float, cost: float) -> float:
         """Return the seconds until calls of this cost in all have gone, as far as is known.
@@ -173,8 +193,9 @@ class Gate:
         if self._last_take == -math.inf:
             self.learner.start(now)
         self._bucket.take(now, cost)
-        if self._left is not None:
-            self._left -= cost
+        self._account.left -= cost
+        if self._owed > 0.0:
+            self._owed -= cost * (1 - 1 / self._haste)
         self.in_flight += 1
         self._last_take = now
         if self.closed:
@@ -218,7 +239,9 @@ class Gate:
                 self._until = min(self._until, now + _FIRST_PROBE)
             return
         self.round_trip = min(self.round_trip, max(0.0, now - sent))
-        self._read(quotas)
+        account = self._account
+        if quotas:
+            account.read(quotas, self.in_flight, is_refused=status == TOO_MANY_REQUESTS)
         if status == TOO_MANY_REQUESTS:
             self.refused += 1
             self._refuse(now, sent, retry_after or None, is_current=is_current)
@@ -229,17 +252,9 @@ class Gate:
             self._until = max(self._until, now + min(retry_after, LONGEST_PAUSE))
         else:
             self._accept(now, sent, cost, is_current=is_current)
-
-    def _read(self, quotas: Sequence[Quota]) -> None:
-        """Take in what headers say."""
-        for quota in quotas:
-            if quota.limit and quota.window:
-                self._policy = quota.limit, quota.window
-        remaining = [one.remaining for one in quotas if one.remaining is not None]
-        if remaining and self._left is not None:
-            self._left = min(remaining) - self.in_flight
-            if self._left >= _START_ROOM:
-                self._braked_at = math.inf
+            if account.used_up and not self.closed:
+                self._refuse(now, sent, None, is_current=True)
+                self._refused_at = -1  # this was no chance
 
     def _accept(self, now: float, sent: float, cost: float, *, is_current: bool) -> None:
         self.accepted += 1
@@ -255,8 +270,8 @@ class Gate:
             self._is_pressed = False
             if not learner.is_known:
                 self._room += 1
-            if learner.pace != self._bucket.rate:
-                self._bucket.set_rate(now, learner.pace, self._size)
+            if self._speed != self._bucket.rate:
+                self._bucket.set_rate(now, self._speed, self._size)
         elif is_current:
             self._open(now, sent)
         elif sent > self._closed_at:
@@ -268,7 +283,10 @@ class Gate:
         self._era += 1
         self._closed_at = self._earliest = sent
         self._noticed = self._until = now
-        self._pace = self.learner.pace
+        self._pace = self._speed
+        self._refused_at = self.refused
+        self._in_vain += self._owed > 0.0
+        self._owed = 0.0
         self._between = 0.0
         self._tries = 0
         self._is_down = self._is_hinted = self._is_undercut = False
@@ -307,24 +325,28 @@ class Gate:
 
     def _next_probe(self, now: float) -> float:
         learner = self.learner
+        reset = self._account.reset
+        share = 1.0 if reset else min(max(_PROBES / learner.used, _FINEST), 1.0)
         if not learner.is_known:
             first = learner.started + min(self.round_trip, 0.2) / 2
+            soonest = now + (min(reset or 0.0, (now - first) / 2) if self._account.used_up else 0.0)
             for seconds in _SERIES:
-                if first + seconds > now:
-                    return first + seconds
-        if self._tries == _SURE_PROBES:
+                if first + seconds > soonest:
+                    finer = math.inf if share == 1.0 else soonest + share * (now - self._closed_at)
+                    return min(first + seconds, finer, now + (reset or math.inf))
+        if self._tries == (_SURE_PROBES if reset is None else 1):
             opening = learner.next_opening(now)
             if opening is not None:
                 return opening
-        delay = max(_FIRST_PROBE, 1.0 / learner.rate) * 2.0 ** min(self._tries, 30)
-        return now + min(delay, _LONGEST_PROBE)
+        delay = max(_FIRST_PROBE, 1.0 / learner.rate, share * (now - self._closed_at))
+        if self._tries:
+            delay = max(delay, _FINEST * min(reset or 0.0, _LONGEST_PROBE) / 2)
+        return now + min(delay, reset or _LONGEST_PROBE, _LONGEST_PROBE)
 
     def _open(self, now: float, sent: float) -> None:
         self.closed = False
         self._era += 1
-        self._braked_at = math.inf
-        if self._left is not None:
-            self._left = math.inf
+        self._account.reopen()
         if self._is_undercut:
             self._share *= _UNDERCUT
         elif self._is_hinted:
@@ -334,25 +356,33 @@ class Gate:
             earliest = min(self._earliest, sent)
             contact = Contact(
                 self._closed_at, self._noticed, earliest, sent, self._pace,
-                self._is_hinted, self._between,
+                self._is_hinted or self._is_undercut, self._between,
             )  # fmt: skip
-            learner.open(now, contact, self._policy)
+            learner.open(now, contact, self._account.policy)
             self._grace.reset(self.accepted, _GRACE_SHARE, _GRACE, 0.0)
-        self._bucket.reset(now, learner.pace, self._size, 0.0)
         if learner.is_known:
             self._room = math.inf
+            if self._in_vain < _IN_VAIN:
+                self._owed = learner.pace * min(sent - self._earliest, learner.window or 1.0)
+        self._bucket.reset(now, self._speed, self._size, 0.0)
 
     def _is_borne(self) -> bool:
-        """Whether this was a lone refusal, as a proxy sends, that shows no quota."""
+        """Whether this was a lone refusal, as a proxy sends, that shows no quota.
+
+        While it looks upward, only if some came before it did.
+        """
+        learner = self.learner
         self._grace.take(self.accepted, 1.0)
-        is_lone = self._tries == 0 and not self.learner.is_looking and self.learner.is_known
-        return is_lone and self._grace.tokens(self.accepted) >= 0.0
+        is_lone = self.refused == self._refused_at and learner.is_known
+        self._is_noisy = is_lone and (self._is_noisy or not learner.is_looking)
+        return self._is_noisy and self._grace.tokens(self.accepted) >= 0.0
 
     def shift(self, seconds: float) -> None:
         """Move to a clock that shows this many seconds more; responses on the way are lost."""
         self._bucket.shift(seconds)
         self.learner.shift(seconds)
-        for name in ("_until", "_last_take", "_closed_at", "_noticed", "_earliest", "_braked_at"):
+        self._account.shift(seconds)
+        for name in ("_until", "_last_take", "_closed_at", "_noticed", "_earliest"):
             setattr(self, name, getattr(self, name) + seconds)
         self.in_flight = 0
         self._era += 1

@@ -73,6 +73,8 @@ _TIMING: Final = 0.01
 """Seconds; no time of ours is known better."""
 _FEW: Final = 5.0
 """Calls below which a flow is no measure. Slow networks."""
+_MANY: Final = 20.0
+"""Calls of which a twentieth more or less is precise enough. Buckets at first contact."""
 _BEYOND: Final = 1.3
 """Growth by which a rate was left behind. Quotas at once, tripled quotas."""
 
@@ -148,6 +150,12 @@ class Learner:
         return self._start[0]
 
     @property
+    def used(self) -> float:
+        """Cost of the calls that were let in since the quota last opened; at least 1."""
+        before = self._anchors[-1][1] if self._anchors else self._start[1]
+        return max(1.0, self.accepted - before)
+
+    @property
     def is_looking(self) -> bool:
         """Whether the pace is above what was measured."""
         return self.pace > self.rate
@@ -170,8 +178,10 @@ class Learner:
             is_busy: Whether others are in flight.
         """
         self.accepted += cost
-        log = self._log if self.count is None else self.count
-        log.add(now - min(round_trip, 1.0) / 2, cost)
+        at = now - min(round_trip, 1.0) / 2
+        self._log.add(at, cost)
+        if self.count is not None:
+            self.count.add(at, cost)
         passed, self._at = now - self._at, now
         if is_pressed or is_busy:
             self._busy_at = now
@@ -205,7 +215,8 @@ class Learner:
     def next_opening(self, now: float) -> float | None:
         """Return when the quota opens next, if it has a window whose beginning is known."""
         for anchor, _ in reversed(self._anchors):
-            if self.window is not None and anchor.pause > self.window / 8:
+            doubt = anchor.opened - anchor.earliest
+            if self.window is not None and anchor.pause > self.window / 8 > doubt:
                 opened = (anchor.earliest + anchor.opened) / 2
                 return opened + math.ceil((now - opened) / self.window) * self.window
         return None
@@ -226,7 +237,7 @@ class Learner:
             self._measure_first(contact, policy)
         self.rate = min(max(self.rate, SLOWEST), FASTEST, self.ceiling)
         self.is_known = True
-        if self.window is not None and self.count is None:
+        if self.window is not None and (self.count is None or self.count.window != self.window):
             self.count = self._log.over(self.window, now)
         if contact.is_hinted:
             self._anchors.clear()  # what a needless pause wasted was not used up
@@ -241,7 +252,7 @@ class Learner:
         if (
             self.is_even
             or count > _FEW + 1
-            or (contact.pause > _LOOK_AFTER and not contact.between)
+            or (contact.pause > _LOOK_AFTER and not contact.between and not contact.is_hinted)
         ):
             return False
         self.is_even = True
@@ -283,7 +294,7 @@ class Learner:
             self.rate = count / math.sqrt(longest * shortest)
             return
         window = near[-1] if is_hinted else near[0]
-        self.rate = count / window
+        self.rate = max(count - 1.0, 1.0) / window  # the last one is of the next window
         if count > _FEW + 1:
             self._set_window(window)
 
@@ -296,12 +307,20 @@ class Learner:
         if contact.flow is not None:
             self.rate = contact.flow
             return
+        if self._measure_period(contact):
+            return
         bounds = self._bounds(contact)
         if bounds is None:
             self.rate *= _LOWER if self.window is None else 1 - (1 - _NUDGE) / 3
             return
         least, most = bounds
+        middle = self._between_closings(contact)
+        if middle < self.rate / 1.1:
+            self.rate = max(middle, least)
+            return
         rate = min(max(self.rate, least), most)
+        if contact.pace <= self.rate:
+            rate = min(rate, self.rate)  # what was refused at this pace bears no higher one
         if contact.pace <= _BEYOND * rate:
             if rate == self.rate and contact.pace <= self.rate:
                 rate *= _NUDGE
@@ -312,6 +331,34 @@ class Learner:
         elif contact.is_hinted or contact.pause * rate < 0.1 * most:
             rate = math.sqrt(max(rate, min(most, contact.pace)) * contact.pace)
         self.rate = rate
+
+    def _between_closings(self, contact: Contact) -> float:
+        """Return the rate of a bucket, which was empty at both closings; infinite for others."""
+        anchor, accepted = self._anchors[-1]
+        used = self.accepted - accepted
+        is_quick = contact.earliest <= contact.closed and contact.pause < _LOOK_AFTER
+        if self.window is not None or used <= _MANY or not is_quick:
+            return math.inf
+        return used / (contact.closed - anchor.closed)
+
+    def _measure_period(self, contact: Contact) -> bool:
+        """Read the window off two openings, which lie whole windows apart; say if it is new."""
+        if contact.is_hinted or not self._anchors or contact.earliest <= contact.closed:
+            return False
+        anchor, accepted = self._anchors[-1]
+        least, most = contact.earliest - anchor.opened, contact.opened - anchor.earliest
+        for window in (self.window or math.inf, *reversed(CUSTOMARY)):
+            count = math.floor(most / window)
+            is_longer = window > contact.earliest - contact.closed
+            if is_longer and count * window >= least > 0.0 and most - least < window / 4:
+                if window == self.window:
+                    return False
+                used = (self.accepted - accepted - 1.0) / count
+                if count > 1:
+                    used = max(used, self._log.between(contact.opened - window, contact.opened) - 1)
+                self.window, self.rate = window, max(used, 1.0) / window
+                return True
+        return False
 
     def _bounds(self, contact: Contact) -> tuple[float, float] | None:
         """Return the least and the most that was let in between two openings, a second."""
@@ -329,7 +376,7 @@ class Learner:
                 best = least, most
             # Far enough back; or the quota is smaller than before, of which older ones know
             # nothing.
-            enough = count > 20.0  # noqa: PLR2004 - a twentieth is precise enough
+            enough = count > _MANY
             is_less = self.rate > 1.1 * most and 0.0 < window < 10 * contact.pause
             if enough and is_less:
                 return least, most
