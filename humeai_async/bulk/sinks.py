@@ -48,7 +48,7 @@ class Sink(Protocol):
     """Whether it is given the rows of an outcome; otherwise they need not be made."""
 
     def write(self, outcome: AnyOutcome, rows: Sequence[Row]) -> None:
-        """Write one outcome."""
+        """Write one outcome, with the rows of its predictions."""
 
     def sync(self) -> int:
         """Put everything onto the disk for good; returns the position to go on from."""
@@ -117,7 +117,7 @@ class JsonLines(_Appended):
     wants_rows: ClassVar[bool] = False
 
     def write(self, outcome: AnyOutcome, rows: Sequence[Row]) -> None:
-        """Write one outcome."""
+        """Write one outcome, with the rows of its predictions."""
         del rows
         line: dict[str, Any] = {"source": name_of(outcome.source), "job_id": outcome.job_id}
         if outcome.body and codec.is_json(outcome.body):
@@ -192,7 +192,7 @@ class Csv:
         """Do nothing: the file has its final form at all times."""
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; what was not synced may be lost."""
         self._file.close()
 
     def _add_columns(self, names: list[str]) -> None:

@@ -118,7 +118,7 @@ class Secret:
         return quote_plus(self._text)
 
     def reveal(self) -> str:
-        """Return the credential."""
+        """Return the credential, for the one place that sends it."""
         return self._text
 
     def redact(self, text: str) -> str:

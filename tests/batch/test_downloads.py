@@ -391,6 +391,7 @@ def test_a_whole_json_array_is_one_whose_brackets_all_close(
         st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
     )
 )
+@pytest.mark.slow
 def test_json_that_is_cut_anywhere_is_no_whole_array(value: object) -> None:
     body = json.dumps([value, [1]]).encode()
     with tempfile.TemporaryDirectory() as folder:

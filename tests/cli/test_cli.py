@@ -246,6 +246,7 @@ async def test_ctrl_c_keeps_what_had_arrived(tmp_path: Path) -> None:
     assert set(urls[:10]) == {line["source"] for line in lines_of(out)}
 
 
+@pytest.mark.slow
 async def test_the_demo_meets_429s_and_leaves_its_results(tmp_path: Path) -> None:
     arguments: list[str | Path] = [
         "demo",
@@ -358,6 +359,7 @@ async def test_parquet_is_written_too(fake: FakeHume, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 async def test_report_writes_a_page_beside_the_results(fake: FakeHume, tmp_path: Path) -> None:
     pytest.importorskip("vl_convert")
     source = "https://media.example.com/a.mp4?signature=secret"
