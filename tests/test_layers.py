@@ -1,7 +1,5 @@
 """Imports point down only, in the order that CONTRIBUTING draws."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import graphlib
@@ -17,9 +15,7 @@ LAYER = {room: n for n, layer in enumerate(ORDER.split("<")) for room in layer.s
 BORDERS = {
     "aiohttp": ("http.transport", "testing"),
     "cattrs": ("http.converter",),
-    "click": ("cli",),
-    "rich": ("cli",),
-}
+} | dict.fromkeys(("click", "rich"), ("cli",))
 KNOWN = {("cli", "testing"), ("__main__", "cli")}
 """Arrows against the order that are still to go, and the two between neighbours at the top."""
 

@@ -45,6 +45,7 @@ def data_of(page: str) -> dict[str, Any]:
     return data
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_the_page_tells_what_ran_and_what_failed(tmp_path: Path) -> None:
     pytest.importorskip("vl_convert")
