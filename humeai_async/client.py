@@ -336,7 +336,7 @@ class HumeAI:
             raise InvalidArgumentError(f"query is a dict of its fields, not {kind}", field="query")
         call = fill(endpoint, query=query, body=UNSET if json is None else json)
         response = await self._session.send(call)
-        return RawResponse(response.status, response.headers, response.body, response.source)
+        return RawResponse(response.status, response.headers, response.body, response.responder)
 
     @property
     def stats(self) -> Stats:

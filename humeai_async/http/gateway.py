@@ -15,7 +15,7 @@ from typing import Any
 from humeai_async.errors import ConfigurationError, DecodeError, GatewayUnsupportedError
 from humeai_async.http import codec
 from humeai_async.http.endpoint import Call, Encoding, Endpoint
-from humeai_async.http.messages import Credential, Part, Request, Response, Source
+from humeai_async.http.messages import Credential, Part, Request, Responder, Response
 from humeai_async.http.origins import (
     Format,
     OriginBase,
@@ -168,7 +168,9 @@ class LowCodeAPI(OriginBase):
             if self._known is None and url_format is Format.NEW and call.endpoint.repeatable:
                 # One version of the gateway dies of the first request in the new format.
                 self._new_format_crashes = True
-        elif not response.is_no_route and (response.is_success or response.source is Source.HUME):
+        elif not response.is_no_route and (
+            response.is_success or response.responder is Responder.HUME
+        ):
             self._remember(call.endpoint.name, url_format)
 
     def is_final(self, call: Call[Any], response: Response) -> bool:
@@ -179,7 +181,7 @@ class LowCodeAPI(OriginBase):
         """Whether a response came from behind the route, as far as one can tell."""
         if response.is_no_route:
             return False
-        if response.is_success or response.source is Source.HUME or self._known is not None:
+        if response.is_success or response.responder is Responder.HUME or self._known is not None:
             return True
         if response.status in _ROUTE_ERRORS:
             # Perhaps the route's: nothing was carried out then, whatever the method.
@@ -258,21 +260,21 @@ def _read_success(response: Response, members: Mapping[str, bytes] | None) -> Re
 
 def _read_error(response: Response, members: Mapping[str, bytes] | None) -> Response:
     if members is None or set(members) == {"message"}:
-        source = Source.ROUTER
+        responder = Responder.ROUTER
     elif "provider" in members and "headers" in members:
         headers = _inner_headers(members["headers"], response.headers)
         body = _inner_error(members)
-        return Response(response.status, headers, body, Source.HUME)
+        return Response(response.status, headers, body, Responder.HUME)
     elif "provider" in members:
-        source = Source.GATEWAY
+        responder = Responder.GATEWAY
     elif set(members) == {"data"} or (
         response.status in _ROUTE_ERRORS and not _is_humes_own(members)
     ):
         # One without an envelope is Hume's, passed on, or comes from a router of another make.
-        source = Source.UNKNOWN
+        responder = Responder.UNKNOWN
     else:
-        source = Source.HUME
-    return Response(response.status, response.headers, response.body, source)
+        responder = Responder.HUME
+    return Response(response.status, response.headers, response.body, responder)
 
 
 def _is_humes_own(members: Mapping[str, bytes]) -> bool:

@@ -140,7 +140,7 @@ class Request:
         return f"{self.url}{mark}{credential.parameter}={secret}", {**self.headers}
 
 
-class Source(enum.Enum):
+class Responder(enum.Enum):
     """Who wrote a response: Hume, a gateway, or the web framework before it."""
 
     HUME = enum.auto()
@@ -161,7 +161,7 @@ class Response:
     """Names are matched without regard to case. May hold a credential: a redirect repeats the
     URL."""
     body: bytes = field(repr=False)
-    source: Source = Source.HUME
+    responder: Responder = Responder.HUME
     has_service_headers: bool = True
     """Whether the headers are the service's own, and not those of a gateway before it."""
 
@@ -178,7 +178,7 @@ class Response:
     @property
     def is_no_route(self) -> bool:
         """Whether it says that there is no such path, rather than no such thing."""
-        return self.source is Source.ROUTER and self.status in {NOT_FOUND, METHOD_NOT_ALLOWED}
+        return self.responder is Responder.ROUTER and self.status in {NOT_FOUND, METHOD_NOT_ALLOWED}
 
 
 PACKINGS = frozenset({"gzip", "x-gzip", "deflate"})

@@ -16,9 +16,9 @@ from attrs import Factory, field
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.types.json import is_array, is_object
-from humeai_async.types.open import Open
 from humeai_async.types.paging import CursorPage, Items
 from humeai_async.types.questions import Choice, Noul, Question, QuestionSet, Score, Span
+from humeai_async.types.unknown_fields import Open
 
 
 class DecisionRunStatus(enum.StrEnum):
