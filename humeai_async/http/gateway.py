@@ -75,7 +75,7 @@ class LowCodeAPI(OriginBase):
     ) -> None:
         secret = as_secret(api_token)
         super().__init__(base_url, secret)
-        self._credential = Credential(secret, parameter="api_token")
+        self.credential = Credential(secret, parameter="api_token")
         if unknown := sorted(carries - GATEWAY_ABILITIES):
             raise ConfigurationError(
                 f"gateway_carries knows {sorted(GATEWAY_ABILITIES)}, not {unknown}"
@@ -149,7 +149,7 @@ class LowCodeAPI(OriginBase):
         if query:
             url = f"{url}?{query_text(query)}"
         headers = headers_for(body)
-        return Request(endpoint.method, endpoint.path, url, headers, body, self._credential)
+        return Request(endpoint.method, endpoint.path, url, headers, body, self.credential)
 
     def read(self, response: Response) -> Response:
         """Take one envelope off, of the three shapes of success and the two of failure."""

@@ -21,7 +21,7 @@ from humeai_async.types.json import is_array, is_object
 
 __all__ = ["Secret", "find_secrets", "redact", "without_secrets"]
 
-_SHORTEST = 8
+SHORTEST_KEY = 8
 """Characters of a key at least."""
 _WORD = re.compile(r"[A-Z]?[a-z]+")
 """What stands in many a path, and in many a sentence too: no key."""
@@ -95,7 +95,7 @@ def _secret_parts(url: str, *, is_medium: bool) -> list[str]:
 
 
 def _is_key(text: str) -> bool:
-    return len(text) >= _SHORTEST and not _WORD.fullmatch(text)
+    return len(text) >= SHORTEST_KEY and not _WORD.fullmatch(text)
 
 
 class Secret:

@@ -32,7 +32,8 @@ from humeai_async.http.endpoint import Call, Endpoint
 from humeai_async.http.messages import Delivery, JsonText, Responder, Response, unknown_encoding
 from humeai_async.http.origins import Origin
 from humeai_async.http.retry import delivery_by_status
-from humeai_async.http.secrets import find_secrets, redact
+from humeai_async.http.secrets import find_secrets
+from humeai_async.http.secrets import redact as redact_parts
 from humeai_async.types.json import is_array, is_object, json_type
 from humeai_async.types.urls import without_queries
 
@@ -58,18 +59,21 @@ def error_of_call(
     call: Call[Any],
     origin: Origin,
     retry_after: float | None,
+    *,
+    redact: Callable[[str], str],
     today: dt.date,
 ) -> APIStatusError:
     """Build the error for a call's response that is not a success.
 
-    Neither the credential nor what is secret in the call's own body gets into it.
+    What is secret in the call's own body does not get into it, nor does what `redact` takes out
+    of a text.
     """
     secrets = find_secrets(_sent(call))
     error = to_error(
         response,
         call.endpoint,
         retry_after=retry_after,
-        scrub=lambda text: redact(origin.redact(text), secrets, BODY_KEPT),
+        scrub=lambda text: redact_parts(redact(text), secrets, BODY_KEPT),
         today=today,
         is_hume=origin.reaches_hume and response.responder is Responder.HUME,
     )
