@@ -168,8 +168,8 @@ class LowCodeAPI(OriginBase):
             if self._known is None and url_format is Format.NEW and call.endpoint.repeatable:
                 # One version of the gateway dies of the first request in the new format.
                 self._new_format_crashes = True
-        elif not response.is_no_route and (
-            response.is_success or response.responder is Responder.HUME
+        elif url_format is not self._format_by_endpoint.get(call.endpoint.name, self._known) and (
+            _shows_route(response)
         ):
             self._remember(call.endpoint.name, url_format)
 
@@ -193,13 +193,27 @@ class LowCodeAPI(OriginBase):
 
     def _remember(self, name: str, url_format: Format) -> None:
         """Remember what worked: for the client, and for endpoints that differ from that."""
-        if self._known is None:
-            self._known = url_format
-            logger.info(
-                "the gateway at %s takes the %s URL format", self.base_url, url_format.value
-            )
-        elif url_format is not self._known:
+        if self._known is not None:
             self._format_by_endpoint[name] = url_format
+            return
+        self._known = url_format
+        logger.info("the gateway at %s takes the %s URL format", self.base_url, url_format.value)
+
+
+def _shows_route(response: Response) -> bool:
+    """Whether a response can only come from behind a route, and so proves its URL format.
+
+    A page to log in with, or a status 200 that says nothing but that something failed, may come
+    from anywhere. Taken for a proof, one of them would send all later calls into the void.
+    """
+    if not response.is_success:
+        return response.responder is Responder.HUME and not response.is_no_route
+    if "html" in response.headers.get("content-type", "").lower():
+        return False
+    if response.body.lstrip()[:1] == b"<":
+        return False
+    members = codec.members(response.body)
+    return not members or not members.keys() <= _SAYS_NOTHING
 
 
 class _GatewayRoute:
@@ -246,6 +260,10 @@ _WRAPPING = frozenset(
     {"message", "provider", "response_headers", "status", "statusCode", "success", "code"}
 )
 """What stands beside the response in an envelope of success."""
+
+
+_SAYS_NOTHING = _WRAPPING | {"error"}
+"""What an object may hold without saying anything of what was asked for."""
 
 
 def _read_success(response: Response, members: Mapping[str, bytes] | None) -> Response:

@@ -534,6 +534,29 @@ def test_a_write_that_found_nothing_tries_the_other_format(status: int) -> None:
     assert not is_final(gateway(), POST_VERSION, Format.NEW, unclear(status))
 
 
+PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        Response(200, {"content-type": "text/html"}, b""),
+        Response(200, {}, PAGE),
+        Response(200, {}, b'{"success": false}'),
+        Response(200, {}, b'{"error": "who are you?"}'),
+    ],
+    ids=["html", "page", "failure", "error"],
+)
+def test_a_good_status_that_may_come_from_anywhere_proves_no_format(response: Response) -> None:
+    origin = gateway()
+    assert not is_final(origin, GET_JOB, Format.NEW, unclear(500))
+    assert is_final(origin, GET_JOB, Format.OLD, response)
+    assert origin.formats(GET_JOB) == (Format.NEW, Format.OLD)
+    # What belongs there is still found.
+    assert is_final(origin, GET_JOB, Format.NEW, GOOD)
+    assert origin.formats(GET_JOB) == (Format.NEW, Format.OLD)
+
+
 def test_an_endpoint_that_differs_from_the_others_keeps_its_own_format() -> None:
     origin = gateway()
     assert is_final(origin, GET_JOB, Format.NEW, GOOD)
