@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "humeai_async"
 ORDER = (
     "errors < _base < settings < types limiter < http < catalog < bulk shared media < batch "
     "chat expression decisions webhooks < resources < client < report distributed telemetry "
-    "< __init__ cli testing __main__"
+    "< __init__ cli testing __main__ < pytest_plugin"
 )
 LAYER = {room: n for n, layer in enumerate(ORDER.split("<")) for room in layer.split()}
 BORDERS = {

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from unittest.mock import patch
 
@@ -72,12 +72,6 @@ async def run(
         code = await anyio.to_thread.run_sync(work)
     assert isinstance(code, int)
     return subprocess.CompletedProcess(words, code, stdout.getvalue(), stderr.getvalue())
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeHume]:
-    async with FakeHume() as fake:
-        yield fake
 
 
 def lines_of(folder: Path) -> list[dict[str, object]]:
