@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from humeai_async._base.unset import UNSET
+from humeai_async._base.version import __version__ as __version__
 from humeai_async.client import HumeAI
 from humeai_async.errors import (
     APIConnectionError,
@@ -45,9 +46,10 @@ from humeai_async.errors import (
 )
 from humeai_async.http.calls import Stats
 from humeai_async.http.json_out import to_dict, to_json
-from humeai_async.http.messages import Upload
+from humeai_async.http.messages import Request, Response, Upload
 from humeai_async.http.responses import RawResponse
-from humeai_async.http.transport.interface import Download
+from humeai_async.http.transport.handed_in import BufferedResponse
+from humeai_async.http.transport.interface import Download, OpenResponse, Transport
 from humeai_async.limiter.limiter import Limiter
 from humeai_async.settings import Polling, Pool, Reconnect, Retry, Timeout
 
@@ -74,6 +76,7 @@ __all__ = [
     "AsCompleted",
     "AuthenticationError",
     "BadRequestError",
+    "BufferedResponse",
     "BulkOptions",
     "ChatClosedError",
     "ChatSocket",
@@ -95,6 +98,7 @@ __all__ = [
     "Limiter",
     "MissingPackageError",
     "NotFoundError",
+    "OpenResponse",
     "Outcome",
     "Outcomes",
     "Page",
@@ -107,6 +111,8 @@ __all__ = [
     "RateLimitWaitError",
     "RawResponse",
     "Reconnect",
+    "Request",
+    "Response",
     "ResponseTooLargeError",
     "Retry",
     "SaveError",
@@ -118,11 +124,13 @@ __all__ = [
     "TLSError",
     "Text",
     "Timeout",
+    "Transport",
     "Undecodable",
     "UnknownSubmissionError",
     "UnprocessableEntityError",
     "Upload",
     "WebhookError",
+    "__version__",
     "to_dict",
     "to_json",
     "unpack",

@@ -12,20 +12,24 @@ import os
 import warnings
 from collections.abc import Collection, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, cast
 
 from humeai_async._base.base_values import as_base
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.errors import ConfigurationError, HumeWarning, InvalidArgumentError
-from humeai_async.http.calls import Stats
+from humeai_async.http.additions import NO_ADDITIONS, Additions, hold_headers
+from humeai_async.http.calls import Shared, Stats
 from humeai_async.http.endpoint import Encoding, Endpoint, QueryValue, fill, has_dot_segments
 from humeai_async.http.gateway import LOWCODEAPI_URL, LowCodeAPI
 from humeai_async.http.origins import CLOUD_URL, HUME_URL, Direct, Origin
 from humeai_async.http.responses import RawResponse
 from humeai_async.http.secrets import Secret
 from humeai_async.http.session import Session
+from humeai_async.http.transport.handed_in import HandedInTransport
+from humeai_async.http.transport.interface import Transport
 from humeai_async.http.transport.pool import AiohttpTransport, ClientSession
 from humeai_async.limiter.limiter import Limiter
+from humeai_async.limiter.queue import Priority
 from humeai_async.settings import Polling, Pool, Retry, Timeout
 
 if TYPE_CHECKING:
@@ -61,12 +65,14 @@ SETTINGS = frozenset(
         "base_url",
         "cloud_url",
         "gateway_carries",
+        "headers",
         "limiter",
         "polling",
         "pool",
         "retry",
         "session",
         "timeout",
+        "transport",
     }
 )
 """Arguments of a client, which cannot be changed later."""
@@ -102,6 +108,15 @@ class HumeAI:
         polling: How often waits for jobs ask.
         gateway_carries: What this gateway can be trusted with although the open-source one
             cannot: `"uploads"`, `"binary"`, `"bare_json"`.
+        headers: Headers for each call on top of the library's own, or in place of those of the
+            same name, `User-Agent` among them. Each value is taken for a secret.
+        transport: What moves the bytes in place of aiohttp: any `Transport`, such as
+            `humeai_async.testing.MockTransport`. It is closed with the client.
+
+    A LowCodeAPI gateway whose operator allows it takes your own Hume key with each call, in place
+    of the one that is saved in your account there:
+    `headers={"X-Credential-Key": "api_key", "X-Credential-Value": key}` beside the `api_token`.
+    Other gateways ignore both headers without a word.
 
     Exactly one credential must be there. Without an argument, the variables
     `LOWCODEAPI_API_TOKEN`, `HUME_API_KEY` and `HUME_ACCESS_TOKEN` are read, now and not at
@@ -126,11 +141,14 @@ class HumeAI:
         session: ClientSession | None = None,
         polling: Polling = Polling(),  # noqa: B008 - frozen
         gateway_carries: Collection[str] = frozenset(),
+        headers: Mapping[str, str] | None = None,
+        transport: Transport | None = None,
     ) -> None:
         given = {"api_token": api_token, "api_key": api_key, "access_token": access_token}
         credentials = {name: _held(name, text) for name, text in given.items()}
+        held = hold_headers(headers or {})
         # From here on they are held so that no traceback shows them.
-        del given, api_token, api_key, access_token
+        del given, api_token, api_key, access_token, headers
         _check("base_url", base_url, str)
         _check("cloud_url", cloud_url, str)
         origin = _find_origin(credentials, base_url, gateway_carries)
@@ -139,7 +157,8 @@ class HumeAI:
         _check("pool", pool, Pool, optional=False)
         _check("session", session, ClientSession)
         _check("polling", polling, Polling, optional=False)
-        self._transport = AiohttpTransport(pool, session)
+        additions = _check_additions(NO_ADDITIONS.with_headers(held), origin)
+        self._transport = _make_transport(transport, pool, session)
         self._session = Session(
             origin=origin,
             transport=self._transport,
@@ -147,6 +166,9 @@ class HumeAI:
             retry=retry,
             timeout=Timeout.of(timeout),
             polling=polling,
+            additions=additions,
+            # Nobody knows what another transport reaches.
+            shared=Shared(has_warned_of_sunset=transport is not None),
         )
         self._cloud = self._session.with_settings(
             origin=_find_cloud(origin, credentials, cloud_url)
@@ -264,15 +286,41 @@ class HumeAI:
         retry: Retry | None = None,
         limiter: Limiter | None = None,
         polling: Polling | None = None,
+        headers: Mapping[str, str | None] | None = None,
+        query: Mapping[str, QueryValue] | None = None,
+        priority: Literal["interactive", "bulk"] | None = None,
     ) -> HumeAI:
         """Return a client with other settings that shares pool, limiter and counters.
 
         Closing either closes the pool of both. What is left out stays as it is.
+
+        Args:
+            timeout: As of `HumeAI`.
+            retry: As of `HumeAI`.
+            limiter: As of `HumeAI`.
+            polling: As of `HumeAI`.
+            headers: Headers on top of those that the client has; `None` in place of a value
+                takes one away.
+            query: Query fields for each call, on top of those that the client has. What a call
+                says itself comes first; `None` and `UNSET` take one away.
+            priority: Whom the limiter lets go first: `"bulk"` stands behind `"interactive"`.
+
+        Raises:
+            ConfigurationError: A setting cannot be.
         """
+        held = hold_headers(headers or {})
+        del headers
         _check("retry", retry, Retry)
         _check("limiter", limiter, Limiter)
         _check("polling", polling, Polling)
-        changes: dict[str, Any] = {"retry": retry, "limiter": limiter, "polling": polling}
+        additions = self._session.additions.with_headers(held).with_query(query or {})
+        changes: dict[str, Any] = {
+            "retry": retry,
+            "limiter": limiter,
+            "polling": polling,
+            "additions": _check_additions(additions, self._session.origin),
+            "priority": None if priority is None else _priority(priority),
+        }
         changes = {name: value for name, value in changes.items() if value is not None}
         if not isinstance(timeout, Unset):
             changes["timeout"] = Timeout.of(timeout)
@@ -285,7 +333,7 @@ class HumeAI:
         }
         mine["_session"] = self._session.with_settings(**changes)
         mine["_cloud"] = self._cloud.with_settings(**changes)
-        if not (polling or limiter):
+        if not (polling or limiter or held or query):
             mine["_poller"] = self._poller
         relative = cls.__new__(cls)
         vars(relative).update(mine)
@@ -336,7 +384,7 @@ class HumeAI:
             raise InvalidArgumentError(f"query is a dict of its fields, not {kind}", field="query")
         call = fill(endpoint, query=query, body=UNSET if json is None else json)
         response = await self._session.send(call)
-        return RawResponse(response.status, response.headers, response.body, response.source)
+        return RawResponse(response.status, response.headers, response.body, response.responder)
 
     @property
     def stats(self) -> Stats:
@@ -411,6 +459,55 @@ class HumeAI:
     def __repr__(self) -> str:
         session: Session | None = vars(self).get("_session")  # none while it is being built
         return f"HumeAI({session.origin!r})" if session else "HumeAI(unfinished)"
+
+
+def _make_transport(
+    transport: Transport | None, pool: Pool, session: ClientSession | None
+) -> Transport:
+    """Return what moves the bytes.
+
+    Raises:
+        ConfigurationError: A transport goes without a session, or is none.
+    """
+    if transport is None:
+        return AiohttpTransport(pool, session)
+    if session is not None:
+        raise ConfigurationError("give a transport or an aiohttp session, not both")
+    if not isinstance(cast("object", transport), Transport):
+        kind = type(transport).__name__
+        raise ConfigurationError(
+            f"transport has the methods open, open_socket and aclose, which {kind} has not"
+        )
+    return HandedInTransport(transport)
+
+
+def _check_additions(additions: Additions, origin: Origin) -> Additions:
+    """Refuse what would take the credential's place.
+
+    Raises:
+        ConfigurationError: It names header or query field.
+    """
+    credential = origin.credential
+    for name in additions.headers:
+        if name.lower() == credential.header.lower():
+            raise ConfigurationError(f"the header {name} holds the client's credential already")
+    for name, _ in additions.query:
+        if name == credential.parameter:
+            raise ConfigurationError(f"the query field {name} holds the client's token already")
+    return additions
+
+
+def _priority(name: object) -> Priority:
+    """Read the name of a priority.
+
+    Raises:
+        ConfigurationError: There is no such priority.
+    """
+    if isinstance(name, Priority):
+        return name
+    if isinstance(name, str) and name.upper() in Priority.__members__:
+        return Priority[name.upper()]
+    raise ConfigurationError(f'priority is "interactive" or "bulk", not {name!r}')
 
 
 def _encoding_of(body: object) -> Encoding:

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:  # at run time the plugin's fixture imports it, and coverage sees that
+    from humeai_async.testing import FakeHume
+
+# Where the checkout is not installed, no entry point names the plugin. As an entry point it is
+# known by another name, and must not be loaded twice.
+PLUGIN = "humeai_async.pytest_plugin"
+pytest_plugins = ["pytester"] if PLUGIN in sys.modules else ["pytester", PLUGIN]
 
 # A machine that has other work is slow, and slow is not wrong. Where CI is set, hypothesis takes
 # a profile of its own that says so too.
@@ -32,3 +42,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def anyio_backend() -> str:
     """aiohttp is asyncio-only, so that is the one backend."""
     return "asyncio"
+
+
+@pytest.fixture
+def fake(fake_hume: FakeHume) -> FakeHume:
+    """The plugin's stand-in, by a short name."""
+    return fake_hume

@@ -1,8 +1,7 @@
 """Imports point down only, in the order that CONTRIBUTING draws."""
 
-from __future__ import annotations
-
 import ast
+import functools
 import graphlib
 from pathlib import Path
 
@@ -10,15 +9,13 @@ PACKAGE = Path(__file__).parents[1] / "humeai_async"
 ORDER = (
     "errors < _base < settings < types limiter < http < catalog < bulk shared media < batch "
     "chat expression decisions webhooks < resources < client < report distributed telemetry "
-    "< __init__ cli testing __main__"
+    "< __init__ cli testing __main__ < pytest_plugin"
 )
 LAYER = {room: n for n, layer in enumerate(ORDER.split("<")) for room in layer.split()}
 BORDERS = {
     "aiohttp": ("http.transport", "testing"),
     "cattrs": ("http.converter",),
-    "click": ("cli",),
-    "rich": ("cli",),
-}
+} | dict.fromkeys(("click", "rich"), ("cli",))
 KNOWN = {("cli", "testing"), ("__main__", "cli")}
 """Arrows against the order that are still to go, and the two between neighbours at the top."""
 
@@ -28,6 +25,7 @@ def modules() -> dict[str, Path]:
     return {".".join(path.parts).removesuffix(".__init__"): p for path, p in found.items()}
 
 
+@functools.cache
 def imports(file: Path) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from humeai_async import __version__
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
@@ -75,8 +77,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
     with zipfile.ZipFile(build("wheel", tmp_path)) as wheel:
         names = set(wheel.namelist())
     top = {name.partition("/")[0] for name in names}
-    version = PROJECT["version"]
-    assert top == {"humeai_async", f"humeai_async-{version}.dist-info"}
+    assert top == {"humeai_async", f"humeai_async-{__version__}.dist-info"}
     assert {"humeai_async/py.typed"} <= names
     files = {str(p.relative_to(ROOT)) for p in (ROOT / "humeai_async").rglob("*.py")}
     assert files == {name for name in names if name.endswith(".py")}

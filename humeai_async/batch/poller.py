@@ -174,7 +174,7 @@ class PollLoop:
         return wait
 
     def unsubscribe(self, wait: Subscription) -> None:
-        """End a wait."""
+        """Remove a wait and the jobs that nobody else waits for."""
         for job_id in self._waits.pop(wait, ()):
             waits = self._watched[job_id]
             del waits[wait]

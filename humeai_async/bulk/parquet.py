@@ -1,18 +1,18 @@
-"""One Parquet file, written in parts that survive a crash.
+"""A table as a folder of Parquet files, written in parts that survive a crash.
 
 A Parquet file can be read only once its end is written, so what arrives goes into parts under
 a hidden folder, one for each checkpoint; each has its end and is never touched again. Closing
-the run puts them together, one batch of rows in memory at a time. It knows rows and pyarrow,
-and no outcomes; the sinks call it.
+the run makes the folder of them: large parts as they are, small ones put together, one batch of
+rows in memory at a time; and gives it its name in one step. It knows rows and pyarrow, and no
+outcomes; the sinks call it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import itertools
 import shutil
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,33 +23,44 @@ from humeai_async.types.predictions.rows import Row
 
 COMPRESSION = "zstd"
 
+FILE_ROWS = 1_048_576
+"""Rows after which the next file begins: some 300 MB at most."""
+LARGE_PART = 8
+"""Row groups of a part that is large enough to be a file of the table as it is."""
 _POSITION = b"humeai_async.position"
 """Key in a file's metadata: the last checkpoint whose rows it holds."""
 
 
 class ParquetParts:
-    """Rows of a run on their way into a Parquet file.
+    """Rows of a run on their way into a folder of Parquet files.
 
     A position is the number of the last checkpoint; 0 is before the first. Memory holds at
-    most `tables.BATCH_ROWS` rows, whatever is written.
+    most twice `tables.BATCH_ROWS` rows, whatever is written.
 
     Args:
-        path: The file that `finish` makes.
-        position: Checkpoint to go on from, also behind a file that was finished; later parts
+        path: The folder that `finish` makes.
+        position: Checkpoint to go on from, also behind a table that was finished; later parts
             are dropped.
+        score_bits: 32 or 64, the size of the numbers in the columns of scores.
+        one_file: Whether the folder is to have a single file, however large.
 
     Raises:
         MissingPackageError: pyarrow is not installed.
-        SaveError: Rows of a checkpoint are missing, or the file holds later ones.
+        SaveError: Rows of a checkpoint are missing, or the folder holds later ones.
         OSError: The disk refuses it.
     """
 
-    def __init__(self, path: Path, position: int = 0) -> None:
+    def __init__(
+        self, path: Path, position: int = 0, *, score_bits: int = 32, one_file: bool = False
+    ) -> None:
         self._arrow = tables.load("pyarrow")
         self._parquet = tables.load("pyarrow.parquet")
         self._path = path
+        self._one_file = one_file
         self._folder = parts_folder(path)
-        self._rows = tables.Columns(grows=True)
+        self._next, self._former = _hidden(path, "next"), _hidden(path, "former")
+        self._score_type = "float" if score_bits == 32 else "double"  # noqa: PLR2004 - bits
+        self._rows = tables.Columns(grows=True, scores=self._score_type)
         self._writing: _Writing | None = None
         self._position = position
         self._go_back()
@@ -80,24 +91,23 @@ class ParquetParts:
         return self._position
 
     def finish(self) -> None:
-        """Make the file of everything up to the last `sync`, and remove the parts.
+        """Make the folder of everything up to the last `sync`, and remove the parts.
 
         Raises:
             SaveError: The disk refuses it, or a part cannot be read.
         """
         files = self._files()
-        if len(files) == 1:
-            if files[0] != self._path:
-                atomic_files.put_in_place(files[0], self._path)
-        else:
-            with self._explained():
-                schema = self._schema_of(files)
-                writing = self._open(self._path, self._position, schema)
-                with contextlib.closing(writing):
-                    for group in self._groups(files):
-                        writing.add(group)
-                    writing.finish()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if not self._path.exists() or self._held() < self._position:
+            _remove(self._next)
+            self._next.mkdir()
+            try:
+                with self._explained():
+                    self._make_files(files)
+                atomic_files.sync_folder(self._next)
+                self._put_in_place()
+            finally:
+                _remove(self._next)
+        _remove(self._folder)
 
     def close(self) -> None:
         """Let go of what is open; rows after the last `sync` are forgotten."""
@@ -105,8 +115,20 @@ class ParquetParts:
             self._writing.close()
             self._writing = None
 
+    def _put_in_place(self) -> None:
+        """Give the new folder its name; what a kill leaves in between is mended at the start."""
+        if self._path.exists():
+            self._path.rename(self._former)
+        self._next.rename(self._path)
+        atomic_files.sync_folder(self._path.parent)
+        _remove(self._former)
+
     def _go_back(self) -> None:
         """See whether all before the checkpoint is there, and remove what came after it."""
+        if self._former.exists() and not self._path.exists():
+            self._former.rename(self._path)
+        for left in (self._former, self._next):
+            _remove(left)
         held = self._held()
         if held > self._position:
             raise SaveError(f"{self._path} holds results later than the last checkpoint")
@@ -119,21 +141,27 @@ class ParquetParts:
             file.unlink()
 
     def _held(self) -> int:
-        """Return the last checkpoint whose rows are in the file; 0 where there is no file."""
+        """Return the last checkpoint whose rows are in the folder; 0 where there is none."""
         if not self._path.exists():
             return 0
+        positions: list[int] = []
         with self._explained():
-            metadata: dict[bytes, bytes] = self._parquet.read_schema(self._path).metadata or {}
-        try:
-            return int(metadata[_POSITION])
-        except (KeyError, ValueError):
+            for file in self._finished():
+                metadata: dict[bytes, bytes] = self._parquet.read_schema(file).metadata or {}
+                positions.append(int(metadata.get(_POSITION, b"-1")))
+        if not positions or min(positions) < 0:
             raise SaveError(f"{self._path} exists already and is not from this run") from None
+        return max(positions)
+
+    def _finished(self) -> list[Path]:
+        """Return the files of the finished table, in order."""
+        return sorted(self._path.glob("*.parquet")) if self._path.is_dir() else []
 
     def _files(self) -> list[Path]:
         """Return the files whose rows make up the whole, in order."""
         held = self._held()
         parts = [self._part(number) for number in range(held + 1, self._position + 1)]
-        return [self._path, *parts] if held else parts
+        return [*self._finished(), *parts]
 
     def _part(self, number: int) -> Path:
         return self._folder / f"part-{number:06d}.parquet"
@@ -157,46 +185,91 @@ class ParquetParts:
             self._position += 1
 
     def _open(self, target: Path, position: int, schema: Any) -> _Writing:
-        columns = schema.with_metadata({_POSITION: str(position).encode()})
+        metadata: dict[bytes, bytes] = {
+            **(schema.metadata or {}),
+            _POSITION: str(position).encode(),
+        }
         make = functools.partial(
             self._parquet.ParquetWriter,
             compression=COMPRESSION,
-            use_dictionary=["source", "file", "model", "id"],
+            use_dictionary=["source", "file", "model", "id", "text"],
         )
-        return _Writing(target, columns, make, self._arrow)
+        return _Writing(target, schema.with_metadata(metadata), make, self._arrow)
+
+    def _make_files(self, files: list[Path]) -> None:
+        """Write the files of the table: all have the same columns, so that they are one."""
+        schema = self._schema_of(files)
+        made = 0
+        for some in self._runs(files, schema):
+            if isinstance(some, Path):
+                _link(some, self._next / part_name(made))
+                made += 1
+            else:
+                groups = self._groups(some, schema)
+                made = self._write_files(groups, schema, made)
+        if not made:
+            self._write_files([schema.empty_table()], schema, made)
+
+    def _runs(self, files: list[Path], schema: Any) -> Iterator[Path | list[Path]]:
+        """Give the files in order: each that can stay as it is, and others in lists."""
+        small: list[Path] = []
+        for file in files:
+            if self._can_stay(file, schema, is_alone=len(files) == 1):
+                if small:
+                    yield small
+                    small = []
+                yield file
+            else:
+                small.append(file)
+        if small:
+            yield small
+
+    def _can_stay(self, file: Path, schema: Any, *, is_alone: bool) -> bool:
+        with self._parquet.ParquetFile(file) as opened:
+            has_columns = opened.schema_arrow.remove_metadata().equals(schema.remove_metadata())
+            is_large = opened.metadata.num_rows >= LARGE_PART * tables.BATCH_ROWS
+        return has_columns and (is_alone or (is_large and not self._one_file))
+
+    def _write_files(self, groups: Iterable[Any], schema: Any, made: int) -> int:
+        """Write row groups into files of about `FILE_ROWS` rows; returns how many there are."""
+        writing: _Writing | None = None
+        try:
+            for group in groups:
+                if writing is None:
+                    target = self._next / part_name(made)
+                    writing = self._open(target, self._position, schema)
+                writing.add(group)
+                if writing.rows >= FILE_ROWS and not self._one_file:
+                    writing.finish()
+                    writing, made = None, made + 1
+            if writing is not None:
+                writing.finish()
+                made += 1
+        finally:
+            if writing is not None:
+                writing.close()
+        return made
 
     def _schema_of(self, files: list[Path]) -> Any:
         """Return the columns of all files together, those beyond the known ones at the end."""
-        found = [self._parquet.read_schema(file).remove_metadata() for file in files]
-        return self._arrow.unify_schemas([tables.schema(), *found])
+        found = [self._parquet.read_schema(file).names for file in files]
+        extra = dict.fromkeys(name for names in found for name in names if name not in _KNOWN)
+        return tables.schema(extra, scores=self._score_type)
 
-    def _groups(self, files: list[Path]) -> Iterator[Any]:
+    def _groups(self, files: list[Path], schema: Any) -> Iterator[Any]:
         """Read files as tables of about `BATCH_ROWS` rows, however small their own groups are."""
-        for alike in self._alike(files):
-            yield from self._groups_of(alike)
-
-    def _alike(self, files: list[Path]) -> Iterator[list[Path]]:
-        """Give the files in order, those of the same columns together."""
-        by_columns = itertools.groupby(files, lambda one: self._parquet.read_schema(one).names)
-        return (list(some) for _, some in by_columns)
-
-    def _groups_of(self, files: list[Path]) -> Iterator[Any]:
         waiting: list[Any] = []
         rows = 0
         for file in files:
             with self._parquet.ParquetFile(file, pre_buffer=False) as opened:
                 for batch in opened.iter_batches(tables.BATCH_ROWS, use_threads=False):
-                    waiting.append(batch)
+                    waiting.append(_with_columns(self._arrow, batch, schema))
                     rows += batch.num_rows
                     if rows >= tables.BATCH_ROWS:
-                        yield self._join(waiting)
+                        yield self._arrow.concat_tables(waiting)
                         waiting, rows = [], 0
         if waiting:
-            yield self._join(waiting)
-
-    def _join(self, batches: list[Any]) -> Any:
-        table = self._arrow.Table.from_batches(batches)
-        return table.replace_schema_metadata(None)
+            yield self._arrow.concat_tables(waiting)
 
     @contextlib.contextmanager
     def _explained(self) -> Generator[None]:
@@ -212,13 +285,23 @@ class ParquetParts:
             raise SaveError(f"{self._path} cannot be written: {reason}")
 
 
+_KNOWN = frozenset(tables.SCHEMA)
+
+
 class _Writing:
-    """A file under way to its name: it appears there only when it is complete."""
+    """A file under way to its name: it appears there only when it is complete.
+
+    Attributes:
+        rows: Rows so far.
+    """
 
     def __init__(self, target: Path, schema: Any, make: Callable[..., Any], arrow: Any) -> None:
+        self.rows = 0
         self._target = target
         self._schema = schema
         self._arrow = arrow
+        self._last: Any = None
+        """A row group that waits: the file's last one would be small, and goes into this one."""
         self._partial = atomic_files.partial_name(target)
         self._file = atomic_files.create_partial(self._partial, target)
         self._writer = make(self._file, schema)
@@ -229,19 +312,18 @@ class _Writing:
 
     def add(self, rows: Any) -> None:
         """Write a row group; columns that it does not have are null."""
-        if rows.schema.names != self._schema.names:
-            columns = [
-                rows.column(field.name)
-                if field.name in rows.schema.names
-                else self._arrow.nulls(rows.num_rows, field.type)
-                for field in self._schema
-            ]
-            rows = self._arrow.Table.from_arrays(columns, schema=self._schema)
-        self._writer.write(rows)
+        table = _with_columns(self._arrow, rows, self._schema)
+        self.rows += table.num_rows
+        if self._last is not None and table.num_rows < tables.BATCH_ROWS:
+            table = self._arrow.concat_tables([self._last, table])
+        elif self._last is not None:
+            self._write(self._last)
+        self._last = table
 
     def finish(self) -> None:
         """Write the end, and give the file its name."""
         try:
+            self._write(self._last)
             self._writer.close()
             atomic_files.flush(self._file)
             self._file.close()
@@ -258,7 +340,46 @@ class _Writing:
         with contextlib.suppress(OSError):
             self._partial.unlink(missing_ok=True)
 
+    def _write(self, table: Any) -> None:
+        self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
+
+
+def _with_columns(arrow: Any, rows: Any, schema: Any) -> Any:
+    """Return a table of rows with the columns of a schema; those that are not there are null."""
+    names = rows.schema.names
+    columns = [
+        rows.column(field.name).cast(field.type)
+        if field.name in names
+        else arrow.nulls(rows.num_rows, field.type)
+        for field in schema
+    ]
+    return arrow.Table.from_arrays(columns, schema=schema)
+
+
+def _link(file: Path, target: Path) -> None:
+    """Give a file another name; where the disk knows no links, a copy."""
+    try:
+        target.hardlink_to(file)
+    except OSError:
+        shutil.copyfile(file, target)
+        with target.open("rb+") as opened:
+            atomic_files.flush(opened)
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def part_name(number: int) -> str:
+    """Return the name of a file of the table; the first has number 0."""
+    return f"part-{number:05d}.parquet"
+
 
 def parts_folder(path: Path) -> Path:
-    """Return the folder of a file's parts."""
-    return path.with_name(f".{path.name}.parts")
+    """Return the folder in which the parts of a table wait for its end."""
+    return _hidden(path, "parts")
+
+
+def _hidden(path: Path, purpose: str) -> Path:
+    return path.with_name(f".{path.name}.{purpose}")

@@ -18,7 +18,7 @@ import anyio
 
 from humeai_async.bulk.collecting import MisnamedError, Results
 from humeai_async.bulk.grouping import Group, Grouping, Reader
-from humeai_async.bulk.kept import KeptResults
+from humeai_async.bulk.kept_results import KeptResults
 from humeai_async.bulk.ledger import Ledger, NoLedger
 from humeai_async.bulk.outcomes import FATAL_ERRORS, Outcome, OutcomeQueue
 from humeai_async.bulk.states import State, WorkState

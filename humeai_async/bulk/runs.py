@@ -7,6 +7,7 @@ nothing and prints nothing, and knows no kind of work.
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
@@ -53,6 +54,7 @@ class Into(Generic[S, R]):
     folder: Path
     formats: tuple[str, ...]
     pace: Callable[[], BucketState]
+    score_bits: int = 32
     on_start: Callable[[Mapping[State, int]], None] | None = None
     on_outcome: Callable[[Outcome[S, R]], None] | None = None
     on_progress: Callable[[Progress], None] | None = None
@@ -70,7 +72,7 @@ class Report:
     outcomes: int
     """Outcomes of this start."""
     files: tuple[Path, ...]
-    """Where the results are."""
+    """Where the results are, a path a format; Parquet is a folder of files."""
 
 
 async def run_into(
@@ -83,7 +85,7 @@ async def run_into(
         SaveError: The results cannot be written.
         MissingPackageError: A format needs a package that is not installed.
     """
-    check_formats(into.formats)
+    check_formats(into.formats, score_bits=into.score_bits)
     track = Track(into.pace, lambda: pipes.patience.holdup, into.on_progress)
     pipes.patience.on_change = track.tell
     await _make(into.folder)
@@ -141,7 +143,10 @@ async def _counts(ledger: Ledger, keys: Sequence[bytes] | None) -> Mapping[State
 async def _sinks(into: Into[S, R], ledger: Ledger) -> Sinks:
     try:
         positions = await ledger.positions()
-        return await in_thread(Sinks, into.folder, into.formats, positions, discard=Sinks.close)
+        open_sinks = functools.partial(Sinks, score_bits=into.score_bits)
+        return await in_thread(
+            open_sinks, into.folder, into.formats, positions, discard=Sinks.close
+        )
     except BaseException:
         await ledger.aclose()
         raise

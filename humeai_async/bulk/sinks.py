@@ -7,38 +7,48 @@ from any thread, one call at a time. The command line uses it, and users may.
 
 JSON lines hold everything. CSV and Parquet have one row a prediction with the columns of
 `rows.COLUMNS` and `tables.SCHEMA`, and those of expressions that Hume has added since at the
-end; the same rows in both; sources that failed have none.
+end; the same rows in both; sources that failed have none. Parquet is a folder of files that
+readers take for one table.
 """
 
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import os
-import shutil
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, ClassVar, Protocol, Self, TypeAlias
+from typing import ClassVar, Protocol, Self
 
 from attrs import evolve
 
-from humeai_async._base import atomic_files
-from humeai_async.bulk.outcomes import Outcome
-from humeai_async.bulk.parquet import ParquetParts, parts_folder
+from humeai_async.bulk.parquet import ParquetParts, part_name, parts_folder
+from humeai_async.bulk.text_files import (
+    AnyOutcome,
+    CompressedJsonLines,
+    Csv,
+    JobOutcome,
+    JsonLines,
+    SourceOutcome,
+)
 from humeai_async.errors import DecodeError, HumeError, InvalidArgumentError, SaveError
-from humeai_async.http import codec
 from humeai_async.types.predictions import tables
-from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
-from humeai_async.types.predictions.rows import COLUMNS, Row, flat
-from humeai_async.types.sources import BulkSource, name_of
+from humeai_async.types.predictions.predictions import Predictions
+from humeai_async.types.predictions.rows import Row, flat
+from humeai_async.types.sources import name_of
 
-SourceOutcome: TypeAlias = Outcome[BulkSource, SourcePredictions]
-"""What came of one source."""
-JobOutcome: TypeAlias = Outcome[str, Predictions]
-"""What came of a job."""
-AnyOutcome: TypeAlias = SourceOutcome | JobOutcome
+__all__ = [
+    "FORMATS",
+    "AnyOutcome",
+    "Csv",
+    "JobOutcome",
+    "Parquet",
+    "Sink",
+    "Sinks",
+    "SourceOutcome",
+    "check_formats",
+    "rows_of",
+]
 
 
 class Sink(Protocol):
@@ -48,7 +58,7 @@ class Sink(Protocol):
     """Whether it is given the rows of an outcome; otherwise they need not be made."""
 
     def write(self, outcome: AnyOutcome, rows: Sequence[Row]) -> None:
-        """Write one outcome."""
+        """Write one outcome, with the rows of its predictions."""
 
     def sync(self) -> int:
         """Put everything onto the disk for good; returns the position to go on from."""
@@ -61,184 +71,29 @@ class Sink(Protocol):
         """Close the file; it may be opened again with a position."""
 
 
-class _Appended:
-    """A file that grows at its end and is cut back to a checkpoint.
-
-    Args:
-        path: The file.
-        position: Size in bytes to go on from; what stands behind it is dropped.
-    """
-
-    head: ClassVar[bytes] = b""
-
-    def __init__(self, path: Path, position: int = 0) -> None:
-        self._file: IO[bytes] = path.open("r+b" if path.exists() else "x+b")
-        self._cut(path, position)
-        self._folder: Path | None = path.parent
-
-    def append(self, *parts: bytes) -> None:
-        """Write bytes at the end, as far as the operating system."""
-        for part in parts:
-            self._file.write(part)
-        self._file.flush()
-
-    def sync(self) -> int:
-        """Put everything onto the disk for good; returns the size."""
-        atomic_files.flush(self._file)
-        if self._folder is not None:
-            atomic_files.sync_folder(self._folder)
-            self._folder = None
-        return self._file.tell()
-
-    def finish(self) -> None:
-        """Do nothing: the file has its final form at all times."""
-
-    def close(self) -> None:
-        """Close the file; what a full disk refused before may be lost, the checkpoint is not."""
-        with contextlib.suppress(OSError):
-            self._file.close()
-
-    def _cut(self, path: Path, position: int) -> None:
-        size = self._file.seek(0, os.SEEK_END)
-        if size < position:
-            self._file.close()
-            raise SaveError(f"{path} has {size} bytes, but {position} had been saved")
-        self._file.truncate(position)
-        self._file.seek(position)
-
-
-class JsonLines(_Appended):
-    """One line an outcome: its source, its job, and its predictions or its error.
-
-    What a whole job brought is written as it came, once it is known to be JSON: a line that
-    is none would spoil the file for its readers.
-    """
-
-    wants_rows: ClassVar[bool] = False
-
-    def write(self, outcome: AnyOutcome, rows: Sequence[Row]) -> None:
-        """Write one outcome."""
-        del rows
-        line: dict[str, Any] = {"source": name_of(outcome.source), "job_id": outcome.job_id}
-        if outcome.body and codec.is_json(outcome.body):
-            # Bodies can be large: this one is written as it came, scanned and not copied.
-            start = codec.encode(line).removesuffix(b"}")
-            self.append(start, b',"predictions":', codec.on_one_line(outcome.body), b"}\n")
-            return
-        if outcome.predictions is not None:
-            line["predictions"] = outcome.predictions
-        if outcome.error is not None:
-            line["error"] = {
-                "type": type(outcome.error).__name__,
-                "message": outcome.error.message,
-            }
-        self.append(codec.on_one_line(codec.encode(line)), b"\n")
-
-
-def _csv_line(values: Iterable[object]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerow(values)
-    return text.getvalue().encode()
-
-
-class Csv:
-    """One row a prediction, with the columns of `rows.COLUMNS`, and those that Hume has added.
-
-    A column that is not known yet goes to the end, and the first line is written anew. So a
-    position counts what stands behind that line.
-
-    Args:
-        path: The file.
-        position: Bytes behind the first line to go on from; what stands after them is dropped.
-    """
-
-    wants_rows: ClassVar[bool] = True
-    head: ClassVar[bytes] = _csv_line(COLUMNS)
-
-    def __init__(self, path: Path, position: int = 0) -> None:
-        self._path = path
-        self._columns = list(COLUMNS)
-        if position:
-            first = _first_record(path)
-            self._columns = next(csv.reader(io.StringIO(first.decode(), newline="")), list[str]())
-            if tuple(self._columns[: len(COLUMNS)]) != COLUMNS:
-                raise SaveError(
-                    f"{path} has other columns: another version of the library wrote it"
-                )
-            self._file = _Appended(path, len(first) + position)
-            self._start = len(first)
-        else:
-            self._file = _Appended(path)
-            self._file.append(self.head)
-            self._start = len(self.head)
-
-    def write(self, outcome: AnyOutcome, rows: Sequence[Row]) -> None:
-        """Write the rows of one outcome."""
-        del outcome
-        known = set(self._columns)
-        fresh = dict.fromkeys(name for row in rows for name in row.names if name not in known)
-        if fresh:
-            self._add_columns(list(fresh))
-        if rows:
-            text = io.StringIO(newline="")
-            csv.DictWriter(text, self._columns).writerows(row.as_dict() for row in rows)
-            self._file.append(text.getvalue().encode())
-
-    def sync(self) -> int:
-        """Put everything onto the disk for good; returns the size behind the first line."""
-        return self._file.sync() - self._start
-
-    def finish(self) -> None:
-        """Do nothing: the file has its final form at all times."""
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-    def _add_columns(self, names: list[str]) -> None:
-        """Write the file anew, with a longer first line; it is replaced in one step."""
-        self._file.sync()
-        self._file.close()
-        self._columns += names
-        first = _csv_line(self._columns)
-        partial = atomic_files.partial_name(self._path)
-        try:
-            with self._path.open("rb") as old, partial.open("xb") as new:
-                old.seek(self._start)
-                new.write(first)
-                shutil.copyfileobj(old, new)
-                atomic_files.flush(new)
-            atomic_files.put_in_place(partial, self._path)
-        finally:
-            partial.unlink(missing_ok=True)
-        self._start = len(first)
-        self._file = _Appended(self._path, self._path.stat().st_size)
-
-
-def _first_record(path: Path) -> bytes:
-    """Return the first line of a CSV file, whatever its names hold."""
-    record = b""
-    with path.open("rb") as opened:
-        for line in opened:
-            record += line
-            if record.count(b'"') % 2 == 0:
-                break
-    return record
-
-
 class Parquet:
     """One row a prediction, with the columns of `tables.SCHEMA`; needs the extra `arrow`.
 
+    The table is a folder of files with the same columns, which pyarrow, polars, pandas and Dask
+    read by its name and duckdb by `FOLDER/*.parquet`. Scores are 32-bit floats, half the size:
+    the service's have no more digits.
+
     Args:
-        path: The file; it appears with `finish`.
+        path: The folder; it appears with `finish`.
         position: Checkpoint to go on from; later parts are dropped.
+        score_bits: 32 or 64, the size of the numbers in the columns of scores.
+        one_file: Whether the folder is to have a single file, however large.
     """
 
     wants_rows: ClassVar[bool] = True
     head: ClassVar[bytes] = b""
+    first_file: ClassVar[str] = part_name(0)
+    """Name of the first file in the folder."""
 
-    def __init__(self, path: Path, position: int = 0) -> None:
-        self._parts = ParquetParts(path, position)
+    def __init__(
+        self, path: Path, position: int = 0, *, score_bits: int = 32, one_file: bool = False
+    ) -> None:
+        self._parts = ParquetParts(path, position, score_bits=score_bits, one_file=one_file)
 
     def write(self, outcome: AnyOutcome, rows: Sequence[Row]) -> None:
         """Write the rows of one outcome."""
@@ -258,8 +113,9 @@ class Parquet:
         self._parts.close()
 
 
-FORMATS: Mapping[str, tuple[str, type[JsonLines | Csv | Parquet]]] = {
+FORMATS: Mapping[str, tuple[str, type[JsonLines | CompressedJsonLines | Csv | Parquet]]] = {
     "jsonl": ("predictions.jsonl", JsonLines),
+    "jsonl.zst": ("predictions.jsonl.zst", CompressedJsonLines),
     "csv": ("predictions.csv", Csv),
     "parquet": ("predictions.parquet", Parquet),
 }
@@ -285,9 +141,12 @@ class Sinks:
         formats: Keys of `FORMATS`.
         positions: A position by format, to go on from; what stands behind it is dropped. A
             format without one begins anew: a file with results must not be there.
+        score_bits: 32 or 64, the size of the numbers in Parquet's columns of scores.
+        one_file: Whether the folder that is Parquet is to have a single file, however large.
 
     Attributes:
-        paths: The files, in the order of the formats; that of Parquet appears with `finish`.
+        paths: The files, in the order of the formats; Parquet is a folder of files, which
+            appears with `finish`.
 
     Raises:
         InvalidArgumentError: There is no such format.
@@ -297,12 +156,18 @@ class Sinks:
     """
 
     def __init__(
-        self, folder: Path, formats: Sequence[str], positions: Mapping[str, int] | None = None
+        self,
+        folder: Path,
+        formats: Sequence[str],
+        positions: Mapping[str, int] | None = None,
+        *,
+        score_bits: int = 32,
+        one_file: bool = False,
     ) -> None:
         self._sinks: dict[str, Sink] = {}
         self._failure: str | None = None
         """Why nothing more is written."""
-        check_formats(formats)
+        check_formats(formats, score_bits=score_bits)
         chosen = {name: folder / FORMATS[name][0] for name in formats}
         self.paths: list[Path] = list(chosen.values())
         known = positions or {}
@@ -312,7 +177,12 @@ class Sinks:
                 if name not in known:
                     _refuse_results(path, FORMATS[name][1].head)
             for name, path in chosen.items():
-                self._sinks[name] = FORMATS[name][1](path, known.get(name, 0))
+                make, position = FORMATS[name][1], known.get(name, 0)
+                self._sinks[name] = (
+                    make(path, position, score_bits=score_bits, one_file=one_file)
+                    if issubclass(make, Parquet)
+                    else make(path, position)
+                )
 
     def write(self, outcome: AnyOutcome) -> AnyOutcome:
         """Write one outcome to all of them.
@@ -402,11 +272,12 @@ class Sinks:
         self.close()
 
 
-def check_formats(formats: Sequence[str]) -> None:
+def check_formats(formats: Sequence[str], *, score_bits: int = 32) -> None:
     """Refuse formats that cannot be written, before anything is made.
 
     Raises:
-        InvalidArgumentError: There is no such format, or none is given.
+        InvalidArgumentError: There is no such format, or none is given, or `score_bits` is
+            neither 32 nor 64.
         MissingPackageError: A format needs a package that is not installed.
     """
     unknown = [repr(name) for name in formats if name not in FORMATS]
@@ -415,8 +286,14 @@ def check_formats(formats: Sequence[str]) -> None:
         raise InvalidArgumentError(
             f"formats must be a list of any of {', '.join(FORMATS)}, not {given}", field="formats"
         )
+    if score_bits not in (32, 64):
+        raise InvalidArgumentError(
+            f"score_bits must be 32 or 64, not {score_bits!r}", field="score_bits"
+        )
     if "parquet" in formats:
         tables.load("pyarrow.parquet")
+    if "jsonl.zst" in formats:
+        tables.load("pyarrow")
 
 
 def rows_of(outcome: AnyOutcome) -> list[Row]:
@@ -441,7 +318,11 @@ def _refuse_results(path: Path, head: bytes) -> None:
             continue
         if taken == parts and not any(parts.iterdir()):
             continue
-        if path.suffix != ".parquet" and head.startswith(_start(path, len(head) + 1)):
+        if (
+            path.is_file()
+            and path.suffix != ".parquet"
+            and head.startswith(_start(path, len(head) + 1))
+        ):
             continue
         raise FileExistsError(None, "File exists", str(taken))
 

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 import anyio
 
 from humeai_async._base.cancellation import in_thread
-from humeai_async.bulk.kept import KeptResults
+from humeai_async.bulk.kept_results import KeptResults
 from humeai_async.bulk.ledger import Memory
 from humeai_async.bulk.outcomes import FATAL_ERRORS, UnknownSubmissionError
 from humeai_async.bulk.patience import search_pauses

@@ -15,7 +15,7 @@ import anyio
 from attrs import evolve
 
 from humeai_async.catalog import chat as catalog
-from humeai_async.chat.reconnect import remember
+from humeai_async.chat.endings import remember
 from humeai_async.errors import APIConnectionError, ChatClosedError, ClientClosedError, HumeError
 from humeai_async.http import codec
 from humeai_async.http.endpoint import QueryValue, fill

@@ -15,7 +15,7 @@ import anyio
 from humeai_async._base.async_only import AsyncOnly
 from humeai_async.chat.arguments import check_audio, check_filled, check_str, wrong_type
 from humeai_async.chat.connections import ReconnectingSocket
-from humeai_async.chat.reconnect import CLEAN, ENDINGS
+from humeai_async.chat.endings import CLEAN, ENDINGS
 from humeai_async.errors import APIConnectionError, ChatClosedError, InvalidArgumentError
 from humeai_async.http import codec
 from humeai_async.http.reconnect import describe

@@ -1,4 +1,4 @@
-"""The command line: `humeai-async demo`, `predict`, `report` and `status`.
+"""The command line: `humeai-async demo`, `fake`, `predict`, `report` and `status`.
 
 It names the commands and what they need installed, and turns every way in which a command can
 end into an exit code and one line, without a traceback.
@@ -14,6 +14,7 @@ try:
     import click
 
     from humeai_async.cli.demo import demo
+    from humeai_async.cli.fake import fake
     from humeai_async.cli.output import (
         ExitCode,
         OutputError,
@@ -44,6 +45,7 @@ def commands() -> None:
 
 
 commands.add_command(demo)
+commands.add_command(fake)
 commands.add_command(predict)
 commands.add_command(report)
 commands.add_command(status)

@@ -119,7 +119,7 @@ class Timeline(Sequence[DecisionWindow]):
 
     @property
     def failures(self) -> tuple[DecisionWindow, ...]:
-        """Windows without results."""
+        """The windows that have no results, each with its error."""
         return tuple(one for one in self.windows if one.error is not None)
 
     def __getitem__(self, key: Any) -> Any:

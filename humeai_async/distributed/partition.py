@@ -23,7 +23,7 @@ from humeai_async._base.unset import UNSET
 from humeai_async.bulk.ledger import Ledger
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.pipeline import reason_of
-from humeai_async.bulk.sinks import Sinks, SourceOutcome
+from humeai_async.bulk.sinks import Parquet, Sinks, SourceOutcome
 from humeai_async.bulk.work import REFUSED
 from humeai_async.distributed.plan import (
     PlannedSource,
@@ -277,7 +277,7 @@ class _Results:
     ) -> None:
         self._task = task
         self._on_progress = on_progress
-        self._sinks = Sinks(folder, ("parquet",))
+        self._sinks = Sinks(folder, ("parquet",), one_file=True)
         self._failures: list[dict[str, str | None]] = []
         self._reasons: Counter[str] = Counter()
         self._arrived = self._left_open = 0
@@ -338,7 +338,7 @@ class _Results:
         number = self._task.number
         content = codec.encode({**asdict(report), "failures": self._failures})
         self._task.store.put(f"_run/done/{file_name(number)}", content)
-        self._task.store.put_file(results_name(number), self._sinks.paths[0])
+        self._task.store.put_file(results_name(number), self._sinks.paths[0] / Parquet.first_file)
 
     def close(self) -> None:
         """Let go of the files."""

@@ -118,7 +118,7 @@ class RedisStepLog:
         self._count += 1
 
     async def drop(self) -> None:
-        """Forget the steps."""
+        """Delete the steps from the server, once the run is over."""
         await self._run(_DROP, self._token)
 
     async def _run(self, script: Script, *args: object) -> Any:

@@ -151,7 +151,7 @@ def fill(
     if ids or endpoint.parameters:
         pairing = zip(ids, endpoint.parameters, strict=True)
         checked = tuple([check_id(value, name) for value, name in pairing])
-    pairs = tuple(_pairs(query)) if query else ()
+    pairs = tuple(query_pairs(query)) if query else ()
     return Call(endpoint, checked, pairs, body, tuple(parts))
 
 
@@ -181,7 +181,12 @@ def has_dot_segments(path: str) -> bool:
     return not {".", ".."}.isdisjoint(unquote(path).split("/"))
 
 
-def _pairs(query: Mapping[str, QueryValue]) -> list[tuple[str, str]]:
+def query_pairs(query: Mapping[str, QueryValue]) -> list[tuple[str, str]]:
+    """Write query fields as pairs of texts; what is `None` or `UNSET` is left out.
+
+    Raises:
+        InvalidArgumentError: A name or a value cannot stand in a query.
+    """
     pairs: list[tuple[str, str]] = []
     for name, value in query.items():
         if value is None or isinstance(value, Unset):

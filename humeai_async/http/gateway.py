@@ -15,7 +15,7 @@ from typing import Any
 from humeai_async.errors import ConfigurationError, DecodeError, GatewayUnsupportedError
 from humeai_async.http import codec
 from humeai_async.http.endpoint import Call, Encoding, Endpoint
-from humeai_async.http.messages import Credential, Part, Request, Response, Source
+from humeai_async.http.messages import Credential, Part, Request, Responder, Response
 from humeai_async.http.origins import (
     Format,
     OriginBase,
@@ -75,7 +75,7 @@ class LowCodeAPI(OriginBase):
     ) -> None:
         secret = as_secret(api_token)
         super().__init__(base_url, secret)
-        self._credential = Credential(secret, parameter="api_token")
+        self.credential = Credential(secret, parameter="api_token")
         if unknown := sorted(carries - GATEWAY_ABILITIES):
             raise ConfigurationError(
                 f"gateway_carries knows {sorted(GATEWAY_ABILITIES)}, not {unknown}"
@@ -149,7 +149,7 @@ class LowCodeAPI(OriginBase):
         if query:
             url = f"{url}?{query_text(query)}"
         headers = headers_for(body)
-        return Request(endpoint.method, endpoint.path, url, headers, body, self._credential)
+        return Request(endpoint.method, endpoint.path, url, headers, body, self.credential)
 
     def read(self, response: Response) -> Response:
         """Take one envelope off, of the three shapes of success and the two of failure."""
@@ -168,7 +168,9 @@ class LowCodeAPI(OriginBase):
             if self._known is None and url_format is Format.NEW and call.endpoint.repeatable:
                 # One version of the gateway dies of the first request in the new format.
                 self._new_format_crashes = True
-        elif not response.is_no_route and (response.is_success or response.source is Source.HUME):
+        elif url_format is not self._format_by_endpoint.get(call.endpoint.name, self._known) and (
+            _shows_route(response)
+        ):
             self._remember(call.endpoint.name, url_format)
 
     def is_final(self, call: Call[Any], response: Response) -> bool:
@@ -179,7 +181,7 @@ class LowCodeAPI(OriginBase):
         """Whether a response came from behind the route, as far as one can tell."""
         if response.is_no_route:
             return False
-        if response.is_success or response.source is Source.HUME or self._known is not None:
+        if response.is_success or response.responder is Responder.HUME or self._known is not None:
             return True
         if response.status in _ROUTE_ERRORS:
             # Perhaps the route's: nothing was carried out then, whatever the method.
@@ -191,13 +193,27 @@ class LowCodeAPI(OriginBase):
 
     def _remember(self, name: str, url_format: Format) -> None:
         """Remember what worked: for the client, and for endpoints that differ from that."""
-        if self._known is None:
-            self._known = url_format
-            logger.info(
-                "the gateway at %s takes the %s URL format", self.base_url, url_format.value
-            )
-        elif url_format is not self._known:
+        if self._known is not None:
             self._format_by_endpoint[name] = url_format
+            return
+        self._known = url_format
+        logger.info("the gateway at %s takes the %s URL format", self.base_url, url_format.value)
+
+
+def _shows_route(response: Response) -> bool:
+    """Whether a response can only come from behind a route, and so proves its URL format.
+
+    A page to log in with, or a status 200 that says nothing but that something failed, may come
+    from anywhere. Taken for a proof, one of them would send all later calls into the void.
+    """
+    if not response.is_success:
+        return response.responder is Responder.HUME and not response.is_no_route
+    if "html" in response.headers.get("content-type", "").lower():
+        return False
+    if response.body.lstrip()[:1] == b"<":
+        return False
+    members = codec.members(response.body)
+    return not members or not members.keys() <= _SAYS_NOTHING
 
 
 class _GatewayRoute:
@@ -246,6 +262,10 @@ _WRAPPING = frozenset(
 """What stands beside the response in an envelope of success."""
 
 
+_SAYS_NOTHING = _WRAPPING | {"error"}
+"""What an object may hold without saying anything of what was asked for."""
+
+
 def _read_success(response: Response, members: Mapping[str, bytes] | None) -> Response:
     if members is None or members.get("success") == b"false":
         return response
@@ -258,21 +278,21 @@ def _read_success(response: Response, members: Mapping[str, bytes] | None) -> Re
 
 def _read_error(response: Response, members: Mapping[str, bytes] | None) -> Response:
     if members is None or set(members) == {"message"}:
-        source = Source.ROUTER
+        responder = Responder.ROUTER
     elif "provider" in members and "headers" in members:
         headers = _inner_headers(members["headers"], response.headers)
         body = _inner_error(members)
-        return Response(response.status, headers, body, Source.HUME)
+        return Response(response.status, headers, body, Responder.HUME)
     elif "provider" in members:
-        source = Source.GATEWAY
+        responder = Responder.GATEWAY
     elif set(members) == {"data"} or (
         response.status in _ROUTE_ERRORS and not _is_humes_own(members)
     ):
         # One without an envelope is Hume's, passed on, or comes from a router of another make.
-        source = Source.UNKNOWN
+        responder = Responder.UNKNOWN
     else:
-        source = Source.HUME
-    return Response(response.status, response.headers, response.body, source)
+        responder = Responder.HUME
+    return Response(response.status, response.headers, response.body, responder)
 
 
 def _is_humes_own(members: Mapping[str, bytes]) -> bool:

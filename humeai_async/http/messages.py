@@ -11,9 +11,10 @@ from __future__ import annotations
 import enum
 import os
 from collections.abc import AsyncIterable, Callable, Mapping
-from typing import BinaryIO, TypeAlias
-from urllib.parse import urlsplit
+from typing import Any, BinaryIO, TypeAlias
+from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 from attrs import define, field
 
 from humeai_async._base.frozen import frozen
@@ -29,6 +30,8 @@ again if it can seek. An async iterator can be sent once; a callable that return
 iterator can be sent again.
 """
 
+
+NO_SECRETS: Mapping[str, Secret] = {}
 
 NOT_FOUND = 404
 METHOD_NOT_ALLOWED = 405
@@ -116,6 +119,8 @@ class Request:
     body: bytes | tuple[Part, ...] | None = field(default=None, repr=False)
     """JSON text, or the parts of a multipart body."""
     credential: Credential | None = field(default=None, repr=False)
+    private: Mapping[str, Secret] = field(default=NO_SECRETS, repr=False)
+    """Headers of the caller's own, in place of those of the same name."""
     delivery: Delivery = Delivery.NOT_SENT
     """What is known of it; the transport notes when it is written."""
 
@@ -124,23 +129,47 @@ class Request:
         """Host and port of the server, for messages."""
         return urlsplit(self.url).netloc
 
+    @property
+    def path(self) -> str:
+        """Path of the URL, with the ids in it as they are sent."""
+        return urlsplit(self.url).path
+
+    @property
+    def query(self) -> dict[str, list[str]]:
+        """Query fields, each with all of its values, but for the credential."""
+        return parse_qs(urlsplit(self.url).query, keep_blank_values=True)
+
+    def json(self) -> Any:
+        """Return the body as plain JSON values; `None` where there is none.
+
+        Raises:
+            TypeError: It is multipart.
+        """
+        if isinstance(self.body, tuple):
+            raise TypeError("the body is multipart: see `body`, its parts")
+        return None if self.body is None else msgspec.json.decode(self.body)
+
     def signed(self) -> tuple[str, dict[str, str]]:
         """Return URL and headers with the credential in one of them.
 
         Only the transport calls this, in the frame that hands both to the HTTP library.
         """
-        credential = self.credential
+        credential, headers = self.credential, {**self.headers}
+        if self.private:
+            names = {name.lower() for name in self.private}
+            headers = {name: text for name, text in headers.items() if name.lower() not in names}
+            headers |= {name: secret.reveal() for name, secret in self.private.items()}
         if credential is None:
-            return self.url, {**self.headers}
+            return self.url, headers
         if credential.header:
-            secret = credential.prefix + credential.secret.reveal()
-            return self.url, {**self.headers, credential.header: secret}
+            headers[credential.header] = credential.prefix + credential.secret.reveal()
+            return self.url, headers
         mark = "&" if "?" in self.url else "?"
         secret = credential.secret.escaped
-        return f"{self.url}{mark}{credential.parameter}={secret}", {**self.headers}
+        return f"{self.url}{mark}{credential.parameter}={secret}", headers
 
 
-class Source(enum.Enum):
+class Responder(enum.Enum):
     """Who wrote a response: Hume, a gateway, or the web framework before it."""
 
     HUME = enum.auto()
@@ -161,7 +190,7 @@ class Response:
     """Names are matched without regard to case. May hold a credential: a redirect repeats the
     URL."""
     body: bytes = field(repr=False)
-    source: Source = Source.HUME
+    responder: Responder = Responder.HUME
     has_service_headers: bool = True
     """Whether the headers are the service's own, and not those of a gateway before it."""
 
@@ -178,7 +207,7 @@ class Response:
     @property
     def is_no_route(self) -> bool:
         """Whether it says that there is no such path, rather than no such thing."""
-        return self.source is Source.ROUTER and self.status in {NOT_FOUND, METHOD_NOT_ALLOWED}
+        return self.responder is Responder.ROUTER and self.status in {NOT_FOUND, METHOD_NOT_ALLOWED}
 
 
 PACKINGS = frozenset({"gzip", "x-gzip", "deflate"})

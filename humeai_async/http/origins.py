@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from urllib.parse import quote, quote_plus, urlsplit
 
 from humeai_async._base.base_values import as_base
+from humeai_async._base.version import USER_AGENT
 from humeai_async.errors import ConfigurationError
 from humeai_async.http.endpoint import Call, Endpoint, has_dot_segments
 from humeai_async.http.messages import Credential, Part, Request, Response
@@ -63,6 +64,8 @@ class Origin(Protocol):
     drops_204: bool
     """Whether a 204 of Hume never comes back from here."""
     base_url: str
+    credential: Credential
+    """What is put on each request, and where."""
     credential_origin: str
     """Where the credential comes from, such as `the variable HUME_API_KEY`; for messages."""
 
@@ -86,6 +89,7 @@ class OriginBase:
     """What both origins share."""
 
     base_url: str = ""  # of one that is still being built
+    credential: Credential
 
     def __init__(self, base_url: str, secret: Secret) -> None:
         self.base_url = check_base_url(base_url)
@@ -102,7 +106,11 @@ class OriginBase:
         return f"{type(self).__name__}({self.base_url})"
 
 
-_ACCEPT = {"Accept": "application/json, */*;q=0.5", "Accept-Encoding": "gzip, deflate"}
+_ACCEPT = {
+    "Accept": "application/json, */*;q=0.5",
+    "Accept-Encoding": "gzip, deflate",
+    "User-Agent": USER_AGENT,
+}
 _ACCEPT_JSON = {**_ACCEPT, "Content-Type": "application/json"}
 
 
@@ -132,7 +140,7 @@ class Direct(OriginBase):
     ) -> None:
         secret = as_secret(access_token if api_key is None else api_key)
         super().__init__(base_url, secret)
-        self._credential = (
+        self.credential = (
             Credential(secret, header="Authorization", prefix="Bearer ")
             if api_key is None
             else Credential(secret, header="X-Hume-Api-Key")
@@ -151,7 +159,7 @@ class Direct(OriginBase):
             url = f"{url}?{query_text(call.query)}"
         headers = headers_for(body)
         return _DirectRoute(
-            Request(endpoint.method, endpoint.path, url, headers, body, self._credential)
+            Request(endpoint.method, endpoint.path, url, headers, body, self.credential)
         )
 
     def read(self, response: Response) -> Response:

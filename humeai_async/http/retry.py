@@ -160,7 +160,7 @@ class RetryBudget:
         self._balance = self.RESERVE
 
     def earn(self) -> None:
-        """Count one call."""
+        """Add what one finished call earns towards retries."""
         self._balance = min(self.RESERVE, self._balance + self._earned)
 
     def spend(self) -> bool:

@@ -21,7 +21,7 @@ from humeai_async.types.json import is_array, is_object
 
 __all__ = ["Secret", "find_secrets", "redact", "without_secrets"]
 
-_SHORTEST = 8
+SHORTEST_KEY = 8
 """Characters of a key at least."""
 _WORD = re.compile(r"[A-Z]?[a-z]+")
 """What stands in many a path, and in many a sentence too: no key."""
@@ -95,7 +95,7 @@ def _secret_parts(url: str, *, is_medium: bool) -> list[str]:
 
 
 def _is_key(text: str) -> bool:
-    return len(text) >= _SHORTEST and not _WORD.fullmatch(text)
+    return len(text) >= SHORTEST_KEY and not _WORD.fullmatch(text)
 
 
 class Secret:
@@ -118,7 +118,7 @@ class Secret:
         return quote_plus(self._text)
 
     def reveal(self) -> str:
-        """Return the credential."""
+        """Return the credential, for the one place that sends it."""
         return self._text
 
     def redact(self, text: str) -> str:

@@ -28,12 +28,14 @@ from humeai_async._base.frozen import frozen
 from humeai_async._base.unset import UNSET
 from humeai_async.errors import (
     APIConnectionError,
+    APIStatusError,
     APITimeoutError,
     DecodeError,
     HumeError,
     HumeSunsetWarning,
     RateLimitError,
 )
+from humeai_async.http.additions import NO_ADDITIONS, Additions
 from humeai_async.http.calls import NO_HEADERS, Kept, Progress, Shared, Stats, TimedBody
 from humeai_async.http.codec import decode, encode_request
 from humeai_async.http.deadlines import Deadline
@@ -87,7 +89,9 @@ class Session:
     polling: Polling = field(factory=Polling)
     priority: Priority = INTERACTIVE
     """Whom the limiter lets go first; bulk runs stand behind everybody else."""
-    _shared: Shared = field(factory=Shared)
+    additions: Additions = NO_ADDITIONS
+    """Headers and query fields of every call."""
+    shared: Shared = field(factory=Shared, repr=False)
     _budget: RetryBudget = field(
         default=Factory(lambda self: RetryBudget(self.retry.budget), takes_self=True)
     )
@@ -95,7 +99,7 @@ class Session:
     @property
     def stats(self) -> Stats:
         """Counters of the client's family."""
-        return self._shared.stats
+        return self.shared.stats
 
     @property
     def has_envelopes(self) -> bool:
@@ -111,8 +115,8 @@ class Session:
         self.origin.ensure_supported(endpoint)
 
     def redact(self, text: str) -> str:
-        """Remove the client's credential from a text."""
-        return self.origin.redact(text)
+        """Remove the client's credential, and the values of its own headers, from a text."""
+        return self.additions.redact(self.origin.redact(text))
 
     def quota(self, bucket: str) -> BucketState:
         """Return what the limiter knows of one of the account's quotas."""
@@ -161,12 +165,12 @@ class Session:
         once = functools.partial(self._handshake_once, kept=kept)
         response = await self._with_retries(call, once, progress)
         if kept.opened is None:  # a server that takes the request for one of another kind
-            raise progress.end_with(error_of_call(response, call, self.origin, None, today()))
+            raise progress.end_with(self._error_of(response, call, None))
         return cast("Socket", kept.opened)
 
     def close(self) -> None:
         """End all calls and waits of the client's family with an error; no other can begin."""
-        self._shared.close()
+        self.shared.close()
 
     @contextlib.contextmanager
     def until_closed(self) -> Generator[None]:
@@ -175,9 +179,9 @@ class Session:
         Raises:
             ClientClosedError: The client was closed, before or meanwhile.
         """
-        if self._shared.is_closed:
+        if self.shared.is_closed:
             raise client_closed()
-        with Deadline(self._shared.deadlines.current(), math.inf):
+        with Deadline(self.shared.deadlines.current(), math.inf):
             yield
             return
         raise client_closed()
@@ -193,7 +197,7 @@ class Session:
 
     def _begin(self, endpoint: Endpoint[Any]) -> Progress:
         """Refuse what cannot be carried, and set the call's deadline."""
-        shared = self._shared
+        shared = self.shared
         self.origin.ensure_supported(endpoint)
         if shared.is_closed:
             raise client_closed(method=endpoint.method, endpoint=endpoint.path)
@@ -210,7 +214,7 @@ class Session:
     def _warn_of_sunset(self, endpoint: Endpoint[Any], sunset: dt.date) -> None:
         if sunset > today():
             return
-        self._shared.has_warned_of_sunset = True
+        self.shared.has_warned_of_sunset = True
         warnings.warn(
             f"Hume switched {endpoint.name} off on {sunset.isoformat()}. "
             f"{successor_of(endpoint)} The call is made all the same.",
@@ -226,6 +230,8 @@ class Session:
         read: Read | None = None,
     ) -> Any:
         """Make attempts until a response is final or no further attempt is allowed."""
+        if self.additions.query:
+            call = self.additions.on(call)
         body = call.parts or (None if call.body is UNSET else encode_request(call.body))
         if progress is None:
             progress = self._begin(call.endpoint)
@@ -254,7 +260,7 @@ class Session:
     def _result(self, call: Call[Any], response: Response, read: Read | None) -> Any:
         """Return what a final response comes to."""
         if response.is_error:
-            raise error_of_call(response, call, self.origin, _retry_after(response), today())
+            raise self._error_of(response, call, _retry_after(response))
         if read is None:
             return response
         try:
@@ -267,6 +273,13 @@ class Session:
             message += f"; it is packed as {encoding!r}, which nobody asked for"
         raise DecodeError(
             message, path=failure.path, is_whole=failure.is_whole, status=response.status
+        )
+
+    def _error_of(
+        self, response: Response, call: Call[Any], retry_after: float | None
+    ) -> APIStatusError:
+        return error_of_call(
+            response, call, self.origin, retry_after, redact=self.redact, today=today()
         )
 
     def _pause_after(
@@ -297,7 +310,7 @@ class Session:
         if progress.request is not None and not is_in_doubt:
             progress.request.delivery = Delivery.REFUSED
         progress.failure, progress.request = failure, None
-        self._shared.stats.retries += 1
+        self.shared.stats.retries += 1
         name, kind = endpoint.name, type(failure).__name__
         logger.debug(
             "%s: request %d failed (%s), again in %.2f s", name, progress.sent, kind, pause
@@ -312,6 +325,7 @@ class Session:
         before: Callable[[Request], Awaitable[None]] | None = None,
     ) -> Response:
         """Wait for the limiter, exchange one request for its response, and tell the limiter."""
+        request.private = self.additions.headers
         permit = await self._permit(request, progress)
         began = time.perf_counter()
         if kept is not None:
@@ -319,16 +333,13 @@ class Session:
         try:
             if before is not None:
                 await before(request)
-            async with self.transport.open(request, self.timeout) as opened:
-                response = Response(opened.status, opened.headers, b"")
-                if kept is not None and not response.is_error:
-                    kept.opened = opened
-                    kept.stack.push_async_callback(opened.detach())
-                else:
-                    response.body = await opened.read()
-                    if len(response.body) > _LARGE:
-                        await _yield_to_loop()
-                    response = self.origin.read(response)
+            opened = await self.transport.open(request, self.timeout)
+            response = Response(opened.status, opened.headers, b"")
+            if kept is not None and not response.is_error:
+                kept.opened = opened
+                kept.stack.push_async_callback(opened.aclose)
+            else:
+                response = await self._read(opened, response)
             request.delivery = Delivery.RESPONDED
             self._observe(permit, response, progress.endpoint)
         finally:
@@ -339,10 +350,21 @@ class Session:
             logger.debug("%s: status %d after %.3f s", name, response.status, seconds)
         return response
 
+    async def _read(self, opened: OpenResponse, response: Response) -> Response:
+        """Read a response whole, and take its envelope off."""
+        try:
+            response.body = await opened.read()
+        finally:
+            await opened.aclose()
+        if len(response.body) > _LARGE:
+            await _yield_to_loop()
+        return self.origin.read(response)
+
     async def _handshake_once(
         self, request: Request, progress: Progress, *, kept: Kept
     ) -> Response:
         """Wait for the limiter, and make one attempt at a WebSocket."""
+        request.private = self.additions.headers
         permit = await self._permit(request, progress)
         try:
             opened = await self.transport.open_socket(request, self.timeout)
@@ -370,7 +392,7 @@ class Session:
             priority=self.priority,
             head=progress.failure is not None,
         )
-        self._shared.stats.requests += 1
+        self.shared.stats.requests += 1
         progress.sent += 1
         return permit
 
@@ -387,7 +409,7 @@ class Session:
             gate.refuse(anyio.current_time())
         if response.status in _PACED:
             hint = _retry_after(response)
-            self._shared.stats.rate_limited += response.status == TOO_MANY_REQUESTS
+            self.shared.stats.rate_limited += response.status == TOO_MANY_REQUESTS
         permit.done(response.status, response.headers, hint)
 
 

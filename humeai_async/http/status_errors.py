@@ -29,10 +29,11 @@ from humeai_async.errors import (
 )
 from humeai_async.http import codec
 from humeai_async.http.endpoint import Call, Endpoint
-from humeai_async.http.messages import Delivery, JsonText, Response, Source, unknown_encoding
+from humeai_async.http.messages import Delivery, JsonText, Responder, Response, unknown_encoding
 from humeai_async.http.origins import Origin
 from humeai_async.http.retry import delivery_by_status
-from humeai_async.http.secrets import find_secrets, redact
+from humeai_async.http.secrets import find_secrets
+from humeai_async.http.secrets import redact as redact_parts
 from humeai_async.types.json import is_array, is_object, json_type
 from humeai_async.types.urls import without_queries
 
@@ -58,23 +59,26 @@ def error_of_call(
     call: Call[Any],
     origin: Origin,
     retry_after: float | None,
+    *,
+    redact: Callable[[str], str],
     today: dt.date,
 ) -> APIStatusError:
     """Build the error for a call's response that is not a success.
 
-    Neither the credential nor what is secret in the call's own body gets into it.
+    What is secret in the call's own body does not get into it, nor does what `redact` takes out
+    of a text.
     """
     secrets = find_secrets(_sent(call))
     error = to_error(
         response,
         call.endpoint,
         retry_after=retry_after,
-        scrub=lambda text: redact(origin.redact(text), secrets, BODY_KEPT),
+        scrub=lambda text: redact_parts(redact(text), secrets, BODY_KEPT),
         today=today,
-        is_hume=origin.reaches_hume and response.source is Source.HUME,
+        is_hume=origin.reaches_hume and response.responder is Responder.HUME,
     )
     # Gateways refuse a token with 403, and do not always say that it was they who did.
-    can_be_token = origin.has_envelopes and response.source is not Source.HUME
+    can_be_token = origin.has_envelopes and response.responder is not Responder.HUME
     is_forbidden = response.status == HTTPStatus.FORBIDDEN and can_be_token
     if isinstance(error, AuthenticationError) or is_forbidden:
         error.add_advice(_advice_on_credential(response, origin))
@@ -83,7 +87,7 @@ def error_of_call(
 
 def _advice_on_credential(response: Response, origin: Origin) -> str:
     """Say which credential was refused, and where it came from."""
-    if origin.has_envelopes and response.source is Source.HUME:
+    if origin.has_envelopes and response.responder is Responder.HUME:
         return (
             "Hume refused the credential that the gateway sent, which is the one saved in the "
             "account at LowCodeAPI"

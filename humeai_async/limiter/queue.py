@@ -30,7 +30,7 @@ class Priority(enum.IntEnum):
 
 @frozen
 class Ticket:
-    """One waiting call."""
+    """One call that waits in the queue."""
 
     future: asyncio.Future[Any]
     cost: float

@@ -79,7 +79,7 @@ class Turns:
 
     @property
     def in_hand(self) -> int:
-        """Calls in hand."""
+        """Calls of this process that may go now."""
         return len(self._calls)
 
     def ready_in(self, now: float) -> float:

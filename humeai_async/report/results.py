@@ -7,8 +7,9 @@ so that memory holds one source. It blocks.
 from __future__ import annotations
 
 import csv
+import io
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,22 @@ def read_results(folder: Path) -> Iterator[tuple[str, list[Row]]]:
 
 def _read_lines(file: Path) -> Iterator[tuple[str, list[Row]]]:
     with file.open("rb") as opened:
-        for line in opened:
-            try:
-                found = _line_decoder.decode(line)
-                yield from _read_line(found)
-            except (HumeError, *UNREADABLE):
-                continue  # the last line may be cut off while the run is under way
+        yield from _read_each_line(opened)
+
+
+def _read_compressed_lines(file: Path) -> Iterator[tuple[str, list[Row]]]:
+    pa = tables.load("pyarrow")
+    with pa.CompressedInputStream(str(file), "zstd") as opened:
+        yield from _read_each_line(io.BufferedReader(opened))
+
+
+def _read_each_line(lines: Iterable[bytes]) -> Iterator[tuple[str, list[Row]]]:
+    for line in lines:
+        try:
+            found = _line_decoder.decode(line)
+            yield from _read_line(found)
+        except (HumeError, *UNREADABLE):
+            continue  # the last line may be cut off while the run is under way
 
 
 def _read_line(line: _Line) -> Iterator[tuple[str, list[Row]]]:
@@ -128,6 +139,7 @@ def _row(columns: Sequence[str], cells: Sequence[Any]) -> Row:
 
 _READERS: Mapping[str, Callable[[Path], Iterator[tuple[str, list[Row]]]]] = {
     "predictions.jsonl": _read_lines,
+    "predictions.jsonl.zst": _read_compressed_lines,
     "predictions.parquet": _read_parquet,
     "predictions.csv": _read_csv,
 }

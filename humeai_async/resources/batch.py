@@ -370,6 +370,7 @@ class Batch(Resource):
         sources: Iterable[BulkSource] | AsyncIterable[BulkSource],
         *,
         formats: Sequence[str] = ("jsonl",),
+        score_bits: int = 32,
         models: Models | Mapping[str, Any] | None = None,
         transcription: Transcription | Mapping[str, Any] | Unset | None = UNSET,
         options: BulkOptions | None = None,
@@ -393,7 +394,9 @@ class Batch(Resource):
         Args:
             folder: Where ledger and results are kept; made if it is not there.
             sources: As for `predict`.
-            formats: Any of `jsonl`, `csv` and `parquet`; the same at every start.
+            formats: Any of `jsonl`, `jsonl.zst`, `csv` and `parquet`; the same at every start.
+                Parquet is a folder of files that readers take for one table.
+            score_bits: 32 or 64, the size of the numbers in Parquet's columns of scores.
             models: As for `predict`; the same at every start.
             transcription: As for `predict`; the same at every start.
             options: How the run is done. Each of its fields is an argument too, which
@@ -439,6 +442,7 @@ class Batch(Resource):
             folder=Path(folder),
             formats=(formats,) if isinstance(formats, str) else tuple(formats),
             pace=lambda: self.pace,
+            score_bits=score_bits,
             on_start=on_start,
             on_outcome=on_outcome,
             on_progress=on_progress,

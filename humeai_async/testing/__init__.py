@@ -1,7 +1,8 @@
 """A fake Hume on a real socket, for tests of this library and of code that uses it.
 
 It is built from the facts of the API alone and shares no code with the client, so that a
-slip in one shows in the other. Start with `FakeHume`.
+slip in one shows in the other. Start with `FakeHume`. `MockTransport` is for tests that say
+each response themselves.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from humeai_async.testing.exchange import Answer, Arrival, FormPart
 from humeai_async.testing.faults import Fault, FaultKind, Faults
 from humeai_async.testing.gateway_recorded import GatewayState
 from humeai_async.testing.jobstate import FakeJob, Outcome
+from humeai_async.testing.mock_transport import MockTransport
 from humeai_async.testing.options import Options
 from humeai_async.testing.quota import Hint, Quota, Shape
 from humeai_async.testing.server import Dialect, FakeHume, Recorded
@@ -38,6 +40,7 @@ __all__ = [
     "GatewayState",
     "Hint",
     "ManualClock",
+    "MockTransport",
     "Options",
     "Outcome",
     "Quota",

@@ -131,11 +131,12 @@ def _read_request(text: bytes) -> Record:
     return record
 
 
-def _check_questions(request: Record) -> None:
-    asked = as_record(request.get("questions"))
-    if not asked:
+def _check_questions(request: object) -> None:
+    body = as_record(request) or {}
+    asked = as_record(body.get("questions"))
+    if not asked or not all(as_record(one) for one in asked.values()):
         raise refusal(400, "question_invalid", "no questions", param="/questions")
-    if len(request.get("context") or "") > 1000:  # noqa: PLR2004 - as documented
+    if len(body.get("context") or "") > 1000:  # noqa: PLR2004 - as documented
         raise refusal(400, "question_invalid", "the context is too long", param="/context")
     kinds = [one.get("type") for one in asked.values()]
     if kinds.count("span") > 5 or len(kinds) - kinds.count("span") > 20:  # noqa: PLR2004 - as documented

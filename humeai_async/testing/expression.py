@@ -213,9 +213,12 @@ def read_timer(config: Record) -> int:
 
 def read_face(config: Record, known: set[str]) -> Record:
     """Return the settings for faces, with their defaults."""
-    given: Record = config.get("face", {})
-    face = {"threshold": 0.9, "min_size": 60, **given}
-    if face.keys() - known or not 0 <= face["threshold"] <= 1 or face["min_size"] < 1:
+    given = as_record(config.get("face", {}))
+    face: Record = {"threshold": 0.9, "min_size": 60, **(given or {})}
+    threshold, size = face["threshold"], face["min_size"]
+    are_numbers = type(threshold) in {int, float} and type(size) is int
+    is_known = given is not None and not face.keys() - known
+    if not (is_known and are_numbers and 0 <= threshold <= 1 and size >= 1):
         raise refusal(400, "config_invalid", "face holds a setting that cannot be")
     return face
 

@@ -18,6 +18,7 @@ from humeai_async.testing.options import Seconds
 from humeai_async.testing.ranges import in_part
 from humeai_async.testing.requests import read_inference
 from humeai_async.testing.sources import Source
+from humeai_async.testing.wanted import Wanted
 from humeai_async.testing.world import World
 
 _KEPT = 64
@@ -55,6 +56,11 @@ class JobStore:
         self.jobs[job.id] = job
         self._waiting.append(job)
         return answer_json({"job_id": job.id})
+
+    def want(self, name: str, wanted: Wanted) -> None:
+        """Give a source other predictions than the usual ones, from now on."""
+        self._world.wanted[name] = wanted
+        self._kept.clear()
 
     def make(
         self, type: JobType, request: Record, sources: tuple[Source, ...], *, model_name: str = ""
@@ -160,6 +166,7 @@ class JobStore:
             transcribed=job.request.get("transcription", {}) is not None,
             frames=self._world.options.frames,
             archive_files=self._world.options.archive_files,
+            wanted=self._world.wanted,
         )
 
 

@@ -7,6 +7,7 @@ included. It knows no endpoint; the fake Hume and the replay of recordings are b
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import socket
 import ssl
@@ -16,6 +17,7 @@ from typing import Any, Self, cast
 
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
+from anyio.from_thread import start_blocking_portal
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -83,6 +85,8 @@ class LoopbackServer:
         """Connections that are closed when the next request comes."""
         self._server: _Server | None = None
         self._runner: web.ServerRunner | None = None
+        self._thread = contextlib.ExitStack()
+        """The thread that serves, between `with` and its end."""
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -95,6 +99,23 @@ class LoopbackServer:
         trace: TracebackType | None,
     ) -> None:
         await self.stop()
+
+    def __enter__(self) -> Self:
+        """Serve on a thread of its own, for code that is not asynchronous."""
+        with contextlib.ExitStack() as stack:
+            portal = stack.enter_context(start_blocking_portal("asyncio"))
+            portal.call(self.start)
+            stack.callback(portal.call, self.stop)
+            self._thread = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._thread.close()
 
     async def start(self) -> None:
         """Listen; `async with` does it by itself.

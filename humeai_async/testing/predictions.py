@@ -7,15 +7,16 @@ clock. The job store calls it and keeps the result.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from humeai_async.testing import scores as names
 from humeai_async.testing.exchange import Record
 from humeai_async.testing.scores import rng, scores, shares, told
 from humeai_async.testing.sources import Source
+from humeai_async.testing.wanted import Wanted, find_wanted
 
 _SENTENCES = (
     "The launch in Lisbon went better than we feared.",
@@ -39,6 +40,8 @@ class Recipe:
     frames: int = 3
     """Frames with a face, and sentences that are spoken."""
     archive_files: int = 3
+    wanted: Mapping[str, Wanted] = field(factory=dict[str, Wanted], repr=False)
+    """What tests want, by source."""
 
 
 @frozen
@@ -67,8 +70,9 @@ class _Scene:
 
 def predict_source(source: Source, recipe: Recipe) -> Record:
     """Return the element that a source has in the predictions of its job."""
-    if source.is_marked("missing"):
-        return {"source": source.record, "results": None, "error": f"{source.name} was not found"}
+    error = _error_of(source, recipe)
+    if error is not None:
+        return {"source": source.record, "results": None, "error": error}
     files, failed = _files(source, recipe)
     results = {
         "predictions": [_predict_file(source, file, recipe) for file in files],
@@ -79,10 +83,17 @@ def predict_source(source: Source, recipe: Recipe) -> Record:
 
 def count(source: Source, recipe: Recipe) -> tuple[int, int]:
     """Return how many files of a source have predictions, and how many errors it has."""
-    if source.is_marked("missing"):
+    if _error_of(source, recipe) is not None:
         return 0, 1
     files, failed = _files(source, recipe)
     return len(files), len(failed)
+
+
+def _error_of(source: Source, recipe: Recipe) -> str | None:
+    wanted = find_wanted(source, recipe.wanted).error
+    if wanted is None and source.is_marked("missing"):
+        return f"{source.name} was not found"
+    return wanted
 
 
 def _files(source: Source, recipe: Recipe) -> tuple[list[str], list[str]]:
@@ -108,10 +119,14 @@ def _predict_file(source: Source, file: str, recipe: Recipe) -> Record:
 
 def _predict_model(scene: _Scene, name: str, settings: Record | None) -> Record:
     make, from_speech = _MODELS[name]
-    if name not in scene.fitting:
+    wanted = find_wanted(scene.source, scene.recipe.wanted)
+    if name not in scene.fitting and name not in wanted.scores:
         return {"metadata": None, "grouped_predictions": []}
+    count = wanted.count(name)
+    if count is not None:  # in a picture there is one frame, whatever is wanted
+        scene = evolve(scene, recipe=evolve(scene.recipe, frames=count))
     groups: dict[str, list[Record]] = {}
-    for group, prediction in make(scene, settings or {}):
+    for group, prediction in wanted.apply(name, list(make(scene, settings or {}))):
         groups.setdefault(group, []).append(prediction)
     return {
         "metadata": scene.metadata if from_speech else None,

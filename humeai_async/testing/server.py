@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from ssl import SSLContext
 from typing import Literal, TypeAlias
 
@@ -31,6 +32,7 @@ from humeai_async.testing.loopback import LoopbackServer
 from humeai_async.testing.options import Options, Seconds
 from humeai_async.testing.quota import Quota
 from humeai_async.testing.upstream import Credentials, Upstream
+from humeai_async.testing.wanted import Scores, Wanted
 from humeai_async.testing.world import World
 
 Dialect: TypeAlias = Literal["direct", "gateway-documented", "gateway-recorded"]
@@ -71,6 +73,9 @@ class FakeHume(LoopbackServer):
             job = await hume.batch.start_job(urls=["https://example.com/a.mp4"])
             await job.wait(timeout=10)
     ```
+
+    Code that is not asynchronous writes `with FakeHume() as fake:`; it then serves on a thread of
+    its own.
 
     Marks in the names of sources script trouble: `fail-job`, `stuck-job`, `missing`,
     `broken` (see `humeai_async.testing.sources`).
@@ -186,6 +191,18 @@ class FakeHume(LoopbackServer):
         return self._credentials.api_token
 
     @property
+    def environment(self) -> dict[str, str]:
+        """Variables with which `HumeAI()` reaches it; those of other credentials are empty."""
+        is_direct = self.dialect == "direct"
+        return {
+            "HUME_BASE_URL": self.url,
+            "HUME_CLOUD_URL": self.url if is_direct else "",
+            "HUME_API_KEY": self.api_key if is_direct else "",
+            "HUME_ACCESS_TOKEN": "",
+            "LOWCODEAPI_API_TOKEN": "" if is_direct else self.api_token,
+        }
+
+    @property
     def quota(self) -> Quota | None:
         """The quota; may be set anew at any time."""
         return self.upstream.quota
@@ -239,6 +256,36 @@ class FakeHume(LoopbackServer):
             and (status is None or request.status == status)
             and (is_carried_out is None or request.is_carried_out == is_carried_out)
         )
+
+    def set_predictions(
+        self,
+        source: str | Path,
+        *,
+        error: str | None = None,
+        **scores: Scores | Sequence[Scores],
+    ) -> None:
+        """Say what a source has, in place of the scores that are made up.
+
+        ```python
+        fake.set_predictions("https://example.com/a.mp4", face={"Joy": 0.9})
+        fake.set_predictions("a.mp4", face=[{"Joy": 0.1}, {"Joy": 0.9}])  # two frames
+        fake.set_predictions("What a day!", language={"Joy": 0.9})
+        fake.set_predictions(path, error="no such file")
+        ```
+
+        Args:
+            source: A URL, a text, or the name of a file, which stands for every URL and upload
+                of that name. Of a path only the name counts.
+            error: Why the source fails.
+            **scores: By model, the scores of all of its predictions, or a list with those of
+                each. Expressions that are not named have 0; models that are not named keep
+                what is made up.
+
+        Raises:
+            ValueError: There is no such model or expression, or a score is not 0 to 1.
+        """
+        name = source.name if isinstance(source, Path) else source
+        self.upstream.jobs.want(name, Wanted.of(scores, error))
 
     def add_chat(
         self,

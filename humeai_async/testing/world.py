@@ -11,6 +11,7 @@ from collections import Counter
 from humeai_async.testing.clock import Clock
 from humeai_async.testing.exchange import FormPart
 from humeai_async.testing.options import Options
+from humeai_async.testing.wanted import Wanted
 
 _NAMESPACE = uuid.UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
 
@@ -24,6 +25,8 @@ class World:
         self._counts: Counter[str] = Counter()
         self.user_id: str = self.new_id("user")
         self.uploads: list[FormPart] = []
+        self.wanted: dict[str, Wanted] = {}
+        """What tests want, by URL, text or file name."""
 
     def new_id(self, kind: str) -> str:
         """Return the next id of a kind; the same calls give the same ids."""

@@ -16,9 +16,9 @@ from attrs import Factory, field
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.types.json import is_array, is_object
-from humeai_async.types.open import Open
 from humeai_async.types.paging import CursorPage, Items
 from humeai_async.types.questions import Choice, Noul, Question, QuestionSet, Score, Span
+from humeai_async.types.unknown_fields import Open
 
 
 class DecisionRunStatus(enum.StrEnum):
@@ -155,9 +155,7 @@ class ScoreResult(Result):
         Raises:
             InvalidArgumentError: There is no such level.
         """
-        index = level if isinstance(level, int) else None
-        for number, text in self.legend.items():
-            index = number if text == level else index
+        index = next((n for n, text in self.legend.items() if level in {n, text}), None)
         if index is None:
             raise InvalidArgumentError(f"the scale has no level {level!r}", field="level")
         return sum(share for number, share in self.probabilities.items() if number >= index)
@@ -288,6 +286,13 @@ class Decision(Mapping[str, Result]):
                 path=f"$.answers.{name}",
             )
         return found
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the result of a question, or a default where it has none or was not asked."""
+        return self.results.get(name, default)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.results
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.results)

@@ -17,8 +17,8 @@ from attrs import Factory
 from humeai_async._base.frozen import frozen
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.types.json_text import read_json, read_json_object, read_scores
-from humeai_async.types.open import Open
 from humeai_async.types.paging import DirectedPage, Items, NumberedPage
+from humeai_async.types.unknown_fields import Open
 
 
 class VersionType(enum.StrEnum):

@@ -22,8 +22,8 @@ from humeai_async.types.evi import (
     EmbeddedTool,
     PromptExpansion,
 )
-from humeai_async.types.open import Open
 from humeai_async.types.paging import Items, NumberedPage
+from humeai_async.types.unknown_fields import Open
 from humeai_async.types.urls import repr_host_only
 
 

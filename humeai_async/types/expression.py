@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from attrs import Factory, field
 
 from humeai_async._base.frozen import frozen
-from humeai_async.types.open import Open
 from humeai_async.types.paging import CursorPage, Items
+from humeai_async.types.unknown_fields import Open
 
 
 class MeasurementTrigger(enum.StrEnum):

@@ -22,8 +22,8 @@ from humeai_async.types.expression import (
     NamedScore,
     find_probability,
 )
-from humeai_async.types.open import Open
 from humeai_async.types.tagged import Tagged
+from humeai_async.types.unknown_fields import Open
 
 
 class CloseReason(enum.StrEnum):

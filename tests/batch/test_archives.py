@@ -317,6 +317,7 @@ def test_a_whole_archive_with_a_comment_is_fine(archive: Path) -> None:
     assert archives.check(archive) == ""
 
 
+@pytest.mark.slow
 def test_an_archive_of_so_many_files_that_it_needs_longer_numbers_is_fine(archive: Path) -> None:
     with zipfile.ZipFile(archive, "w") as opened:
         for number in range(0x10000):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import io
 import itertools
@@ -14,7 +13,7 @@ import stat
 import tempfile
 import threading
 import zipfile
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -272,14 +271,13 @@ class Pieces:
         self.asked: list[str | None] = []
         """The Range of each request."""
 
-    @contextlib.asynccontextmanager
-    async def open(self, request: Request, _: object) -> AsyncGenerator[Self]:
+    async def open(self, request: Request, _: object) -> Self:
         self.asked.append(request.headers.get("Range"))
         self.status, self.headers, self._steps = self._answers.pop(0)
-        yield self
+        return self
 
-    def detach(self) -> Callable[[], Awaitable[None]]:
-        return anyio.lowlevel.checkpoint
+    async def aclose(self) -> None:
+        await anyio.lowlevel.checkpoint()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         for step in self._steps:
@@ -391,6 +389,7 @@ def test_a_whole_json_array_is_one_whose_brackets_all_close(
         st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
     )
 )
+@pytest.mark.slow
 def test_json_that_is_cut_anywhere_is_no_whole_array(value: object) -> None:
     body = json.dumps([value, [1]]).encode()
     with tempfile.TemporaryDirectory() as folder:

@@ -84,6 +84,7 @@ OTHERS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", OTHERS, ids=json.dumps)
 async def test_a_job_that_was_asked_for_anything_else_is_another_one(
     change: dict[str, Any],

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any, Self
 
 import anyio
@@ -32,17 +31,13 @@ class Torrent:
         self.status, self.headers = 200, dict[str, str]()
         self._awaited: asyncio.Future[None] | None = None
 
-    @contextlib.asynccontextmanager
-    async def open(self, *_: object) -> AsyncGenerator[Self]:
+    async def open(self, *_: object) -> Self:
         self._readable, self._other = socket.socketpair()
         self._other.send(b"x")  # which is never read
         asyncio.get_running_loop().add_reader(self._readable, self._come)
-        yield self
+        return self
 
-    def detach(self) -> Callable[[], Awaitable[None]]:
-        return self._close
-
-    async def _close(self) -> None:
+    async def aclose(self) -> None:
         asyncio.get_running_loop().remove_reader(self._readable)
         self._readable.close()
         self._other.close()

@@ -12,8 +12,10 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import sys
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ from hostile_service import HostileService
 from killed_runs import Ending, Starter, starter
 from run_checks import RunSources, status_of, total_fault
 from support import parquet_column
+
+from humeai_async.bulk.states import State, WorkState
 
 pytestmark = [
     pytest.mark.anyio,
@@ -64,6 +68,8 @@ class Tally:
     runs: int = 0
     starts: int = 0
     codes: Counter[int] = field(factory=Counter[int])
+    doubts: int = 0
+    """Sources that are open in the end, since nobody can tell whether they were carried out."""
     faults: list[str] = field(factory=list[str])
 
 
@@ -240,6 +246,17 @@ class KilledRun:
         more = {"own_lines": True} if self.way == "iterated" else {"formats": self.formats}
         return {"script": script | more}
 
+    def _states_of_open_works(self) -> set[WorkState]:
+        """Return the states of the pieces of work that the open sources are in."""
+        ledger = self.out / "ledger.db"
+        with closing(sqlite3.connect(ledger)) as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT works.state FROM sources JOIN works ON works.number = work "
+                "WHERE sources.state IN (?, ?)",
+                (State.PLANNED, State.SUBMITTED),
+            )
+            return {WorkState(state) for (state,) in rows}
+
     def check(self) -> None:
         """Write down what is wrong with what the run came to."""
         found = self.faults | self.sources.find_faults(
@@ -250,8 +267,13 @@ class KilledRun:
         )
         # Where the service does not list all jobs of one millisecond, doubts stay, and are told.
         doubts = status_of(self.out).get("open", 0) if self.newer else 0
+        self.tally.doubts += doubts
         if doubts:
             found.pop("did not end", None)
+            states = self._states_of_open_works()
+            # A doubt is one about a submission. Whatever the service has named is no doubt.
+            if states != {WorkState.SENT}:
+                found["open without a doubt"] = states
         for stopped in sorted(self.folder.glob("stopped-*")):
             if fault := total_fault(stopped):
                 found[stopped.name] = fault

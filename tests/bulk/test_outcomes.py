@@ -231,6 +231,7 @@ async def test_what_is_no_source_is_refused(source: object) -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.slow
 async def test_predictions_of_many_jobs_are_fetched_as_they_arrive(dialect: Dialect) -> None:
     async with FakeHume(dialect=dialect, run_seconds=0.02) as fake, client_of(fake) as hume:
         jobs = [await hume.batch.start_job(urls=[url], models=MODELS) for url in urls(40)]

@@ -70,6 +70,7 @@ async def test_one_refused_url_fails_alone_and_the_others_go_on() -> None:
     assert refused <= 5  # 13, 7, 4, 2, 1
 
 
+@pytest.mark.slow
 async def test_a_quota_that_is_used_up_costs_no_source() -> None:
     async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:
         fake.faults.add(
@@ -80,6 +81,7 @@ async def test_a_quota_that_is_used_up_costs_no_source() -> None:
     assert [None] * 6 == [one.error for one in outcomes]
 
 
+@pytest.mark.slow
 async def test_a_service_that_cannot_be_reached_is_waited_for_and_told(tmp_path: Path) -> None:
     told: list[Progress] = []
     async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:

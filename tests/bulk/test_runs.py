@@ -83,6 +83,7 @@ async def test_a_disk_that_fails_in_mid_run_loses_and_doubles_nothing(
 
 
 @pytest.mark.parametrize("after", [0.0, 0.01, 0.03, 0.06, 0.1])
+@pytest.mark.slow
 async def test_a_cancelled_run_goes_on_where_it_was(tmp_path: Path, after: float) -> None:
     async with FakeHume(latency=0.003) as fake, client_of(fake) as hume:
         with anyio.move_on_after(after):

@@ -14,8 +14,9 @@ import pytest
 from tabular import body, face, is_missing, pa, pl, pq, text_source, url_source, word
 
 from humeai_async.bulk import sinks as sinks_module
+from humeai_async.bulk import text_files
 from humeai_async.bulk.outcomes import Outcome, SourceFailedError
-from humeai_async.bulk.sinks import FORMATS, Csv, JobOutcome, Sinks, SourceOutcome
+from humeai_async.bulk.sinks import FORMATS, Csv, JobOutcome, Parquet, Sinks, SourceOutcome
 from humeai_async.errors import DecodeError, InvalidArgumentError, MissingPackageError, SaveError
 from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.predictions import Predictions, UnreadPredictions
@@ -67,7 +68,7 @@ def test_json_lines_and_csv_hold_what_was_written(tmp_path: Path) -> None:
 
 def test_csv_and_parquet_hold_the_same_rows(tmp_path: Path) -> None:
     texts = Predictions.from_json(body(text_source(language=[word("Well,\n“so”", sentiment=True)])))
-    with Sinks(tmp_path, ("csv", "parquet")) as sinks:
+    with Sinks(tmp_path, ("csv", "parquet"), score_bits=64) as sinks:
         sinks.write(outcome())
         sinks.write(SourceOutcome(source="Well,\n“so”", job_id="job-2", predictions=texts[0]))
         sinks.sync()
@@ -81,14 +82,14 @@ def test_csv_and_parquet_hold_the_same_rows(tmp_path: Path) -> None:
 
 
 def test_parquet_reads_back_with_the_documented_schema(tmp_path: Path) -> None:
-    with Sinks(tmp_path, ("parquet",)) as sinks:
+    with Sinks(tmp_path, ("parquet",), score_bits=64) as sinks:
         sinks.write(outcome("a"))
         sinks.sync()
         sinks.finish()
     path = tmp_path / "predictions.parquet"
     kinds: dict[str, Any] = {"string": pl.String, "int64": pl.Int64, "double": pl.Float64}
     expected = {name: kinds[kind] for name, kind in tables.SCHEMA.items()}
-    assert pq.read_schema(path) == tables.schema()
+    assert pq.read_table(path).schema == tables.schema()
     assert dict(pl.read_parquet(path).schema) == expected
     assert pl.read_parquet(path).to_dicts() == pq.read_table(path).to_pylist()
     written = [
@@ -102,7 +103,7 @@ def test_parquet_without_a_row_has_the_schema_too(tmp_path: Path) -> None:
         sinks.sync()
         sinks.finish()
     empty = pq.read_table(tmp_path / "predictions.parquet")
-    assert (empty.num_rows, empty.schema) == (0, tables.schema())
+    assert (empty.num_rows, empty.schema) == (0, tables.schema(scores="float"))
 
 
 def test_outcomes_of_jobs_are_written_as_their_body_and_rows(tmp_path: Path) -> None:
@@ -178,7 +179,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 
 def test_a_format_that_does_not_exist_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgumentError, match="jsonl, csv, parquet, not 'xlsx'"):
+    with pytest.raises(InvalidArgumentError, match=r"jsonl, jsonl\.zst, csv, parquet, not 'xlsx'"):
         Sinks(tmp_path, ("csv", "xlsx"))
 
 
@@ -232,7 +233,8 @@ def test_a_finished_run_can_be_added_to(tmp_path: Path) -> None:
             sinks.finish()
     assert [line["source"] for line in lines(tmp_path)] == ["a", "b", "c"]
     assert pq.read_table(tmp_path / "predictions.parquet")["frame"].to_pylist() == [0, 1, 2]
-    assert pq.read_schema(tmp_path / "predictions.parquet") == tables.schema()
+    stored = pq.read_table(tmp_path / "predictions.parquet")
+    assert stored.schema == tables.schema(scores="float")
     assert names(tmp_path) == {FORMATS[name][0] for name in ALL}
 
 
@@ -270,6 +272,30 @@ def test_a_checkpoint_without_news_makes_no_part(tmp_path: Path) -> None:
     assert parts == ["part-000001.parquet", "part-000002.parquet"]
 
 
+def compressed_lines(folder: Path) -> list[dict[str, Any]]:
+    with pa.CompressedInputStream(str(folder / "predictions.jsonl.zst"), "zstd") as opened:
+        return [json.loads(line) for line in opened.read().splitlines()]
+
+
+def test_compressed_json_lines_are_the_same_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_files, "_FRAME_SIZE", 1000)
+    error = SourceFailedError("no such file", job_id="job-1")
+    with Sinks(tmp_path, ("jsonl", "jsonl.zst")) as sinks:
+        sinks.write(frames("a", 0, 1))
+        positions = sinks.sync()
+        sinks.write(frames("lost", 2))
+        sinks.sync()
+    with Sinks(tmp_path, ("jsonl", "jsonl.zst"), positions) as sinks:
+        sinks.write(SourceOutcome(source="b", job_id="job-1", error=error))
+        sinks.write(JobOutcome(source="job", job_id="job", predictions=SAMPLE))
+        sinks.sync()
+        sinks.finish()
+    assert compressed_lines(tmp_path) == lines(tmp_path)
+    assert [line["source"] for line in lines(tmp_path)] == ["a", "b", "job"]
+
+
 def test_parquet_appears_only_when_it_is_finished(tmp_path: Path) -> None:
     with Sinks(tmp_path, ("parquet",)) as sinks:
         sinks.write(frames("a", 0))
@@ -287,9 +313,9 @@ def test_row_groups_go_to_the_disk_as_rows_come(
         sinks.write(frames("a", *range(10)))
         sinks.sync()
         sinks.finish()
-    stored = pq.ParquetFile(tmp_path / "predictions.parquet")
+    stored = pq.ParquetFile(tmp_path / "predictions.parquet" / Parquet.first_file)
     groups = stored.metadata
-    assert [groups.row_group(n).num_rows for n in range(groups.num_row_groups)] == [4, 4, 2]
+    assert [groups.row_group(n).num_rows for n in range(groups.num_row_groups)] == [4, 6]
     assert stored.read()["frame"].to_pylist() == list(range(10))
 
 
@@ -302,9 +328,9 @@ def test_small_parts_are_put_together_into_row_groups(
             sinks.write(frames("a", number))
             sinks.sync()
         sinks.finish()
-    stored = pq.ParquetFile(tmp_path / "predictions.parquet")
+    stored = pq.ParquetFile(tmp_path / "predictions.parquet" / Parquet.first_file)
     groups = stored.metadata
-    assert [groups.row_group(n).num_rows for n in range(groups.num_row_groups)] == [4, 4, 2]
+    assert [groups.row_group(n).num_rows for n in range(groups.num_row_groups)] == [4, 6]
     assert stored.read()["frame"].to_pylist() == list(range(10))
 
 

@@ -113,6 +113,7 @@ async def test_a_disk_that_is_full_under_the_ledger_is_told_and_costs_nothing(
     assert [None] * len(outcomes) == [outcome.error for outcome in outcomes]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.4, 0.99, 1.0])
 @pytest.mark.parametrize("step", ["plan", "send", "submit"])
 async def test_a_ledger_cut_off_in_mid_write_goes_on_and_submits_nothing_twice(

@@ -19,6 +19,7 @@ from humeai_async.bulk.runs import Report
 from humeai_async.bulk.states import State
 from humeai_async.testing import FakeHume, Fault
 from humeai_async.types.predictions import tables
+from humeai_async.types.predictions.rows import SCORES
 from humeai_async.types.sources import BulkSource, name_of
 
 pytestmark = pytest.mark.anyio
@@ -115,10 +116,12 @@ async def test_files_and_urls_are_in_the_tables_once_each(
     lines = [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
     assert Counter(names) == Counter(line["source"] for line in lines)
     table = pq.read_table(out / "predictions.parquet")
-    assert tables.schema() == table.schema
+    assert tables.schema(scores="float") == table.schema
     frame = pl.read_parquet(out / "predictions.parquet")
     kinds: dict[str, Any] = {"string": pl.String, "int64": pl.Int64, "double": pl.Float64}
-    assert {name: kinds[kind] for name, kind in tables.SCHEMA.items()} == dict(frame.schema)
+    expected_kinds = {name: kinds[kind] for name, kind in tables.SCHEMA.items()}
+    expected_kinds |= dict.fromkeys(SCORES, pl.Float32)
+    assert expected_kinds == dict(frame.schema)
     assert frame.to_dicts() == table.to_pylist()
     rows: Counter[str] = Counter(table["source"].to_pylist())
     assert names == set(rows)

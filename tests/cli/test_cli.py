@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from unittest.mock import patch
 
@@ -72,12 +72,6 @@ async def run(
         code = await anyio.to_thread.run_sync(work)
     assert isinstance(code, int)
     return subprocess.CompletedProcess(words, code, stdout.getvalue(), stderr.getvalue())
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeHume]:
-    async with FakeHume() as fake:
-        yield fake
 
 
 def lines_of(folder: Path) -> list[dict[str, object]]:
@@ -246,6 +240,7 @@ async def test_ctrl_c_keeps_what_had_arrived(tmp_path: Path) -> None:
     assert set(urls[:10]) == {line["source"] for line in lines_of(out)}
 
 
+@pytest.mark.slow
 async def test_the_demo_meets_429s_and_leaves_its_results(tmp_path: Path) -> None:
     arguments: list[str | Path] = [
         "demo",
@@ -358,6 +353,7 @@ async def test_parquet_is_written_too(fake: FakeHume, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 async def test_report_writes_a_page_beside_the_results(fake: FakeHume, tmp_path: Path) -> None:
     pytest.importorskip("vl_convert")
     source = "https://media.example.com/a.mp4?signature=secret"

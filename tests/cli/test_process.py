@@ -8,7 +8,6 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +26,6 @@ COMMAND = [sys.executable, "-P", "-m", "humeai_async"]
 URL = "https://media.example.com/a.mp4"
 ODD = ["a[/b].wav", "[id].wav", "[red]c.wav", "d:smile:.wav", "\x1b[2Je.wav", "ü€.wav"]
 """Names of files that mean something to a terminal, or to those who draw on it."""
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeHume]:
-    async with FakeHume() as fake:
-        yield fake
 
 
 async def run(

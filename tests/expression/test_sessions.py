@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -53,18 +52,6 @@ def _time_flies(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(AudioPacer, "wait", wait)
     monkeypatch.setattr(VideoPacer, "wait", wait)
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeHume]:
-    async with FakeHume() as server:
-        yield server
-
-
-@pytest.fixture
-async def hume(fake: FakeHume) -> AsyncIterator[HumeAI]:
-    async with client_of(fake) as client:
-        yield client
 
 
 async def talk(session: Any, media: list[bytes]) -> list[Any]:

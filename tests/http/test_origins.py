@@ -20,7 +20,7 @@ from humeai_async import catalog
 from humeai_async.errors import ConfigurationError, GatewayUnsupportedError
 from humeai_async.http.endpoint import Call, Encoding, Endpoint, fill
 from humeai_async.http.gateway import LowCodeAPI
-from humeai_async.http.messages import Part, Response, Source
+from humeai_async.http.messages import Part, Responder, Response
 from humeai_async.http.origins import Direct, Format, check_base_url, check_credential
 from humeai_async.http.secrets import Secret
 from humeai_async.limiter.headers import parse_retry_after
@@ -39,42 +39,42 @@ WRAPPING = (
 )  # fmt: skip
 """All that may stand beside an answer in an envelope."""
 
-SENDERS = {
-    "no_credentials_stored": Source.GATEWAY,
-    "shipped_definition_job_old_format": Source.GATEWAY,
-    "shipped_definition_job_new_format": Source.ROUTER,
-    "put_not_routed": Source.ROUTER,
-    "new_format_get_item": Source.ROUTER,
-    "new_format_post_item": Source.ROUTER,
-    "new_format_patch_item": Source.ROUTER,
-    "new_format_delete_item": Source.ROUTER,
-    "token_missing": Source.GATEWAY,
-    "token_unknown": Source.GATEWAY,
-    "token_in_header_bearer": Source.GATEWAY,
-    "unknown_provider": Source.ROUTER,
-    "unknown_route": Source.ROUTER,
-    "provider_root": Source.ROUTER,
-    "upstream_400_get": Source.HUME,
-    "upstream_401_get": Source.HUME,
-    "upstream_404_get": Source.HUME,
-    "upstream_422_get": Source.HUME,
-    "upstream_429_get": Source.HUME,
-    "upstream_500_get": Source.HUME,
-    "upstream_502_html": Source.HUME,
-    "upstream_500_empty": Source.HUME,
-    "upstream_conn_reset": Source.GATEWAY,
-    "upstream_307_no_location": Source.ROUTER,
-    "upstream_refused_get": Source.GATEWAY,
-    "json_primitive_body": Source.ROUTER,
-    "json_malformed_body": Source.ROUTER,
-    "json_body_over_100MiB": Source.ROUTER,
-    "etag_if_none_match": Source.ROUTER,
-    "url_17k": Source.ROUTER,
-    "openapi_no_token": Source.ROUTER,
+RESPONDERS = {
+    "no_credentials_stored": Responder.GATEWAY,
+    "shipped_definition_job_old_format": Responder.GATEWAY,
+    "shipped_definition_job_new_format": Responder.ROUTER,
+    "put_not_routed": Responder.ROUTER,
+    "new_format_get_item": Responder.ROUTER,
+    "new_format_post_item": Responder.ROUTER,
+    "new_format_patch_item": Responder.ROUTER,
+    "new_format_delete_item": Responder.ROUTER,
+    "token_missing": Responder.GATEWAY,
+    "token_unknown": Responder.GATEWAY,
+    "token_in_header_bearer": Responder.GATEWAY,
+    "unknown_provider": Responder.ROUTER,
+    "unknown_route": Responder.ROUTER,
+    "provider_root": Responder.ROUTER,
+    "upstream_400_get": Responder.HUME,
+    "upstream_401_get": Responder.HUME,
+    "upstream_404_get": Responder.HUME,
+    "upstream_422_get": Responder.HUME,
+    "upstream_429_get": Responder.HUME,
+    "upstream_500_get": Responder.HUME,
+    "upstream_502_html": Responder.HUME,
+    "upstream_500_empty": Responder.HUME,
+    "upstream_conn_reset": Responder.GATEWAY,
+    "upstream_307_no_location": Responder.ROUTER,
+    "upstream_refused_get": Responder.GATEWAY,
+    "json_primitive_body": Responder.ROUTER,
+    "json_malformed_body": Responder.ROUTER,
+    "json_body_over_100MiB": Responder.ROUTER,
+    "etag_if_none_match": Responder.ROUTER,
+    "url_17k": Responder.ROUTER,
+    "openapi_no_token": Responder.ROUTER,
 }
 """Who wrote each recorded answer that is no success."""
 
-HUMES_ERRORS = [name for name, sender in SENDERS.items() if sender is Source.HUME]
+HUMES_ERRORS = [name for name, sender in RESPONDERS.items() if sender is Responder.HUME]
 
 
 def gateway(**settings: Any) -> LowCodeAPI:
@@ -100,17 +100,17 @@ def call_of(endpoint: Endpoint[Any], **filled: Any) -> Call[Any]:
 
 def test_every_recorded_answer_that_is_no_success_has_its_sender_written_down() -> None:
     bad = {name for name, one in ANSWERED.items() if one["response"]["status"] >= 300}
-    assert bad == set(SENDERS)
+    assert bad == set(RESPONDERS)
 
 
-@pytest.mark.parametrize("name", SENDERS)
+@pytest.mark.parametrize("name", RESPONDERS)
 def test_who_wrote_a_recorded_answer_is_seen(name: str) -> None:
     answer = gateway().read(recorded(name))
     assert answer.status == ANSWERED[name]["response"]["status"]
-    assert answer.source is SENDERS[name]
+    assert answer.responder is RESPONDERS[name]
 
 
-@pytest.mark.parametrize("name", [name for name in ANSWERED if name not in SENDERS])
+@pytest.mark.parametrize("name", [name for name in ANSWERED if name not in RESPONDERS])
 def test_a_recorded_success_loses_exactly_one_envelope(name: str) -> None:
     text = ANSWERED[name]["response"]["body"]
     answer = gateway().read(recorded(name))
@@ -123,7 +123,7 @@ def test_a_recorded_success_loses_exactly_one_envelope(name: str) -> None:
         assert answer.headers == envelope["response_headers"]
     else:
         assert answer.body == text.encode()
-    assert (answer.status, answer.source) == (200, Source.HUME)
+    assert (answer.status, answer.responder) == (200, Responder.HUME)
 
 
 @pytest.mark.parametrize("name", HUMES_ERRORS)
@@ -187,22 +187,22 @@ def test_the_text_inside_an_envelope_is_not_changed() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "sender"),
     [
-        (404, {"data": {"error": {"message": "no", "code": "N"}}}, Source.UNKNOWN),
-        (404, {"message": "Not Found"}, Source.ROUTER),
-        (404, {"status": 404, "error": "Not Found", "message": "no"}, Source.UNKNOWN),
-        (404, {"detail": "Not Found"}, Source.UNKNOWN),
-        (404, {"error": "Not Found", "message": "no", "code": "E0404"}, Source.HUME),
-        (422, {"detail": []}, Source.HUME),
-        (401, {"fault": {"faultstring": "no"}}, Source.HUME),
-        (500, {"message": "no", "provider": "humeai"}, Source.GATEWAY),
-        (500, {"provider": "humeai", "headers": {}}, Source.HUME),
-        (502, b"<html>", Source.ROUTER),
-        (502, b"", Source.ROUTER),
-        (502, [], Source.ROUTER),
+        (404, {"data": {"error": {"message": "no", "code": "N"}}}, Responder.UNKNOWN),
+        (404, {"message": "Not Found"}, Responder.ROUTER),
+        (404, {"status": 404, "error": "Not Found", "message": "no"}, Responder.UNKNOWN),
+        (404, {"detail": "Not Found"}, Responder.UNKNOWN),
+        (404, {"error": "Not Found", "message": "no", "code": "E0404"}, Responder.HUME),
+        (422, {"detail": []}, Responder.HUME),
+        (401, {"fault": {"faultstring": "no"}}, Responder.HUME),
+        (500, {"message": "no", "provider": "humeai"}, Responder.GATEWAY),
+        (500, {"provider": "humeai", "headers": {}}, Responder.HUME),
+        (502, b"<html>", Responder.ROUTER),
+        (502, b"", Responder.ROUTER),
+        (502, [], Responder.ROUTER),
     ],
 )
-def test_who_wrote_other_errors_is_seen(status: int, body: Any, sender: Source) -> None:
-    assert read(status, body).source is sender
+def test_who_wrote_other_errors_is_seen(status: int, body: Any, sender: Responder) -> None:
+    assert read(status, body).responder is sender
 
 
 def test_an_envelope_comes_off_every_success_and_nothing_else() -> None:
@@ -292,7 +292,7 @@ def test_no_damage_to_an_envelope_breaks_the_reading(
 def test_hume_itself_puts_nothing_around_its_answers(status: int) -> None:
     answer = Direct(api_key="key").read(Response(status, {"a": "b"}, b'{"data": 1}'))
     assert (answer.status, answer.headers, answer.body) == (status, {"a": "b"}, b'{"data": 1}')
-    assert answer.source is Source.HUME
+    assert answer.responder is Responder.HUME
 
 
 # Addresses.
@@ -534,6 +534,29 @@ def test_a_write_that_found_nothing_tries_the_other_format(status: int) -> None:
     assert not is_final(gateway(), POST_VERSION, Format.NEW, unclear(status))
 
 
+PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        Response(200, {"content-type": "text/html"}, b""),
+        Response(200, {}, PAGE),
+        Response(200, {}, b'{"success": false}'),
+        Response(200, {}, b'{"error": "who are you?"}'),
+    ],
+    ids=["html", "page", "failure", "error"],
+)
+def test_a_good_status_that_may_come_from_anywhere_proves_no_format(response: Response) -> None:
+    origin = gateway()
+    assert not is_final(origin, GET_JOB, Format.NEW, unclear(500))
+    assert is_final(origin, GET_JOB, Format.OLD, response)
+    assert origin.formats(GET_JOB) == (Format.NEW, Format.OLD)
+    # What belongs there is still found.
+    assert is_final(origin, GET_JOB, Format.NEW, GOOD)
+    assert origin.formats(GET_JOB) == (Format.NEW, Format.OLD)
+
+
 def test_an_endpoint_that_differs_from_the_others_keeps_its_own_format() -> None:
     origin = gateway()
     assert is_final(origin, GET_JOB, Format.NEW, GOOD)
@@ -556,8 +579,8 @@ def test_no_format_is_tried_in_vain_against_a_service_that_is_down() -> None:
 def test_an_error_that_only_hume_writes_is_humes_even_where_a_route_may_be_missing(
     body: dict[str, Any],
 ) -> None:
-    assert read(404, body).source is Source.HUME
-    assert read(404, {**body, "provider": "humeai"}).source is Source.GATEWAY
+    assert read(404, body).responder is Responder.HUME
+    assert read(404, {**body, "provider": "humeai"}).responder is Responder.GATEWAY
 
 
 def test_once_a_format_is_known_an_unclear_error_is_the_answer() -> None:

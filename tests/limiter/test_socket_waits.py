@@ -16,6 +16,7 @@ pytestmark = pytest.mark.anyio
 WINDOW = 1.5
 
 
+@pytest.mark.slow
 async def test_calls_at_once_over_a_silent_quota_on_a_socket_do_not_stand_still() -> None:
     ends: list[float] = []
     async with (

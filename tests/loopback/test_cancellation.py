@@ -224,13 +224,21 @@ BY_ALL = frozenset(
     }
 )
 """Scenes that are cancelled by every means: one for each kind of thing that may stay behind."""
+INNER = frozenset({"write", "in the limiter", "wait", "predict"})
+"""Scenes that the inner loop runs, by one means each."""
+CASES = [
+    pytest.param(
+        name,
+        means,
+        id=f"{name}-{means.name.lower()}",
+        marks=() if name in INNER and means is Means.TASK else pytest.mark.slow,
+    )
+    for name in SCENES
+    for means in (Means if name in BY_ALL else BY_TASK)
+]
 
 
-@pytest.mark.parametrize(
-    ("name", "means"),
-    [(name, one) for name in SCENES for one in (Means if name in BY_ALL else BY_TASK)],
-    ids=lambda value: value.name.lower() if isinstance(value, Means) else value,
-)
+@pytest.mark.parametrize(("name", "means"), CASES)
 async def test_cancelled_anywhere_an_operation_leaves_nothing_behind(
     name: str, means: Means, tmp_path: Path
 ) -> None:

@@ -238,6 +238,7 @@ def client_for(fake: FakeHume, scene: Scene) -> HumeAI:
 
 
 @pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES)
+@pytest.mark.slow
 async def test_closing_the_client_ends_a_call_wherever_it_is(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,6 +96,7 @@ def client_at(url: str, way: str) -> HumeAI:
 
 
 @pytest.mark.parametrize("way", ["direct", "gateway"])
+@pytest.mark.slow
 async def test_a_fetched_body_is_in_memory_once_and_twice_while_an_envelope_is_taken_off(
     tmp_path: Path, way: str
 ) -> None:
@@ -187,6 +188,7 @@ async def test_a_call_makes_no_task(tmp_path: Path) -> None:
     assert made == []
 
 
+@pytest.mark.slow
 def test_a_call_that_is_done_leaves_nothing_in_memory() -> None:
     # In a process of its own: what measures coverage here keeps a note of each line that ran.
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as other:

@@ -263,7 +263,12 @@ async def in_both_ways(
     return found
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+SLOW_THROUGH_GATEWAYS = [
+    pytest.param(one, marks=() if one == "direct" else pytest.mark.slow) for one in DIALECTS
+]
+
+
+@pytest.mark.parametrize("dialect", SLOW_THROUGH_GATEWAYS)
 @pytest.mark.parametrize("row", ROWS)
 async def test_a_fault_is_survived_or_named_and_nothing_done_twice(
     row: str, dialect: Dialect, tmp_path: Path

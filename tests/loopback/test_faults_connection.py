@@ -31,7 +31,7 @@ UNASKED = b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"unasked"'
 
 async def send(transport: AiohttpTransport, server: RawServer, method: str = "GET") -> bytes:
     request = Request(method, "/v0/thing", f"{server.url}/v0/thing", {})
-    async with transport.open(request, PATIENT) as opened:
+    async with contextlib.aclosing(await transport.open(request, PATIENT)) as opened:
         return await opened.read()
 
 

@@ -139,6 +139,7 @@ def test_a_child_forked_in_mid_flight_has_a_pool_of_its_own(
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("is_busy", [True, False], ids=["in flight", "idle"])
 @pytest.mark.parametrize("does", ["close", "drop"])
+@pytest.mark.slow
 def test_a_child_that_is_done_with_the_client_leaves_the_parents_connections_alone(
     fake: FakeHume, does: str, *, is_busy: bool
 ) -> None:

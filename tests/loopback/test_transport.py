@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import socket
 import threading
@@ -52,7 +53,7 @@ async def send(
     transport: AiohttpTransport, request: Request, timeout: Timeout = TIMEOUT
 ) -> Response:
     """Exchange a request for its whole response."""
-    async with transport.open(request, timeout) as opened:
+    async with contextlib.aclosing(await transport.open(request, timeout)) as opened:
         return Response(opened.status, opened.headers, await opened.read())
 
 
@@ -249,7 +250,9 @@ async def test_closing_ends_calls_in_flight_and_in_the_queue() -> None:
 async def test_closing_ends_a_stream() -> None:
     async with RawServer(silence(HALF_A_BODY)) as server:
         transport = AiohttpTransport(Pool())
-        async with transport.open(request_to(server.url), TIMEOUT) as download:
+        async with contextlib.aclosing(
+            await transport.open(request_to(server.url), TIMEOUT)
+        ) as download:
             await transport.aclose()
             with pytest.raises(ClientClosedError):
                 await download.read()
@@ -279,7 +282,9 @@ async def test_a_cancelled_call_frees_its_place_in_the_pool() -> None:
 async def test_a_stream_that_is_left_early_frees_its_place_in_the_pool() -> None:
     async with RawServer(silence(HALF_A_BODY), answer()) as server:
         transport = AiohttpTransport(Pool(limit=1))
-        async with transport.open(request_to(server.url), TIMEOUT) as download:
+        async with contextlib.aclosing(
+            await transport.open(request_to(server.url), TIMEOUT)
+        ) as download:
             assert await anext(download.chunks()) == b'{"half": '
         await server.emptied.wait()
         assert (await send(transport, request_to(server.url), TIMEOUT)).status == 200
@@ -296,7 +301,9 @@ async def test_a_stream_gives_pieces_as_they_come() -> None:
 
     async with RawServer(in_two) as server:
         transport = AiohttpTransport(Pool())
-        async with transport.open(request_to(server.url), TIMEOUT) as download:
+        async with contextlib.aclosing(
+            await transport.open(request_to(server.url), TIMEOUT)
+        ) as download:
             pieces: list[bytes] = []
             async for piece in download.chunks():
                 pieces.append(piece)
@@ -310,7 +317,9 @@ async def test_a_stream_that_breaks_off_is_told(act: Act) -> None:
     async with RawServer(act) as server:
         transport = AiohttpTransport(Pool())
         with pytest.raises(APIConnectionError, match="broke before the response was complete"):
-            async with transport.open(request_to(server.url), TIMEOUT) as download:
+            async with contextlib.aclosing(
+                await transport.open(request_to(server.url), TIMEOUT)
+            ) as download:
                 await download.read()
         await transport.aclose()
 
@@ -319,7 +328,7 @@ async def test_a_stream_that_never_begins_is_told() -> None:
     async with RawServer(reset()) as server:
         transport = AiohttpTransport(Pool())
         with pytest.raises(APIConnectionError):
-            async with transport.open(request_to(server.url), TIMEOUT):
+            async with contextlib.aclosing(await transport.open(request_to(server.url), TIMEOUT)):
                 raise AssertionError("there is nothing to read")
         await transport.aclose()
 

@@ -30,11 +30,18 @@ SOURCES = [
 ]
 
 
-async def run_into(folder: Path, formats: tuple[str, ...] = ("jsonl",)) -> None:
+async def run_into(
+    folder: Path, formats: tuple[str, ...] = ("jsonl",), *, score_bits: int = 32
+) -> None:
     async with FakeHume(frames=5) as fake, client_of(fake) as hume:
         log = PaceLog(folder)
         await hume.batch.predict_into(
-            folder, SOURCES, models=MODELS, formats=formats, on_progress=log.update
+            folder,
+            SOURCES,
+            models=MODELS,
+            formats=formats,
+            score_bits=score_bits,
+            on_progress=log.update,
         )
 
 
@@ -45,6 +52,7 @@ def data_of(page: str) -> dict[str, Any]:
     return data
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_the_page_tells_what_ran_and_what_failed(tmp_path: Path) -> None:
     pytest.importorskip("vl_convert")
@@ -78,9 +86,9 @@ async def test_a_folder_without_a_run_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("file", ["jsonl", "csv", "parquet"])
+@pytest.mark.parametrize("file", ["jsonl", "zst", "csv", "parquet"])
 async def test_each_format_gives_the_same_rows(file: str, tmp_path: Path) -> None:
-    await run_into(tmp_path, ("jsonl", "csv", "parquet"))
+    await run_into(tmp_path, ("jsonl", "jsonl.zst", "csv", "parquet"), score_bits=64)
     expected = dict(read_results(tmp_path))
     for path in tmp_path.glob("predictions.*"):
         if path.suffix != f".{file}":

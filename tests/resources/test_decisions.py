@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -38,18 +37,6 @@ QUESTIONS = QuestionSet(
     },
     context="A support call.",
 )
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeHume]:
-    async with FakeHume() as server:
-        yield server
-
-
-@pytest.fixture
-async def hume(fake: FakeHume) -> AsyncIterator[HumeAI]:
-    async with client_of(fake) as client:
-        yield client
 
 
 async def test_each_question_has_a_result(hume: HumeAI, fake: FakeHume) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +25,6 @@ from humeai_async.testing import FakeHume, Fault, FormPart
 pytestmark = pytest.mark.anyio
 
 SPEECH = silence(0.5) + speech(2) + silence(1) + speech(4) + silence(1)
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeHume]:
-    async with FakeHume() as server:
-        yield server
-
-
-@pytest.fixture
-async def hume(fake: FakeHume) -> AsyncIterator[HumeAI]:
-    async with client_of(fake) as client:
-        yield client
 
 
 def parts_of(fake: FakeHume) -> tuple[FormPart, ...]:
@@ -238,6 +225,8 @@ async def test_a_gateway_does_not_reach_it(dialect: Any) -> None:
 async def test_the_newer_products_have_an_address_of_their_own(
     fake: FakeHume, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in ("HUME_BASE_URL", "HUME_CLOUD_URL"):  # the fixture sets them
+        monkeypatch.delenv(name)
     elsewhere = HumeAI(api_key="k", base_url="https://api.hume.ai")
     assert elsewhere.cloud_url == "https://api.cloud.hume.ai"
     async with HumeAI(api_key=fake.api_key, cloud_url=fake.url) as hume:

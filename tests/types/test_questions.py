@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from humeai_async.decisions import Choice, Noul, Question, QuestionSet, Score, Span
+from humeai_async.decisions import Choice, Criterion, Noul, Question, QuestionSet, Score, Span
 from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.http import codec
 from humeai_async.types.decisions import Decision, DecisionResponse, UnknownResult
@@ -41,6 +41,32 @@ def many(count: int, one: Question = MOOD) -> dict[str, Question]:
         ({"a": {"type": "choice", "instructions": "?"}}, "/questions/a/criteria"),
         ({"a": {"type": "essay", "instructions": "?"}}, "/questions/a/type"),
         ({"a": {"type": "span", "instructions": "?", "timer": 3}}, "/questions/a/timer"),
+        ({"a": "Is it calm?"}, "/questions/a"),
+        ({5: MOOD}, "/questions/5"),
+        (
+            {"a": {"type": "noul", "instructions": "?", "criteria": {"maybe": "it may"}}},
+            "/questions/a/criteria",
+        ),
+        (
+            {"a": {"type": "noul", "instructions": "?", "criteria": {"true": 5}}},
+            "/questions/a/criteria",
+        ),
+        (
+            {"a": {"type": "choice", "instructions": "?", "criteria": "yes"}},
+            "/questions/a/criteria",
+        ),
+        (
+            {"a": {"type": "choice", "instructions": "?", "criteria": [5, 6]}},
+            "/questions/a/criteria",
+        ),
+        (
+            {"a": {"type": "choice", "instructions": "?", "criteria": ["a", "a"]}},
+            "/questions/a/criteria",
+        ),
+        (
+            {"a": {"type": "score", "instructions": "?", "criteria": ["low", " "]}},
+            "/questions/a/criteria",
+        ),
     ],
 )
 def test_questions_beyond_a_limit_are_refused(questions: Any, param: str) -> None:
@@ -69,6 +95,26 @@ def test_options_may_be_texts_dicts_or_a_map() -> None:
     for given in (["yes", "no"], [{"name": "yes"}, {"name": "no"}], {"yes": None, "no": None}):
         wire = Choice("Which?", given).to_wire()
         assert wire["criteria"] == [{"name": "yes"}, {"name": "no"}]
+
+
+def test_criteria_are_sent_as_they_were_given() -> None:
+    calm = Noul("Calm?", {"true": "speaks slowly"})
+    assert calm.to_wire()["criteria"] == {"true": "speaks slowly"}
+    which = Choice("Which?", [Criterion("yes", "agrees"), "no"])
+    assert which.to_wire()["criteria"] == [
+        {"name": "yes", "description": "agrees"},
+        {"name": "no"},
+    ]
+
+
+def test_a_set_that_is_given_a_context_keeps_its_questions() -> None:
+    one = QuestionSet.of({"a": MOOD})
+    assert QuestionSet.of(one) is one
+    other = QuestionSet.of(one, "a call")
+    assert other.questions == one.questions
+    assert other.context == "a call"
+    assert hash(other) != hash(one)
+    assert one != "a set"
 
 
 def read(body: bytes, **questions: Question) -> Decision:
@@ -124,3 +170,65 @@ def test_a_result_is_typed_by_its_question() -> None:
     scale = Score("How?", ["bad", "good"])
     decision = read(b'{"answers": {"a": {"score": 0.5, "probabilities": [0.5, 0.5]}}}', a=scale)
     assert decision.of(scale).legend == {0: "bad", 1: "good"}
+    assert read(b'{"answers": {"a": {"noul": 1}}}', a=MOOD).of(MOOD).noul == 1.0
+
+
+@pytest.mark.parametrize(
+    ("question", "result"),
+    [
+        (MOOD, '{"noul": true}'),
+        (MOOD, '{"noul": null}'),
+        (Choice("Which?", ["a", "b"]), '{"choice": 1}'),
+        (Choice("Which?", ["a", "b"]), '"a"'),
+        (Choice("Which?", ["a", "b"]), '{"choice": "a", "probabilities": {"a": "high"}}'),
+        (Score("How?", ["a", "b"]), '{"score": 1, "probabilities": {"c": 0.5}}'),
+        (Span("When?"), '{"spans": 5}'),
+        (Span("When?"), '{"spans": [{"from": 1, "to": 2}]}'),
+        (Span("When?"), '{"spans": [5]}'),
+    ],
+)
+def test_a_result_that_is_not_understood_is_told_by_the_question(
+    question: Question, result: str
+) -> None:
+    decision = read(f'{{"answers": {{"a": {result}}}}}'.encode(), a=question)
+    assert isinstance(decision["a"], UnknownResult)
+    with pytest.raises(DecodeError, match="not known"):
+        decision.of(question)  # type: ignore[call-overload]  # any kind of question
+
+
+def test_a_question_that_was_not_asked_has_no_typed_result() -> None:
+    with pytest.raises(InvalidArgumentError, match="not asked"):
+        read(b'{"answers": {"a": {"noul": 0.9}}}', a=MOOD).of(Noul("Angry?"))
+
+
+def test_a_decision_is_a_mapping_of_the_results_that_came() -> None:
+    decision = read(b'{"answers": {"a": {"noul": 0.9}}}', a=MOOD, b=Noul("Angry?"))
+    assert list(decision) == ["a"]
+    assert len(decision) == 1
+    assert "a" in decision
+    assert "b" not in decision
+    assert "c" not in decision
+    assert decision.get("b") is None
+    assert decision.get("a") is decision["a"]
+
+
+SCALE = Score("How calm?", ["bad", "fair", "good"])
+RATED = b'{"answers": {"a": {"score": 1.5, "probabilities": {"bad": 0.1, "1": 0.3, "good": 0.6}}}}'
+
+
+@pytest.mark.parametrize(("level", "share"), [(0, 1.0), (1, 0.9), ("fair", 0.9), ("good", 0.6)])
+def test_the_share_from_a_level_counts_it_and_those_above(level: int | str, share: float) -> None:
+    assert read(RATED, a=SCALE).of(SCALE).share_from(level) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("level", [-1, 3, "splendid"])
+def test_a_level_that_the_scale_does_not_have_is_refused(level: int | str) -> None:
+    with pytest.raises(InvalidArgumentError, match="no level"):
+        read(RATED, a=SCALE).of(SCALE).share_from(level)
+
+
+def test_spans_are_filtered_by_their_probability() -> None:
+    spans = b"""{"answers": {"a": [{"start_ms": 0, "end_ms": 9, "probability": 0.4},
+        {"start_ms": 10, "end_ms": 19, "probability": 0.8}, {"start_ms": 20, "end_ms": 29}]}}"""
+    found = read(spans, a=Span("When?"))["a"]
+    assert [one.start_ms for one in found.at_least(0.5)] == [5010]

@@ -39,7 +39,7 @@ from humeai_async.types.chat import (
 from humeai_async.types.chat_settings import SessionContext
 from humeai_async.types.evi import ChatStatus, VersionDescriptionRequest
 from humeai_async.types.evi_configs import Config
-from humeai_async.types.open import Open
+from humeai_async.types.unknown_fields import Open
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 ANSWERS = SAMPLES / "answers"

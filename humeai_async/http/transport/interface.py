@@ -5,9 +5,8 @@ It knows nothing of aiohttp. The session works with a `Transport`; the pool is o
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Protocol
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 from humeai_async.http.messages import Request, Response
 from humeai_async.http.transport.websocket import Socket
@@ -32,24 +31,31 @@ class Download(Protocol):
 class OpenResponse(Download, Protocol):
     """A response as the transport opens it."""
 
-    def detach(self) -> Callable[[], Awaitable[None]]:
-        """Keep it open beyond its block, and return what closes it."""
-        ...
+    async def aclose(self) -> None:
+        """Let go of it: whoever opened it calls this in the end."""
 
 
+@runtime_checkable
 class Transport(Protocol):
-    """What moves bytes: a request out, a response in. It repeats nothing."""
+    """What moves bytes: a request out, a response in.
 
-    def open(
-        self, request: Request, timeout: Timeout
-    ) -> contextlib.AbstractAsyncContextManager[OpenResponse]:
-        """Send a request, and hold its response open for a block.
+    It repeats nothing, follows no redirect, and knows no pace: all that is done above it. One of
+    your own goes to `HumeAI(transport=...)`; `request.signed()` is the URL and the headers to
+    send, credential included, `request.body` the bytes. It raises `APIConnectionError`,
+    `APITimeoutError`, or an `OSError`, which becomes one of those.
+    """
 
-        `request.delivery` is `UNKNOWN` from the moment at which the first byte is written.
+    def open(self, request: Request, timeout: Timeout) -> Coroutine[Any, Any, OpenResponse]:
+        """Send a request, and return its response, whose body is still to come.
+
+        `request.delivery` is `UNKNOWN` from the moment at which the first byte is written. Where
+        it is `NOT_SENT` after a failure, a request that must not be repeated is sent again.
         """
         ...
 
-    async def open_socket(self, request: Request, timeout: Timeout) -> Socket | Response:
+    def open_socket(
+        self, request: Request, timeout: Timeout
+    ) -> Coroutine[Any, Any, Socket | Response]:
         """Open a WebSocket, or return the response that refused it."""
         ...
 

@@ -18,7 +18,7 @@ import functools
 import logging
 import warnings
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine, Mapping
 from typing import Any, Self
 
 import aiohttp
@@ -64,15 +64,15 @@ class AiohttpTransport:
         self._connections = PerLoop(self._connect, discard=Connections.close_soon)
         self._timeouts: dict[tuple[float | None, float | None], aiohttp.ClientTimeout] = {}
 
-    def open(self, request: Request, timeout: Timeout) -> _Exchange:
-        """Send a request, and hold its response open for a block.
+    def open(self, request: Request, timeout: Timeout) -> Coroutine[Any, Any, _Exchange]:
+        """Send a request, and return its response, whose body is still to come.
 
         Raises:
             APIConnectionError: No response came.
             APITimeoutError: It did not come in time.
             ClientClosedError: The transport was closed, before or meanwhile.
         """
-        return _Exchange(self, request, timeout)
+        return _Exchange(self, request).begin(timeout)
 
     async def open_socket(self, request: Request, timeout: Timeout) -> Socket | Response:
         """Open a WebSocket outside the pool, so that chats never keep calls waiting.
@@ -286,19 +286,18 @@ async def _closing_with_loop(session: ClientSession) -> AsyncGenerator[None]:
 class _Exchange:
     """One request, and its response as long as it is open."""
 
-    def __init__(self, transport: AiohttpTransport, request: Request, timeout: Timeout) -> None:
+    def __init__(self, transport: AiohttpTransport, request: Request) -> None:
         self._transport = transport
         self._request = request
-        self._timeout = timeout
         self._connections: Connections | None = None
         """Where it takes a slot."""
         self._body: RequestBody | None = None
         self._response: aiohttp.ClientResponse | None = None
-        self._is_detached = False
         self.status: int = 0
         self.headers: Mapping[str, str] = {}
 
-    async def __aenter__(self) -> Self:
+    async def begin(self, timeout: Timeout) -> Self:
+        """Send the request, and wait for the head of its response."""
         try:
             connections = self._transport.connections()
             slots = connections.slots
@@ -309,23 +308,14 @@ class _Exchange:
             connections.in_flight += 1
             if has_waited:
                 connections = self._transport.connections()  # perhaps it was closed meanwhile
-            response = self._response = await self._send(connections.session)
+            response = self._response = await self._send(connections.session, timeout)
             self.status, self.headers = response.status, response.headers
         except BaseException as problem:  # noqa: BLE001 - whatever comes from below is explained
             failure = self._explain(problem)
         else:
             return self
-        await self.close()
+        await self.aclose()
         raise failure
-
-    async def __aexit__(self, *_: object) -> None:
-        if not self._is_detached:
-            await self.close()
-
-    def detach(self) -> Callable[[], Awaitable[None]]:
-        """Keep the response open beyond its block, and return what closes it."""
-        self._is_detached = True
-        return self.close
 
     async def read(self) -> bytes:
         """Read the body whole; of an error, as much as is of use.
@@ -354,7 +344,7 @@ class _Exchange:
             yield chunk
         raise failure
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Let go of the connection: back to the pool where the body was read to its end."""
         connections, self._connections = self._connections, None
         if self._response is not None:
@@ -372,7 +362,7 @@ class _Exchange:
             raise RuntimeError("no response is open")
         return self._response
 
-    def _send(self, session: ClientSession) -> Awaitable[aiohttp.ClientResponse]:
+    def _send(self, session: ClientSession, timeout: Timeout) -> Awaitable[aiohttp.ClientResponse]:
         """Give aiohttp a request, with its credential: this is the one frame that holds it."""
         request, data = self._request, None
         if request.body is not None:
@@ -382,7 +372,7 @@ class _Exchange:
             request.method,
             **addressed(request, self._transport.proxy_for(request)),
             data=data,
-            timeout=self._transport.timeout_for(self._timeout),
+            timeout=self._transport.timeout_for(timeout),
             allow_redirects=False,
             # Whatever a borrowed session has for a default:
             raise_for_status=False,

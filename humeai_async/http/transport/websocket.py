@@ -86,7 +86,7 @@ class Socket(Protocol):
         ...
 
     async def aclose(self, *, wait: bool = True) -> None:
-        """Close the socket."""
+        """Close the socket, and wait for the close frame of the server if asked to."""
 
 
 class MediaSocket(Socket, Protocol):

@@ -115,6 +115,7 @@ FORMS: list[dict[str, Any]] = [{}, {"model": "face"}, {"long": True}]
 @given(st.lists(odd_faces(), min_size=1, max_size=12))
 @example([face(0), face(1), face(2), face(3, EXPRESSIONS[::-1]), face(4)])
 @example([face(0), face(1), face(2), face(3, EXPRESSIONS[:5] * 2), face(4, EXPRESSIONS[1:])])
+@pytest.mark.slow
 def test_odd_bodies_give_the_same_tables_by_the_slower_way(faces: list[dict[str, Any]]) -> None:
     text = body(url_source("https://x/a.mp4", face=[*faces, *faces]))
     for form in FORMS:

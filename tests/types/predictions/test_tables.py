@@ -113,6 +113,7 @@ def test_expressions_that_the_library_does_not_know_are_columns_at_the_end() -> 
     assert found.to_polars()["Schadenfreude"].to_list() == [1 / 1024]
 
 
+@pytest.mark.slow
 def test_an_expression_that_comes_late_is_missing_in_the_rows_before_it() -> None:
     many = [face(n) for n in range(BATCH_ROWS)] + [face(0, ("Joy", "Schadenfreude"))]
     table = Predictions.from_json(body(url_source("https://x/a", face=many))).to_arrow()

@@ -101,6 +101,7 @@ def test_a_single_prediction_is_drawn_as_bars() -> None:
 
 
 @pytest.mark.usefixtures("altair")
+@pytest.mark.slow
 def test_a_picture_is_saved_without_a_network(tmp_path: Path) -> None:
     pytest.importorskip("vl_convert")
     chart = FOUND.plot()

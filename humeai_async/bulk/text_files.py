@@ -1,0 +1,257 @@
+"""Outcomes as text: JSON lines, plain or compressed, and CSV.
+
+Each file grows at its end, is whole after each checkpoint, and is cut back to one where a run
+goes on. The sinks call it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import IO, Any, ClassVar, TypeAlias
+
+from humeai_async._base import atomic_files
+from humeai_async.bulk.outcomes import Outcome
+from humeai_async.errors import SaveError
+from humeai_async.http import codec
+from humeai_async.types.predictions import tables
+from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
+from humeai_async.types.predictions.rows import COLUMNS, Row
+from humeai_async.types.sources import BulkSource, name_of
+
+__all__ = [
+    "AnyOutcome",
+    "CompressedJsonLines",
+    "Csv",
+    "JobOutcome",
+    "JsonLines",
+    "SourceOutcome",
+]
+
+SourceOutcome: TypeAlias = Outcome[BulkSource, SourcePredictions]
+"""What came of one source."""
+JobOutcome: TypeAlias = Outcome[str, Predictions]
+"""What came of a job."""
+AnyOutcome: TypeAlias = SourceOutcome | JobOutcome
+
+
+class _Appended:
+    """A file that grows at its end and is cut back to a checkpoint.
+
+    Args:
+        path: The file.
+        position: Size in bytes to go on from; what stands behind it is dropped.
+    """
+
+    head: ClassVar[bytes] = b""
+
+    def __init__(self, path: Path, position: int = 0) -> None:
+        self._file: IO[bytes] = path.open("r+b" if path.exists() else "x+b")
+        self._cut(path, position)
+        self._folder: Path | None = path.parent
+
+    def append(self, *parts: bytes) -> None:
+        """Write bytes at the end, as far as the operating system."""
+        for part in parts:
+            self._file.write(part)
+        self._file.flush()
+
+    def sync(self) -> int:
+        """Put everything onto the disk for good; returns the size."""
+        atomic_files.flush(self._file)
+        if self._folder is not None:
+            atomic_files.sync_folder(self._folder)
+            self._folder = None
+        return self._file.tell()
+
+    def finish(self) -> None:
+        """Do nothing: the file has its final form at all times."""
+
+    def close(self) -> None:
+        """Close the file; what a full disk refused before may be lost, the checkpoint is not."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+    def _cut(self, path: Path, position: int) -> None:
+        size = self._file.seek(0, os.SEEK_END)
+        if size < position:
+            self._file.close()
+            raise SaveError(f"{path} has {size} bytes, but {position} had been saved")
+        self._file.truncate(position)
+        self._file.seek(position)
+
+
+class JsonLines(_Appended):
+    """One line an outcome: its source, its job, and its predictions or its error.
+
+    What a whole job brought is written as it came, once it is known to be JSON: a line that
+    is none would spoil the file for its readers.
+    """
+
+    wants_rows: ClassVar[bool] = False
+
+    def write(self, outcome: AnyOutcome, rows: Sequence[Row]) -> None:
+        """Write one outcome, with the rows of its predictions."""
+        del rows
+        self.append(*_line_of(outcome))
+
+
+def _line_of(outcome: AnyOutcome) -> tuple[bytes, ...]:
+    """Return the parts of an outcome's line."""
+    line: dict[str, Any] = {"source": name_of(outcome.source), "job_id": outcome.job_id}
+    if outcome.body and codec.is_json(outcome.body):
+        # Bodies can be large: this one is written as it came, scanned and not copied.
+        start = codec.encode(line).removesuffix(b"}")
+        return start, b',"predictions":', codec.on_one_line(outcome.body), b"}\n"
+    if outcome.predictions is not None:
+        line["predictions"] = outcome.predictions
+    if outcome.error is not None:
+        line["error"] = {"type": type(outcome.error).__name__, "message": outcome.error.message}
+    return codec.on_one_line(codec.encode(line)), b"\n"
+
+
+class CompressedJsonLines:
+    """JSON lines in zstd frames; needs the extra `arrow`.
+
+    Each checkpoint ends a frame, so that a file can be cut back to it. Programs that read zstd
+    read any number of frames as one text.
+
+    Args:
+        path: The file.
+        position: Bytes to go on from; what stands behind them is dropped.
+    """
+
+    wants_rows: ClassVar[bool] = False
+    head: ClassVar[bytes] = b""
+
+    def __init__(self, path: Path, position: int = 0) -> None:
+        self._codec: Any = tables.load("pyarrow").Codec("zstd")
+        self._file = _Appended(path, position)
+        self._waiting = bytearray()
+
+    def write(self, outcome: AnyOutcome, rows: Sequence[Row]) -> None:
+        """Write one outcome, with the rows of its predictions."""
+        del rows
+        for part in _line_of(outcome):
+            for start in range(0, len(part), _FRAME_SIZE):
+                self._waiting += part[start : start + _FRAME_SIZE]
+                if len(self._waiting) >= _FRAME_SIZE:
+                    self._write_frame()
+
+    def sync(self) -> int:
+        """Put everything onto the disk for good; returns the size."""
+        self._write_frame()
+        return self._file.sync()
+
+    def finish(self) -> None:
+        """Do nothing: the file has its final form after each checkpoint."""
+
+    def close(self) -> None:
+        """Close the file; what was not synced is lost."""
+        self._file.close()
+
+    def _write_frame(self) -> None:
+        if self._waiting:
+            frame: bytes = self._codec.compress(bytes(self._waiting), asbytes=True)
+            self._file.append(frame)
+            self._waiting.clear()
+
+
+_FRAME_SIZE = 1_000_000
+"""Bytes of JSON that are compressed together, about."""
+
+
+def _csv_line(values: Iterable[object]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerow(values)
+    return text.getvalue().encode()
+
+
+class Csv:
+    """One row a prediction, with the columns of `rows.COLUMNS`, and those that Hume has added.
+
+    A column that is not known yet goes to the end, and the first line is written anew. So a
+    position counts what stands behind that line.
+
+    Args:
+        path: The file.
+        position: Bytes behind the first line to go on from; what stands after them is dropped.
+    """
+
+    wants_rows: ClassVar[bool] = True
+    head: ClassVar[bytes] = _csv_line(COLUMNS)
+
+    def __init__(self, path: Path, position: int = 0) -> None:
+        self._path = path
+        self._columns = list(COLUMNS)
+        if position:
+            first = _first_record(path)
+            self._columns = next(csv.reader(io.StringIO(first.decode(), newline="")), list[str]())
+            if tuple(self._columns[: len(COLUMNS)]) != COLUMNS:
+                raise SaveError(
+                    f"{path} has other columns: another version of the library wrote it"
+                )
+            self._file = _Appended(path, len(first) + position)
+            self._start = len(first)
+        else:
+            self._file = _Appended(path)
+            self._file.append(self.head)
+            self._start = len(self.head)
+
+    def write(self, outcome: AnyOutcome, rows: Sequence[Row]) -> None:
+        """Write the rows of one outcome."""
+        del outcome
+        known = set(self._columns)
+        fresh = dict.fromkeys(name for row in rows for name in row.names if name not in known)
+        if fresh:
+            self._add_columns(list(fresh))
+        if rows:
+            text = io.StringIO(newline="")
+            csv.DictWriter(text, self._columns).writerows(row.as_dict() for row in rows)
+            self._file.append(text.getvalue().encode())
+
+    def sync(self) -> int:
+        """Put everything onto the disk for good; returns the size behind the first line."""
+        return self._file.sync() - self._start
+
+    def finish(self) -> None:
+        """Do nothing: the file has its final form at all times."""
+
+    def close(self) -> None:
+        """Close the file; what was not synced may be lost."""
+        self._file.close()
+
+    def _add_columns(self, names: list[str]) -> None:
+        """Write the file anew, with a longer first line; it is replaced in one step."""
+        self._file.sync()
+        self._file.close()
+        self._columns += names
+        first = _csv_line(self._columns)
+        partial = atomic_files.partial_name(self._path)
+        try:
+            with self._path.open("rb") as old, partial.open("xb") as new:
+                old.seek(self._start)
+                new.write(first)
+                shutil.copyfileobj(old, new)
+                atomic_files.flush(new)
+            atomic_files.put_in_place(partial, self._path)
+        finally:
+            partial.unlink(missing_ok=True)
+        self._start = len(first)
+        self._file = _Appended(self._path, self._path.stat().st_size)
+
+
+def _first_record(path: Path) -> bytes:
+    """Return the first line of a CSV file, whatever its names hold."""
+    record = b""
+    with path.open("rb") as opened:
+        for line in opened:
+            record += line
+            if record.count(b'"') % 2 == 0:
+                break
+    return record
