@@ -36,13 +36,15 @@ class Permit:
     A permit that is dropped counts as a call without a response.
     """
 
-    __slots__ = ("_bucket", "_cost", "_era", "_sent")
+    __slots__ = ("_bucket", "_cost", "_era", "_sent", "waited")
 
     def __init__(self, bucket: Bucket, cost: float, era: int, sent: float) -> None:
         self._bucket: Bucket | None = bucket
         self._cost = cost
         self._era = era
         self._sent = sent
+        self.waited: float = 0.0
+        """Seconds that the call stood in the queue."""
 
     def done(
         self,

@@ -217,6 +217,7 @@ class Limiter:
             place.leave(future)
             raise
         place.tell_wait(now)
+        permit.waited = loop.time() - now
         return permit
 
     def gate(self, bucket: str, allowance: Allowance) -> AllowanceGate | None:
