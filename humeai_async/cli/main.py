@@ -1,4 +1,4 @@
-"""The command line: `humeai-async demo`, `fake`, `predict`, `report` and `status`.
+"""The command line: `humeai-async demo`, `fake`, `predict`, `quota`, `report` and `status`.
 
 It names the commands and what they need installed, and turns every way in which a command can
 end into an exit code and one line, without a traceback.
@@ -26,6 +26,7 @@ try:
         writing_output,
     )
     from humeai_async.cli.predict import predict
+    from humeai_async.cli.quota import quota
     from humeai_async.cli.report import report
     from humeai_async.cli.status import status
 except ModuleNotFoundError as _problem:
@@ -47,6 +48,7 @@ def commands() -> None:
 commands.add_command(demo)
 commands.add_command(fake)
 commands.add_command(predict)
+commands.add_command(quota)
 commands.add_command(report)
 commands.add_command(status)
 

@@ -187,7 +187,7 @@ class Bucket:
                 self._turn_away(now + pause, now)
                 if not was_closed:
                     _logger.info("%s: the quota is used up, paused %.3g s", self.name, pause)
-                    self._tell(Paused(self.name, pause))
+                    self.tell(Paused(self.name, pause))
         elif was_closed:
             self._tell_rate()
         if self.wait_queue.waiting:
@@ -258,7 +258,7 @@ class Bucket:
         if self._on_event is not None or _logger.isEnabledFor(logging.DEBUG):
             seconds = self.now() - since
             _logger.debug("%s: waited %.3f s", self.name, seconds)
-            self._tell(Waited(self.name, seconds))
+            self.tell(Waited(self.name, seconds))
 
     def _wake_at(self, when: float) -> None:
         if self._timer is not None:
@@ -295,9 +295,10 @@ class Bucket:
             return
         self._rate = rate
         _logger.info("%s: measured %.4g calls a second", self.name, rate)
-        self._tell(RateChanged(self.name, before, rate))
+        self.tell(RateChanged(self.name, before, rate))
 
-    def _tell(self, event: LimiterEvent) -> None:
+    def tell(self, event: LimiterEvent) -> None:
+        """Tell the limiter's `on_event`; what it raises is logged."""
         if self._on_event is None:
             return
         try:
