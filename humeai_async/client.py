@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from humeai_async.resources.privacy import Privacy
     from humeai_async.resources.prompts import Prompts
     from humeai_async.resources.tools import Tools
+    from humeai_async.types.definition import Definition
 
 CREDENTIALS = {
     "api_token": "LOWCODEAPI_API_TOKEN",
@@ -418,6 +419,27 @@ class HumeAI:
             A context manager that gives a list, which fills while calls end.
         """
         return capturing(self._session.shared)
+
+    async def definition(self) -> Definition:
+        """Fetch the gateway's own definition of its API: its rows and their parameters.
+
+        With a `base_url` of your own `{base_url}/definition` is asked first, then
+        `backend.lowcodeapi.com/humeai/openapi`, then `/definition` there. Definitions are public:
+        no credential is sent, nor headers or query fields of yours. `humeai-async check` tells how
+        it differs from what the library knows.
+
+        Costs one to three requests.
+
+        Source: https://lowcodeapi.com
+
+        Raises:
+            ConfigurationError: Calls go to Hume, without a gateway.
+            NotFoundError: No place has a definition.
+            DecodeError: What is there is no definition.
+        """
+        from humeai_async.http.definition import fetch_definition
+
+        return await fetch_definition(self._session)
 
     @property
     def stats(self) -> Stats:
