@@ -45,8 +45,18 @@ from humeai_async.errors import (
     WebhookError,
 )
 from humeai_async.http.calls import Stats
+from humeai_async.http.exchanges import Exchange
 from humeai_async.http.json_out import to_dict, to_json
 from humeai_async.http.messages import Request, Response, Upload
+from humeai_async.http.observing import (
+    AttemptEnded,
+    AttemptStarted,
+    CallEnded,
+    CallStarted,
+    Observer,
+    Paced,
+    RetryScheduled,
+)
 from humeai_async.http.responses import RawResponse
 from humeai_async.http.transport.handed_in import BufferedResponse
 from humeai_async.http.transport.interface import Download, OpenResponse, Transport
@@ -74,10 +84,14 @@ __all__ = [
     "APIStatusError",
     "APITimeoutError",
     "AsCompleted",
+    "AttemptEnded",
+    "AttemptStarted",
     "AuthenticationError",
     "BadRequestError",
     "BufferedResponse",
     "BulkOptions",
+    "CallEnded",
+    "CallStarted",
     "ChatClosedError",
     "ChatSocket",
     "ClientClosedError",
@@ -85,6 +99,7 @@ __all__ = [
     "ConflictError",
     "DecodeError",
     "Download",
+    "Exchange",
     "GatewayUnsupportedError",
     "HumeAI",
     "HumeError",
@@ -98,9 +113,11 @@ __all__ = [
     "Limiter",
     "MissingPackageError",
     "NotFoundError",
+    "Observer",
     "OpenResponse",
     "Outcome",
     "Outcomes",
+    "Paced",
     "Page",
     "Pages",
     "PartialResultError",
@@ -115,6 +132,7 @@ __all__ = [
     "Response",
     "ResponseTooLargeError",
     "Retry",
+    "RetryScheduled",
     "SaveError",
     "ServerError",
     "SessionClosedError",

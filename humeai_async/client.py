@@ -7,10 +7,11 @@ used. It makes no call itself but `request`.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, cast
 
@@ -20,7 +21,9 @@ from humeai_async.errors import ConfigurationError, HumeWarning, InvalidArgument
 from humeai_async.http.additions import NO_ADDITIONS, Additions, hold_headers
 from humeai_async.http.calls import Shared, Stats
 from humeai_async.http.endpoint import Encoding, Endpoint, QueryValue, fill, has_dot_segments
+from humeai_async.http.exchanges import Exchange, capturing
 from humeai_async.http.gateway import LOWCODEAPI_URL, LowCodeAPI
+from humeai_async.http.observing import Observer, Observers
 from humeai_async.http.origins import CLOUD_URL, HUME_URL, Direct, Origin
 from humeai_async.http.responses import RawResponse
 from humeai_async.http.secrets import Secret
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
     from humeai_async.resources.privacy import Privacy
     from humeai_async.resources.prompts import Prompts
     from humeai_async.resources.tools import Tools
+    from humeai_async.types.definition import Definition
 
 CREDENTIALS = {
     "api_token": "LOWCODEAPI_API_TOKEN",
@@ -67,6 +71,7 @@ SETTINGS = frozenset(
         "gateway_carries",
         "headers",
         "limiter",
+        "observers",
         "polling",
         "pool",
         "retry",
@@ -112,11 +117,18 @@ class HumeAI:
             same name, `User-Agent` among them. Each value is taken for a secret.
         transport: What moves the bytes in place of aiohttp: any `Transport`, such as
             `humeai_async.testing.MockTransport`. It is closed with the client.
+        observers: Objects that are told what happens to each call; see `Observer`.
 
     A LowCodeAPI gateway whose operator allows it takes your own Hume key with each call, in place
     of the one that is saved in your account there:
     `headers={"X-Credential-Key": "api_key", "X-Credential-Value": key}` beside the `api_token`.
     Other gateways ignore both headers without a word.
+
+    What happens to calls is written to the logger `humeai_async.calls`: repeats and failures with
+    their reasons at `INFO`, each start, wait, response and end at `DEBUG`, all lines of a call with
+    its one id. Others are `humeai_async` (connections and bulk runs), `humeai_async.limiter`,
+    `humeai_async.origins` (the gateway's URL format), `humeai_async.codec` (what could not be
+    read), `humeai_async.chat` and `humeai_async.expression`. None of them shows a credential.
 
     Exactly one credential must be there. Without an argument, the variables
     `LOWCODEAPI_API_TOKEN`, `HUME_API_KEY` and `HUME_ACCESS_TOKEN` are read, now and not at
@@ -143,6 +155,7 @@ class HumeAI:
         gateway_carries: Collection[str] = frozenset(),
         headers: Mapping[str, str] | None = None,
         transport: Transport | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
         given = {"api_token": api_token, "api_key": api_key, "access_token": access_token}
         credentials = {name: _held(name, text) for name, text in given.items()}
@@ -157,6 +170,7 @@ class HumeAI:
         _check("pool", pool, Pool, optional=False)
         _check("session", session, ClientSession)
         _check("polling", polling, Polling, optional=False)
+        watching = Observers(tuple(_check_observers(observers)))
         additions = _check_additions(NO_ADDITIONS.with_headers(held), origin)
         self._transport = _make_transport(transport, pool, session)
         self._session = Session(
@@ -167,6 +181,7 @@ class HumeAI:
             timeout=Timeout.of(timeout),
             polling=polling,
             additions=additions,
+            observers=watching,
             # Nobody knows what another transport reaches.
             shared=Shared(has_warned_of_sunset=transport is not None),
         )
@@ -386,6 +401,46 @@ class HumeAI:
         response = await self._session.send(call)
         return RawResponse(response.status, response.headers, response.body, response.responder)
 
+    def capture(self) -> contextlib.AbstractContextManager[list[Exchange]]:
+        """Take down what goes over the wire in a block: the raw responses beside the typed ones.
+
+        ```python
+        with hume.capture() as exchanges:
+            config = await hume.configs.get_version(id, 3)
+        print(exchanges[0].request_line, exchanges[0].status, exchanges[0].json())
+        ```
+
+        It sees the calls of this client, and of those made from it by `with_options`, that the
+        running task makes in the block, and the tasks that it starts there. Where waits for jobs
+        share a request, the task that sent it sees it. Credentials and the values of your own
+        headers are `***`. All bodies stay in memory until the list goes, but for downloads.
+
+        Returns:
+            A context manager that gives a list, which fills while calls end.
+        """
+        return capturing(self._session.shared)
+
+    async def definition(self) -> Definition:
+        """Fetch the gateway's own definition of its API: its rows and their parameters.
+
+        With a `base_url` of your own `{base_url}/definition` is asked first, then
+        `backend.lowcodeapi.com/humeai/openapi`, then `/definition` there. Definitions are public:
+        no credential is sent, nor headers or query fields of yours. `humeai-async check` tells how
+        it differs from what the library knows.
+
+        Costs one to three requests.
+
+        Source: https://lowcodeapi.com
+
+        Raises:
+            ConfigurationError: Calls go to Hume, without a gateway.
+            NotFoundError: No place has a definition.
+            DecodeError: What is there is no definition.
+        """
+        from humeai_async.http.definition import fetch_definition
+
+        return await fetch_definition(self._session)
+
     @property
     def stats(self) -> Stats:
         """Counters: calls, requests, retries, 429s and failures so far."""
@@ -479,6 +534,20 @@ def _make_transport(
             f"transport has the methods open, open_socket and aclose, which {kind} has not"
         )
     return HandedInTransport(transport)
+
+
+def _check_observers(observers: object) -> Iterator[Observer]:
+    """Give the observers, each of which is one.
+
+    Raises:
+        ConfigurationError: One has not the methods of `Observer`, or there is no list of them.
+    """
+    _check("observers", observers, (list, tuple), optional=False)
+    for one in cast("Sequence[object]", observers):
+        if not isinstance(one, Observer):
+            kind = type(one).__name__
+            raise ConfigurationError(f"observers is a list of Observer objects, not of {kind}")
+        yield one
 
 
 def _check_additions(additions: Additions, origin: Origin) -> Additions:

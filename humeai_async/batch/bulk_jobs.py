@@ -33,7 +33,7 @@ from humeai_async.http.secrets import without_secrets
 from humeai_async.http.session import Session
 from humeai_async.types.batch import InferenceJob, InferenceRequest, JobDetails
 from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
-from humeai_async.types.sources import BulkSource, read_source
+from humeai_async.types.sources import BulkSource, is_url, read_source
 from humeai_async.types.urls import repr_without_query, without_queries
 
 SourceOutcome: TypeAlias = Outcome[BulkSource, SourcePredictions]
@@ -61,6 +61,8 @@ class JobWork:
         """Jobs that were at the service before the first one of this run."""
         self._digests: dict[str, tuple[object, bytes]] = {}
         """MD5 of files that were read, with what tells that they are still the same."""
+        self._sent: dict[str, tuple[str, ...]] = {}
+        """URLs or texts of jobs in flight, as they were sent, by the id of the job."""
 
     @property
     def configuration(self) -> str:
@@ -69,6 +71,8 @@ class JobWork:
 
     async def identify(self, sources: Sequence[BulkSource]) -> list[Item[BulkSource]]:
         """Say what each source is. Files are read once, for their MD5."""
+        if all(isinstance(source, str) and is_url(source) for source in sources):
+            return [identified(source) for source in sources]  # which needs no look at the disk
         found = await in_thread(lambda: [identified(source) for source in sources])
         return [await self._with_digest(one) if one.kind == "files" else one for one in found]
 
@@ -95,6 +99,8 @@ class JobWork:
         else:
             request, files = _with_sources(self._request, kind, given), None
         job = await start_inference(request, files, self._session, self._poller, sending)
+        if files is None:
+            self._sent[job.id] = tuple(given)
         return Submitted(job.id)
 
     async def search(self, plan: Plan, known: Collection[str], *, is_new: bool) -> str | None:
@@ -110,12 +116,15 @@ class JobWork:
         job = Job(work_id, self._session, self._poller)
         failures: list[HumeError] = []
         is_checked = False
+        sent = self._sent.pop(work_id, None)
 
         def check(seen: Job) -> None:
             # Whose results these are is asked once, be they good or bad.
             nonlocal is_checked
-            if not is_checked and (told := _told_sources(seen.details)) is not None:
-                on_sources(*told)
+            if not is_checked and not _repeats(seen.details, sent):
+                told = _told_sources(seen.details)
+                if told is not None:
+                    on_sources(*told)
             is_checked = True
 
         with anyio.CancelScope() as scope:
@@ -179,6 +188,13 @@ def identified(source: BulkSource) -> Item[BulkSource]:
     except InvalidArgumentError as problem:
         return Item(REFUSED, key_of(REFUSED, repr(source)), source, problem=problem)
     return Item(kind, key_of(kind, given), source, mark_of(kind, given, MARK_SIZE))
+
+
+def _repeats(details: JobDetails | None, sent: tuple[str, ...] | None) -> bool:
+    """Whether a job says word for word that it has what was sent."""
+    if sent is None or not isinstance(details, InferenceJob):
+        return False
+    return sent in (details.request.urls, details.request.text)
 
 
 def _told_sources(details: JobDetails | None) -> tuple[str, list[bytes]] | None:

@@ -56,9 +56,11 @@ class Job(AsyncOnly):
 
     Attributes:
         id: Job id, a UUID.
+        request_id: The service's id of the last request made with this handle, or of that which
+            started the job; `None` before, and where waits share one.
     """
 
-    __slots__ = ("_details", "_poller", "_session", "id")
+    __slots__ = ("_details", "_poller", "_session", "id", "request_id")
 
     _instead = "write `await job.wait()`, and then `await job.predictions()`"
 
@@ -66,6 +68,7 @@ class Job(AsyncOnly):
         self, id: str, session: Session, poller: Poller, details: JobDetails | None = None
     ) -> None:
         self._details = details
+        self.request_id: str | None = None
         self.id: str = check_id(id, "id")
         self._session = session
         self._poller = poller
@@ -96,8 +99,10 @@ class Job(AsyncOnly):
         Raises:
             NotFoundError: There is no such job.
         """
-        self._details = await self._session.call(fill(catalog.BATCH_GET_JOB, self.id))
-        return self._details
+        call = fill(catalog.BATCH_GET_JOB, self.id)
+        details, self.request_id = await self._session.call_with_id(call)
+        self._details = details
+        return details
 
     async def wait(
         self,
@@ -313,11 +318,14 @@ async def start(call: Call[JobId], session: Session, poller: Poller) -> Job:
     Raises:
         DecodeError: The response names no usable job, although one was probably started.
     """
-    started = await session.call(call)
+    started, request_id = await session.call_with_id(call)
     try:
-        return Job(started.job_id, session, poller)
+        job = Job(started.job_id, session, poller)
     except InvalidArgumentError:
         endpoint = call.endpoint
+    else:
+        job.request_id = request_id
+        return job
     # What it says instead is not told: it may be of any length, and hold anything.
     del started
     raise DecodeError(

@@ -43,6 +43,8 @@ class JobCursor:
     query: Mapping[str, QueryValue] = field(factory=dict[str, QueryValue])
     """Further query fields of the first request; `when` and `timestamp_ms` bound the walk."""
     is_done: bool = field(default=False, init=False)
+    request_id: str | None = field(default=None, init=False)
+    """The service's id of the last request."""
     _edge: int | None = field(default=None, init=False)
     """Creation time of the job seen last, in milliseconds since 1970."""
     _overlap: int = field(default=1, init=False)
@@ -61,7 +63,7 @@ class JobCursor:
         limit = self.limit
         if len(self._near) >= limit:
             limit += len(self._near)
-        found = await self._session.call(
+        found, self.request_id = await self._session.call_with_id(
             fill(catalog.BATCH_LIST_JOBS, query={"limit": limit, **self._query()})
         )
         unseen = {job.job_id: job for job in found if job.job_id not in self._near}
@@ -148,6 +150,7 @@ class JobPageCursor:
                 number=self._number - 1,
                 size=self._cursor.limit,
                 undecodable=jobs.undecodable,
+                request_id=self._cursor.request_id,
                 envelope=jobs,
             )
         ]

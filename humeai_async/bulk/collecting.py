@@ -60,7 +60,7 @@ class Results(Generic[S, R]):
         """
         work_id, body = submitted.work_id, submitted.body
         kept = None
-        if body is None and self._kept is not None:
+        if body is None and self._kept is not None and self._kept.has(work_id):
             body = kept = await in_thread(self._kept.read, work_id)
         readings = None if body is None else self._read(plan, work_id, body, items)
         if readings is None or (kept is not None and _has_unreadable(readings)):

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import shutil
 from pathlib import Path
+from typing import Self
 
 from humeai_async._base import atomic_files
 from humeai_async.errors import SaveError
@@ -24,6 +25,28 @@ class KeptResults:
 
     def __init__(self, ledger: Path) -> None:
         self.folder: Path = ledger.with_name(ledger.name + ".kept")
+        self._names: set[str] = set()
+        """Names of the files that are there."""
+
+    def open(self) -> Self:
+        """Find out what earlier starts have kept.
+
+        Raises:
+            SaveError: The folder cannot be read.
+        """
+        try:
+            self._names = {path.name for path in self.folder.iterdir()}
+        except FileNotFoundError:
+            return self
+        except OSError as problem:
+            reason = problem.strerror or type(problem).__name__
+        else:
+            return self
+        raise SaveError(f"cannot read {self.folder}: {reason}")
+
+    def has(self, work_id: str) -> bool:
+        """Whether anything is kept for a piece of work. Does not look at the disk."""
+        return self.path_of(work_id).name in self._names
 
     def path_of(self, work_id: str) -> Path:
         """Return the file for a piece of work."""
@@ -45,6 +68,7 @@ class KeptResults:
         except OSError as problem:
             reason = problem.strerror or type(problem).__name__
         else:
+            self._names.add(target.name)
             return
         raise SaveError(f"results cannot be kept in {target}: {reason}")
 
@@ -57,7 +81,9 @@ class KeptResults:
 
     def forget(self, work_id: str) -> None:
         """Remove what is kept for a piece of work."""
+        target = self.path_of(work_id)
+        self._names.discard(target.name)
         with contextlib.suppress(OSError):
-            self.path_of(work_id).unlink()
+            target.unlink()
             if not any(self.folder.iterdir()):
                 shutil.rmtree(self.folder)

@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 
+from humeai_async._base.cancellation import in_thread
 from humeai_async.bulk.collecting import MisnamedError, Results
 from humeai_async.bulk.grouping import Group, Grouping, Reader
 from humeai_async.bulk.kept_results import KeptResults
@@ -65,7 +66,7 @@ class Pipeline(Generic[S, R]):
         async with AsyncExitStack() as stack:
             ledger = await self._open_ledger(stack)
             memory = NoLedger() if ledger is None else ledger
-            kept = None if ledger is None else KeptResults(ledger.path)
+            kept = None if ledger is None else await in_thread(KeptResults(ledger.path).open)
             self._grouping = Grouping(self._kind, memory, self._options)
             requests = await memory.requests()
             self._submissions = submissions = Submissions(

@@ -11,11 +11,12 @@ import csv
 import io
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, ClassVar, TypeAlias
 
 from humeai_async._base import atomic_files
+from humeai_async.bulk.csv_rows import encode_line, encode_rows
 from humeai_async.bulk.outcomes import Outcome
 from humeai_async.errors import SaveError
 from humeai_async.http import codec
@@ -166,12 +167,6 @@ _FRAME_SIZE = 1_000_000
 """Bytes of JSON that are compressed together, about."""
 
 
-def _csv_line(values: Iterable[object]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerow(values)
-    return text.getvalue().encode()
-
-
 class Csv:
     """One row a prediction, with the columns of `rows.COLUMNS`, and those that Hume has added.
 
@@ -184,7 +179,7 @@ class Csv:
     """
 
     wants_rows: ClassVar[bool] = True
-    head: ClassVar[bytes] = _csv_line(COLUMNS)
+    head: ClassVar[bytes] = encode_line(COLUMNS)
 
     def __init__(self, path: Path, position: int = 0) -> None:
         self._path = path
@@ -211,9 +206,7 @@ class Csv:
         if fresh:
             self._add_columns(list(fresh))
         if rows:
-            text = io.StringIO(newline="")
-            csv.DictWriter(text, self._columns).writerows(row.as_dict() for row in rows)
-            self._file.append(text.getvalue().encode())
+            self._file.append(encode_rows(rows, self._columns))
 
     def sync(self) -> int:
         """Put everything onto the disk for good; returns the size behind the first line."""
@@ -231,7 +224,7 @@ class Csv:
         self._file.sync()
         self._file.close()
         self._columns += names
-        first = _csv_line(self._columns)
+        first = encode_line(self._columns)
         partial = atomic_files.partial_name(self._path)
         try:
             with self._path.open("rb") as old, partial.open("xb") as new:

@@ -1,4 +1,4 @@
-"""The command line: `humeai-async demo`, `fake`, `predict`, `report` and `status`.
+"""The command line: a module a command.
 
 It names the commands and what they need installed, and turns every way in which a command can
 end into an exit code and one line, without a traceback.
@@ -13,6 +13,7 @@ from typing import NoReturn
 try:
     import click
 
+    from humeai_async.cli.check import check
     from humeai_async.cli.demo import demo
     from humeai_async.cli.fake import fake
     from humeai_async.cli.output import (
@@ -26,6 +27,7 @@ try:
         writing_output,
     )
     from humeai_async.cli.predict import predict
+    from humeai_async.cli.quota import quota
     from humeai_async.cli.report import report
     from humeai_async.cli.status import status
 except ModuleNotFoundError as _problem:
@@ -44,9 +46,11 @@ def commands() -> None:
     """Measure expressions in media with Hume AI, directly or through LowCodeAPI."""
 
 
+commands.add_command(check)
 commands.add_command(demo)
 commands.add_command(fake)
 commands.add_command(predict)
+commands.add_command(quota)
 commands.add_command(report)
 commands.add_command(status)
 

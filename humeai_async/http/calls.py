@@ -26,6 +26,7 @@ from humeai_async.errors import (
 from humeai_async.http.deadlines import Deadline, Deadlines
 from humeai_async.http.endpoint import Endpoint
 from humeai_async.http.messages import Delivery, Request
+from humeai_async.http.observing import Watch
 from humeai_async.http.transport.errors import client_closed
 from humeai_async.http.transport.interface import OpenResponse
 from humeai_async.http.transport.websocket import Socket
@@ -88,6 +89,8 @@ class Progress(Deadline):
     """Whether an earlier attempt may have been carried out."""
     failure: HumeError | None = None
     """What the last attempt failed with."""
+    watch: Watch | None = None
+    """Tells those who look at it; nobody does where there is none."""
     patient_until: float = math.inf
     """Time of the event loop's clock until which it goes on after refusals."""
 
@@ -200,6 +203,8 @@ class TimedBody:
         while (chunk := await self._next(chunks)) is not None:
             # Who never has to wait for a piece is never found waiting by anyio's cancellation.
             await checkpoint_if_cancelled()
+            if self._progress.watch is not None:
+                self._progress.watch.note_chunk(len(chunk))
             yield chunk
 
     async def _next(self, chunks: AsyncIterator[bytes]) -> bytes | None:

@@ -411,6 +411,8 @@ def _array_hook(hint: Any, converter: Converter) -> Hook:
     def read(value: Any, _: object) -> object:
         if type(value) not in _ARRAY:
             raise _WrongValueError(f"expected an array, got {json_type(value)}")
+        if item is str and set(map(type, value)) <= {str}:  # such as the URLs of a whole job
+            return list(value) if is_list else tuple(value)
         found: list[Any] = []
         place = 0
         try:

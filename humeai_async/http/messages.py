@@ -169,6 +169,15 @@ class Request:
         return f"{self.url}{mark}{credential.parameter}={secret}", headers
 
 
+def size_of_body(body: bytes | tuple[Part, ...] | None) -> int | None:
+    """Return the bytes of a request's body; of a multipart body, those of its parts, if known."""
+    if body is None or isinstance(body, bytes):
+        return len(body or b"")
+    sizes = [len(one.content) if isinstance(one.content, bytes) else one.size for one in body]
+    known = [size for size in sizes if size is not None]
+    return sum(known) if len(known) == len(sizes) else None
+
+
 class Responder(enum.Enum):
     """Who wrote a response: Hume, a gateway, or the web framework before it."""
 
@@ -193,6 +202,11 @@ class Response:
     responder: Responder = Responder.HUME
     has_service_headers: bool = True
     """Whether the headers are the service's own, and not those of a gateway before it."""
+
+    @property
+    def request_id(self) -> str | None:
+        """The service's id of the request, to quote to its support."""
+        return self.headers.get("x-request-id")
 
     @property
     def is_success(self) -> bool:

@@ -158,7 +158,7 @@ class Direct(OriginBase):
         if call.query:
             url = f"{url}?{query_text(call.query)}"
         headers = headers_for(body)
-        return _DirectRoute(
+        return SingleRoute(
             Request(endpoint.method, endpoint.path, url, headers, body, self.credential)
         )
 
@@ -167,8 +167,8 @@ class Direct(OriginBase):
         return response
 
 
-class _DirectRoute:
-    """One request, and its response."""
+class SingleRoute:
+    """A way with one request, whose response is final."""
 
     __slots__ = ("_request",)
 
@@ -176,9 +176,11 @@ class _DirectRoute:
         self._request = request
 
     def request(self) -> Request:
+        """Return the one request."""
         return self._request
 
     def choose(self, response: Response) -> Response:
+        """Return the response as it is: it is final."""
         return response
 
     def note_silence(self) -> None:

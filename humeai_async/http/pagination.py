@@ -63,6 +63,8 @@ class Page(Sequence[T_co]):
     """Where the next page begins, in lists that are paged by cursor; none on the last page."""
     undecodable: list[Undecodable] = field(factory=list[Undecodable], eq=False)
     """Entries that could not be read, each with its JSON and the reason; mostly none."""
+    request_id: str | None = field(default=None, eq=False)
+    """The service's id of the request that brought the page, to quote to its support."""
     envelope: Any = field(default=None, repr=False, eq=False)
     """The whole decoded response. The pages of a chat's events carry the chat's own fields:
     see `ChatEventsPage`."""
@@ -369,11 +371,14 @@ class NumberedPages(Pages[T]):
         paging = [("page_number", str(number))]
         if self._size is not None:
             paging.append(("page_size", str(self._size)))
-        envelope = await self._session.call(Call(call.endpoint, call.ids, (*paging, *call.query)))
-        return _page(envelope, call.endpoint.items or "", number, self._size)
+        call = Call(call.endpoint, call.ids, (*paging, *call.query))
+        envelope, request_id = await self._session.call_with_id(call)
+        return _page(envelope, call.endpoint.items or "", number, self._size, request_id)
 
 
-def _page(envelope: Any, items: str, number: int, size: int | None) -> Page[Any]:
+def _page(
+    envelope: Any, items: str, number: int, size: int | None, request_id: str | None
+) -> Page[Any]:
     actual_size = None
     if isinstance(envelope, NumberedPage):
         actual_size = envelope.page_size
@@ -385,6 +390,7 @@ def _page(envelope: Any, items: str, number: int, size: int | None) -> Page[Any]
         size=actual_size or size,
         total_pages=envelope.total_pages,
         undecodable=envelope.undecodable if isinstance(envelope, ListPage) else [],
+        request_id=request_id,
         envelope=envelope,
     )
 
@@ -402,12 +408,13 @@ class SinglePage(Pages[T]):
         return NumberedCursor(self._fetch)
 
     async def _fetch(self, number: int) -> Page[T]:
-        items = await self._session.call(self._call)
+        items, request_id = await self._session.call_with_id(self._call)
         return Page(
             items=items,
             number=number,
             total_pages=1,
             undecodable=items.undecodable,
+            request_id=request_id,
             envelope=items,
         )
 
@@ -492,12 +499,14 @@ class CursorPages(Pages[T]):
             paging.append(("page_size", str(self._size)))
         if cursor is not None:
             paging.append(("cursor", cursor))
-        envelope = await self._session.call(Call(call.endpoint, call.ids, (*paging, *call.query)))
+        call = Call(call.endpoint, call.ids, (*paging, *call.query))
+        envelope, request_id = await self._session.call_with_id(call)
         return Page(
             items=getattr(envelope, call.endpoint.items or ""),
             number=index,
             size=self._size,
             next_cursor=envelope.next_cursor,
             undecodable=envelope.undecodable,
+            request_id=request_id,
             envelope=envelope,
         )

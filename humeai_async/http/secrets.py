@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit
 
 import msgspec
@@ -19,7 +19,15 @@ import msgspec
 from humeai_async._base.base_values import as_base
 from humeai_async.types.json import is_array, is_object
 
-__all__ = ["Secret", "find_secrets", "redact", "without_secrets"]
+__all__ = [
+    "SHORTEST_KEY",
+    "Secret",
+    "find_keys",
+    "find_secrets",
+    "redact",
+    "without_keys",
+    "without_secrets",
+]
 
 SHORTEST_KEY = 8
 """Characters of a key at least."""
@@ -96,6 +104,25 @@ def _secret_parts(url: str, *, is_medium: bool) -> list[str]:
 
 def _is_key(text: str) -> bool:
     return len(text) >= SHORTEST_KEY and not _WORD.fullmatch(text)
+
+
+_KEY_NAMES = re.compile(r"key|token|secret|passw|signature|credential|auth", re.IGNORECASE)
+"""What is in the name of a query field whose value may be a key."""
+_QUERY_FIELD = re.compile(r"(?<=[?&])([^=&#\s]+)=([^&#\s]*)")
+
+
+def without_keys(url: str) -> str:
+    """Hide the values of those fields of a URL's query whose names speak of a key."""
+    if "?" not in url:
+        return url
+    return _QUERY_FIELD.sub(
+        lambda found: f"{found[1]}=***" if _KEY_NAMES.search(found[1]) else found[0], url
+    )
+
+
+def find_keys(query: Iterable[tuple[str, str]]) -> list[str]:
+    """Return the values of those fields of a query whose names speak of a key."""
+    return [value for name, value in query if _KEY_NAMES.search(name) and _is_key(value)]
 
 
 class Secret:

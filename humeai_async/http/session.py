@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import datetime as dt
 import functools
-import logging
 import math
 import time
 import warnings
@@ -40,7 +39,9 @@ from humeai_async.http.calls import NO_HEADERS, Kept, Progress, Shared, Stats, T
 from humeai_async.http.codec import decode, encode_request
 from humeai_async.http.deadlines import Deadline
 from humeai_async.http.endpoint import Call, Endpoint
+from humeai_async.http.exchanges import captures_of
 from humeai_async.http.messages import Delivery, Request, Response, unknown_encoding
+from humeai_async.http.observing import Observers, Watch, watching
 from humeai_async.http.origins import Origin, Route
 from humeai_async.http.retry import (
     LONGEST_REFUSAL,
@@ -66,10 +67,10 @@ if TYPE_CHECKING:
     from humeai_async.limiter.bucket import Permit
 
 T = TypeVar("T")
-Read: TypeAlias = Callable[[type[Any], bytes], Any]
-"""Makes a type of a body."""
-
-logger: logging.Logger = logging.getLogger("humeai_async")
+Read: TypeAlias = Callable[[type[Any], Response], Any]
+"""Makes a type of a response."""
+Send: TypeAlias = Callable[[Request, Progress], Awaitable[Response]]
+"""Makes one attempt."""
 
 _PACED = frozenset({TOO_MANY_REQUESTS, SERVICE_UNAVAILABLE})
 """Statuses that ask for a pause."""
@@ -89,6 +90,7 @@ class Session:
     polling: Polling = field(factory=Polling)
     priority: Priority = INTERACTIVE
     """Whom the limiter lets go first; bulk runs stand behind everybody else."""
+    observers: Observers = field(factory=Observers, repr=False)
     additions: Additions = NO_ADDITIONS
     """Headers and query fields of every call."""
     shared: Shared = field(factory=Shared, repr=False)
@@ -134,14 +136,39 @@ class Session:
 
     def call(self, call: Call[T]) -> Coroutine[Any, Any, T]:
         """Make a call and decode its response."""
-        send = self._send_once
-        if call.before_send is not None:
-            send = functools.partial(self._send_once, before=call.before_send)
-        return self._with_retries(call, send, read=decode)
+        return self._run(call, _decoded)
+
+    def call_with_id(self, call: Call[T]) -> Coroutine[Any, Any, tuple[T, str | None]]:
+        """Make a call, and return its decoded response with the service's id of the request."""
+        return self._run(call, _decoded_with_id)
 
     def send(self, call: Call[Any]) -> Coroutine[Any, Any, Response]:
         """Make a call and return its response, the envelope taken off."""
-        return self._with_retries(call, self._send_once)
+        return self._run(call)
+
+    def _run(self, call: Call[Any], read: Read | None = None) -> Coroutine[Any, Any, Any]:
+        send = self._send_once
+        if call.before_send is not None:
+            send = functools.partial(self._send_once, before=call.before_send)
+        watch = self._watch(call.endpoint)
+        if watch is None:
+            return self._with_retries(call, send, read=read)
+        return self._watched(watch, call, send, read)
+
+    async def _watched(self, watch: Watch, call: Call[Any], send: Send, read: Read | None) -> Any:
+        """Make a call that somebody looks at."""
+        progress = self._begin(call.endpoint)
+        progress.watch = watch
+        with watching(watch, self.origin.base_url):
+            return await self._with_retries(call, send, progress, read)
+
+    def _watch(self, endpoint: Endpoint[Any]) -> Watch | None:
+        """Return what tells of a call, if there is anybody to be told."""
+        observers, captures = self.observers.present(), captures_of(self.shared)
+        if not (observers or captures):
+            return None
+        about = endpoint.name, endpoint.method, endpoint.path
+        return Watch(self.observers, observers, captures, about, self.redact)
 
     @contextlib.asynccontextmanager
     async def stream(
@@ -153,7 +180,9 @@ class Session:
         gateway the body still has its envelope. The headers go on top of the origin's own.
         """
         progress = self._begin(call.endpoint)
+        progress.watch = watch = self._watch(call.endpoint)
         async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(watching(watch, self.origin.base_url))
             kept = Kept(stack, headers)
             once = functools.partial(self._send_once, kept=kept)
             await self._with_retries(call, once, progress)
@@ -162,10 +191,12 @@ class Session:
     async def open_socket(self, call: Call[Any]) -> Socket:
         """Open a WebSocket; the handshake is paced, timed and repeated like any call."""
         progress, kept = self._begin(call.endpoint), Kept()
+        progress.watch = watch = self._watch(call.endpoint)
         once = functools.partial(self._handshake_once, kept=kept)
-        response = await self._with_retries(call, once, progress)
-        if kept.opened is None:  # a server that takes the request for one of another kind
-            raise progress.end_with(self._error_of(response, call, None))
+        with watching(watch, self.origin.base_url):
+            response = await self._with_retries(call, once, progress)
+            if kept.opened is None:  # a server that takes the request for one of another kind
+                raise progress.end_with(self._error_of(response, call, None))
         return cast("Socket", kept.opened)
 
     def close(self) -> None:
@@ -225,7 +256,7 @@ class Session:
     async def _with_retries(
         self,
         call: Call[Any],
-        send: Callable[[Request, Progress], Awaitable[Response]],
+        send: Send,
         progress: Progress | None = None,
         read: Read | None = None,
     ) -> Any:
@@ -246,7 +277,8 @@ class Session:
                         continue
                     if read is not None and len(chosen.body) > _LARGE:
                         await _yield_to_loop()
-                        read = await _read_in_steps(read, call.endpoint.returns, chosen)
+                        if read is _decoded:
+                            read = await _read_in_steps(read, call.endpoint.returns, chosen)
                     return self._result(call, chosen, read)
                 except HumeError as problem:
                     failure = problem
@@ -264,7 +296,7 @@ class Session:
         if read is None:
             return response
         try:
-            return read(call.endpoint.returns, response.body)
+            return read(call.endpoint.returns, response)
         except DecodeError as problem:
             failure = problem
         # Made anew, without the frames of the codec, which hold the body.
@@ -311,10 +343,8 @@ class Session:
             progress.request.delivery = Delivery.REFUSED
         progress.failure, progress.request = failure, None
         self.shared.stats.retries += 1
-        name, kind = endpoint.name, type(failure).__name__
-        logger.debug(
-            "%s: request %d failed (%s), again in %.2f s", name, progress.sent, kind, pause
-        )
+        if progress.watch is not None:
+            progress.watch.retry(failure, pause)
         return pause
 
     async def _send_once(
@@ -327,7 +357,9 @@ class Session:
         """Wait for the limiter, exchange one request for its response, and tell the limiter."""
         request.private = self.additions.headers
         permit = await self._permit(request, progress)
-        began = time.perf_counter()
+        watch = progress.watch
+        if watch is not None:
+            watch.send(progress.sent, request)
         if kept is not None:
             request.headers = {**request.headers, **kept.headers}
         try:
@@ -339,23 +371,29 @@ class Session:
                 kept.opened = opened
                 kept.stack.push_async_callback(opened.aclose)
             else:
-                response = await self._read(opened, response)
+                response = await self._read(opened, response, watch)
             request.delivery = Delivery.RESPONDED
             self._observe(permit, response, progress.endpoint)
+        except BaseException as problem:
+            if watch is not None:
+                watch.fail(request, problem)
+            raise
         finally:
             permit.done(None)  # which does nothing where the limiter knows already
-        if logger.isEnabledFor(logging.DEBUG):
-            seconds = time.perf_counter() - began
-            name = progress.endpoint.name
-            logger.debug("%s: status %d after %.3f s", name, response.status, seconds)
+        if watch is not None:
+            watch.respond(request, response)
         return response
 
-    async def _read(self, opened: OpenResponse, response: Response) -> Response:
+    async def _read(
+        self, opened: OpenResponse, response: Response, watch: Watch | None
+    ) -> Response:
         """Read a response whole, and take its envelope off."""
         try:
             response.body = await opened.read()
         finally:
             await opened.aclose()
+        if watch is not None:
+            watch.note_raw(response)
         if len(response.body) > _LARGE:
             await _yield_to_loop()
         return self.origin.read(response)
@@ -366,26 +404,43 @@ class Session:
         """Wait for the limiter, and make one attempt at a WebSocket."""
         request.private = self.additions.headers
         permit = await self._permit(request, progress)
+        watch = progress.watch
+        if watch is not None:
+            watch.send(progress.sent, request)
+        # To the loop a socket is a success like any other.
+        response = Response(HTTPStatus.OK, {}, b"")
         try:
             opened = await self.transport.open_socket(request, self.timeout)
             if isinstance(opened, Response):
+                if watch is not None:
+                    watch.note_raw(opened)
                 response = self.origin.read(opened)
                 self._observe(permit, response, progress.endpoint)
-                return response
-            permit.done(HTTPStatus.SWITCHING_PROTOCOLS, {}, None)
+            else:
+                kept.opened = opened
+                permit.done(HTTPStatus.SWITCHING_PROTOCOLS, {}, None)
+        except BaseException as problem:
+            if watch is not None:
+                watch.fail(request, problem)
+            raise
         finally:
             permit.done(None)
-        kept.opened = opened
-        return Response(HTTPStatus.OK, {}, b"")  # to the loop a socket is a success like any other
+        if watch is not None:
+            switched = Response(HTTPStatus.SWITCHING_PROTOCOLS, {}, b"")
+            watch.respond(request, response if kept.opened is None else switched)
+        return response
 
     async def _permit(self, request: Request, progress: Progress) -> Permit:
+        """Wait for the limiter's leave to send a request."""
         progress.request = request
-        until = progress.waits_until
-        bucket = f"{self.origin.account}/{progress.endpoint.bucket}"
+        endpoint, until = progress.endpoint, progress.waits_until
+        bucket = f"{self.origin.account}/{endpoint.bucket}"
         deadline = None if until == math.inf else until
-        gate = self._gate(progress.endpoint)
+        gate, waited = self._gate(endpoint), 0.0
         if gate is not None:
+            began = time.perf_counter()
             await gate.enter(deadline)
+            waited = time.perf_counter() - began
         permit = await self.limiter.acquire(
             bucket,
             deadline=deadline,
@@ -394,6 +449,8 @@ class Session:
         )
         self.shared.stats.requests += 1
         progress.sent += 1
+        if progress.watch is not None:
+            progress.watch.wait(progress.sent, waited + permit.waited)
         return permit
 
     def _gate(self, endpoint: Endpoint[Any]) -> AllowanceGate | None:
@@ -411,6 +468,14 @@ class Session:
             hint = _retry_after(response)
             self.shared.stats.rate_limited += response.status == TOO_MANY_REQUESTS
         permit.done(response.status, response.headers, hint)
+
+
+def _decoded(returns: type[Any], response: Response) -> Any:
+    return decode(returns, response.body)
+
+
+def _decoded_with_id(returns: type[Any], response: Response) -> tuple[Any, str | None]:
+    return decode(returns, response.body), response.request_id
 
 
 async def _read_in_steps(read: Read, returns: Any, response: Response) -> Read:

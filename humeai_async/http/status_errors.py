@@ -32,7 +32,7 @@ from humeai_async.http.endpoint import Call, Endpoint
 from humeai_async.http.messages import Delivery, JsonText, Responder, Response, unknown_encoding
 from humeai_async.http.origins import Origin
 from humeai_async.http.retry import delivery_by_status
-from humeai_async.http.secrets import find_secrets
+from humeai_async.http.secrets import find_keys, find_secrets
 from humeai_async.http.secrets import redact as redact_parts
 from humeai_async.types.json import is_array, is_object, json_type
 from humeai_async.types.urls import without_queries
@@ -68,7 +68,8 @@ def error_of_call(
     What is secret in the call's own body does not get into it, nor does what `redact` takes out
     of a text.
     """
-    secrets = find_secrets(_sent(call))
+    secrets = [*find_keys(call.query), *find_secrets(_sent(call))]
+    secrets.sort(key=len, reverse=True)
     error = to_error(
         response,
         call.endpoint,

@@ -35,13 +35,15 @@ class Permit:
     A permit that is dropped counts as a call without a response.
     """
 
-    __slots__ = ("_bucket", "_cost", "_era", "_sent")
+    __slots__ = ("_bucket", "_cost", "_era", "_sent", "waited")
 
     def __init__(self, bucket: Bucket, cost: float, era: int, sent: float) -> None:
         self._bucket: Bucket | None = bucket
         self._cost = cost
         self._era = era
         self._sent = sent
+        self.waited: float = 0.0
+        """Seconds that the call stood in the queue."""
 
     def done(
         self,
@@ -184,7 +186,7 @@ class Bucket:
                 self._turn_away(now + pause, now)
                 if not was_closed:
                     _logger.info("%s: the quota is used up, paused %.3g s", self.name, pause)
-                    self._tell(Paused(self.name, pause))
+                    self.tell(Paused(self.name, pause))
         elif was_closed:
             self._tell_rate()
         if self.wait_queue.waiting:
@@ -255,7 +257,7 @@ class Bucket:
         if self._on_event is not None or _logger.isEnabledFor(logging.DEBUG):
             seconds = self.now() - since
             _logger.debug("%s: waited %.3f s", self.name, seconds)
-            self._tell(Waited(self.name, seconds))
+            self.tell(Waited(self.name, seconds))
 
     def _wake_at(self, when: float) -> None:
         if self._timer is not None:
@@ -292,9 +294,10 @@ class Bucket:
             return
         self._rate = rate
         _logger.info("%s: measured %.4g calls a second", self.name, rate)
-        self._tell(RateChanged(self.name, before, rate))
+        self.tell(RateChanged(self.name, before, rate))
 
-    def _tell(self, event: LimiterEvent) -> None:
+    def tell(self, event: LimiterEvent) -> None:
+        """Tell the limiter's `on_event`; what it raises is logged."""
         if self._on_event is None:
             return
         try:

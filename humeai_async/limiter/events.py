@@ -32,4 +32,22 @@ class RateChanged:
     rate: float
 
 
-LimiterEvent: TypeAlias = Waited | Paused | RateChanged
+@frozen
+class Shared:
+    """A quota that many processes share can be reached again: the bucket takes turns with them."""
+
+    bucket: str
+    members: int
+    """Processes that share it now."""
+
+
+@frozen
+class Alone:
+    """It cannot be reached: the process goes on by its share so far, or stops."""
+
+    bucket: str
+    share: float
+    """Calls a second until it is back."""
+
+
+LimiterEvent: TypeAlias = Waited | Paused | RateChanged | Shared | Alone

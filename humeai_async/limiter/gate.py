@@ -252,7 +252,7 @@ class Gate:
             self._until = max(self._until, now + min(retry_after, LONGEST_PAUSE))
         else:
             self._accept(now, sent, cost, is_current=is_current)
-            if account.used_up and not self.closed:
+            if account.used_up and not self.closed and self.learner.ceiling == math.inf:
                 self._refuse(now, sent, None, is_current=True)
                 self._refused_at = -1  # this was no chance
 

@@ -25,6 +25,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from attrs import evolve
+
 from humeai_async._base import event_loops
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import ConfigurationError
@@ -66,6 +68,13 @@ class BucketState:
     """Responses with status 429."""
     accepted: int
     """Number of other responses."""
+    shared: str | None = None
+    """`"yes"` while the quota is shared with other processes, `"outage"` while what they share it
+    through cannot be reached; `None` where it is not shared."""
+    members: int = 1
+    """Processes that share it, as far as was heard last."""
+    share: float | None = None
+    """Calls a second that this process may send of what is shared, as far as is known."""
 
 
 class Limiter:
@@ -98,8 +107,9 @@ class Limiter:
             max_waiting: Calls that may wait at the same time in one bucket.
             shared: A `shared.RedisQuota` that other processes have too: `rate` is that of all
                 together then.
-            on_event: Called with a `Waited`, `Paused` or `RateChanged` of `limiter.events`. Must
-                be quick; what it raises is logged. Each event loop's thread calls it.
+            on_event: Called with a `Waited`, `Paused` or `RateChanged` of `limiter.events`, and
+                for a shared quota with `Shared` and `Alone`. Must be quick; what it raises is
+                logged. Each event loop's thread calls it.
 
         Raises:
             ConfigurationError: Something is no positive number, or `burst` stands without `rate`.
@@ -172,6 +182,7 @@ class Limiter:
             place.leave(future)
             raise
         place.tell_wait(now)
+        permit.waited = loop.time() - now
         return permit
 
     def gate(self, bucket: str, allowance: Allowance) -> AllowanceGate | None:
@@ -200,7 +211,8 @@ class Limiter:
         if place is None:
             gate = Gate(0.0, self._rate, self._burst)
             return _state(gate, 0, 0.0)
-        return _state(place.gate, place.wait_queue.waiting, place.now())
+        state = _state(place.gate, place.wait_queue.waiting, place.now())
+        return state if self._shared is None else _with_share(state, place)
 
     @property
     def buckets(self) -> tuple[str, ...]:
@@ -260,6 +272,20 @@ def _check(
     if not is_number(value) or (value <= 0 if least is None else value < least):
         bound = "a positive number" if least is None else f"{least:g} or more"
         raise ConfigurationError(f"{name} must be {bound}, not {value!r}")
+
+
+def _with_share(state: BucketState, place: Bucket) -> BucketState:
+    from humeai_async.limiter.shared_gate import SharedGate
+
+    if not isinstance(place.gate, SharedGate):
+        return state
+    source = place.gate.source
+    return evolve(
+        state,
+        shared="outage" if source.is_away else "yes",
+        members=source.turns.members,
+        share=source.turns.share(place.now()),
+    )
 
 
 def _state(gate: Gate, waiting: int, now: float) -> BucketState:

@@ -6,7 +6,10 @@ a call goes when both let it. It knows no server; the quota that it takes part i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from humeai_async.limiter.gate import Gate
+from humeai_async.limiter.headers import Quota
 from humeai_async.limiter.turns import TurnSource
 
 _LONGEST = 1.0
@@ -36,7 +39,7 @@ class SharedGate(Gate):
             return wait
         turns = self.source.turns
         wait = turns.ready_in(now)
-        if wants := turns.wants():
+        if wants := turns.wants(now):
             self.source.ask(wants)
         return min(wait, _LONGEST)
 
@@ -55,6 +58,25 @@ class SharedGate(Gate):
         """Take back a call that did not go."""
         super().give_back(era, cost)
         self.source.turns.give_back()
+
+    def record_response(
+        self,
+        now: float,
+        era: int,
+        sent: float,
+        cost: float,
+        status: int | None,
+        retry_after: float | None = None,
+        quotas: Sequence[Quota] = (),
+    ) -> None:
+        """Learn from a response; what closes or opens the quota is told to all who share it."""
+        was_closed, before = self.closed, self.paused_for(now)
+        super().record_response(now, era, sent, cost, status, retry_after, quotas)
+        if not self.closed:
+            if was_closed:
+                self.source.reopen()
+        elif (pause := self.paused_for(now)) > before or not was_closed:
+            self.source.close(pause)
 
     def shift(self, seconds: float) -> None:
         """Move to a clock that shows this many seconds more."""

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import HumeError
+from humeai_async.limiter.events import LimiterEvent
 
 LIFE: Final = 0.05
 """Seconds after its time until which a call may go: who sleeps brings no burst back."""
@@ -53,8 +54,8 @@ class Turns:
     """
 
     __slots__ = (
-        "_alone_rate", "_began", "_calls", "_debt", "_granted", "_is_hungry", "_next_alone",
-        "_size", "_started", "_went", "members", "rate",
+        "_alone_rate", "_began", "_calls", "_debt", "_granted", "_held_until", "_is_hungry",
+        "_next_alone", "_size", "_started", "_went", "members", "rate",
     )  # fmt: skip
 
     def __init__(self, rate: float, now: float) -> None:
@@ -71,6 +72,8 @@ class Turns:
         self._debt = 0.0
         self._alone_rate: float | None = None
         self._next_alone = now
+        self._held_until = -math.inf
+        """Until when all wait, as far as is known: the quota is used up."""
 
     @property
     def is_alone(self) -> bool:
@@ -93,6 +96,8 @@ class Turns:
             # Time that nobody used is gone here too.
             self._next_alone = max(self._next_alone, now - LIFE)
             return max(0.0, self._next_alone - now)
+        if now < self._held_until - _HAIR:
+            return self._held_until - now
         self._is_hungry = True
         return math.inf
 
@@ -114,8 +119,10 @@ class Turns:
             self._started -= 1
             self._calls.appendleft(self._went.pop())
 
-    def wants(self) -> int:
-        """Return how many calls to ask for now; 0 while enough are in hand."""
+    def wants(self, now: float) -> int:
+        """Return how many calls to ask for now; 0 while enough are in hand, or all wait."""
+        if now < self._held_until - _HAIR and self._alone_rate is None:
+            return 0
         is_enough = 2 * len(self._calls) > self._granted
         return 0 if self._granted and is_enough else self._size
 
@@ -123,8 +130,11 @@ class Turns:
         """Take a turn in hand."""
         self.members = turn.members
         if not turn.calls:
+            if self._alone_rate is None:
+                self.hold(now, turn.first)
             return
         self._alone_rate = None
+        self._held_until = -math.inf
         # By what was used of the last one, not by who waits: a few workers of a process may
         # never all wait at once, and would get a few calls a turn.
         if self._granted and self._started < _LITTLE * self._granted:
@@ -135,6 +145,19 @@ class Turns:
         times = (turn.first + n * turn.gap for n in range(turn.calls))
         self._calls.extend(now + max(0.0, seconds) for seconds in times)
         self._pay_debt()
+
+    def hold(self, now: float, seconds: float) -> None:
+        """Let nothing go for so long, and drop the calls in hand: the quota is used up.
+
+        Args:
+            now: The time.
+            seconds: How long; 0 ends it.
+        """
+        self._held_until = now + seconds
+        if seconds > 0.0:
+            self._calls.clear()
+        if not self._calls:
+            self._granted = 0
 
     def lose(self, now: float) -> None:
         """Note that the server is away, and go on by the share so far."""
@@ -165,6 +188,7 @@ class Turns:
         """
         self._began += seconds
         self._next_alone += seconds
+        self._held_until += seconds
         self._calls.clear()
         self._granted = 0
         self._went = deque(at + seconds for at in self._went)
@@ -184,8 +208,19 @@ class TurnSource(Protocol):
 
     turns: Turns
 
+    @property
+    def is_away(self) -> bool:
+        """Whether whoever grants turns could not be reached when last tried."""
+        ...
+
     def ask(self, calls: int) -> None:
         """Ask for a turn in the background, if it is time; the bucket is told when it came."""
+
+    def close(self, seconds: float) -> None:
+        """Stop everybody for so long: the service says that the quota is used up."""
+
+    def reopen(self) -> None:
+        """Let everybody go on: a call got through."""
 
     def restart(self) -> None:
         """Go on on another event loop, perhaps in another process."""
@@ -202,6 +237,9 @@ class SharedQuota(Protocol):
 class Told(Protocol):
     """Who is told what comes of asking for turns."""
 
+    name: str
+    """The bucket's name in its limiter."""
+
     @property
     def is_urgent(self) -> bool:
         """Whether somebody waits for a response."""
@@ -212,3 +250,6 @@ class Told(Protocol):
 
     def fail(self, problem: HumeError) -> None:
         """Raise an error in everybody who waits: no turn will ever come."""
+
+    def tell(self, event: LimiterEvent) -> None:
+        """Tell the limiter's `on_event`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -57,6 +57,7 @@ class Connection:
         """The server's address, without user and password."""
         self._errors = load("redis.exceptions")
         self._client = _client(target, timeout) if isinstance(target, str) else target
+        self._listener = _client(target, timeout, is_listening=True) if self._is_own else target
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[object]) -> Any:
         """Run a script.
@@ -72,12 +73,32 @@ class Connection:
             except self._errors.NoScriptError:
                 return await client.eval(script.text, len(keys), *keys, *args)
 
+    async def messages(self, channel: str) -> AsyncGenerator[str]:
+        """Yield what is published on a channel, until the server is away.
+
+        Raises:
+            ConfigurationError: The server refuses it for good.
+            RedisUnavailableError: The server cannot be reached, or has gone.
+        """
+        listener: Any = self._listener
+        with self._explained():
+            subscription = listener.pubsub(ignore_subscribe_messages=True)
+            try:
+                await subscription.subscribe(channel)
+                async for message in subscription.listen():
+                    data = message["data"]
+                    yield data.decode() if isinstance(data, bytes) else str(data)
+            finally:
+                with contextlib.suppress(self._errors.RedisError, OSError):
+                    await subscription.aclose()
+
     async def aclose(self) -> None:
-        """Close the client, unless it was given."""
+        """Close the clients, unless they were given."""
         if self._is_own:
-            client: Any = self._client
-            with contextlib.suppress(self._errors.RedisError, OSError):
-                await client.aclose()
+            clients: tuple[Any, ...] = (self._client, self._listener)
+            for client in clients:
+                with contextlib.suppress(self._errors.RedisError, OSError):
+                    await client.aclose()
 
     @contextlib.contextmanager
     def _explained(self) -> Generator[None]:
@@ -107,7 +128,7 @@ def shown(target: object) -> str:
     return f"{parts.scheme}://{host}{port}{parts.path}"
 
 
-def _client(url: str, timeout: float) -> Any:
+def _client(url: Any, timeout: float, *, is_listening: bool = False) -> Any:
     scheme = url.partition("://")[0].lower()
     if "://" not in url or scheme not in _SCHEMES:
         raise ConfigurationError(
@@ -119,7 +140,8 @@ def _client(url: str, timeout: float) -> Any:
     try:
         return redis.Redis.from_url(
             scheme.replace("valkey", "redis") + url[len(scheme) :],
-            socket_timeout=timeout,
+            socket_timeout=None if is_listening else timeout,  # who listens may hear nothing
+            socket_keepalive=is_listening,
             socket_connect_timeout=timeout,
             retry=retry,
         )

@@ -2,33 +2,29 @@
 
 Each process asks for a turn at a time, of the size that it has used lately, and no call waits for
 a socket: calls wait for turns, as they wait for tokens otherwise. While the server is away each
-process goes on by the share that it had, and all change back together. `limiter/turns.py` has the
-rules of a process, `turn_script.py` those of the server; this joins the two.
+process goes on by the share that it had, and all change back together. A 429 that one of them meets
+stops all at once, and one tries when it may go on. `turn_source.py` asks for the turns.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
-import math
 import random
-import secrets
-from typing import Any, Self
-from weakref import WeakKeyDictionary
+from contextlib import aclosing
+from typing import Final, Self, get_args
+from weakref import WeakSet
 
-from humeai_async.errors import ConfigurationError, HumeError
-from humeai_async.limiter.turns import Told, Turn, Turns
+from humeai_async.errors import APIConnectionError, ConfigurationError, HumeError
+from humeai_async.limiter.turns import Told
 from humeai_async.shared.connection import Connection, RedisUnavailableError, shown
-from humeai_async.shared.turn_script import CYCLE, RETURN_SECONDS, TURN
+from humeai_async.shared.scripts import BUCKETS, KEYS, STATE
+from humeai_async.shared.state import BucketShares, read_bucket
+from humeai_async.shared.turn_source import TIMEOUT, TRY_AGAIN, Outage, QuotaTurns
 
-TIMEOUT = 0.25
-"""Seconds that the server may take to respond: a hung one costs one such wait in all."""
-TRY_AGAIN = (0.2, 0.6)
-"""Seconds between tries of a server that is away, at least and at most."""
-SMALLEST_BURST = 0.05
-"""Seconds of calls that may go at once after a rest, where nothing is said."""
-MARGIN = 0.99
-"""Share of the declared rate that is used: clocks and networks jitter by that much."""
+ANSWER_SECONDS: Final = 5.0
+"""Seconds that the server may take to say how the quota stands, for people who ask."""
 
 _logger = logging.getLogger("humeai_async.limiter")
 
@@ -43,27 +39,37 @@ class RedisQuota:
 
     Args:
         target: A URL such as `redis://user:password@host:6379/0`, `rediss://...` for TLS, or a
-            `redis.asyncio.Redis`. It needs Redis 7 or Valkey 8, and little memory; `noeviction`
-            is good advice.
+            `redis.asyncio.Redis` or `RedisCluster`. It needs Redis 7 or Valkey 8, and little
+            memory; `noeviction` is good advice.
         name: Name of the quota: processes that give the same one share it.
+        outage: What calls do while the server is away. `"share"` goes on at the rate that this
+            process had; `"stop"` raises `RateLimitWaitError` with the seconds to the next try.
 
     Raises:
-        ConfigurationError: It is no URL of a Redis or Valkey server, or the name is empty.
+        ConfigurationError: It is no URL of a Redis or Valkey server, the name is empty or has
+            braces in it, or there is no such outage.
         MissingPackageError: redis is not installed.
     """
 
-    def __init__(self, target: object, name: str = "default") -> None:
-        if not name:
-            raise ConfigurationError("a shared quota needs a name")
+    def __init__(self, target: object, name: str = "default", *, outage: Outage = "share") -> None:
+        if not name or {"{", "}"} & set(name):
+            raise ConfigurationError("a shared quota needs a name, without braces")
+        if outage not in get_args(Outage):
+            known = ", ".join(map(repr, get_args(Outage)))
+            raise ConfigurationError(f"outage must be one of {known}, not {outage!r}")
         self._target = target
         self._name = name
+        self._outage: Outage = outage
         Connection(target, timeout=TIMEOUT)  # says at once what is wrong with it
-        self._connections: WeakKeyDictionary[asyncio.AbstractEventLoop, Connection] = (
-            WeakKeyDictionary()
-        )
+        self._links: dict[asyncio.AbstractEventLoop, _Link] = {}
 
     def __repr__(self) -> str:
-        return f"RedisQuota({shown(self._target)!r}, name={self._name!r})"
+        return f"RedisQuota({shown(self._target)!r}, name={self._name!r}, outage={self._outage!r})"
+
+    @property
+    def _prefix(self) -> str:
+        """How all keys begin; a cluster keeps those of one quota together."""
+        return f"humeai_async:{{{self._name}}}"
 
     def join(self, bucket: str, rate: float, burst: float | None, told: Told) -> QuotaTurns:
         """Take part in one bucket's rate.
@@ -74,21 +80,64 @@ class RedisQuota:
             burst: Calls that may go at once after a rest.
             told: Who is told of turns.
         """
-        return QuotaTurns(self, f"humeai_async:{{{self._name}/{bucket}}}", rate, burst, told)
+        account, slash, product = bucket.rpartition("/")
+        if account:
+            # Of the credential the server sees a digest that is of no use elsewhere.
+            key = self._name.encode()[:64]
+            account = hashlib.blake2b(account.encode(), digest_size=6, key=key).hexdigest()
+        source = QuotaTurns(
+            self.connection, f"{account}{slash}{product}", self._prefix, rate, burst, told,
+            self._outage,
+        )  # fmt: skip
+        self._link().join(source)
+        return source
+
+    async def state(self) -> list[BucketShares]:
+        """Return how the quota stands on the server: a list of its buckets, by name.
+
+        Costs no call of Hume, and changes nothing.
+
+        Raises:
+            APIConnectionError: The server cannot be reached.
+            ConfigurationError: It refuses this for good.
+        """
+        connection = Connection(self._target, timeout=ANSWER_SECONDS)
+        prefix, found = self._prefix, list[BucketShares]()
+        try:
+            names = sorted(map(_text, await connection.run(BUCKETS, [f"{prefix}:buckets"], ())))
+            for name in names:
+                keys = [f"{prefix}:{name}:{one}" for one in KEYS]
+                bucket = read_bucket(name, await connection.run(STATE, keys, ()))
+                if bucket is not None:
+                    found.append(bucket)
+        except RedisUnavailableError as problem:
+            reason = str(problem)
+        else:
+            return found
+        finally:
+            await connection.aclose()
+        raise APIConnectionError(f"the quota cannot be reached: {reason}")
 
     def connection(self) -> Connection:
         """Return the connection of the event loop that runs."""
-        loop = asyncio.get_running_loop()
-        found = self._connections.get(loop)
-        if found is None:
-            found = self._connections[loop] = Connection(self._target, timeout=TIMEOUT)
-        return found
+        return self._link().connection
 
     async def aclose(self) -> None:
         """Close the connection of the event loop that runs; it opens again when it is needed."""
-        found = self._connections.pop(asyncio.get_running_loop(), None)
+        found = self._links.pop(asyncio.get_running_loop(), None)
         if found is not None:
             await found.aclose()
+
+    def _link(self) -> _Link:
+        loop = asyncio.get_running_loop()
+        found = self._links.get(loop)
+        if found is None:
+            for over in [one for one in list(self._links) if one.is_closed()]:
+                self._links.pop(over, None)
+            found = self._links[loop] = _Link(
+                Connection(self._target, timeout=TIMEOUT), f"{self._prefix}:gate"
+            )
+        return found
 
     async def __aenter__(self) -> Self:
         return self
@@ -97,93 +146,59 @@ class RedisQuota:
         await self.aclose()
 
 
-class QuotaTurns:
-    """Asks for the turns of one bucket in one process.
+class _Link:
+    """The connection of one event loop, and who listens on it for what stops everybody.
 
     Args:
-        quota: The quota.
-        prefix: How its keys begin, all with one hash tag.
-        rate: Calls a second of all together.
-        burst: Calls that may go at once after a rest.
-        told: Who is told of turns.
+        connection: The connection.
+        channel: What is listened to.
     """
 
-    def __init__(
-        self, quota: RedisQuota, prefix: str, rate: float, burst: float | None, told: Told
-    ) -> None:
-        self._quota = quota
-        self._keys = [f"{prefix}:{one}" for one in ("line", "members", "rates", "return", "early")]
-        self._rate = rate * MARGIN
-        self._burst = SMALLEST_BURST if burst is None else burst / self._rate
-        self._told = told
-        self._who = secrets.token_hex(6)
-        self._trip: asyncio.Task[None] | None = None
-        self._next_try = -math.inf
-        self._problem: HumeError | None = None
-        """What is wrong for good, as the last try has shown."""
-        self._lowest = self._rate
-        self.turns: Turns = Turns(self._rate, asyncio.get_running_loop().time())
+    def __init__(self, connection: Connection, channel: str) -> None:
+        self.connection = connection
+        self._channel = channel
+        self._sources: WeakSet[QuotaTurns] = WeakSet()
+        self._listening: asyncio.Task[None] | None = None
 
-    def ask(self, calls: int) -> None:
-        """Ask for a turn in the background, if none is asked for and it is time."""
-        loop = asyncio.get_running_loop()
-        trip = self._trip
-        if trip is not None and not trip.done() and trip.get_loop() is loop:
-            return
-        if loop.time() >= self._next_try:
-            self._trip = loop.create_task(self._ask(calls))
-        elif self._problem is not None:
-            loop.call_soon(self._told.fail, self._problem)
+    def join(self, source: QuotaTurns) -> None:
+        """Tell a source of turns when the gate is closed or opened."""
+        self._sources.add(source)
+        if self._listening is None:
+            self._listening = asyncio.get_running_loop().create_task(self._listen())
 
-    def restart(self) -> None:
-        """Go on on another event loop, perhaps in another process: a member of its own."""
-        self._who = secrets.token_hex(6)
-        self._trip = None
-        self._next_try = -math.inf
+    async def aclose(self) -> None:
+        """End listening, and close the connection."""
+        task, self._listening = self._listening, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+        await self.connection.aclose()
 
-    async def _ask(self, calls: int) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(TIMEOUT):
-                found = await self._quota.connection().run(
-                    TURN,
-                    self._keys,
-                    (
-                        self._who, calls, int(self._told.is_urgent), f"{self._rate:.6f}",
-                        f"{self._burst:.6f}", CYCLE, int(self.turns.is_alone), RETURN_SECONDS,
-                    ),
-                )  # fmt: skip
-        except (RedisUnavailableError, TimeoutError) as problem:
-            self._lose(loop.time(), problem)
-        except HumeError as problem:
-            self._next_try = loop.time() + TRY_AGAIN[1]
-            self._problem = problem
-            self._told.fail(problem)
-            return
-        else:
-            self._problem = None
-            self._receive(loop.time(), found)
-        self._told.turn_came()
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with aclosing(self.connection.messages(self._channel)) as messages:
+                    async for message in messages:
+                        self._pass_on(message)
+            except RedisUnavailableError:
+                pass  # who asks for turns finds out too, and says so
+            except HumeError as problem:
+                # What is refused for good is told by whoever asks for a turn. Stops are seen
+                # with the next turn instead.
+                _logger.debug("nobody listens for the gate of a shared quota: %s", problem)
+                return
+            except Exception:
+                _logger.exception("nobody listens for the gate of a shared quota")
+                return
+            await asyncio.sleep(random.uniform(*TRY_AGAIN))  # noqa: S311 - spreads the tries
 
-    def _lose(self, now: float, problem: Exception) -> None:
-        if not self.turns.is_alone:
-            place = shown(self._quota.connection().place)
-            _logger.warning(
-                "the quota at %s cannot be reached (%s): going on alone", place, problem
-            )
-        self.turns.lose(now)
-        self._next_try = now + random.uniform(*TRY_AGAIN)  # noqa: S311 - spreads the tries
+    def _pass_on(self, message: str) -> None:
+        bucket, _, rest = message.rpartition(" ")[0].rpartition(" ")
+        seconds = message.rpartition(" ")[2]
+        for source in list(self._sources):
+            if source.bucket == bucket:
+                source.hear(int(rest), float(seconds))
 
-    def _receive(self, now: float, found: Any) -> None:
-        calls, first, gap, members, rate = found
-        turn = Turn(calls=int(calls), first=float(first), gap=float(gap), members=int(members))
-        if turn.calls:
-            self._next_try = -math.inf
-        else:
-            self._next_try = now + turn.first
-        self.turns.receive(now, turn)
-        lowest = float(rate)
-        if lowest < min(self._lowest, self._rate) * 0.999:
-            _logger.warning("another process declares %.4g calls a second: that holds", lowest)
-        self._lowest = lowest
-        self.turns.rate = lowest
+
+def _text(name: bytes | str) -> str:
+    return name.decode() if isinstance(name, bytes) else name

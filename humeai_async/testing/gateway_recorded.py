@@ -25,7 +25,7 @@ from humeai_async.testing import javascript
 from humeai_async.testing.exchange import JSON_TYPE, Answer, Arrival, Pairs, Record, as_record
 from humeai_async.testing.faults import CONNECTION_KINDS
 from humeai_async.testing.gateway import PREFIX, Application
-from humeai_async.testing.rows import Row, find_old
+from humeai_async.testing.rows import Row, describe, find_old
 from humeai_async.testing.upstream import Credentials
 
 GatewayState: TypeAlias = Literal["working", "shipped", "no-credentials"]
@@ -80,6 +80,8 @@ class RecordedGateway:
         path = arrival.path.lower().rstrip("/")
         if path in {"", PREFIX}:
             return Answer(302, b"", {"Location": "http://127.0.0.1:3000?redirected_from=fake"})
+        if (arrival.method, path) == ("GET", f"{PREFIX}/definition"):  # which asks for no token
+            return _json(describe(), 200)
         row = self._row(arrival, path)
         if row is None:
             return _json({"message": "Not Found"}, 404)

@@ -10,6 +10,8 @@ import re
 
 from attrs import frozen
 
+from humeai_async.testing.exchange import Record
+
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _TABLE = """
 GET /v0/batch/jobs
@@ -123,3 +125,13 @@ def find_new(method: str, path: str) -> tuple[Row, tuple[str, ...]] | None:
         if match and row.method == method:
             return row, match.groups()
     return None
+
+
+def describe() -> Record:
+    """Return the rows as the open-source gateway defines them, but for queries and bodies."""
+    paths: dict[str, Record] = {}
+    for row in ROWS:
+        parameters = [{"name": name, "in": "path", "schema": {}} for name in row.parameters]
+        operation = {"parameters": parameters, "security": [{"ApiToken": []}]}
+        paths.setdefault(row.old_path, {})[row.method.lower()] = operation
+    return {"openapi": "3.0.0", "info": {"description": ""}, "paths": paths}

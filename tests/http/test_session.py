@@ -109,6 +109,7 @@ class Turnstile:
         self.asked: list[tuple[str, float | None, bool]] = []
         self.told: list[tuple[int | None, float | None]] = []
         self.open = 0
+        self.waited = 0.0
 
     async def acquire(
         self, bucket: str = "", *, deadline: float | None = None, head: bool = False, **_: object

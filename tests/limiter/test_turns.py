@@ -22,7 +22,7 @@ def use(turns: Turns, now: float, calls: int) -> None:
 def test_without_a_turn_nothing_goes_and_one_is_wanted() -> None:
     turns = Turns(100.0, 0.0)
     assert turns.ready_in(0.0) == math.inf
-    assert turns.wants() == 1
+    assert turns.wants(0.0) == 1
 
 
 def test_calls_go_at_the_times_of_the_turn() -> None:
@@ -53,7 +53,7 @@ def test_a_turn_that_is_used_up_while_callers_wait_doubles_the_next() -> None:
     sizes: list[int] = []
     for _ in range(30):
         turns.ready_in(now)
-        sizes.append(turns.wants())
+        sizes.append(turns.wants(now))
         turns.receive(now, turn(sizes[-1], gap=0.0))
         use(turns, now, sizes[-1])
     assert sizes[:5] == [1, 2, 4, 8, 16]
@@ -66,20 +66,20 @@ def test_a_turn_that_is_hardly_used_halves_the_next() -> None:
     turns.receive(0.0, turn(16))
     use(turns, 0.0, 1)
     turns.ready_in(9.0)
-    before = turns.wants()
+    before = turns.wants(9.0)
     turns.receive(9.0, turn(before))
-    assert turns.wants() == 0
+    assert turns.wants(9.0) == 0
     turns.ready_in(18.0)
-    assert turns.wants() == before // 2
+    assert turns.wants(18.0) == before // 2
 
 
 def test_the_next_turn_is_wanted_when_half_of_this_one_is_used() -> None:
     turns = Turns(1e6, 0.0)
     turns.receive(0.0, turn(4, gap=0.0))
     use(turns, 0.0, 1)
-    assert turns.wants() == 0
+    assert turns.wants(0.0) == 0
     use(turns, 0.0, 1)
-    assert turns.wants() > 0
+    assert turns.wants(0.0) > 0
 
 
 def test_a_call_that_did_not_go_is_in_hand_again() -> None:
@@ -147,4 +147,34 @@ def test_calls_in_hand_stay_with_the_parent_of_a_fork() -> None:
     turns.receive(0.0, turn(5, gap=0.0))
     turns.shift(7.0)
     assert turns.ready_in(7.0) == math.inf
-    assert turns.wants() > 0
+    assert turns.wants(7.0) > 0
+
+
+def test_a_stop_drops_the_calls_in_hand_and_asks_for_none_until_it_ends() -> None:
+    turns = Turns(100.0, 0.0)
+    turns.receive(0.0, turn(5, gap=0.0))
+    turns.hold(0.0, 2.0)
+    assert turns.ready_in(0.5) == pytest.approx(1.5)
+    assert turns.wants(0.5) == 0
+    assert turns.ready_in(2.0) == math.inf
+    assert turns.wants(2.0) > 0
+
+
+def test_a_stop_ends_when_it_is_told_so_and_costs_no_call_in_hand() -> None:
+    turns = Turns(100.0, 0.0)
+    turns.hold(0.0, 9.0)
+    turns.hold(1.0, 0.0)
+    assert turns.wants(1.0) > 0
+    turns.receive(1.0, turn(2, gap=0.0))
+    turns.hold(1.0, 0.0)
+    assert turns.in_hand == 2
+
+
+def test_who_is_alone_is_held_by_nobody() -> None:
+    turns = Turns(100.0, 0.0)
+    turns.receive(0.0, turn(1))
+    use(turns, 0.0, 1)
+    turns.hold(0.0, 60.0)
+    turns.lose(0.0)
+    assert turns.ready_in(10.0) == 0.0
+    assert turns.wants(10.0) > 0

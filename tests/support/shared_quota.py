@@ -23,6 +23,13 @@ class Member:
     went: list[float] = field(factory=list[float], init=False)
     waited: list[float] = field(factory=list[float], init=False)
 
+    @staticmethod
+    async def over(limiter: Limiter, seconds: float) -> None:
+        """Make calls one after the other for so long."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            (await limiter.acquire()).done(200)
+
     def __attrs_post_init__(self) -> None:
         self.limiter = Limiter(rate=self.rate, shared=self.quota)
 

@@ -30,7 +30,14 @@ from humeai_async.types.predictions.schema import (
 )
 from humeai_async.types.predictions.score_table import MOST_NAMES
 
-__all__ = ["BATCH_ROWS", "LONG_BATCH_ROWS", "Columns", "LongColumns", "RowCollector"]
+__all__ = [
+    "BATCH_ROWS",
+    "LONG_BATCH_ROWS",
+    "Columns",
+    "LongColumns",
+    "RowCollector",
+    "text_array",
+]
 
 BATCH_ROWS = 16_384
 """Rows that are turned into columns, and put into a row group, at once: some 12 MB."""
@@ -283,10 +290,11 @@ def _encoded(pa: Any, values: Sequence[str | None]) -> Any:
 
 def _labels(pa: Any, places: array[int], texts: Sequence[str | None], present: Any = None) -> Any:
     indices = pa.Array.from_buffers(pa.int32(), len(places), [present, pa.py_buffer(places)])
-    return pa.DictionaryArray.from_arrays(indices, _texts(pa, texts))
+    return pa.DictionaryArray.from_arrays(indices, text_array(pa, texts))
 
 
-def _texts(pa: Any, values: Sequence[str | None]) -> Any:
+def text_array(pa: Any, values: Sequence[str | None]) -> Any:
+    """Make an array of texts, an empty one for `None`."""
     encoded = [b"" if value is None else value.encode() for value in values]
     ends = array("i", itertools.accumulate(map(len, encoded), initial=0))
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]

@@ -1,0 +1,176 @@
+"""The scripts by which processes share one rate, on a server's own clock.
+
+`line` is the time at which the next call may go; who asks for n calls moves it on by n calls and
+is told how long it is until the first of his. Only durations leave the server, so that no
+process' clock matters. `members` holds who has asked, until when he counts: what one may take at
+once is a share of a cycle. `rates` holds what was declared, of which the lowest holds, each with
+the version of the scripts that its process has. `gate` is what a 429 closes for all: until when,
+and which one process tries then. `shares` is what each has had lately, for whoever looks.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from humeai_async.shared.connection import Script
+
+CYCLE: Final = 0.1
+"""Seconds in which each member that asks has a turn."""
+RETURN_SECONDS: Final = 1.0
+"""Seconds after the first has come back until which all keep their shares."""
+SHARE_SECONDS: Final = 2.0
+"""Seconds of calls that a member's share is counted over."""
+PROBE_SECONDS: Final = 0.5
+"""Seconds after a pause for which one process alone tries whether the quota is open again."""
+KEYS: Final = ("line", "members", "rates", "return", "early", "gate", "shares")
+"""What a bucket has on the server; `buckets` beside them names all buckets of a quota."""
+
+_HEAD = """
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+
+-- A number is written with all its digits: Lua's own way keeps fourteen.
+local function text(number) return string.format('%.6f', number) end
+"""
+
+TURN: Final = Script(
+    _HEAD
+    + """
+local who, want, is_urgent = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
+local rate, burst, cycle = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local comes_back, settling = ARGV[7] == '1', tonumber(ARGV[8])
+local bucket, version, share_seconds = ARGV[9], ARGV[10], tonumber(ARGV[11])
+
+redis.call('ZADD', KEYS[3], text(now), text(rate) .. ' ' .. version)
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', text(now - 10))
+redis.call('EXPIRE', KEYS[3], 60)
+local other = ''
+for _, declared in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
+    local number, used = string.match(declared, '^(%S+) ?(.*)$')
+    rate = math.min(rate, tonumber(number))
+    if used ~= version then other = used end
+end
+
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. text(now))
+redis.call('ZADD', KEYS[2], text(now + 2 * cycle), who)
+local members = redis.call('ZCARD', KEYS[2])
+local gate = redis.call('HMGET', KEYS[6], 'until', 'prober', 'probing', 'era')
+local era = tonumber(gate[4] or '0')
+local function wait(seconds) return {0, text(seconds), '0', members, text(rate), era, other} end
+
+if comes_back and settling > 0 then
+    -- Whoever comes back first says when all change over together.
+    local moment = tonumber(redis.call('GET', KEYS[4]) or 'nan')
+    if not (moment and moment == moment and moment < now + settling + 1) then
+        moment = now + settling
+        redis.call('SET', KEYS[4], text(moment), 'EX', 5)
+    end
+    if moment > now then return wait(moment - now) end
+end
+
+local want_most = math.max(1, math.floor(rate * cycle / members))
+local closed = tonumber(gate[1] or '0') - now
+-- A clock that was set back leaves no pause of hours: as for the line below.
+if closed > 600 then closed = 0 end
+if closed > 0 then return wait(closed) end
+local probing = tonumber(gate[3] or '0') - now
+if probing > 0 and probing <= 600 then
+    if gate[2] ~= who then return wait(math.min(probing, 0.05)) end
+    want_most = 1
+end
+
+local count = math.min(want, want_most)
+local longest = math.max(cycle, members / rate)
+local line = tonumber(redis.call('GET', KEYS[1]) or 'nan')
+if line ~= line then
+    line = now
+    redis.call('SADD', KEYS[8], bucket)
+end
+-- Who comes back has gone on by himself, and an empty server knows of no rest: no burst for that.
+if comes_back then line = math.max(line, now) end
+-- A clock that was set, or another server's: never further ahead than everybody's turns.
+line = math.min(math.max(line, now - burst), now + 2 * longest + burst)
+local first = line
+if is_urgent and line > now then
+    local early = math.max(now, tonumber(redis.call('GET', KEYS[5]) or '0'))
+    early = math.min(early, now + 2 * longest + burst) + count / rate
+    if early - now <= burst and line + count / rate - now <= longest + burst then
+        first = now
+        redis.call('SET', KEYS[5], text(early), 'EX', 60)
+    end
+end
+line = line + count / rate
+redis.call('SET', KEYS[1], text(line), 'EX', 3600)
+redis.call('ZADD', KEYS[2], text(math.max(now, line) + 2 * cycle), who)
+redis.call('EXPIRE', KEYS[2], 3600)
+
+local had, at = string.match(redis.call('HGET', KEYS[7], who) or '0 0', '^(%S+) (%S+)$')
+had = tonumber(had) * math.exp(-math.max(0, now - tonumber(at)) / share_seconds) + count
+redis.call('HSET', KEYS[7], who, text(had) .. ' ' .. text(now))
+redis.call('EXPIRE', KEYS[7], 60)
+if redis.call('HLEN', KEYS[7]) > 2 * members + 64 then
+    local all = redis.call('HGETALL', KEYS[7])
+    for n = 1, #all, 2 do
+        local last = tonumber(string.match(all[n + 1], ' (%S+)$'))
+        if now - last > 10 then redis.call('HDEL', KEYS[7], all[n]) end
+    end
+end
+return {count, text(first - now), text(1 / rate), members, text(rate), era, other}
+"""
+)
+"""Takes a turn: calls, seconds to the first, seconds between, members, rate, era of the gate, and
+another version of the scripts that is in use, if there is one."""
+
+CLOSE: Final = Script(
+    _HEAD
+    + """
+local who, pause, probing, channel = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local gate = redis.call('HMGET', KEYS[2], 'until', 'probing', 'prober')
+local until_now, probed = tonumber(gate[1] or '0'), tonumber(gate[2] or '0')
+local is_closed = probed > now and probed - now <= 1200
+-- Whoever met the first 429 tries; others that met it with him only make the pause longer.
+if not is_closed then
+    redis.call('HINCRBY', KEYS[2], 'pauses', 1)
+    redis.call('HSET', KEYS[2], 'paused', text(now), 'prober', who)
+elseif gate[3] ~= who and now + pause <= until_now then
+    return 0
+end
+local open = math.max(now + pause, is_closed and gate[3] ~= who and until_now or 0)
+redis.call('HSET', KEYS[2], 'until', text(open), 'probing', text(open + probing))
+local era = redis.call('HINCRBY', KEYS[2], 'era', 1)
+redis.call('EXPIRE', KEYS[2], 86400)
+-- What was reserved is dropped by all, so the line starts anew where the pause ends.
+redis.call('SET', KEYS[1], text(open), 'EX', 3600)
+redis.call('PUBLISH', channel, ARGV[5] .. ' ' .. era .. ' ' .. text(open - now))
+return 1
+"""
+)
+"""Closes the gate for all, and tells them at once."""
+
+OPEN: Final = Script(
+    _HEAD
+    + """
+if redis.call('HGET', KEYS[2], 'prober') ~= ARGV[1] then return 0 end
+redis.call('HDEL', KEYS[2], 'until', 'probing', 'prober')
+local era = tonumber(redis.call('HGET', KEYS[2], 'era') or '0')
+redis.call('SET', KEYS[1], text(now), 'EX', 3600)
+redis.call('PUBLISH', ARGV[2], ARGV[3] .. ' ' .. era .. ' 0')
+return 1
+"""
+)
+"""Opens it, for whoever closed it."""
+
+BUCKETS: Final = Script("return redis.call('SMEMBERS', KEYS[1])")
+"""Names the buckets of a quota."""
+
+STATE: Final = Script(
+    _HEAD
+    + """
+return {text(now), redis.call('GET', KEYS[1]), redis.call('ZRANGE', KEYS[3], 0, -1),
+        redis.call('HGETALL', KEYS[6]), redis.call('HGETALL', KEYS[7])}
+"""
+)
+"""Returns what a bucket's keys hold; changes nothing."""
+
+VERSION: Final = TURN.digest[:8]
+"""Names these scripts, for processes that have others."""
