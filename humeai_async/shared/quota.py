@@ -23,7 +23,7 @@ from humeai_async.shared.scripts import BUCKETS, KEYS, STATE
 from humeai_async.shared.state import BucketShares, read_bucket
 from humeai_async.shared.turn_source import TIMEOUT, TRY_AGAIN, Outage, QuotaTurns
 
-ANSWER_SECONDS: Final = 5.0
+RESPONSE_SECONDS: Final = 5.0
 """Seconds that the server may take to say how the quota stands, for people who ask."""
 
 _logger = logging.getLogger("humeai_async.limiter")
@@ -101,7 +101,7 @@ class RedisQuota:
             APIConnectionError: The server cannot be reached.
             ConfigurationError: It refuses this for good.
         """
-        connection = Connection(self._target, timeout=ANSWER_SECONDS)
+        connection = Connection(self._target, timeout=RESPONSE_SECONDS)
         prefix, found = self._prefix, list[BucketShares]()
         try:
             names = sorted(map(_text, await connection.run(BUCKETS, [f"{prefix}:buckets"], ())))
@@ -197,7 +197,7 @@ class _Link:
         seconds = message.rpartition(" ")[2]
         for source in list(self._sources):
             if source.bucket == bucket:
-                source.hear(int(rest), float(seconds))
+                source.hold(int(rest), float(seconds))
 
 
 def _text(name: bytes | str) -> str:
