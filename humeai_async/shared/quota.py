@@ -9,6 +9,7 @@ stops all at once, and one tries when it may go on. `turn_source.py` asks for th
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import logging
 import random
@@ -62,6 +63,12 @@ class RedisQuota:
         self._outage: Outage = outage
         Connection(target, timeout=TIMEOUT)  # says at once what is wrong with it
         self._links: dict[asyncio.AbstractEventLoop, _Link] = {}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Other processes connect by themselves.
+        if not isinstance(self._target, str):
+            raise TypeError("a RedisQuota made with a client cannot go to other processes")
+        return functools.partial(RedisQuota, outage=self._outage), (self._target, self._name)
 
     def __repr__(self) -> str:
         return f"RedisQuota({shown(self._target)!r}, name={self._name!r}, outage={self._outage!r})"
