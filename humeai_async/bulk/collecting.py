@@ -65,8 +65,8 @@ class Results(Generic[S, R]):
         kept = None
         if body is None and self._kept is not None and self._kept.has(work_id):
             body = kept = await in_thread(self._kept.read, work_id)
-            if body is None:
-                body = await self._read_result(plan.number)
+        if body is None and plan.work_id is not None:  # named at an earlier start
+            body = await self._read_result(plan.number)
         readings = None if body is None else self._read(plan, work_id, body, items)
         if readings is None or (kept is not None and _has_unreadable(readings)):
             body = await self._collect_patiently(plan, work_id)
