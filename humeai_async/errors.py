@@ -21,6 +21,8 @@ system are turned into one of these before a caller sees them.
     ├── ChatClosedError               a chat ended with an error code, or is over already
     ├── SessionClosedError            a session that ended with an error, or is over already
     ├── PartialResultError            a long recording of which a later part failed
+    ├── BudgetReachedError            a bulk run has a budget, and what is left is too little
+    ├── ResultLostError               it was paid for, and its only response did not arrive
     ├── LedgerError                   the ledger of a bulk run cannot be used
     ├── WebhookError                  a request to your webhook is not Hume's, old or repeated
     ├── GatewayUnsupportedError       LowCodeAPI cannot carry this call; nothing was sent
@@ -307,6 +309,34 @@ class PartialResultError(HumeError):
     def __init__(self, message: str, *, result: Any, **context: Any) -> None:
         super().__init__(message, **context)
         self.result = result
+
+
+class BudgetReachedError(HumeError):
+    """A request of a bulk run was not sent, since it might have cost more than is left.
+
+    Attributes:
+        spent: What the run was billed for, and what is under way may be.
+        budget: What it may be billed for.
+    """
+
+    def __init__(self, message: str, *, spent: float, budget: float, **context: Any) -> None:
+        super().__init__(message, **context)
+        self.spent = spent
+        self.budget = budget
+
+
+class ResultLostError(HumeError):
+    """A request of a bulk run was carried out, and its response, the only copy, did not arrive.
+
+    It is not sent again by itself, for that is billed again: `retry_failed=True` does.
+
+    Attributes:
+        run_id: The run that the service lists for it; it says what was billed.
+    """
+
+    def __init__(self, message: str, *, run_id: str, **context: Any) -> None:
+        super().__init__(message, **context)
+        self.run_id = run_id
 
 
 class LedgerError(HumeError):

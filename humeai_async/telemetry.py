@@ -165,7 +165,7 @@ class OpenTelemetry(Observer):
             self._refusals.add(1, {"hume.endpoint": record.endpoint})
 
     def retry_scheduled(self, record: RetryScheduled) -> None:
-        """Count a repeat."""
+        """Count one repeated attempt, by endpoint and reason."""
         reason = type(record.error).__name__
         self._retries.add(1, {"hume.endpoint": record.endpoint, "error.type": reason})
 

@@ -103,11 +103,20 @@ class JobWork:
             self._sent[job.id] = tuple(given)
         return Submitted(job.id)
 
-    async def search(self, plan: Plan, known: Collection[str], *, is_new: bool) -> str | None:
+    async def search(
+        self,
+        plan: Plan,
+        items: Sequence[Item[BulkSource]],
+        known: Collection[str],
+        *,
+        is_new: bool,
+    ) -> Submitted | None:
         """Look for a job in the list of jobs; costs a request for fifty jobs made since."""
         # Those that were there before are no new job, whatever the clocks say.
+        del items
         others = {*known, *self._older} if is_new else known
-        return await find_job(self._session, self._clock, plan, self._request, others)
+        found = await find_job(self._session, self._clock, plan, self._request, others)
+        return None if found is None else Submitted(found)
 
     async def collect(
         self, work_id: str, timeout: float | None, on_sources: Callable[[str, list[bytes]], None]

@@ -7,7 +7,7 @@ again. The pipeline calls it with what was submitted.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Generic, TypeVar
 
 import anyio
@@ -35,6 +35,7 @@ class Results(Generic[S, R]):
         kept: Keeps what cannot be read.
         seconds_left: Says for how long a piece of work may still be about to show.
         requests: `request_of` each piece of work of the run.
+        read_result: Gives the result that came with a response, by a plan's number.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class Results(Generic[S, R]):
         kept: KeptResults | None,
         seconds_left: Callable[[Plan], float],
         requests: Collection[bytes],
+        read_result: Callable[[int], Awaitable[bytes | None]],
     ) -> None:
         self._pipes = pipes
         self._kind = pipes.kind
         self._kept = kept
         self._seconds_left = seconds_left
         self._requests = requests
+        self._read_result = read_result
 
     async def fetch(
         self, plan: Plan, submitted: Submitted, items: Sequence[Item[S]]
@@ -62,6 +65,8 @@ class Results(Generic[S, R]):
         kept = None
         if body is None and self._kept is not None and self._kept.has(work_id):
             body = kept = await in_thread(self._kept.read, work_id)
+        if body is None and plan.work_id is not None:  # named at an earlier start
+            body = await self._read_result(plan.number)
         readings = None if body is None else self._read(plan, work_id, body, items)
         if readings is None or (kept is not None and _has_unreadable(readings)):
             body = await self._collect_patiently(plan, work_id)

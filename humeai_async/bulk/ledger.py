@@ -57,8 +57,18 @@ class Memory(Protocol):
         """Write down that a piece of work is about to be sent."""
         ...
 
-    async def submit(self, number: int, work_id: str) -> None:
-        """Write down that a piece of work is at the service."""
+    async def submit(
+        self, number: int, work_id: str, body: bytes | None = None, cost: float = 0.0
+    ) -> None:
+        """Write down that a piece of work is at the service, with the result that came along."""
+        ...
+
+    async def read_result(self, number: int) -> bytes | None:
+        """Return the result that came with the response to a submission, if one did."""
+        ...
+
+    async def read_cost(self) -> float:
+        """Return what all pieces of work so far were billed for, as far as is known."""
         ...
 
     async def end_work(self, number: int, state: WorkState) -> None:
@@ -95,8 +105,19 @@ class NoLedger:
     async def send(self, number: int, sent_ms: int | None) -> None:
         """Do nothing: no ledger is kept."""
 
-    async def submit(self, number: int, work_id: str) -> None:
+    async def submit(
+        self, number: int, work_id: str, body: bytes | None = None, cost: float = 0.0
+    ) -> None:
         """Do nothing: no ledger is kept."""
+
+    async def read_result(self, number: int) -> bytes | None:
+        """Return nothing: no ledger is kept."""
+        del number
+        return None
+
+    async def read_cost(self) -> float:
+        """Return nothing: no ledger is kept."""
+        return 0.0
 
     async def end_work(self, number: int, state: WorkState) -> None:
         """Do nothing: no ledger is kept."""
@@ -183,9 +204,26 @@ class Ledger:
         """
         await run_uncancelled(self._run(storage.send, number, sent_ms))
 
-    async def submit(self, number: int, work_id: str) -> None:
-        """Write down that a piece of work is at the service, whoever is cancelled meanwhile."""
-        await run_uncancelled(self._run(storage.submit, number, work_id))
+    async def submit(
+        self, number: int, work_id: str, body: bytes | None = None, cost: float = 0.0
+    ) -> None:
+        """Write down that a piece of work is at the service, whoever is cancelled meanwhile.
+
+        Args:
+            number: The piece of work.
+            work_id: The service's name for it.
+            body: The result, where it came with the response.
+            cost: What it is billed for, where the service says so.
+        """
+        await run_uncancelled(self._run(storage.submit, number, work_id, body, cost))
+
+    async def read_result(self, number: int) -> bytes | None:
+        """Return the result that came with the response to a submission, if one did."""
+        return await self._run(storage.read_result, number)
+
+    async def read_cost(self) -> float:
+        """Return what all pieces of work so far were billed for, as far as the service told."""
+        return await self._run(storage.read_cost)
 
     async def end_work(self, number: int, state: WorkState) -> None:
         """Write down that a piece of work is not at the service, or not under its name."""

@@ -70,11 +70,16 @@ class Pipeline(Generic[S, R]):
             self._grouping = Grouping(self._kind, memory, self._options)
             requests = await memory.requests()
             self._submissions = submissions = Submissions(
-                self._pipes, memory, kept, self._slots, requests, self._grouping.planned
+                self._pipes, memory, self._slots, requests, self._grouping.planned
             )
             self._results = Results(
-                self._pipes, kept, submissions.seconds_left, submissions.requests
+                self._pipes,
+                kept,
+                submissions.seconds_left,
+                submissions.requests,
+                memory.read_result,
             )
+            self._pipes.bill.spent += await memory.read_cost()
             async with anyio.create_task_group() as keeping:
                 if ledger is not None:
                     queue.on_ack = lambda outcomes: ledger.note(

@@ -25,7 +25,7 @@ from humeai_async.bulk.states import TRANSITIONS, WORK_TRANSITIONS, State, WorkS
 S = TypeVar("S", bound=State | WorkState)
 T = TypeVar("T")
 
-VERSION = 3
+VERSION = 4
 """Version of the file's layout."""
 PAGE_SIZE = 1024
 """Bytes of a page: most steps change a few rows at the end of a table."""
@@ -63,6 +63,11 @@ CREATE TABLE plans (
     digest BLOB NOT NULL,
     keys BLOB NOT NULL,
     marks BLOB NOT NULL
+);
+CREATE TABLE results (
+    work INTEGER PRIMARY KEY,
+    cost REAL NOT NULL,
+    body BLOB
 );
 CREATE TABLE sources (
     number INTEGER PRIMARY KEY,
@@ -291,12 +296,36 @@ def send(connection: sqlite3.Connection, number: int, sent_ms: int | None) -> No
     connection.execute("UPDATE works SET sent_ms = ? WHERE number = ?", (sent_ms, number))
 
 
-def submit(connection: sqlite3.Connection, number: int, work_id: str) -> None:
-    """Write down that a piece of work is at the service, under a name."""
+def submit(
+    connection: sqlite3.Connection,
+    number: int,
+    work_id: str,
+    body: bytes | None = None,
+    cost: float = 0.0,
+) -> None:
+    """Write down that a piece of work is at the service, under a name.
+
+    A result that came with the response is put down in the same transaction: it exists nowhere
+    else.
+    """
     _move_work(connection, number, WorkState.SUBMITTED)
     connection.execute("UPDATE works SET work_id = ? WHERE number = ?", (work_id, number))
+    if body is not None or cost:
+        connection.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", (number, cost, body))
     own = _sources_of(connection, number)
     _move(connection, [one for some in own.values() for one in some], State.SUBMITTED)
+
+
+def read_result(connection: sqlite3.Connection, number: int) -> bytes | None:
+    """Return the result that came with the response to a submission, if one did."""
+    row = connection.execute("SELECT body FROM results WHERE work = ?", (number,)).fetchone()
+    return None if row is None else row[0]
+
+
+def read_cost(connection: sqlite3.Connection) -> float:
+    """Return what all pieces of work so far were billed for, as far as the service told."""
+    (cost,) = connection.execute("SELECT coalesce(sum(cost), 0.0) FROM results").fetchone()
+    return float(cost)
 
 
 def end_work(connection: sqlite3.Connection, number: int, state: WorkState) -> None:

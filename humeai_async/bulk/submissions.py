@@ -13,18 +13,25 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 import anyio
+from attrs import evolve
 
-from humeai_async._base.cancellation import in_thread
-from humeai_async.bulk.kept_results import KeptResults
 from humeai_async.bulk.ledger import Memory
 from humeai_async.bulk.outcomes import FATAL_ERRORS, UnknownSubmissionError
 from humeai_async.bulk.patience import search_pauses
 from humeai_async.bulk.states import WorkState
 from humeai_async.bulk.storage import Draft, Plan, request_of
-from humeai_async.bulk.work import Item, Pipes, Sending, Submitted, local_ms
+from humeai_async.bulk.work import (
+    Item,
+    NotCarriedOutError,
+    Pipes,
+    Sending,
+    Submitted,
+    local_ms,
+)
 from humeai_async.errors import (
     APIConnectionError,
     AuthenticationError,
+    BudgetReachedError,
     ClientClosedError,
     DecodeError,
     HumeError,
@@ -43,7 +50,13 @@ logger: logging.Logger = logging.getLogger("humeai_async")
 MOST_ATTEMPTS = 4
 """Submissions of the same sources whose outcome nobody knows, before they are left open."""
 
-_PASSING = (APIConnectionError, ServerError, RateLimitError, RateLimitWaitError)
+_PASSING = (
+    APIConnectionError,
+    ServerError,
+    RateLimitError,
+    RateLimitWaitError,
+    BudgetReachedError,
+)
 """Errors of a submission that say nothing against its sources."""
 
 
@@ -60,7 +73,6 @@ class Submissions(Generic[S, R]):
     Args:
         pipes: What the run works with.
         memory: What it remembers.
-        kept: Keeps results that come with a response.
         slots: Pieces of work in flight; one that is searched for gives its slot to others.
         requests: Of each piece of work of earlier starts its name at the service, if known,
             and its `request_of`.
@@ -71,7 +83,6 @@ class Submissions(Generic[S, R]):
         self,
         pipes: Pipes[S, R],
         memory: Memory,
-        kept: KeptResults | None,
         slots: anyio.Semaphore,
         requests: Iterable[tuple[str | None, bytes]],
         on_plan: Callable[[Plan], None],
@@ -80,7 +91,6 @@ class Submissions(Generic[S, R]):
         self._kind = pipes.kind
         self._clock = pipes.clock
         self._memory = memory
-        self._kept = kept
         self._slots = slots
         self._searches = anyio.Semaphore(pipes.options.jobs_at_once)
         known = list(requests)
@@ -93,6 +103,8 @@ class Submissions(Generic[S, R]):
         self._seen_at: dict[int, float] = {}
         """When pieces of work were last on their way to the service, or named by it, of those
         that this start has sent."""
+        self._sent_ms: dict[int, int | None] = {}
+        """When they were last sent, by the service's clock where it is known."""
 
     async def plan(self, kind: str, items: Sequence[Item[S]], attempt: int = 1) -> Plan:
         """Write a piece of work down before it is sent."""
@@ -123,7 +135,7 @@ class Submissions(Generic[S, R]):
         while True:
             submitted = await self._send_once(plan, items, deadline)
             if submitted is None:
-                submitted = await self._search(plan)
+                submitted = await self._search(plan, items)
             if submitted is not None:
                 return plan, submitted
             _refuse_another(plan)
@@ -133,7 +145,7 @@ class Submissions(Generic[S, R]):
         self, plan: Plan, items: Sequence[Item[S]], deadline: float
     ) -> tuple[Plan, Submitted]:
         """Find a piece of work that an earlier start has sent, or submit it anew."""
-        found = await self._search(plan)
+        found = await self._search(plan, items)
         if found is not None:
             return plan, found
         plan = await self.plan(plan.kind, items, plan.attempt + 1)
@@ -155,7 +167,7 @@ class Submissions(Generic[S, R]):
             len(plan.keys),
             name,
         )
-        found = await self._search(plan)
+        found = await self._search(plan, items)
         if found is not None:
             return plan, found
         _refuse_another(plan)
@@ -185,7 +197,8 @@ class Submissions(Generic[S, R]):
         """Submit a piece of work; returns `None` where nobody knows what became of it."""
 
         async def write_down() -> None:
-            await self._memory.send(plan.number, self._clock.sent_ms)
+            self._sent_ms[plan.number] = sent_ms = self._clock.sent_ms
+            await self._memory.send(plan.number, sent_ms)
 
         sending = Sending(write_down)
         try:
@@ -218,13 +231,12 @@ class Submissions(Generic[S, R]):
         """Remember that a piece of work is at the service."""
         self._named[submitted.work_id] = _request(plan)
         self._seen_at[plan.number] = anyio.current_time()
-        if submitted.body is not None and self._kept is not None:
-            await in_thread(self._kept.keep, submitted.work_id, submitted.body)
-        await self._memory.submit(plan.number, submitted.work_id)
+        self._pipes.bill.spent += submitted.cost
+        await self._memory.submit(plan.number, submitted.work_id, submitted.body, submitted.cost)
         if self._pipes.on_submitted is not None:
             self._pipes.on_submitted(submitted.work_id)
 
-    async def _search(self, plan: Plan) -> Submitted | None:
+    async def _search(self, plan: Plan, items: Sequence[Item[S]]) -> Submitted | None:
         """Look for a piece of work patiently, with its slot given to others meanwhile.
 
         Returns:
@@ -233,18 +245,24 @@ class Submissions(Generic[S, R]):
         Raises:
             UnknownSubmissionError: Nobody knows.
         """
-        problem: HumeError | None = None
+        problem: HumeError | NotCarriedOutError | None = None
+        found: Submitted | None = None
+        self._pipes.bill.in_doubt += 1
         async with self._searches:
             self._slots.release()
             try:
-                work_id = await self._search_patiently(plan)
-            except HumeError as failure:
-                problem, work_id = failure, None
+                found = await self._search_patiently(plan, items)
+            except (HumeError, NotCarriedOutError) as failure:
+                problem = failure
         # Only now: whoever has a slot may wait for a search.
         await self._slots.acquire()
+        if isinstance(problem, NotCarriedOutError):
+            self._pipes.bill.in_doubt -= 1
+            await self._memory.end_work(plan.number, WorkState.REJECTED)
+            return None
         if problem is not None:
             raise problem
-        if work_id is None:
+        if found is None:
             await self._memory.end_work(plan.number, WorkState.ABANDONED)
             logger.warning(
                 "a submission of %d sources had no response, and the service did not list it for "
@@ -254,31 +272,34 @@ class Submissions(Generic[S, R]):
                 self._pipes.options.search_patience,
             )
             return None
-        found = Submitted(work_id)
+        self._pipes.bill.in_doubt -= 1
         await self._keep_submitted(plan, found)
         return found
 
-    async def _search_once(self, plan: Plan, *, is_new: bool) -> str | None:
+    async def _search_once(
+        self, plan: Plan, items: Sequence[Item[S]], *, is_new: bool
+    ) -> Submitted | None:
         # That a response has once called another by a name is no proof that this one does not
         # have it, unless both ask for the same: the search compares whole requests.
         mine = _request(plan)
+        plan = evolve(plan, sent_ms=self._sent_ms.get(plan.number, plan.sent_ms))
         others = {name for name, request in self._named.items() if request == mine}
-        return await self._kind.search(plan, others, is_new=is_new)
+        return await self._kind.search(plan, items, others, is_new=is_new)
 
-    async def _search_patiently(self, plan: Plan) -> str | None:
+    async def _search_patiently(self, plan: Plan, items: Sequence[Item[S]]) -> Submitted | None:
         is_new = plan.number in self._seen_at
         began, patience = anyio.current_time(), self._pipes.patience
         for pause in search_pauses():
             left = self.seconds_left(plan)
             problem: HumeError | None = None
             try:
-                work_id = await patience.call(lambda: self._search_once(plan, is_new=is_new))
+                found = await patience.call(lambda: self._search_once(plan, items, is_new=is_new))
             except (AuthenticationError, ClientClosedError):
                 raise
             except HumeError as failure:
-                problem, work_id = failure, None
-            if work_id is not None:
-                return work_id
+                problem, found = failure, None
+            if found is not None:
+                return found
             if left <= 0 and problem is None:
                 return None
             if left <= 0:

@@ -15,6 +15,7 @@ from typing import Generic, Protocol, TypeVar
 from attrs import field
 
 from humeai_async._base.frozen import frozen
+from humeai_async.bulk.bill import Bill
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.patience import Patience
 from humeai_async.bulk.storage import Plan
@@ -52,6 +53,12 @@ class Submitted:
     """Its name for the piece of work."""
     body: bytes | None = field(default=None, repr=False)
     """The result, where it comes with the response."""
+    cost: float = 0.0
+    """What it is billed for in the service's units, where it says so."""
+
+
+class NotCarriedOutError(Exception):
+    """The service says of a submission that it was not carried out, and is not billed."""
 
 
 class Sending:
@@ -126,18 +133,22 @@ class WorkKind(Protocol[S, R]):
         """
         ...
 
-    async def search(self, plan: Plan, known: Collection[str], *, is_new: bool) -> str | None:
+    async def search(
+        self, plan: Plan, items: Sequence[Item[S]], known: Collection[str], *, is_new: bool
+    ) -> Submitted | None:
         """Look for a piece of work whose submission was not answered.
 
         Args:
             plan: What was planned.
+            items: Its sources.
             known: Names of pieces of work that are others.
             is_new: Whether it was planned since `begin`, and not by an earlier start.
 
         Returns:
-            Its name; `None` if the service surely does not list it, by now.
+            What is there; `None` if the service surely does not list it, by now.
 
         Raises:
+            NotCarriedOutError: The service knows it, and has not carried it out.
             HumeError: Nobody can tell: the list, or a part of it, cannot be read.
         """
         ...
@@ -222,6 +233,8 @@ class Pipes(Generic[S, R]):
     """Called with the service's name of each piece of work that is there."""
     ledger: object = field(default=None)
     """A `Ledger`, the path of one, or `None`."""
+    bill: Bill = field(factory=Bill)
+    """What the run costs."""
 
 
 def local_ms() -> int:

@@ -43,9 +43,9 @@ _FRAMES = 16
     help="Folder for the results; a new temporary one if left out.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def demo(count: int, rate: float, out: Path | None, *, as_json: bool) -> int:
+def demo(count: int, rate: float, out: str | None, *, as_json: bool) -> int:
     """Run against a stand-in for Hume on this machine; nothing is sent anywhere else."""
-    folder = out or _make_temporary_folder()
+    folder = Path(out) if out else _make_temporary_folder()
     print_message(f"{count} sources, and a stand-in for Hume that allows {rate:g} requests/s")
     code = print_summary(interrupts.run(_run(count, rate, folder)), as_json=as_json)
     print_message(f"a page about it: humeai-async report {folder}")

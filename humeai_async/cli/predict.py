@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from humeai_async._base.frozen import frozen
 from humeai_async.bulk.ledger import read_status
+from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.progress import Progress
 from humeai_async.bulk.runs import LEDGER, Report
 from humeai_async.bulk.sinks import FORMATS
 from humeai_async.cli import interrupts
+from humeai_async.cli.cluster import Cluster, check_formats, print_report, run_over_dask
 from humeai_async.cli.output import (
     ExitCode,
     escape_controls,
@@ -37,23 +41,23 @@ from humeai_async.cli.sources import collect_sources
 from humeai_async.client import HumeAI
 from humeai_async.errors import HumeError, InvalidArgumentError
 from humeai_async.http.calls import Stats
+from humeai_async.limiter.limiter import Limiter
 from humeai_async.report.pace import PaceLog
 from humeai_async.settings import Pool
+from humeai_async.shared import RedisQuota
 from humeai_async.types.predictions.rows import MODELS
 from humeai_async.types.sources import BulkSource
 
 
-def read_folder(_: click.Context, __: click.Parameter, name: str | None) -> Path | None:
+def read_folder(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
     """Read the option --out; an empty name, as of a variable without a value, is no folder.
 
     Raises:
         InvalidArgumentError: The name is empty.
     """
-    if name is None:
-        return None
-    if not name:
+    if name is not None and not name:
         raise InvalidArgumentError("--out is empty: name a folder", field="out")
-    return Path(name)
+    return name
 
 
 @click.command()
@@ -116,12 +120,27 @@ def read_folder(_: click.Context, __: click.Parameter, name: str | None) -> Path
     type=click.FloatRange(min=0),
     help="Seconds to look for a job whose submission got no response before submitting again.",
 )
+@click.option("--dask", help="Run on a Dask cluster: address of its scheduler.")
+@click.option(
+    "--quota",
+    help="URL of a Redis or Valkey through which workers share the quota; needs --rate.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Calls a second that are allowed to all together. Measured if left out.",
+)
+@click.option(
+    "--ledger",
+    help="With --dask: URL of a Redis or Valkey in which workers write down what they submit. "
+    "Left out, they do so in the folder.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def predict(
     sources: tuple[str, ...],
     listed: str | None,
     models: str | None,
-    out: Path,
+    out: str,
     formats: tuple[str, ...],
     base_url: str | None,
     proxy: str | None,
@@ -129,6 +148,10 @@ def predict(
     jobs: int,
     timeout: float | None,
     search_patience: float,
+    dask: str | None,
+    quota: str | None,
+    rate: float | None,
+    ledger: str | None,
     *,
     retry_failed: bool,
     as_json: bool,
@@ -143,8 +166,25 @@ def predict(
     refused, 2 for a mistake in the command, 3 if files or standard output cannot be written, and
     130 after Ctrl-C.
     """
+    if dask is not None:
+        chosen = click.get_current_context().get_parameter_source("formats")
+        check_formats(formats, is_chosen=chosen is not ParameterSource.DEFAULT)
+    elif ledger is not None:
+        raise InvalidArgumentError("--ledger is for runs with --dask", field="ledger")
     # Outside the event loop, which would keep Ctrl-C from ending the wait for standard input.
     found = list(collect_sources(sources, listed))
+    if dask is not None:
+        options = BulkOptions.of(
+            None, job_size=job_size, jobs_at_once=jobs, timeout=timeout,
+            search_patience=search_patience,
+        )  # fmt: skip
+        cluster = Cluster(scheduler=dask, ledger=ledger, quota=quota, rate=rate)
+        over = run_over_dask(
+            cluster, found, out, models=read_models(models), options=options,
+            retry_failed=retry_failed,
+        )  # fmt: skip
+        return print_report(interrupts.run(over), as_json=as_json)
+    folder = local_folder(out)
     settings: dict[str, Any] = {
         "formats": tuple(dict.fromkeys(formats)),
         "models": read_models(models),
@@ -157,10 +197,34 @@ def predict(
 
     async def run() -> Finished:
         pool = Pool(proxy=proxy, trust_env=True)
-        async with HumeAI(base_url=base_url, pool=pool) as hume:
-            return await run_sources(hume, found, out, **settings)
+        async with (
+            sharing_quota(quota, rate) as limiter,
+            HumeAI(base_url=base_url, pool=pool, limiter=limiter) as hume,
+        ):
+            return await run_sources(hume, found, folder, **settings)
 
     return print_summary(interrupts.run(run()), as_json=as_json)
+
+
+@asynccontextmanager
+async def sharing_quota(url: str | None, rate: float | None) -> AsyncGenerator[Limiter | None]:
+    """Make the limiter of a run, which may share its quota; `None` is the client's own."""
+    if url is None:
+        yield None if rate is None else Limiter(rate=rate)
+        return
+    async with RedisQuota(url) as shared:
+        yield Limiter(rate=rate, shared=shared)
+
+
+def local_folder(out: str) -> Path:
+    """Return the folder of a run that this process does.
+
+    Raises:
+        InvalidArgumentError: It is a URL, which only runs with --dask write to.
+    """
+    if "://" in out:
+        raise InvalidArgumentError("--out is a URL, which only runs with --dask take", field="out")
+    return Path(out)
 
 
 def read_models(names: str | None) -> dict[str, Any] | None:

@@ -25,6 +25,7 @@ from humeai_async.distributed.partition import (
 )
 from humeai_async.distributed.plan import RunPlan, plan
 from humeai_async.distributed.redis_ledger import RedisLedger
+from humeai_async.distributed.retries import retry_failed
 
 __all__ = [
     "Partition",
@@ -38,5 +39,6 @@ __all__ = [
     "partitions",
     "plan",
     "predict_over",
+    "retry_failed",
     "work",
 ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import pickle
 import secrets
 import threading
 from collections import deque
@@ -31,9 +32,12 @@ from humeai_async.distributed.partition import (
 )
 from humeai_async.distributed.plan import PARTITION_SIZE, plan
 from humeai_async.distributed.redis_ledger import RedisLedger
+from humeai_async.distributed.retries import retry_failed as plan_failed
 from humeai_async.distributed.store import IntoFolder
 from humeai_async.errors import ConfigurationError, HumeError, MissingPackageError
+from humeai_async.limiter.limiter import Limiter
 from humeai_async.shared.packages import load
+from humeai_async.shared.quota import RedisQuota
 from humeai_async.types.batch import Models, Transcription
 from humeai_async.types.sources import BulkSource
 from humeai_async.types.urls import without_queries
@@ -73,6 +77,9 @@ async def predict_over(
     client: str = "humeai_async:HumeAI",
     options: BulkOptions | None = None,
     partition_size: int = PARTITION_SIZE,
+    retry_failed: bool = False,
+    quota: RedisQuota | None = None,
+    rate: float | None = None,
     on_progress: Callable[[RunProgress], None] | None = None,
 ) -> RunReport:
     """Predict sources on a Dask cluster; continue where an earlier start stopped.
@@ -92,10 +99,13 @@ async def predict_over(
         ledger: Where all workers write down what they submit. Left out, it is a file in the
             run's folder, which has to be a path of the file system then.
         client: Where workers find what makes their client, as `"module:function"`: it is called
-            without arguments. The one that stands here takes credential and address from the
-            worker's environment variables.
+            without arguments, or with `limiter` where there is a quota. The one that stands here
+            takes credential and address from the worker's environment variables.
         options: How it is done; `job_size` is given at the first start and stays.
         partition_size: Sources in a partition.
+        retry_failed: Submit sources once more that failed at an earlier start.
+        quota: The quota that all workers share, made with a URL that they all reach.
+        rate: Calls a second of all workers together, which the quota needs.
         on_progress: Called with how far the run is.
 
     Returns:
@@ -103,8 +113,8 @@ async def predict_over(
         goes on with.
 
     Raises:
-        ConfigurationError: The client is not asynchronous, or workers lack the library or a
-            credential.
+        ConfigurationError: The client is not asynchronous, workers lack the library or a
+            credential, or quota and rate are not given together or cannot go to workers.
         MissingPackageError: distributed is not installed here, or another package on workers.
         LedgerError: The folder belongs to a run with other settings.
         SaveError: The folder cannot be written to.
@@ -115,6 +125,8 @@ async def predict_over(
         raise ConfigurationError(
             "predict_over needs an asynchronous client: Client(address, asynchronous=True)"
         )
+    if quota is not None or rate is not None:
+        check_quota(quota, rate)
     chosen = BulkOptions.of(options)
     made = await plan(
         into,
@@ -124,13 +136,15 @@ async def predict_over(
         partition_size=partition_size,
         job_size=chosen.job_size,
     )
+    if retry_failed:
+        await plan_failed(into, partition_size=partition_size)
     stands = await collect(into)
     # Of this start alone: another may be at work on the same run.
     name = f"humeai_async-{made.name}-{secrets.token_hex(4)}"
     driver = _Driver(dask, name, stands, on_progress)
     # Dask takes only plugins of its own class, which is not there in a base install.
     kind = type("DaskWorkerClients", (WorkerClients, load("distributed").WorkerPlugin), {})
-    plugin: WorkerClients = kind(name, client, ledger, chosen)
+    plugin: WorkerClients = kind(name, client, ledger, chosen, quota, rate)
     await driver.register(plugin)
     try:
         problems = await driver.run(await partitions(into))
@@ -147,22 +161,33 @@ class WorkerClients:
         client: Where to find what makes the client, as `"module:function"`.
         ledger: Where all workers write down what they submit.
         options: How partitions are worked on.
+        quota: The quota that all workers share.
+        rate: Calls a second of all workers together.
     """
 
     def __init__(
-        self, name: str, client: str, ledger: RedisLedger | None, options: BulkOptions
+        self,
+        name: str,
+        client: str,
+        ledger: RedisLedger | None,
+        options: BulkOptions,
+        quota: RedisQuota | None = None,
+        rate: float | None = None,
     ) -> None:
         self.name = name
         self._client = client
         self._ledger = ledger
         self._options = options
+        self._quota = quota
+        self._rate = rate
         self._hume: HumeAI | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._worker: Any = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What workers make for themselves stays there.
-        return type(self), (self.name, self._client, self._ledger, self._options)
+        given = (self._client, self._ledger, self._options, self._quota, self._rate)
+        return type(self), (self.name, *given)
 
     def setup(self, worker: Any) -> None:
         """Start the event loop of a worker."""
@@ -192,7 +217,7 @@ class WorkerClients:
 
     async def _work(self, partition: Partition) -> PartitionReport:
         if self._hume is None:
-            self._hume = _make_client(self._client)
+            self._hume = _make_client(self._client, self._quota, self._rate)
         return await work(
             partition,
             self._hume,
@@ -212,6 +237,8 @@ class WorkerClients:
         await asyncio.gather(*running, return_exceptions=True)
         if self._hume is not None:
             await self._hume.aclose()
+        if self._quota is not None:
+            await self._quota.aclose()
         loop.call_soon(loop.stop)
 
 
@@ -223,7 +250,25 @@ def work_on_dask(partition: Partition, name: str) -> PartitionReport:
     return clients.work(partition)
 
 
-def _make_client(place: str) -> HumeAI:
+def check_quota(quota: RedisQuota | None, rate: float | None) -> None:
+    """Check that a quota can be shared by workers.
+
+    Raises:
+        ConfigurationError: Rate or quota is missing, or it cannot be sent to them.
+    """
+    if quota is None:
+        raise ConfigurationError("rate needs a quota that workers share: pass quota, too")
+    Limiter(rate=rate, shared=quota)
+    try:
+        pickle.dumps(quota)
+    except (TypeError, AttributeError, pickle.PicklingError) as problem:
+        reason = str(problem)
+    else:
+        return
+    raise ConfigurationError(f"workers cannot have this quota, make it with a URL: {reason}")
+
+
+def _make_client(place: str, quota: RedisQuota | None, rate: float | None) -> HumeAI:
     """Call what makes a worker's client."""
     module, _, name = place.partition(":")
     try:
@@ -231,7 +276,8 @@ def _make_client(place: str) -> HumeAI:
     except (ImportError, AttributeError, ValueError) as problem:
         reason = str(problem)
     else:
-        made: HumeAI = make()
+        shared = {} if quota is None else {"limiter": Limiter(rate=rate, shared=quota)}
+        made: HumeAI = make(**shared)
         return made
     raise ConfigurationError(f"a worker cannot make a client by {place!r}: {reason}")
 

@@ -42,7 +42,8 @@ PARTITION_SIZE = 1000
 MOST_IN_PARTITION = 100_000
 """Sources in a partition at most: its results are made again as a whole."""
 _RUN = "_run/run.json"
-_SOURCES = "_run/sources"
+SOURCES = "_run/sources"
+"""Where the sources of partitions stand in a run's folder."""
 
 
 @frozen(kw_only=True)
@@ -79,6 +80,8 @@ class PlannedSource:
     text: str = field(repr=repr_without_query)
     reason: str = ""
     """Why it is refused without being sent."""
+    failed_in: int | None = None
+    """Number of the partition in which it failed and is planned once more."""
 
     @property
     def key(self) -> bytes:
@@ -160,7 +163,7 @@ def read_settings(store: Store) -> RunSettings:
 
 def planned(store: Store) -> list[int]:
     """Return the numbers of all partitions of a run."""
-    return [int(name) for name in store.names(_SOURCES) if name.isdecimal()]
+    return [int(name) for name in store.names(SOURCES) if name.isdecimal()]
 
 
 def file_name(number: int) -> str:
@@ -174,7 +177,7 @@ def read_sources(store: Store, number: int) -> list[PlannedSource]:
     Raises:
         LedgerError: They cannot be read.
     """
-    content = store.read(f"{_SOURCES}/{file_name(number)}")
+    content = store.read(f"{SOURCES}/{file_name(number)}")
     try:
         if content is not None:
             return [PlannedSource(*codec.parse(line)) for line in content.splitlines()]
@@ -261,8 +264,8 @@ class _Planning:
     def _write(self, sources: Sequence[PlannedSource]) -> None:
         while sources := [one for one in sources if one.key not in self._others]:
             number = max(self._numbers, default=-1) + 1
-            content = b"\n".join(_line(one) for one in sources)
-            if self._store.put_new(f"{_SOURCES}/{file_name(number)}", content):
+            content = b"\n".join(line_of(one) for one in sources)
+            if self._store.put_new(f"{SOURCES}/{file_name(number)}", content):
                 self._numbers.add(number)
                 self.sources += len(sources)
                 return
@@ -294,9 +297,10 @@ def _planned(source: BulkSource) -> PlannedSource:
     return PlannedSource(item.kind, name_of(source))
 
 
-def _line(source: PlannedSource) -> bytes:
+def line_of(source: PlannedSource) -> bytes:
     """Return a source as one line of JSON."""
-    return codec.on_one_line(codec.encode([source.kind, source.text, source.reason]))
+    facts = [source.kind, source.text, source.reason, source.failed_in]
+    return codec.on_one_line(codec.encode(facts))
 
 
 async def _chunks(

@@ -112,9 +112,11 @@ class SteppedLedger(PartitionLedger):
         """Write down that a piece of work is about to be sent, and when."""
         await run_uncancelled(self._send(number, sent_ms))
 
-    async def submit(self, number: int, work_id: str) -> None:
+    async def submit(
+        self, number: int, work_id: str, body: bytes | None = None, cost: float = 0.0
+    ) -> None:
         """Write down that a piece of work is at the service."""
-        await run_uncancelled(self._submit(number, work_id))
+        await run_uncancelled(self._submit(number, work_id, body, cost))
 
     async def end_work(self, number: int, state: WorkState) -> None:
         """Write down that a piece of work is not at the service."""
@@ -133,10 +135,11 @@ class SteppedLedger(PartitionLedger):
             await super().send(number, sent_ms)
             await self._log.append(_encode("send", number, sent_ms))
 
-    async def _submit(self, number: int, work_id: str) -> None:
+    async def _submit(self, number: int, work_id: str, body: bytes | None, cost: float) -> None:
+        result = () if body is None and not cost else (body, cost)
         async with self._one_step:
-            await super().submit(number, work_id)
-            await self._log.append(_encode("submit", number, work_id))
+            await super().submit(number, work_id, body, cost)
+            await self._log.append(_encode("submit", number, work_id, *result))
 
     async def _end_work(self, number: int, state: WorkState) -> None:
         async with self._one_step:

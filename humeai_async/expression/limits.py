@@ -27,6 +27,8 @@ LONGEST_FRAME = 10 * RATE * WIDTH
 """Bytes of one frame of audio: ten seconds."""
 TIMER_MS = (3_000, 10_000)
 """Milliseconds of speech between two measurements, from and to."""
+SHORTEST_BILL = 10.0
+"""Seconds that a run with any media is billed at least."""
 FRAMES_PER_SECOND = 3.0
 """Frames of video that a session takes."""
 

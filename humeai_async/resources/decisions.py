@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Mapping
+import os
+from collections.abc import AsyncIterable, Iterable, Mapping
 from contextlib import aclosing
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import anyio
 from anyio.abc import TaskGroup
@@ -39,11 +40,12 @@ from humeai_async.errors import (
     InvalidArgumentError,
     MissingPackageError,
 )
-from humeai_async.http.arguments import check_number
+from humeai_async.http.arguments import check_many, check_number
 from humeai_async.http.endpoint import fill
 from humeai_async.http.messages import Upload
 from humeai_async.http.multipart import File
 from humeai_async.http.pagination import CursorPages, Pages
+from humeai_async.limiter.limiter import BULK
 from humeai_async.media.conversion import ConversionError, samples_of
 from humeai_async.media.sources import read_recording
 from humeai_async.media.wav import to_wav
@@ -51,6 +53,10 @@ from humeai_async.resources._base import Resource
 from humeai_async.resources._times import as_rfc3339
 from humeai_async.types.decisions import Decision, DecisionRun, DecisionRunStatus, TokenEstimate
 from humeai_async.types.questions import QuestionLike, QuestionSet
+
+if TYPE_CHECKING:
+    from humeai_async.bulk.ledger import Ledger
+    from humeai_async.bulk.paid_outcomes import PaidOutcomes
 
 SHORTEST_MS = 1_000
 LONGEST_MS = 300_000
@@ -112,6 +118,88 @@ class Decisions(Resource):
         call = fill(catalog.DECISIONS_CREATE, parts=parts_of(asked, clip))
         response = await self._session.call(call)
         return Decision.read(response, asked, seconds=clip.seconds)
+
+    def create_many(
+        self,
+        sources: Iterable[File] | AsyncIterable[File],
+        questions: QuestionSet | Mapping[str, QuestionLike],
+        *,
+        context: str | None = None,
+        ledger: str | os.PathLike[str] | Ledger | None = None,
+        budget: int | None = None,
+        convert: bool = True,
+        concurrency: int = 8,
+        retry_failed: bool = False,
+        search_patience: float = 60.0,
+        outage_patience: float | None = 600.0,
+    ) -> PaidOutcomes[Decision]:
+        """Put the same questions to any number of clips, and pay for each once.
+
+        Costs one request a clip, one at the start, and two estimates if there is a budget. A
+        result is in the ledger before the next step. A request whose response was lost may be
+        billed: the list of runs says whether it is, by time, size and questions, before anything
+        is sent again. If it was billed, its result is lost, and its outcome a `ResultLostError`.
+
+        Args:
+            sources: Clips of 1 second to 5 minutes, from any iterable: paths, bytes or `Upload`s
+                of them; see `create`. Read only as fast as outcomes are taken.
+            questions: Questions by ids of your own, or a `QuestionSet`; the same at every start.
+            context: Who speaks, and the setting; 1,000 characters at most.
+            ledger: File that remembers what was sent and what arrived, made if it is not there:
+                the same run, started again after a crash, pays for nothing twice and gives what
+                is missing. It keeps the results that it has paid for. Files of the same content
+                are one source.
+            budget: Input tokens that the run may be billed over all its starts. What may cost more
+                than is left is not sent: its outcome is open, with a `BudgetReachedError`.
+            convert: Whether to convert sound that is neither MP3 nor WAV first, which needs the
+                extra `media`. Otherwise it is refused.
+            concurrency: Requests in flight at once; each holds its file in memory.
+            retry_failed: Whether to send those again that failed at earlier starts with the same
+                ledger, and those whose result was lost, which are billed again.
+            search_patience: Seconds that a request without a response is looked for among the
+                runs before it is sent again.
+            outage_patience: Seconds that the run waits for a service that cannot be reached;
+                `None` is without limit.
+
+        Returns:
+            Async iterator of one `Outcome` a clip, in the order in which they arrive; `predictions`
+            is its `Decision`. A clip that failed has an `error` and ends nothing. `bill` says
+            what was spent.
+
+        Raises:
+            InvalidArgumentError: A setting is out of range, or a question is none.
+            GatewayUnsupportedError: Through the gateway; nothing was read or sent.
+            LedgerError: Another run has the ledger, it is not this run's, or it cannot be written.
+
+        Source: https://dev.hume.ai/docs/audio-decisions/overview
+        """
+        from humeai_async.bulk.bill import Bill
+        from humeai_async.bulk.options import BulkOptions
+        from humeai_async.bulk.paid_outcomes import PaidOutcomes, pipes_of
+        from humeai_async.decisions.bulk import UNIT, DecisionWork
+
+        self._session.ensure_supported(catalog.DECISIONS_CREATE)
+        check_many("sources", sources)
+        asked = QuestionSet.of(questions, context)
+        if budget is not None:
+            check_number("budget", budget, least=1)
+        options = BulkOptions.of(
+            None,
+            job_size=1,
+            jobs_at_once=concurrency,
+            retry_failed=retry_failed,
+            search_patience=search_patience,
+            outage_patience=outage_patience,
+        )
+        session = self._session.with_settings(priority=BULK)
+        pipes = pipes_of(
+            session,
+            lambda clock, bill: DecisionWork(session, clock, bill, asked, convert=convert),
+            Bill(UNIT, budget),
+            options,
+            ledger,
+        )
+        return PaidOutcomes(pipes, sources)
 
     async def over(
         self,

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+import os
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import evolve
 
@@ -20,12 +21,13 @@ from humeai_async.expression.limits import UNSUPPORTED, check_face, check_timer
 from humeai_async.expression.recordings import measure_recording
 from humeai_async.expression.uploads import audio_part, config_part, image_parts
 from humeai_async.expression.video_session import VideoSession
-from humeai_async.http.arguments import check_seconds, check_text
+from humeai_async.http.arguments import check_many, check_seconds, check_text
 from humeai_async.http.endpoint import fill
 from humeai_async.http.messages import Part
 from humeai_async.http.multipart import File
 from humeai_async.http.pagination import CursorPages, Pages
 from humeai_async.http.session import Session
+from humeai_async.limiter.limiter import BULK
 from humeai_async.media.sources import read_recording
 from humeai_async.resources._base import Resource
 from humeai_async.resources._times import as_rfc3339
@@ -41,6 +43,10 @@ from humeai_async.types.expression import (
     RunMode,
 )
 from humeai_async.types.expression_messages import SessionUpdate
+
+if TYPE_CHECKING:
+    from humeai_async.bulk.ledger import Ledger
+    from humeai_async.bulk.paid_outcomes import PaidOutcomes
 
 LONGEST_REPLAY = 600.0
 """Seconds of audio that a session keeps at most: 19 MB."""
@@ -155,6 +161,90 @@ class Expression(Resource):
             return await session.call(fill(catalog.EXPRESSION_MEASURE_AUDIO, parts=parts))
 
         return await measure_recording(recording, upload)
+
+    def measure_many(
+        self,
+        sources: Iterable[File] | AsyncIterable[File],
+        *,
+        measurement_timer_ms: int | None = None,
+        ledger: str | os.PathLike[str] | Ledger | None = None,
+        budget: float | None = None,
+        convert: bool = True,
+        concurrency: int = 8,
+        retry_failed: bool = False,
+        search_patience: float = 60.0,
+        outage_patience: float | None = 600.0,
+    ) -> PaidOutcomes[AudioResult]:
+        """Measure any number of recordings, and pay for each once.
+
+        Costs one request a recording, billed by its length and at least ten seconds, and one at
+        the start. A result is in the ledger before the next step. A request whose response was
+        lost may be billed: the list of runs says whether it is, by time, size and settings, before
+        anything is sent again. If it was billed, its result is lost, and its outcome a
+        `ResultLostError`.
+
+        Args:
+            sources: Recordings of up to about 13 minutes, from any iterable: paths, bytes or
+                `Upload`s of them; see `measure_audio`. `measure` takes longer ones. Read only as
+                fast as outcomes are taken.
+            measurement_timer_ms: Milliseconds of speech between two measurements, 3000 to 10000;
+                the service takes 3000 if left out. The same at every start.
+            ledger: File that remembers what was sent and what arrived, made if it is not there:
+                the same run, started again after a crash, pays for nothing twice and gives what
+                is missing. It keeps the results that it has paid for. Files of the same content
+                are one source.
+            budget: Seconds that the run may be billed over all its starts. What would cost more
+                than is left is not sent: its outcome is open, with a `BudgetReachedError`.
+            convert: Whether to convert sound of another form first, which needs the extra `media`.
+                Otherwise it is refused.
+            concurrency: Requests in flight at once; each holds its file in memory.
+            retry_failed: Whether to send those again that failed at earlier starts with the same
+                ledger, and those whose result was lost, which are billed again.
+            search_patience: Seconds that a request without a response is looked for among the
+                runs before it is sent again.
+            outage_patience: Seconds that the run waits for a service that cannot be reached;
+                `None` is without limit.
+
+        Returns:
+            Async iterator of one `Outcome` a recording, in the order in which they arrive;
+            `predictions` is its `AudioResult`. A recording that failed has an `error` and ends
+            nothing. `bill` says what was spent.
+
+        Raises:
+            InvalidArgumentError: A setting is out of range.
+            GatewayUnsupportedError: Through the gateway; nothing was read or sent.
+            LedgerError: Another run has the ledger, it is not this run's, or it cannot be written.
+
+        Source: https://dev.hume.ai/docs/expression-measurement/overview
+        """
+        from humeai_async.bulk.bill import Bill
+        from humeai_async.bulk.options import BulkOptions
+        from humeai_async.bulk.paid_outcomes import PaidOutcomes, pipes_of
+        from humeai_async.expression.bulk import UNIT, MeasureWork
+
+        self._session.ensure_supported(catalog.EXPRESSION_MEASURE_AUDIO)
+        check_many("sources", sources)
+        check_timer(measurement_timer_ms)
+        if budget is not None:
+            check_seconds("budget", budget)
+        options = BulkOptions.of(
+            None,
+            job_size=1,
+            jobs_at_once=concurrency,
+            retry_failed=retry_failed,
+            search_patience=search_patience,
+            outage_patience=outage_patience,
+        )
+        session = patient(self._session).with_settings(priority=BULK)
+        timer = measurement_timer_ms
+        pipes = pipes_of(
+            session,
+            lambda clock, bill: MeasureWork(session, clock, bill, timer, convert=convert),
+            Bill(UNIT, budget),
+            options,
+            ledger,
+        )
+        return PaidOutcomes(pipes, sources)
 
     def connect_audio(
         self,

@@ -9,6 +9,7 @@ stops all at once, and one tries when it may go on. `turn_source.py` asks for th
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import logging
 import random
@@ -23,7 +24,7 @@ from humeai_async.shared.scripts import BUCKETS, KEYS, STATE
 from humeai_async.shared.state import BucketShares, read_bucket
 from humeai_async.shared.turn_source import TIMEOUT, TRY_AGAIN, Outage, QuotaTurns
 
-ANSWER_SECONDS: Final = 5.0
+RESPONSE_SECONDS: Final = 5.0
 """Seconds that the server may take to say how the quota stands, for people who ask."""
 
 _logger = logging.getLogger("humeai_async.limiter")
@@ -63,6 +64,12 @@ class RedisQuota:
         Connection(target, timeout=TIMEOUT)  # says at once what is wrong with it
         self._links: dict[asyncio.AbstractEventLoop, _Link] = {}
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Other processes connect by themselves.
+        if not isinstance(self._target, str):
+            raise TypeError("a RedisQuota made with a client cannot go to other processes")
+        return functools.partial(RedisQuota, outage=self._outage), (self._target, self._name)
+
     def __repr__(self) -> str:
         return f"RedisQuota({shown(self._target)!r}, name={self._name!r}, outage={self._outage!r})"
 
@@ -101,7 +108,7 @@ class RedisQuota:
             APIConnectionError: The server cannot be reached.
             ConfigurationError: It refuses this for good.
         """
-        connection = Connection(self._target, timeout=ANSWER_SECONDS)
+        connection = Connection(self._target, timeout=RESPONSE_SECONDS)
         prefix, found = self._prefix, list[BucketShares]()
         try:
             names = sorted(map(_text, await connection.run(BUCKETS, [f"{prefix}:buckets"], ())))
@@ -197,7 +204,7 @@ class _Link:
         seconds = message.rpartition(" ")[2]
         for source in list(self._sources):
             if source.bucket == bucket:
-                source.hear(int(rest), float(seconds))
+                source.hold(int(rest), float(seconds))
 
 
 def _text(name: bytes | str) -> str:

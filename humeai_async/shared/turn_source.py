@@ -118,7 +118,7 @@ class QuotaTurns:
         """Let everybody go on: a call got through."""
         self._say(OPEN, self._who, self._channel, self.bucket)
 
-    def hear(self, era: int, seconds: float) -> None:
+    def hold(self, era: int, seconds: float) -> None:
         """Take note that the gate was closed by somebody for so long, or opened."""
         now = asyncio.get_running_loop().time()
         if era > self._era or seconds == 0.0:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from humeai_async.testing.exchange import Answer, Arrival, FormPart, Refusal, answer_json, as_record
@@ -34,6 +35,8 @@ class DecisionStore:
         """Calls that any 60 seconds take."""
         self.omit: set[str] = set()
         """Ids of questions that get no result."""
+        self.on_run: list[Callable[[Record], None]] = []
+        """Each is called with one run that is made, in turn, such as to have it end in error."""
         self._calls: deque[float] = deque()
 
     @property
@@ -72,6 +75,8 @@ class DecisionStore:
             "request": request,
         }
         self.runs.append(run)
+        if self.on_run:
+            self.on_run.pop(0)(run)
         seed = parts[1].sha256 + json.dumps(request)
         answers = {
             name: _answer(question, f"{seed}{name}".encode(), milliseconds)

@@ -55,11 +55,13 @@ class Echo:
             raise problem
         return Submitted(name, item.source.upper().encode())
 
-    async def search(self, plan: Plan, known: Collection[str], *, is_new: bool) -> str | None:
-        del is_new
+    async def search(
+        self, plan: Plan, items: Sequence[Item[str]], known: Collection[str], *, is_new: bool
+    ) -> Submitted | None:
+        del is_new, items
         for name, text in self.carried_out.items():
             if name not in known and key_of("echo", text) == plan.keys[0]:
-                return name
+                return Submitted(name)
         return None
 
     async def collect(

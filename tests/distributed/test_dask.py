@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bulk_support import submitted
-from distributed_support import MODELS, sources_in, urls
+from distributed_support import MODELS, set_environment, sources_in, urls
 from redis_servers import Server, running
 
 from humeai_async import AuthenticationError, ConfigurationError
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.distributed import RedisLedger, RunProgress, predict_over
+from humeai_async.shared import RedisQuota
 from humeai_async.shared.packages import load
 from humeai_async.testing import FakeHume
 
@@ -117,6 +121,55 @@ async def test_a_partition_that_kills_its_workers_is_named_and_stays_open(
     assert report.problems == {0: "workers died while they worked on it"}
     report = await predict_over(dask, tmp_path / "run", urls(3), **given, client=CLIENT)
     assert (report.done, report.left_open, report.problems) == (1, 0, {})
+
+
+async def test_workers_share_a_quota_and_what_failed_is_tried_again(
+    dask: Any, fake: FakeHume, server: Server, tmp_path: Path
+) -> None:
+    fake.set_predictions(urls(1)[0], error="no such file")
+    given: dict[str, Any] = {"models": MODELS, "client": CLIENT, "options": OPTIONS}
+    async with RedisQuota(server.url) as quota:
+        given |= {"quota": quota, "rate": 100.0, "partition_size": 10}
+        report = await predict_over(dask, tmp_path / "run", urls(40), **given)
+        assert (report.arrived, report.failed) == (39, 1)
+        (bucket,) = await quota.state()
+        assert len(bucket.members) > 1
+        fake.set_predictions(urls(1)[0], face={"Joy": 0.9})
+        report = await predict_over(dask, tmp_path / "run", urls(40), **given, retry_failed=True)
+    assert (report.arrived, report.failed, report.problems) == (40, 0, {})
+    assert sources_in(tmp_path / "run") == dict.fromkeys(urls(40), 1)
+
+
+async def test_the_command_runs_on_a_cluster(
+    dask: Any, fake: FakeHume, server: Server, tmp_path: Path
+) -> None:
+    into, listed = tmp_path / "run", tmp_path / "urls.txt"
+    listed.write_text("\n".join(urls(12)))
+    words = [
+        *("predict", "--from", str(listed), "--out", str(into), "--models", "face", "--json"),
+        *("--dask", dask.scheduler.address, "--quota", server.url, "--rate", "100"),
+    ]
+    await dask.run(set_environment, HUME_API_KEY=fake.api_key)
+    command = await asyncio.create_subprocess_exec(
+        sys.executable, "-P", "-m", "humeai_async", *words, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await asyncio.wait_for(command.communicate(), 60)
+    assert command.returncode == 0
+    facts = json.loads(output)
+    assert (facts["arrived"], facts["problems"], facts["partitions_done"]) == (12, {}, 1)
+    assert sources_in(into) == dict.fromkeys(urls(12), 1)
+
+
+async def test_what_a_quota_of_workers_lacks_is_told_at_once(tmp_path: Path) -> None:
+    class Client:
+        asynchronous = True
+
+    given: dict[str, Any] = {"models": MODELS}
+    with pytest.raises(ConfigurationError, match="pass quota"):
+        await predict_over(Client(), tmp_path, urls(3), **given, rate=5.0)
+    quota = RedisQuota(load("redis.asyncio").Redis())
+    with pytest.raises(ConfigurationError, match="URL"):
+        await predict_over(Client(), tmp_path, urls(3), **given, quota=quota, rate=5.0)
 
 
 async def test_a_client_that_is_not_asynchronous_is_a_configuration_error(tmp_path: Path) -> None:

@@ -25,8 +25,10 @@ from humeai_async.distributed import (
     collect,
     partitions,
     plan,
+    retry_failed,
     work,
 )
+from humeai_async.distributed.store import LocalStore
 from humeai_async.testing import FakeHume
 
 pytestmark = pytest.mark.anyio
@@ -103,6 +105,48 @@ async def test_what_cannot_be_sent_fails_alone(tmp_path: Path) -> None:
         report = await work(partition, hume)
     assert (report.arrived, report.failed) == (2, 2)
     assert sum((await collect(tmp_path)).reasons.values()) == 2
+
+
+async def test_what_failed_is_tried_again_and_what_arrived_is_not(tmp_path: Path) -> None:
+    bad = urls(2)
+    async with FakeHume() as fake, make_client(str(fake.url)) as hume:
+        for url in bad:
+            fake.set_predictions(url, error="no such file")
+        await plan(tmp_path, [*urls(20), "photo.jpg"], models=MODELS, partition_size=10)
+        await work_on_all(tmp_path, hume)
+        assert (await collect(tmp_path)).failed == 3
+        fake.set_predictions(bad[0], face={"Joy": 0.9})
+        assert await retry_failed(tmp_path) == 2
+        planned = await collect(tmp_path)
+        assert (planned.sources, planned.failed, planned.left_open) == (21, 1, 2)
+        await work_on_all(tmp_path, hume)
+        report = await collect(tmp_path)
+        assert (report.sources, report.arrived, report.failed, report.left_open) == (21, 19, 2, 0)
+        counts = submitted(fake)
+        assert {counts[url] for url in bad} == {2}
+        assert {counts[url] for url in urls(20)[2:]} == {1}
+        assert await retry_failed(tmp_path) == 1
+    assert sources_in(tmp_path) == dict.fromkeys(urls(20, start=0)[:1] + urls(20)[2:], 1)
+
+
+def crash(*_: object) -> None:
+    raise ZeroDivisionError
+
+
+async def test_a_crash_while_failures_are_planned_again_doubles_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with FakeHume() as fake, make_client(str(fake.url)) as hume:
+        fake.set_predictions(urls(1)[0], error="no such file")
+        await plan(tmp_path, urls(3), models=MODELS)
+        await work_on_all(tmp_path, hume)
+        with monkeypatch.context() as patched:
+            patched.setattr(LocalStore, "put", crash)
+            with pytest.raises(ZeroDivisionError):
+                await retry_failed(tmp_path)
+        assert await retry_failed(tmp_path) == 0
+        report = await collect(tmp_path)
+    assert (report.partitions, report.sources, report.left_open) == (2, 3, 1)
 
 
 async def test_a_partition_holds_no_source(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Web backends made of the README's recipes, in processes of their own, and browsers for them."""
+"""The web backends of the guide, in processes of their own, and browsers for them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ atexit.register(tell)
 """
 """Told by the interpreter at its end: what the program never closed or gave back."""
 
-README = Path(__file__).parents[2] / "README.md"
+GUIDE = Path(__file__).parents[2] / "humeai_async" / "guides" / "web-backends.md"
 _RECIPE = re.compile(r"```python\n(# (\w+\.py).*?)```", re.DOTALL)
 PATIENCE = 15.0
 """Seconds after which a test gives up waiting: far beyond what anything here takes, and below
@@ -71,8 +71,8 @@ _NOISE = ("Traceback", "Unclosed", "never awaited", "never retrieved", "Warning"
 
 
 def recipes() -> dict[str, str]:
-    """Return the README's recipes by the names of their files, as they are written there."""
-    return {name: code for code, name in _RECIPE.findall(README.read_text("utf-8"))}
+    """Return the guide's recipes by the names of their files, as they are written there."""
+    return {name: code for code, name in _RECIPE.findall(GUIDE.read_text("utf-8"))}
 
 
 def free_port() -> int:

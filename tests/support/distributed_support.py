@@ -19,20 +19,25 @@ OPTIONS = BulkOptions(search_patience=0.5, jobs_at_once=1)
 MODELS: dict[str, Any] = {"face": {}}
 
 
-def make_client(base_url: str | None = None) -> HumeAI:
+def make_client(base_url: str | None = None, limiter: Limiter | None = None) -> HumeAI:
     """Return a client that does not wait for long; workers find it by its name."""
     return HumeAI(
         api_key="fake-hume-key",
         base_url=base_url,
         polling=Polling(min_interval=0.01, max_interval=0.05),
         retry=Retry(initial_delay=0.01),
-        limiter=Limiter(rate=1000),
+        limiter=limiter or Limiter(rate=1000),
     )
 
 
 def make_refused_client() -> HumeAI:
     """Return a client whose credential is wrong."""
     return HumeAI(api_key="wrong")
+
+
+def set_environment(**values: str) -> None:
+    """Set variables in a worker process."""
+    os.environ.update(values)
 
 
 def kill_worker() -> HumeAI:

@@ -1,4 +1,4 @@
-"""What the README's recipe tells a browser of an error."""
+"""What the guide's recipe tells a browser of an error."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from humeai_async import (
 @pytest.fixture(scope="module")
 def failures() -> dict[str, Any]:
     names: dict[str, Any] = {}
-    exec(recipes()["failures.py"], names)  # noqa: S102 - it is our own README
+    exec(recipes()["failures.py"], names)  # noqa: S102 - it is our own guide
     return names
 
 

@@ -1,4 +1,4 @@
-"""The README's web backends, as written there, on real servers under real trouble."""
+"""The guide's web backends, as written there, on real servers under real trouble."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Artifacts handed on by the README's web backends: no faster than they are read, never faked."""
+"""Artifacts handed on by the guide's web backends: no faster than they are read, never faked."""
 
 from __future__ import annotations
 

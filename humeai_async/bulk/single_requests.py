@@ -1,0 +1,333 @@
+"""One request, one result: the kind of work of services that measure a file at once.
+
+The result exists in the response and nowhere else, so it is on disk before the next step. Where
+a response was lost, the service's list of runs settles whether the request was carried out: by
+time, size and settings, and never by a run that has another request's response. It reads the
+list's JSON by itself: an entry that the types do not know must not look like one that is not
+there. What the file is and what the list says of it, products add.
+"""
+
+from __future__ import annotations
+
+import abc
+import datetime as dt
+import hashlib
+import uuid
+from collections.abc import AsyncIterator, Callable, Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar, cast
+
+import anyio
+from attrs import evolve
+
+from humeai_async._base.cancellation import in_thread
+from humeai_async._base.frozen import frozen
+from humeai_async.bulk.bill import Bill
+from humeai_async.bulk.storage import Plan, key_of
+from humeai_async.bulk.work import (
+    REFUSED,
+    Item,
+    NotCarriedOutError,
+    Reading,
+    Sending,
+    ServiceClock,
+    Submitted,
+)
+from humeai_async.errors import DecodeError, InvalidArgumentError, ResultLostError
+from humeai_async.http import codec
+from humeai_async.http.endpoint import Call, Endpoint, fill
+from humeai_async.http.messages import Upload
+from humeai_async.http.multipart import LARGEST_FILE, File, as_part, read_whole
+from humeai_async.http.session import Session
+from humeai_async.types.json import is_object
+
+R = TypeVar("R")
+
+PAGE_SIZE = 200
+"""Runs on a page of the list: the most."""
+CLOCK_SLACK_MS = 60_000
+"""Milliseconds by which the service's clocks may differ from one another."""
+UNKNOWN_CLOCK_SLACK_MS = 1_260_000
+"""Milliseconds by which clocks may differ if the service's was not told before a submission."""
+NEAR_MS = 3_000
+"""Milliseconds between a submission and the start of a run that is believed not to be billed: a
+run from before could be another's, and what is sent again for it would be paid for twice."""
+
+
+@frozen
+class Prepared:
+    """A request that is ready to be sent."""
+
+    call: Call[Any]
+    size: int
+    """Bytes of its file, as they are sent."""
+    seconds: float
+    """Length of its file."""
+
+
+class SingleRequests(abc.ABC, Generic[R]):
+    """Requests of one product, as the pipeline runs them.
+
+    Args:
+        session: Makes the calls.
+        clock: Learns the service's time.
+        bill: What they cost.
+    """
+
+    runs: Endpoint[Any]
+    """Where the service lists its runs."""
+    run: Endpoint[Any]
+    """Where it gives one of them."""
+
+    def __init__(self, session: Session, clock: ServiceClock, bill: Bill) -> None:
+        self._session = session
+        self._clock = clock
+        self._bill = bill
+        self._claimed: set[str] = set()
+        """Runs that belong to a request of this start."""
+        self._under_way: set[anyio.Event] = set()
+
+    # What products say.
+
+    @property
+    @abc.abstractmethod
+    def configuration(self) -> str:
+        """What the results depend on besides the sources, as text."""
+
+    @abc.abstractmethod
+    async def prepare(self, file: Upload) -> Prepared:
+        """Make the request for a file, its bytes in memory.
+
+        Raises:
+            InvalidArgumentError: The service would refuse it.
+        """
+
+    @abc.abstractmethod
+    async def estimate(self, seconds: float) -> float:
+        """Return what a request with a file of this length may cost."""
+
+    @abc.abstractmethod
+    def cost_of(self, response: Mapping[str, Any]) -> float:
+        """Return what a response says that it is billed for."""
+
+    @abc.abstractmethod
+    def cost_of_run(self, run: Mapping[str, Any]) -> float | None:
+        """Return what a listed run is billed for: 0 is surely nothing, `None` is not known."""
+
+    @abc.abstractmethod
+    def may_be(self, run: Mapping[str, Any], prepared: Prepared) -> bool:
+        """Whether a listed run may be that of a request, by its size and kind."""
+
+    @abc.abstractmethod
+    def has_settings(self, run: Mapping[str, Any]) -> bool:
+        """Whether a single run was asked for with these settings, as far as it says."""
+
+    @abc.abstractmethod
+    def read_response(self, response: Any, seconds: float) -> R:
+        """Read the result.
+
+        Raises:
+            DecodeError: It is not what was promised.
+        """
+
+    # What the pipeline asks.
+
+    @property
+    def longest_submission(self) -> float | None:
+        """Seconds that a submission may be on its way, the upload included."""
+        return self._session.timeout.total
+
+    async def identify(self, sources: Sequence[File]) -> list[Item[File]]:
+        """Say what each source is: its bytes, read once for their digest."""
+        return [await self._identify(source) for source in sources]
+
+    async def begin(self) -> int | None:
+        """Return when the newest run began, by the service's clock; costs one request."""
+        page, _ = await self._page({"page_size": 1})
+        return max((_started_ms(run) for run in page), default=0)
+
+    async def submit(self, items: Sequence[Item[File]], sending: Sending) -> Submitted:
+        """Send the request for one source."""
+        (item,) = items
+        prepared = await self._prepare(item)
+        cost = await self.estimate(prepared.seconds)
+        endpoint = evolve(prepared.call.endpoint, returns=bytes)
+        call = evolve(prepared.call, endpoint=endpoint, before_send=sending)
+        with self._bill.reserved(cost), self._noted():
+            body = cast("bytes", await self._session.call(call))
+            response = codec.parse(body)
+            if not is_object(response):
+                raise DecodeError("the response is no object", path="$", outcome_unknown=True)
+            given = response.get("run_id")
+            name = given if isinstance(given, str) and given else f"unnamed-{uuid.uuid4()}"
+            self._claimed.add(name)
+        kept = b'{"seconds":%.3f,"response":%b}' % (prepared.seconds, body)
+        return Submitted(name, kept, self.cost_of(response))
+
+    async def search(
+        self, plan: Plan, items: Sequence[Item[File]], known: Collection[str], *, is_new: bool
+    ) -> Submitted | None:
+        """Look for the run of a request in the list; costs a request for 200 runs since.
+
+        Raises:
+            NotCarriedOutError: It has a run that is not billed.
+        """
+        del is_new
+        prepared = await self._prepare(items[0])
+        listed = [run async for run in self._since(plan) if self.may_be(run, prepared)]
+        # Each of these runs belongs to a request that has its response by now, is on its way,
+        # or has lost its response as well. Who is on its way may still take its own.
+        for event in tuple(self._under_way):
+            await event.wait()
+        unbilled = ""
+        for run in listed:
+            name = run["run_id"]
+            if name in known or name in self._claimed:
+                continue
+            cost = self.cost_of_run(run)
+            if cost == 0 and not self._is_near(run, plan):
+                continue
+            if not self.has_settings(await self._get(name)) or name in self._claimed:
+                continue
+            if cost == 0:
+                unbilled = name
+                continue
+            self._claimed.add(name)
+            return Submitted(name, cost=cost or 0.0)
+        if unbilled and unbilled not in self._claimed:
+            self._claimed.add(unbilled)
+            raise NotCarriedOutError
+        return None
+
+    async def collect(
+        self, work_id: str, timeout: float | None, on_sources: Callable[[str, list[bytes]], None]
+    ) -> bytes:
+        """Return what says that a result is lost: the service keeps none."""
+        del work_id, timeout, on_sources
+        return b'{"lost":true}'
+
+    def read(
+        self, plan: Plan, work_id: str, body: bytes, items: Sequence[Item[File]]
+    ) -> list[Reading[R]]:
+        """Read a result.
+
+        Raises:
+            DecodeError: It is not what was promised.
+        """
+        del plan, items
+        kept = codec.parse(body)
+        if kept.get("lost"):
+            problem = ResultLostError(
+                "the service has carried this request out, and its response did not arrive; "
+                "retry_failed=True sends it again, which is billed again",
+                run_id=work_id,
+            )
+            return [Reading(error=problem)]
+        return [Reading(self.read_response(kept["response"], kept["seconds"]))]
+
+    # How.
+
+    async def _identify(self, source: File) -> Item[File]:
+        try:
+            data = (await self._read(source)).content
+        except InvalidArgumentError as problem:
+            return Item(REFUSED, key_of(REFUSED, repr(source)), source, problem=problem)
+        return Item("clip", await in_thread(_key, cast("bytes", data)), source)
+
+    async def _read(self, source: File) -> Upload:
+        part = await as_part(source, argument="sources", largest=LARGEST_FILE)
+        if not part.repeatable:
+            raise InvalidArgumentError(
+                "a source of a bulk run is read more than once: give a path, bytes or an Upload",
+                field="sources",
+            )
+        return Upload(await read_whole(part), part.filename)
+
+    async def _prepare(self, item: Item[File]) -> Prepared:
+        file = await self._read(item.source)
+        if await in_thread(_key, cast("bytes", file.content)) != item.key:
+            raise InvalidArgumentError(
+                f"{file.filename or 'a source'} was changed during the run", field="sources"
+            )
+        return await self.prepare(file)
+
+    @contextmanager
+    def _noted(self) -> Generator[None]:
+        """Note in a block that a request is on its way."""
+        event = anyio.Event()
+        self._under_way.add(event)
+        try:
+            yield
+        finally:
+            self._under_way.discard(event)
+            event.set()
+
+    async def _since(self, plan: Plan) -> AsyncIterator[Mapping[str, Any]]:
+        """Give all runs that may be that of a plan."""
+        query: dict[str, Any] = {
+            "page_size": PAGE_SIZE,
+            "started_after": _as_time(self._least(plan)),
+        }
+        longest = self.longest_submission
+        if plan.sent_ms is not None and longest is not None:
+            latest = plan.sent_ms + longest * 1000 + CLOCK_SLACK_MS
+            query["started_before"] = _as_time(latest)
+        cursor: str | None = None
+        seen: set[str] = set()
+        while True:
+            page, following = await self._page(query | ({"cursor": cursor} if cursor else {}))
+            for run in page:
+                yield run
+            if following is None:
+                return
+            if following in seen:
+                raise DecodeError("the list of runs comes to no end", path="$.next_cursor")
+            seen.add(following)
+            cursor = following
+
+    def _least(self, plan: Plan) -> float:
+        """Return a time of the service's clock before which a planned run cannot begin."""
+        if plan.sent_ms is not None:
+            return plan.sent_ms - CLOCK_SLACK_MS
+        return plan.planned_ms + (self._clock.ahead_ms or 0) - UNKNOWN_CLOCK_SLACK_MS
+
+    def _is_near(self, run: Mapping[str, Any], plan: Plan) -> bool:
+        return plan.sent_ms is not None and _started_ms(run) >= plan.sent_ms - NEAR_MS
+
+    async def _page(self, query: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], str | None]:
+        response = await self._session.send(fill(self.runs, query=query))
+        self._clock.observe(response)
+        found = codec.parse(response.body)
+        runs = found.get("runs") if is_object(found) else None
+        if not isinstance(runs, list):
+            raise DecodeError("the list of runs is no list", path="$.runs")
+        for place, run in enumerate(cast("list[object]", runs)):
+            if not is_object(run) or not isinstance(run.get("run_id"), str):
+                raise DecodeError("an entry of the list of runs has no id", path=f"$.runs[{place}]")
+            _started_ms(run)
+        following = cast("Mapping[str, Any]", found).get("next_cursor")
+        return cast("list[Mapping[str, Any]]", runs), following or None
+
+    async def _get(self, run_id: str) -> Mapping[str, Any]:
+        response = await self._session.send(fill(self.run, run_id))
+        found = codec.parse(response.body)
+        if not is_object(found):
+            raise DecodeError("a run is no object", path="$")
+        return found
+
+
+def _key(data: bytes) -> bytes:
+    return key_of("clip", hashlib.sha256(data).hexdigest())
+
+
+def _started_ms(run: Mapping[str, Any]) -> int:
+    try:
+        return round(dt.datetime.fromisoformat(run["started_at"]).timestamp() * 1000)
+    except (KeyError, TypeError, ValueError):
+        reason = "a run in the list does not say when it began"
+    raise DecodeError(reason, path="$.runs")
+
+
+def _as_time(milliseconds: float) -> str:
+    moment = dt.datetime.fromtimestamp(milliseconds / 1000, tz=dt.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

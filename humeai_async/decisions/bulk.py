@@ -1,0 +1,146 @@
+"""Decisions as a kind of work for bulk runs: a clip a request, the same questions for all.
+
+The bill counts input tokens. `hume.decisions.create_many` makes one for each run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+
+from humeai_async.bulk.bill import Bill
+from humeai_async.bulk.single_requests import Prepared, SingleRequests
+from humeai_async.bulk.work import ServiceClock
+from humeai_async.catalog import decisions as catalog
+from humeai_async.decisions.uploads import LONGEST, SHORTEST, parts_of, read_clip
+from humeai_async.http import codec
+from humeai_async.http.endpoint import fill
+from humeai_async.http.messages import Upload
+from humeai_async.http.session import Session
+from humeai_async.types.decisions import Decision, DecisionResponse
+from humeai_async.types.json import is_object
+from humeai_async.types.questions import QuestionSet
+
+UNIT = "input tokens"
+
+
+class TokenLine:
+    """Tokens by the length of the audio: a straight line through two free estimates.
+
+    Args:
+        session: Makes the calls, which count toward the rate.
+        questions: What is asked.
+    """
+
+    def __init__(self, session: Session, questions: QuestionSet) -> None:
+        self._session = session
+        self._questions = questions
+        self._lock = anyio.Lock()
+        self._line: tuple[float, float] | None = None
+
+    async def tokens(self, seconds: float) -> float:
+        """Estimate the tokens of a clip; 0 where the service's estimates cannot be read."""
+        async with self._lock:
+            if self._line is None:
+                least, most = await self._ask(SHORTEST), await self._ask(LONGEST)
+                slope = (most - least) / (LONGEST - SHORTEST)
+                self._line = least - slope * SHORTEST, slope
+        base, slope = self._line
+        return math.ceil(round(base + slope * seconds, 3))
+
+    async def _ask(self, seconds: float) -> int:
+        body = {**self._questions.to_wire(), "audio_duration_ms": round(seconds * 1000)}
+        found = await self._session.call(fill(catalog.DECISIONS_ESTIMATE, body=body))
+        return found.tokens or 0
+
+
+class DecisionWork(SingleRequests[Decision]):
+    """Decisions, as the pipeline runs them.
+
+    Args:
+        session: Makes the calls.
+        clock: Learns the service's time.
+        bill: What they cost.
+        questions: What is asked of each clip.
+        convert: Whether sound that is neither MP3 nor WAV is converted.
+    """
+
+    runs = catalog.DECISIONS_RUNS_LIST
+    run = catalog.DECISIONS_RUNS_GET
+
+    def __init__(
+        self,
+        session: Session,
+        clock: ServiceClock,
+        bill: Bill,
+        questions: QuestionSet,
+        *,
+        convert: bool,
+    ) -> None:
+        super().__init__(session, clock, bill)
+        self._questions = questions
+        self._convert = convert
+        self._line = TokenLine(session, questions)
+
+    @property
+    def configuration(self) -> str:
+        """What the results depend on besides the sources, as text."""
+        return f"decisions {self._questions.hash}"
+
+    async def prepare(self, file: Upload) -> Prepared:
+        """Make the request for a clip."""
+        clip = await read_clip(file, convert=self._convert)
+        call = fill(catalog.DECISIONS_CREATE, parts=parts_of(self._questions, clip))
+        return Prepared(call, len(clip.data), clip.seconds)
+
+    async def estimate(self, seconds: float) -> float:
+        """Return the tokens that a clip may cost; asks nobody where there is no budget."""
+        return 0.0 if self._bill.budget is None else await self._line.tokens(seconds)
+
+    def cost_of(self, response: Mapping[str, Any]) -> float:
+        """Return the tokens that a response says were billed."""
+        return _tokens(response) or 0.0
+
+    def cost_of_run(self, run: Mapping[str, Any]) -> float | None:
+        """Return the tokens of a run; a run without them was not billed."""
+        return _tokens(run) or 0.0 if run.get("status") == "errored" else _tokens(run)
+
+    def may_be(self, run: Mapping[str, Any], prepared: Prepared) -> bool:
+        """Whether a run had a file of this size."""
+        received = run.get("received")
+        size = received.get("file_bytes") if is_object(received) else None
+        return size is None or size == prepared.size
+
+    def has_settings(self, run: Mapping[str, Any]) -> bool:
+        """Whether a run was asked these questions, in this order."""
+        request = run.get("request")
+        if not is_object(request) or not is_object(request.get("questions")):
+            return True
+        sent = self._questions.to_wire()
+        return _asked(request["questions"]) == _asked(sent["questions"]) and (
+            request.get("context") or None
+        ) == sent.get("context")
+
+    def read_response(self, response: Any, seconds: float) -> Decision:
+        """Read the results of a clip."""
+        found = codec.structure(DecisionResponse, response)
+        return Decision.read(found, self._questions, seconds=seconds)
+
+
+def _tokens(found: Mapping[str, Any]) -> float | None:
+    received = found.get("received")
+    tokens = received.get("input_tokens") if is_object(received) else None
+    if isinstance(tokens, bool) or not isinstance(tokens, (int, float)):
+        return None
+    return float(tokens)
+
+
+def _asked(questions: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Return what tells questions apart, whatever the service has filled in."""
+    return [
+        (name, one.get("type"), one.get("instructions")) if is_object(one) else (name, None, one)
+        for name, one in questions.items()
+    ]

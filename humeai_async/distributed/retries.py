@@ -1,0 +1,119 @@
+"""Sources that failed, planned once more.
+
+They become partitions of their own, each line with the number of the partition in which its
+source failed; that partition's report forgets them then, and its results stay as they are. The
+new partition is written first: a crash in between is mended by the next call.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, cast
+
+from humeai_async._base.cancellation import in_thread
+from humeai_async.bulk.work import REFUSED
+from humeai_async.distributed.partition import numbers_done
+from humeai_async.distributed.plan import (
+    MOST_IN_PARTITION,
+    PARTITION_SIZE,
+    SOURCES,
+    PlannedSource,
+    file_name,
+    line_of,
+    planned,
+    read_settings,
+    read_sources,
+)
+from humeai_async.distributed.store import IntoFolder, Store, open_store
+from humeai_async.errors import DecodeError, LedgerError
+from humeai_async.http import codec
+from humeai_async.http.arguments import check_number
+
+
+async def retry_failed(into: IntoFolder, *, partition_size: int = PARTITION_SIZE) -> int:
+    """Plan the sources once more that failed, as partitions of their own.
+
+    Sources that cannot be sent at all are left out. What arrived stays as it is and is not paid
+    for again. Costs no request; working on the new partitions does.
+
+    Args:
+        into: The run's folder.
+        partition_size: Sources in a partition, 1 to 100,000.
+
+    Returns:
+        How many sources were planned.
+
+    Raises:
+        LedgerError: No run is planned there, or its files cannot be read.
+        SaveError: The folder cannot be read or written.
+    """
+    check_number("partition_size", partition_size, least=1, most=MOST_IN_PARTITION)
+    return await in_thread(_plan_failed, into, partition_size)
+
+
+def _plan_failed(into: IntoFolder, size: int) -> int:
+    store = open_store(into)
+    read_settings(store)
+    count = 0
+    while failed := _failed(store):
+        chunk = failed[:size]
+        number = max(planned(store), default=-1) + 1
+        content = b"\n".join(map(line_of, chunk))
+        if store.put_new(f"{SOURCES}/{file_name(number)}", content):
+            count += len(chunk)
+        _forget_planned(store)  # those of somebody else too, who was quicker
+    return count
+
+
+def _failed(store: Store) -> list[PlannedSource]:
+    """Return the sources that failed, each with the partition in which it did."""
+    _forget_planned(store)
+    found: list[PlannedSource] = []
+    for number in sorted(numbers_done(store)):
+        names = {one["source"] for one in _failures(_report(store, number))}
+        if names:
+            sources = (one for one in read_sources(store, number) if one.kind != REFUSED)
+            found += [
+                PlannedSource(one.kind, one.text, "", number)
+                for one in sources
+                if one.text in names
+            ]
+    return found
+
+
+def _forget_planned(store: Store) -> None:
+    """Take sources out of the reports of partitions in which they failed, once they are planned."""
+    done = numbers_done(store)
+    again: dict[int, set[str]] = {}
+    for number in planned(store):
+        for one in read_sources(store, number):
+            if one.failed_in is not None:
+                again.setdefault(one.failed_in, set()).add(one.text)
+    for number in sorted(done & again.keys()):
+        report = _report(store, number)
+        failures = _failures(report)
+        left = [one for one in failures if one["source"] not in again[number]]
+        if len(left) < len(failures):
+            report["sources"] -= len(failures) - len(left)
+            report |= {
+                "failed": len(left),
+                "failures": left,
+                "reasons": dict(Counter(one["reason"] for one in left).most_common()),
+            }
+            store.put(f"_run/done/{file_name(number)}", codec.encode(report))
+
+
+def _report(store: Store, number: int) -> dict[str, Any]:
+    try:
+        found: Any = codec.parse(store.read(f"_run/done/{file_name(number)}") or b"")
+    except DecodeError:
+        found = None
+    if isinstance(found, dict) and "sources" in found:
+        return cast("dict[str, Any]", found)
+    raise LedgerError(f"the report of partition {number} cannot be read")
+
+
+def _failures(report: dict[str, Any]) -> Sequence[dict[str, str]]:
+    failures: Sequence[dict[str, str]] = report.get("failures", ())
+    return failures
