@@ -340,7 +340,7 @@ class Gate:
                 return opening
         delay = max(_FIRST_PROBE, 1.0 / learner.rate, share * (now - self._closed_at))
         if self._tries:
-            delay = max(delay, _FINEST * min(reset or 0.0, _LONGEST_PROBE) / 2)
+            delay = max(delay, _FINEST * min(reset or 0.0, 1.0) / 2)
         return now + min(delay, reset or _LONGEST_PROBE, _LONGEST_PROBE)
 
     def _open(self, now: float, sent: float) -> None:

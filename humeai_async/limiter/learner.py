@@ -75,6 +75,8 @@ _FEW: Final = 5.0
 """Calls below which a flow is no measure. Slow networks."""
 _MANY: Final = 20.0
 """Calls of which a twentieth more or less is precise enough. Buckets at first contact."""
+_ROW: Final = 4
+"""Closings after a few calls, one after the other, that are no chance. Small buckets."""
 _BEYOND: Final = 1.3
 """Growth by which a rate was left behind. Quotas at once, tripled quotas."""
 
@@ -115,8 +117,9 @@ class Learner:
     """What is known of one quota, and the pace that follows from it."""
 
     __slots__ = (
-        "_anchors", "_at", "_busy_at", "_held", "_is_rough", "_log", "_start", "accepted",
-        "ceiling", "count", "is_even", "is_known", "pace", "rate", "window",
+        "_anchors", "_at", "_busy_at", "_held", "_is_rough", "_log", "_longest", "_row",
+        "_row_start", "_start", "accepted", "ceiling", "count", "is_even", "is_known", "pace",
+        "rate", "window",
     )  # fmt: skip
 
     def __init__(self, now: float, rate: float | None = None) -> None:
@@ -138,7 +141,9 @@ class Learner:
         self.accepted: float = 0.0
         """Cost of all accepted calls."""
         self._is_rough = False
-        self._start = now, 0.0
+        self._start = self._row_start = now, 0.0
+        self._row = 0
+        self._longest = math.inf
         self._anchors: deque[tuple[Contact, float]] = deque(maxlen=16)
         self._at = self._busy_at = now
         self._held = 0.0
@@ -304,11 +309,15 @@ class Learner:
 
     def _measure(self, contact: Contact) -> None:
         self._is_rough = False
+        if self._measure_row(contact):
+            return
         if contact.flow is not None:
             self.rate = contact.flow
-            return
-        if self._measure_period(contact):
-            return
+        elif not self._measure_period(contact):
+            self._measure_between(contact)
+
+    def _measure_between(self, contact: Contact) -> None:
+        """Move the rate as far as calls between two openings demand."""
         bounds = self._bounds(contact)
         if bounds is None:
             self.rate *= _LOWER if self.window is None else 1 - (1 - _NUDGE) / 3
@@ -332,6 +341,23 @@ class Learner:
             rate = math.sqrt(max(rate, min(most, contact.pace)) * contact.pace)
         self.rate = rate
 
+    def _measure_row(self, contact: Contact) -> bool:
+        """Give up a measure by which the quota closes again and again after a few calls."""
+        if self.used > _FEW:
+            self._row = 0
+        if not self._row:
+            self._row_start = contact.opened, self.accepted
+        self._row += 1
+        if self._row <= _ROW:
+            return False
+        opened, before = self._row_start
+        rate = max((self.accepted - before) / (contact.closed - opened), self.rate / 4)
+        self._row = 0
+        if rate > self.rate / 2:
+            return False
+        self.rate, self.window, self.count = rate, None, None
+        return True
+
     def _between_closings(self, contact: Contact) -> float:
         """Return the rate of a bucket, which was empty at both closings; infinite for others."""
         anchor, accepted = self._anchors[-1]
@@ -343,14 +369,17 @@ class Learner:
 
     def _measure_period(self, contact: Contact) -> bool:
         """Read the window off two openings, which lie whole windows apart; say if it is new."""
-        if contact.is_hinted or not self._anchors or contact.earliest <= contact.closed:
+        if not self._anchors:
             return False
         anchor, accepted = self._anchors[-1]
         least, most = contact.earliest - anchor.opened, contact.opened - anchor.earliest
+        self._longest = min(self._longest, most)
+        if contact.is_hinted or contact.earliest <= contact.closed:
+            return False
         for window in (self.window or math.inf, *reversed(CUSTOMARY)):
             count = math.floor(most / window)
-            is_longer = window > contact.earliest - contact.closed
-            if is_longer and count * window >= least > 0.0 and most - least < window / 4:
+            fits = contact.earliest - contact.closed < window <= self._longest
+            if fits and count * window >= least > 0.0 and most - least < window / 4:
                 if window == self.window:
                     return False
                 used = (self.accepted - accepted - 1.0) / count

@@ -1,0 +1,57 @@
+"""What headers say is used until responses refute it."""
+
+from __future__ import annotations
+
+import math
+
+from humeai_async.limiter.account import Account
+from humeai_async.limiter.headers import Quota
+
+
+def read(account: Account, remaining: float, *, refused: bool = False, limit: float = 100) -> None:
+    quota = Quota(limit=limit, window=10.0, remaining=remaining, reset=4.0)
+    account.read([quota], 0, is_refused=refused)
+
+
+def test_a_number_that_falls_to_nothing_says_that_the_quota_is_used_up() -> None:
+    account = Account()
+    read(account, 90)
+    read(account, 0)
+    assert account.used_up
+    assert account.reset == 4.0
+
+
+def test_a_bucket_that_is_always_at_nothing_is_no_news() -> None:
+    account = Account()
+    for remaining in (0, 1, 0, 2, 0):
+        read(account, remaining)
+        assert not account.used_up
+
+
+def test_a_refusal_with_calls_left_shows_that_the_number_is_of_another_quota() -> None:
+    account = Account()
+    read(account, 50, refused=True)
+    read(account, 0)
+    assert (account.left, account.used_up) == (math.inf, False)
+
+
+def test_a_number_of_nothing_holds_calls_back_for_a_second_and_is_then_taken_for_false() -> None:
+    account = Account()
+    read(account, 0)
+    assert account.hold(10.0, 1.0, 0.01) == 1.0
+    assert account.hold(11.0, 1.0, 0.01) == 0.0
+    read(account, 0)
+    assert account.left == math.inf
+
+
+def test_calls_in_flight_are_taken_off_what_is_left() -> None:
+    account = Account()
+    account.read([Quota(remaining=5.0)], 3, is_refused=False)
+    assert account.left == 2.0
+
+
+def test_the_policy_is_read_and_kept() -> None:
+    account = Account()
+    read(account, 50)
+    account.read([], 0, is_refused=False)
+    assert account.policy == (100, 10.0)
