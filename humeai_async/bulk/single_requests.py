@@ -2,7 +2,9 @@
 
 The result exists in the response and nowhere else, so it is on disk before the next step. Where
 a response was lost, the service's list of runs settles whether the request was carried out: by
-time, size and settings, and never by a run that has another request's response. It reads the
+time, size and settings, and never by a run that has another request's response. Of two lost
+requests that are alike in all three, nobody can tell whose a listed run is: it stands for either of
+them, once, so that no more is paid for than there are requests. It reads the
 list's JSON by itself: an entry that the types do not know must not look like one that is not
 there. What the file is and what the list says of it, products add.
 """
