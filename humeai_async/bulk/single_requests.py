@@ -34,6 +34,7 @@ from humeai_async.bulk.work import (
     Sending,
     ServiceClock,
     Submitted,
+    Told,
 )
 from humeai_async.errors import DecodeError, InvalidArgumentError, ResultLostError
 from humeai_async.http import codec
@@ -202,10 +203,10 @@ class SingleRequests(abc.ABC, Generic[R]):
         return None
 
     async def collect(
-        self, work_id: str, timeout: float | None, on_sources: Callable[[str, list[bytes]], None]
+        self, work_id: str, timeout: float | None, on_told: Callable[[Told], None]
     ) -> bytes:
         """Return what says that a result is lost: the service keeps none."""
-        del work_id, timeout, on_sources
+        del work_id, timeout, on_told
         return b'{"lost":true}'
 
     def read(
