@@ -47,6 +47,7 @@ from humeai_async.errors import (
     WebhookError,
 )
 from humeai_async.http.calls import Stats
+from humeai_async.http.credentials import OAuth
 from humeai_async.http.exchanges import Exchange
 from humeai_async.http.json_out import to_dict, to_json
 from humeai_async.http.messages import Request, Response, Upload
@@ -116,6 +117,7 @@ __all__ = [
     "Limiter",
     "MissingPackageError",
     "NotFoundError",
+    "OAuth",
     "Observer",
     "OpenResponse",
     "Outcome",

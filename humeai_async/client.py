@@ -15,14 +15,25 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, cast
 
+from attrs import evolve
+
 from humeai_async._base.base_values import as_base
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.errors import ConfigurationError, HumeWarning, InvalidArgumentError
 from humeai_async.http.additions import NO_ADDITIONS, Additions, hold_headers
 from humeai_async.http.calls import Shared, Stats
+from humeai_async.http.credentials import (
+    AskCredential,
+    AskedSource,
+    CredentialSource,
+    OAuth,
+    SourceBase,
+    TokenSource,
+)
 from humeai_async.http.endpoint import Encoding, Endpoint, QueryValue, fill, has_dot_segments
 from humeai_async.http.exchanges import Exchange, capturing
 from humeai_async.http.gateway import LOWCODEAPI_URL, LowCodeAPI
+from humeai_async.http.oauth import TokenIssuer, fetch_token
 from humeai_async.http.observing import Observer, Observers
 from humeai_async.http.origins import CLOUD_URL, HUME_URL, Direct, Origin
 from humeai_async.http.responses import RawResponse
@@ -97,7 +108,8 @@ class HumeAI:
     Args:
         api_token: LowCodeAPI token: calls go through the gateway.
         api_key: Hume API key: calls go to Hume.
-        access_token: Hume access token, in place of a key.
+        access_token: Hume access token, in place of a key; or an `OAuth`, which fetches tokens and
+            renews them.
         base_url: Where calls go instead of the credential's usual place; also from
             `HUME_BASE_URL`.
         cloud_url: Where calls of Hume's newer products go (`expression`, `decisions`) instead of
@@ -130,6 +142,9 @@ class HumeAI:
     `humeai_async.origins` (the gateway's URL format), `humeai_async.codec` (what could not be
     read), `humeai_async.chat` and `humeai_async.expression`. None of them shows a credential.
 
+    Each credential may also be a function, asynchronous or not, that returns it: it is asked for
+    each request that is about to be sent, and once more where the service says 401.
+
     Exactly one credential must be there. Without an argument, the variables
     `LOWCODEAPI_API_TOKEN`, `HUME_API_KEY` and `HUME_ACCESS_TOKEN` are read, now and not at
     import.
@@ -141,9 +156,9 @@ class HumeAI:
     def __init__(
         self,
         *,
-        api_token: str | None = None,
-        api_key: str | None = None,
-        access_token: str | None = None,
+        api_token: str | AskCredential | None = None,
+        api_key: str | AskCredential | None = None,
+        access_token: str | AskCredential | OAuth | None = None,
         base_url: str | None = None,
         cloud_url: str | None = None,
         timeout: Timeout | float | None = Timeout(),  # noqa: B008 - frozen
@@ -188,6 +203,8 @@ class HumeAI:
         self._cloud = self._session.with_settings(
             origin=_find_cloud(origin, credentials, cloud_url)
         )
+        if isinstance(origin.source, TokenSource):
+            _bind_tokens(origin.source, self._session)
 
     @functools.cached_property
     def batch(self) -> Batch:
@@ -612,9 +629,23 @@ def _check(
         raise ConfigurationError(f"{name} is a {wanted}, not {type(value).__name__}")
 
 
-def _held(name: str, text: object) -> Secret | object:
+def _held(name: str, given: object) -> Secret | CredentialSource | type | None:
     """Hold a credential so that it does not show; what is none is found out later."""
-    return Secret(text, f"the argument {name}") if isinstance(text, str) else text
+    if isinstance(given, str):
+        return Secret(given, f"the argument {name}")
+    if isinstance(given, OAuth) and name == "access_token":
+        return TokenSource(given)
+    if callable(given) and not isinstance(given, OAuth):
+        return AskedSource(cast("AskCredential", given), name)
+    return None if given is None else type(given)
+
+
+def _bind_tokens(source: TokenSource, session: Session) -> None:
+    """Have access tokens fetched through the client's own pool and limiter."""
+    issuer = TokenIssuer(session.origin.base_url, source.oauth)
+    additions = evolve(session.additions, query=())
+    own = session.with_settings(origin=issuer, additions=additions)
+    source.fetch = functools.partial(fetch_token, own, source)
 
 
 def _find_origin(
@@ -652,18 +683,20 @@ def _find_cloud(origin: Origin, given: Mapping[str, object], cloud_url: str | No
     return _make_origin(name, credential, url, frozenset())
 
 
-def _find_credential(given: Mapping[str, object]) -> tuple[str, Secret]:
+def _find_credential(given: Mapping[str, object]) -> tuple[str, Secret | CredentialSource]:
     """Return name and text of the one credential.
 
     Raises:
         ConfigurationError: There is none, or more than one.
     """
-    found: dict[str, Secret] = {}
-    for name, secret in given.items():
-        if isinstance(secret, Secret):
-            found[name] = secret
-        elif secret is not None:
-            raise ConfigurationError(f"{name} is a str, not {type(secret).__name__}")
+    found: dict[str, Secret | CredentialSource] = {}
+    for name, held in given.items():
+        if isinstance(held, (Secret, SourceBase)):
+            found[name] = cast("Secret | CredentialSource", held)
+        elif isinstance(held, type):
+            raise ConfigurationError(
+                f"{name} is a str or a function that returns one, not {held.__name__}"
+            )
     if not found:
         found = {
             name: Secret(os.environ[CREDENTIALS[name]], f"the variable {CREDENTIALS[name]}")
@@ -682,10 +715,13 @@ def _find_credential(given: Mapping[str, object]) -> tuple[str, Secret]:
 
 
 def _make_origin(
-    name: str, credential: Secret, base_url: str | None, carries: frozenset[str]
+    name: str,
+    credential: Secret | CredentialSource,
+    base_url: str | None,
+    carries: frozenset[str],
 ) -> Origin:
     if name == "api_token":
-        if not credential.reveal().startswith("at_"):
+        if isinstance(credential, Secret) and not credential.reveal().startswith("at_"):
             warnings.warn(
                 "a LowCodeAPI token usually starts with 'at_'; is this one whole?",
                 HumeWarning,

@@ -48,9 +48,11 @@ def resolve_target(target: Path) -> Path:
     """Follow links to the place that is to be written.
 
     Raises:
-        OSError: There is a device, a pipe or a socket, which a file would replace, or the links
-            lead nowhere.
+        OSError: There is a device, a pipe or a socket, which a file would replace, or it is a
+            stream of this process, or the links lead nowhere.
     """
+    if _is_own_stream(target):
+        raise OSError(errno.EINVAL, "it is a stream of this process; give the path of a file")
     try:
         target = target.resolve()
     except RuntimeError:  # how Python before 3.13 says it
@@ -63,6 +65,23 @@ def resolve_target(target: Path) -> Path:
     return target
 
 
+def _is_own_stream(target: Path) -> bool:
+    """Whether a path such as `/dev/stdout` names what this process has open.
+
+    Where that is a file, it would be replaced under whoever writes to it.
+    """
+    for _ in range(_MOST_LINKS):
+        folder = target.parent.resolve()
+        if folder.parts[:2] == ("/", "proc") and folder.name == "fd":
+            return True
+        place = folder / target.name
+        if not place.is_symlink():
+            return False
+        target = folder / place.readlink()
+    return False
+
+
+_MOST_LINKS = 40
 _SPECIAL = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 from humeai_async.errors import ConfigurationError
 
-__all__ = ["PerLoop", "running_loop", "watch"]
+__all__ = ["PerLoop", "ensure_running", "running_loop", "watch"]
 
 T = TypeVar("T")
 
@@ -59,6 +59,24 @@ def running_loop() -> asyncio.AbstractEventLoop:
             "here; Trio and Curio are not supported"
         )
     raise ConfigurationError(reason)
+
+
+def ensure_running(loop: asyncio.AbstractEventLoop, what: str) -> None:
+    """Refuse to use something on another event loop than its own.
+
+    Args:
+        loop: The event loop that it was opened on.
+        what: What it is, for the message.
+
+    Raises:
+        ConfigurationError: Another event loop runs here, or none.
+    """
+    if running_loop() is not loop:
+        raise ConfigurationError(
+            f"{what} was opened on another event loop than the one that uses it here, as in "
+            "another thread or a second asyncio.run: open one of its own here, or hand the work to "
+            "the first loop with asyncio.run_coroutine_threadsafe"
+        )
 
 
 class PerLoop(Generic[T]):

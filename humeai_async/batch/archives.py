@@ -24,6 +24,7 @@ import anyio.from_thread
 from humeai_async._base import atomic_files
 from humeai_async._base.cancellation import in_thread
 from humeai_async.errors import SaveError
+from humeai_async.http.arguments import check_path
 
 MAX_FILES = 100_000
 """Entries of an archive that are unpacked at most, unless told otherwise."""
@@ -160,14 +161,15 @@ async def unpack(
         The files, in the archive's order.
 
     Raises:
+        InvalidArgumentError: One of the two is no path.
         SaveError: It is not a ZIP archive or is damaged; an entry has an absolute path, leads
             out of the folder, is a link or stands there twice; it exceeds a limit; the
             folder has something in it or cannot be written. Nothing is left behind.
     """
-    target = Path(folder)
+    source, target = check_path("archive", archive), check_path("folder", folder)
 
     def work() -> list[Path]:
-        return _unpack(Path(archive), target, max_files, max_bytes, max_ratio)
+        return _unpack(source, target, max_files, max_bytes, max_ratio)
 
     reason = ""
     try:

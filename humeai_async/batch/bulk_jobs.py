@@ -17,7 +17,7 @@ from attrs import evolve
 
 from humeai_async._base.cancellation import in_thread
 from humeai_async.batch.job import Job
-from humeai_async.batch.job_search import created_ms, find_job, newest_jobs
+from humeai_async.batch.job_search import created_ms, find_job, has_settings, newest_jobs
 from humeai_async.batch.matching import given_text, match
 from humeai_async.batch.poller import Poller
 from humeai_async.batch.submission import start_inference
@@ -25,7 +25,7 @@ from humeai_async.batch.url_forms import mark_of
 from humeai_async.bulk.outcomes import Outcome, SourceFailedError
 from humeai_async.bulk.patience import is_passing
 from humeai_async.bulk.storage import MARK_SIZE, Plan, key_of
-from humeai_async.bulk.work import REFUSED, Item, Reading, Sending, ServiceClock, Submitted
+from humeai_async.bulk.work import REFUSED, Item, Reading, Sending, ServiceClock, Submitted, Told
 from humeai_async.errors import DecodeError, HumeError, InvalidArgumentError
 from humeai_async.http import codec
 from humeai_async.http.multipart import as_part
@@ -63,6 +63,8 @@ class JobWork:
         """MD5 of files that were read, with what tells that they are still the same."""
         self._sent: dict[str, tuple[str, ...]] = {}
         """URLs or texts of jobs in flight, as they were sent, by the id of the job."""
+        self._usual: tuple[object, object] | None = None
+        """Models and transcription as the service tells those of this run's jobs."""
 
     @property
     def configuration(self) -> str:
@@ -119,7 +121,7 @@ class JobWork:
         return None if found is None else Submitted(found)
 
     async def collect(
-        self, work_id: str, timeout: float | None, on_sources: Callable[[str, list[bytes]], None]
+        self, work_id: str, timeout: float | None, on_told: Callable[[Told], None]
     ) -> bytes:
         """Wait for a job and fetch its predictions; one request and a share of the polling."""
         job = Job(work_id, self._session, self._poller)
@@ -130,10 +132,8 @@ class JobWork:
         def check(seen: Job) -> None:
             # Whose results these are is asked once, be they good or bad.
             nonlocal is_checked
-            if not is_checked and not _repeats(seen.details, sent):
-                told = _told_sources(seen.details)
-                if told is not None:
-                    on_sources(*told)
+            if not is_checked and (told := self._told(seen.details, sent)) is not None:
+                on_told(told)
             is_checked = True
 
         with anyio.CancelScope() as scope:
@@ -159,6 +159,36 @@ class JobWork:
         """
         shares = match(plan, items, Predictions.from_json(body))
         return [_reading(*pair, work_id) for pair in zip(items, shares, strict=True)]
+
+    def _told(self, details: JobDetails | None, sent: tuple[str, ...] | None) -> Told | None:
+        """Return what a job was asked for, if it says so, and not word for word what was sent."""
+        if not isinstance(details, InferenceJob):
+            return None
+        request = details.request
+        is_odd = not self._has_settings(request)
+        if sent is not None and not is_odd and sent in (request.urls, request.text):
+            return None
+        found = _told_sources(request)
+        if found is None:
+            return None
+        kind, marks = found
+        return Told(
+            kind,
+            marks,
+            made_ms=details.state.created_timestamp_ms,
+            has_content=kind == "files" and all(marks),
+            is_odd=is_odd,
+        )
+
+    def _has_settings(self, request: InferenceRequest) -> bool:
+        """Whether a job's settings are those of this run, with what the service fills in."""
+        settings = (request.models, request.transcription)
+        if settings != self._usual:  # all jobs of a run are alike
+            sent, told = codec.to_plain(self._request), codec.to_plain(request)
+            if not has_settings(told, sent):
+                return False
+            self._usual = settings
+        return True
 
     async def _with_digest(self, item: Item[BulkSource]) -> Item[BulkSource]:
         """Return a file with the MD5 of its content, by which the service tells files apart."""
@@ -199,26 +229,21 @@ def identified(source: BulkSource) -> Item[BulkSource]:
     return Item(kind, key_of(kind, given), source, mark_of(kind, given, MARK_SIZE))
 
 
-def _repeats(details: JobDetails | None, sent: tuple[str, ...] | None) -> bool:
-    """Whether a job says word for word that it has what was sent."""
-    if sent is None or not isinstance(details, InferenceJob):
-        return False
-    return sent in (details.request.urls, details.request.text)
-
-
-def _told_sources(details: JobDetails | None) -> tuple[str, list[bytes]] | None:
+def _told_sources(request: InferenceRequest) -> tuple[str, tuple[bytes, ...]] | None:
     """Return the kind and the marks of the sources that a job was asked for, if it says so."""
-    if not isinstance(details, InferenceJob):
-        return None
-    request = details.request
     for kind, given in (("urls", request.urls), ("text", request.text)):
         if given:
-            return kind, [mark_of(kind, one, MARK_SIZE) for one in given]
-    try:
-        marks = [bytes.fromhex(one.md5sum or "") for one in request.files or ()]
-    except ValueError:
-        return None
+            return kind, tuple([mark_of(kind, one, MARK_SIZE) for one in given])
+    marks = tuple([_bytes_of(one.md5sum or "") for one in request.files or ()])
     return ("files", marks) if marks else None
+
+
+def _bytes_of(digest: str) -> bytes:
+    """Return the bytes of a digest in hex; none where it is something else."""
+    try:
+        return bytes.fromhex(digest)
+    except ValueError:
+        return b""
 
 
 def _with_sources(request: InferenceRequest, kind: str, given: list[str]) -> InferenceRequest:

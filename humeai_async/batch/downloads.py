@@ -25,6 +25,7 @@ from humeai_async._base import atomic_files
 from humeai_async._base.cancellation import in_thread, run_uncancelled
 from humeai_async.batch.ranges import Validators, is_encoded, read_part
 from humeai_async.errors import APIConnectionError, APIStatusError, SaveError
+from humeai_async.http.arguments import check_path
 from humeai_async.http.endpoint import Call
 from humeai_async.http.retry import decide
 from humeai_async.http.session import Session
@@ -61,14 +62,16 @@ async def download(
         on_progress: Told at the first piece, then after 2 MiB or a tenth of a second.
 
     Raises:
+        InvalidArgumentError: The path is none.
         SaveError: The file cannot be written, or the check found something.
         HumeError: The call failed, as ever.
     """
+    target = check_path("path", path)
 
     async def fill(opened: BinaryIO) -> None:
         await _Body(session, call, opened, on_progress).fetch()
 
-    await _save(Path(path), check, fill)
+    await _save(target, check, fill)
 
 
 async def save(
@@ -80,8 +83,10 @@ async def save(
     """Write a body that is in memory to a file, with the same care.
 
     Raises:
+        InvalidArgumentError: The path is none.
         SaveError: The file cannot be written, or the check found something.
     """
+    target = check_path("path", path)
 
     async def fill(opened: BinaryIO) -> None:
         for start in range(0, len(body), _PIECE):
@@ -89,7 +94,7 @@ async def save(
             if on_progress is not None:
                 on_progress(min(start + _PIECE, len(body)), len(body))
 
-    await _save(Path(path), check, fill)
+    await _save(target, check, fill)
 
 
 async def _save(target: Path, check: Check, fill: Callable[[BinaryIO], Awaitable[None]]) -> None:

@@ -23,11 +23,6 @@ from humeai_async.types.batch import InferenceRequest
 
 LIMIT = 50
 """Jobs in one request; fewer are the end of the list."""
-UNKNOWN_CLOCK_SLACK_MS = 1_260_000
-"""Milliseconds by which clocks may differ if the service's was not told before a submission: ten
-minutes on either side of an interruption, for this machine's may have been set in between."""
-CLOCK_SLACK_MS = 60_000
-"""Milliseconds by which the service's clocks may differ from one another."""
 
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "face": {"fps_pred": 3, "prob_threshold": 0.99, "identify_faces": False, "min_face_size": 60,
@@ -111,7 +106,7 @@ async def _since(
         found = await _page(session, clock, limit, edge)
         fresh = [one for one in found if one["job_id"] not in seen]
         seen.update(one["job_id"] for one in fresh)
-        least = _least(clock, plan)
+        least = clock.earliest_ms(plan)
         times = [created for one in found if (created := created_ms(one)) is not None]
         for one in fresh:
             made = created_ms(one)
@@ -134,13 +129,6 @@ async def _since(
     if not is_whole:
         reason = "more jobs were made at one time than the service lists"
         raise DecodeError(reason, path="$")
-
-
-def _least(clock: ServiceClock, plan: Plan) -> int:
-    """Return a time of the service's clock before which the planned job cannot be made."""
-    if plan.after_ms is not None:
-        return plan.after_ms - CLOCK_SLACK_MS
-    return plan.planned_ms + (clock.ahead_ms or 0) - UNKNOWN_CLOCK_SLACK_MS
 
 
 async def _page(
@@ -180,11 +168,17 @@ def _is_planned(entry: Mapping[str, Any], plan: Plan, sent: Mapping[str, Any]) -
         raise DecodeError("a job in the list does not state its request", path="$.request")
     return (
         _has_sources(request, plan)
-        and _are_same_models(sent.get("models"), request.get("models"))
-        and _is_same_transcription(sent, request)
+        and has_settings(request, sent)
         and not request.get("callback_url")
         and not request.get("notify")
         and not request.get("registry_files")
+    )
+
+
+def has_settings(request: Mapping[str, Any], sent: Mapping[str, Any]) -> bool:
+    """Whether a request, as the service tells it, has the models and settings that were sent."""
+    return _are_same_models(sent.get("models"), request.get("models")) and (
+        _is_same_transcription(sent, request)
     )
 
 

@@ -14,17 +14,25 @@ import anyio
 
 from humeai_async._base.cancellation import in_thread
 from humeai_async.bulk.kept_results import KeptResults
+from humeai_async.bulk.outcomes import UnknownSubmissionError
 from humeai_async.bulk.patience import search_pauses
 from humeai_async.bulk.storage import Plan, request_of
-from humeai_async.bulk.work import Item, Pipes, Reading, Submitted
-from humeai_async.errors import DecodeError, NotFoundError
+from humeai_async.bulk.work import Item, Pipes, Reading, Submitted, Told
+from humeai_async.errors import (
+    AuthenticationError,
+    ClientClosedError,
+    DecodeError,
+    HumeError,
+    LedgerError,
+    NotFoundError,
+)
 
 S = TypeVar("S")
 R = TypeVar("R")
 
 
 class MisnamedError(Exception):
-    """A piece of work has a name under which the service has another one of the run."""
+    """A piece of work has a name under which the service has another one."""
 
 
 class Results(Generic[S, R]):
@@ -36,6 +44,7 @@ class Results(Generic[S, R]):
         seconds_left: Says for how long a piece of work may still be about to show.
         requests: `request_of` each piece of work of the run.
         read_result: Gives the result that came with a response, by a plan's number.
+        search: Looks once for a piece of work; returns it, if the service lists it.
     """
 
     def __init__(
@@ -45,6 +54,7 @@ class Results(Generic[S, R]):
         seconds_left: Callable[[Plan], float],
         requests: Collection[bytes],
         read_result: Callable[[int], Awaitable[bytes | None]],
+        search: Callable[[Plan, Sequence[Item[S]]], Awaitable[Submitted | None]],
     ) -> None:
         self._pipes = pipes
         self._kind = pipes.kind
@@ -52,6 +62,7 @@ class Results(Generic[S, R]):
         self._seconds_left = seconds_left
         self._requests = requests
         self._read_result = read_result
+        self._search = search
 
     async def fetch(
         self, plan: Plan, submitted: Submitted, items: Sequence[Item[S]]
@@ -59,7 +70,7 @@ class Results(Generic[S, R]):
         """Return what a piece of work says of its sources; results that are kept come first.
 
         Raises:
-            MisnamedError: Another piece of work of the run has this name.
+            MisnamedError: Another piece of work has this name.
         """
         work_id, body = submitted.work_id, submitted.body
         kept = None
@@ -69,12 +80,12 @@ class Results(Generic[S, R]):
             body = await self._read_result(plan.number)
         readings = None if body is None else self._read(plan, work_id, body, items)
         if readings is None or (kept is not None and _has_unreadable(readings)):
-            body = await self._collect_patiently(plan, work_id)
+            body = await self._collect_patiently(plan, work_id, items)
             readings = self._read(plan, work_id, body, items)
         await self._keep_or_forget(work_id, body or b"", kept, readings)
         return readings
 
-    async def _collect_patiently(self, plan: Plan, work_id: str) -> bytes:
+    async def _collect_patiently(self, plan: Plan, work_id: str, items: Sequence[Item[S]]) -> bytes:
         """Wait for results and fetch them.
 
         That a service does not know a piece of work which it has just named, or does not have
@@ -83,7 +94,7 @@ class Results(Generic[S, R]):
         began, patience = anyio.current_time(), self._pipes.patience
         for pause in search_pauses():
             try:
-                return await self._collect(plan, work_id)
+                return await self._collect(plan, work_id, items)
             except NotFoundError as failure:
                 left, reason = self._seconds_left(plan), failure.message
                 if left <= 0:
@@ -93,21 +104,65 @@ class Results(Generic[S, R]):
                 await self._pipes.pause(min(pause, left))
         raise AssertionError(math.inf)  # the pauses never end
 
-    async def _collect(self, plan: Plan, work_id: str) -> bytes:
+    async def _collect(self, plan: Plan, work_id: str, items: Sequence[Item[S]]) -> bytes:
         timeout = self._pipes.options.timeout
         until = math.inf if timeout is None else anyio.current_time() + timeout
 
-        def check(kind: str, marks: list[bytes]) -> None:
-            asked = request_of(kind, marks)
-            # Sources that nobody here has asked for may be those of the plan in other words.
-            if asked in self._requests and asked != request_of(plan.kind, plan.marks):
-                raise MisnamedError
+        doubt: Told | None = None
+
+        def check(told: Told) -> None:
+            nonlocal doubt
+            doubt = told if self._is_doubtful(plan, told) else None
 
         async def collect() -> bytes:
             left = None if until == math.inf else max(until - anyio.current_time(), 0.0)
             return await self._kind.collect(work_id, left, check)
 
-        return await self._pipes.patience.call(collect, deadline=until)
+        body = await self._pipes.patience.call(collect, deadline=until)
+        if doubt is not None:
+            # Only now: the list shows what is new a moment late.
+            found = await self._find(plan, items, doubt)
+            if found is not None and found.work_id != work_id:
+                raise MisnamedError
+        return body
+
+    def _is_doubtful(self, plan: Plan, told: Told) -> bool:
+        """Whether what the service has under a name may be something else than a plan.
+
+        Raises:
+            MisnamedError: It certainly is.
+        """
+        asked, own = request_of(told.kind, told.marks), request_of(plan.kind, plan.marks)
+        if asked == own:
+            return told.is_odd
+        if asked in self._requests or told.kind != plan.kind:
+            raise MisnamedError
+        if told.made_ms is not None and told.made_ms <= self._pipes.clock.earliest_ms(plan):
+            raise MisnamedError
+        if told.has_content and set(told.marks).isdisjoint(plan.marks):
+            raise MisnamedError
+        # Sources that nobody here has asked for may be those of the plan in other words.
+        return True
+
+    async def _find(self, plan: Plan, items: Sequence[Item[S]], told: Told) -> Submitted | None:
+        """Look for the very request of a plan among those that the service lists.
+
+        Raises:
+            UnknownSubmissionError: Nobody can tell, and the one named for it has other sources.
+        """
+        try:
+            return await self._pipes.patience.call(lambda: self._search(plan, items))
+        except (AuthenticationError, ClientClosedError, LedgerError):
+            raise
+        except HumeError as failure:
+            if request_of(told.kind, told.marks) == request_of(plan.kind, plan.marks):
+                return None  # nothing says so
+            problem = failure
+        raise UnknownSubmissionError(
+            "the service has other sources under the name that it gave to a submission, and "
+            f"whether it has these under another one is unknown: {problem}",
+            outcome_unknown=True,
+        )
 
     def _read(
         self, plan: Plan, work_id: str, body: bytes, items: Sequence[Item[S]]

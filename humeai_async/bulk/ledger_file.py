@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TypeVar
 
+from humeai_async._base.atomic_files import resolve_target
 from humeai_async.bulk import storage
 from humeai_async.errors import LedgerError
 
@@ -42,7 +43,7 @@ def real_path(path: object) -> Path:
             "after a crash. Leave ledger out to keep no record"
         )
     try:
-        return Path(text).resolve()
+        return resolve_target(Path(text))
     except (OSError, RuntimeError, ValueError) as problem:  # a loop of links
         reason = getattr(problem, "strerror", None) or str(problem)
     raise LedgerError(f"cannot open {text}: {reason}")

@@ -78,6 +78,7 @@ class Pipeline(Generic[S, R]):
                 submissions.seconds_left,
                 submissions.requests,
                 memory.read_result,
+                submissions.search_once,
             )
             self._pipes.bill.spent += await memory.read_cost()
             async with anyio.create_task_group() as keeping:

@@ -2,7 +2,9 @@
 
 The result exists in the response and nowhere else, so it is on disk before the next step. Where
 a response was lost, the service's list of runs settles whether the request was carried out: by
-time, size and settings, and never by a run that has another request's response. It reads the
+time, size and settings, and never by a run that has another request's response. Of two lost
+requests that are alike in all three, nobody can tell whose a listed run is: it stands for either of
+them, once, so that no more is paid for than there are requests. It reads the
 list's JSON by itself: an entry that the types do not know must not look like one that is not
 there. What the file is and what the list says of it, products add.
 """
@@ -32,6 +34,7 @@ from humeai_async.bulk.work import (
     Sending,
     ServiceClock,
     Submitted,
+    Told,
 )
 from humeai_async.errors import DecodeError, InvalidArgumentError, ResultLostError
 from humeai_async.http import codec
@@ -200,10 +203,10 @@ class SingleRequests(abc.ABC, Generic[R]):
         return None
 
     async def collect(
-        self, work_id: str, timeout: float | None, on_sources: Callable[[str, list[bytes]], None]
+        self, work_id: str, timeout: float | None, on_told: Callable[[Told], None]
     ) -> bytes:
         """Return what says that a result is lost: the service keeps none."""
-        del work_id, timeout, on_sources
+        del work_id, timeout, on_told
         return b'{"lost":true}'
 
     def read(

@@ -32,6 +32,7 @@ from humeai_async.bulk.text_files import (
     SourceOutcome,
 )
 from humeai_async.errors import DecodeError, HumeError, InvalidArgumentError, SaveError
+from humeai_async.http.arguments import check_path
 from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.predictions import Predictions
 from humeai_async.types.predictions.rows import Row, flat
@@ -149,7 +150,7 @@ class Sinks:
             appears with `finish`.
 
     Raises:
-        InvalidArgumentError: There is no such format.
+        InvalidArgumentError: There is no such format, or the folder is no path.
         MissingPackageError: A format needs a package that is not installed.
         SaveError: A file cannot be made, a new one is there already, or one to go on with
             holds less than its position says.
@@ -164,6 +165,7 @@ class Sinks:
         score_bits: int = 32,
         one_file: bool = False,
     ) -> None:
+        folder = check_path("folder", folder)
         self._sinks: dict[str, Sink] = {}
         self._failure: str | None = None
         """Why nothing more is written."""

@@ -102,9 +102,10 @@ class Submissions(Generic[S, R]):
         self._began = anyio.current_time()
         self._seen_at: dict[int, float] = {}
         """When pieces of work were last on their way to the service, or named by it, of those
-        that this start has sent."""
+        that this start has sent or found."""
         self._sent_ms: dict[int, int | None] = {}
-        """When they were last sent, by the service's clock where it is known."""
+        """When they were last sent, by the service's clock where it is known: the pieces of
+        work that this start has sent."""
 
     async def plan(self, kind: str, items: Sequence[Item[S]], attempt: int = 1) -> Plan:
         """Write a piece of work down before it is sent."""
@@ -276,24 +277,27 @@ class Submissions(Generic[S, R]):
         await self._keep_submitted(plan, found)
         return found
 
-    async def _search_once(
-        self, plan: Plan, items: Sequence[Item[S]], *, is_new: bool
-    ) -> Submitted | None:
+    async def search_once(self, plan: Plan, items: Sequence[Item[S]]) -> Submitted | None:
+        """Look once for a piece of work; returns it, if the service lists it.
+
+        Raises:
+            HumeError: Nobody can tell.
+        """
         # That a response has once called another by a name is no proof that this one does not
         # have it, unless both ask for the same: the search compares whole requests.
         mine = _request(plan)
         plan = evolve(plan, sent_ms=self._sent_ms.get(plan.number, plan.sent_ms))
         others = {name for name, request in self._named.items() if request == mine}
+        is_new = plan.number in self._sent_ms
         return await self._kind.search(plan, items, others, is_new=is_new)
 
     async def _search_patiently(self, plan: Plan, items: Sequence[Item[S]]) -> Submitted | None:
-        is_new = plan.number in self._seen_at
         began, patience = anyio.current_time(), self._pipes.patience
         for pause in search_pauses():
             left = self.seconds_left(plan)
             problem: HumeError | None = None
             try:
-                found = await patience.call(lambda: self._search_once(plan, items, is_new=is_new))
+                found = await patience.call(lambda: self.search_once(plan, items))
             except (AuthenticationError, ClientClosedError):
                 raise
             except HumeError as failure:

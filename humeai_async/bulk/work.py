@@ -26,6 +26,12 @@ from humeai_async.types.urls import repr_without_query
 S = TypeVar("S")
 R = TypeVar("R")
 
+UNKNOWN_CLOCK_SLACK_MS = 1_260_000
+"""Milliseconds by which clocks may differ if the service's was not told before a submission: ten
+minutes on either side of an interruption, for this machine's may have been set in between."""
+CLOCK_SLACK_MS = 60_000
+"""Milliseconds by which the service's clocks may differ from one another."""
+
 REFUSED = "refused"
 """Kind of what is no source at all."""
 
@@ -100,6 +106,22 @@ class Reading(Generic[R]):
     """Whether there is one that cannot be read, or not told from those of other sources."""
 
 
+@frozen
+class Told:
+    """What the service says that a piece of work was asked for."""
+
+    kind: str
+    """Kind of its sources."""
+    marks: tuple[bytes, ...]
+    """Marks of its sources."""
+    made_ms: int | None = None
+    """Milliseconds since 1970, by the service's clock, when it was made."""
+    has_content: bool = False
+    """Whether the marks are of the sources' content, so that there are no other words for them."""
+    is_odd: bool = False
+    """Whether the settings it was asked for are not told as they were sent."""
+
+
 class WorkKind(Protocol[S, R]):
     """One kind of work; errors are `HumeError`s with `outcome_unknown` set where it is so."""
 
@@ -154,16 +176,15 @@ class WorkKind(Protocol[S, R]):
         ...
 
     async def collect(
-        self, work_id: str, timeout: float | None, on_sources: Callable[[str, list[bytes]], None]
+        self, work_id: str, timeout: float | None, on_told: Callable[[Told], None]
     ) -> bytes:
         """Wait for a piece of work and fetch its results.
 
         Args:
             work_id: Its name.
             timeout: Seconds at most; `None` is without limit.
-            on_sources: Called, before anything else is believed of it, with the kind and the
-                marks of the sources that the service says it has, where it says so. Raises
-                where they are those of another one.
+            on_told: Called, before anything else is believed of it, with what the service says
+                that it was asked for, where it says so. Raises where it is another one.
         """
         ...
 
@@ -208,6 +229,12 @@ class ServiceClock:
     def sent_ms(self) -> int | None:
         """The service's time of what is sent now; `None` where it is not told."""
         return None if self.ahead_ms is None else local_ms() + self.ahead_ms
+
+    def earliest_ms(self, plan: Plan) -> int:
+        """Return a time of the service's clock before which a planned one cannot be made."""
+        if plan.after_ms is not None:
+            return plan.after_ms - CLOCK_SLACK_MS
+        return plan.planned_ms + (self.ahead_ms or 0) - UNKNOWN_CLOCK_SLACK_MS
 
     def age_ms(self, plan: Plan) -> int | None:
         """Return how long ago a piece of work was last sent, by the service's clock, if known.

@@ -11,6 +11,7 @@ import math
 import os
 import sys
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import cast
 
 from attrs import has
@@ -44,6 +45,23 @@ def check_text(name: str, value: object) -> None:
     """
     if not isinstance(value, str) or not value.strip():
         raise InvalidArgumentError(f"{name} must be text that is not blank", field=name)
+
+
+def check_path(name: str, value: object) -> Path:
+    """Return the path of a file or a folder.
+
+    Raises:
+        InvalidArgumentError: It is none, or empty; `field` names the argument.
+    """
+    try:
+        text: object = os.fspath(cast("os.PathLike[str]", value))
+    except TypeError:
+        text = value
+    if isinstance(text, str) and text:
+        return Path(text)
+    given = repr(value) if isinstance(value, (str, bytes)) else type(value).__name__
+    reason = f"{name} must be a path as text or a Path, not {given}"
+    raise InvalidArgumentError(reason, field=name)
 
 
 def check_sources(**sources: Sequence[object] | None) -> None:

@@ -89,6 +89,10 @@ class Progress(Deadline):
     """Whether an earlier attempt may have been carried out."""
     failure: HumeError | None = None
     """What the last attempt failed with."""
+    has_asked_again: bool = False
+    """Whether its credential was refused, and asked for once more."""
+    is_keyless: bool = False
+    """Whether there is no credential: what it is made of was repeated already."""
     watch: Watch | None = None
     """Tells those who look at it; nobody does where there is none."""
     patient_until: float = math.inf

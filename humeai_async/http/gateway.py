@@ -14,6 +14,7 @@ from typing import Any
 
 from humeai_async.errors import ConfigurationError, DecodeError, GatewayUnsupportedError
 from humeai_async.http import codec
+from humeai_async.http.credentials import CredentialSource
 from humeai_async.http.endpoint import Call, Encoding, Endpoint
 from humeai_async.http.messages import Credential, Part, Request, Responder, Response
 from humeai_async.http.origins import (
@@ -68,14 +69,13 @@ class LowCodeAPI(OriginBase):
 
     def __init__(
         self,
-        api_token: str | Secret,
+        api_token: str | Secret | CredentialSource,
         *,
         base_url: str = LOWCODEAPI_URL,
         carries: frozenset[str] = frozenset(),
     ) -> None:
-        secret = as_secret(api_token)
-        super().__init__(base_url, secret)
-        self.credential = Credential(secret, parameter="api_token")
+        super().__init__(base_url, as_secret(api_token))
+        self.credential = Credential(self._secret, parameter="api_token")
         if unknown := sorted(carries - GATEWAY_ABILITIES):
             raise ConfigurationError(
                 f"gateway_carries knows {sorted(GATEWAY_ABILITIES)}, not {unknown}"

@@ -215,7 +215,7 @@ _CALL_LOG = _CallLog()
 
 
 def _quoted(request_id: str | None) -> str:
-    return f", request id {request_id}" if request_id else ""
+    return f", request id {request_id!a}" if request_id else ""
 
 
 def _reason(error: BaseException) -> str:
@@ -310,7 +310,8 @@ class Watch:
     def respond(self, request: Request, response: Response) -> None:
         """Tell that a response came; of a stream, that it begins."""
         self._status = response.status
-        self._request_id = response.request_id and self._redact(response.request_id)
+        found = response.request_id
+        self._request_id = None if found is None else self._redact(found)[:_LONGEST_ID]
         self._end_attempt(request, response, None)
 
     def fail(self, request: Request, problem: BaseException) -> None:
@@ -382,6 +383,8 @@ class Watch:
             self._group.tell(self._observers, event, record)
 
 
+_LONGEST_ID = 200
+"""Characters of a request id that are kept: it is the server's, and may be anything."""
 _SHORTEST_WAIT = 0.001
 """Seconds from which on a wait for the limiter is one."""
 

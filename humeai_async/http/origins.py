@@ -16,6 +16,7 @@ from urllib.parse import quote, quote_plus, urlsplit
 from humeai_async._base.base_values import as_base
 from humeai_async._base.version import USER_AGENT
 from humeai_async.errors import ConfigurationError
+from humeai_async.http.credentials import CredentialSource
 from humeai_async.http.endpoint import Call, Endpoint, has_dot_segments
 from humeai_async.http.messages import Credential, Part, Request, Response
 from humeai_async.http.secrets import Secret
@@ -66,6 +67,8 @@ class Origin(Protocol):
     base_url: str
     credential: Credential
     """What is put on each request, and where."""
+    source: CredentialSource | None
+    """What is asked for the credential of each request, where it changes."""
     credential_origin: str
     """Where the credential comes from, such as `the variable HUME_API_KEY`; for messages."""
 
@@ -85,22 +88,31 @@ class Origin(Protocol):
         ...
 
 
+_NOT_ASKED = Secret("")
+"""Stands in a request until its source is asked."""
+
+
 class OriginBase:
     """What both origins share."""
 
     base_url: str = ""  # of one that is still being built
     credential: Credential
 
-    def __init__(self, base_url: str, secret: Secret) -> None:
+    def __init__(self, base_url: str, held: Secret | CredentialSource) -> None:
         self.base_url = check_base_url(base_url)
-        self._secret = check_credential(secret)
-        digest = hashlib.blake2b(secret.reveal().encode(), digest_size=6)
-        self.account: str = digest.hexdigest()
-        self.credential_origin: str = secret.origin
+        self.credential_origin: str = held.origin
+        self.source: CredentialSource | None = None
+        if isinstance(held, Secret):
+            self._secret = check_credential(held)
+            digest = hashlib.blake2b(held.reveal().encode(), digest_size=6)
+            self.account: str = digest.hexdigest()
+        else:
+            self._secret = _NOT_ASKED
+            self.source, self.account = held, held.account
 
     def redact(self, text: str) -> str:
         """Remove the credential from a text."""
-        return self._secret.redact(text)
+        return (self.source or self._secret).redact(text)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base_url})"
@@ -135,11 +147,11 @@ class Direct(OriginBase):
         self,
         base_url: str = HUME_URL,
         *,
-        api_key: str | Secret | None = None,
-        access_token: str | Secret | None = None,
+        api_key: str | Secret | CredentialSource | None = None,
+        access_token: str | Secret | CredentialSource | None = None,
     ) -> None:
-        secret = as_secret(access_token if api_key is None else api_key)
-        super().__init__(base_url, secret)
+        super().__init__(base_url, as_secret(access_token if api_key is None else api_key))
+        secret = self._secret
         self.credential = (
             Credential(secret, header="Authorization", prefix="Bearer ")
             if api_key is None
@@ -246,9 +258,9 @@ def check_base_url(url: str) -> str:
 _VERSION = re.compile(r"/v\d+$")
 
 
-def as_secret(text: str | Secret | None) -> Secret:
+def as_secret(held: str | Secret | CredentialSource | None) -> Secret | CredentialSource:
     """Hold a credential so that it does not show; none at all is an empty one."""
-    return text if isinstance(text, Secret) else Secret(text or "")
+    return Secret(held or "") if held is None or isinstance(held, str) else held
 
 
 def check_credential(secret: Secret) -> Secret:

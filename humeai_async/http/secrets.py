@@ -31,6 +31,9 @@ __all__ = [
 
 SHORTEST_KEY = 8
 """Characters of a key at least."""
+_SHORTEST_INSIDE = 4
+"""Characters of a credential that is looked for inside of words too. No real one is shorter, and
+a single letter is in every sentence."""
 _WORD = re.compile(r"[A-Z]?[a-z]+")
 """What stands in many a path, and in many a sentence too: no key."""
 _GROWTH = 6
@@ -153,7 +156,10 @@ class Secret:
         in_json = msgspec.json.encode(self._text)[1:-1].decode()
         in_url = quote(self._text, safe="")
         for form in (self._text, in_url, self._text.replace("/", "\\/"), in_json):
-            text = text.replace(form, "***")
+            if len(form) >= _SHORTEST_INSIDE:
+                text = text.replace(form, "***")
+            elif form:
+                text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", "***", text)
         return text
 
     def __repr__(self) -> str:

@@ -37,6 +37,7 @@ from humeai_async.errors import (
 from humeai_async.http.additions import NO_ADDITIONS, Additions
 from humeai_async.http.calls import NO_HEADERS, Kept, Progress, Shared, Stats, TimedBody
 from humeai_async.http.codec import decode, encode_request
+from humeai_async.http.credentials import CredentialSource
 from humeai_async.http.deadlines import Deadline
 from humeai_async.http.endpoint import Call, Endpoint
 from humeai_async.http.exchanges import captures_of
@@ -318,6 +319,8 @@ class Session:
         self, failure: HumeError, progress: Progress, route: Route, *, can_repeat: bool
     ) -> float | None:
         """Say how long to wait before the next attempt, or `None` to give up."""
+        if can_repeat and self._can_ask_again(failure, progress):
+            return self._go_again(failure, progress, 0.0)
         endpoint, now = progress.endpoint, progress.now
         is_refused = failure.status == TOO_MANY_REQUESTS and isinstance(failure, RateLimitError)
         if is_refused:
@@ -333,10 +336,26 @@ class Session:
             repeatable=endpoint.repeatable and not progress.may_be_silent_success(failure),
         )
         until = progress.waits_until if is_refused else progress.when
-        if pause is None or not can_repeat or now + pause >= until:
+        if pause is None or not can_repeat or now + pause >= until or progress.is_keyless:
             return None
         if not is_paced(failure) and not self._budget.spend():
             return None
+        return self._go_again(failure, progress, pause)
+
+    def _can_ask_again(self, failure: HumeError, progress: Progress) -> bool:
+        """Whether a call was refused for a credential that changes, for the first time."""
+        source, request = self.origin.source, progress.request
+        if source is None or request is None or request.credential is None:
+            return False
+        is_refused = failure.status == HTTPStatus.UNAUTHORIZED and not progress.has_asked_again
+        if not is_refused or progress.is_keyless:
+            return False
+        progress.has_asked_again = True
+        source.reject(request.credential.secret)
+        return True
+
+    def _go_again(self, failure: HumeError, progress: Progress, pause: float) -> float:
+        """Take down what the next attempt should know of the last one."""
         is_in_doubt = delivery_of(failure) is Delivery.UNKNOWN
         progress.is_in_doubt |= is_in_doubt
         if progress.request is not None and not is_in_doubt:
@@ -363,6 +382,8 @@ class Session:
         if kept is not None:
             request.headers = {**request.headers, **kept.headers}
         try:
+            if self.origin.source is not None:
+                await self._ask_credential(self.origin.source, request, progress)
             if before is not None:
                 await before(request)
             opened = await self.transport.open(request, self.timeout)
@@ -383,6 +404,15 @@ class Session:
         if watch is not None:
             watch.respond(request, response)
         return response
+
+    async def _ask_credential(
+        self, source: CredentialSource, request: Request, progress: Progress
+    ) -> None:
+        """Put the credential of the moment on a request."""
+        progress.is_keyless = True
+        secret = await source.current()
+        progress.is_keyless = False
+        request.credential = evolve(self.origin.credential, secret=secret)
 
     async def _read(
         self, opened: OpenResponse, response: Response, watch: Watch | None
@@ -410,6 +440,8 @@ class Session:
         # To the loop a socket is a success like any other.
         response = Response(HTTPStatus.OK, {}, b"")
         try:
+            if self.origin.source is not None:
+                await self._ask_credential(self.origin.source, request, progress)
             opened = await self.transport.open_socket(request, self.timeout)
             if isinstance(opened, Response):
                 if watch is not None:

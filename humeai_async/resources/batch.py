@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
@@ -24,6 +23,7 @@ from humeai_async.errors import InvalidArgumentError
 from humeai_async.http.arguments import (
     check_many,
     check_number,
+    check_path,
     check_seconds,
     check_settings,
     check_sources,
@@ -439,7 +439,7 @@ class Batch(Resource):
             outage_patience=outage_patience,
         )
         into = Into(
-            folder=Path(folder),
+            folder=check_path("folder", folder),
             formats=(formats,) if isinstance(formats, str) else tuple(formats),
             pace=lambda: self.pace,
             score_bits=score_bits,

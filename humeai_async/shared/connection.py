@@ -81,7 +81,10 @@ class Connection:
             RedisUnavailableError: The server cannot be reached, or has gone.
         """
         listener: Any = self._listener
+        if not hasattr(listener, "pubsub"):  # clients of clusters, of old releases
+            raise ConfigurationError(f"{type(listener).__name__} cannot listen to a channel")
         with self._explained():
+            await listener.initialize()  # a cluster's client does not do so by itself
             subscription = listener.pubsub(ignore_subscribe_messages=True)
             try:
                 await subscription.subscribe(channel)
@@ -106,6 +109,12 @@ class Connection:
             yield
         except (self._errors.AuthenticationError, self._errors.NoPermissionError) as problem:
             wrong = str(problem)
+        except self._errors.MovedError:
+            wrong = (
+                "it is one node of a cluster and has other keys: give a redis.asyncio.RedisCluster"
+            )
+        except self._errors.ClusterCrossSlotError as problem:
+            wrong = f"CROSSSLOT {problem}"
         except (self._errors.RedisError, OSError) as problem:
             wrong = str(problem)
             if not _is_for_good(self._errors, problem):

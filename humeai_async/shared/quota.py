@@ -179,6 +179,8 @@ class _Link:
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
+        for source in list(self._sources):
+            await source.aclose()
         await self.connection.aclose()
 
     async def _listen(self) -> None:

@@ -127,6 +127,16 @@ class QuotaTurns:
             self._next_try = -math.inf if self._problem is None else self._next_try
             self._told.turn_came()
 
+    async def aclose(self) -> None:
+        """End what is under way; it begins again when a turn is asked for."""
+        loop = asyncio.get_running_loop()
+        tasks = [*self._tellings, *([] if self._trip is None else [self._trip])]
+        tasks = [one for one in tasks if one.get_loop() is loop and not one.done()]
+        for one in tasks:
+            one.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
     def restart(self) -> None:
         """Go on on another event loop, perhaps in another process: a member of its own."""
         self._who = _name_member()

@@ -31,6 +31,8 @@ class DecisionStore:
         self.world = world
         self.runs: list[Record] = []
         """Every run, oldest first, as its own endpoint gives it."""
+        self.files: dict[str, str] = {}
+        """SHA-256 of the file of each run, by its id."""
         self.calls_a_minute: int = 600
         """Calls that any 60 seconds take."""
         self.omit: set[str] = set()
@@ -75,6 +77,7 @@ class DecisionStore:
             "request": request,
         }
         self.runs.append(run)
+        self.files[run["run_id"]] = parts[1].sha256
         if self.on_run:
             self.on_run.pop(0)(run)
         seed = parts[1].sha256 + json.dumps(request)

@@ -23,16 +23,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted_transport import Reply, ScriptedTransport, json_answer
-from support import session_of
+from support import client_of, session_of
 
-from humeai_async import catalog
+from humeai_async import catalog, unpack
 from humeai_async._base import atomic_files
 from humeai_async.batch import archives, downloads
 from humeai_async.batch.downloads import check_json, download, save
-from humeai_async.errors import APIConnectionError, HumeError, NotFoundError, SaveError
+from humeai_async.errors import (
+    APIConnectionError,
+    HumeError,
+    InvalidArgumentError,
+    NotFoundError,
+    SaveError,
+)
 from humeai_async.http.endpoint import fill
 from humeai_async.http.messages import Request, Response
 from humeai_async.settings import Retry
+from humeai_async.testing import FakeHume
 
 pytestmark = pytest.mark.anyio
 
@@ -183,7 +190,7 @@ async def test_a_disk_that_fills_up_while_a_body_comes_saves_nothing(
     assert before(target) == there
 
 
-@pytest.mark.parametrize("name", ["no/such/folder/a.json", ".", "", "a\x00b", "a" * 256, "\ud800"])
+@pytest.mark.parametrize("name", ["no/such/folder/a.json", ".", "a\x00b", "a" * 256, "\ud800"])
 async def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(SaveError, match="was not saved"):
         await save(b"[]", tmp_path / name if name != "" else "", check_json)
@@ -476,3 +483,36 @@ async def test_links_that_lead_in_a_circle_are_refused(tmp_path: Path) -> None:
     (tmp_path / "b").symlink_to("a")
     with pytest.raises(SaveError, match="symbolic links"):
         await save(b"new", tmp_path / "a", fine)
+
+
+@pytest.mark.parametrize("path", [b"results.json", 5, None, "", ["a"]], ids=repr)
+async def test_what_is_no_path_is_refused_before_anything_is_asked_for(path: Any) -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+        requests = len(fake.requests)
+        job = hume.batch.job("3fa85f64-5717-4562-b3fc-2c963f66afa6")
+        with pytest.raises(InvalidArgumentError, match="path must be a path"):
+            await job.save_predictions(path)
+        with pytest.raises(InvalidArgumentError, match="path must be a path"):
+            await job.save_artifacts(path)
+        with pytest.raises(InvalidArgumentError, match="folder must be a path"):
+            await hume.batch.predict_into(path, ["https://media.example.com/a.mp4"])
+        with pytest.raises(InvalidArgumentError, match="archive must be a path"):
+            await unpack(path, "folder")
+        with pytest.raises(InvalidArgumentError, match="folder must be a path"):
+            await unpack("archive.zip", path)
+        assert requests == len(fake.requests)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="there is no such folder here")
+@pytest.mark.parametrize("way", ["/dev/fd/{}", "/proc/self/fd/{}", "link"])
+def test_a_stream_of_the_process_is_not_replaced(way: str, tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    with output.open("wb") as opened:
+        target = Path(way.format(opened.fileno()))
+        if way == "link":
+            target = tmp_path / "link"
+            target.symlink_to(f"/dev/fd/{opened.fileno()}")
+        with pytest.raises(OSError, match="a stream of this process"):
+            atomic_files.write_whole(target, b"results")
+        opened.write(b"what is printed")
+    assert b"what is printed" == output.read_bytes()

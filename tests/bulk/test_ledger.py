@@ -287,3 +287,10 @@ async def test_a_refused_job_fails_its_sources_and_nothing_is_left_open(tmp_path
         status = await read_status(path)
     assert sum(outcome.error is not None for outcome in outcomes) == 3
     assert status.counts[State.FAILED] == 3
+
+
+@pytest.mark.parametrize("name", ["/dev/null", "/dev/stdout"])
+async def test_a_device_is_no_ledger_and_gets_no_files_beside_it(name: str) -> None:
+    with pytest.raises(LedgerError, match="cannot open"):
+        await Ledger.open(name, "{}")
+    assert not Path(f"{name}.lock").exists()

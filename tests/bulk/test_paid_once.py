@@ -373,6 +373,61 @@ async def test_a_job_called_by_anothers_name_is_found_out_after_a_restart(
     assert {} == await asyncio.to_thread(sources.find_faults, out, service.carried_out)
 
 
+OTHER_JOBS: dict[str, dict[str, Any]] = {
+    "new": {},
+    "of other models": {"models": {"face": {}}},
+    "old": {"age": 86_400.0},
+    "another kind": {"kind": "text"},
+    "the same sources, other models": {"is_same": True, "models": {"face": {}}, "age": 3000.0},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", OTHER_JOBS)
+@pytest.mark.parametrize("is_restarted", [False, True], ids=["at once", "after a restart"])
+async def test_a_response_that_names_a_job_of_somebody_else_is_found_out(
+    kind: Kind, name: str, is_restarted: bool, tmp_path: Path
+) -> None:
+    sources = RunSources.make(tmp_path, [kind], 4)
+    other = {"kind": kind, "models": LANGUAGE, "age": 0.0, "is_same": False, **OTHER_JOBS[name]}
+    given = [f"https://others.example.com/{n}.mp4" for n in range(2)]
+    if kind == "files":
+        given = [hashlib.md5(one.encode(), usedforsecurity=False).hexdigest() for one in given]
+    if other.pop("is_same"):
+        given = [sources.identity(name) for name in sources.names[:2]]
+    out = tmp_path / "out"
+    async with HostileService(run_seconds=0.1) as service:
+        service.add_foreign(other.pop("kind"), given, other.pop("models"), **other)
+        service.posts.extend(["foreign"])
+        if is_restarted:
+            await interrupt(service, "job", 1, sources.given, out)
+        assert await run(service, sources.given, out) is None
+    assert {} == await asyncio.to_thread(sources.find_faults, out, service.carried_out)
+
+
+async def test_a_job_of_somebody_else_is_not_believed_where_the_list_cannot_be_read(
+    tmp_path: Path,
+) -> None:
+    sources = RunSources.make(tmp_path, ["urls"], 2)
+    out = tmp_path / "out"
+    async with HostileService() as service:
+        service.add_foreign("urls", ["https://others.example.com/a.mp4"] * 2, LANGUAGE, age=0.0)
+        service.posts.extend(["foreign"])
+        service.lists.extend(["ok", "404"])  # the first one is that of the start
+        assert await run(service, sources.given, out) is None
+        assert [] == lines_of(out)
+        assert await run(service, sources.given, out) is None
+    assert {} == await asyncio.to_thread(sources.find_faults, out, service.carried_out)
+
+
+async def test_a_service_that_tells_all_urls_in_other_words_is_believed(tmp_path: Path) -> None:
+    sources = RunSources.make(tmp_path, ["urls"], 4)
+    out = tmp_path / "out"
+    async with HostileService(shapes=frozenset({"other-words"})) as service:
+        assert await run(service, sources.given, out) is None
+    assert {} == await asyncio.to_thread(sources.find_faults, out, service.carried_out)
+
+
 async def test_a_service_that_gives_everything_the_same_name_is_not_paid_without_end(
     tmp_path: Path,
 ) -> None:

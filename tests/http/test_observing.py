@@ -236,7 +236,7 @@ async def test_the_log_has_one_id_a_call_and_the_request_id(
     begin, response, end = (line.partition("configs.list: ")[2] for line in lines)
     assert begin == "GET /v0/evi/configs to https://api.hume.ai"
     assert response.startswith("request 1: status 200 after 0.0")
-    assert response.endswith("request id r-1")
+    assert response.endswith("request id 'r-1'")
     assert end.endswith("requests: 1")
 
 

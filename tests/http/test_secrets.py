@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from humeai_async.http.secrets import without_secrets
+from humeai_async.http.secrets import Secret, without_secrets
 
 HOOK = "https://me:s3cretUser@hooks.example.com/services/T0Marked99/s3cretPath?to=s3cretQuery#s3cretEnd"
 MEDIUM = (
@@ -86,3 +86,18 @@ def test_nesting_without_end_is_no_trouble() -> None:
     for _ in range(100_000):
         nested = [nested]
     assert without_secrets("s3cretPath", nested) == "***"
+
+
+@pytest.mark.parametrize(
+    ("credential", "text", "hidden"),
+    [
+        ("e", "the key e was refused", "the key *** was refused"),
+        ("on", "one config is on hold: on", "one config is *** hold: ***"),
+        ("key4", "xkey4x", "x***x"),
+        ("", "nothing was given", "nothing was given"),
+    ],
+)
+def test_a_credential_of_a_few_letters_leaves_words_whole(
+    credential: str, text: str, hidden: str
+) -> None:
+    assert hidden == Secret(credential).redact(text)

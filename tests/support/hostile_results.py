@@ -19,7 +19,8 @@ Json = dict[str, Any]
 
 SHAPES = ("reordered", "renamed", "nameless", "extra", "twice", "filled", "punctual")
 """What can be done to what is told of a job without a lie; `filled` adds all default settings to
-its request, `punctual` cuts its times to whole seconds."""
+its request, `punctual` cuts its times to whole seconds. `other-words`, which is not drawn, tells
+URLs that nobody can find in what was sent."""
 _DEFAULTS: dict[str, Json] = {
     "face": {
         "fps_pred": 3.0,
@@ -76,6 +77,8 @@ def request_of(sources: Sequence[Source], request: Json, shapes: frozenset[str])
     told = dict(request)
     if "renamed" in shapes and "urls" in told:
         told["urls"] = [normal_form(one.identity) for one in sources]
+    if "other-words" in shapes and "urls" in told:
+        told["urls"] = [_other_words(one.identity) for one in sources]
     if "renamed" in shapes and "text" in told:
         told["text"] = [one.identity.strip() for one in sources]
     if "filled" in shapes:
@@ -110,10 +113,17 @@ def normal_form(url: str) -> str:
     return f"{parts.scheme.lower()}://{host}{path}{query}"
 
 
+def _other_words(url: str) -> str:
+    """Return a URL as a service tells it that names its own copy."""
+    return f"s3://copies/{hashlib.sha256(url.encode()).hexdigest()[:16]}"
+
+
 def _result(one: Source, models: Json, shapes: frozenset[str]) -> Json:
     source: Json = {"type": {"urls": "url", "text": "text", "files": "file"}[one.kind]}
     if one.kind == "urls":
         source["url"] = normal_form(one.identity) if "renamed" in shapes else one.identity
+        if "other-words" in shapes:
+            source["url"] = _other_words(one.identity)
     elif one.kind == "files":
         source |= one.as_file
         if "nameless" in shapes:

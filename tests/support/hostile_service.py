@@ -29,13 +29,14 @@ from hostile_results import Json, Kind, Source, request_of, results_of
 POSTS = (
     "reset-before", "reset-after", "hang-before", "hang-after", "late", "slow", "next-start",
     "same-id", "replayed", "429", "503-retry", "503-after", "500-before", "500-after", "408-after",
-    "html-before", "html-after", "other-json-after", "cut-after", "gateway-502-after",
+    "html-before", "html-after", "other-json-after", "cut-after", "gateway-502-after", "foreign",
 )  # fmt: skip
 """What can become of a submission: `before` and `after` say when, seen from its being carried out.
 
 `late` and `slow` carry it out when the client has been cut off or has given up, `next-start` when
 the client is started again; `same-id` carries it out and names the job that was carried out last,
-`replayed` does not even carry it out; whether anybody was told of that job or not.
+`replayed` does not even carry it out; whether anybody was told of that job or not. `foreign`
+carries it out and names the newest job of somebody else.
 """
 LISTS = ("403", "404", "garbage", "html", "500", "reset", "429", "other-json", "cut")
 """What can become of a list of jobs; `garbage` has one entry that nobody can read."""
@@ -245,6 +246,8 @@ class HostileService:
         if act.endswith("-after"):
             return await self._refuse(request, act.removesuffix("-after"))
         named = before if act == "same-id" and before is not None else job.id
+        if act == "foreign":
+            named = next((j.id for j in reversed(self.jobs.values()) if not j.is_ours), job.id)
         self.on_event("answered")
         return web.json_response({"job_id": named})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Sequence
 
@@ -58,3 +59,17 @@ def most_in_a_second(members: Sequence[Member], *, since: float = 0.0) -> int:
             start += 1
         most = max(most, end - start + 1)
     return most
+
+
+async def work_alone(url: str, rate: float, seconds: float) -> None:
+    """Make calls as a process of a fleet does."""
+    async with RedisQuota(url) as quota:
+        member = Member(quota, rate)
+        until = time.monotonic() + seconds
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(4):
+                tasks.create_task(member.work(until))
+
+
+if __name__ == "__main__":
+    asyncio.run(work_alone(sys.argv[1], float(sys.argv[2]), float(sys.argv[3])))

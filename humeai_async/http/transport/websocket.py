@@ -18,6 +18,7 @@ import aiohttp
 import anyio
 
 from humeai_async._base.cancellation import run_uncancelled
+from humeai_async._base.event_loops import ensure_running
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import APIConnectionError, APITimeoutError, ClientClosedError
 from humeai_async.http.messages import Request, Response
@@ -147,6 +148,7 @@ class AiohttpSocket:
             APIConnectionError: The connection is gone; whether the message arrived is unknown.
             APITimeoutError: The server takes nothing any more; likewise.
             ClientClosedError: The client was closed.
+            ConfigurationError: It belongs to another event loop.
         """
         await self._send(message, aiohttp.WSMsgType.TEXT)
 
@@ -156,6 +158,7 @@ class AiohttpSocket:
 
     async def _send(self, message: bytes, kind: aiohttp.WSMsgType) -> None:
         self._check_uncut()
+        ensure_running(self.loop, "this WebSocket")
         scope = anyio.CancelScope(deadline=anyio.current_time() + SEND_WAIT)
         with contextlib.suppress(*_BROKEN), scope:
             await self._socket.send_frame(message, kind)
@@ -175,7 +178,9 @@ class AiohttpSocket:
 
         Raises:
             ClientClosedError: The client was closed.
+            ConfigurationError: It belongs to another event loop.
         """
+        ensure_running(self.loop, "this WebSocket")
         while not (self._arrived or self._closed or self._is_left):
             self._changed.clear()
             await self._changed.wait()
@@ -199,6 +204,7 @@ class AiohttpSocket:
         """
         if self._is_left:
             return
+        ensure_running(self.loop, "this WebSocket")
         self._is_left = True
         self._changed.set()
         self._has_room.set()

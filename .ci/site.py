@@ -1,0 +1,83 @@
+"""Build the guides and the API reference into one site: python .ci/site.py FOLDER.
+
+pdoc makes pages of modules, so each guide becomes a module whose docstring it is.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import re
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import pdoc
+
+import humeai_async
+
+ROOMS = frozenset(
+    {"batch", "bulk", "chat", "client", "decisions", "distributed", "errors", "expression"}
+    | {"limiter", "pytest_plugin", "resources", "settings", "shared", "telemetry", "testing"}
+    | {"types", "webhooks"}
+)
+"""Modules and folders that users import from."""
+ORDER = (
+    "first-steps", "what-lives", "from-the-official-sdk", "errors", "rate-limits", "bulk",
+    "many-workers", "shared-quota", "web-backends", "testing", "logging", "versioning",
+)  # fmt: skip
+GUIDES = Path(humeai_async.__file__).parent / "guides"
+
+
+def main(folder: str) -> None:
+    """Build the site, and fail where a page has a warning."""
+    pdoc.render.configure(
+        docformat="google", footer_text=f"humeai_async {humeai_async.__version__}"
+    )
+    with tempfile.TemporaryDirectory() as made:
+        write_guides(Path(made))
+        sys.path.insert(0, made)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            # Aliases that only type checkers see stay as they are written.
+            warnings.filterwarnings("ignore", "Error parsing type annotation")
+            modules = ["guides", "humeai_async", *public_modules()]
+            pdoc.pdoc(*modules, output_directory=Path(folder))
+    pages = len(list(Path(folder).rglob("*.html")))
+    print(f"{pages} pages in {folder}; begin with {Path(folder) / 'guides.html'}")
+
+
+def write_guides(folder: Path) -> None:
+    """Write a package `guides` with a module a guide."""
+    package = folder / "guides"
+    package.mkdir()
+    texts = {name: (GUIDES / f"{name}.md").read_text("utf-8") for name in ORDER}
+    missing = {path.stem for path in GUIDES.glob("*.md")} - set(ORDER)
+    if missing:
+        sys.exit(f"guides without a place in ORDER: {', '.join(sorted(missing))}")
+    links = [f"- [{title_of(text)}](guides/{module_of(name)}.html)" for name, text in texts.items()]
+    index = "# Guides\n\n" + "\n".join(links) + "\n\nThe API: [humeai_async](humeai_async.html)"
+    (package / "__init__.py").write_text(f"__doc__ = {index!r}\n", "utf-8")
+    for name, text in texts.items():
+        linked = re.sub(r"\(([\w-]+)\.md", lambda found: f"({module_of(found[1])}.html", text)
+        (package / f"{module_of(name)}.py").write_text(f"__doc__ = {linked!r}\n", "utf-8")
+
+
+def module_of(name: str) -> str:
+    """Return the name of a guide's module."""
+    return name.replace("-", "_")
+
+
+def title_of(text: str) -> str:
+    """Return the first heading of a guide."""
+    return text.split("\n", 1)[0].removeprefix("# ")
+
+
+def public_modules() -> list[str]:
+    """Return the modules and folders that users import from, as pdoc names them."""
+    rooms = {module.name for module in pkgutil.iter_modules(humeai_async.__path__)}
+    return [*(f"humeai_async.{room}" for room in sorted(rooms & ROOMS)), r"!.*\._"]
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,264 @@
+"""Credentials that change: a function of the user's, and access tokens that are renewed.
+
+A `CredentialSource` is asked when a request is about to be sent, so what waited long for its turn
+has a credential that is new. Origins hold one in place of a `Secret`; the session asks it, and
+tells it of a 401, after which it is asked once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextvars
+import copy
+import hashlib
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeAlias, cast, runtime_checkable
+
+import anyio
+from attrs import define
+
+from humeai_async._base.base_values import as_base
+from humeai_async._base.event_loops import PerLoop
+from humeai_async._base.frozen import frozen
+from humeai_async.errors import ConfigurationError
+from humeai_async.http.secrets import Secret
+
+AskCredential: TypeAlias = Callable[[], str | Awaitable[str]]
+"""A function that returns a credential, perhaps asynchronously."""
+
+_MOST_KNOWN = 256
+"""Credentials that are looked for in what servers repeat; those before them are forgotten."""
+
+
+@runtime_checkable
+class CredentialSource(Protocol):
+    """Gives the credential for a request that is about to be sent."""
+
+    account: str
+    """Stands for it in the limiter's buckets; does not reveal it."""
+    origin: str
+    """Where it comes from, for messages."""
+
+    async def current(self) -> Secret:
+        """Return the credential to send."""
+        ...
+
+    def reject(self, secret: Secret) -> None:
+        """Learn that a credential was refused with 401."""
+
+    def redact(self, text: str) -> str:
+        """Remove the credentials that were given out from a text."""
+        ...
+
+
+class SourceBase:
+    """What all sources share: they know what they gave out."""
+
+    def __init__(self, account: str, origin: str) -> None:
+        digest = hashlib.blake2b(account.encode(), digest_size=6)
+        self.account: str = digest.hexdigest()
+        self.origin: str = origin
+        self._known: dict[str, Secret] = {}
+
+    def hold(self, text: str) -> Secret:
+        """Hold a credential, and take it out of texts from now on."""
+        secret = self._known.pop(text, None) or Secret(text, self.origin)
+        self._known[text] = secret
+        if len(self._known) > _MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+        return secret
+
+    def redact(self, text: str) -> str:
+        """Remove the credentials that were given out from a text."""
+        for secret in list(self._known.values()):
+            text = secret.redact(text)
+        return text
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.origin})"
+
+
+class AskedSource(SourceBase):
+    """Asks a function of the user's for each request.
+
+    The quota is taken to be that of the function: two clients with the same one share it.
+
+    Args:
+        ask: The function.
+        name: The argument that it was given as.
+    """
+
+    def __init__(self, ask: AskCredential, name: str) -> None:
+        where = getattr(ask, "__qualname__", type(ask).__qualname__)
+        super().__init__(f"{ask.__module__}.{where}", f"the function given as {name}")
+        self._ask = ask
+
+    async def current(self) -> Secret:
+        """Ask the function.
+
+        Raises:
+            ConfigurationError: It returned something that is no credential. What it raises
+                itself goes to the caller as it is.
+        """
+        made = await _ask(self._ask)
+        if not isinstance(made, _Given):
+            raise ConfigurationError(f"{self.origin} returned {made.__name__}, not a str")
+        if not made.is_usable():
+            raise ConfigurationError(
+                f"{self.origin} returned what is empty or holds white space or control characters"
+            )
+        return self.hold(made.reveal())
+
+    def reject(self, secret: Secret) -> None:
+        """Do nothing: the function is asked anew for the next request."""
+
+
+class _Given(Secret):
+    """What a function returned, held so that no traceback shows it."""
+
+    __slots__ = ()
+
+    def is_usable(self) -> bool:
+        """Whether it can stand in a header or a query."""
+        return self.reveal().isprintable() and " " not in self.reveal() and bool(self.reveal())
+
+
+async def _ask(ask: AskCredential) -> _Given | type:
+    made = ask()
+    value = cast("object", as_base(await made if inspect.isawaitable(made) else made))
+    return _Given(value) if isinstance(value, str) else type(value)
+
+
+class OAuth:
+    """Access tokens from an API key and its secret key, renewed before they end.
+
+    ```python
+    hume = HumeAI(access_token=OAuth(api_key, secret_key))
+    ```
+
+    A token is fetched when the first call needs one, with one request however many calls wait,
+    and lives for 30 minutes. Hume documented tokens for EVI and TTS alone; batch jobs and the
+    registry took the API key. The tokens come from `/oauth2-cc/token` below the client's base URL.
+
+    Args:
+        api_key: Hume API key.
+        secret_key: The secret key that Hume shows beside it.
+
+    Raises:
+        ConfigurationError: One of them is no text, empty, or was not copied whole.
+
+    Source: https://dev.hume.ai/docs/introduction/api-key
+    """
+
+    __slots__ = ("api_key", "pair")
+
+    def __init__(self, api_key: str, secret_key: str) -> None:
+        held = (_hold(api_key), _hold(secret_key))
+        del api_key, secret_key  # so that no traceback shows them
+        for name, secret in zip(("api_key", "secret_key"), held, strict=True):
+            if not isinstance(secret, _Given):
+                raise ConfigurationError(f"OAuth: {name} is a str, not {secret.__name__}")
+            if not secret.is_usable() or (name == "api_key" and ":" in secret.reveal()):
+                raise ConfigurationError(
+                    f"OAuth: {name} is empty or holds characters that none has; was it copied "
+                    "whole?"
+                )
+        self.api_key, self.pair = _joined(*cast("tuple[Secret, Secret]", held))
+
+    def __repr__(self) -> str:
+        return "OAuth(***)"
+
+
+def _hold(value: object) -> _Given | type:
+    return _Given(value) if isinstance(value, str) else type(value)
+
+
+def _joined(key: Secret, secret_key: Secret) -> tuple[Secret, Secret]:
+    """Return the key, and the pair as it is sent with `Authorization: Basic`."""
+    pair = f"{key.reveal()}:{secret_key.reveal()}".encode()
+    return key, Secret(base64.b64encode(pair).decode(), "the OAuth pair given as access_token")
+
+
+@frozen
+class Token:
+    """An access token, and how long it lives."""
+
+    secret: Secret
+    lifetime: float
+    """Seconds."""
+
+
+@define(eq=False)
+class _Fetch:
+    """The request for a token that is going on, on one event loop."""
+
+    task: asyncio.Task[Token] | None = None
+
+
+_EARLY = 60.0
+"""Seconds before its end in which a token is renewed, so that none ends on its way..."""
+_EARLY_SHARE = 0.1
+"""... but no more than this share of its life."""
+
+
+class TokenSource(SourceBase):
+    """Fetches access tokens, one request for all who wait, and renews them before they end.
+
+    The request belongs to no call: whoever is cancelled stops waiting for it, and that is all.
+
+    Args:
+        oauth: What tokens are made from.
+    """
+
+    def __init__(self, oauth: OAuth) -> None:
+        super().__init__(oauth.api_key.reveal(), oauth.pair.origin)
+        self.oauth: OAuth = oauth
+        self.fetch: Callable[[], Awaitable[Token]] | None = None
+        """Makes the request; the client sets it as soon as it has a session."""
+        self._token: tuple[Secret, float] | None = None
+        """The token, and the time of the event loop's clock from which on it is renewed."""
+        self._fetches = PerLoop(lambda _: _Fetch())
+        self.hold(oauth.pair.reveal())
+
+    async def current(self) -> Secret:
+        """Return a token that lives on for a while.
+
+        Raises:
+            HumeError: None could be fetched.
+        """
+        token = self._token
+        if token is not None and anyio.current_time() < token[1]:
+            return token[0]
+        fetch = self._fetches.current()
+        if fetch.task is None or fetch.task.done():
+            # Seen by no capture: it is not one caller's alone.
+            fetch.task = contextvars.Context().run(asyncio.create_task, self._renew())
+            fetch.task.add_done_callback(_look_at)
+        await asyncio.wait([fetch.task])
+        if fetch.task.cancelled():  # its event loop ends
+            raise asyncio.CancelledError
+        failure = fetch.task.exception()
+        if failure is not None:
+            raise copy.copy(failure)  # each call writes its own facts on its error
+        return fetch.task.result().secret
+
+    def reject(self, secret: Secret) -> None:
+        """Give a token out no more; one that took its place meanwhile stays."""
+        if self._token is not None and self._token[0] is secret:
+            self._token = None
+
+    async def _renew(self) -> Token:
+        if self.fetch is None:
+            raise ConfigurationError("OAuth goes to HumeAI(access_token=...)")
+        token = await self.fetch()
+        early = min(_EARLY, token.lifetime * _EARLY_SHARE)
+        self._token = token.secret, anyio.current_time() + token.lifetime - early
+        return token
+
+
+def _look_at(task: asyncio.Task[Token]) -> None:
+    """Look at how a request ended, for those who waited may all be gone."""
+    if not task.cancelled():
+        task.exception()
