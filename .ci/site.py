@@ -56,7 +56,9 @@ def write_guides(folder: Path) -> None:
     if missing:
         sys.exit(f"guides without a place in ORDER: {', '.join(sorted(missing))}")
     links = [f"- [{title_of(text)}](guides/{module_of(name)}.html)" for name, text in texts.items()]
-    index = "# Guides\n\n" + "\n".join(links) + "\n\nThe API: [humeai_async](humeai_async.html)"
+    rooms = [f"- [humeai_async.{room}](humeai_async/{room}.html)" for room in public_rooms()]
+    api = ["- [humeai_async](humeai_async.html)", *rooms]
+    index = "\n".join(["# Guides", "", *links, "", "# API reference", "", *api])
     (package / "__init__.py").write_text(f"__doc__ = {index!r}\n", "utf-8")
     for name, text in texts.items():
         linked = re.sub(r"\(([\w-]+)\.md", lambda found: f"({module_of(found[1])}.html", text)
@@ -75,8 +77,13 @@ def title_of(text: str) -> str:
 
 def public_modules() -> list[str]:
     """Return the modules and folders that users import from, as pdoc names them."""
-    rooms = {module.name for module in pkgutil.iter_modules(humeai_async.__path__)}
-    return [*(f"humeai_async.{room}" for room in sorted(rooms & ROOMS)), r"!.*\._"]
+    return [*(f"humeai_async.{room}" for room in public_rooms()), r"!.*\._"]
+
+
+def public_rooms() -> list[str]:
+    """Return the names that stand behind `humeai_async.` there."""
+    found = {module.name for module in pkgutil.iter_modules(humeai_async.__path__)}
+    return sorted(found & ROOMS)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 `verify` needs the raw bytes of the body, before any framework has read them as JSON: the
 signature is of those bytes. Nothing here opens a socket; your web framework receives the request.
-What Hume posts at the end of a batch job (`callback_url`) is not signed: hand its `job_id` to
-`hume.batch.wake` and believe nothing else of it.
+What Hume posts at the end of a batch job (`callback_url`) is not signed: `read_callback` reads it,
+`hume.batch.wake` takes its `job_id`, and nothing else of it is to be believed.
 """
 
 from __future__ import annotations
@@ -15,9 +15,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
-from humeai_async.errors import ConfigurationError, DecodeError, WebhookError
+from humeai_async.errors import (
+    ConfigurationError,
+    DecodeError,
+    InvalidArgumentError,
+    WebhookError,
+)
 from humeai_async.http.codec import parse, structure
+from humeai_async.http.endpoint import check_id
 from humeai_async.types.webhooks import (
+    BatchCallback,
     ChatStartType,
     ChatWebhookEvent,
     UnknownWebhookEvent,
@@ -32,6 +39,7 @@ __all__ = [
     "SIGNATURE_HEADER",
     "TIMESTAMP_HEADER",
     "TOLERANCE",
+    "BatchCallback",
     "ChatStartType",
     "ChatWebhookEvent",
     "UnknownWebhookEvent",
@@ -41,6 +49,7 @@ __all__ = [
     "WebhookError",
     "WebhookEvent",
     "WebhookToolCall",
+    "read_callback",
     "sign",
     "verify",
 ]
@@ -152,6 +161,32 @@ def _check_keys(key: str | Sequence[str]) -> Sequence[str]:
     return keys
 
 
+def read_callback(body: bytes) -> BatchCallback:
+    """Read what was posted to a batch job's `callback_url`; it is not signed.
+
+    ```python
+    hume.batch.wake(read_callback(await request.body()).job_id)
+    ```
+
+    Args:
+        body: Bytes of the body as they came.
+
+    Returns:
+        The id of the job and the status that the sender says it has.
+
+    Raises:
+        DecodeError: It is no JSON object with the id of a job.
+    """
+    callback = structure(BatchCallback, _parse(body))
+    try:
+        check_id(callback.job_id, "job_id")
+    except InvalidArgumentError:
+        pass
+    else:
+        return callback
+    raise DecodeError("the callback names a job by a malformed id", path="$.job_id")
+
+
 def _header(headers: Mapping[str, str], name: str) -> str:
     """Return the one header of a name.
 
@@ -174,4 +209,4 @@ def _parse(body: bytes) -> object:
         return parse(body)
     except DecodeError:
         pass
-    raise DecodeError("the signed body is not JSON")
+    raise DecodeError("the body is not JSON")

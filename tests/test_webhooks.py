@@ -220,3 +220,20 @@ def test_no_error_shows_the_key_or_the_expected_signature() -> None:
         verify(body, headers, KEY, now=NOW)
     assert KEY not in str(caught.value)
     assert expected not in str(caught.value)
+
+
+def test_the_callback_of_a_batch_job_is_read_as_a_hint() -> None:
+    job_id = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+    body = json.dumps({"job_id": job_id, "status": "COMPLETED", "predictions": [{}]}).encode()
+    callback = webhooks.read_callback(body)
+    assert (job_id, "COMPLETED") == (callback.job_id, callback.status)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{}", b'{"job_id": 5}', b'{"job_id": ""}', b'{"job_id": "../x"}', b"\xff"],
+    ids=repr,
+)
+def test_a_callback_that_names_no_job_is_refused(body: bytes) -> None:
+    with pytest.raises(DecodeError):
+        webhooks.read_callback(body)

@@ -16,12 +16,13 @@ from humeai_async.errors import HumeError, InvalidArgumentError
 from humeai_async.media.wav import RATE, WIDTH
 from humeai_async.settings import is_number
 from humeai_async.types.decisions import (
-    ChoiceResult,
     Decision,
     NoulResult,
     ScoreResult,
     SpanResult,
     TimeSpan,
+    column_of,
+    value_of,
 )
 from humeai_async.types.questions import QuestionSet
 
@@ -197,15 +198,7 @@ class Timeline(Sequence[DecisionWindow]):
         for one in self.windows:
             row: dict[str, Any] = {"start_ms": one.start_ms, "end_ms": one.end_ms}
             for name in self.questions:
-                row[name] = _value(one.decision.results.get(name) if one.decision else None)
+                row[column_of(name)] = value_of(
+                    one.decision.results.get(name) if one.decision else None
+                )
             yield {**row, "error": None if one.error is None else str(one.error)}
-
-
-def _value(result: object) -> object:
-    if isinstance(result, NoulResult):
-        return result.noul
-    if isinstance(result, ChoiceResult):
-        return result.choice
-    if isinstance(result, ScoreResult):
-        return result.score
-    return len(result.spans) if isinstance(result, SpanResult) else None

@@ -18,6 +18,7 @@ from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.types.json import is_array, is_object
 from humeai_async.types.paging import CursorPage, Items
 from humeai_async.types.questions import Choice, Noul, Question, QuestionSet, Score, Span
+from humeai_async.types.tabular import Tabular
 from humeai_async.types.unknown_fields import Open
 
 
@@ -191,7 +192,7 @@ class UnknownResult(Result):
 
 
 @frozen(eq=False, kw_only=True)
-class Decision(Mapping[str, Result]):
+class Decision(Mapping[str, Result], Tabular):
     """The results of one request, by the ids of its questions.
 
     `decision["frustrated"].noul` reads one by its id. Where the question itself is at hand,
@@ -294,11 +295,67 @@ class Decision(Mapping[str, Result]):
     def __contains__(self, name: object) -> bool:
         return name in self.results
 
+    def rows(self, *, long: bool = False) -> Iterator[dict[str, Any]]:
+        """Give one flat row with each question's value, or one row a question.
+
+        Args:
+            long: Whether to give the long form, with the columns `question`, `kind`, `value`,
+                `choice` and `confidence`. In both the value of a span question is the number of its
+                spans, and what has no result, or one of an unknown form, is `None`.
+        """
+        if not long:
+            values = {column_of(n): value_of(self.results.get(n)) for n in self.questions}
+            yield {"run_id": self.run_id, "input_tokens": self.input_tokens, **values}
+            return
+        for name, question in self.questions.items():
+            result = self.results.get(name)
+            value = value_of(result)
+            is_choice = isinstance(result, ChoiceResult)
+            yield {
+                "run_id": self.run_id,
+                "question": name,
+                "kind": question.kind,
+                "value": None if is_choice else value,
+                "choice": value if is_choice else None,
+                "confidence": getattr(result, "confidence", None),
+            }
+
+    def columns(self, *, long: bool = False) -> Mapping[str, str]:
+        """Return the columns that every table has, with their Arrow types."""
+        if long:
+            texts = dict.fromkeys(("run_id", "question", "kind"), "string")
+            return {**texts, "value": "double", "choice": "string", "confidence": "double"}
+        kinds = {
+            column_of(name): _ARROW_TYPES.get(type(one), "double")
+            for name, one in self.questions.items()
+        }
+        return {"run_id": "string", "input_tokens": "int64", **kinds}
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.results)
 
     def __len__(self) -> int:
         return len(self.results)
+
+
+_COLUMNS = frozenset({"source", "run_id", "input_tokens", "start_ms", "end_ms", "error"})
+_ARROW_TYPES: Mapping[type[Question], str] = {Choice: "string", Span: "int64"}
+
+
+def column_of(name: str) -> str:
+    """Return the column of a question, apart from those that every table may have."""
+    return f"question_{name}" if name in _COLUMNS else name
+
+
+def value_of(result: Result | None) -> float | str | None:
+    """Return what a result comes to in one cell of a table; a number of spans for a span."""
+    if isinstance(result, NoulResult):
+        return result.noul
+    if isinstance(result, ChoiceResult):
+        return result.choice
+    if isinstance(result, ScoreResult):
+        return result.score
+    return len(result.spans) if isinstance(result, SpanResult) else None
 
 
 def read_result(

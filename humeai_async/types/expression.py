@@ -8,12 +8,14 @@ itself, and sums mean nothing. Messages of the sockets are in `expression_messag
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from attrs import Factory, field
 
 from humeai_async._base.frozen import frozen
 from humeai_async.types.paging import CursorPage, Items
+from humeai_async.types.tabular import Tabular
 from humeai_async.types.unknown_fields import Open
 
 
@@ -145,7 +147,7 @@ class AudioReceived(Open):
 
 
 @frozen(kw_only=True)
-class AudioResult(Open):
+class AudioResult(Open, Tabular):
     """Everything that was measured in a recording; `result["joy"]` is one label over time."""
 
     run_id: str
@@ -167,6 +169,37 @@ class AudioResult(Open):
         The score is `None` where the label is not listed, which is not a score of zero.
         """
         return [(m.audio_start_ms, m.audio_end_ms, m[name]) for m in self.measurements]
+
+    def rows(self, *, long: bool = False) -> Iterator[dict[str, Any]]:
+        """Give one flat row a measurement, or one a score.
+
+        Args:
+            long: Whether to give the long form, with the columns `kind` (`expression` or `voice`),
+                `name` and `probability`. The wide form has a column for each label that is
+                listed, such as `expression_joy` and `voice_calm`; a row lacks those that its
+                measurement does not list, which is not a score of zero.
+        """
+        for one in self.measurements:
+            place = {
+                "measurement_id": one.measurement_id,
+                "utterance_id": one.utterance_id,
+                "start_ms": one.audio_start_ms,
+                "end_ms": one.audio_end_ms,
+                "trigger": None if one.trigger is None else str(one.trigger),
+            }
+            scores = [("expression", s) for s in one.expressions]
+            scores += [("voice", s) for s in one.voice_attributes]
+            if long:
+                for kind, s in scores:
+                    yield {**place, "kind": kind, "name": s.name, "probability": s.probability}
+            else:
+                yield place | {f"{kind}_{s.name}": s.probability for kind, s in scores}
+
+    def columns(self, *, long: bool = False) -> Mapping[str, str]:
+        """Return the columns that every table has, with their Arrow types."""
+        place = dict.fromkeys(("measurement_id", "utterance_id", "start_ms", "end_ms"), "int64")
+        scores = {"kind": "string", "name": "string", "probability": "double"}
+        return {**place, "trigger": "string", **(scores if long else {})}
 
 
 @frozen(kw_only=True)

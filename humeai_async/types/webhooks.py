@@ -14,6 +14,7 @@ from typing import Any
 from attrs import field
 
 from humeai_async._base.frozen import frozen
+from humeai_async.types.batch import JobStatus
 from humeai_async.types.chat import ToolCallMessage
 from humeai_async.types.tagged import Tagged
 from humeai_async.types.unknown_fields import Open
@@ -44,6 +45,20 @@ class WebhookEvent(Open):
 
     event_name: str = ""
     """Kind of event, such as `chat_started`."""
+
+
+@frozen(kw_only=True)
+class BatchCallback:
+    """What is posted to a batch job's `callback_url` when the job ends.
+
+    It is not signed, so anybody may have posted it: a hint, and no more. What it says of the
+    predictions is left out; fetch them from Hume.
+    """
+
+    job_id: str
+    """Id of the job, in the form of one; whether it is yours is not known."""
+    status: JobStatus | str | None = None
+    """How the job has ended, as the sender says."""
 
 
 @frozen(kw_only=True)

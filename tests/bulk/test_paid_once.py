@@ -389,7 +389,13 @@ async def test_a_response_that_names_a_job_of_somebody_else_is_found_out(
     kind: Kind, name: str, is_restarted: bool, tmp_path: Path
 ) -> None:
     sources = RunSources.make(tmp_path, [kind], 4)
-    other = {"kind": kind, "models": LANGUAGE, "age": 0.0, "is_same": False, **OTHER_JOBS[name]}
+    other: dict[str, Any] = {
+        "kind": kind,
+        "models": LANGUAGE,
+        "age": 0.0,
+        "is_same": False,
+        **OTHER_JOBS[name],
+    }
     given = [f"https://others.example.com/{n}.mp4" for n in range(2)]
     if kind == "files":
         given = [hashlib.md5(one.encode(), usedforsecurity=False).hexdigest() for one in given]
