@@ -165,7 +165,8 @@ class JobWork:
         if not isinstance(details, InferenceJob):
             return None
         request = details.request
-        is_odd = not self._has_settings(request)
+        # A service that does not say which models it runs says nothing that is odd.
+        is_odd = request.models is not None and not self._has_settings(request)
         if sent is not None and not is_odd and sent in (request.urls, request.text):
             return None
         found = _told_sources(request)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
@@ -103,6 +104,8 @@ class Submissions(Generic[S, R]):
         self._seen_at: dict[int, float] = {}
         """When pieces of work were last on their way to the service, or named by it, of those
         that this start has sent or found."""
+        self._renames: Counter[int] = Counter()
+        """How often a name of a piece of work turned out to be another's."""
         self._sent_ms: dict[int, int | None] = {}
         """When they were last sent, by the service's clock where it is known: the pieces of
         work that this start has sent."""
@@ -158,8 +161,17 @@ class Submissions(Generic[S, R]):
         """Find a piece of work that was believed under another's name, or submit it anew.
 
         That name is free for whoever it belongs to.
+
+        Raises:
+            UnknownSubmissionError: None of several names was its own.
         """
         await self._memory.end_work(plan.number, WorkState.SENT)
+        self._renames[plan.number] += 1
+        if self._renames[plan.number] > MOST_ATTEMPTS:
+            raise UnknownSubmissionError(
+                "whatever name the service gives to a submission, it has another one under it",
+                outcome_unknown=True,
+            )
         if self._named.get(name) == _request(plan):
             del self._named[name]
         logger.warning(

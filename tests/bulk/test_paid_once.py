@@ -426,6 +426,16 @@ async def test_a_job_of_somebody_else_is_not_believed_where_the_list_cannot_be_r
     assert {} == await asyncio.to_thread(sources.find_faults, out, service.carried_out)
 
 
+async def test_a_service_that_does_not_tell_the_models_is_asked_for_no_list_of_jobs(
+    tmp_path: Path,
+) -> None:
+    sources = RunSources.make(tmp_path, ["urls"], 8)
+    async with HostileService(shapes=frozenset({"no-models"})) as service:
+        assert await run(service, sources.given, tmp_path / "out") is None
+        assert 1 == service.requests["list"]  # the one at the start
+    assert {} == await asyncio.to_thread(sources.find_faults, tmp_path / "out", service.carried_out)
+
+
 async def test_a_service_that_tells_all_urls_in_other_words_is_believed(tmp_path: Path) -> None:
     sources = RunSources.make(tmp_path, ["urls"], 4)
     out = tmp_path / "out"

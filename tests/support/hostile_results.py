@@ -20,7 +20,7 @@ Json = dict[str, Any]
 SHAPES = ("reordered", "renamed", "nameless", "extra", "twice", "filled", "punctual")
 """What can be done to what is told of a job without a lie; `filled` adds all default settings to
 its request, `punctual` cuts its times to whole seconds. `other-words`, which is not drawn, tells
-URLs that nobody can find in what was sent."""
+URLs that nobody can find in what was sent, and `no-models`, not either, leaves the models out."""
 _DEFAULTS: dict[str, Json] = {
     "face": {
         "fps_pred": 3.0,
@@ -77,6 +77,8 @@ def request_of(sources: Sequence[Source], request: Json, shapes: frozenset[str])
     told = dict(request)
     if "renamed" in shapes and "urls" in told:
         told["urls"] = [normal_form(one.identity) for one in sources]
+    if "no-models" in shapes:
+        told.pop("models", None)
     if "other-words" in shapes and "urls" in told:
         told["urls"] = [_other_words(one.identity) for one in sources]
     if "renamed" in shapes and "text" in told:
