@@ -29,7 +29,7 @@ from killed_runs import Ending, Starter, starter
 from run_checks import RunSources, status_of, total_fault
 from support import parquet_column
 
-from humeai_async.bulk.states import State, WorkState
+from humeai_async.bulk.states import State
 
 pytestmark = [
     pytest.mark.anyio,
@@ -125,6 +125,8 @@ class KilledRun:
         self.job_size = self.dice.choice([1, 2, 3, 5, 100])
         self.faults: dict[str, Any] = {}
         self.carried_out: Counter[str] = Counter()
+        self.own_names: set[str] = set()
+        """Names of the jobs that were carried out for it."""
         self.newer = 0
         """Jobs of others in the millisecond of each of ours; the service lists 50 of one."""
 
@@ -150,6 +152,7 @@ class KilledRun:
             if 0 not in codes:
                 self.faults["did not end"] = codes
         self.carried_out = service.carried_out
+        self.own_names = {job.id for job in service.journal}
 
     def _service(self) -> HostileService:
         latency = self.dice.choice([0.0, 0.15])
@@ -246,16 +249,16 @@ class KilledRun:
         more = {"own_lines": True} if self.way == "iterated" else {"formats": self.formats}
         return {"script": script | more}
 
-    def _states_of_open_works(self) -> set[WorkState]:
-        """Return the states of the pieces of work that the open sources are in."""
+    def _names_of_open_works(self) -> set[str]:
+        """Return the names of those pieces of work that open sources are in."""
         ledger = self.out / "ledger.db"
         with closing(sqlite3.connect(ledger)) as connection:
             rows = connection.execute(
-                "SELECT DISTINCT works.state FROM sources JOIN works ON works.number = work "
-                "WHERE sources.state IN (?, ?)",
+                "SELECT DISTINCT work_id FROM sources JOIN works ON works.number = work "
+                "WHERE sources.state IN (?, ?) AND work_id IS NOT NULL",
                 (State.PLANNED, State.SUBMITTED),
             )
-            return {WorkState(state) for (state,) in rows}
+            return {name for (name,) in rows}
 
     def check(self) -> None:
         """Write down what is wrong with what the run came to."""
@@ -270,10 +273,10 @@ class KilledRun:
         self.tally.doubts += doubts
         if doubts:
             found.pop("did not end", None)
-            states = self._states_of_open_works()
-            # A doubt is one about a submission. Whatever the service has named is no doubt.
-            if states != {WorkState.SENT}:
-                found["open without a doubt"] = states
+            # A doubt is one about a submission: what the service has named, and by its own name,
+            # is none.
+            if named := self._names_of_open_works() & self.own_names:
+                found["open without a doubt"] = named
         for stopped in sorted(self.folder.glob("stopped-*")):
             if fault := total_fault(stopped):
                 found[stopped.name] = fault
