@@ -14,6 +14,7 @@ from attrs import field
 
 from humeai_async._base.frozen import frozen
 from humeai_async.types.json import is_object
+from humeai_async.types.urls import repr_without_query
 
 _METHODS = frozenset({"get", "post", "put", "patch", "delete", "head"})
 _PREFIX = "/humeai"
@@ -42,7 +43,7 @@ class Operation:
 class Definition:
     """What a gateway says of its API."""
 
-    url: str
+    url: str = field(repr=repr_without_query)
     """Where it was found."""
     operations: tuple[Operation, ...]
     raw: Mapping[str, Any] = field(repr=False)
