@@ -41,10 +41,11 @@ from benchmarks.measuring import (
 )
 from humeai_async import HumeAI, Limiter, Polling
 from humeai_async.bulk.sinks import Sinks
+from humeai_async.types.dicts import ModelsDict
 
 FACES = 128
 """Faces that make 330 kB of JSON."""
-MODELS: dict[str, Any] = {"face": {}}
+MODELS: ModelsDict = {"face": {}}
 
 
 @frozen(kw_only=True)

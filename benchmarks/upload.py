@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Generator
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import aiohttp
 from aiohttp import web
@@ -36,6 +36,7 @@ from benchmarks.measuring import (
     run_alone,
     serving,
 )
+from humeai_async.types.dicts import ModelsDict
 
 PATH = "/v0/batch/jobs"
 FILES, BYTES = 3, 100_000_000
@@ -43,7 +44,7 @@ FIRST_BYTES = 1000
 """Size of the file that is uploaded first, to have connections and imports out of the way."""
 BARE, OURS = "aiohttp", "humeai_async"
 MOST_GROWN = 50e6
-MODELS: dict[str, dict[str, Any]] = {"models": {"face": {}}}
+MODELS: dict[str, ModelsDict] = {"models": {"face": {}}}
 
 Upload = Callable[[str, list[Path]], Awaitable[object]]
 

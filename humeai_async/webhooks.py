@@ -24,6 +24,7 @@ from humeai_async.errors import (
 from humeai_async.http.codec import parse, structure
 from humeai_async.http.endpoint import check_id
 from humeai_async.types.webhooks import (
+    AnyWebhookEvent,
     BatchCallback,
     ChatStartType,
     ChatWebhookEvent,
@@ -39,6 +40,7 @@ __all__ = [
     "SIGNATURE_HEADER",
     "TIMESTAMP_HEADER",
     "TOLERANCE",
+    "AnyWebhookEvent",
     "BatchCallback",
     "ChatStartType",
     "ChatWebhookEvent",
@@ -70,7 +72,7 @@ def verify(
     tolerance: float = TOLERANCE,
     is_new: Callable[[str], bool] | None = None,
     now: float | None = None,
-) -> WebhookEvent:
+) -> AnyWebhookEvent:
     """Check that a request is Hume's, and read it.
 
     Args:
@@ -117,7 +119,7 @@ def verify(
     if not abs(age) <= tolerance:
         way = "old" if age > 0 else "ahead of this clock"
         raise WebhookError(f"the request is {abs(age):.0f} s {way}; {tolerance:g} s are allowed")
-    event = structure(WebhookEvent, _parse(raw))
+    event = cast("AnyWebhookEvent", structure(WebhookEvent, _parse(raw)))
     if is_new is not None and not is_new(signature):
         raise WebhookError("the request came before")
     return event

@@ -85,7 +85,7 @@ def test_a_tool_call_carries_the_call() -> None:
 def test_an_event_of_a_later_kind_is_kept_whole() -> None:
     event = verify(*posted({"event_name": "chat_paused", "why": 1}), KEY, now=NOW)
     assert isinstance(event, UnknownWebhookEvent)
-    assert event.event_name == "chat_paused"
+    assert str(event.event_name) == "chat_paused"
     assert event.data == {"event_name": "chat_paused", "why": 1}
 
 

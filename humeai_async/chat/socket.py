@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import anyio
 
@@ -18,9 +18,11 @@ from humeai_async.chat.connections import ReconnectingSocket
 from humeai_async.chat.endings import CLEAN, ENDINGS
 from humeai_async.errors import APIConnectionError, ChatClosedError, InvalidArgumentError
 from humeai_async.http import codec
+from humeai_async.http.parts import check_keys
 from humeai_async.http.reconnect import describe
 from humeai_async.http.transport.websocket import LARGEST_MESSAGE, NORMAL, Closed
 from humeai_async.types.chat import (
+    AnyServerEvent,
     AssistantInput,
     AudioInput,
     ChatMetadata,
@@ -35,6 +37,9 @@ from humeai_async.types.chat import (
     WebSocketError,
 )
 from humeai_async.types.json import is_object
+
+if TYPE_CHECKING:
+    from humeai_async.types.dicts import SessionSettingsDict
 
 _SETTINGS = "session_settings"
 
@@ -116,7 +121,7 @@ class ChatSocket(AsyncOnly):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> ServerEvent:
+    async def __anext__(self) -> AnyServerEvent:
         async with self._reading:
             got = await self._connections.receive()
             if isinstance(got, Closed):
@@ -192,16 +197,21 @@ class ChatSocket(AsyncOnly):
             return False
         return True
 
-    async def send_settings(self, settings: SessionSettings | Mapping[str, Any]) -> None:
+    async def send_settings(self, settings: SessionSettings | SessionSettingsDict) -> None:
         """Change the running session.
 
         Args:
             settings: What changes; the rest stays. Kept for resumptions, all but a context
                 for one message only.
+
+        Raises:
+            InvalidArgumentError: A dict has a key that there is not.
         """
         if isinstance(settings, Mapping):
-            settings = {**settings, "type": _SETTINGS}
-        elif not isinstance(cast("object", settings), SessionSettings):
+            check_keys("settings", settings, SessionSettings)
+            await self.send({**settings, "type": _SETTINGS})
+            return
+        if not isinstance(cast("object", settings), SessionSettings):
             raise wrong_type("settings", settings, "a SessionSettings or a dict of its fields")
         await self.send(settings)
 
@@ -263,9 +273,9 @@ class ChatSocket(AsyncOnly):
         if self.is_connected:
             await self.send(event)
 
-    def _take(self, message: bytes) -> ServerEvent:
+    def _take(self, message: bytes) -> AnyServerEvent:
         """Read one message, and learn from it what resuming will need."""
-        event = codec.decode(ServerEvent, message)
+        event = cast("AnyServerEvent", codec.decode(ServerEvent, message))
         if isinstance(event, ChatMetadata):
             self.chat_id, self.chat_group_id = event.chat_id, event.chat_group_id
             self._connections.group_id = event.chat_group_id

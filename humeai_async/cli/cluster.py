@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,6 +28,9 @@ from humeai_async.shared import RedisQuota
 from humeai_async.shared.packages import load
 from humeai_async.types.sources import BulkSource
 from humeai_async.types.urls import without_queries
+
+if TYPE_CHECKING:
+    from humeai_async.types.dicts import ModelsDict
 
 FORMAT = "parquet"
 """The one format of runs over a cluster: a file is put in place for each partition."""
@@ -65,7 +68,7 @@ async def run_over_dask(
     sources: Sequence[BulkSource],
     into: str,
     *,
-    models: dict[str, Any] | None,
+    models: ModelsDict | None,
     options: BulkOptions,
     retry_failed: bool,
 ) -> RunReport:

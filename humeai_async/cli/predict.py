@@ -10,7 +10,7 @@ import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 from click.core import ParameterSource
@@ -47,6 +47,9 @@ from humeai_async.settings import Pool
 from humeai_async.shared import RedisQuota
 from humeai_async.types.predictions.rows import MODELS
 from humeai_async.types.sources import BulkSource
+
+if TYPE_CHECKING:
+    from humeai_async.types.dicts import ModelsDict
 
 
 def read_folder(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
@@ -227,7 +230,7 @@ def local_folder(out: str) -> Path:
     return Path(out)
 
 
-def read_models(names: str | None) -> dict[str, Any] | None:
+def read_models(names: str | None) -> ModelsDict | None:
     """Read the option --models.
 
     Raises:
@@ -242,7 +245,7 @@ def read_models(names: str | None) -> dict[str, Any] | None:
             f"--models takes {', '.join(MODELS)}, not {', '.join(unknown) or 'nothing'}",
             field="models",
         )
-    return {name: {} for name in given}
+    return cast("ModelsDict", {name: {} for name in given})
 
 
 @frozen

@@ -44,6 +44,7 @@ from humeai_async.types.urls import without_queries
 
 if TYPE_CHECKING:
     from humeai_async.client import HumeAI
+    from humeai_async.types.dicts import ModelsDict, TranscriptionDict
 
 PARTITIONS_AT_A_THREAD = 2
 """Partitions that are submitted for each thread of the cluster: one under way, one to follow."""
@@ -71,8 +72,8 @@ async def predict_over(
     into: IntoFolder,
     sources: Iterable[BulkSource] | AsyncIterable[BulkSource],
     *,
-    models: Models | Mapping[str, Any] | None = None,
-    transcription: Transcription | Mapping[str, Any] | Unset | None = UNSET,
+    models: Models | ModelsDict | None = None,
+    transcription: Transcription | TranscriptionDict | Unset | None = UNSET,
     ledger: RedisLedger | None = None,
     client: str = "humeai_async:HumeAI",
     options: BulkOptions | None = None,

@@ -16,7 +16,7 @@ import os
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import field
 
@@ -34,6 +34,9 @@ from humeai_async.http.arguments import check_many, check_number
 from humeai_async.types.batch import InferenceRequest, Models, Transcription
 from humeai_async.types.sources import BulkSource, Text, name_of
 from humeai_async.types.urls import repr_without_query, without_queries
+
+if TYPE_CHECKING:
+    from humeai_async.types.dicts import ModelsDict, TranscriptionDict
 
 VERSION = 1
 """Version of the folder's layout."""
@@ -101,8 +104,8 @@ async def plan(
     into: IntoFolder,
     sources: Iterable[BulkSource] | AsyncIterable[BulkSource],
     *,
-    models: Models | Mapping[str, Any] | None = None,
-    transcription: Transcription | Mapping[str, Any] | Unset | None = UNSET,
+    models: Models | ModelsDict | None = None,
+    transcription: Transcription | TranscriptionDict | Unset | None = UNSET,
     partition_size: int = PARTITION_SIZE,
     job_size: int | Unset = UNSET,
 ) -> RunPlan:
@@ -134,7 +137,7 @@ async def plan(
     check_many("sources", sources)
     check_number("partition_size", partition_size, least=1, most=MOST_IN_PARTITION)
     size = BulkOptions.of(None, job_size=job_size).job_size
-    request = codec.encode(InferenceRequest(models=models, transcription=transcription))
+    request = codec.encode_request(InferenceRequest(models=models, transcription=transcription))
     store = await in_thread(open_store, into)
     settings = await in_thread(_agree, store, codec.parse(request), size)
     planning = await in_thread(_Planning, store)

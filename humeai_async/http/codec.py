@@ -18,6 +18,7 @@ import msgspec
 from humeai_async._base.base_values import as_base
 from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.http.messages import JsonText
+from humeai_async.http.parts import check_parts
 from humeai_async.types.json import (
     BYTE_ORDER_MARK,
     UNREADABLE,
@@ -147,8 +148,10 @@ def encode_request(value: object) -> bytes:
     NaN and infinity would be sent as null, which the service takes for a value left out.
 
     Raises:
-        InvalidArgumentError: The value cannot be written as JSON.
+        InvalidArgumentError: The value cannot be written as JSON, or a dict in it has a key
+            that there is not.
     """
+    check_parts(value)
     text = encode(value)
     if b"null" in text and not _is_finite(to_plain(value)):
         raise InvalidArgumentError(

@@ -19,7 +19,7 @@ import logging
 import math
 import types
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar, Union, cast, get_args, get_origin
+from typing import Any, Literal, TypeAlias, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 from attrs import NOTHING, evolve, fields, has, resolve_types
@@ -186,6 +186,8 @@ def _field_reader(hint: Any, converter: Converter) -> tuple[frozenset[Any], Hook
         as_it_is |= {types.NoneType}
         if not _is_odd_union(hint):
             (hint,) = [a for a in get_args(hint) if a is not types.NoneType]
+    if get_origin(hint) is Literal:  # the tag of a union, by which the class was chosen
+        hint = str
     if hint in _PLAIN:
         as_it_is |= {hint}
     return as_it_is, converter.get_structure_hook(hint), hint

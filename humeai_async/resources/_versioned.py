@@ -207,7 +207,7 @@ class VersionedResource(Resource, Generic[T]):
             InvalidArgumentError: The id is malformed, or there is no such field.
             NotFoundError: Nothing has this id.
         """
-        from humeai_async.resources._revising import check_changes, revised
+        from humeai_async.resources._request_bodies import check_changes, revised
 
         check_changes(changes, self._request)
         body = revised(await self._newest(id), changes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
@@ -31,6 +31,7 @@ from humeai_async.http.arguments import (
 from humeai_async.http.endpoint import QueryValue, check_id, fill
 from humeai_async.http.multipart import File
 from humeai_async.http.pagination import Pages
+from humeai_async.http.parts import check_parts
 from humeai_async.http.session import Session
 from humeai_async.limiter.limiter import BULK, BucketState
 from humeai_async.resources._base import Resource
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from humeai_async.bulk.runs import Report
     from humeai_async.bulk.states import State
     from humeai_async.bulk.work import Pipes
+    from humeai_async.types.dicts import ModelsDict, TranscriptionDict
 
 
 class Batch(Resource):
@@ -77,8 +79,8 @@ class Batch(Resource):
         urls: Sequence[str] | None = None,
         text: Sequence[str | Text] | None = None,
         files: Sequence[File] | None = None,
-        models: Models | Mapping[str, Any] | None = None,
-        transcription: Transcription | Mapping[str, Any] | Unset | None = UNSET,
+        models: Models | ModelsDict | None = None,
+        transcription: Transcription | TranscriptionDict | Unset | None = UNSET,
         registry_files: Sequence[str] | None = None,
         callback_url: str | None = None,
         notify: bool | None = None,
@@ -122,6 +124,7 @@ class Batch(Resource):
             callback_url=callback_url,
             notify=notify,
         )
+        check_parts(request)
         del urls, callback_url  # this frame stands in tracebacks, which may show its variables
         check_sources(
             urls=request.urls, text=texts, files=files, registry_files=request.registry_files
@@ -296,8 +299,8 @@ class Batch(Resource):
         self,
         sources: Iterable[BulkSource] | AsyncIterable[BulkSource],
         *,
-        models: Models | Mapping[str, Any] | None = None,
-        transcription: Transcription | Mapping[str, Any] | Unset | None = UNSET,
+        models: Models | ModelsDict | None = None,
+        transcription: Transcription | TranscriptionDict | Unset | None = UNSET,
         ledger: str | os.PathLike[str] | Ledger | None = None,
         options: BulkOptions | None = None,
         on_job: Callable[[Job], None] | None = None,
@@ -362,6 +365,7 @@ class Batch(Resource):
         )
         check_settings(models=models, transcription=transcription)
         request = InferenceRequest(models=models, transcription=transcription)
+        check_parts(request)
         return Outcomes(Pipeline(sources, self._pipes(request, chosen, ledger, on_job)).run)
 
     async def predict_into(
@@ -371,8 +375,8 @@ class Batch(Resource):
         *,
         formats: Sequence[str] = ("jsonl",),
         score_bits: int = 32,
-        models: Models | Mapping[str, Any] | None = None,
-        transcription: Transcription | Mapping[str, Any] | Unset | None = UNSET,
+        models: Models | ModelsDict | None = None,
+        transcription: Transcription | TranscriptionDict | Unset | None = UNSET,
         options: BulkOptions | None = None,
         on_start: Callable[[Mapping[State, int]], None] | None = None,
         on_job: Callable[[Job], None] | None = None,
@@ -449,6 +453,7 @@ class Batch(Resource):
         )
         check_settings(models=models, transcription=transcription)
         request = InferenceRequest(models=models, transcription=transcription)
+        check_parts(request)
         return await run_into(into, sources, self._pipes(request, chosen, None, on_job))
 
     def _pipes(

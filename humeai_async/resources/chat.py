@@ -8,9 +8,7 @@ what goes over the socket.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
-
-from attrs import fields_dict
+from typing import TYPE_CHECKING, cast
 
 from humeai_async.catalog import batch as catalog
 from humeai_async.chat.connections import ReconnectingSocket
@@ -19,10 +17,14 @@ from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.http import codec
 from humeai_async.http.arguments import check_number, check_text
 from humeai_async.http.endpoint import fill
+from humeai_async.http.parts import check_keys
 from humeai_async.resources._base import Resource
 from humeai_async.settings import Reconnect
 from humeai_async.types.batch import JobDetails
 from humeai_async.types.chat_settings import ConnectSettings
+
+if TYPE_CHECKING:
+    from humeai_async.types.dicts import ConnectSettingsDict
 
 MOST_EVENTS = 300
 """Events of a group's earlier chats that Hume gives at most."""
@@ -92,7 +94,7 @@ class Chat(Resource):
         event_limit: int | None = None,
         verbose_transcription: bool | None = None,
         allow_connection: bool | None = None,
-        session_settings: ConnectSettings | Mapping[str, Any] | None = None,
+        session_settings: ConnectSettings | ConnectSettingsDict | None = None,
         reconnect: bool | Reconnect = True,
     ) -> ChatSocket:
         """Prepare a chat with EVI; `async with` opens it.
@@ -157,7 +159,7 @@ class Chat(Resource):
         return ChatSocket(ReconnectingSocket(self._session, query, settings, reconnect_as))
 
 
-def _read_settings(given: ConnectSettings | Mapping[str, Any]) -> ConnectSettings:
+def _read_settings(given: ConnectSettings | ConnectSettingsDict) -> ConnectSettings:
     """Read settings that may be given as a dict.
 
     Raises:
@@ -171,10 +173,7 @@ def _read_settings(given: ConnectSettings | Mapping[str, Any]) -> ConnectSetting
             f"session_settings must be a ConnectSettings or a dict, not {kind}",
             field="session_settings",
         )
-    if unknown := sorted(given.keys() - fields_dict(ConnectSettings).keys()):
-        raise InvalidArgumentError(
-            f"session_settings has no field {unknown[0]!r}", field="session_settings"
-        )
+    check_keys("session_settings", given, ConnectSettings)
     try:
         return codec.structure(ConnectSettings, codec.to_plain(given))
     except DecodeError as problem:

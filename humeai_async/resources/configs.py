@@ -6,15 +6,23 @@ knows nothing of how calls are made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from humeai_async.catalog import evi as catalog
 from humeai_async.http.arguments import check_text
 from humeai_async.http.endpoint import fill
+from humeai_async.resources._request_bodies import request_body
 from humeai_async.resources._versioned import VersionedEndpoints, VersionedResource
-from humeai_async.types.evi import BuiltinToolConfig
+from humeai_async.types.evi import (
+    BuiltinToolConfig,
+    EmbeddedPrompt,
+    EmbeddedTool,
+    Prompt,
+    Tool,
+)
 from humeai_async.types.evi_configs import (
+    BuiltinTool,
     Config,
     ConfigPrompt,
     ConfigRequest,
@@ -27,9 +35,26 @@ from humeai_async.types.evi_configs import (
     Timeouts,
     ToolRef,
     TurnDetection,
+    Voice,
     VoiceRef,
     Webhook,
 )
+
+if TYPE_CHECKING:
+    from humeai_async.types.dicts import (
+        BuiltinToolConfigDict,
+        ConfigPromptDict,
+        EllmModelDict,
+        EventMessagesDict,
+        InterruptionDict,
+        LanguageModelDict,
+        NudgesDict,
+        TimeoutsDict,
+        ToolRefDict,
+        TurnDetectionDict,
+        VoiceRefDict,
+        WebhookDict,
+    )
 
 
 class Configs(VersionedResource[Config]):
@@ -59,23 +84,24 @@ class Configs(VersionedResource[Config]):
         name: str,
         evi_version: EviVersion | str,
         version_description: str | None = None,
-        prompt: ConfigPrompt | Mapping[str, Any] | None = None,
-        voice: VoiceRef | Mapping[str, Any] | None = None,
-        language_model: LanguageModel | Mapping[str, Any] | None = None,
-        ellm_model: EllmModel | Mapping[str, Any] | None = None,
-        tools: Sequence[ToolRef | Mapping[str, Any]] | None = None,
-        builtin_tools: Sequence[BuiltinToolConfig | Mapping[str, Any]] | None = None,
-        event_messages: EventMessages | Mapping[str, Any] | None = None,
-        timeouts: Timeouts | Mapping[str, Any] | None = None,
-        nudges: Nudges | Mapping[str, Any] | None = None,
-        interruption: Interruption | Mapping[str, Any] | None = None,
-        turn_detection: TurnDetection | Mapping[str, Any] | None = None,
-        webhooks: Sequence[Webhook | Mapping[str, Any]] | None = None,
+        prompt: ConfigPrompt | EmbeddedPrompt | Prompt | ConfigPromptDict | None = None,
+        voice: VoiceRef | Voice | VoiceRefDict | None = None,
+        language_model: LanguageModel | LanguageModelDict | None = None,
+        ellm_model: EllmModel | EllmModelDict | None = None,
+        tools: Sequence[ToolRef | EmbeddedTool | Tool | ToolRefDict | None] | None = None,
+        builtin_tools: Sequence[BuiltinToolConfig | BuiltinTool | BuiltinToolConfigDict | None]
+        | None = None,
+        event_messages: EventMessages | EventMessagesDict | None = None,
+        timeouts: Timeouts | TimeoutsDict | None = None,
+        nudges: Nudges | NudgesDict | None = None,
+        interruption: Interruption | InterruptionDict | None = None,
+        turn_detection: TurnDetection | TurnDetectionDict | None = None,
+        webhooks: Sequence[Webhook | WebhookDict | None] | None = None,
     ) -> Config:
         """Create a config; its first version is 0.
 
-        Costs one request. Parts may be given as plain dicts of the same keys; what is left out
-        is Hume's default.
+        Costs one request. Parts may be given as plain dicts of the same keys, or as what another
+        config came with, such as `prompt=config.prompt`; what is left out is Hume's default.
 
         Args:
             name: Name, unique in the account.
@@ -122,7 +148,8 @@ class Configs(VersionedResource[Config]):
             turn_detection=turn_detection,
             webhooks=webhooks,
         )
-        return await self._session.call(fill(catalog.CONFIGS_CREATE, body=request))
+        body = request_body(request)
+        return await self._session.call(fill(catalog.CONFIGS_CREATE, body=body))
 
     async def create_version(
         self,
@@ -130,18 +157,19 @@ class Configs(VersionedResource[Config]):
         *,
         evi_version: EviVersion | str,
         version_description: str | None = None,
-        prompt: ConfigPrompt | Mapping[str, Any] | None = None,
-        voice: VoiceRef | Mapping[str, Any] | None = None,
-        language_model: LanguageModel | Mapping[str, Any] | None = None,
-        ellm_model: EllmModel | Mapping[str, Any] | None = None,
-        tools: Sequence[ToolRef | Mapping[str, Any]] | None = None,
-        builtin_tools: Sequence[BuiltinToolConfig | Mapping[str, Any]] | None = None,
-        event_messages: EventMessages | Mapping[str, Any] | None = None,
-        timeouts: Timeouts | Mapping[str, Any] | None = None,
-        nudges: Nudges | Mapping[str, Any] | None = None,
-        interruption: Interruption | Mapping[str, Any] | None = None,
-        turn_detection: TurnDetection | Mapping[str, Any] | None = None,
-        webhooks: Sequence[Webhook | Mapping[str, Any]] | None = None,
+        prompt: ConfigPrompt | EmbeddedPrompt | Prompt | ConfigPromptDict | None = None,
+        voice: VoiceRef | Voice | VoiceRefDict | None = None,
+        language_model: LanguageModel | LanguageModelDict | None = None,
+        ellm_model: EllmModel | EllmModelDict | None = None,
+        tools: Sequence[ToolRef | EmbeddedTool | Tool | ToolRefDict | None] | None = None,
+        builtin_tools: Sequence[BuiltinToolConfig | BuiltinTool | BuiltinToolConfigDict | None]
+        | None = None,
+        event_messages: EventMessages | EventMessagesDict | None = None,
+        timeouts: Timeouts | TimeoutsDict | None = None,
+        nudges: Nudges | NudgesDict | None = None,
+        interruption: Interruption | InterruptionDict | None = None,
+        turn_detection: TurnDetection | TurnDetectionDict | None = None,
+        webhooks: Sequence[Webhook | WebhookDict | None] | None = None,
     ) -> Config:
         """Create a new version of a config.
 
@@ -191,4 +219,5 @@ class Configs(VersionedResource[Config]):
             turn_detection=turn_detection,
             webhooks=webhooks,
         )
-        return await self._session.call(fill(catalog.CONFIGS_CREATE_VERSION, id, body=request))
+        body = request_body(request)
+        return await self._session.call(fill(catalog.CONFIGS_CREATE_VERSION, id, body=body))

@@ -6,8 +6,8 @@ made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from humeai_async.catalog import custom_models as catalog
 from humeai_async.errors import InvalidArgumentError
@@ -17,8 +17,12 @@ from humeai_async.http.endpoint import fill
 from humeai_async.http.messages import Upload
 from humeai_async.http.multipart import File, as_part
 from humeai_async.http.pagination import NumberedPages, Pages
+from humeai_async.http.parts import check_keys
 from humeai_async.resources._base import Resource
 from humeai_async.types.registry import Attribute, FileInput, FileRequest, FileWithAttributes
+
+if TYPE_CHECKING:
+    from humeai_async.types.dicts import AttributeDict, FileInputDict, FileRequestDict
 
 
 class Files(Resource):
@@ -63,9 +67,9 @@ class Files(Resource):
     async def create(
         self,
         *,
-        file: FileInput | Mapping[str, Any] | None = None,
-        attributes: Sequence[Attribute | Mapping[str, Any]] | None = None,
-        files: Sequence[FileRequest | Mapping[str, Any]] | None = None,
+        file: FileInput | FileInputDict | None = None,
+        attributes: Sequence[Attribute | AttributeDict] | None = None,
+        files: Sequence[FileRequest | FileRequestDict] | None = None,
     ) -> Sequence[FileWithAttributes]:
         """Register files without their bytes.
 
@@ -90,6 +94,7 @@ class Files(Resource):
         """
         if files is not None:
             check_many("files", files)
+            check_keys("files", files, FileRequest)
         if (file is None) == (not files):
             raise InvalidArgumentError("pass one file, or a list of files", field="file")
         if files and attributes is not None:
@@ -105,7 +110,7 @@ class Files(Resource):
         self,
         *,
         file: File,
-        attributes: Sequence[Attribute | Mapping[str, Any]] | None = None,
+        attributes: Sequence[Attribute | AttributeDict] | None = None,
     ) -> FileWithAttributes:
         """Upload a file and register it.
 
@@ -128,6 +133,7 @@ class Files(Resource):
         self._session.ensure_supported(catalog.FILES_UPLOAD)
         parts = [await as_part(file, argument="file")]
         if attributes is not None:
+            check_keys("attributes", attributes, Attribute)
             text = Upload(codec.encode_request(attributes), "attributes.json", "application/json")
             parts.append(await as_part(text, name="attributes", argument="attributes"))
         return await self._session.call(fill(catalog.FILES_UPLOAD, parts=parts))

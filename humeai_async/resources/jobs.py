@@ -6,8 +6,8 @@ calls are made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from humeai_async.batch.job import Job, start
 from humeai_async.batch.poller import Poller
@@ -30,6 +30,15 @@ from humeai_async.types.registry import (
     TrainingTask,
 )
 
+if TYPE_CHECKING:
+    from humeai_async.types.dicts import (
+        DatasetRefDict,
+        EvaluationDict,
+        ModelRefDict,
+        NewModelDict,
+        TrainingTaskDict,
+    )
+
 
 class Jobs(Resource):
     """Start jobs that train or run custom models.
@@ -46,11 +55,11 @@ class Jobs(Resource):
     async def start_training(
         self,
         *,
-        custom_model: NewModel | Mapping[str, Any],
-        dataset: DatasetRef | Mapping[str, Any],
+        custom_model: NewModel | NewModelDict,
+        dataset: DatasetRef | DatasetRefDict,
         target_feature: str | None = None,
-        task: TrainingTask | Mapping[str, Any] | None = None,
-        evaluation: Evaluation | Mapping[str, Any] | None = None,
+        task: TrainingTask | TrainingTaskDict | None = None,
+        evaluation: Evaluation | EvaluationDict | None = None,
         alternatives: Sequence[TrainingAlternative | str] | None = None,
         callback_url: str | None = None,
         notify: bool | None = None,
@@ -100,7 +109,7 @@ class Jobs(Resource):
     async def start_inference(
         self,
         *,
-        custom_model: ModelRef | Mapping[str, Any],
+        custom_model: ModelRef | ModelRefDict,
         urls: Sequence[str] | None = None,
         registry_files: Sequence[str] | None = None,
         callback_url: str | None = None,

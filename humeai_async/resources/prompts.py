@@ -6,14 +6,16 @@ knows nothing of how calls are made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from humeai_async.catalog import evi as catalog
 from humeai_async.http.arguments import check_text
 from humeai_async.http.endpoint import fill
 from humeai_async.resources._versioned import VersionedEndpoints, VersionedResource
 from humeai_async.types.evi import Prompt, PromptExpansion, PromptRequest
+
+if TYPE_CHECKING:
+    from humeai_async.types.dicts import PromptExpansionDict
 
 
 class Prompts(VersionedResource[Prompt]):
@@ -43,7 +45,7 @@ class Prompts(VersionedResource[Prompt]):
         name: str,
         text: str,
         version_description: str | None = None,
-        prompt_expansion: PromptExpansion | Mapping[str, Any] | None = None,
+        prompt_expansion: PromptExpansion | PromptExpansionDict | None = None,
     ) -> Prompt:
         """Create a prompt; its first version is 0.
 
@@ -80,7 +82,7 @@ class Prompts(VersionedResource[Prompt]):
         *,
         text: str,
         version_description: str | None = None,
-        prompt_expansion: PromptExpansion | Mapping[str, Any] | None = None,
+        prompt_expansion: PromptExpansion | PromptExpansionDict | None = None,
     ) -> Prompt:
         """Create a new version of a prompt.
 

@@ -12,7 +12,7 @@ import base64
 import binascii
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import Factory, field
 
@@ -29,6 +29,13 @@ from humeai_async.types.evi import BuiltinToolConfig
 from humeai_async.types.json_text import read_json
 from humeai_async.types.tagged import Tagged
 from humeai_async.types.urls import repr_without_query
+
+if TYPE_CHECKING:
+    UnknownType: TypeAlias = Literal[""]
+else:
+    UnknownType = str
+"""A type that is none of the known ones. To type checkers it is one text, so that
+`event.type == "assistant_message"` leaves the one class that has this type."""
 
 
 class MessageRole(enum.StrEnum):
@@ -72,8 +79,8 @@ class ServerEvent(Event):
 class UnknownEvent(ClientEvent, ServerEvent):
     """A message of a type that this version of the library does not know."""
 
-    type: str = ""
-    """Type of the message; empty if it has none."""
+    type: UnknownType = ""
+    """Type of the message as it came; empty if it has none."""
     data: Mapping[str, Any] = field(default=Factory(dict[str, Any]), repr=repr_without_query)
     """The whole message, as a plain JSON object."""
 
@@ -82,7 +89,7 @@ class UnknownEvent(ClientEvent, ServerEvent):
 class SessionSettings(ClientEvent, ServerEvent):
     """Changes of the running session; Hume sends them back to the client."""
 
-    type: str = "session_settings"
+    type: Literal["session_settings"] = "session_settings"
     """Type of the message, always `session_settings`."""
     system_prompt: str | None = None
     """System prompt that replaces the config's."""
@@ -108,7 +115,7 @@ class SessionSettings(ClientEvent, ServerEvent):
 class AudioInput(ClientEvent):
     """A piece of the user's speech, sent at the pace of speaking."""
 
-    type: str = "audio_input"
+    type: Literal["audio_input"] = "audio_input"
     """Type of the message, always `audio_input`."""
     data: str = field(repr=False)
     """Audio in Base64: a container format, or raw audio if its format was sent before."""
@@ -124,7 +131,7 @@ class AudioInput(ClientEvent):
 class UserInput(ClientEvent):
     """A message of the user, as text."""
 
-    type: str = "user_input"
+    type: Literal["user_input"] = "user_input"
     """Type of the message, always `user_input`."""
     text: str
     """Text of the message."""
@@ -134,7 +141,7 @@ class UserInput(ClientEvent):
 class AssistantInput(ClientEvent):
     """A text for the assistant to speak word for word."""
 
-    type: str = "assistant_input"
+    type: Literal["assistant_input"] = "assistant_input"
     """Type of the message, always `assistant_input`."""
     text: str
     """Text of the message."""
@@ -144,7 +151,7 @@ class AssistantInput(ClientEvent):
 class PauseAssistantMessage(ClientEvent):
     """Keeps the assistant from replying until it is resumed."""
 
-    type: str = "pause_assistant_message"
+    type: Literal["pause_assistant_message"] = "pause_assistant_message"
     """Type of the message, always `pause_assistant_message`."""
 
 
@@ -152,7 +159,7 @@ class PauseAssistantMessage(ClientEvent):
 class ResumeAssistantMessage(ClientEvent):
     """Lets a paused assistant reply again."""
 
-    type: str = "resume_assistant_message"
+    type: Literal["resume_assistant_message"] = "resume_assistant_message"
     """Type of the message, always `resume_assistant_message`."""
 
 
@@ -165,8 +172,8 @@ class ToolResult(ClientEvent, ServerEvent):
 class UnknownToolResult(ToolResult):
     """A tool result of a type that this version of the library does not know."""
 
-    type: str = ""
-    """Type of the message; empty if it has none."""
+    type: UnknownType = ""
+    """Type of the message as it came; empty if it has none."""
     data: Mapping[str, Any] = field(default=Factory(dict[str, Any]), repr=repr_without_query)
     """The whole message, as a plain JSON object."""
 
@@ -175,7 +182,7 @@ class UnknownToolResult(ToolResult):
 class ToolResponseMessage(ToolResult):
     """The result of a tool call that succeeded."""
 
-    type: str = "tool_response"
+    type: Literal["tool_response"] = "tool_response"
     """Type of the message, always `tool_response`."""
     tool_call_id: str = ""
     """Id of the tool call that this result belongs to."""
@@ -191,7 +198,7 @@ class ToolResponseMessage(ToolResult):
 class ToolErrorMessage(ToolResult):
     """The result of a tool call that failed."""
 
-    type: str = "tool_error"
+    type: Literal["tool_error"] = "tool_error"
     """Type of the message, always `tool_error`."""
     tool_call_id: str = ""
     """Id of the tool call that failed."""
@@ -211,7 +218,7 @@ class ToolErrorMessage(ToolResult):
 class ToolCallMessage(ServerEvent):
     """A request to run a tool."""
 
-    type: str = "tool_call"
+    type: Literal["tool_call"] = "tool_call"
     """Type of the message, always `tool_call`."""
     tool_call_id: str = ""
     """Id of the call, which its result must repeat."""
@@ -238,7 +245,7 @@ class ToolCallMessage(ServerEvent):
 class ChatMetadata(ServerEvent):
     """The first message of a chat, with its ids."""
 
-    type: str = "chat_metadata"
+    type: Literal["chat_metadata"] = "chat_metadata"
     """Type of the message, always `chat_metadata`."""
     chat_group_id: str | None = None
     """UUID of the chat group; pass it as `resumed_chat_group_id` to resume the chat."""
@@ -292,7 +299,7 @@ class MillisecondInterval:
 class UserMessage(ServerEvent):
     """A message of the user: transcribed speech, or text."""
 
-    type: str = "user_message"
+    type: Literal["user_message"] = "user_message"
     """Type of the message, always `user_message`."""
     message: ChatMessage = ChatMessage()
     """Text of the message, and its role."""
@@ -312,7 +319,7 @@ class UserMessage(ServerEvent):
 class AssistantMessage(ServerEvent):
     """A message of the assistant, as text."""
 
-    type: str = "assistant_message"
+    type: Literal["assistant_message"] = "assistant_message"
     """Type of the message, always `assistant_message`."""
     message: ChatMessage = ChatMessage()
     """Text of the message, and its role."""
@@ -332,7 +339,7 @@ class AssistantMessage(ServerEvent):
 class AssistantProsody(ServerEvent):
     """Expressions in the tone of the assistant's speech; sent after the message."""
 
-    type: str = "assistant_prosody"
+    type: Literal["assistant_prosody"] = "assistant_prosody"
     """Type of the message, always `assistant_prosody`."""
     models: Inference = Inference()
     """Expressions in the tone of the speech."""
@@ -344,7 +351,7 @@ class AssistantProsody(ServerEvent):
 class AudioOutput(ServerEvent):
     """A piece of the assistant's speech, as audio."""
 
-    type: str = "audio_output"
+    type: Literal["audio_output"] = "audio_output"
     """Type of the message, always `audio_output`."""
     id: str | None = None
     """Id of the message that is spoken."""
@@ -371,7 +378,7 @@ class AudioOutput(ServerEvent):
 class AssistantEnd(ServerEvent):
     """The end of the assistant's turn."""
 
-    type: str = "assistant_end"
+    type: Literal["assistant_end"] = "assistant_end"
     """Type of the message, always `assistant_end`."""
 
 
@@ -379,7 +386,7 @@ class AssistantEnd(ServerEvent):
 class UserInterruption(ServerEvent):
     """The user interrupted the assistant: playback should stop."""
 
-    type: str = "user_interruption"
+    type: Literal["user_interruption"] = "user_interruption"
     """Type of the message, always `user_interruption`."""
     time: int | None = None
     """Time of the interruption, in milliseconds since 1970."""
@@ -389,7 +396,7 @@ class UserInterruption(ServerEvent):
 class WebSocketError(ServerEvent):
     """An error of the chat; the socket may stay open."""
 
-    type: str = "error"
+    type: Literal["error"] = "error"
     """Type of the message, always `error`."""
     code: str = ""
     """Code of the error, such as `E0714`."""
@@ -400,6 +407,23 @@ class WebSocketError(ServerEvent):
     request_id: str | None = None
     """Id of the request, for Hume's support."""
 
+
+AnyServerEvent: TypeAlias = (
+    ChatMetadata
+    | UserMessage
+    | AssistantMessage
+    | AssistantProsody
+    | AudioOutput
+    | AssistantEnd
+    | UserInterruption
+    | ToolCallMessage
+    | ToolResponseMessage
+    | ToolErrorMessage
+    | SessionSettings
+    | WebSocketError
+    | UnknownEvent
+)
+"""What a chat gives out: one of these, told apart by their class or by their `type`."""
 
 CLIENT_EVENTS = Tagged(
     base=ClientEvent,

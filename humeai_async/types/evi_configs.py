@@ -20,7 +20,9 @@ from humeai_async.types.evi import (
     ConfigToolType,
     EmbeddedPrompt,
     EmbeddedTool,
+    Prompt,
     PromptExpansion,
+    Tool,
 )
 from humeai_async.types.paging import Items, NumberedPage
 from humeai_async.types.unknown_fields import Open
@@ -243,17 +245,19 @@ class ConfigRequest:
     """Name of the new config, unique in the account; left out for a new version."""
     version_description: str | None = None
     """Note about this version, for people."""
-    prompt: ConfigPrompt | Mapping[str, Any] | None = None
+    prompt: ConfigPrompt | EmbeddedPrompt | Prompt | Mapping[str, Any] | None = None
     """Instructions for EVI: an existing prompt or the text of a new one."""
-    voice: VoiceRef | Mapping[str, Any] | None = None
+    voice: VoiceRef | Voice | Mapping[str, Any] | None = None
     """Voice that EVI speaks with."""
     language_model: LanguageModel | Mapping[str, Any] | None = None
     """Supplemental language model that writes the longer replies."""
     ellm_model: EllmModel | Mapping[str, Any] | None = None
     """Settings of Hume's own language model, which gives quick replies."""
-    tools: Sequence[ToolRef | Mapping[str, Any]] | None = None
+    tools: Sequence[ToolRef | EmbeddedTool | Tool | Mapping[str, Any] | None] | None = None
     """Tools that your own code runs."""
-    builtin_tools: Sequence[BuiltinToolConfig | Mapping[str, Any]] | None = None
+    builtin_tools: Sequence[BuiltinToolConfig | BuiltinTool | Mapping[str, Any] | None] | None = (
+        None
+    )
     """Tools that Hume runs itself."""
     event_messages: EventMessages | Mapping[str, Any] | None = None
     """Messages that EVI speaks by itself at certain moments."""
@@ -265,7 +269,7 @@ class ConfigRequest:
     """How long the user must speak to interrupt EVI."""
     turn_detection: TurnDetection | Mapping[str, Any] | None = None
     """How EVI detects the beginning and the end of the user's turn."""
-    webhooks: Sequence[Webhook | Mapping[str, Any]] | None = field(
+    webhooks: Sequence[Webhook | Mapping[str, Any] | None] | None = field(
         default=None, repr=repr_host_only
     )
     """URLs to which Hume posts events of chats."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 import datetime as dt
 import enum
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from attrs import field
 
 from humeai_async._base.frozen import frozen
 from humeai_async.types.batch import JobStatus
-from humeai_async.types.chat import ToolCallMessage
+from humeai_async.types.chat import ToolCallMessage, UnknownType
 from humeai_async.types.tagged import Tagged
 from humeai_async.types.unknown_fields import Open
 
@@ -83,7 +83,7 @@ class ChatWebhookEvent(WebhookEvent):
 class WebhookChatStarted(ChatWebhookEvent):
     """A chat has started."""
 
-    event_name: str = "chat_started"
+    event_name: Literal["chat_started"] = "chat_started"
     """Kind of event, always `chat_started`."""
     start_time: int | None = None
     """Start of the chat, in milliseconds since 1970."""
@@ -100,7 +100,7 @@ class WebhookChatStarted(ChatWebhookEvent):
 class WebhookChatEnded(ChatWebhookEvent):
     """A chat has ended."""
 
-    event_name: str = "chat_ended"
+    event_name: Literal["chat_ended"] = "chat_ended"
     """Kind of event, always `chat_ended`."""
     end_time: int | None = None
     """End of the chat, in milliseconds since 1970."""
@@ -119,7 +119,7 @@ class WebhookChatEnded(ChatWebhookEvent):
 class WebhookToolCall(ChatWebhookEvent):
     """The assistant calls a tool of yours."""
 
-    event_name: str = "tool_call"
+    event_name: Literal["tool_call"] = "tool_call"
     """Kind of event, always `tool_call`."""
     timestamp: int | None = None
     """Time of the call, in milliseconds since 1970."""
@@ -136,8 +136,16 @@ class WebhookToolCall(ChatWebhookEvent):
 class UnknownWebhookEvent(WebhookEvent):
     """An event of a kind that this version of the library does not know."""
 
+    event_name: UnknownType = ""
+    """Kind of event as it came; empty if it has none."""
     data: Mapping[str, Any] = field(factory=dict[str, Any], repr=False)
     """The whole event as a plain JSON object."""
+
+
+AnyWebhookEvent: TypeAlias = (
+    WebhookChatStarted | WebhookChatEnded | WebhookToolCall | UnknownWebhookEvent
+)
+"""What `verify` returns: one of these, told apart by their class or by their `event_name`."""
 
 
 WEBHOOK_EVENTS: Tagged = Tagged(

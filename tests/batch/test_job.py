@@ -7,7 +7,6 @@ import io
 import json
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
@@ -39,11 +38,12 @@ from humeai_async.types.batch import (
     Models,
     Prosody,
 )
+from humeai_async.types.dicts import ModelsDict
 
 pytestmark = pytest.mark.anyio
 
 URLS = ["https://media.example.com/a.mp4", "https://media.example.com/b.mp4"]
-ALL_MODELS: dict[str, Any] = {
+ALL_MODELS: ModelsDict = {
     "face": {"facs": {}, "descriptions": {}},
     "burst": {},
     "prosody": {},

@@ -18,10 +18,11 @@ from humeai_async.bulk.sinks import SourceOutcome
 from humeai_async.bulk.states import State
 from humeai_async.bulk.storage import Note, key_of
 from humeai_async.testing import FakeHume, Fault
+from humeai_async.types.dicts import ModelsDict
 
 pytestmark = pytest.mark.anyio
 
-MODELS: dict[str, Any] = {"face": {}}
+MODELS: ModelsDict = {"face": {}}
 
 
 async def run(hume: HumeAI, path: Path, sources: Any, **settings: Any) -> list[SourceOutcome]:
@@ -130,7 +131,7 @@ async def test_a_crash_while_submitting_loses_and_doubles_nothing(
 async def test_texts_of_an_earlier_job_find_their_own_predictions(tmp_path: Path) -> None:
     texts = ["first", "second", "third"]
     path = tmp_path / "run.db"
-    models: dict[str, Any] = {"language": {}}
+    models: ModelsDict = {"language": {}}
     async with FakeHume() as fake, client_of(fake) as hume:
         job = await hume.batch.start_job(text=texts, models=models)
         await job.wait()

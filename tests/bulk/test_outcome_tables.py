@@ -15,12 +15,13 @@ from humeai_async import InvalidArgumentError, MissingPackageError, Text
 from humeai_async.bulk.outcomes import Outcome, OutcomeQueue, Outcomes
 from humeai_async.errors import DecodeError
 from humeai_async.testing import FakeHume
+from humeai_async.types.dicts import ModelsDict
 from humeai_async.types.predictions.predictions import Predictions
 from humeai_async.types.sources import BulkSource
 
 pytestmark = pytest.mark.anyio
 
-MODELS: dict[str, Any] = {"face": {}, "language": {}}
+MODELS: ModelsDict = {"face": {}, "language": {}}
 
 
 def outcomes_of(*found: Outcome[Any, Any]) -> Outcomes[Any, Any]:

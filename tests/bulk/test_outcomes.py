@@ -29,12 +29,13 @@ from humeai_async.limiter.bucket import Permit
 from humeai_async.limiter.limiter import BULK, INTERACTIVE, Limiter
 from humeai_async.limiter.queue import Priority
 from humeai_async.testing import Dialect, FakeHume, Fault
+from humeai_async.types.dicts import ModelsDict
 from humeai_async.types.predictions.predictions import Predictions
 from humeai_async.types.sources import BulkSource
 
 pytestmark = pytest.mark.anyio
 
-MODELS: dict[str, Any] = {"face": {}}
+MODELS: ModelsDict = {"face": {}}
 
 
 @pytest.mark.slow

@@ -19,11 +19,12 @@ from hostile_service import HostileService
 from run_checks import RunSources, lines_of, scores_in
 
 from humeai_async import HumeAI, HumeError, Limiter, Polling, Retry, Timeout
+from humeai_async.types.dicts import ModelsDict
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 KINDS: tuple[Kind, ...] = ("urls", "text", "files")
-LANGUAGE: dict[str, Any] = {"language": {}}
+LANGUAGE: ModelsDict = {"language": {}}
 
 
 @pytest.fixture(autouse=True)

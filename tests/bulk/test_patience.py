@@ -26,10 +26,11 @@ from humeai_async.bulk.sinks import SourceOutcome
 from humeai_async.bulk.states import DONE, State
 from humeai_async.testing import FakeHume, Fault
 from humeai_async.testing.exchange import JSON_TYPE, Answer
+from humeai_async.types.dicts import ModelsDict
 
 pytestmark = pytest.mark.anyio
 
-MODELS: dict[str, Any] = {"face": {}}
+MODELS: ModelsDict = {"face": {}}
 JOBS = "/v0/batch/jobs"
 
 

@@ -19,10 +19,11 @@ from humeai_async.bulk.sinks import SourceOutcome
 from humeai_async.bulk.states import WorkState
 from humeai_async.bulk.work import local_ms
 from humeai_async.testing import FakeHume, Fault
+from humeai_async.types.dicts import ModelsDict
 
 pytestmark = pytest.mark.anyio
 
-MODELS: dict[str, Any] = {"face": {}}
+MODELS: ModelsDict = {"face": {}}
 CONFIGURATION = '{"models":{"face":{}}}'
 DAY = 86_400.0
 LONG = 300.0

@@ -29,13 +29,14 @@ from humeai_async import HumeAI, Limiter, Pool, Retry, unpack
 from humeai_async.batch.job import Job
 from humeai_async.settings import Polling
 from humeai_async.testing import FakeHume, Fault
+from humeai_async.types.dicts import ModelsDict
 
 pytestmark = pytest.mark.anyio
 
 LIMIT = 60.0
 """Seconds after which a test is taken for hung."""
 ROUNDS = Polling(min_interval=0.002, max_interval=0.002)
-MODELS: dict[str, Any] = {"face": {}}
+MODELS: ModelsDict = {"face": {}}
 
 
 @define

@@ -30,13 +30,14 @@ from humeai_async.http import codec
 from humeai_async.settings import Polling
 from humeai_async.testing import FakeHume
 from humeai_async.types.batch import InferenceRequest
+from humeai_async.types.dicts import ModelsDict
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 LIMIT = 120.0
 """Seconds after which a test is taken for hung."""
 ROUNDS = Polling(min_interval=0.002, max_interval=0.002)
-MODELS: dict[str, Any] = {"face": {}}
+MODELS: ModelsDict = {"face": {}}
 QUICK = BulkOptions(search_patience=0.05)
 SOURCES = ["https://example.com/0.mp4", "https://example.com/1.mp4"]
 

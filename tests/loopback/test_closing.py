@@ -17,6 +17,7 @@ from support import client_of
 from humeai_async import ClientClosedError, HumeAI, Limiter, Pool, Retry
 from humeai_async.settings import Polling, Timeout
 from humeai_async.testing import Drop, FakeHume, Fault
+from humeai_async.types.dicts import ModelsDict
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +26,7 @@ LIMIT = 60.0
 HOUR = 3600.0
 PATIENT = Timeout(read=None, total=10 * HOUR)
 STUCK = "https://example.com/stuck-job.mp4"
-MODELS: dict[str, Any] = {"face": {}}
+MODELS: ModelsDict = {"face": {}}
 
 
 @frozen

@@ -22,12 +22,13 @@ from support import client_of
 from humeai_async import ClientClosedError, ConfigurationError, HumeAI, HumeError, Limiter
 from humeai_async.settings import Polling, Timeout
 from humeai_async.testing import FakeHume, Fault
+from humeai_async.types.dicts import ModelsDict
 
 LIMIT = 60.0
 """Seconds after which something is taken for hung."""
 HOUR = 3600.0
 STUCK = "https://example.com/stuck-job.mp4"
-MODELS: dict[str, Any] = {"face": {}}
+MODELS: ModelsDict = {"face": {}}
 
 LEAVES_SOCKETS = pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"

@@ -39,6 +39,7 @@ from secrets_run import OWN
 
 from humeai_async import HumeAI, HumeError, Pool, Retry, Timeout, Upload
 from humeai_async.testing import Credentials, FakeHume
+from humeai_async.types.dicts import WebhookDict
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -216,7 +217,7 @@ async def sources_of_secrets(hume: HumeAI) -> None:
 
 
 async def webhook_of_secrets(hume: HumeAI) -> None:
-    hook = {"url": f"https://a.example/{SECRET}", "events": ["chat_ended"]}
+    hook: WebhookDict = {"url": f"https://a.example/{SECRET}", "events": ["chat_ended"]}
     await hume.configs.create(name="x", evi_version="3", webhooks=[hook])
 
 

@@ -20,10 +20,11 @@ from humeai_async.report.digest import MISSING, STEPS, Digest
 from humeai_async.report.pace import PaceLog, read_pace
 from humeai_async.report.results import read_results
 from humeai_async.testing import FakeHume
+from humeai_async.types.dicts import ModelsDict
 from humeai_async.types.predictions.predictions import Predictions
 from humeai_async.types.predictions.rows import Row
 
-MODELS: dict[str, Any] = {"face": {}, "prosody": {"identify_speakers": True}}
+MODELS: ModelsDict = {"face": {}, "prosody": {"identify_speakers": True}}
 SOURCES = [
     *[f"https://media.example.com/{n}.mp4?signature=secret" for n in range(3)],
     "https://media.example.com/missing.mp4?signature=secret",

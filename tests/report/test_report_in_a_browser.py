@@ -19,6 +19,7 @@ from support import client_of
 
 from humeai_async.report.build import build_report
 from humeai_async.testing import FakeHume
+from humeai_async.types.dicts import ModelsDict
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -32,7 +33,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     async def run() -> str:
         async with FakeHume(frames=6) as fake, client_of(fake) as hume:
             sources = [f"https://media.example.com/{n}.mp4" for n in range(60)]
-            models: dict[str, Any] = {"face": {}, "prosody": {"identify_speakers": True}}
+            models: ModelsDict = {"face": {}, "prosody": {"identify_speakers": True}}
             await hume.batch.predict_into(folder, sources, models=models)
         lines = [{"at": n, "done": 6 * n, "refused": n // 3} for n in range(11)]
         text = "\n".join(map(json.dumps, lines))

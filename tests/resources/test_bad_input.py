@@ -25,12 +25,14 @@ from humeai_async.resources.models import Models
 from humeai_async.resources.privacy import Privacy
 from humeai_async.resources.prompts import Prompts
 from humeai_async.resources.tools import Tools
+from humeai_async.types.dicts import FileInputDict, ModelRefDict, NewModelDict
 
 pytestmark = pytest.mark.anyio
 
-MODEL = {"name": "Moods"}
-REF = {"id": "m"}
-FILE = {"name": "a.wav", "hume_storage": True, "data_type": "audio"}
+MODEL: NewModelDict = {"name": "Moods"}
+REF: ModelRefDict = {"id": "m"}
+FILE: FileInputDict = {"name": "a.wav", "hume_storage": True, "data_type": "audio"}
+NOTHING: Any = {}
 MISTAKEN: dict[str, Any] = {"text": "https://a", "set": {"https://a"}}
 """Sources as people give them who do not check their types."""
 BIG = Upload(b"x" * 100_000_001, "big.csv")
@@ -77,7 +79,7 @@ CALLS: list[tuple[str, Callable[[Session], Awaitable[Any]]]] = [
     ("description", lambda s: Models(s).update_version_description("v", description="")),
     ("allow_retention", lambda s: Privacy(s).update_settings()),
     ("config_version", lambda s: Chat(s).get(config_version=-1)),
-    ("custom_model", lambda s: jobs(s).start_training(custom_model={}, dataset={"id": "d"})),
+    ("custom_model", lambda s: jobs(s).start_training(custom_model=NOTHING, dataset={"id": "d"})),
     ("dataset", lambda s: jobs(s).start_training(custom_model=MODEL, dataset={})),
     ("custom_model", lambda s: jobs(s).start_inference(custom_model={}, urls=["https://a"])),
     ("urls", lambda s: jobs(s).start_inference(custom_model=REF)),

@@ -251,6 +251,7 @@ async def test_jobs_of_custom_models_are_waited_for_like_any_other() -> None:
         assert isinstance(training.details, TrainingJob)
         made = training.details.state.custom_model
         assert made is not None
+        assert made.id is not None
         job = await hume.jobs.start_inference(
             custom_model={"id": made.id}, urls=["https://example.com/a.mp4"]
         )

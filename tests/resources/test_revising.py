@@ -11,7 +11,7 @@ import pytest
 from support import DIALECTS, client_of
 
 from humeai_async import DecodeError, HumeAI, InvalidArgumentError, NotFoundError
-from humeai_async.resources._revising import revised
+from humeai_async.resources._request_bodies import revised
 from humeai_async.testing import Dialect, FakeHume
 from humeai_async.testing.exchange import Answer
 

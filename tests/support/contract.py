@@ -14,6 +14,7 @@ from attrs import field, frozen
 
 from humeai_async import HumeAI, Upload
 from humeai_async.testing import Arrival, FakeHume, FormPart
+from humeai_async.types.dicts import AttributeDict, FileInputDict
 
 LABELS = b"file,label\ncall.wav,calm\n"
 SCHEMA = '{"type": "object", "properties": {}}'
@@ -89,8 +90,13 @@ _PAGE = {"page_number": "0", "page_size": "5"}
 _PAGING: dict[str, Any] = {"page_size": 5}
 _DIRECTED = {**_PAGE, "ascending_order": "false"}
 _SHARED = {**_PAGE, "shared_assets": "true"}
-_FILE = {"name": "new.wav", "hume_storage": True, "data_type": "audio", "uri": "s3://a/b"}
-_NAMED = [{"name": "speaker", "value": "Ada"}]
+_FILE: FileInputDict = {
+    "name": "new.wav",
+    "hume_storage": True,
+    "data_type": "audio",
+    "uri": "s3://a/b",
+}
+_NAMED: list[AttributeDict] = [{"name": "speaker", "value": "Ada"}]
 _PROMPT: dict[str, Any] = {
     "text": "Be kind.",
     "version_description": "kinder",

@@ -7,16 +7,16 @@ import os
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from humeai_async import HumeAI, Limiter, Polling, Retry
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.distributed import RedisLedger, partitions, work
+from humeai_async.types.dicts import ModelsDict
 from humeai_async.types.predictions.schema import load
 
 OPTIONS = BulkOptions(search_patience=0.5, jobs_at_once=1)
 """With one job at once, a worker that is stopped when a job shows is not about to submit."""
-MODELS: dict[str, Any] = {"face": {}}
+MODELS: ModelsDict = {"face": {}}
 
 
 def make_client(base_url: str | None = None, limiter: Limiter | None = None) -> HumeAI:

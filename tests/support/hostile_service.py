@@ -16,7 +16,7 @@ import random
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from email.parser import Parser
 from email.utils import formatdate
 from typing import Any, Self
@@ -147,11 +147,17 @@ class HostileService:
                 self._later(carry_out)
 
     def add_foreign(
-        self, kind: Kind, sources: Iterable[str], models: Json, *, age: float, **settings: Any
+        self,
+        kind: Kind,
+        sources: Iterable[str],
+        models: Mapping[str, Any],
+        *,
+        age: float,
+        **settings: Any,
     ) -> Job:
         """Add a job of somebody else on the same account, created so many seconds ago."""
         given = [Source(kind, one) for one in sources]
-        request = {"models": models, kind: [one.identity for one in given], **settings}
+        request: Json = {"models": dict(models), kind: [one.identity for one in given], **settings}
         if kind == "files":
             request["files"] = [one.as_file for one in given]
         job = self._add(kind, given, request, is_ours=False)

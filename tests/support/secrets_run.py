@@ -20,6 +20,7 @@ from error_text import collect_error_text
 from humeai_async import HumeAI, HumeError, Polling, Pool, Reconnect, Retry, Timeout
 from humeai_async.types.batch import InferenceRequest
 from humeai_async.types.chat import SessionSettings
+from humeai_async.types.dicts import ConnectSettingsDict
 from humeai_async.types.evi_configs import Webhook
 
 MEDIA = "https://me:m4rk3dUser@media.example.com/{}?X-Amz-Signature=m4rk3dMedia&x=m4rk3d"
@@ -89,7 +90,7 @@ async def bulk(hume: HumeAI, folder: Path) -> None:
 
 async def chat(hume: HumeAI) -> None:
     """Talk, with settings that hold a key, over connections that break."""
-    settings = {"language_model_api_key": "m4rk3dModel"}
+    settings: ConnectSettingsDict = {"language_model_api_key": "m4rk3dModel"}
     reconnect = Reconnect(attempts=1, initial_delay=0.01, jitter=0)
     async with hume.chat.connect(session_settings=settings, reconnect=reconnect) as opened:
         say(opened)

@@ -34,7 +34,7 @@ from humeai_async import (
 )
 from humeai_async.bulk.runs import Report
 from humeai_async.types.batch import JobDetails, JobStatus
-from humeai_async.types.chat import AssistantMessage, AudioOutput, ServerEvent
+from humeai_async.types.chat import AnyServerEvent, AssistantMessage, AudioOutput
 from humeai_async.types.evi import Chat, ChatEvent, ChatGroup, Prompt, Tool
 from humeai_async.types.evi_configs import Config
 from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
@@ -126,7 +126,7 @@ async def talk(hume: HumeAI) -> None:
         assert_type(chat, ChatSocket)
         assert_type(await chat.send_audio(b""), bool)
         async for event in chat:
-            assert_type(event, ServerEvent)
+            assert_type(event, AnyServerEvent)
             if isinstance(event, AssistantMessage):
                 assert_type(event.message.content, str | None)
             elif isinstance(event, AudioOutput):

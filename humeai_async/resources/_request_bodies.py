@@ -1,12 +1,12 @@
-"""From the newest version of a config, prompt or tool to the request for the next one.
+"""Bodies of requests for configs, prompts and tools: new ones, and ones made of a response.
 
-It works on JSON values as they came, so that members which this version of the library does
-not know go back as they were. It knows no endpoints and sends nothing.
+What a response shows in full (a prompt, a tool, a voice) a request names by its id. Revisions
+work on JSON values as they came, so that members which this version of the library does not
+know go back as they were. It knows no endpoints and sends nothing.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from attrs import fields, has
 
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http import codec
+from humeai_async.http.parts import check_parts, suggest
 from humeai_async.types.json import is_array, is_object
 
 _BY_THE_SERVICE = frozenset(
@@ -32,7 +33,8 @@ def check_changes(changes: Mapping[str, Any], request: type) -> None:
         request: Class of the request for a new version.
 
     Raises:
-        InvalidArgumentError: It names the field, and the one that was probably meant.
+        InvalidArgumentError: It names the field, or the key within one, and what was probably
+            meant.
     """
     known = sorted(field.name for field in fields(request) if field.name != "name")
     for name in changes:
@@ -41,9 +43,24 @@ def check_changes(changes: Mapping[str, Any], request: type) -> None:
                 "a name belongs to all versions: use update_name(id, name=...)", field="name"
             )
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+            hint = suggest(name, known)
             raise InvalidArgumentError(f"there is no field {name!r}: {hint}", field=name)
+    values = {name: changes.get(name) for name in (one.name for one in fields(request) if one.init)}
+    check_parts(request(**values))
+
+
+def request_body(request: Any) -> dict[str, Any]:
+    """Write a typed request, in which parts may be what a response came with.
+
+    Args:
+        request: Such as a `ConfigRequest`.
+
+    Raises:
+        InvalidArgumentError: A dict in it has a key that there is not.
+    """
+    check_parts(request)
+    given = {one.name: getattr(request, one.name) for one in fields(request.__class__)}
+    return {name: _given(name, value) for name, value in given.items() if value is not None}
 
 
 def revised(newest: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
