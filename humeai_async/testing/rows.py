@@ -131,7 +131,9 @@ def describe() -> Record:
     """Return the rows as the open-source gateway defines them, but for queries and bodies."""
     paths: dict[str, Record] = {}
     for row in ROWS:
-        parameters = [{"name": name, "in": "path", "schema": {}} for name in row.parameters]
-        operation = {"parameters": parameters, "security": [{"ApiToken": []}]}
+        parameters: list[Record] = [
+            {"name": name, "in": "path", "schema": {}} for name in row.parameters
+        ]
+        operation: Record = {"parameters": parameters, "security": [{"ApiToken": []}]}
         paths.setdefault(row.old_path, {})[row.method.lower()] = operation
     return {"openapi": "3.0.0", "info": {"description": ""}, "paths": paths}
