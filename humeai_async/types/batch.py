@@ -6,6 +6,7 @@ wire's names. Nothing here does I/O; the predictions themselves are in `predicti
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from humeai_async._base.unset import UNSET, Unset
 from humeai_async.errors import DecodeError
 from humeai_async.types.registry import CustomModelInferenceRequest, TrainingRequest
 from humeai_async.types.tagged import Tagged
+from humeai_async.types.times import from_milliseconds
 from humeai_async.types.urls import repr_host_only, repr_without_query
 
 
@@ -257,6 +259,21 @@ class JobState:
     def is_finished(self) -> bool:
         """True if the job has completed or failed; false for unknown statuses."""
         return self.status in {JobStatus.COMPLETED, JobStatus.FAILED}
+
+    @property
+    def created_at(self) -> dt.datetime | None:
+        """Time of the job's creation in UTC; `None` where it is not known."""
+        return from_milliseconds(self.created_timestamp_ms)
+
+    @property
+    def started_at(self) -> dt.datetime | None:
+        """Start of the job in UTC; `None` where it is not known."""
+        return from_milliseconds(self.started_timestamp_ms)
+
+    @property
+    def ended_at(self) -> dt.datetime | None:
+        """End of the job in UTC; `None` where it is not known."""
+        return from_milliseconds(self.ended_timestamp_ms)
 
 
 @frozen(kw_only=True)

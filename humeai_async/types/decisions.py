@@ -7,6 +7,7 @@ question alone. Everything that reads the open points stands in this file.
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 from collections.abc import Iterator, Mapping
 from typing import Any, Self, overload
@@ -19,6 +20,7 @@ from humeai_async.types.json import is_array, is_object
 from humeai_async.types.paging import CursorPage, Items
 from humeai_async.types.questions import Choice, Noul, Question, QuestionSet, Score, Span
 from humeai_async.types.tabular import Tabular
+from humeai_async.types.times import from_rfc3339
 from humeai_async.types.unknown_fields import Open
 
 
@@ -96,6 +98,16 @@ class DecisionRun(Open):
     def is_billed(self) -> bool:
         """Whether the request was billed."""
         return self.received is not None and self.received.input_tokens is not None
+
+    @property
+    def start_time(self) -> dt.datetime | None:
+        """Start of the run in UTC; `None` where it is not known."""
+        return from_rfc3339(self.started_at)
+
+    @property
+    def end_time(self) -> dt.datetime | None:
+        """End of the run in UTC; `None` where it is not known."""
+        return from_rfc3339(self.ended_at)
 
 
 @frozen(kw_only=True)

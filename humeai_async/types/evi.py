@@ -8,6 +8,7 @@ an `Embedded...` class. Configs are in `evi_configs.py`, the messages of the cha
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -18,6 +19,7 @@ from humeai_async._base.frozen import frozen
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.types.json_text import read_json, read_json_object, read_scores
 from humeai_async.types.paging import DirectedPage, Items, NumberedPage
+from humeai_async.types.times import from_milliseconds
 from humeai_async.types.unknown_fields import Open
 
 
@@ -137,6 +139,16 @@ class _PromptFields(Open):
     prompt_expansion: PromptExpansion | None = None
     """Whether Hume adds instructions of its own to the prompt; lists leave it out."""
 
+    @property
+    def created_at(self) -> dt.datetime | None:
+        """Time of the prompt's creation in UTC; `None` where it is not known."""
+        return from_milliseconds(self.created_on)
+
+    @property
+    def modified_at(self) -> dt.datetime | None:
+        """Time of the prompt's last change in UTC; `None` where it is not known."""
+        return from_milliseconds(self.modified_on)
+
 
 @frozen(kw_only=True)
 class EmbeddedPrompt(_PromptFields):
@@ -224,6 +236,16 @@ class _ToolFields(Open):
         """
         return read_json_object(self.parameters, "$.parameters") or {}
 
+    @property
+    def created_at(self) -> dt.datetime | None:
+        """Time of the tool's creation in UTC; `None` where it is not known."""
+        return from_milliseconds(self.created_on)
+
+    @property
+    def modified_at(self) -> dt.datetime | None:
+        """Time of the tool's last change in UTC; `None` where it is not known."""
+        return from_milliseconds(self.modified_on)
+
 
 @frozen(kw_only=True)
 class EmbeddedTool(_ToolFields):
@@ -293,6 +315,16 @@ class Chat:
         """
         return read_json(self.metadata, "$.metadata")
 
+    @property
+    def started_at(self) -> dt.datetime | None:
+        """Start of the chat in UTC; `None` where it is not known."""
+        return from_milliseconds(self.start_timestamp)
+
+    @property
+    def ended_at(self) -> dt.datetime | None:
+        """End of the chat in UTC; `None` where it is not known."""
+        return from_milliseconds(self.end_timestamp)
+
 
 @frozen(kw_only=True)
 class ChatPage(DirectedPage):
@@ -344,6 +376,11 @@ class ChatEvent:
         """
         return read_json(self.metadata, "$.metadata")
 
+    @property
+    def occurred_at(self) -> dt.datetime | None:
+        """Time of the event in UTC; `None` where it is not known."""
+        return from_milliseconds(self.timestamp)
+
 
 @frozen(kw_only=True)
 class ChatEventsPage(DirectedPage):
@@ -394,6 +431,16 @@ class ChatGroup:
     """Config of the group's last chat."""
     active: bool | None = None
     """True if one of the group's chats is still active."""
+
+    @property
+    def first_started_at(self) -> dt.datetime | None:
+        """Start of the group's first chat in UTC; `None` where it is not known."""
+        return from_milliseconds(self.first_start_timestamp)
+
+    @property
+    def most_recently_started_at(self) -> dt.datetime | None:
+        """Start of the group's last chat in UTC; `None` where it is not known."""
+        return from_milliseconds(self.most_recent_start_timestamp)
 
 
 @frozen(kw_only=True)

@@ -7,6 +7,7 @@ of the same keys. Nothing here does I/O.
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,6 +26,7 @@ from humeai_async.types.evi import (
     Tool,
 )
 from humeai_async.types.paging import Items, NumberedPage
+from humeai_async.types.times import from_milliseconds
 from humeai_async.types.unknown_fields import Open
 from humeai_async.types.urls import repr_host_only
 
@@ -317,6 +319,16 @@ class Config(Open):
     """How EVI detects the beginning and the end of the user's turn."""
     webhooks: list[Webhook | None] | None = field(default=None, repr=repr_host_only)
     """URLs to which Hume posts events of chats; the reference allows nulls among them."""
+
+    @property
+    def created_at(self) -> dt.datetime | None:
+        """Time of the config's creation in UTC; `None` where it is not known."""
+        return from_milliseconds(self.created_on)
+
+    @property
+    def modified_at(self) -> dt.datetime | None:
+        """Time of the config's last change in UTC; `None` where it is not known."""
+        return from_milliseconds(self.modified_on)
 
 
 @frozen(kw_only=True)

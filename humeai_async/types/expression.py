@@ -7,6 +7,7 @@ itself, and sums mean nothing. Messages of the sockets are in `expression_messag
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from attrs import Factory, field
 from humeai_async._base.frozen import frozen
 from humeai_async.types.paging import CursorPage, Items
 from humeai_async.types.tabular import Tabular
+from humeai_async.types.times import from_rfc3339
 from humeai_async.types.unknown_fields import Open
 
 
@@ -346,6 +348,16 @@ class ExpressionRun(Open):
     applied at the end."""
     config: RunConfig | None = None
     """Its settings."""
+
+    @property
+    def start_time(self) -> dt.datetime | None:
+        """Start of the run in UTC; `None` where it is not known."""
+        return from_rfc3339(self.started_at)
+
+    @property
+    def end_time(self) -> dt.datetime | None:
+        """End of the run in UTC; `None` where it is not known."""
+        return from_rfc3339(self.ended_at)
 
 
 @frozen(kw_only=True)

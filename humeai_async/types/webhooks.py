@@ -17,6 +17,7 @@ from humeai_async._base.frozen import frozen
 from humeai_async.types.batch import JobStatus
 from humeai_async.types.chat import ToolCallMessage, UnknownType
 from humeai_async.types.tagged import Tagged
+from humeai_async.types.times import from_milliseconds
 from humeai_async.types.unknown_fields import Open
 
 
@@ -93,7 +94,7 @@ class WebhookChatStarted(ChatWebhookEvent):
     @property
     def started_at(self) -> dt.datetime | None:
         """Start of the chat as a time with UTC as its zone."""
-        return _time(self.start_time)
+        return from_milliseconds(self.start_time)
 
 
 @frozen(kw_only=True)
@@ -112,7 +113,7 @@ class WebhookChatEnded(ChatWebhookEvent):
     @property
     def ended_at(self) -> dt.datetime | None:
         """End of the chat as a time with UTC as its zone."""
-        return _time(self.end_time)
+        return from_milliseconds(self.end_time)
 
 
 @frozen(kw_only=True)
@@ -129,7 +130,7 @@ class WebhookToolCall(ChatWebhookEvent):
     @property
     def called_at(self) -> dt.datetime | None:
         """Time of the call with UTC as its zone."""
-        return _time(self.timestamp)
+        return from_milliseconds(self.timestamp)
 
 
 @frozen(kw_only=True)
@@ -159,9 +160,3 @@ WEBHOOK_EVENTS: Tagged = Tagged(
     fallback=UnknownWebhookEvent,
 )
 """How webhook events are told apart."""
-
-
-def _time(milliseconds: int | None) -> dt.datetime | None:
-    if milliseconds is None:
-        return None
-    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=milliseconds)
