@@ -292,7 +292,7 @@ class Session:
 
     def _result(self, call: Call[Any], response: Response, read: Read | None) -> Any:
         """Return what a final response comes to."""
-        if response.is_error:
+        if not 200 <= response.status < 300:  # noqa: PLR2004 - `is_error`, at each call
             raise self._error_of(response, call, _retry_after(response))
         if read is None:
             return response
@@ -468,8 +468,8 @@ class Session:
         endpoint, until = progress.endpoint, progress.waits_until
         bucket = f"{self.origin.account}/{endpoint.bucket}"
         deadline = None if until == math.inf else until
-        gate, waited = self._gate(endpoint), 0.0
-        if gate is not None:
+        waited = 0.0
+        if endpoint.allowance is not None and (gate := self._gate(endpoint)) is not None:
             began = time.perf_counter()
             await gate.enter(deadline)
             waited = time.perf_counter() - began
