@@ -32,7 +32,7 @@ from humeai_async.http.multipart import as_part
 from humeai_async.http.secrets import without_secrets
 from humeai_async.http.session import Session
 from humeai_async.types.batch import InferenceJob, InferenceRequest, JobDetails
-from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
+from humeai_async.types.predictions.predictions import SourcePredictions, UnreadPredictions
 from humeai_async.types.sources import BulkSource, is_url, read_source
 from humeai_async.types.urls import repr_without_query, without_queries
 
@@ -157,7 +157,7 @@ class JobWork:
         Raises:
             DecodeError: Nothing can be read.
         """
-        shares = match(plan, items, Predictions.from_json(body))
+        shares = match(plan, items, UnreadPredictions(body).read())
         return [_reading(*pair, work_id) for pair in zip(items, shares, strict=True)]
 
     def _told(self, details: JobDetails | None, sent: tuple[str, ...] | None) -> Told | None:

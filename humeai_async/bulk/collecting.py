@@ -78,10 +78,10 @@ class Results(Generic[S, R]):
             body = kept = await in_thread(self._kept.read, work_id)
         if body is None and plan.work_id is not None:  # named at an earlier start
             body = await self._read_result(plan.number)
-        readings = None if body is None else self._read(plan, work_id, body, items)
+        readings = None if body is None else await self._read(plan, work_id, body, items)
         if readings is None or (kept is not None and _has_unreadable(readings)):
             body = await self._collect_patiently(plan, work_id, items)
-            readings = self._read(plan, work_id, body, items)
+            readings = await self._read(plan, work_id, body, items)
         await self._keep_or_forget(work_id, body or b"", kept, readings)
         return readings
 
@@ -164,11 +164,13 @@ class Results(Generic[S, R]):
             outcome_unknown=True,
         )
 
-    def _read(
+    async def _read(
         self, plan: Plan, work_id: str, body: bytes, items: Sequence[Item[S]]
     ) -> list[Reading[R]]:
         try:
-            return self._kind.read(plan, work_id, body, items)
+            if len(body) < _LARGE_BODY:
+                return self._kind.read(plan, work_id, body, items)
+            return await in_thread(self._kind.read, plan, work_id, body, items)
         except DecodeError as problem:
             return [Reading(error=problem, is_unreadable=True) for _ in items]
 
@@ -182,6 +184,10 @@ class Results(Generic[S, R]):
                 await in_thread(self._kept.keep, work_id, body)
         elif kept is not None:
             await in_thread(self._kept.forget, work_id)
+
+
+_LARGE_BODY = 2_000_000
+"""Bytes of results that are read in a thread: it takes milliseconds."""
 
 
 def _has_unreadable(readings: Sequence[Reading[Any]]) -> bool:

@@ -311,12 +311,21 @@ class UnreadPredictions:
         return cls(body if (start, end) == (b"[", b"]") else Predictions.from_json(body).body)
 
     def read(self) -> Predictions:
-        """Read the JSON text into predictions.
+        """Read the JSON text into predictions, source by source.
+
+        In a thread it lets other threads work after each source, where reading all at once holds
+        the interpreter until its end.
 
         Raises:
             DecodeError: It is not a list of predictions; `path` says where.
         """
-        return Predictions.from_json(self.body)
+        reading = Predictions.from_json_in_steps(self.body)
+        while True:
+            try:
+                next(reading)
+            except StopIteration as ended:
+                found: Predictions = ended.value
+                return found
 
 
 _STEP_SECONDS = 0.005
