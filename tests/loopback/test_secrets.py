@@ -359,7 +359,7 @@ async def test_a_whole_program_shows_no_secret_anywhere(tmp_path: Path) -> None:
     assert elsewhere.heads == []
     assert len(proxy.heads) == 2
     log = (tmp_path / "run/everything.log").read_text()
-    assert "DEBUG:humeai_async:" in log
+    assert "DEBUG:humeai_async.calls:" in log
     assert "DEBUG:asyncio:" in log
     written = {path.name for path in (tmp_path / "run/results").rglob("*")}
     assert RESULTS <= written
