@@ -89,9 +89,10 @@ def fake(
             print_message(f"cannot serve on port {port} of {host}: {reason}")
             return ExitCode.LOCAL_PROBLEM
         try:
+            terminated = _listen_to_sigterm()  # first: who reads the variables may end it at once
             _print_variables(server)
             print_message(f"a stand-in for Hume is at {server.url}; Ctrl-C ends it")
-            await _wait_for_sigterm()
+            await terminated.wait()
         finally:
             await server.stop()
         return ExitCode.OK
@@ -108,8 +109,8 @@ def _print_variables(server: FakeHume) -> None:
             click.echo(f"export {name}={shlex.quote(value)}" if value else f"unset {name}")
 
 
-async def _wait_for_sigterm() -> None:
+def _listen_to_sigterm() -> asyncio.Event:
     terminated = asyncio.Event()
     with contextlib.suppress(NotImplementedError):  # Windows
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminated.set)
-    await terminated.wait()
+    return terminated
