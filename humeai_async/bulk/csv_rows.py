@@ -12,14 +12,14 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from humeai_async.errors import DecodeError, MissingPackageError
 from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.columns import text_array
 from humeai_async.types.predictions.rows import Row
 
-__all__ = ["encode_line", "encode_rows"]
+__all__ = ["encode_line", "encode_plain_rows", "encode_rows"]
 
 FEWEST_ROWS = 200
 """Rows for which columns are made; with fewer, making them costs more than it brings."""
@@ -53,10 +53,24 @@ def encode_rows(rows: Sequence[Row], columns: Sequence[str]) -> bytes:
             )
         except (MissingPackageError, DecodeError):
             pass  # it is not installed, or there are more names than a table may have
-    return _encode_by_python(rows, columns)
+    return encode_plain_rows(rows, columns)
 
 
-def _encode_by_python(rows: Sequence[Row], columns: Sequence[str]) -> bytes:
+class PlainRow(Protocol):
+    """A row that can be had as a dict."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the row by column."""
+        ...
+
+
+def encode_plain_rows(rows: Sequence[PlainRow], columns: Sequence[str]) -> bytes:
+    """Return rows of any kind as lines of CSV, with the standard library alone.
+
+    Args:
+        rows: The rows.
+        columns: All columns, in order; a row is empty where it has none of that name.
+    """
     text = io.StringIO(newline="")
     csv.DictWriter(text, columns).writerows(row.as_dict() for row in rows)
     return text.getvalue().encode()

@@ -8,10 +8,11 @@ are `Pipeline` in `pipeline.py` and those that products bring; their resources s
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
 
 import anyio
 import anyio.lowlevel
@@ -29,6 +30,8 @@ from humeai_async.errors import (
     InvalidArgumentError,
     PermissionDeniedError,
 )
+from humeai_async.http.messages import Upload
+from humeai_async.types.sources import BulkSource, Text, name_of
 from humeai_async.types.urls import repr_without_query
 
 if TYPE_CHECKING:
@@ -47,6 +50,18 @@ FATAL_ERRORS = (
     ClientClosedError,
 )
 """Errors that every other source would meet too, so they end the run."""
+
+
+def label_of(source: object) -> str:
+    """Return what a source of any product is called in files and tables.
+
+    Args:
+        source: A URL, a text, a path or a file. Bytes without a name are called `file`.
+    """
+    found = (source.filename or source.content) if isinstance(source, Upload) else source
+    if isinstance(found, (str, os.PathLike, Text)):
+        return name_of(cast("BulkSource", found))
+    return "file"
 
 
 class Unread(Protocol[P_co]):
@@ -280,6 +295,11 @@ class Outcomes(AsyncOnly, Generic[S, P]):
         self._queue = OutcomeQueue[S, P]()
         self._host: asyncio.Task[None] | None = None
         self._failures: Failures | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything runs for it, or has."""
+        return self._host is not None
 
     def __aiter__(self) -> Self:
         return self

@@ -6,22 +6,26 @@ Resources call `start` with their kind of work. It knows no product.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterable, Callable, Iterable
-from typing import Any, TypeVar, cast
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from humeai_async._base.cancellation import in_thread
 from humeai_async.bulk.bill import Bill
 from humeai_async.bulk.ledger import Ledger
+from humeai_async.bulk.open_files import open_layout
 from humeai_async.bulk.options import BulkOptions
-from humeai_async.bulk.outcomes import Outcome, Outcomes
+from humeai_async.bulk.outcomes import Outcome, Outcomes, label_of
 from humeai_async.bulk.patience import Patience
 from humeai_async.bulk.pipeline import Pipeline
+from humeai_async.bulk.progress import Progress
+from humeai_async.bulk.runs import Into, Report, run_into
 from humeai_async.bulk.single_requests import SingleRequests
 from humeai_async.bulk.work import Pipes, ServiceClock
 from humeai_async.errors import HumeError, InvalidArgumentError
-from humeai_async.http.messages import Upload
+from humeai_async.http.arguments import check_path
 from humeai_async.http.multipart import File
 from humeai_async.http.session import Session
+from humeai_async.limiter.limiter import BucketState
 from humeai_async.types.predictions.failures import Failure, Failures
 from humeai_async.types.predictions.tables import load
 from humeai_async.types.tabular import Tabular, make_table
@@ -37,14 +41,78 @@ class PaidOutcomes(Outcomes[File, R]):
     Args:
         pipes: What the run works with.
         sources: What to send.
+        stem: Name of the files of its results, without their endings.
+        pace: Gives what the limiter knows of the quota.
     """
 
     def __init__(
-        self, pipes: Pipes[File, R], sources: Iterable[File] | AsyncIterable[File]
+        self,
+        pipes: Pipes[File, R],
+        sources: Iterable[File] | AsyncIterable[File],
+        stem: str,
+        pace: Callable[[], BucketState],
     ) -> None:
         super().__init__(Pipeline(sources, pipes).run)
         self.bill: Bill = pipes.bill
         """What the run costs, so far and over all of its starts."""
+        self._pipes = pipes
+        self._sources = sources
+        self._stem = stem
+        self._pace = pace
+        self._is_written = False
+
+    async def write_to(
+        self,
+        folder: str | os.PathLike[str],
+        formats: Sequence[str] = ("jsonl",),
+        *,
+        on_outcome: Callable[[Outcome[File, R]], None] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> Report:
+        """Run to the end, and write all results to files; go on where an earlier run stopped.
+
+        The ledger is `ledger.db` in the folder. Every outcome is in the files once, whatever stops
+        the program and however often it is started again, and is paid for once. Costs what the
+        run costs. It takes the place of a loop over the outcomes.
+
+        Args:
+            folder: Where ledger and results are kept; made if it is not there.
+            formats: Any of `jsonl`, `jsonl.zst` and `csv`; the same at every start. The files are
+                called `measurements` or `decisions`; tables have the rows of `to_arrow`.
+            on_outcome: Called with each outcome, once it is written.
+            on_progress: Called with how far the run is: at the start, with each response, whenever
+                outcomes were written, and when something holds it up.
+
+        Returns:
+            A summary of the run; `bill` says what was spent. Sources without an outcome are not
+            written: the next start goes on with them.
+
+        Raises:
+            InvalidArgumentError: The run has another ledger or has begun already, or there is no
+                such format.
+            MissingPackageError: A format needs a package that is not installed.
+            LedgerError: Another run has the folder, or it belongs to other settings.
+            SaveError: The results cannot be written.
+        """
+        if self._pipes.ledger is not None:
+            raise InvalidArgumentError(
+                "write_to keeps the ledger in its folder: leave the ledger out", field="ledger"
+            )
+        if self._is_written or self.has_begun:
+            raise InvalidArgumentError(
+                "the run has begun: write_to takes the place of a loop over its outcomes",
+                field="folder",
+            )
+        into = Into(
+            folder=check_path("folder", folder),
+            formats=(formats,) if isinstance(formats, str) else tuple(formats),
+            pace=self._pace,
+            layout=open_layout(self._stem),
+            on_outcome=on_outcome,
+            on_progress=on_progress,
+        )
+        self._is_written = True
+        return await run_into(into, self._sources, self._pipes)
 
     async def to_arrow(self, model: str | None = None, *, long: bool = False) -> Any:
         """Run to the end, and make one table of all results, the first column naming the source.
@@ -71,7 +139,7 @@ class PaidOutcomes(Outcomes[File, R]):
         failures: list[Failure] = []
         async with self:
             async for one in self:
-                name, found = _name_of(one.source), one.predictions
+                name, found = label_of(one.source), one.predictions
                 if isinstance(found, Tabular):
                     rows += [{"source": name, **row} for row in found.rows(long=long)]
                     columns |= found.columns(long=long)
@@ -79,15 +147,6 @@ class PaidOutcomes(Outcomes[File, R]):
                     failures.append(_failure(name, one, one.error))
         self._failures = Failures(failures)
         return await in_thread(make_table, rows, columns)
-
-
-def _name_of(source: File) -> str:
-    """Return what a source is called in tables."""
-    content: object = source
-    if isinstance(source, Upload):
-        content = source.filename or source.content
-    is_name = isinstance(content, (str, os.PathLike))
-    return os.fsdecode(cast("str", content)) if is_name else "file"
 
 
 def _failure(name: str, outcome: Outcome[File, R], problem: HumeError) -> Failure:

@@ -23,7 +23,7 @@ from humeai_async.bulk.ledger import Ledger
 from humeai_async.bulk.outcomes import Outcome, Outcomes
 from humeai_async.bulk.pipeline import Pipeline
 from humeai_async.bulk.progress import Progress, Track
-from humeai_async.bulk.sinks import Sinks, check_formats
+from humeai_async.bulk.sinks import PREDICTIONS, Layout, Sinks, check_formats
 from humeai_async.bulk.states import State
 from humeai_async.bulk.storage import RunStatus
 from humeai_async.bulk.work import Pipes
@@ -55,6 +55,7 @@ class Into(Generic[S, R]):
     formats: tuple[str, ...]
     pace: Callable[[], BucketState]
     score_bits: int = 32
+    layout: Layout = PREDICTIONS
     on_start: Callable[[Mapping[State, int]], None] | None = None
     on_outcome: Callable[[Outcome[S, R]], None] | None = None
     on_progress: Callable[[Progress], None] | None = None
@@ -85,7 +86,7 @@ async def run_into(
         SaveError: The results cannot be written.
         MissingPackageError: A format needs a package that is not installed.
     """
-    check_formats(into.formats, score_bits=into.score_bits)
+    check_formats(into.formats, score_bits=into.score_bits, layout=into.layout)
     track = Track(into.pace, lambda: pipes.patience.holdup, into.on_progress)
     pipes.patience.on_change = track.tell
     await _make(into.folder)
@@ -143,7 +144,7 @@ async def _counts(ledger: Ledger, keys: Sequence[bytes] | None) -> Mapping[State
 async def _sinks(into: Into[S, R], ledger: Ledger) -> Sinks:
     try:
         positions = await ledger.positions()
-        open_sinks = functools.partial(Sinks, score_bits=into.score_bits)
+        open_sinks = functools.partial(Sinks, score_bits=into.score_bits, layout=into.layout)
         return await in_thread(
             open_sinks, into.folder, into.formats, positions, discard=Sinks.close
         )

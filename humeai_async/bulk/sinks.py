@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
 from attrs import evolve
 
+from humeai_async._base.frozen import frozen
 from humeai_async.bulk.parquet import ParquetParts, part_name, parts_folder
 from humeai_async.bulk.text_files import (
     AnyOutcome,
@@ -114,13 +115,26 @@ class Parquet:
         self._parts.close()
 
 
-FORMATS: Mapping[str, tuple[str, type[JsonLines | CompressedJsonLines | Csv | Parquet]]] = {
+Formats: TypeAlias = Mapping[str, tuple[str, type[JsonLines | CompressedJsonLines | Csv | Parquet]]]
+"""File names and sinks by format."""
+
+FORMATS: Formats = {
     "jsonl": ("predictions.jsonl", JsonLines),
     "jsonl.zst": ("predictions.jsonl.zst", CompressedJsonLines),
     "csv": ("predictions.csv", Csv),
     "parquet": ("predictions.parquet", Parquet),
 }
-"""File names and sinks by format."""
+"""File names and sinks by format, of predictions."""
+
+
+@frozen
+class Layout:
+    """What the files of one kind of results are, and how a result becomes rows."""
+
+    formats: Formats
+    """File names and sinks by format."""
+    rows_of: Callable[[Any], list[Any]]
+    """Makes the rows of an outcome, of the kind that these sinks take."""
 
 
 class Sinks:
@@ -144,6 +158,7 @@ class Sinks:
             format without one begins anew: a file with results must not be there.
         score_bits: 32 or 64, the size of the numbers in Parquet's columns of scores.
         one_file: Whether the folder that is Parquet is to have a single file, however large.
+        layout: What the files are; those of predictions if left out.
 
     Attributes:
         paths: The files, in the order of the formats; Parquet is a folder of files, which
@@ -164,22 +179,25 @@ class Sinks:
         *,
         score_bits: int = 32,
         one_file: bool = False,
+        layout: Layout | None = None,
     ) -> None:
         folder = check_path("folder", folder)
         self._sinks: dict[str, Sink] = {}
         self._failure: str | None = None
         """Why nothing more is written."""
-        check_formats(formats, score_bits=score_bits)
-        chosen = {name: folder / FORMATS[name][0] for name in formats}
+        layout = layout or PREDICTIONS
+        self._rows_of = layout.rows_of
+        check_formats(formats, score_bits=score_bits, layout=layout)
+        chosen = {name: folder / layout.formats[name][0] for name in formats}
         self.paths: list[Path] = list(chosen.values())
         known = positions or {}
         with self._explained(f"cannot write to {folder}"):
             folder.mkdir(parents=True, exist_ok=True)
             for name, path in chosen.items():
                 if name not in known:
-                    _refuse_results(path, FORMATS[name][1].head)
+                    _refuse_results(path, layout.formats[name][1].head)
             for name, path in chosen.items():
-                make, position = FORMATS[name][1], known.get(name, 0)
+                make, position = layout.formats[name][1], known.get(name, 0)
                 self._sinks[name] = (
                     make(path, position, score_bits=score_bits, one_file=one_file)
                     if issubclass(make, Parquet)
@@ -197,10 +215,10 @@ class Sinks:
             SaveError: The disk refuses it. The files may hold a part of it; from the last
                 position on they can be written anew.
         """
-        rows: list[Row] = []
+        rows: list[Any] = []
         if any(sink.wants_rows for sink in self._sinks.values()):
             try:
-                rows = rows_of(outcome)
+                rows = self._rows_of(outcome)
             except DecodeError as problem:
                 outcome = evolve(outcome, predictions=None, error=problem, is_unreadable=True)
         with self._explained("cannot write the results"):
@@ -274,7 +292,9 @@ class Sinks:
         self.close()
 
 
-def check_formats(formats: Sequence[str], *, score_bits: int = 32) -> None:
+def check_formats(
+    formats: Sequence[str], *, score_bits: int = 32, layout: Layout | None = None
+) -> None:
     """Refuse formats that cannot be written, before anything is made.
 
     Raises:
@@ -282,11 +302,12 @@ def check_formats(formats: Sequence[str], *, score_bits: int = 32) -> None:
             neither 32 nor 64.
         MissingPackageError: A format needs a package that is not installed.
     """
-    unknown = [repr(name) for name in formats if name not in FORMATS]
+    known = (layout or PREDICTIONS).formats
+    unknown = [repr(name) for name in formats if name not in known]
     if unknown or not formats:
         given = ", ".join(unknown) or "nothing"
         raise InvalidArgumentError(
-            f"formats must be a list of any of {', '.join(FORMATS)}, not {given}", field="formats"
+            f"formats must be a list of any of {', '.join(known)}, not {given}", field="formats"
         )
     if score_bits not in (32, 64):
         raise InvalidArgumentError(
@@ -310,6 +331,10 @@ def rows_of(outcome: AnyOutcome) -> list[Row]:
     if isinstance(found, Predictions):
         return list(found.rows(texts=name_of(outcome.source)))
     return list(flat(name_of(outcome.source), found))
+
+
+PREDICTIONS = Layout(FORMATS, rows_of)
+"""The files of predictions of batch jobs."""
 
 
 def _refuse_results(path: Path, head: bytes) -> None:

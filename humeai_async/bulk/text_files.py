@@ -17,13 +17,13 @@ from typing import IO, Any, ClassVar, TypeAlias
 
 from humeai_async._base import atomic_files
 from humeai_async.bulk.csv_rows import encode_line, encode_rows
-from humeai_async.bulk.outcomes import Outcome
+from humeai_async.bulk.outcomes import Outcome, label_of
 from humeai_async.errors import SaveError
 from humeai_async.http import codec
 from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
 from humeai_async.types.predictions.rows import COLUMNS, Row
-from humeai_async.types.sources import BulkSource, name_of
+from humeai_async.types.sources import BulkSource
 
 __all__ = [
     "AnyOutcome",
@@ -104,13 +104,14 @@ class JsonLines(_Appended):
 
 def _line_of(outcome: AnyOutcome) -> tuple[bytes, ...]:
     """Return the parts of an outcome's line."""
-    line: dict[str, Any] = {"source": name_of(outcome.source), "job_id": outcome.job_id}
+    line: dict[str, Any] = {"source": label_of(outcome.source), "job_id": outcome.job_id}
     if outcome.body and codec.is_json(outcome.body):
         # Bodies can be large: this one is written as it came, scanned and not copied.
         start = codec.encode(line).removesuffix(b"}")
         return start, b',"predictions":', codec.on_one_line(outcome.body), b"}\n"
     if outcome.predictions is not None:
-        line["predictions"] = outcome.predictions
+        describe = getattr(outcome.predictions, "json_members", None)
+        line["predictions"] = describe() if describe is not None else outcome.predictions
     if outcome.error is not None:
         line["error"] = {"type": type(outcome.error).__name__, "message": outcome.error.message}
     return codec.on_one_line(codec.encode(line)), b"\n"
@@ -179,15 +180,17 @@ class Csv:
     """
 
     wants_rows: ClassVar[bool] = True
-    head: ClassVar[bytes] = encode_line(COLUMNS)
+    columns: ClassVar[Sequence[str]] = COLUMNS
+    """Columns that are always there, first and in this order."""
+    head: ClassVar[bytes] = encode_line(columns)
 
     def __init__(self, path: Path, position: int = 0) -> None:
         self._path = path
-        self._columns = list(COLUMNS)
+        self._columns = list(self.columns)
         if position:
             first = _first_record(path)
             self._columns = next(csv.reader(io.StringIO(first.decode(), newline="")), list[str]())
-            if tuple(self._columns[: len(COLUMNS)]) != COLUMNS:
+            if self._columns[: len(self.columns)] != list(self.columns):
                 raise SaveError(
                     f"{path} has other columns: another version of the library wrote it"
                 )
@@ -206,7 +209,10 @@ class Csv:
         if fresh:
             self._add_columns(list(fresh))
         if rows:
-            self._file.append(encode_rows(rows, self._columns))
+            self._file.append(self._encode(rows, self._columns))
+
+    def _encode(self, rows: Sequence[Row], columns: Sequence[str]) -> bytes:
+        return encode_rows(rows, columns)
 
     def sync(self) -> int:
         """Put everything onto the disk for good; returns the size behind the first line."""

@@ -35,12 +35,12 @@ def to_dict(value: object) -> Any:
     """
     if isinstance(value, (list, tuple)):
         return [to_dict(one) for one in cast("list[object]", value)]
-    if isinstance(value, Mapping):
-        members = cast("Mapping[object, object]", value)
-        return {str(name): to_dict(one) for name, one in members.items()}
     describe = getattr(value, "json_members", None)
     if callable(describe):
         return to_dict(describe())
+    if isinstance(value, Mapping):
+        members = cast("Mapping[object, object]", value)
+        return {str(name): to_dict(one) for name, one in members.items()}
     try:
         text = codec.encode(value)
     except InvalidArgumentError as problem:

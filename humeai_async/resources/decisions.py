@@ -199,7 +199,8 @@ class Decisions(Resource):
             options,
             ledger,
         )
-        return PaidOutcomes(pipes, sources)
+        bucket = catalog.DECISIONS_CREATE.bucket
+        return PaidOutcomes(pipes, sources, "decisions", lambda: session.quota(bucket))
 
     async def over(
         self,

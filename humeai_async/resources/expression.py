@@ -244,7 +244,8 @@ class Expression(Resource):
             options,
             ledger,
         )
-        return PaidOutcomes(pipes, sources)
+        bucket = catalog.EXPRESSION_MEASURE_AUDIO.bucket
+        return PaidOutcomes(pipes, sources, "measurements", lambda: session.quota(bucket))
 
     def connect_audio(
         self,

@@ -252,6 +252,15 @@ class Decision(Mapping[str, Result], Tabular):
             raw=response.extra,
         )
 
+    def json_members(self) -> dict[str, object]:
+        """Say what it consists of, for `to_dict` and files."""
+        return {
+            "run_id": self.run_id,
+            "input_tokens": self.input_tokens,
+            "results": dict(self.results),
+            **self.raw,
+        }
+
     @property
     def missing(self) -> tuple[str, ...]:
         """Ids of questions without a result."""

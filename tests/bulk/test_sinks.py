@@ -16,7 +16,16 @@ from tabular import body, face, is_missing, pa, pl, pq, text_source, url_source,
 from humeai_async.bulk import sinks as sinks_module
 from humeai_async.bulk import text_files
 from humeai_async.bulk.outcomes import Outcome, SourceFailedError
-from humeai_async.bulk.sinks import FORMATS, Csv, JobOutcome, Parquet, Sinks, SourceOutcome
+from humeai_async.bulk.sinks import (
+    FORMATS,
+    Csv,
+    JobOutcome,
+    Layout,
+    Parquet,
+    Sinks,
+    SourceOutcome,
+    rows_of,
+)
 from humeai_async.errors import DecodeError, InvalidArgumentError, MissingPackageError, SaveError
 from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.predictions import Predictions, UnreadPredictions
@@ -439,11 +448,9 @@ class FullDisk:
         """There is nothing to close."""
 
 
-def test_a_full_disk_is_told_and_ends_the_writing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sinks_module, "FORMATS", {"full": ("full.bin", FullDisk)})
-    sinks = Sinks(tmp_path, ("full",))
+def test_a_full_disk_is_told_and_ends_the_writing(tmp_path: Path) -> None:
+    formats: Any = {"full": ("full.bin", FullDisk)}
+    sinks = Sinks(tmp_path, ("full",), layout=Layout(formats, rows_of))
     with pytest.raises(SaveError, match="No space left"):
         sinks.write(outcome())
     for more in (lambda: sinks.write(outcome()), sinks.sync, sinks.finish):
