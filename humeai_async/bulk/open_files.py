@@ -45,6 +45,10 @@ class OpenCsv(Csv):
         return encode_plain_rows(rows, columns)
 
 
+OPEN_FORMATS = ("jsonl", "jsonl.zst", "csv")
+"""Formats of these files."""
+
+
 def open_layout(stem: str) -> Layout:
     """Say what the files of a product's results are.
 

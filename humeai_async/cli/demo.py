@@ -12,7 +12,8 @@ import click
 
 from humeai_async.cli import interrupts
 from humeai_async.cli.output import print_message
-from humeai_async.cli.predict import Finished, print_summary, read_folder, run_sources
+from humeai_async.cli.predict import run_sources
+from humeai_async.cli.runs import Finished, print_summary, read_folder
 from humeai_async.client import HumeAI
 from humeai_async.errors import SaveError
 from humeai_async.settings import Polling

@@ -16,6 +16,7 @@ try:
     from humeai_async.cli.check import check
     from humeai_async.cli.demo import demo
     from humeai_async.cli.fake import fake
+    from humeai_async.cli.live import decide, measure
     from humeai_async.cli.output import (
         ExitCode,
         OutputError,
@@ -47,8 +48,10 @@ def commands() -> None:
 
 
 commands.add_command(check)
+commands.add_command(decide)
 commands.add_command(demo)
 commands.add_command(fake)
+commands.add_command(measure)
 commands.add_command(predict)
 commands.add_command(quota)
 commands.add_command(report)

@@ -5,8 +5,6 @@ Thin: it collects the sources, has `predict_into` run them and shows how it goes
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,32 +13,17 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 from click.core import ParameterSource
 
-from humeai_async._base.frozen import frozen
-from humeai_async.bulk.ledger import read_status
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.progress import Progress
-from humeai_async.bulk.runs import LEDGER, Report
+from humeai_async.bulk.runs import Report
 from humeai_async.bulk.sinks import FORMATS
 from humeai_async.cli import interrupts
 from humeai_async.cli.cluster import Cluster, check_formats, print_report, run_over_dask
-from humeai_async.cli.output import (
-    ExitCode,
-    escape_controls,
-    make_console,
-    print_message,
-    writing_output,
-)
-from humeai_async.cli.progress import (
-    RunDisplay,
-    count_sources,
-    print_counts,
-    print_failures,
-    print_open,
-)
+from humeai_async.cli.progress import RunDisplay
+from humeai_async.cli.runs import Finished, local_folder, print_summary, run_options, show_run
 from humeai_async.cli.sources import collect_sources
 from humeai_async.client import HumeAI
-from humeai_async.errors import HumeError, InvalidArgumentError
-from humeai_async.http.calls import Stats
+from humeai_async.errors import InvalidArgumentError
 from humeai_async.limiter.limiter import Limiter
 from humeai_async.report.pace import PaceLog
 from humeai_async.settings import Pool
@@ -52,51 +35,9 @@ if TYPE_CHECKING:
     from humeai_async.types.dicts import ModelsDict
 
 
-def read_folder(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
-    """Read the option --out; an empty name, as of a variable without a value, is no folder.
-
-    Raises:
-        InvalidArgumentError: The name is empty.
-    """
-    if name is not None and not name:
-        raise InvalidArgumentError("--out is empty: name a folder", field="out")
-    return name
-
-
 @click.command()
-@click.argument("sources", nargs=-1)
-@click.option(
-    "--from",
-    "listed",
-    type=click.Path(),
-    help="File with one source per line; - is standard input.",
-)
+@run_options("predictions", list(FORMATS))
 @click.option("--models", help=f"Models to run: {','.join(MODELS)}. All if left out.")
-@click.option(
-    "--out",
-    callback=read_folder,
-    default="predictions",
-    show_default=True,
-    help="Folder for the ledger and the results. The same command again continues there.",
-)
-@click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    type=click.Choice(list(FORMATS)),
-    default=("jsonl", "csv"),
-    show_default=True,
-    help="Format of the results; may be given more than once.",
-)
-@click.option(
-    "--retry-failed", is_flag=True, help="Submit sources again that failed at an earlier start."
-)
-@click.option("--base-url", help="Send requests here instead of to Hume or LowCodeAPI.")
-@click.option(
-    "--proxy",
-    help="URL of the proxy to use. Left out, that of HTTPS_PROXY or HTTP_PROXY, unless NO_PROXY "
-    "names the host.",
-)
 @click.option(
     "--job-size",
     type=click.IntRange(1, 100),
@@ -116,13 +57,6 @@ def read_folder(_: click.Context, __: click.Parameter, name: str | None) -> str 
     type=click.FloatRange(min=0, min_open=True),
     help="Seconds to wait for each job; without limit if left out.",
 )
-@click.option(
-    "--search-patience",
-    default=300.0,
-    show_default=True,
-    type=click.FloatRange(min=0),
-    help="Seconds to look for a job whose submission got no response before submitting again.",
-)
 @click.option("--dask", help="Run on a Dask cluster: address of its scheduler.")
 @click.option(
     "--quota",
@@ -138,7 +72,6 @@ def read_folder(_: click.Context, __: click.Parameter, name: str | None) -> str 
     help="With --dask: URL of a Redis or Valkey in which workers write down what they submit. "
     "Left out, they do so in the folder.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def predict(
     sources: tuple[str, ...],
     listed: str | None,
@@ -187,7 +120,7 @@ def predict(
             retry_failed=retry_failed,
         )  # fmt: skip
         return print_report(interrupts.run(over), as_json=as_json)
-    folder = local_folder(out)
+    folder = local_folder(out, ", which only runs with --dask take")
     settings: dict[str, Any] = {
         "formats": tuple(dict.fromkeys(formats)),
         "models": read_models(models),
@@ -219,17 +152,6 @@ async def sharing_quota(url: str | None, rate: float | None) -> AsyncGenerator[L
         yield Limiter(rate=rate, shared=shared)
 
 
-def local_folder(out: str) -> Path:
-    """Return the folder of a run that this process does.
-
-    Raises:
-        InvalidArgumentError: It is a URL, which only runs with --dask write to.
-    """
-    if "://" in out:
-        raise InvalidArgumentError("--out is a URL, which only runs with --dask take", field="out")
-    return Path(out)
-
-
 def read_models(names: str | None) -> ModelsDict | None:
     """Read the option --models.
 
@@ -248,33 +170,22 @@ def read_models(names: str | None) -> ModelsDict | None:
     return cast("ModelsDict", {name: {} for name in given})
 
 
-@frozen
-class Finished:
-    """A run that went to its end, and what is printed about it."""
-
-    report: Report
-    display: RunDisplay
-    stats: Stats
-
-
 async def run_sources(
     hume: HumeAI, sources: Sequence[BulkSource], folder: Path, **settings: Any
 ) -> Finished:
     """Run sources into a folder and show the progress."""
     display = RunDisplay(len(dict.fromkeys(sources)))
-    try:
-        with display:
-            report = await hume.batch.predict_into(
-                folder,
-                sources,
-                on_outcome=display.add_outcome,
-                on_progress=_both(display.update, PaceLog(folder).update),
-                **settings,
-            )
-    except asyncio.CancelledError:
-        await _print_stopped(folder, display.total)
-        raise
-    return Finished(report, display, hume.stats)
+
+    async def start() -> Report:
+        return await hume.batch.predict_into(
+            folder,
+            sources,
+            on_outcome=display.add_outcome,
+            on_progress=_both(display.update, PaceLog(folder).update),
+            **settings,
+        )
+
+    return Finished(await show_run(folder, display, start), display, hume.stats)
 
 
 def _both(
@@ -285,41 +196,3 @@ def _both(
         second(progress)
 
     return update
-
-
-async def _print_stopped(folder: Path, total: int) -> None:
-    """Say how far a run came that was interrupted, as `status` would."""
-    try:
-        counts = count_sources((await read_status(folder / LEDGER)).counts)
-    except HumeError:  # it was stopped before there was a ledger
-        print_message("stopped; the same command starts again")
-        return
-    done = counts["arrived"] + counts["failed"]
-    total = max(total, counts["sources"])
-    print_message(f"stopped; {done} of {total} outcomes are in {folder}, the same command goes on")
-
-
-def print_summary(finished: Finished, *, as_json: bool) -> int:
-    """Print how a run ended, and return the exit code."""
-    report, display, stats = finished.report, finished.display, finished.stats
-    counts: dict[str, Any] = count_sources(report.counts) | {
-        "jobs": report.status.jobs,
-        "requests": stats.requests,
-        "rate_limited": stats.rate_limited,
-        "retries": stats.retries,
-        "seconds": round(display.seconds, 2),
-    }
-    files = [str(path) for path in report.files]
-    with writing_output():
-        if as_json:
-            reasons = dict(report.status.reasons)
-            click.echo(json.dumps(counts | {"reasons": reasons, "files": files}, indent=2))
-        else:
-            console = make_console()
-            display.print_strongest(console)
-            print_counts(console, "Run", counts)
-            print_failures(console, report.status.reasons, counts["failed"])
-            print_open(console, display.open_reasons)
-            for file in files:
-                console.print(f"wrote {escape_controls(file)}", soft_wrap=True)
-    return ExitCode.FAILED if counts["failed"] or counts["open"] else ExitCode.OK

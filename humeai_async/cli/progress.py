@@ -15,12 +15,13 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Column, Table
 
+from humeai_async.bulk.outcomes import Outcome
 from humeai_async.bulk.pipeline import reason_of
 from humeai_async.bulk.progress import Progress
-from humeai_async.bulk.sinks import SourceOutcome
 from humeai_async.bulk.states import State
 from humeai_async.cli.output import escape_controls, lossy_stderr, make_console, print_message
 from humeai_async.errors import DecodeError
+from humeai_async.types.predictions.measurements import SourcePredictions
 from humeai_async.types.predictions.rows import flat
 from humeai_async.types.predictions.summary import Profile, Profiles, Summary
 from humeai_async.types.sources import name_of
@@ -70,6 +71,12 @@ def print_open(console: Console, reasons: Mapping[str, int]) -> None:
         console.print("the same command goes on with the open sources", soft_wrap=True)
 
 
+def print_refused(console: Console, refused: int) -> None:
+    """Print how many sources were not sent for want of budget."""
+    if refused:
+        console.print(f"not sent for want of budget: {refused}; a larger --budget sends them")
+
+
 def _print_reasons(console: Console, state: str, reasons: Mapping[str, int]) -> None:
     for reason, times in list(reasons.items())[:MAX_ROWS]:
         console.print(f"{state} {times} x: {escape_controls(reason)}", soft_wrap=True)
@@ -78,16 +85,17 @@ def _print_reasons(console: Console, state: str, reasons: Mapping[str, int]) -> 
         console.print(f"{state}: {further} more reasons")
 
 
-def describe_progress(progress: Progress, width: int | None = None) -> str:
+def describe_progress(progress: Progress, width: int | None = None, unit: str = "jobs") -> str:
     """Say in a line how far a run is, the most important things first.
 
     Args:
         progress: The run.
         width: Characters at most; what does not fit is left out. `None` is without limit.
+        unit: What its pieces of work are called.
     """
     total = "" if progress.total is None else f"/{progress.total}"
     line = f"{progress.done}{total} done"
-    for part in _details(progress):
+    for part in _details(progress, unit):
         longer = f"{line}, {part}"
         if width is not None and len(longer) > width:
             longer = longer.partition(" (")[0]  # without the reason there may be room
@@ -97,7 +105,7 @@ def describe_progress(progress: Progress, width: int | None = None) -> str:
     return line
 
 
-def _details(progress: Progress) -> list[str]:
+def _details(progress: Progress, unit: str) -> list[str]:
     rate = f"{progress.rate:.0f}" if progress.rate >= _WHOLE else f"{progress.rate:.1f}"
     pace = progress.pace
     details = {
@@ -106,7 +114,7 @@ def _details(progress: Progress) -> list[str]:
         f"{progress.failed} failed": progress.failed > 0,
         f"{progress.left_open} open": progress.left_open > 0,
         f"{rate}/s": progress.rate > 0,
-        f"{progress.jobs} jobs": True,
+        f"{progress.jobs} {unit}": True,
         f"quota used up for {pace.paused_for:.0f} s": pace.paused_for > 0,
         f"{pace.refused} x 429": pace.refused > 0,
     }
@@ -126,10 +134,12 @@ class RunDisplay:
 
     Args:
         total: Sources of the run.
+        unit: What its pieces of work are called.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, unit: str = "jobs") -> None:
         self.total = total
+        self._unit = unit
         self.open_reasons: dict[str, int] = {}
         """What kept sources from being done, and how often."""
         self.seconds: float = 0.0
@@ -152,18 +162,19 @@ class RunDisplay:
         """Show how far the run is now."""
         self._latest, self.seconds = progress, progress.seconds
         width = max(self._console.width - _BAR_WIDTH, _BAR_WIDTH)
-        line = describe_progress(progress, width)
+        line = describe_progress(progress, width, self._unit)
         self._bar.update(self._task, completed=progress.done, description=line)
 
-    def add_outcome(self, outcome: SourceOutcome) -> None:
+    def add_outcome(self, outcome: Outcome[Any, Any]) -> None:
         """Take note of one outcome for the tables at the end."""
         if outcome.error is not None and outcome.is_open:
             reason = reason_of(outcome.error)
             self.open_reasons[reason] = self.open_reasons.get(reason, 0) + 1
             return
-        if outcome.predictions is not None and len(self._profiles) < MAX_ROWS:
+        found: object = outcome.predictions
+        if isinstance(found, SourcePredictions) and len(self._profiles) < MAX_ROWS:
             with contextlib.suppress(DecodeError):  # who reads the results is told of it
-                self._seen.add(flat(name_of(outcome.source), outcome.predictions))
+                self._seen.add(flat(name_of(outcome.source), found))
             self._profiles += self._seen.take()
 
     def print_strongest(self, console: Console) -> None:
@@ -178,7 +189,7 @@ class RunDisplay:
 
     def _print_line(self) -> None:
         if self._latest is not None:
-            print_message(describe_progress(self._latest))
+            print_message(describe_progress(self._latest, unit=self._unit))
         self._timer = asyncio.get_running_loop().call_later(LINE_SECONDS, self._print_line)
 
     def __enter__(self) -> None:

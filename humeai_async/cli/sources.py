@@ -1,6 +1,6 @@
 """Which sources the command line names: URLs, files, folders and lists of them.
 
-It knows no command and no run. `predict` calls it.
+It knows no command and no run. The commands that run sources call it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from humeai_async.cli.output import escape_controls
@@ -26,12 +26,35 @@ NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EI
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def collect_sources(arguments: Iterable[str], listed: str | None) -> Iterator[BulkSource]:
+SOUND_SUFFIXES = MEDIA_SUFFIXES - {
+    ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".txt", ".webp", ".zip",
+}  # fmt: skip
+"""File name endings of media that have a sound track."""
+
+
+def collect_sounds(arguments: Iterable[str], listed: str | None) -> list[Path]:
+    """Find all files with sound that the command line names; else as `collect_sources`.
+
+    Raises:
+        InvalidArgumentError: One of them is a URL, too.
+    """
+    found: list[Path] = []
+    for source in collect_sources(arguments, listed, SOUND_SUFFIXES):
+        if not isinstance(source, Path):
+            raise _refusal(str(source), "URLs are not fetched here: name a file")
+        found.append(source)
+    return found
+
+
+def collect_sources(
+    arguments: Iterable[str], listed: str | None, suffixes: Collection[str] = MEDIA_SUFFIXES
+) -> Iterator[BulkSource]:
     """Find all sources that the command line names.
 
     Args:
         arguments: URLs, files, folders, and `-` for a list on standard input.
         listed: File with a source a line, or `-`.
+        suffixes: Endings of the files of folders that are sources.
 
     Raises:
         InvalidArgumentError: There are none, or one cannot be found or read.
@@ -47,7 +70,7 @@ def collect_sources(arguments: Iterable[str], listed: str | None) -> Iterator[Bu
             field="sources",
         )
     for name in names:
-        yield from _expand(name)
+        yield from _expand(name, suffixes)
 
 
 def _read_list(name: str) -> list[str]:
@@ -78,14 +101,14 @@ def _read_bytes(name: str) -> bytes:
     return sys.stdin.buffer.read()
 
 
-def _expand(name: str) -> Iterator[BulkSource]:
+def _expand(name: str, suffixes: Collection[str]) -> Iterator[BulkSource]:
     if is_url(name):
         yield name
         return
     path = Path(name)
     mode = _mode_of(name)
     if stat.S_ISDIR(mode):
-        files = sorted(path for path in _files_below(path) if _is_media(path))
+        files = sorted(path for path in _files_below(path) if _is_media(path, suffixes))
         if not files:
             raise _refusal(name, "the folder holds no media files")
         yield from files
@@ -123,10 +146,8 @@ def _files_below(folder: Path) -> Iterator[Path]:
             yield Path(place, name)
 
 
-def _is_media(path: Path) -> bool:
-    return (
-        path.suffix.lower() in MEDIA_SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
+def _is_media(path: Path, suffixes: Collection[str]) -> bool:
+    return path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
 
 
 def _refusal(name: str, reason: str) -> InvalidArgumentError:

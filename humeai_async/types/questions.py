@@ -192,7 +192,7 @@ def read_question(given: object) -> Question:
     try:
         return made(**plain)
     except TypeError:
-        missing = min(known - plain.keys())
+        missing = "criteria" if "instructions" in plain else "instructions"
         raise _refuse(f"a {made.kind} question needs {missing}", f"/{missing}") from None
 
 

@@ -1,0 +1,159 @@
+"""`humeai-async measure` and `humeai-async decide`: the products that live, a file a request.
+
+Thin: `measure_many` and `create_many` run them, and this shows how it goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from humeai_async.bulk.open_files import OPEN_FORMATS
+from humeai_async.bulk.paid_outcomes import PaidOutcomes
+from humeai_async.bulk.runs import Report
+from humeai_async.cli import interrupts
+from humeai_async.cli.progress import RunDisplay
+from humeai_async.cli.questions import read_questions
+from humeai_async.cli.runs import Finished, local_folder, print_summary, run_options, show_run
+from humeai_async.cli.sources import collect_sounds
+from humeai_async.client import HumeAI
+from humeai_async.settings import Pool
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+_concurrency = click.option(
+    "--concurrency",
+    type=click.IntRange(1, 500),
+    default=8,
+    show_default=True,
+    help="Requests under way at the same time; each holds its file in memory.",
+)
+
+
+@click.command()
+@run_options("measurements", OPEN_FORMATS)
+@click.option(
+    "--timer",
+    type=click.IntRange(3000, 10_000),
+    help="Milliseconds of speech between two measurements; 3000 if left out.",
+)
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds of audio that all starts together may be billed.",
+)
+@_concurrency
+def measure(
+    sources: tuple[str, ...],
+    listed: str | None,
+    timer: int | None,
+    budget: float | None,
+    **settings: Any,
+) -> int:
+    """Measure voices in recordings with Expression Measurement.
+
+    Each of SOURCES is a file of up to about 13 minutes, a folder of such, or - for a list on
+    standard input. Each is billed by its length, and at least ten seconds; the same command again
+    pays for none a second time. The credential comes from the environment variable HUME_API_KEY.
+
+    The exit code is 0 if every source arrived, 1 if any failed or is still open or the service
+    refused, 2 for a mistake in the command, 3 if files or standard output cannot be written, and
+    130 after Ctrl-C.
+    """
+    found = collect_sounds(sources, listed)
+
+    def begin(hume: HumeAI, **options: Any) -> PaidOutcomes[Any]:
+        return hume.expression.measure_many(
+            found, measurement_timer_ms=timer, budget=budget, **options
+        )
+
+    return _run(found, begin, **settings)
+
+
+@click.command()
+@run_options("decisions", OPEN_FORMATS)
+@click.option(
+    "--questions",
+    type=click.Path(path_type=Path),
+    required=True,
+    help='JSON file of questions by id, or of {"questions": ..., "context": ...}.',
+)
+@click.option(
+    "--budget",
+    type=click.IntRange(min=1),
+    help="Input tokens that all starts together may be billed.",
+)
+@_concurrency
+def decide(
+    sources: tuple[str, ...],
+    listed: str | None,
+    questions: Path,
+    budget: int | None,
+    **settings: Any,
+) -> int:
+    """Put the same questions to many clips with Audio Decisions.
+
+    Each of SOURCES is a file of 1 second to 5 minutes, a folder of such, or - for a list on
+    standard input. Each is billed in tokens; the same command again pays for none a second time.
+    The credential comes from the environment variable HUME_API_KEY.
+
+    The exit code is 0 if every source arrived, 1 if any failed or is still open or the service
+    refused, 2 for a mistake in the command, 3 if files or standard output cannot be written, and
+    130 after Ctrl-C.
+    """
+    asked = read_questions(questions)
+    found = collect_sounds(sources, listed)
+
+    def begin(hume: HumeAI, **options: Any) -> PaidOutcomes[Any]:
+        return hume.decisions.create_many(found, asked, budget=budget, **options)
+
+    return _run(found, begin, **settings)
+
+
+def _run(
+    found: Sequence[Path],
+    begin: Callable[..., PaidOutcomes[Any]],
+    out: str,
+    formats: tuple[str, ...],
+    base_url: str | None,
+    proxy: str | None,
+    *,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Run files into a folder, and return the exit code.
+
+    Args:
+        found: The files.
+        begin: Makes the run, given a client and the options.
+        out: The folder.
+        formats: Formats of the results.
+        base_url: Where requests go.
+        proxy: Proxy that they go through.
+        as_json: Whether the summary is JSON.
+        options: Options of the run.
+    """
+    folder = local_folder(out)
+    chosen = tuple(dict.fromkeys(formats))
+
+    async def run() -> Finished:
+        pool = Pool(proxy=proxy, trust_env=True)
+        async with HumeAI(base_url=base_url, pool=pool) as hume:
+            outcomes = begin(hume, **options)
+            display = RunDisplay(len(dict.fromkeys(found)), "requests")
+
+            async def start() -> Report:
+                return await outcomes.write_to(
+                    folder,
+                    chosen,
+                    on_outcome=display.add_outcome,
+                    on_progress=display.update,
+                )
+
+            report = await show_run(folder, display, start)
+            return Finished(report, display, hume.stats, outcomes.bill)
+
+    return print_summary(interrupts.run(run()), as_json=as_json)

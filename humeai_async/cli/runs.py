@@ -1,0 +1,207 @@
+"""What the commands that run sources into a folder share: options, display and summary.
+
+`predict`, `demo`, `measure` and `decide` use it. It starts no run itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from humeai_async._base.frozen import frozen
+from humeai_async.bulk.bill import Bill
+from humeai_async.bulk.ledger import read_status
+from humeai_async.bulk.runs import LEDGER, Report
+from humeai_async.cli.output import (
+    ExitCode,
+    escape_controls,
+    make_console,
+    print_message,
+    writing_output,
+)
+from humeai_async.cli.progress import (
+    RunDisplay,
+    count_sources,
+    print_counts,
+    print_failures,
+    print_open,
+    print_refused,
+)
+from humeai_async.errors import HumeError, InvalidArgumentError
+from humeai_async.http.calls import Stats
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def read_folder(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
+    """Read the option --out; an empty name, as of a variable without a value, is no folder.
+
+    Raises:
+        InvalidArgumentError: The name is empty.
+    """
+    if name is not None and not name:
+        raise InvalidArgumentError("--out is empty: name a folder", field="out")
+    return name
+
+
+def local_folder(out: str, hint: str = "") -> Path:
+    """Return the folder of a run that this process does.
+
+    Args:
+        out: The option --out.
+        hint: Who does take a URL.
+
+    Raises:
+        InvalidArgumentError: It is a URL.
+    """
+    if "://" in out:
+        raise InvalidArgumentError(f"--out is a URL{hint}", field="out")
+    return Path(out)
+
+
+def run_options(out: str, formats: Sequence[str]) -> Callable[[C], C]:
+    """Add the arguments and options of all runs to a command.
+
+    Args:
+        out: Name of the folder if none is given.
+        formats: Formats of the results that there are.
+    """
+    options = (
+        click.argument("sources", nargs=-1),
+        click.option(
+            "--from",
+            "listed",
+            type=click.Path(),
+            help="File with one source per line; - is standard input.",
+        ),
+        click.option(
+            "--out",
+            callback=read_folder,
+            default=out,
+            show_default=True,
+            help="Folder for the ledger and the results. The same command again continues there.",
+        ),
+        click.option(
+            "--format",
+            "formats",
+            multiple=True,
+            type=click.Choice(list(formats)),
+            default=("jsonl", "csv"),
+            show_default=True,
+            help="Format of the results; may be given more than once.",
+        ),
+        click.option(
+            "--retry-failed",
+            is_flag=True,
+            help="Submit sources again that failed at an earlier start.",
+        ),
+        click.option("--base-url", help="Send requests here instead of to Hume or LowCodeAPI."),
+        click.option(
+            "--proxy",
+            help="URL of the proxy to use. Left out, that of HTTPS_PROXY or HTTP_PROXY, unless "
+            "NO_PROXY names the host.",
+        ),
+        click.option(
+            "--search-patience",
+            default=300.0,
+            show_default=True,
+            type=click.FloatRange(min=0),
+            help="Seconds to look for what was submitted and got no response before submitting "
+            "again.",
+        ),
+        click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON."),
+    )
+
+    def add(command: C) -> C:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+@frozen
+class Finished:
+    """A run that went to its end, and what is printed about it."""
+
+    report: Report
+    display: RunDisplay
+    stats: Stats
+    bill: Bill | None = None
+    """What it cost, where requests are paid for one by one."""
+
+
+async def show_run(
+    folder: Path, display: RunDisplay, start: Callable[[], Awaitable[Report]]
+) -> Report:
+    """Run sources into a folder and show the progress.
+
+    Args:
+        folder: The folder.
+        display: Shows it.
+        start: Does the run.
+    """
+    try:
+        with display:
+            return await start()
+    except asyncio.CancelledError:
+        await _print_stopped(folder, display.total)
+        raise
+
+
+async def _print_stopped(folder: Path, total: int) -> None:
+    """Say how far a run came that was interrupted, as `status` would."""
+    try:
+        counts = count_sources((await read_status(folder / LEDGER)).counts)
+    except HumeError:  # it was stopped before there was a ledger
+        print_message("stopped; the same command starts again")
+        return
+    done = counts["arrived"] + counts["failed"]
+    total = max(total, counts["sources"])
+    print_message(f"stopped; {done} of {total} outcomes are in {folder}, the same command goes on")
+
+
+def print_summary(finished: Finished, *, as_json: bool) -> int:
+    """Print how a run ended, and return the exit code."""
+    report, display, stats, bill = (
+        finished.report, finished.display, finished.stats, finished.bill,
+    )  # fmt: skip
+    counts: dict[str, Any] = {
+        **count_sources(report.counts),
+        **({"jobs": report.status.jobs} if bill is None else _cost(bill)),
+        "requests": stats.requests,
+        "rate_limited": stats.rate_limited,
+        "retries": stats.retries,
+        "seconds": round(display.seconds, 2),
+    }
+    files = [str(path) for path in report.files]
+    with writing_output():
+        if as_json:
+            reasons = dict(report.status.reasons)
+            click.echo(json.dumps(counts | {"reasons": reasons, "files": files}, indent=2))
+        else:
+            console = make_console()
+            display.print_strongest(console)
+            shown = {name: value for name, value in counts.items() if value is not None}
+            print_counts(console, "Run", shown)
+            print_failures(console, report.status.reasons, counts["failed"])
+            print_open(console, display.open_reasons)
+            print_refused(console, bill.refused if bill is not None else 0)
+            for file in files:
+                console.print(f"wrote {escape_controls(file)}", soft_wrap=True)
+    return ExitCode.FAILED if counts["failed"] or counts["open"] else ExitCode.OK
+
+
+def _cost(bill: Bill) -> Mapping[str, Any]:
+    """Return what a run cost by the names that are shown."""
+    return {
+        "billed": round(bill.spent, 3),
+        "unit": bill.unit,
+        "budget": bill.budget,
+        "in_doubt": bill.in_doubt,
+    }
