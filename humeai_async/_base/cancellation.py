@@ -43,6 +43,46 @@ async def run_uncancelled(work: Coroutine[Any, Any, T]) -> T:
     return task.result()
 
 
+async def run_uncancelled_while(
+    work: Coroutine[Any, Any, T], is_needed: Callable[[], bool], *, seconds: float
+) -> T:
+    """Run work in a task of its own, which a cancellation ends unless it is at a certain point.
+
+    Args:
+        work: A coroutine.
+        is_needed: Whether a cancelled caller still waits for it. Asked ten times a second.
+        seconds: How long a cancelled caller waits at most.
+
+    Raises:
+        ConfigurationError: No event loop of asyncio is running.
+        CancelledError: The caller was cancelled; what the work returned or raised is dropped.
+    """
+    try:
+        loop = running_loop()
+    except HumeError:
+        work.close()  # or it would complain of never having been awaited
+        raise
+    task = loop.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await run_uncancelled(_end(task, is_needed, loop.time() + seconds))
+        raise
+    return task.result()
+
+
+async def _end(task: asyncio.Task[Any], is_needed: Callable[[], bool], until: float) -> None:
+    """Cancel a task once it is not needed any more, and wait until it has ended."""
+    while is_needed() and not task.done() and task.get_loop().time() < until:
+        await asyncio.wait([task], timeout=_ASKED_AGAIN)
+    task.cancel()
+    await _wait_uncancelled(task)
+
+
+_ASKED_AGAIN = 0.1
+"""Seconds between two questions whether a task is still needed."""
+
+
 async def in_thread(
     work: Callable[..., T],
     *args: object,

@@ -92,6 +92,11 @@ class JobWork:
         """Seconds that a submission may be on its way, uploads included; `None` is no limit."""
         return self._session.timeout.total
 
+    @property
+    def keeps_results(self) -> bool:
+        """Whether the service keeps results."""
+        return True
+
     async def submit(self, items: Sequence[Item[BulkSource]], sending: Sending) -> Submitted:
         """Start a job; costs one request."""
         given = [given_text(item) for item in items]

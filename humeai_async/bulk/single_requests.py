@@ -140,6 +140,11 @@ class SingleRequests(abc.ABC, Generic[R]):
         """Seconds that a submission may be on its way, the upload included."""
         return self._session.timeout.total
 
+    @property
+    def keeps_results(self) -> bool:
+        """Whether the service keeps results."""
+        return False
+
     async def identify(self, sources: Sequence[File]) -> list[Item[File]]:
         """Say what each source is: its bytes, read once for their digest."""
         return [await self._identify(source) for source in sources]

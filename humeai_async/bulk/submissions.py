@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 import anyio
 from attrs import evolve
 
+from humeai_async._base.cancellation import run_uncancelled_while
 from humeai_async.bulk.ledger import Memory
 from humeai_async.bulk.outcomes import FATAL_ERRORS, UnknownSubmissionError
 from humeai_async.bulk.patience import search_pauses
@@ -59,6 +60,10 @@ _PASSING = (
     BudgetReachedError,
 )
 """Errors of a submission that say nothing against its sources."""
+
+
+LAST_RESPONSE_SECONDS = 30.0
+"""Seconds that a run which is cancelled waits for responses that hold results."""
 
 
 class RejectedError(Exception):
@@ -214,6 +219,17 @@ class Submissions(Generic[S, R]):
             await self._memory.send(plan.number, sent_ms)
 
         sending = Sending(write_down)
+        work = self._send(plan, items, deadline, sending)
+        if self._kind.keeps_results or self._pipes.ledger is None:
+            return await work
+        # What is on its way is billed, and its result is in the response alone.
+        return await run_uncancelled_while(
+            work, lambda: sending.is_in_doubt, seconds=LAST_RESPONSE_SECONDS
+        )
+
+    async def _send(
+        self, plan: Plan, items: Sequence[Item[S]], deadline: float, sending: Sending
+    ) -> Submitted | None:
         try:
             submitted = await self._pipes.patience.call(
                 lambda: self._kind.submit(items, sending), deadline=deadline

@@ -146,6 +146,11 @@ class WorkKind(Protocol[S, R]):
         """Seconds that a request of a submission may be on its way; `None` is without limit."""
         ...
 
+    @property
+    def keeps_results(self) -> bool:
+        """Whether the service keeps results, so that a response may be done without."""
+        ...
+
     async def submit(self, items: Sequence[Item[S]], sending: Sending) -> Submitted:
         """Submit one piece of work. This costs money, and is never repeated by itself.
 

@@ -13,7 +13,7 @@ import anyio.from_thread
 import anyio.lowlevel
 import pytest
 
-from humeai_async._base.cancellation import in_thread, run_uncancelled
+from humeai_async._base.cancellation import in_thread, run_uncancelled, run_uncancelled_while
 
 pytestmark = pytest.mark.anyio
 
@@ -156,3 +156,50 @@ async def test_a_call_that_waits_for_a_thread_is_cancelled_without_one() -> None
         with pytest.raises(asyncio.CancelledError):
             await task
     assert calls == []
+
+
+async def cancelled_while(*, is_needed: bool, seconds: float) -> list[str]:
+    """Cancel a caller in the middle of its work; returns what the work came to."""
+    steps: list[str] = []
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await go_on.wait()
+        except asyncio.CancelledError:
+            steps.append("cancelled")
+            raise
+        steps.append("done")
+
+    caller = asyncio.create_task(run_uncancelled_while(work(), lambda: is_needed, seconds=seconds))
+    await begun.wait()
+    caller.cancel()
+    asyncio.get_running_loop().call_later(0.01, go_on.set)
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    return steps
+
+
+async def test_work_that_is_needed_is_done_although_its_caller_is_cancelled() -> None:
+    assert await cancelled_while(is_needed=True, seconds=10) == ["done"]
+
+
+async def test_work_that_is_not_needed_is_cancelled_with_its_caller() -> None:
+    assert await cancelled_while(is_needed=False, seconds=10) == ["cancelled"]
+
+
+async def test_work_that_is_needed_is_not_waited_for_without_end() -> None:
+    assert await cancelled_while(is_needed=True, seconds=0) == ["cancelled"]
+
+
+async def test_work_whose_caller_is_not_cancelled_returns_and_raises_as_it_is() -> None:
+    async def give() -> int:
+        return 3
+
+    async def fail() -> int:
+        raise ValueError("no")
+
+    assert await run_uncancelled_while(give(), lambda: True, seconds=1) == 3
+    with pytest.raises(ValueError, match="no"):
+        await run_uncancelled_while(fail(), lambda: True, seconds=1)

@@ -43,6 +43,10 @@ class Echo:
     def longest_submission(self) -> float | None:
         return 1.0
 
+    @property
+    def keeps_results(self) -> bool:
+        return True
+
     async def submit(self, items: Sequence[Item[str]], sending: Sending) -> Submitted:
         (item,) = items
         await sending(Request("POST", "/echo", "https://echo.example.com", {}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 from collections.abc import AsyncIterator
@@ -123,6 +124,26 @@ async def test_a_run_that_is_cancelled_at_any_moment_goes_on_and_pays_nothing_ag
     expected = sorted(str(path) for path in paths)
     assert expected == sorted(line["source"] for line in lines_of(out / "measurements.jsonl"))
     assert set(expected) == {row["source"] for row in table_of(out / "measurements.csv")}
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+async def test_a_run_that_is_cancelled_waits_for_the_responses_that_are_on_their_way(
+    tmp_path: Path, concurrency: int
+) -> None:
+    paths, out = clips(tmp_path, 4), tmp_path / "out"
+    async with FakeHume(latency=0.1) as fake, client_of(fake) as hume:
+        run = hume.expression.measure_many(paths, concurrency=concurrency)
+        task = asyncio.create_task(run.write_to(out))
+        while not fake.expression.runs:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await hume.expression.measure_many(paths).write_to(out)
+        assert len(fake.expression.runs) == 4
+    lines = lines_of(out / "measurements.jsonl")
+    assert sorted(map(str, paths)) == sorted(line["source"] for line in lines)
+    assert not [line for line in lines if "error" in line]
 
 
 async def test_a_clip_that_fails_has_a_line_and_no_row(hume: HumeAI, tmp_path: Path) -> None:
