@@ -545,8 +545,11 @@ def _make_transport(
         return AiohttpTransport(pool, session)
     if session is not None:
         raise ConfigurationError("give a transport or an aiohttp session, not both")
-    if not isinstance(cast("object", transport), Transport):
-        kind = type(transport).__name__
+    given = cast("object", transport)
+    if isinstance(given, type):  # which has the methods too
+        raise ConfigurationError(f"transport is an object: write {given.__name__}(...)")
+    if not isinstance(given, Transport):
+        kind = type(given).__name__
         raise ConfigurationError(
             f"transport has the methods open, open_socket and aclose, which {kind} has not"
         )
@@ -635,7 +638,7 @@ def _held(name: str, given: object) -> Secret | CredentialSource | type | None:
         return Secret(given, f"the argument {name}")
     if isinstance(given, OAuth) and name == "access_token":
         return TokenSource(given)
-    if callable(given) and not isinstance(given, OAuth):
+    if callable(given) and not isinstance(given, (OAuth, type)):
         return AskedSource(cast("AskCredential", given), name)
     return None if given is None else type(given)
 

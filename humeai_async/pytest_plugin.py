@@ -41,7 +41,9 @@ def fake_hume(
     """
     from humeai_async.testing import Clock, FakeHume
 
-    marks = reversed(list(request.node.iter_markers("fake_hume")))
+    marks = list(reversed(list(request.node.iter_markers("fake_hume"))))
+    if any(one.args for one in marks):
+        raise pytest.UsageError('the mark takes names: fake_hume(dialect="gateway-recorded")')
     settings: dict[str, Any] = {name: value for one in marks for name, value in one.kwargs.items()}
     settings.setdefault("clock", Clock(SPEED))
     with FakeHume(**settings) as fake:

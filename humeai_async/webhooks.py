@@ -21,6 +21,7 @@ from humeai_async.errors import (
     InvalidArgumentError,
     WebhookError,
 )
+from humeai_async.http.arguments import check_number, check_seconds
 from humeai_async.http.codec import parse, structure
 from humeai_async.http.endpoint import check_id
 from humeai_async.types.webhooks import (
@@ -93,21 +94,22 @@ def verify(
     Raises:
         WebhookError: The request is not Hume's, too old, or came before; answer with status 400.
         DecodeError: It is Hume's, and is no event.
-        ConfigurationError: There is no key, or it is no text; the body is no bytes.
+        ConfigurationError: There is no key, or it is no text; the body is no bytes; the headers
+            are no mapping.
+        InvalidArgumentError: The tolerance is no number of seconds.
 
     Source: https://dev.hume.ai/docs/empathic-voice-interface-evi/configuration/webhooks
     """
     keys = _check_keys(key)
-    if not isinstance(cast("object", body), (bytes, bytearray, memoryview)):
-        raise ConfigurationError(
-            f"body is the raw bytes of the request, not {type(body).__name__}: take them before "
-            "the framework reads them as JSON (FastAPI: `await request.body()`)"
-        )
+    raw = _check_body(body)
+    check_seconds("tolerance", tolerance)
+    if not hasattr(cast("object", headers), "items"):
+        kind = type(headers).__name__
+        raise ConfigurationError(f"headers are those of the request, a mapping, not {kind}")
     timestamp = _header(headers, TIMESTAMP_HEADER)
     signature = _header(headers, SIGNATURE_HEADER).lower()
     if not _SECONDS.fullmatch(timestamp):
         raise WebhookError(f"the header {TIMESTAMP_HEADER} is no number of seconds")
-    raw = bytes(body)
     # All keys are tried, so that the time taken does not say which one it was.
     matches = [_is_equal(signature, _sign(raw, timestamp, one)) for one in keys]
     if not any(matches):
@@ -131,10 +133,16 @@ def sign(body: bytes, key: str, timestamp: int) -> dict[str, str]:
     Args:
         body: Bytes of the body.
         key: Webhook signing key.
-        timestamp: Seconds since 1970.
+        timestamp: Whole seconds since 1970.
+
+    Raises:
+        ConfigurationError: The key is no text, or the body no bytes.
+        InvalidArgumentError: The timestamp is no whole number.
     """
-    text = str(timestamp)
-    return {TIMESTAMP_HEADER: text, SIGNATURE_HEADER: _sign(body, text, key)}
+    if not isinstance(cast("object", key), str):
+        raise ConfigurationError(f"key is the webhook signing key, not {type(key).__name__}")
+    text = str(check_number("timestamp", timestamp, least=0))
+    return {TIMESTAMP_HEADER: text, SIGNATURE_HEADER: _sign(_check_body(body), text, key)}
 
 
 def _sign(body: bytes, timestamp: str, key: str) -> str:
@@ -145,6 +153,20 @@ def _sign(body: bytes, timestamp: str, key: str) -> str:
 def _is_equal(given: str, expected: str) -> bool:
     """Compare in a time that does not depend on where they differ."""
     return hmac.compare_digest(given.encode(errors="replace"), expected.encode())
+
+
+def _check_body(body: object) -> bytes:
+    """Return the bytes of a body.
+
+    Raises:
+        ConfigurationError: It is something else.
+    """
+    if isinstance(body, (bytes, bytearray, memoryview)):
+        return bytes(body)
+    raise ConfigurationError(
+        f"body is the raw bytes of the request, not {type(body).__name__}: take them before the "
+        "framework reads them as JSON (FastAPI: `await request.body()`)"
+    )
 
 
 def _check_keys(key: str | Sequence[str]) -> Sequence[str]:
@@ -178,8 +200,9 @@ def read_callback(body: bytes) -> BatchCallback:
 
     Raises:
         DecodeError: It is no JSON object with the id of a job.
+        ConfigurationError: The body is no bytes.
     """
-    callback = structure(BatchCallback, _parse(body))
+    callback = structure(BatchCallback, _parse(_check_body(body)))
     try:
         check_id(callback.job_id, "job_id")
     except InvalidArgumentError:

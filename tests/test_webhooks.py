@@ -12,7 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from humeai_async import ConfigurationError, DecodeError, WebhookError, webhooks
+from humeai_async import (
+    ConfigurationError,
+    DecodeError,
+    InvalidArgumentError,
+    WebhookError,
+    webhooks,
+)
 from humeai_async.types.chat import ToolCallMessage
 from humeai_async.webhooks import (
     UnknownWebhookEvent,
@@ -237,3 +243,36 @@ def test_the_callback_of_a_batch_job_is_read_as_a_hint() -> None:
 def test_a_callback_that_names_no_job_is_refused(body: bytes) -> None:
     with pytest.raises(DecodeError):
         webhooks.read_callback(body)
+
+
+@pytest.mark.parametrize("body", ["{}", {"job_id": "j1"}, None])
+def test_a_body_that_the_framework_has_read_already_is_refused_by_name(body: Any) -> None:
+    for use in (webhooks.read_callback, lambda given: sign(given, KEY, NOW)):
+        with pytest.raises(ConfigurationError, match="raw bytes of the request, not"):
+            use(body)
+
+
+def test_a_callback_may_come_as_any_kind_of_bytes() -> None:
+    body = memoryview(b'{"job_id": "j1", "status": "COMPLETED"}')
+    assert webhooks.read_callback(body).job_id == "j1"  # type: ignore[arg-type]  # as verify takes
+
+
+@pytest.mark.parametrize("headers", [None, [("X-Hume-AI-Webhook-Timestamp", "1")]])
+def test_headers_that_are_no_mapping_are_refused_by_name(headers: Any) -> None:
+    body, _ = posted()
+    with pytest.raises(ConfigurationError, match="a mapping, not"):
+        verify(body, headers, KEY, now=NOW)
+
+
+@pytest.mark.parametrize("tolerance", ["180", float("nan"), -1])
+def test_a_tolerance_that_is_no_length_of_time_is_refused(tolerance: Any) -> None:
+    body, headers = posted()
+    with pytest.raises(InvalidArgumentError, match="tolerance"):
+        verify(body, headers, KEY, tolerance=tolerance, now=NOW)
+
+
+def test_nothing_is_signed_without_a_key_or_with_a_fraction_of_a_second() -> None:
+    with pytest.raises(ConfigurationError, match="key"):
+        sign(b"{}", None, NOW)  # type: ignore[arg-type]  # a mistake
+    with pytest.raises(InvalidArgumentError, match="a whole number"):
+        sign(b"{}", KEY, NOW + 0.5)  # type: ignore[arg-type]  # a mistake

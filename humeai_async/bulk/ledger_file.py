@@ -76,11 +76,13 @@ def open_file(path: Path, configuration: str) -> tuple[sqlite3.Connection, sqlit
 
 
 def _refuse_second_name(path: Path) -> None:
-    """Refuse a file that another name leads to as well: its lock and log stand beside one.
+    """Refuse a folder, and a file that another name leads to: lock and log stand beside one.
 
     Raises:
-        LedgerError: There is a hard link to it.
+        LedgerError: It is a folder, or there is a hard link to it.
     """
+    if path.is_dir():
+        raise LedgerError(f"{path} is a folder: give the path of a file in it, such as run.db")
     if path.exists() and path.stat().st_nlink > 1:
         raise LedgerError(
             f"{path} has a second name (a hard link), by which another run could use it; copy the "
@@ -192,7 +194,7 @@ def _take_lock(path: Path) -> sqlite3.Connection:
     if lock is not None:
         lock.close()
     if is_busy:
-        raise LedgerError(f"another run is using {path}; wait for its end, or use another folder")
+        raise LedgerError(f"another run is using {path}; wait for its end, or use another ledger")
     raise LedgerError(f"cannot open {path}: {reason}")
 
 
@@ -214,7 +216,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, configuration: str) -> 
     if found != configuration:
         raise LedgerError(
             f"{path} belongs to a run with other settings ({found}); this one has "
-            f"{configuration}: use another folder"
+            f"{configuration}: use another ledger or folder"
         )
 
 

@@ -78,11 +78,31 @@ class Unread(Protocol[P_co]):
         ...
 
 
+def label_of(source: object) -> str:
+    """Return what a source is called in tables and in JSON: never what a file holds."""
+    content: object = source
+    if isinstance(source, Upload):
+        content = source.filename or source.content
+    if isinstance(content, (str, os.PathLike, Text)):
+        return name_of(cast("BulkSource", content))
+    return "file" if _is_content(content) else str(content)
+
+
+def _repr_of(source: object) -> str:
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return f"<{len(source)} bytes>"
+    return repr_without_query(source)
+
+
+def _is_content(given: object) -> bool:
+    return isinstance(given, (bytes, bytearray, memoryview)) or hasattr(given, "read")
+
+
 @define(kw_only=True, eq=False, on_setattr=setters.frozen)
 class Outcome(Generic[S, P]):
     """The outcome of one source; either `predictions` or `error` is set."""
 
-    source: S = field(repr=repr_without_query)
+    source: S = field(repr=_repr_of)
     """The source as it was given."""
     job_id: str | None = None
     """Job it went into; `None` where no job was started."""
@@ -123,10 +143,9 @@ class Outcome(Generic[S, P]):
         return body
 
     def json_members(self) -> dict[str, object]:
-        """Say what came of the source, for `to_dict`; a path or a file is named."""
-        source: object = self.source
+        """Say what came of the source, for `to_dict`; of a file it is the name."""
         return {
-            "source": source if isinstance(source, str) else str(source),
+            "source": label_of(self.source),
             "job_id": self.job_id,
             "predictions": self.predictions,
             "error": self.error,

@@ -244,9 +244,10 @@ class SingleRequests(abc.ABC, Generic[R]):
 
     async def _read(self, source: File) -> Upload:
         part = await as_part(source, argument="sources", largest=LARGEST_FILE)
-        if not part.repeatable:
+        content = source.content if isinstance(source, Upload) else source
+        if not part.repeatable or hasattr(content, "read"):  # an open file has been read once
             raise InvalidArgumentError(
-                "a source of a bulk run is read more than once: give a path, bytes or an Upload",
+                "a source of a bulk run is read more than once: give a path or bytes",
                 field="sources",
             )
         return Upload(await read_whole(part), part.filename)

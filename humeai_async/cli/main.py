@@ -21,7 +21,6 @@ try:
         ExitCode,
         OutputError,
         accept_any_text,
-        describe_error,
         exit_code_of,
         print_message,
         warnings_as_messages,
@@ -81,7 +80,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except HumeError as problem:
-        print_message(describe_error(problem))
+        print_message(str(problem))
         return exit_code_of(problem)
     except OutputError as problem:
         print_message(str(problem))

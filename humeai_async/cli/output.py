@@ -17,9 +17,7 @@ from typing import TextIO
 
 from rich.console import Console
 
-from humeai_async.client import CREDENTIALS
 from humeai_async.errors import (
-    AuthenticationError,
     ConfigurationError,
     HumeError,
     InvalidArgumentError,
@@ -51,14 +49,6 @@ def exit_code_of(error: HumeError) -> ExitCode:
     if isinstance(error, (LedgerError, SaveError)):
         return ExitCode.LOCAL_PROBLEM
     return ExitCode.FAILED
-
-
-def describe_error(error: HumeError) -> str:
-    """Return what an error says, and for a refused credential where that came from."""
-    if isinstance(error, AuthenticationError):
-        names = [name for name in CREDENTIALS.values() if os.environ.get(name)]
-        return f"{error} (the credential comes from the variable {' or '.join(names)})"
-    return str(error)
 
 
 def escape_controls(text: str) -> str:

@@ -60,7 +60,8 @@ class Additions:
             ConfigurationError: It is no mapping of names to texts that can stand in a header.
         """
         if not isinstance(held, Mapping):
-            raise ConfigurationError(f"headers is a dict of names and values, not {held!r}")
+            kind = _shown(held)
+            raise ConfigurationError(f"headers is a dict of names and values, not {kind}")
         headers = dict(self.headers)
         for name, value in cast("Mapping[object, object]", held).items():
             name = _check_name(name)  # noqa: PLW2901 - the same, known to be a text
@@ -126,13 +127,18 @@ def _check_name(name: object) -> str:
 
 def _check_value(name: str, value: object) -> Secret:
     if not isinstance(value, Secret):
-        raise ConfigurationError(f"the value of the header {name} is a text, not {value!r}")
+        raise ConfigurationError(f"the value of the header {name} is a text, not {_shown(value)}")
     if not _can_be_sent(value):
         raise ConfigurationError(
             f"the value of the header {name} holds what cannot stand in one: characters beyond "
             "ASCII, control characters, or white space at an end"
         )
     return value
+
+
+def _shown(kind: object) -> str:
+    """Name the type that stands in place of what is not shown."""
+    return kind.__name__ if isinstance(kind, type) else type(kind).__name__
 
 
 def _can_be_sent(value: Secret) -> bool:

@@ -91,8 +91,10 @@ class AskedSource(SourceBase):
     """
 
     def __init__(self, ask: AskCredential, name: str) -> None:
-        where = getattr(ask, "__qualname__", type(ask).__qualname__)
-        super().__init__(f"{ask.__module__}.{where}", f"the function given as {name}")
+        kind = type(ask)  # not all that can be called has names of its own
+        module = getattr(ask, "__module__", kind.__module__)
+        where = getattr(ask, "__qualname__", kind.__qualname__)
+        super().__init__(f"{module}.{where}", f"the function given as {name}")
         self._ask = ask
 
     async def current(self) -> Secret:

@@ -6,6 +6,7 @@ by `json_members` what it consists of. Programs call it; the library itself does
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -33,14 +34,23 @@ def to_dict(value: object) -> Any:
     Raises:
         InvalidArgumentError: It cannot be written as JSON.
     """
+    with contextlib.suppress(RecursionError):
+        return _plain(value)
+    raise InvalidArgumentError(
+        f"{type(value).__name__} cannot be written as JSON: it holds itself, or is too deep",
+        field="value",
+    )
+
+
+def _plain(value: object) -> Any:
     if isinstance(value, (list, tuple)):
-        return [to_dict(one) for one in cast("list[object]", value)]
+        return [_plain(one) for one in cast("list[object]", value)]
     describe = getattr(value, "json_members", None)
     if callable(describe):
-        return to_dict(describe())
+        return _plain(describe())
     if isinstance(value, Mapping):
         members = cast("Mapping[object, object]", value)
-        return {str(name): to_dict(one) for name, one in members.items()}
+        return {str(name): _plain(one) for name, one in members.items()}
     try:
         text = codec.encode(value)
     except InvalidArgumentError as problem:

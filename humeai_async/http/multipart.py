@@ -176,7 +176,16 @@ def _printable(filename: str) -> str:
     return "".join(one if one.isprintable() else "_" for one in filename)
 
 
+_ADDRESS = re.compile(r"(?:https?|wss?|ftp|file|s3|gs):/", re.IGNORECASE)
+"""How a URL begins, also after `Path` has taken one of its slashes."""
+
+
 async def _path_part(upload: Upload, path: Path, name: str, refuse: Refusal) -> Part:
+    if _ADDRESS.match(str(path)):  # not repeated: it may hold a password or a signature
+        raise refuse(
+            "a URL is not a file: pass it as urls= where there is such an argument; elsewhere "
+            "fetch the media yourself, and give a path or bytes"
+        )
     size, reason = await in_thread(_look_at, path)
     if reason:
         raise refuse(f"cannot upload {path}: {reason}")

@@ -442,9 +442,12 @@ class Batch(Resource):
             search_patience=search_patience,
             outage_patience=outage_patience,
         )
+        if isinstance(formats, str):
+            formats = (formats,)
+        check_many("formats", formats)
         into = Into(
             folder=check_path("folder", folder),
-            formats=(formats,) if isinstance(formats, str) else tuple(formats),
+            formats=tuple(formats),
             pace=lambda: self.pace,
             score_bits=score_bits,
             on_start=on_start,

@@ -186,7 +186,7 @@ class Decisions(Resource):
         options = BulkOptions.of(
             None,
             job_size=1,
-            jobs_at_once=concurrency,
+            jobs_at_once=check_number("concurrency", concurrency, least=1),
             retry_failed=retry_failed,
             search_patience=search_patience,
             outage_patience=outage_patience,

@@ -21,7 +21,7 @@ from humeai_async.expression.limits import UNSUPPORTED, check_face, check_timer
 from humeai_async.expression.recordings import measure_recording
 from humeai_async.expression.uploads import audio_part, config_part, image_parts
 from humeai_async.expression.video_session import VideoSession
-from humeai_async.http.arguments import check_many, check_seconds, check_text
+from humeai_async.http.arguments import check_many, check_number, check_seconds, check_text
 from humeai_async.http.endpoint import fill
 from humeai_async.http.messages import Part
 from humeai_async.http.multipart import File
@@ -230,7 +230,7 @@ class Expression(Resource):
         options = BulkOptions.of(
             None,
             job_size=1,
-            jobs_at_once=concurrency,
+            jobs_at_once=check_number("concurrency", concurrency, least=1),
             retry_failed=retry_failed,
             search_patience=search_patience,
             outage_patience=outage_patience,

@@ -10,9 +10,9 @@ from __future__ import annotations
 import fnmatch
 import random
 from collections.abc import Callable, Mapping
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
-from attrs import field, frozen
+from attrs import field, frozen, validators
 
 FaultKind: TypeAlias = Literal[
     "status", "html", "garbage", "empty", "content-type",
@@ -77,7 +77,7 @@ _GARBAGE = b'{"job_id": "8b1c2f3a-4d5e", "state": {"sta'
 class Fault:
     """One thing that goes wrong."""
 
-    kind: FaultKind
+    kind: FaultKind = field(validator=validators.in_(get_args(FaultKind)))
     method: str | None = None
     """Only requests with this method."""
     path: str | None = None

@@ -11,6 +11,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, cast
 
+from humeai_async.errors import ConfigurationError
 from humeai_async.http.messages import Delivery, Request, Response
 from humeai_async.http.transport.handed_in import BufferedResponse
 from humeai_async.settings import Timeout
@@ -42,9 +43,15 @@ class MockTransport:
 
     Args:
         handler: The function; it may be asynchronous.
+
+    Raises:
+        ConfigurationError: It cannot be called.
     """
 
     def __init__(self, handler: MockHandler) -> None:
+        if not callable(cast("object", handler)):
+            kind = type(handler).__name__
+            raise ConfigurationError(f"MockTransport takes a function of a request, not {kind}")
         self._handler = handler
         self.requests: list[Request] = []
         """Every request, in order; repeats by the client are requests of their own."""

@@ -11,7 +11,7 @@ import fnmatch
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from ssl import SSLContext
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from aiohttp import web
 from attrs import define, evolve, field
@@ -129,7 +129,12 @@ class FakeHume(LoopbackServer):
             body_limit: Bytes of a JSON body that the recorded gateway takes.
             record_bodies: Whether `requests` keep their bodies; switch it off for long runs.
             tls: Certificate and key of the fake, which then speaks HTTPS.
+
+        Raises:
+            ValueError: There is no such dialect.
         """
+        if dialect not in get_args(Dialect):
+            raise ValueError(f"dialect is one of {', '.join(get_args(Dialect))}, not {dialect!r}")
         is_recorded = dialect == "gateway-recorded"
         super().__init__(
             host=host,
@@ -323,20 +328,36 @@ class FakeHume(LoopbackServer):
         return str(self.upstream.evi.configs.add(body, id=id)["id"])
 
     def fail_job(self, id: str, message: str = "the job was made to fail") -> None:
-        """Make a job end as FAILED now, unless it has ended."""
+        """Make a job end as FAILED now, unless it has ended.
+
+        Raises:
+            ValueError: There is no such job.
+        """
         self._end(id, Outcome("failed", message))
 
     def finish_job(self, id: str) -> None:
-        """Make a job end as COMPLETED now, unless it has ended."""
+        """Make a job end as COMPLETED now, unless it has ended.
+
+        Raises:
+            ValueError: There is no such job.
+        """
         self._end(id, Outcome("completed"))
 
     def hold_job(self, id: str) -> None:
-        """Keep a job from ever ending."""
-        self.jobs[id].outcome = Outcome("stuck")
+        """Keep a job from ever ending.
+
+        Raises:
+            ValueError: There is no such job.
+        """
+        self._job(id).outcome = Outcome("stuck")
 
     def state(self, id: str) -> Record:
-        """Return the state of a job as its details would give it now."""
-        return self.jobs[id].state(self.clock.now())
+        """Return the state of a job as its details would give it now.
+
+        Raises:
+            ValueError: There is no such job.
+        """
+        return self._job(id).state(self.clock.now())
 
     async def answer(self, arrival: Arrival) -> tuple[Answer, float]:
         """Answer one request; the socket layer calls it."""
@@ -366,8 +387,13 @@ class FakeHume(LoopbackServer):
             return await self.sessions.serve(request, arrival, self._respond)
         return await self.chat.serve(request, arrival, self._respond)
 
+    def _job(self, id: str) -> FakeJob:
+        if id not in self.jobs:
+            raise ValueError(f"there is no job {id!r} among {len(self.jobs)}")
+        return self.jobs[id]
+
     def _end(self, id: str, outcome: Outcome) -> None:
-        job, now = self.jobs[id], self.clock.now()
+        job, now = self._job(id), self.clock.now()
         if job.ended <= now:
             return
         job.outcome = outcome

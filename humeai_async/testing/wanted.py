@@ -85,6 +85,8 @@ def _read(model: str, wanted: Scores | Sequence[Scores]) -> Scores | tuple[Score
         raise ValueError(f"there is no model {model!r}, but {', '.join(_VOCABULARIES)}")
     if isinstance(wanted, Mapping):
         return _check(model, wanted)
+    if isinstance(wanted, str) or not all(isinstance(one, Mapping) for one in wanted):
+        raise ValueError(f"{model} is a dict of scores, or a list of such, not {wanted!r:.80}")
     return tuple([_check(model, scores) for scores in wanted])
 
 

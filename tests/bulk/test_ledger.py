@@ -295,3 +295,9 @@ async def test_a_device_is_no_ledger_and_gets_no_files_beside_it(name: str) -> N
     with pytest.raises(LedgerError, match="cannot open"):
         await Ledger.open(name, "{}")
     assert not Path(f"{name}.lock").exists()
+
+
+async def test_a_folder_in_place_of_a_ledger_is_named_as_one(tmp_path: Path) -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+        with pytest.raises(LedgerError, match="is a folder: give the path of a file in it"):
+            await run(hume, tmp_path, urls(1))

@@ -19,6 +19,8 @@ from humeai_async import (
     Outcome,
     ResultLostError,
     Upload,
+    to_dict,
+    to_json,
 )
 from humeai_async.bulk.ledger import read_status
 from humeai_async.bulk.states import State
@@ -262,3 +264,32 @@ async def test_the_ledger_says_what_came_of_a_run(
     await decide(hume, clips(tmp_path, 3), ledger=ledger)
     counts = (await read_status(ledger)).counts
     assert (counts[State.ARRIVED], counts[State.FAILED]) == (2, 1)
+
+
+async def test_an_open_file_is_refused_by_what_to_give_instead(
+    hume: HumeAI, fake: FakeHume, tmp_path: Path
+) -> None:
+    [path] = clips(tmp_path, 1)
+    with path.open("rb") as opened:
+        found = [*await measure(hume, [opened]), *await measure(hume, [Upload(opened)])]
+    assert ["give a path or bytes" in str(one.error) for one in found] == [True, True]
+    assert fake.count(method="POST") == 0
+
+
+async def test_neither_repr_nor_json_of_an_outcome_holds_the_recording(
+    hume: HumeAI, tmp_path: Path
+) -> None:
+    [path] = clips(tmp_path, 1)
+    recording = path.read_bytes()
+    [plain] = await measure(hume, [recording])
+    [named] = await measure(hume, [Upload(recording, "a.wav")])
+    assert f"<{len(recording)} bytes>" in repr(plain)
+    assert "RIFF" not in repr(plain) + to_json(plain)
+    assert [to_dict(one)["source"] for one in (plain, named)] == ["file", "a.wav"]
+
+
+async def test_concurrency_is_refused_under_its_own_name(hume: HumeAI) -> None:
+    with pytest.raises(InvalidArgumentError, match="concurrency must be 1 or more"):
+        await measure(hume, [], concurrency=0)
+    with pytest.raises(InvalidArgumentError, match="1 or more and a whole number"):
+        await decide(hume, [], concurrency=1.5)

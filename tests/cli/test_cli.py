@@ -145,7 +145,7 @@ async def test_a_refused_credential_is_told_with_the_variable_it_came_from(
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "401" in done.stderr
-    assert "the credential comes from the variable HUME_API_KEY" in done.stderr
+    assert "the credential came from the variable HUME_API_KEY" in done.stderr
 
 
 async def test_results_of_something_else_are_not_written_over(

@@ -176,3 +176,12 @@ async def test_a_gateway_takes_the_callers_own_key_where_its_operator_allows_it(
         assert sent.headers[header.lower()] == value
     seen = dict(response.json()["seen"]["headers"])
     assert seen["X-Hume-Api-Key"] == recorded["request"]["headers"]["X-Credential-Value"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [([("X-Mine", "x")], "not list"), ({"X-Mine": 1}, "not int"), ({"X-Mine": b"x"}, "not bytes")],
+)
+def test_what_is_no_header_is_named_by_its_type(headers: Any, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{said}$"):
+        HumeAI(api_key="key", headers=headers)

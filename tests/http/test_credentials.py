@@ -332,3 +332,13 @@ async def test_no_capture_sees_a_token_that_is_fetched() -> None:
             await hume.request("GET", "/v0/x")
     assert [one.endpoint for one in exchanges] == ["request"]
     assert exchanges[0].request_headers["Authorization"] == "***"
+
+
+def test_what_can_be_called_needs_no_names_of_its_own() -> None:
+    assert repr(HumeAI(api_key=iter(["key"]).__next__))
+
+
+@pytest.mark.parametrize("settings", [{"api_key": str}, {"access_token": OAuth}])
+def test_a_class_is_no_function_that_returns_a_credential(settings: Any) -> None:
+    with pytest.raises(ConfigurationError, match="a function that returns one, not type"):
+        HumeAI(**settings)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support import client_of
 
-from humeai_async import HumeError, InvalidArgumentError, to_dict, to_json
+from humeai_async import HumeError, InvalidArgumentError, Outcome, Text, to_dict, to_json
 from humeai_async.http import codec
 from humeai_async.testing import FakeHume
 from humeai_async.types.chat import SERVER_EVENTS, ServerEvent
@@ -103,3 +103,14 @@ def test_a_number_that_is_none_is_null() -> None:
 def test_what_is_no_json_is_refused_by_name() -> None:
     with pytest.raises(InvalidArgumentError, match="object cannot be written as JSON"):
         to_dict([object()])
+
+
+def test_a_list_that_holds_itself_is_refused() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    with pytest.raises(InvalidArgumentError, match="list cannot be written as JSON: it holds"):
+        to_json(endless)
+
+
+def test_the_source_of_an_outcome_is_the_text_that_was_measured() -> None:
+    assert to_dict(Outcome(source=Text("clip.mp4")))["source"] == "clip.mp4"

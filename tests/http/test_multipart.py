@@ -339,3 +339,17 @@ async def test_names_and_types_of_other_classes_are_texts() -> None:
 async def test_a_name_that_is_no_text_is_refused() -> None:
     name: Any = 5
     assert "the filename of an Upload is a text, not int" in await refusal(Upload(b"x", name))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://user:m4rk3d@media.example.com/a.wav?sig=m4rk3d",
+        Path("https://media.example.com/a.wav?sig=m4rk3d"),
+        "s3://bucket/m4rk3d.wav",
+    ],
+)
+async def test_a_url_in_place_of_a_file_is_refused_and_not_repeated(address: Any) -> None:
+    said = await refusal(address)
+    assert "a URL is not a file" in said
+    assert "m4rk3d" not in said

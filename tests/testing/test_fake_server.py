@@ -16,6 +16,7 @@ from humeai_async.testing import (
     Credentials,
     Dialect,
     FakeHume,
+    Fault,
     FormPart,
     ManualClock,
 )
@@ -284,3 +285,14 @@ async def test_a_client_that_leaves_at_once_is_nothing_to_complain_of(
         while fake.count() < 10 or fake.connections_open:
             await asyncio.sleep(0)
     assert caplog.text == ""
+
+
+def test_a_dialect_a_fault_or_a_job_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValueError, match="dialect is one of direct"):
+        FakeHume(dialect="lowcodeapi")  # type: ignore[arg-type]  # a mistake
+    with pytest.raises(ValueError, match="kind"):
+        Fault("503")  # type: ignore[arg-type]  # a mistake
+    fake = FakeHume()
+    for use in (fake.fail_job, fake.finish_job, fake.hold_job, fake.state):
+        with pytest.raises(ValueError, match="there is no job 'j1'"):
+            use("j1")

@@ -202,3 +202,10 @@ async def test_fake_and_mock_agree_on_a_page() -> None:
         real = await hume.request("GET", "/v0/evi/configs")
     async with client_on(lambda _: real.json()) as hume:
         assert list(await hume.configs.list()) == []
+
+
+def test_a_class_or_nothing_in_place_of_a_transport_is_refused_at_once() -> None:
+    with pytest.raises(ConfigurationError, match=r"write MockTransport\("):
+        HumeAI(api_key="key", transport=MockTransport)  # type: ignore[arg-type]  # a mistake
+    with pytest.raises(ConfigurationError, match="a function of a request, not NoneType"):
+        MockTransport(None)  # type: ignore[arg-type]  # a mistake

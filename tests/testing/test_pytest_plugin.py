@@ -79,6 +79,20 @@ async def test_a_failed_request_is_repeated_within_milliseconds(
     assert fake_hume.count(status=503) == 2
 
 
+@pytest.mark.slow
+def test_a_mark_without_names_is_told_what_to_write(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.fake_hume("gateway-recorded")
+        def test_mine(fake_hume): ...
+        """
+    )
+    done = pytester.runpytest_subprocess(*PLUGIN, "--strict-markers")
+    done.stdout.fnmatch_lines(["*the mark takes names: fake_hume(dialect=*"])
+
+
 @pytest.mark.anyio
 @pytest.mark.fake_hume(run_seconds=60)
 async def test_a_job_of_a_minute_takes_less_than_a_second(hume: HumeAI) -> None:

@@ -101,3 +101,9 @@ def test_a_slip_of_a_test_is_named_at_once(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         fake_hume.set_predictions(VIDEO, **wanted)
+
+
+@pytest.mark.parametrize("wanted", ["Joy", ["Joy"]])
+def test_scores_that_are_none_are_refused(fake_hume: FakeHume, wanted: Any) -> None:
+    with pytest.raises(ValueError, match="face is a dict of scores, or a list of such"):
+        fake_hume.set_predictions(VIDEO, face=wanted)
