@@ -78,24 +78,10 @@ class Unread(Protocol[P_co]):
         ...
 
 
-def label_of(source: object) -> str:
-    """Return what a source is called in tables and in JSON: never what a file holds."""
-    content: object = source
-    if isinstance(source, Upload):
-        content = source.filename or source.content
-    if isinstance(content, (str, os.PathLike, Text)):
-        return name_of(cast("BulkSource", content))
-    return "file" if _is_content(content) else str(content)
-
-
 def _repr_of(source: object) -> str:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return f"<{len(source)} bytes>"
     return repr_without_query(source)
-
-
-def _is_content(given: object) -> bool:
-    return isinstance(given, (bytes, bytearray, memoryview)) or hasattr(given, "read")
 
 
 @define(kw_only=True, eq=False, on_setattr=setters.frozen)
