@@ -87,6 +87,14 @@ class Job(AsyncOnly):
         """Say what is known of the job, for `to_dict`."""
         return {"id": self.id, "status": self.status, "details": self._details}
 
+    def _repr_html_(self) -> str:
+        """Show in a notebook what is known of the job; asks for nothing."""
+        from humeai_async._base.html import flatten, table
+
+        known = [*flatten(self._details)] if self._details is not None else []
+        notes = () if known else ("No state yet: `await job.refresh()` asks for it once.",)
+        return table(f"Job {self.id}", (), known, total=len(known), notes=notes)
+
     def update(self, details: JobDetails) -> None:
         """Take over news of the job that came another way, such as a list of jobs."""
         self._details = details

@@ -10,7 +10,15 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
 
@@ -128,6 +136,18 @@ class Outcome(Generic[S, P]):
         body: bytes | None = getattr(found, "body", None)
         return body
 
+    @property
+    def known(self) -> str:
+        """What came of the source, as far as is known without reading anything."""
+        if self._error is not None:
+            return f"{type(self._error).__name__}: {self._error.message}"
+        return "predictions" if self._unread is None else "a result that was not read yet"
+
+    @property
+    def is_known_to_fail(self) -> bool:
+        """Whether there is an error, as far as is known without reading anything."""
+        return self._error is not None
+
     def json_members(self) -> dict[str, object]:
         """Say what came of the source, for `to_dict`; of a file it is the name."""
         return {
@@ -207,6 +227,10 @@ class OutcomeQueue(Generic[S, P]):
         self._is_due = False
         """Whether the consumer is to let others run before it gets more."""
         self._untaken = 0
+        self.taken = 0
+        """Outcomes that the consumer has had."""
+        self.failed = 0
+        """Those of them that were known to have failed."""
         self._all_acked = anyio.Event()
         self.on_ack: Callable[[Sequence[Outcome[S, P]]], None] | None = None
         """Called with outcomes once the consumer has asked for the next ones."""
@@ -256,6 +280,8 @@ class OutcomeQueue(Generic[S, P]):
         offer = self._offers[0]
         batch = [offer.left.popleft() for _ in range(min(most, len(offer.left)))]
         self._in_hand += batch
+        self.taken += len(batch)
+        self.failed += sum(one.is_known_to_fail for one in batch)
         if not offer.left:
             self._offers.popleft()
             offer.is_empty.set()
@@ -276,6 +302,12 @@ class OutcomeQueue(Generic[S, P]):
             self.on_ack(outcomes if dealt_with is None else dealt_with)
         if not self._untaken:
             self._all_acked.set()
+
+    def at_hand(self) -> Iterator[Outcome[S, P]]:
+        """Give the outcomes that the consumer deals with now, and those that wait for it."""
+        yield from self._in_hand
+        for offer in self._offers:
+            yield from offer.left
 
     def end(self) -> None:
         """Say that no more outcomes come."""
@@ -408,6 +440,37 @@ class Outcomes(AsyncOnly, Generic[S, P]):
                 field="failures",
             )
         return self._failures
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook how far it is, and the outcomes at hand; takes none of them."""
+        from humeai_async._base.html import MOST_ROWS, table
+
+        queue, found = self._queue, [*self._queue.at_hand()]
+        return table(
+            f"{type(self).__name__}: {self._state}; {queue.taken:,} so far, "
+            f"{queue.failed:,} of them failed",
+            ("source", "job", "outcome"),
+            ((label_of(one.source), one.job_id, one.known) for one in found[:MOST_ROWS]),
+            total=len(found),
+            notes=self._notes,
+        )
+
+    @property
+    def _state(self) -> str:
+        host = self._host
+        if host is None:
+            return "not begun"
+        if not host.done():
+            return "under way"
+        if host.cancelled():
+            return "stopped"
+        problem = host.exception()
+        return "finished" if problem is None else f"ended by {type(problem).__name__}: {problem}"
+
+    @property
+    def _notes(self) -> Sequence[str]:
+        """Sentences to stand below the table of a notebook."""
+        return () if self._host else ("Nothing was sent yet: a loop over it begins.",)
 
     async def aclose(self) -> None:
         """End everything that runs for this iterator, and wait until it has."""

@@ -61,6 +61,13 @@ class PaidOutcomes(Outcomes[File, R]):
         self._pace = pace
         self._is_written = False
 
+    @property
+    def _notes(self) -> Sequence[str]:
+        bill = self.bill
+        left = "" if bill.left is None else f", {bill.left:,.0f} left"
+        spent = f"Bill: {bill.spent:,.0f} {bill.unit} spent{left}; {bill.in_doubt:,} in doubt."
+        return (*super()._notes, spent)
+
     async def write_to(
         self,
         folder: str | os.PathLike[str],

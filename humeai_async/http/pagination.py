@@ -39,6 +39,8 @@ MAX_PAGES = 100_000
 """Most pages of one iteration: a list that goes on after that has no end."""
 MAX_EMPTY_PAGES = 100
 """Most empty pages in a row, where the service says that more pages follow."""
+_MOST_COLUMNS = 7
+"""Fields of an item that a notebook shows."""
 MAX_REPEATED_PAGES = 1
 """Pages in a row that may be the same as the page before. Items added while a list is read
 can push a whole page back by one; a server that ignores the page number goes on for ever."""
@@ -87,6 +89,22 @@ class Page(Sequence[T_co]):
 
     def __getitem__(self, index: int | slice) -> T_co | list[T_co]:
         return self.items[index]
+
+    def _repr_html_(self) -> str:
+        """Show the first items in a notebook, with the first fields that have values."""
+        from humeai_async._base.html import MOST_ROWS, flatten, table
+
+        rows = [dict(flatten(item)) for item in self.items[:MOST_ROWS]]
+        columns = [*dict.fromkeys(name for row in rows for name in row)][:_MOST_COLUMNS]
+        pages = "" if self.total_pages is None else f" of {self.total_pages:,}"
+        odd = len(self.undecodable)
+        return table(
+            f"Page {self.number}{pages}: {len(self):,} items",
+            columns,
+            ([row.get(name) for name in columns] for row in rows),
+            total=len(self),
+            notes=[f"{odd:,} could not be read: see page.undecodable"] if odd else [],
+        )
 
     def __len__(self) -> int:
         return len(self.items)

@@ -77,6 +77,10 @@ class BucketState:
     """Calls a second that this process may send of what is shared, as far as is known."""
 
 
+_SHOWN: Final = ("rate", "waiting", "in_flight", "paused_for", "accepted", "refused")
+"""What a notebook shows of a bucket."""
+
+
 class Limiter:
     """Paces calls; finds out how fast they may go, if it is not told.
 
@@ -218,6 +222,21 @@ class Limiter:
     def buckets(self) -> tuple[str, ...]:
         """Names of the buckets used so far."""
         return tuple(self._buckets)
+
+    def _repr_html_(self) -> str:
+        """Show in a notebook what is known of each bucket."""
+        from humeai_async._base.html import MOST_ROWS, table
+
+        names = self.buckets
+        states = ((name, self.snapshot(name)) for name in names[:MOST_ROWS])
+        rate = "learns its rate" if self._rate is None else f"{self._rate:g} calls a second"
+        return table(
+            f"Limiter: {rate}",
+            ("bucket", *_SHOWN),
+            ([name, *(getattr(state, one) for one in _SHOWN)] for name, state in states),
+            total=len(names),
+            notes=() if names else ("No call has asked it yet.",),
+        )
 
     def _forget_parent(self) -> None:
         """Start anew in a forked process; what was learned stays."""

@@ -53,6 +53,8 @@ _score = operator.attrgetter("score")
 _to_score = functools.partial(tuple.__new__, Score)  # pyright: ignore[reportUnknownMemberType]  # untyped in typeshed
 
 
+_MOST_DRAWN = 20
+"""Scores that a notebook shows of one list."""
 _MOST_SHARED = 128
 """Names of a list that is looked for among those that were seen; Hume's own are shorter."""
 
@@ -194,6 +196,18 @@ class Scores(Sequence[Score]):
             return "Scores(unreadable)"
         strongest = ", ".join(f"{name}={score:.3f}" for name, score in self.top())
         return f"Scores({len(self)}: {strongest}{', ...' if len(self) > 3 else ''})"  # noqa: PLR2004 - as many as top() gives
+
+    def _repr_html_(self) -> str:
+        """Show the strongest scores in a notebook, as bars."""
+        from humeai_async._base.html import bars, table
+
+        try:
+            pairs = [*zip(*self.split(), strict=True)]
+        except DecodeError as problem:
+            return table("Scores", ("problem",), [(problem.message,)], total=1)
+        pairs.sort(key=lambda pair: -math.inf if math.isnan(pair[1]) else pair[1], reverse=True)
+        rows = ((bars([pair]),) for pair in pairs[:_MOST_DRAWN])
+        return table("Scores", ("strongest",), rows, total=len(pairs))
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._numbers is None and self._raw is not None:

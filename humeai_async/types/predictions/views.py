@@ -119,6 +119,12 @@ class PredictionViews(Sequence[SourcePredictions]):
         for name, found in self.named(texts):
             yield from flat(name, found, models, described=described)
 
+    def _repr_html_(self) -> str:
+        """Show the first predictions in a notebook."""
+        from humeai_async.types.predictions.html_table import make_html
+
+        return make_html("Predictions", [*self.named()], self.failures)
+
     def summary(self) -> Summary:
         """Tell the strongest expressions of each source and model, and for how long.
 

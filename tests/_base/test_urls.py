@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from humeai_async.types.urls import repr_host_only, repr_without_query, without_queries
+from humeai_async._base.urls import repr_host_only, repr_without_query, without_queries
 
 
 @pytest.mark.parametrize(
