@@ -113,6 +113,8 @@ class Predictions(PredictionViews):
         Raises:
             DecodeError: As `from_json`.
         """
+        if len(body) < _READ_AT_ONCE:
+            return cls.from_json(body)
         sources: list[SourcePredictions] = []
         since = time.perf_counter()
         for piece in _cut(body):
@@ -328,6 +330,9 @@ class UnreadPredictions:
                 return found
 
 
+_READ_AT_ONCE = 500_000
+"""Bytes below which a body is read in one step: that takes about a millisecond, and half the CPU
+time of one source after the other."""
 _STEP_SECONDS = 0.005
 """Time for which sources are read before others have a turn."""
 _SPACE = b" \t\r\n"

@@ -15,6 +15,22 @@ from humeai_async.errors import DecodeError
 from humeai_async.types.predictions import predictions as module
 from humeai_async.types.predictions.predictions import Predictions
 
+LARGE = module._READ_AT_ONCE
+
+
+@pytest.fixture(autouse=True)
+def no_body_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_READ_AT_ONCE", 0)
+
+
+def test_a_small_body_is_read_in_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_READ_AT_ONCE", LARGE)
+    monkeypatch.setattr(module, "_STEP_SECONDS", 0.0)
+    found, turns = read_in_steps(body(*[GOOD] * 20))
+    assert turns == 0
+    assert len(found) == 20
+
+
 GOOD = url_source("https://x/a.mp4", face=[face(0), face(1)])
 SOURCES: list[Any] = [
     GOOD,
