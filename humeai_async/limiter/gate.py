@@ -77,7 +77,7 @@ class Gate:
         "_first_era", "_grace", "_in_vain", "_is_down", "_is_hinted", "_is_noisy", "_is_pressed",
         "_is_undercut", "_last_take", "_noticed", "_obeyed", "_owed", "_pace", "_refused_at",
         "_room", "_share", "_tries", "_until", "accepted", "closed", "in_flight", "learner",
-        "pauses", "refused", "round_trip",
+        "pauses", "refused",
     )  # fmt: skip
 
     def __init__(self, now: float, rate: float | None = None, burst: float | None = None) -> None:
@@ -102,8 +102,6 @@ class Gate:
         self.refused: int = 0
         """Responses with status 429."""
         self.pauses: int = 0
-        self.round_trip: float = math.inf
-        """Shortest time to a response seen, in seconds."""
         self._era = self._first_era = 0
         self._until = self._last_take = -math.inf
         self._closed_at = self._noticed = self._earliest = now
@@ -175,7 +173,7 @@ class Gate:
                 return wait
         if not self.in_flight or learner.is_known:
             return 0.0
-        return self._account.hold(now, cost, min(self.round_trip, LONGEST_PAUSE))
+        return self._account.hold(now, cost, min(learner.round_trip, LONGEST_PAUSE))
 
     def expect(self, now: float, cost: float) -> float:
         """Return the seconds until calls of this cost in all have gone, as far as is known.
@@ -200,7 +198,7 @@ class Gate:
         self._last_take = now
         if self.closed:
             # If this one takes long to be answered, another is risked.
-            self._until = now + max(1.0, 4 * min(self.round_trip, LONGEST_PAUSE))
+            self._until = now + max(1.0, 4 * min(self.learner.round_trip, LONGEST_PAUSE))
         return self._era
 
     def give_back(self, era: int, cost: float) -> None:
@@ -238,7 +236,8 @@ class Gate:
             if is_current and self.closed:
                 self._until = min(self._until, now + _FIRST_PROBE)
             return
-        self.round_trip = min(self.round_trip, max(0.0, now - sent))
+        learner = self.learner
+        learner.round_trip = min(learner.round_trip, max(0.0, now - sent))
         account = self._account
         if quotas:
             account.read(quotas, self.in_flight, is_refused=status == TOO_MANY_REQUESTS)
@@ -252,7 +251,7 @@ class Gate:
             self._until = max(self._until, now + min(retry_after, LONGEST_PAUSE))
         else:
             self._accept(now, sent, cost, is_current=is_current)
-            if account.used_up and not self.closed and self.learner.ceiling == math.inf:
+            if account.used_up and not self.closed and learner.ceiling == math.inf:
                 self._refuse(now, sent, None, is_current=True)
                 self._refused_at = -1  # this was no chance
 
@@ -262,7 +261,6 @@ class Gate:
         learner.accept(
             now,
             cost,
-            self.round_trip,
             is_pressed=self._is_pressed or self.closed,
             is_busy=self.in_flight > 0,
         )
@@ -328,7 +326,7 @@ class Gate:
         reset = self._account.reset
         share = 1.0 if reset else min(max(_PROBES / learner.used, _FINEST), 1.0)
         if not learner.is_known:
-            first = learner.started + min(self.round_trip, 0.2) / 2
+            first = learner.time_windows(is_told=reset is not None)
             soonest = now + (min(reset or 0.0, (now - first) / 2) if self._account.used_up else 0.0)
             for seconds in _SERIES:
                 if first + seconds > soonest:

@@ -71,6 +71,14 @@ _COMPARABLE: Final = 4.0
 """A pause so many times longer than another is that of another quota. Two quotas at once."""
 _TIMING: Final = 0.01
 """Seconds; no time of ours is known better."""
+_CONNECTED: Final = 2.2
+"""Round trips after which the first response is late. Scenes on real sockets."""
+_SHORT_TRIP: Final = 0.05
+"""Seconds by which a quota of many may be asked late. Scenes on real sockets."""
+_LONG_TRIP: Final = 0.2
+"""Seconds; half a longer round trip is not waited for. Short windows, slow networks."""
+_HAIR: Final = 1e-6
+"""Seconds; what two sums of floats differ by. None."""
 _FEW: Final = 5.0
 """Calls below which a flow is no measure. Slow networks."""
 _MANY: Final = 20.0
@@ -117,9 +125,9 @@ class Learner:
     """What is known of one quota, and the pace that follows from it."""
 
     __slots__ = (
-        "_anchors", "_at", "_busy_at", "_held", "_is_rough", "_log", "_longest", "_row",
-        "_row_start", "_start", "accepted", "ceiling", "count", "is_even", "is_known", "pace",
-        "rate", "window",
+        "_anchors", "_at", "_busy_at", "_counted", "_held", "_is_rough", "_log", "_longest",
+        "_row", "_row_start", "_start", "_timed_from", "accepted", "ceiling", "count", "is_even",
+        "is_known", "pace", "rate", "round_trip", "window",
     )  # fmt: skip
 
     def __init__(self, now: float, rate: float | None = None) -> None:
@@ -140,8 +148,11 @@ class Learner:
         """Calls of the last window, where there is one."""
         self.accepted: float = 0.0
         """Cost of all accepted calls."""
+        self.round_trip: float = math.inf
+        """Shortest time to a response seen, in seconds; the gate keeps it."""
         self._is_rough = False
         self._start = self._row_start = now, 0.0
+        self._counted = self._timed_from = -math.inf
         self._row = 0
         self._longest = math.inf
         self._anchors: deque[tuple[Contact, float]] = deque(maxlen=16)
@@ -153,6 +164,25 @@ class Learner:
     def started(self) -> float:
         """When the calls began by which the rate will be measured."""
         return self._start[0]
+
+    def time_windows(self, *, is_told: bool) -> float:
+        """Return from when on windows are timed: when the first of those calls was counted.
+
+        A connection may have been opened for it, and nobody knows for how much of the time until
+        its response. So they are timed from that response on where it took far longer than
+        others, or where that costs little: who asks a hair too early loses a whole window.
+
+        Args:
+            is_told: Whether the service says when the quota opens.
+        """
+        seconds = self._counted - self.started
+        is_late = seconds > _CONNECTED * self.round_trip
+        is_cheap = 0.0 <= seconds < _SHORT_TRIP and self.used >= _MANY
+        if not is_told and (is_late or is_cheap):
+            self._timed_from = self._counted
+        else:
+            self._timed_from = self.started + min(self.round_trip, _LONG_TRIP) / 2
+        return self._timed_from
 
     @property
     def used(self) -> float:
@@ -167,23 +197,22 @@ class Learner:
 
     def start(self, now: float) -> None:
         """Note when the first call went."""
-        self._start = now, self.accepted
+        self._start, self._counted = (now, self.accepted), -math.inf
         self._at = self._busy_at = now
 
-    def accept(
-        self, now: float, cost: float, round_trip: float, *, is_pressed: bool, is_busy: bool
-    ) -> None:
+    def accept(self, now: float, cost: float, *, is_pressed: bool, is_busy: bool) -> None:
         """Count an accepted call, and let the pace grow.
 
         Args:
             now: The time.
             cost: Cost of the call.
-            round_trip: Shortest seconds to a response.
             is_pressed: Whether a call has had to wait since the last one.
             is_busy: Whether others are in flight.
         """
         self.accepted += cost
-        at = now - min(round_trip, 1.0) / 2
+        if self._counted < self.started:
+            self._counted = now
+        at = now - min(self.round_trip, 1.0) / 2
         self._log.add(at, cost)
         if self.count is not None:
             self.count.add(at, cost)
@@ -194,13 +223,13 @@ class Learner:
             # What nobody asked for was not used up.
             self._anchors.clear()
             if not self.is_known:
-                self._start = now, self.accepted
+                self._start, self._counted = (now, self.accepted), -math.inf
         if is_pressed:
-            self._grow(passed, round_trip)
+            self._grow(passed)
 
-    def _grow(self, passed: float, round_trip: float) -> None:
+    def _grow(self, passed: float) -> None:
         if not self.is_known:
-            doubling = max(_DOUBLING_TRIPS * round_trip, _FASTEST_DOUBLING)
+            doubling = max(_DOUBLING_TRIPS * self.round_trip, _FASTEST_DOUBLING)
             share = 2 ** (min(passed, _STEP) / min(doubling, _SLOWEST_DOUBLING))
             self.pace = min(self.pace * share, FASTEST)
             return
@@ -210,7 +239,8 @@ class Learner:
             share = 2 ** (min(self._held, 10.0) / _REGROWTH)
         else:
             window = _LOOK_WINDOWS * (self.window or 0.0)
-            self._held += step / max(1.0, _LOOK_CALLS / self.rate, _LOOK_TRIPS * round_trip, window)
+            trips = _LOOK_TRIPS * self.round_trip
+            self._held += step / max(1.0, _LOOK_CALLS / self.rate, trips, window)
             beyond = min(max(self._held - _LOOK_AFTER, 0.0), 10.0)
             share = _MARGIN + _FIRST_STEP * math.expm1(_STEEPNESS * beyond)
             if self.rate >= self.ceiling:
@@ -262,14 +292,14 @@ class Learner:
             return False
         self.is_even = True
         self.pace = self.rate
-        self._start = contact.opened, self.accepted - 1
+        self._start, self._counted = (contact.opened, self.accepted - 1), self._at
         return True
 
     def _measure_first(self, contact: Contact, policy: tuple[float, float] | None) -> None:
         start, before = self._start
         count = max(self.accepted - before, 1.0)
         longest = max(contact.opened - start, _TIMING)
-        shortest = max(contact.earliest - start, longest / 4)
+        shortest = max(contact.earliest - max(self._timed_from, start), longest / 4)
         average = count / longest
         share = contact.pause / longest
         if contact.flow is not None:
@@ -294,7 +324,7 @@ class Learner:
     def _measure_window(
         self, count: float, shortest: float, longest: float, *, is_hinted: bool
     ) -> None:
-        near = [one for one in CUSTOMARY if shortest < one <= longest + 2 * _TIMING]
+        near = [one for one in CUSTOMARY if shortest + _HAIR < one <= longest + 2 * _TIMING]
         if not near:
             self.rate = count / math.sqrt(longest * shortest)
             return
@@ -416,6 +446,8 @@ class Learner:
     def shift(self, seconds: float) -> None:
         """Move to a clock that shows this many seconds more; what spans the move is dropped."""
         self._start = self._start[0] + seconds, self._start[1]
+        self._counted += seconds
+        self._timed_from += seconds
         self._at += seconds
         self._busy_at += seconds
         self._anchors.clear()

@@ -31,11 +31,13 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 class Service:
     """A quota that says nothing but 429, callers that go on until they are let in."""
 
-    def __init__(self, shape: Shape, rate: float, per: float) -> None:
+    def __init__(self, shape: Shape, rate: float, per: float, *, connecting: float = 0.0) -> None:
         loop = asyncio.get_running_loop()
         self.quota = Quota(rate, per, shape=shape, hints="silent", clock=loop.time)
         self.limiter = Limiter()
         self.began = loop.time()
+        self.connecting = connecting
+        """Seconds to open a connection; one is needed for each call until one is free."""
         self.spans: list[tuple[float, float]] = []
         """When each attempt went and ended."""
         self.finished = 0
@@ -47,7 +49,7 @@ class Service:
             permit = await self.limiter.acquire(priority=priority, head=attempts > 0)
             attempts += 1
             sent = loop.time()
-            await asyncio.sleep(LATENCY / 2)
+            await asyncio.sleep(LATENCY / 2 + (0.0 if self.spans else self.connecting))
             is_allowed = self.quota.take().allowed
             await asyncio.sleep(LATENCY / 2)
             self.spans.append((sent, loop.time()))
@@ -119,6 +121,17 @@ async def test_a_run_of_jobs_over_a_silent_quota_does_not_stand_still(
     assert service.longest_gap <= longest_allowed(per)
     own = service.finished / rate * per
     assert service.seconds <= 1.5 * own
+
+
+@pytest.mark.parametrize("connecting", [0.012, 0.04, 0.2])
+@pytest.mark.parametrize("shape", ["sliding", "fixed"])
+async def test_a_first_call_that_opens_a_connection_does_not_double_the_window(
+    shape: Shape, connecting: float
+) -> None:
+    await asyncio.sleep(0.37)
+    service = Service(shape, 30, 1.0, connecting=connecting)
+    await jobs(service, 100)
+    assert service.seconds <= 1.5 * service.finished / 30
 
 
 async def test_a_refused_interactive_call_does_not_block_the_bulk_calls_behind_it() -> None:
