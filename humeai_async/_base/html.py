@@ -164,7 +164,7 @@ def flatten(record: object, prefix: str = "", depth: int = 2) -> Iterator[tuple[
 
 
 def _is_record(value: Any) -> bool:
-    return attrs.has(type(value))
+    return attrs.has(value.__class__)
 
 
 def _shown(record: object, field: Any, value: object) -> tuple[str, object]:
