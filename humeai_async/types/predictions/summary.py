@@ -8,7 +8,10 @@ line, reports and `Predictions.summary` make them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+import operator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache, reduce
+from itertools import groupby, islice
 from typing import ClassVar, overload
 
 from humeai_async._base.frozen import frozen
@@ -16,21 +19,65 @@ from humeai_async.types.predictions.expressions import EXPRESSIONS, LANGUAGE_EXP
 from humeai_async.types.predictions.rows import Row
 from humeai_async.types.urls import without_queries
 
-__all__ = ["Expression", "Profile", "Profiles", "Summary", "expressions_of"]
+__all__ = [
+    "Expression",
+    "Profile",
+    "Profiles",
+    "Summary",
+    "added",
+    "expressions_of",
+    "score_columns",
+]
 
 _BESIDE = ("sentiment_", "toxicity_", "facs_", "descriptions_")
 """How columns begin whose scores are no expressions."""
 _TOP = 3
+_MOST_AT_ONCE = 256
+"""Predictions that are added up together, and so are in memory."""
 _WIDEST = 60
 """Characters of a source that are printed."""
 
 
+@lru_cache(maxsize=256)  # asked for each row, and the rows of a model have the same names
 def expressions_of(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return those of a row's names that are expressions; they stand first."""
     for count, name in enumerate(names):
         if name.startswith(_BESIDE):
             return names[:count]
     return names
+
+
+@lru_cache(maxsize=256)
+def _are_distinct(names: tuple[str, ...]) -> bool:
+    return len(set(names)) == len(names)
+
+
+def score_columns(
+    names: tuple[str, ...], scores: Sequence[Sequence[float]]
+) -> Iterator[tuple[str, int, Sequence[float]]]:
+    """Turn the scores of predictions with the same names into columns, without what is no number.
+
+    Args:
+        names: Names of the scores, the same for each prediction.
+        scores: The scores, one list a prediction.
+
+    Returns:
+        A name, the number of the prediction with which its column begins, and the column. Where
+        a name is there twice or a score is no number, each score is a column of its own.
+    """
+    if _are_distinct(names) and math.isfinite(sum(map(sum, scores))):
+        columns = zip(*scores, strict=True)
+        yield from ((name, 0, column) for name, column in zip(names, columns, strict=True))
+        return
+    for number, some in enumerate(scores):
+        for name, score in zip(names, some, strict=True):
+            if math.isfinite(score):
+                yield name, number, (score,)
+
+
+def added(column: Iterable[float], start: float) -> float:
+    """Return the sum, rounded after each number: `sum` itself depends on Python's version."""
+    return reduce(operator.add, column, start)
 
 
 @frozen(kw_only=True)
@@ -70,30 +117,31 @@ class Profile:
         self._wins: dict[str, int] = {}
         self._peaks: dict[str, tuple[float, float | None]] = {}
 
-    def add(self, row: Row) -> None:
-        """Take one prediction in."""
-        names = expressions_of(row.names)
+    def add(self, rows: Sequence[Row]) -> None:
+        """Take in predictions of which the scores have the same names."""
+        names = expressions_of(rows[0].names)
         if not names:
             return
-        scores = row.scores[: len(names)]
-        begin, end = row.place.begin, row.place.end
+        self.count += len(rows)
+        for row in rows:
+            self._add_span(row.place.begin, row.place.end)
+        scores = [row.scores[: len(names)] for row in rows]
+        for name, first, column in score_columns(names, scores):
+            self._sums[name] = added(column, self._sums.get(name, 0.0))
+            peak = max(column)
+            if name not in self._peaks or peak > self._peaks[name][0]:
+                self._peaks[name] = (peak, rows[first + column.index(peak)].place.begin)
+        for some in scores:
+            finite = some if math.isfinite(sum(some)) else [*filter(math.isfinite, some)]
+            if finite:
+                strongest = names[some.index(max(finite))]
+                self._wins[strongest] = self._wins.get(strongest, 0) + 1
+
+    def _add_span(self, begin: float | None, end: float | None) -> None:
         if begin is not None and math.isfinite(begin):
             self.begin = begin if self.begin is None else min(self.begin, begin)
             later = end if end is not None and math.isfinite(end) else begin
             self.end = later if self.end is None else max(self.end, later)
-        self.count += 1
-        sums, peaks = self._sums, self._peaks
-        best, strongest = -math.inf, None
-        for name, score in zip(names, scores, strict=True):
-            if not math.isfinite(score):
-                continue
-            sums[name] = sums.get(name, 0.0) + score
-            if name not in peaks or score > peaks[name][0]:
-                peaks[name] = (score, begin)
-            if score > best:
-                best, strongest = score, name
-        if strongest is not None:
-            self._wins[strongest] = self._wins.get(strongest, 0) + 1
 
     @property
     def means(self) -> dict[str, float]:
@@ -124,6 +172,10 @@ class Profile:
         return f"Profile({source!r}, {self.model!r}, {self.count} predictions)"
 
 
+def _kind_of(row: Row) -> tuple[str, str, tuple[str, ...]]:
+    return row.place.source, row.place.model, row.names
+
+
 class Profiles:
     """Takes rows in, in any order, and keeps a profile for each source and model."""
 
@@ -132,11 +184,12 @@ class Profiles:
 
     def add(self, rows: Iterable[Row]) -> None:
         """Take rows of any source in."""
-        for row in rows:
-            key = row.place.source, row.place.model
+        for (source, model, _), run in groupby(rows, _kind_of):
+            key = source, model
             if key not in self._profiles:
                 self._profiles[key] = Profile(*key)
-            self._profiles[key].add(row)
+            while some := [*islice(run, _MOST_AT_ONCE)]:
+                self._profiles[key].add(some)
 
     def take(self) -> list[Profile]:
         """Return the profiles so far that have predictions, and forget them."""

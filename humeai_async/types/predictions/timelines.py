@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import groupby, islice
 
 from humeai_async._base.frozen import frozen
 from humeai_async.types.predictions.rows import Row
-from humeai_async.types.predictions.summary import expressions_of
+from humeai_async.types.predictions.summary import added, expressions_of, score_columns
 
 __all__ = ["Timeline", "Track", "Words", "make_timeline"]
 
@@ -98,10 +99,10 @@ def _strongest(groups: Iterable[list[Row]], top: int) -> list[str]:
     keys: dict[str, tuple[int, float]] = {}
     for rows in groups:
         sums: dict[str, float] = {}
-        for row in rows:
-            for name, score in zip(expressions_of(row.names), row.scores, strict=False):
-                if math.isfinite(score):
-                    sums[name] = sums.get(name, 0.0) + score
+        for names, run in groupby(rows, lambda row: expressions_of(row.names)):
+            scores = [row.scores[: len(names)] for row in run]
+            for name, _, column in score_columns(names, scores):
+                sums[name] = added(column, sums.get(name, 0.0))
         order = sorted(sums, key=lambda name: (-sums[name], name))
         for rank, name in enumerate(order):
             key = (rank, -sums[name] / len(rows))
@@ -125,11 +126,17 @@ def _track(
     sums = {name: [0.0] * count for name in expressions}
     counts = {name: [0] * count for name in expressions}
     filled: set[int] = set()
+    known: tuple[str, ...] | None = None
+    drawn: list[tuple[int, str]] = []
     for row, place in zip(rows, places, strict=True):
         span = min(int((place - first) / width), count - 1)
         filled.add(span)
-        for name, score in zip(row.names, row.scores, strict=True):
-            if name in sums and math.isfinite(score):
+        if row.names is not known:
+            known = row.names
+            drawn = [(at, name) for at, name in enumerate(known) if name in sums]
+        for at, name in drawn:
+            score = row.scores[at]
+            if math.isfinite(score):
                 sums[name][span] += score
                 counts[name][span] += 1
     scores: dict[str, list[float | None]] = {
@@ -137,7 +144,8 @@ def _track(
         for name in expressions
     }
     middles = [first + (n + 0.5) * width if count > 1 else first for n in sorted(filled)]
-    words = [_words(row) for row in rows if has_time and row.place.text][:_WORDS]
+    spoken = (_words(row) for row in rows if has_time and row.place.text)
+    words = [*islice(spoken, _WORDS)]
     return Track(model, label, middles, scores, words)
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import random
+
 import pytest
 from tabular import body, face, text_source, url_source, word
 
 from humeai_async.errors import DecodeError
 from humeai_async.types.predictions.predictions import Predictions
-from humeai_async.types.predictions.summary import Profiles
+from humeai_async.types.predictions.rows import Place, Row
+from humeai_async.types.predictions.summary import Expression, Profiles
+from humeai_async.types.predictions.timelines import make_timeline
 
 
 def smiling(*joys: float) -> Predictions:
@@ -74,3 +79,62 @@ def test_profiles_are_forgotten_once_they_are_taken() -> None:
     profiles.add(smiling(0.5).rows())
     assert len(profiles.take()) == 1
     assert profiles.take() == []
+
+
+def one_by_one(rows: list[Row]) -> list[Expression]:
+    """What a profile of the rows finds, score by score."""
+    sums: dict[str, float] = {}
+    peaks: dict[str, tuple[float, float | None]] = {}
+    wins: dict[str, int] = {}
+    for row in rows:
+        finite = [
+            pair for pair in zip(row.names, row.scores, strict=True) if math.isfinite(pair[1])
+        ]
+        for name, score in finite:
+            sums[name] = sums.get(name, 0.0) + score
+            if name not in peaks or score > peaks[name][0]:
+                peaks[name] = (score, row.place.begin)
+        if finite:
+            first = max(finite, key=lambda pair: pair[1])[0]
+            wins[first] = wins.get(first, 0) + 1
+    count = len(rows)
+    order = sorted(sums, key=lambda name: (-wins.get(name, 0), -sums[name] / count, name))
+    return [
+        Expression(
+            name=name,
+            share=wins.get(name, 0) / count,
+            mean=sums[name] / count,
+            peak=peaks[name][0],
+            peak_at=peaks[name][1],
+        )
+        for name in order
+    ]
+
+
+def odd_rows(seed: int) -> list[Row]:
+    """Rows whose names take turns, with names twice and scores that are no numbers."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    kinds = [("Joy", "Awe", "Calm"), ("Awe", "Joy"), ("Joy", "Awe", "Joy"), ("Awe", "Zest")]
+    kinds = kinds[: 1 + seed % 4]
+    values = [math.nan, math.inf, 0.1, 0.7, *[chance.random() for _ in range(20 * (1 + seed % 3))]]
+    values = values if seed % 2 else values[2:]
+    rows: list[Row] = []
+    while len(rows) < 600:
+        names = chance.choice(kinds)
+        for _ in range(chance.choice((1, 2, 300))):
+            place = Place("a", "a", "face", "unknown", begin=float(len(rows)))
+            rows.append(Row(place, names, [chance.choice(values) for _ in names]))
+    return rows
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_columns_are_added_up_to_the_same_digits_as_score_by_score(seed: int) -> None:
+    rows = odd_rows(seed)
+    profiles = Profiles()
+    profiles.add(rows)
+    (profile,) = profiles.take()
+    expected = one_by_one(rows)
+    assert profile.strongest(100) == expected
+    means = {one.name: -one.mean for one in expected}
+    order = sorted(means, key=lambda name: (means[name], name))
+    assert make_timeline(rows, top=100).expressions == order
