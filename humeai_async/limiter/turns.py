@@ -159,13 +159,20 @@ class Turns:
         if not self._calls:
             self._granted = 0
 
-    def lose(self, now: float) -> None:
-        """Note that the server is away, and go on by the share so far."""
+    def lose(self, now: float, waited: float = 0.0) -> None:
+        """Note that the server is away, and go on by the share so far.
+
+        Args:
+            now: The time.
+            waited: Seconds for which the server was waited for: where no call could go meanwhile,
+                they say nothing of the share.
+        """
         if self._alone_rate is not None:
             return
         self._forget(now)
         if self._went:
-            seconds = min(SHARE_SECONDS, max(now - self._began, LIFE))
+            idle = min(waited, now - self._went[-1])
+            seconds = max(LIFE, min(SHARE_SECONDS, now - self._began) - idle)
             self._alone_rate = min(self.rate, len(self._went) / seconds)
             last = self._calls[-1] if self._calls else self._went[-1]
             self._next_alone = max(now, last + 1.0 / self._alone_rate)

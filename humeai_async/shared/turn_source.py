@@ -105,6 +105,7 @@ class QuotaTurns:
             return
         if loop.time() >= self._next_try:
             self._trip = loop.create_task(self._ask(calls))
+            self._trip.add_done_callback(self._see_end)
         elif self._problem is not None:
             loop.call_soon(self._told.fail, self._problem)
 
@@ -163,6 +164,7 @@ class QuotaTurns:
 
     async def _ask(self, calls: int) -> None:
         loop = asyncio.get_running_loop()
+        began = loop.time()
         settling = 0.0 if self._outage == "stop" else RETURN_SECONDS
         try:
             async with asyncio.timeout(TIMEOUT):
@@ -176,7 +178,7 @@ class QuotaTurns:
                     ),
                 )  # fmt: skip
         except (RedisUnavailableError, TimeoutError) as problem:
-            self._lose(loop.time(), problem)
+            self._lose(loop.time(), loop.time() - began, problem)
         except HumeError as problem:
             self._next_try = loop.time() + TRY_AGAIN[1]
             self._problem = problem
@@ -187,7 +189,15 @@ class QuotaTurns:
             self._receive(loop.time(), found)
         self._told.turn_came()
 
-    def _lose(self, now: float, problem: Exception) -> None:
+    def _see_end(self, trip: asyncio.Task[None]) -> None:
+        """Take what nobody foresaw as an outage: whoever waits must not wait for ever."""
+        problem = None if trip.cancelled() else trip.exception()
+        if isinstance(problem, Exception):
+            _logger.error("asking for a turn failed", exc_info=problem)
+            self._lose(trip.get_loop().time(), 0.0, problem)
+            self._told.turn_came()
+
+    def _lose(self, now: float, waited: float, problem: Exception) -> None:
         """Go on without the server, or stop, as the owner wants it."""
         wait = random.uniform(*TRY_AGAIN)  # noqa: S311 - spreads the tries
         self._next_try = now + wait
@@ -202,7 +212,7 @@ class QuotaTurns:
             )
             self._told.fail(self._problem)
         else:
-            self.turns.lose(now)
+            self.turns.lose(now, waited)
         if is_news:
             share = 0.0 if self._outage == "stop" else self.turns.share(now)
             what = "nobody goes" if self._outage == "stop" else "going on alone"

@@ -118,6 +118,15 @@ def test_while_the_server_is_away_the_share_goes_on() -> None:
     assert went_while_alone(turns, 4.0, 10.0) == pytest.approx(500, rel=0.02)
 
 
+def test_the_wait_for_a_hung_server_does_not_make_the_share_smaller() -> None:
+    turns = Turns(200.0, 0.0)
+    for n in range(200):  # 50 a second for four seconds
+        turns.receive(n * 0.02, turn(1, members=4))
+        use(turns, n * 0.02, 1)
+    turns.lose(4.25, waited=0.27)
+    assert turns.share(4.25) == pytest.approx(50, rel=0.03)
+
+
 def test_a_process_without_a_share_waits_and_then_takes_a_sixteenth() -> None:
     turns = Turns(160.0, 0.0)
     turns.lose(0.0)

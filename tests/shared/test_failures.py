@@ -217,6 +217,24 @@ async def test_one_node_of_a_cluster_in_place_of_all_is_a_configuration_error(
     assert "RedisCluster" in problems[0]
 
 
+async def test_what_nobody_foresaw_is_an_outage_too(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(*_: object) -> None:
+        raise LookupError("no such thing")
+
+    async with RedisQuota(server.url) as quota:
+        limiter = Limiter(rate=RATE, shared=quota)
+        with monkeypatch.context() as patched:
+            patched.setattr(Connection, "run", fail)
+            await go(limiter, 2)
+        assert limiter.snapshot().shared == "outage"
+        assert "no such thing" in caplog.text
+        async with asyncio.timeout(5):
+            while limiter.snapshot().shared == "outage":
+                await go(limiter)
+
+
 @pytest.mark.slow
 async def test_a_process_that_is_killed_costs_its_turn_and_no_more(server: Server) -> None:
     command = [sys.executable, shared_quota.__file__, server.url, str(RATE), "30"]

@@ -64,8 +64,9 @@ async def test_a_server_that_is_away_costs_no_pace_and_no_overrun(
     server.start()
     await running_fleet
     assert most_in_a_second(fleet, since=began + 0.5) <= 1.1 * RATE
-    away = [at for one in fleet for at in one.went if began + 3.0 < at < began + 4.5]
-    assert len(away) > 0.7 * 1.5 * RATE
+    times = [at - began for one in fleet for at in one.went]
+    before, away = (sum(begin < at < begin + 1.5 for at in times) for begin in (0.9, 3.0))
+    assert away > 0.7 * before  # of what this machine does now, which may be less than the rate
 
 
 async def test_a_frozen_server_holds_nobody_for_long(fleet: list[Member], server: Server) -> None:
