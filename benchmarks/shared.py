@@ -106,9 +106,10 @@ async def work(job: Job) -> list[tuple[float, float]]:
 def begin(jobs: Sequence[Job]) -> list[subprocess.Popen[bytes]]:
     """Start processes, wait until all have imported what they need, and give the signal."""
     words = [sys.executable, "-m", "benchmarks.shared", "--work"]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     processes = [
-        subprocess.Popen([*words, json.dumps(asdict(job))], **pipes)  # noqa: S603 - this program
+        subprocess.Popen(
+            [*words, json.dumps(asdict(job))], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )  # noqa: S603 - this program
         for job in jobs
     ]
     for one in processes:
