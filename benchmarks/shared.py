@@ -107,9 +107,9 @@ def begin(jobs: Sequence[Job]) -> list[subprocess.Popen[bytes]]:
     """Start processes, wait until all have imported what they need, and give the signal."""
     words = [sys.executable, "-m", "benchmarks.shared", "--work"]
     processes = [
-        subprocess.Popen(
+        subprocess.Popen(  # noqa: S603 - this program
             [*words, json.dumps(asdict(job))], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )  # noqa: S603 - this program
+        )
         for job in jobs
     ]
     for one in processes:
