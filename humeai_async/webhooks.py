@@ -161,7 +161,9 @@ def _check_body(body: object) -> bytes:
     Raises:
         ConfigurationError: It is something else.
     """
-    if isinstance(body, (bytes, bytearray, memoryview)):
+    if isinstance(body, memoryview):
+        return body.tobytes()
+    if isinstance(body, (bytes, bytearray)):
         return bytes(body)
     raise ConfigurationError(
         f"body is the raw bytes of the request, not {type(body).__name__}: take them before the "

@@ -247,9 +247,10 @@ def test_a_callback_that_names_no_job_is_refused(body: bytes) -> None:
 
 @pytest.mark.parametrize("body", ["{}", {"job_id": "j1"}, None])
 def test_a_body_that_the_framework_has_read_already_is_refused_by_name(body: Any) -> None:
-    for use in (webhooks.read_callback, lambda given: sign(given, KEY, NOW)):
-        with pytest.raises(ConfigurationError, match="raw bytes of the request, not"):
-            use(body)
+    with pytest.raises(ConfigurationError, match="raw bytes of the request, not"):
+        webhooks.read_callback(body)
+    with pytest.raises(ConfigurationError, match="raw bytes of the request, not"):
+        sign(body, KEY, NOW)
 
 
 def test_a_callback_may_come_as_any_kind_of_bytes() -> None:

@@ -87,8 +87,10 @@ class Unread(Protocol[P_co]):
 
 
 def _repr_of(source: object) -> str:
-    if isinstance(source, (bytes, bytearray, memoryview)):
+    if isinstance(source, (bytes, bytearray)):
         return f"<{len(source)} bytes>"
+    if isinstance(source, memoryview):
+        return f"<{source.nbytes} bytes>"
     return repr_without_query(source)
 
 

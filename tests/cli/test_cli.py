@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 import pytest
 from cli_support import COMMAND, environment, run
 from support import DIALECTS, media_folder, parquet_column

@@ -113,4 +113,5 @@ def test_a_list_that_holds_itself_is_refused() -> None:
 
 
 def test_the_source_of_an_outcome_is_the_text_that_was_measured() -> None:
-    assert to_dict(Outcome(source=Text("clip.mp4")))["source"] == "clip.mp4"
+    outcome: Outcome[Text, Any] = Outcome(source=Text("clip.mp4"))
+    assert to_dict(outcome)["source"] == "clip.mp4"

@@ -15,16 +15,16 @@ from humeai_async.errors import DecodeError
 from humeai_async.types.predictions import predictions as module
 from humeai_async.types.predictions.predictions import Predictions
 
-LARGE = module._READ_AT_ONCE
+LARGE = module.READ_AT_ONCE
 
 
 @pytest.fixture(autouse=True)
 def no_body_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_READ_AT_ONCE", 0)
+    monkeypatch.setattr(module, "READ_AT_ONCE", 0)
 
 
 def test_a_small_body_is_read_in_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_READ_AT_ONCE", LARGE)
+    monkeypatch.setattr(module, "READ_AT_ONCE", LARGE)
     monkeypatch.setattr(module, "_STEP_SECONDS", 0.0)
     found, turns = read_in_steps(body(*[GOOD] * 20))
     assert turns == 0
