@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -12,7 +13,6 @@ from pathlib import Path
 import anyio
 import pytest
 from live_support import silence, speech, wav
-from support import wav_file
 
 from humeai_async.testing import Dialect, FakeHume
 
@@ -70,9 +70,13 @@ async def test_every_command_runs(tmp_path: Path) -> None:
         line for language, code in BLOCKS if language == "console" for line in code.split("\n")
     ]
     commands = [line[2:] for line in lines if "humeai-async " in line and "install" not in line]
-    assert len(commands) == 3
+    assert len(commands) == 5
     (tmp_path / "recordings").mkdir()
-    wav_file(tmp_path / "recordings" / "a.wav", 1)
+    (tmp_path / "recordings" / "a.wav").write_bytes(wav(speech(2)))
+    (tmp_path / "calls").mkdir()
+    (tmp_path / "calls" / "b.wav").write_bytes(wav(speech(3)))
+    questions = {"calm": {"type": "noul", "instructions": "Does the caller sound calm?"}}
+    (tmp_path / "questions.json").write_text(json.dumps(questions))
     (tmp_path / "urls.txt").write_text("https://media.example.com/a.mp4\n")
     program = shlex.join([sys.executable, "-P", "-m", "humeai_async"])
     async with FakeHume() as fake:
