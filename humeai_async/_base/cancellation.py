@@ -31,12 +31,7 @@ async def run_uncancelled(work: Coroutine[Any, Any, T]) -> T:
         ConfigurationError: No event loop of asyncio is running.
         CancelledError: The caller was cancelled; what the work returned or raised is dropped.
     """
-    try:
-        loop = running_loop()
-    except HumeError:
-        work.close()  # or it would complain of never having been awaited
-        raise
-    task = loop.create_task(work)
+    task = _start(work)
     cancellation = await _wait_uncancelled(task)
     if cancellation is not None:
         raise cancellation
@@ -57,18 +52,21 @@ async def run_uncancelled_while(
         ConfigurationError: No event loop of asyncio is running.
         CancelledError: The caller was cancelled; what the work returned or raised is dropped.
     """
-    try:
-        loop = running_loop()
-    except HumeError:
-        work.close()  # or it would complain of never having been awaited
-        raise
-    task = loop.create_task(work)
+    task = _start(work)
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        await run_uncancelled(_end(task, is_needed, loop.time() + seconds))
+        await run_uncancelled(_end(task, is_needed, task.get_loop().time() + seconds))
         raise
     return task.result()
+
+
+def _start(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    try:
+        return running_loop().create_task(work)
+    except HumeError:
+        work.close()  # or it would complain of never having been awaited
+        raise
 
 
 async def _end(task: asyncio.Task[Any], is_needed: Callable[[], bool], until: float) -> None:

@@ -16,6 +16,7 @@ import anyio
 from attrs import evolve
 
 from humeai_async._base.cancellation import in_thread
+from humeai_async._base.urls import repr_without_query, without_queries
 from humeai_async.batch.job import Job
 from humeai_async.batch.job_search import created_ms, find_job, has_settings, newest_jobs
 from humeai_async.batch.matching import given_text, match
@@ -34,7 +35,6 @@ from humeai_async.http.session import Session
 from humeai_async.types.batch import InferenceJob, InferenceRequest, JobDetails
 from humeai_async.types.predictions.predictions import SourcePredictions, UnreadPredictions
 from humeai_async.types.sources import BulkSource, is_url, read_source
-from humeai_async.types.urls import repr_without_query, without_queries
 
 SourceOutcome: TypeAlias = Outcome[BulkSource, SourcePredictions]
 """What came of one source of `predict`."""

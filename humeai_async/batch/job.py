@@ -20,6 +20,7 @@ from attrs import evolve
 
 from humeai_async._base.async_only import AsyncOnly
 from humeai_async._base.cancellation import in_thread
+from humeai_async._base.urls import without_queries
 from humeai_async.batch import downloads
 from humeai_async.batch.downloads import OnProgress
 from humeai_async.batch.poller import Poller, Subscription
@@ -39,7 +40,6 @@ from humeai_async.http.session import Session
 from humeai_async.http.transport.interface import Download
 from humeai_async.types.batch import JobDetails, JobId, JobState, JobStatus
 from humeai_async.types.predictions.predictions import Predictions, UnreadPredictions
-from humeai_async.types.urls import without_queries
 
 OnUpdate: TypeAlias = "Callable[[Job], Awaitable[None] | None]"
 """Called with the job whenever its state has changed."""

@@ -29,6 +29,7 @@ from attrs import define, field, setters
 from humeai_async._base.async_only import AsyncOnly
 from humeai_async._base.cancellation import run_uncancelled
 from humeai_async._base.frozen import frozen
+from humeai_async._base.urls import repr_without_query
 from humeai_async.errors import (
     AuthenticationError,
     ClientClosedError,
@@ -40,7 +41,6 @@ from humeai_async.errors import (
 )
 from humeai_async.http.messages import Upload
 from humeai_async.types.sources import BulkSource, Text, name_of
-from humeai_async.types.urls import repr_without_query
 
 if TYPE_CHECKING:
     from humeai_async.types.predictions.failures import Failures

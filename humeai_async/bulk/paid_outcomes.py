@@ -22,7 +22,7 @@ from humeai_async.bulk.runs import Into, Report, run_into
 from humeai_async.bulk.single_requests import SingleRequests
 from humeai_async.bulk.work import Pipes, ServiceClock
 from humeai_async.errors import HumeError, InvalidArgumentError
-from humeai_async.http.arguments import check_path
+from humeai_async.http.arguments import check_number, check_path
 from humeai_async.http.multipart import File
 from humeai_async.http.session import Session
 from humeai_async.limiter.limiter import BucketState
@@ -163,6 +163,27 @@ def _failure(name: str, outcome: Outcome[File, R], problem: HumeError) -> Failur
         error=type(problem).__name__,
         message=problem.message,
         is_open=outcome.is_open,
+    )
+
+
+def options_of(
+    concurrency: int,
+    retry_failed: bool,
+    search_patience: float,
+    outage_patience: float | None,
+) -> BulkOptions:
+    """Return the options of a run of single requests: one file each, so many at once.
+
+    Raises:
+        InvalidArgumentError: One is out of range.
+    """
+    return BulkOptions.of(
+        None,
+        job_size=1,
+        jobs_at_once=check_number("concurrency", concurrency, least=1),
+        retry_failed=retry_failed,
+        search_patience=search_patience,
+        outage_patience=outage_patience,
     )
 
 

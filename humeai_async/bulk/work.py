@@ -15,13 +15,13 @@ from typing import Generic, Protocol, TypeVar
 from attrs import field
 
 from humeai_async._base.frozen import frozen
+from humeai_async._base.urls import repr_without_query
 from humeai_async.bulk.bill import Bill
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.patience import Patience
 from humeai_async.bulk.storage import Plan
 from humeai_async.errors import HumeError
 from humeai_async.http.messages import Delivery, Request, Response
-from humeai_async.types.urls import repr_without_query
 
 S = TypeVar("S")
 R = TypeVar("R")

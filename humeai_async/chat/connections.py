@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 from attrs import evolve
 
+from humeai_async._base.urls import without_queries
 from humeai_async.catalog import chat as catalog
 from humeai_async.chat.endings import remember
 from humeai_async.errors import APIConnectionError, ChatClosedError, ClientClosedError, HumeError
@@ -25,7 +26,6 @@ from humeai_async.http.transport.websocket import LOST, NORMAL, Closed, Socket
 from humeai_async.settings import Reconnect
 from humeai_async.types.chat import PauseAssistantMessage, SessionSettings
 from humeai_async.types.chat_settings import ConnectSettings
-from humeai_async.types.urls import without_queries
 
 logger: logging.Logger = logging.getLogger("humeai_async.chat")
 

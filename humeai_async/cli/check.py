@@ -34,7 +34,7 @@ def check(base_url: str | None, proxy: str | None, *, as_json: bool) -> int:
     async def fetch() -> Definition:
         pool = Pool(proxy=proxy, trust_env=True)
         # No credential goes out, and none is needed: any token makes it a gateway's client.
-        async with HumeAI(api_token="at_none", base_url=base_url, pool=pool) as hume:  # noqa: S106
+        async with HumeAI(api_token="at_none", base_url=base_url, pool=pool) as hume:  # noqa: S106 - no token is sent
             return await hume.definition()
 
     found = compare(interrupts.run(fetch()), catalog.TABLE)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from humeai_async._base.frozen import frozen
+from humeai_async._base.urls import without_queries
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.cli.output import (
     ExitCode,
@@ -27,7 +28,6 @@ from humeai_async.errors import ConfigurationError, InvalidArgumentError
 from humeai_async.shared import RedisQuota
 from humeai_async.shared.packages import load
 from humeai_async.types.sources import BulkSource
-from humeai_async.types.urls import without_queries
 
 if TYPE_CHECKING:
     from humeai_async.types.dicts import ModelsDict

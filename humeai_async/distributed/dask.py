@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from humeai_async._base.cancellation import run_uncancelled
 from humeai_async._base.frozen import frozen
 from humeai_async._base.unset import UNSET, Unset
+from humeai_async._base.urls import without_queries
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.outcomes import FATAL_ERRORS
 from humeai_async.distributed.collect import RunReport, collect
@@ -40,7 +41,6 @@ from humeai_async.shared.packages import load
 from humeai_async.shared.quota import RedisQuota
 from humeai_async.types.batch import Models, Transcription
 from humeai_async.types.sources import BulkSource
-from humeai_async.types.urls import without_queries
 
 if TYPE_CHECKING:
     from humeai_async.client import HumeAI

@@ -20,6 +20,7 @@ from attrs import asdict, field
 from humeai_async._base.cancellation import in_thread, run_uncancelled
 from humeai_async._base.frozen import frozen
 from humeai_async._base.unset import UNSET
+from humeai_async._base.urls import repr_without_query, without_queries
 from humeai_async.bulk.ledger import Ledger
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.pipeline import reason_of
@@ -39,7 +40,6 @@ from humeai_async.distributed.store import IntoFolder, LocalStore, Store, open_s
 from humeai_async.errors import ConfigurationError, DecodeError, LedgerError
 from humeai_async.http import codec
 from humeai_async.types.sources import name_of
-from humeai_async.types.urls import repr_without_query, without_queries
 
 if TYPE_CHECKING:
     from humeai_async.client import HumeAI

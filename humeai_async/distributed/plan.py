@@ -23,6 +23,7 @@ from attrs import field
 from humeai_async._base.cancellation import in_thread
 from humeai_async._base.frozen import frozen
 from humeai_async._base.unset import UNSET, Unset
+from humeai_async._base.urls import repr_without_query, without_queries
 from humeai_async.batch.bulk_jobs import identified
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.storage import key_of
@@ -33,7 +34,6 @@ from humeai_async.http import codec
 from humeai_async.http.arguments import check_many, check_number
 from humeai_async.types.batch import InferenceRequest, Models, Transcription
 from humeai_async.types.sources import BulkSource, Text, name_of
-from humeai_async.types.urls import repr_without_query, without_queries
 
 if TYPE_CHECKING:
     from humeai_async.types.dicts import ModelsDict, TranscriptionDict

@@ -18,9 +18,9 @@ from typing import Protocol, TypeAlias
 from urllib.request import url2pathname
 
 from humeai_async._base import atomic_files
+from humeai_async._base.urls import without_queries
 from humeai_async.errors import ConfigurationError, HumeError, SaveError
 from humeai_async.shared.packages import load
-from humeai_async.types.urls import without_queries
 
 IntoFolder: TypeAlias = str | os.PathLike[str]
 """A folder of the file system, or a URL that fsspec knows, such as `s3://bucket/run-7`."""

@@ -20,10 +20,10 @@ from attrs import Factory, define, field
 from humeai_async._base.base_values import as_base
 from humeai_async._base.frozen import frozen
 from humeai_async._base.unset import UNSET, Unset
+from humeai_async._base.urls import repr_without_query
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http.messages import Part, Request
 from humeai_async.limiter.allowance import Allowance
-from humeai_async.types.urls import repr_without_query
 
 T = TypeVar("T")
 

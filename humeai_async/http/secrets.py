@@ -2,7 +2,7 @@
 
 A signed URL opens the media to whoever reads it, and a webhook's path is often its key. Of
 both only what is known not to be secret may be shown: the path of a medium, the host of a
-webhook. `types/urls.py` hides that in whole URLs; here the parts are looked for wherever they
+webhook. `_base/urls.py` hides that in whole URLs; here the parts are looked for wherever they
 stand, which takes time, so only errors are searched. A credential is a `Secret` from the moment
 that a client is built. The client, the session and the jobs call it.
 """

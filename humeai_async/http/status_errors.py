@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any
 
 from humeai_async._base.unset import UNSET
+from humeai_async._base.urls import without_queries
 from humeai_async.errors import (
     APIStatusError,
     AuthenticationError,
@@ -35,7 +36,6 @@ from humeai_async.http.retry import delivery_by_status
 from humeai_async.http.secrets import find_keys, find_secrets
 from humeai_async.http.secrets import redact as redact_parts
 from humeai_async.types.json import is_array, is_object, json_type
-from humeai_async.types.urls import without_queries
 
 BODY_KEPT = 2000
 """Characters of an error body, and of each text from it, that are kept on the error."""

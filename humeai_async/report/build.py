@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from humeai_async._base.cancellation import in_thread
+from humeai_async._base.urls import without_queries
 from humeai_async.bulk.ledger import read_status
 from humeai_async.bulk.runs import LEDGER
 from humeai_async.bulk.states import State
@@ -22,7 +23,6 @@ from humeai_async.errors import MissingPackageError
 from humeai_async.report.digest import Digest
 from humeai_async.report.pace import read_pace
 from humeai_async.report.results import read_results, results_file
-from humeai_async.types.urls import without_queries
 
 __all__ = ["build_report"]
 

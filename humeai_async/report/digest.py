@@ -11,10 +11,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from humeai_async._base.urls import without_queries
 from humeai_async.types.predictions.rows import MODELS, Row
 from humeai_async.types.predictions.summary import KNOWN_EXPRESSIONS, Profile, Profiles
 from humeai_async.types.predictions.timelines import Timeline, Track, make_timeline
-from humeai_async.types.urls import without_queries
 
 __all__ = ["Digest"]
 

@@ -174,8 +174,7 @@ class Decisions(Resource):
         Source: https://dev.hume.ai/docs/audio-decisions/overview
         """
         from humeai_async.bulk.bill import Bill
-        from humeai_async.bulk.options import BulkOptions
-        from humeai_async.bulk.paid_outcomes import PaidOutcomes, pipes_of
+        from humeai_async.bulk.paid_outcomes import PaidOutcomes, options_of, pipes_of
         from humeai_async.decisions.bulk import UNIT, DecisionWork
 
         self._session.ensure_supported(catalog.DECISIONS_CREATE)
@@ -183,14 +182,7 @@ class Decisions(Resource):
         asked = QuestionSet.of(questions, context)
         if budget is not None:
             check_number("budget", budget, least=1)
-        options = BulkOptions.of(
-            None,
-            job_size=1,
-            jobs_at_once=check_number("concurrency", concurrency, least=1),
-            retry_failed=retry_failed,
-            search_patience=search_patience,
-            outage_patience=outage_patience,
-        )
+        options = options_of(concurrency, retry_failed, search_patience, outage_patience)
         session = self._session.with_settings(priority=BULK)
         pipes = pipes_of(
             session,

@@ -21,7 +21,7 @@ from humeai_async.expression.limits import UNSUPPORTED, check_face, check_timer
 from humeai_async.expression.recordings import measure_recording
 from humeai_async.expression.uploads import audio_part, config_part, image_parts
 from humeai_async.expression.video_session import VideoSession
-from humeai_async.http.arguments import check_many, check_number, check_seconds, check_text
+from humeai_async.http.arguments import check_many, check_seconds, check_text
 from humeai_async.http.endpoint import fill
 from humeai_async.http.messages import Part
 from humeai_async.http.multipart import File
@@ -218,8 +218,7 @@ class Expression(Resource):
         Source: https://dev.hume.ai/docs/expression-measurement/overview
         """
         from humeai_async.bulk.bill import Bill
-        from humeai_async.bulk.options import BulkOptions
-        from humeai_async.bulk.paid_outcomes import PaidOutcomes, pipes_of
+        from humeai_async.bulk.paid_outcomes import PaidOutcomes, options_of, pipes_of
         from humeai_async.expression.bulk import UNIT, MeasureWork
 
         self._session.ensure_supported(catalog.EXPRESSION_MEASURE_AUDIO)
@@ -227,14 +226,7 @@ class Expression(Resource):
         check_timer(measurement_timer_ms)
         if budget is not None:
             check_seconds("budget", budget)
-        options = BulkOptions.of(
-            None,
-            job_size=1,
-            jobs_at_once=check_number("concurrency", concurrency, least=1),
-            retry_failed=retry_failed,
-            search_patience=search_patience,
-            outage_patience=outage_patience,
-        )
+        options = options_of(concurrency, retry_failed, search_patience, outage_patience)
         session = patient(self._session).with_settings(priority=BULK)
         timer = measurement_timer_ms
         pipes = pipes_of(

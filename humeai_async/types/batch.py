@@ -15,11 +15,11 @@ from attrs import Factory, field
 
 from humeai_async._base.frozen import frozen
 from humeai_async._base.unset import UNSET, Unset
+from humeai_async._base.urls import repr_host_only, repr_without_query
 from humeai_async.errors import DecodeError
 from humeai_async.types.registry import CustomModelInferenceRequest, TrainingRequest
 from humeai_async.types.tagged import Tagged
 from humeai_async.types.times import from_milliseconds
-from humeai_async.types.urls import repr_host_only, repr_without_query
 
 
 class JobStatus(enum.StrEnum):

@@ -18,6 +18,7 @@ from attrs import Factory, field
 
 from humeai_async._base.frozen import frozen
 from humeai_async._base.unset import UNSET, Unset
+from humeai_async._base.urls import repr_without_query
 from humeai_async.errors import DecodeError
 from humeai_async.types.chat_settings import (
     AudioConfiguration,
@@ -28,7 +29,6 @@ from humeai_async.types.chat_settings import (
 from humeai_async.types.evi import BuiltinToolConfig
 from humeai_async.types.json_text import read_json
 from humeai_async.types.tagged import Tagged
-from humeai_async.types.urls import repr_without_query
 
 if TYPE_CHECKING:
     UnknownType: TypeAlias = Literal[""]

@@ -13,8 +13,8 @@ from typing import Any, cast
 from attrs import field
 
 from humeai_async._base.frozen import frozen
+from humeai_async._base.urls import repr_without_query
 from humeai_async.types.json import is_object
-from humeai_async.types.urls import repr_without_query
 
 _METHODS = frozenset({"get", "post", "put", "patch", "delete", "head"})
 _PREFIX = "/humeai"

@@ -15,6 +15,7 @@ from typing import Any
 from attrs import Factory, field
 
 from humeai_async._base.frozen import frozen
+from humeai_async._base.urls import repr_host_only
 from humeai_async.types.evi import (
     BuiltinToolConfig,
     BuiltinToolName,
@@ -28,7 +29,6 @@ from humeai_async.types.evi import (
 from humeai_async.types.paging import Items, NumberedPage
 from humeai_async.types.times import from_milliseconds
 from humeai_async.types.unknown_fields import Open
-from humeai_async.types.urls import repr_host_only
 
 
 class EviVersion(enum.StrEnum):

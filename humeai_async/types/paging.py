@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from attrs import field
 
 from humeai_async._base.frozen import frozen
-from humeai_async.types.urls import repr_host_only
+from humeai_async._base.urls import repr_host_only
 
 T = TypeVar("T")
 

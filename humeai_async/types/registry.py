@@ -14,8 +14,8 @@ from typing import Any
 from attrs import Factory, field
 
 from humeai_async._base.frozen import frozen
+from humeai_async._base.urls import repr_host_only, repr_without_query
 from humeai_async.types.paging import Items, SpringPage
-from humeai_async.types.urls import repr_host_only, repr_without_query
 
 
 class FeatureType(enum.StrEnum):

@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeAlias, TypeGuard, cast
 
 from humeai_async._base.frozen import frozen
+from humeai_async._base.urls import repr_without_query
 from humeai_async.errors import InvalidArgumentError
-from humeai_async.types.urls import repr_without_query
 
 __all__ = [
     "MEDIA_SUFFIXES",

@@ -110,7 +110,7 @@ async def test_windows_that_the_service_would_refuse_are_not_cut(
 ) -> None:
     async with FakeHume() as fake, client_of(fake) as hume:
         with pytest.raises(InvalidArgumentError) as caught:
-            await hume.decisions.over(wav(speech(2)), QUESTIONS, **settings)  # type: ignore[arg-type]
+            await hume.decisions.over(wav(speech(2)), QUESTIONS, **settings)  # type: ignore[arg-type]  # any settings
         assert caught.value.field == field
 
 

@@ -10,9 +10,9 @@ import importlib
 from collections.abc import Iterator
 from typing import Any
 
+from humeai_async._base.urls import without_queries
 from humeai_async.errors import MissingPackageError
 from humeai_async.types.predictions.timelines import Timeline, Track
-from humeai_async.types.urls import without_queries
 
 __all__ = ["draw_timeline"]
 

@@ -13,9 +13,9 @@ import attrs
 from attrs import field
 
 from humeai_async._base.frozen import frozen
+from humeai_async._base.urls import repr_without_query
 from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.measurements import SourcePredictions
-from humeai_async.types.urls import repr_without_query
 
 __all__ = ["Failure", "Failures", "find_failures"]
 

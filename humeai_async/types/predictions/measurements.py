@@ -16,10 +16,10 @@ import msgspec
 from attrs import Factory, field
 
 from humeai_async._base.frozen import frozen
+from humeai_async._base.urls import repr_without_query
 from humeai_async.types.paging import Undecodable
 from humeai_async.types.predictions.scores import NO_SCORES, MaybeRawScores, RawScores, Scored
 from humeai_async.types.predictions.slices import NO_SLICES, RawSlices, Sliced
-from humeai_async.types.urls import repr_without_query
 
 Int64: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """A whole number that tables can hold; the scanner refuses larger ones."""

@@ -15,9 +15,9 @@ from itertools import groupby, islice
 from typing import ClassVar, overload
 
 from humeai_async._base.frozen import frozen
+from humeai_async._base.urls import without_queries
 from humeai_async.types.predictions.expressions import EXPRESSIONS, LANGUAGE_EXPRESSIONS
 from humeai_async.types.predictions.rows import Row
-from humeai_async.types.urls import without_queries
 
 __all__ = [
     "Expression",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from humeai_async._base.urls import repr_without_query
 from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.failures import Failures, find_failures
@@ -15,7 +16,6 @@ from humeai_async.types.predictions.measurements import SourcePredictions
 from humeai_async.types.predictions.rows import MODELS, Row, flat
 from humeai_async.types.predictions.summary import Profiles, Summary
 from humeai_async.types.predictions.timelines import make_timeline
-from humeai_async.types.urls import repr_without_query
 
 __all__ = ["PredictionViews"]
 
