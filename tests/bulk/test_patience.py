@@ -75,7 +75,7 @@ async def test_one_refused_url_fails_alone_and_the_others_go_on() -> None:
 async def test_a_quota_that_is_used_up_costs_no_source() -> None:
     async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:
         fake.faults.add(
-            Fault("status", status=429, method="POST", headers={"Retry-After": "0"}, times=5)
+            Fault("status", status=429, method="POST", headers={"Retry-After": "0"}, times=9)
         )
         outcomes = await run(hume, urls(6), job_size=2)
         assert Counter(urls(6)) == submitted(fake)
