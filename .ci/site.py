@@ -5,6 +5,7 @@ pdoc makes pages of modules, so each guide becomes a module whose docstring it i
 
 from __future__ import annotations
 
+import contextlib
 import pkgutil
 import re
 import sys
@@ -34,7 +35,9 @@ def main(folder: str) -> None:
     pdoc.render.configure(
         docformat="google", footer_text=f"humeai_async {humeai_async.__version__}"
     )
-    with tempfile.TemporaryDirectory() as made:
+    site = Path(folder).resolve()
+    # pdoc warns of a folder here that has the name of an installed package.
+    with tempfile.TemporaryDirectory() as made, contextlib.chdir(made):
         write_guides(Path(made))
         sys.path.insert(0, made)
         with warnings.catch_warnings():
@@ -42,8 +45,8 @@ def main(folder: str) -> None:
             # Aliases that only type checkers see stay as they are written.
             warnings.filterwarnings("ignore", "Error parsing type annotation")
             modules = ["guides", "humeai_async", *public_modules()]
-            pdoc.pdoc(*modules, output_directory=Path(folder))
-    pages = len(list(Path(folder).rglob("*.html")))
+            pdoc.pdoc(*modules, output_directory=site)
+    pages = len(list(site.rglob("*.html")))
     print(f"{pages} pages in {folder}; begin with {Path(folder) / 'guides.html'}")
 
 

@@ -229,9 +229,9 @@ class OutcomeQueue(Generic[S, P]):
         self._is_due = False
         """Whether the consumer is to let others run before it gets more."""
         self._untaken = 0
-        self.taken = 0
+        self.taken: int = 0
         """Outcomes that the consumer has had."""
-        self.failed = 0
+        self.failed: int = 0
         """Those of them that were known to have failed."""
         self._all_acked = anyio.Event()
         self.on_ack: Callable[[Sequence[Outcome[S, P]]], None] | None = None

@@ -17,7 +17,7 @@ from humeai_async.bulk.work import ServiceClock
 from humeai_async.catalog import decisions as catalog
 from humeai_async.decisions.uploads import LONGEST, SHORTEST, parts_of, read_clip
 from humeai_async.http import codec
-from humeai_async.http.endpoint import fill
+from humeai_async.http.endpoint import Endpoint, fill
 from humeai_async.http.messages import Upload
 from humeai_async.http.session import Session
 from humeai_async.types.decisions import Decision, DecisionResponse
@@ -68,8 +68,8 @@ class DecisionWork(SingleRequests[Decision]):
         convert: Whether sound that is neither MP3 nor WAV is converted.
     """
 
-    runs = catalog.DECISIONS_RUNS_LIST
-    run = catalog.DECISIONS_RUNS_GET
+    runs: Endpoint[Any] = catalog.DECISIONS_RUNS_LIST
+    run: Endpoint[Any] = catalog.DECISIONS_RUNS_GET
 
     def __init__(
         self,

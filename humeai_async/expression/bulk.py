@@ -16,7 +16,7 @@ from humeai_async.catalog import expression as catalog
 from humeai_async.expression.limits import ENVELOPE, SHORTEST_BILL, TIMER_MS
 from humeai_async.expression.uploads import audio_part, config_part
 from humeai_async.http import codec
-from humeai_async.http.endpoint import fill
+from humeai_async.http.endpoint import Endpoint, fill
 from humeai_async.http.messages import Upload
 from humeai_async.http.session import Session
 from humeai_async.media.wav import RATE, WIDTH
@@ -39,8 +39,8 @@ class MeasureWork(SingleRequests[AudioResult]):
         convert: Whether sound of another form is converted.
     """
 
-    runs = catalog.EXPRESSION_RUNS_LIST
-    run = catalog.EXPRESSION_RUNS_GET
+    runs: Endpoint[Any] = catalog.EXPRESSION_RUNS_LIST
+    run: Endpoint[Any] = catalog.EXPRESSION_RUNS_GET
 
     def __init__(
         self,

@@ -167,6 +167,8 @@ class OAuth:
                     f"OAuth: {name} is empty or holds characters that none has; was it copied "
                     "whole?"
                 )
+        self.api_key: Secret
+        self.pair: Secret
         self.api_key, self.pair = _joined(*cast("tuple[Secret, Secret]", held))
 
     def __repr__(self) -> str:

@@ -75,7 +75,7 @@ class LowCodeAPI(OriginBase):
         carries: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(base_url, as_secret(api_token))
-        self.credential = Credential(self._secret, parameter="api_token")
+        self.credential: Credential = Credential(self._secret, parameter="api_token")
         if unknown := sorted(carries - GATEWAY_ABILITIES):
             raise ConfigurationError(
                 f"gateway_carries knows {sorted(GATEWAY_ABILITIES)}, not {unknown}"

@@ -38,7 +38,9 @@ class TokenIssuer(Direct):
 
     def __init__(self, base_url: str, oauth: OAuth) -> None:
         super().__init__(base_url, api_key=oauth.pair)
-        self.credential = Credential(oauth.pair, header="Authorization", prefix="Basic ")
+        self.credential: Credential = Credential(
+            oauth.pair, header="Authorization", prefix="Basic "
+        )
 
     def route(self, call: Call[Any], body: bytes | tuple[Part, ...] | None) -> Route:
         """Begin an attempt, with the form that asks for a token."""

@@ -152,7 +152,7 @@ class Direct(OriginBase):
     ) -> None:
         super().__init__(base_url, as_secret(access_token if api_key is None else api_key))
         secret = self._secret
-        self.credential = (
+        self.credential: Credential = (
             Credential(secret, header="Authorization", prefix="Bearer ")
             if api_key is None
             else Credential(secret, header="X-Hume-Api-Key")
