@@ -25,6 +25,9 @@ from humeai_async.testing.exchange import Answer, Arrival, FormPart
 from humeai_async.testing.framing import frame
 from humeai_async.testing.live_media import LIVE_PRODUCTS
 
+_PIECE = 1 << 20
+"""Bytes read of a part at once: more than aiohttp ever has in its buffer. Where it has more than is
+asked for, its reader calls a method that it has deprecated itself, and warns."""
 _KEPT_BYTES = 1024 * 1024
 _LIVE_KEPT_BYTES = 256 * 1024 * 1024
 _LONGEST_HEAD = 128 * 1024
@@ -264,7 +267,7 @@ async def _read_parts(request: web.BaseRequest, most: int) -> tuple[FormPart, ..
 async def _read_part(part: BodyPartReader, most: int) -> FormPart:
     md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
     kept, size = bytearray(), 0
-    while chunk := await part.read_chunk(256 * 1024):
+    while chunk := await part.read_chunk(_PIECE):
         md5.update(chunk)
         sha256.update(chunk)
         size += len(chunk)

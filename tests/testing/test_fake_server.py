@@ -8,6 +8,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.test_utils import make_mocked_request
 from raw_client import RawClient, open_raw_client
 
 from humeai_async.testing import (
@@ -20,6 +22,7 @@ from humeai_async.testing import (
     FormPart,
     ManualClock,
 )
+from humeai_async.testing.loopback import read_arrival
 from humeai_async.testing.rows import ROWS, Row
 
 pytestmark = pytest.mark.anyio
@@ -296,3 +299,22 @@ def test_a_dialect_a_fault_or_a_job_that_there_is_not_is_refused() -> None:
     for use in (fake.fail_job, fake.finish_job, fake.hold_job, fake.state):
         with pytest.raises(ValueError, match="there is no job 'j1'"):
             use("j1")
+
+
+async def test_a_part_that_arrives_in_small_and_large_pieces_is_read_without_a_warning() -> None:
+    head = b'--edge\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+    sound = bytes(400 * 1024)
+    connection = BaseProtocol(asyncio.get_running_loop())
+    connection.connection_made(asyncio.Transport())
+    stream = aiohttp.StreamReader(connection, 2**16)
+    form = {"Content-Type": "multipart/form-data; boundary=edge"}
+    request = make_mocked_request("POST", "/v0/batch/jobs", headers=form, payload=stream)
+    reading = asyncio.create_task(read_arrival(request))
+    for piece in (head + sound[:3], sound[3:6], sound[6:] + b"\r\n--edge--\r\n"):
+        stream.feed_data(piece)
+        for _ in range(5):  # until the reader waits for more
+            await asyncio.sleep(0)
+    stream.feed_eof()
+    parts = (await reading).parts
+    assert parts is not None
+    assert [one.size for one in parts] == [len(sound)]
