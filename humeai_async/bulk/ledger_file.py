@@ -208,7 +208,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, configuration: str) -> 
         if version == 0 and not tables:
             storage.create(connection, configuration)
         _check_version(connection, path)
-        found = storage.configuration_of(connection)
+        found = storage.configure(connection, configuration)
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:

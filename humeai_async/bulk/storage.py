@@ -172,6 +172,26 @@ def create(connection: sqlite3.Connection, configuration: str) -> None:
     connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
+def configure(connection: sqlite3.Connection, configuration: str) -> str:
+    """Give the settings of this start to a ledger in which no source is noted yet.
+
+    An earlier start that ended before it planned anything, such as one with a wrong credential,
+    binds nobody.
+
+    Returns:
+        The settings that the ledger has.
+    """
+    found = configuration_of(connection)
+    (is_used,) = connection.execute(
+        "SELECT EXISTS(SELECT * FROM works) OR EXISTS(SELECT * FROM sources)"
+    ).fetchone()
+    if found == configuration or is_used:
+        return found
+    connection.execute("DELETE FROM facts WHERE name LIKE 'position %'")
+    connection.execute("UPDATE facts SET value = ? WHERE name = 'configuration'", (configuration,))
+    return configuration
+
+
 def configuration_of(connection: sqlite3.Connection) -> str:
     """Return what the results depend on besides the sources."""
     return _fact(connection, "configuration")

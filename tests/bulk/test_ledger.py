@@ -12,7 +12,14 @@ import pytest
 from bulk_support import PATIENCE, draft, search_quickly, submitted, urls
 from support import client_of, media_folder
 
-from humeai_async import HumeAI, InvalidArgumentError, LedgerError, Outcome, Retry
+from humeai_async import (
+    AuthenticationError,
+    HumeAI,
+    InvalidArgumentError,
+    LedgerError,
+    Outcome,
+    Retry,
+)
 from humeai_async.bulk.ledger import Ledger, read_status
 from humeai_async.bulk.sinks import SourceOutcome
 from humeai_async.bulk.states import State
@@ -197,6 +204,17 @@ async def test_a_ledger_of_another_configuration_is_refused(tmp_path: Path) -> N
         await run(hume, path, urls(1))
         with pytest.raises(LedgerError, match="other settings"):
             await run(hume, path, urls(1), models={"prosody": {}})
+
+
+async def test_a_start_that_planned_nothing_leaves_the_settings_open(tmp_path: Path) -> None:
+    async with FakeHume() as fake:
+        async with HumeAI(api_key="wrong", base_url=fake.url) as hume:
+            with pytest.raises(AuthenticationError):
+                await hume.batch.predict_into(tmp_path, urls(2), models={"face": {}})
+        async with client_of(fake) as hume:
+            found = await hume.batch.predict_into(tmp_path, urls(2), formats=["csv"])
+    assert found.counts[State.ARRIVED] == 2
+    assert (tmp_path / "predictions.csv").stat().st_size > 0
 
 
 async def test_a_ledger_of_another_version_is_refused(tmp_path: Path) -> None:
