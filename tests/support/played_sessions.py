@@ -1,0 +1,55 @@
+"""A WebSocket server that plays recorded sessions: each connection gets the next one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from attrs import frozen
+
+ANSWERS = Path(__file__).parents[1] / "samples" / "answers"
+
+
+@frozen
+class Played:
+    """One session: what the server says whatever comes, and the close code."""
+
+    messages: Sequence[dict[str, Any]]
+    code: int = 1000
+
+
+def example(name: str) -> list[dict[str, Any]]:
+    """Return the messages of an example."""
+    found: list[dict[str, Any]] = json.loads((ANSWERS / f"extra_em_{name}.json").read_bytes())
+    return found
+
+
+@contextlib.asynccontextmanager
+async def playing(*sessions: Played) -> AsyncGenerator[str]:
+    """Serve the sessions, one a connection; gives the URL. Later handshakes are refused."""
+    left = list(sessions)
+
+    async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        if not left:
+            return web.json_response({"message": "no more sessions"}, status=403)
+        played = left.pop(0)
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        for message in played.messages:
+            await socket.send_json(message)
+        await socket.close(code=played.code)
+        return socket
+
+    runner = web.ServerRunner(web.Server(serve))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
