@@ -243,7 +243,7 @@ class Gate:
             account.read(quotas, self.in_flight, is_refused=status == TOO_MANY_REQUESTS)
         if status == TOO_MANY_REQUESTS:
             self.refused += 1
-            self._refuse(now, sent, retry_after or None, is_current=is_current)
+            self._refuse(now, sent, retry_after, is_current=is_current)
         elif status == SERVICE_UNAVAILABLE and retry_after is not None:
             if not self.closed:
                 self._close(now, now)
@@ -298,15 +298,15 @@ class Gate:
             self._end_undercut()
         elif self.closed:
             # Sent before the closing: it says nothing new, but perhaps how long to wait.
-            if hint is None or self._is_undercut:
+            if not hint or self._is_undercut:
                 return
         elif is_current:
             self._close(now, sent)
-            self._is_undercut = hint is not None and self._obeyed >= _OBEYED
+            self._is_undercut = bool(hint) and self._obeyed >= _OBEYED
         else:
             return
-        if hint is None:
-            self._until = max(self._until, self._next_probe(now))
+        if not hint:
+            self._until = max(self._until, self._next_probe(now, is_asked_for=hint is not None))
         elif self._is_undercut:
             self._until = now + min(hint, LONGEST_PAUSE) * self._share
         else:
@@ -321,17 +321,19 @@ class Gate:
             if self._share >= 1.0:
                 self._share, self._obeyed = _UNDERCUT, -_OBEYED
 
-    def _next_probe(self, now: float) -> float:
+    def _next_probe(self, now: float, *, is_asked_for: bool = False) -> float:
+        """Return when one call tries again; soon where the service asks for it at once."""
         learner = self.learner
         reset = self._account.reset
         share = 1.0 if reset else min(max(_PROBES / learner.used, _FINEST), 1.0)
         if not learner.is_known:
             first = learner.time_windows(is_told=reset is not None)
             soonest = now + (min(reset or 0.0, (now - first) / 2) if self._account.used_up else 0.0)
+            soon = now + _FIRST_PROBE * 2.0**self._tries if is_asked_for else math.inf
             for seconds in _SERIES:
                 if first + seconds > soonest:
                     finer = math.inf if share == 1.0 else soonest + share * (now - self._closed_at)
-                    return min(first + seconds, finer, now + (reset or math.inf))
+                    return min(first + seconds, finer, now + (reset or math.inf), soon)
         if self._tries == (_SURE_PROBES if reset is None else 1):
             opening = learner.next_opening(now)
             if opening is not None:

@@ -132,6 +132,14 @@ def test_responses_to_calls_sent_before_the_closing_neither_close_nor_open() -> 
     assert client.gate.closed
 
 
+def test_tries_asked_for_at_once_begin_soon_and_take_at_most_twice_as_long_each() -> None:
+    client = Client()
+    for tries in range(9):
+        client.call(429, 0.0)
+        assert client.paused <= 0.01 * 2**tries + 1e-9
+    assert client.now < START + 5.0
+
+
 @pytest.mark.parametrize("hint", [5.0, 3600.0])
 def test_everybody_waits_as_long_as_the_service_says_but_no_more_than_ten_minutes(
     hint: float,
