@@ -59,6 +59,25 @@ class FakeSession:
     milliseconds: int = 0
 
 
+@define
+class _Pace:
+    """How far media are ahead of the clock."""
+
+    burst_ms: float
+    _ahead_ms: float = 0.0
+    _at_ms: float | None = None
+
+    def takes(self, now_ms: float, length_ms: float) -> bool:
+        """Whether media of this length come no faster than they play."""
+        if self._at_ms is not None:
+            self._ahead_ms = max(0.0, self._ahead_ms - (now_ms - self._at_ms))
+        self._at_ms = now_ms
+        if self._ahead_ms > self.burst_ms:
+            return False
+        self._ahead_ms += length_ms
+        return True
+
+
 class ExpressionSockets:
     """All sessions of one fake, and the script of what happens to them."""
 
@@ -73,6 +92,9 @@ class ExpressionSockets:
         """Places of images to fail with `internal_error`, counted over all sessions."""
         self.is_silent: bool = False
         """Whether sessions are opened and never say anything."""
+        self.burst_seconds: float | None = None
+        """Seconds by which media may be ahead of the clock before `rate_limited`; a frame of video
+        stands for a third. `None` takes any pace."""
         self.idle_seconds: float = 60.0
         """Seconds without a message after which a session ends."""
         self.came: int = 0
@@ -81,6 +103,10 @@ class ExpressionSockets:
     @property
     def _store(self) -> ExpressionStore:
         return self._upstream.expression
+
+    def now_ms(self) -> float:
+        """Return the fake's time."""
+        return self._store.world.now_ms()
 
     async def serve(
         self, request: web.BaseRequest, arrival: Arrival, respond: Respond
@@ -141,6 +167,8 @@ class _Conversation:
         self._drop = drop
         self._request = request
         self._finder = SpeechFinder(3000)
+        burst = sockets.burst_seconds
+        self._pace = None if burst is None else _Pace(burst * 1000)
         self._faces = self._failures = self._results = 0
 
     async def run(self) -> None:
@@ -212,7 +240,9 @@ class _Conversation:
             self._sockets.log(session, "message_too_large")
             await self._error("message_too_large", retryable=False)
             return await self._close("error", 1008)
-        if place in self._sockets.refuse:
+        length_ms = len(data) / 32 if session.kind == "audio" else 1000 / 3
+        is_early = self._pace and not self._pace.takes(self._sockets.now_ms(), length_ms)
+        if is_early or place in self._sockets.refuse:
             session.refused.append(session.came - 1)
             self._sockets.log(session, "rate_limited")
             await self._error("rate_limited", retryable=True)

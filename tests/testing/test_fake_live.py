@@ -12,6 +12,8 @@ from live_support import mp3, speech, wav
 from PIL import Image
 from raw_client import RawClient, Reply, open_raw_client
 
+from humeai_async.testing import ManualClock
+
 pytestmark = pytest.mark.anyio
 
 AUDIO = "/v1/expression/audio/file"
@@ -167,3 +169,24 @@ async def test_a_face_state_of_another_account_is_ignored() -> None:
         for state in ("bm90IGJhc2U2NA==", "!", "b3RoZXIvNw=="):
             data = form(as_config({"face_state": state}), as_file(JPEG))
             assert (await call("POST", VIDEO, data=data)).status == 200
+
+
+@pytest.mark.parametrize(("kind", "media"), [("audio", speech(0.1)), ("video", JPEG)])
+async def test_media_that_come_faster_than_they_play_are_refused_if_that_is_set(
+    kind: str, media: bytes
+) -> None:
+    clock = ManualClock()
+    async with open_raw_client(clock=clock) as call:
+        call.fake.sessions.burst_seconds = 0.25
+        socket = await call.session.ws_connect(
+            f"{call.fake.url}/v1/expression/{kind}/realtime",
+            headers={"X-Hume-Api-Key": call.fake.api_key},
+        )
+        for _ in range(8):
+            await socket.send_bytes(media)
+        await socket.send_json({"type": "session.close"})
+        messages = [json.loads(message.data) async for message in socket]
+    codes = [one["code"] for one in messages if one["type"] == "error"]
+    accepted = 3 if kind == "audio" else 1
+    assert codes == ["rate_limited"] * (8 - accepted)
+    assert messages[-1]["received"]["frames"] == accepted
