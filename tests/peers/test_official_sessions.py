@@ -314,7 +314,7 @@ async def test_a_loop_that_is_slower_than_the_microphone(
     pytest.importorskip("soxr")
     numpy: Any = pytest.importorskip("numpy")
     device = Device()
-    monkeypatch.setitem(sys.modules, "sounddevice", device)  # type: ignore[arg-type] # a stand-in
+    monkeypatch.setitem(sys.modules, "sounddevice", device)
     async with module("audio_helpers.microphone").Microphone.open() as microphone:
         frames = aiter(microphone)
         for second in range(11):
