@@ -21,8 +21,6 @@ from humeai_async.limiter.headers import parse_retry_after, read_quotas
 from humeai_async.limiter.queue import Priority, Ticket, WaitQueue
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
-_DEADLINE_GRAIN: Final = 0.01
-"""Seconds between two looks for waiters that gave up."""
 _NEWS: Final = 0.2
 """A rate that changed by less is not worth an event."""
 
@@ -209,7 +207,7 @@ class Bucket:
                 continue
             wait = gate.ready_in(now, ticket.cost)
             if wait > 0.0:
-                self._wake_at(min(now + wait, max(wait_queue.next_deadline, now + _DEADLINE_GRAIN)))
+                self._wake_at(min(now + wait, wait_queue.next_deadline))
                 return
             wait_queue.remove_first(ticket)
             ticket.future.set_result(self.grant(now, ticket.cost))
@@ -226,7 +224,9 @@ class Bucket:
 
     def fail(self, problem: HumeError) -> None:
         """Raise an error in everybody who waits."""
-        for ticket in self.wait_queue.expired(math.inf):
+        wait_queue = self.wait_queue
+        while (ticket := wait_queue.first()) is not None:
+            wait_queue.remove_first(ticket)
             if not ticket.future.done():
                 ticket.future.set_exception(problem)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import heapq
+import itertools
 import math
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -17,6 +19,8 @@ from humeai_async._base.frozen import frozen
 
 _BULK_SHARE: Final = 8
 """While both wait, one call in so many is a bulk one, so that none waits for ever."""
+_MOST_GONE: Final = 100
+"""Deadlines of calls that have gone, beyond as many as wait, until they are cleared away."""
 
 
 class Priority(enum.IntEnum):
@@ -44,7 +48,7 @@ _Tickets: TypeAlias = OrderedDict[asyncio.Future[Any], Ticket]
 class WaitQueue:
     """First come, first served, within two priorities; a retried call before fresh ones."""
 
-    __slots__ = ("_costs", "_next", "_queues", "_streak", "next_deadline", "waiting")
+    __slots__ = ("_costs", "_deadlines", "_next", "_numbers", "_queues", "_streak", "waiting")
 
     def __init__(self) -> None:
         # Retried and fresh calls of each priority. Ordered dicts, for a cancelled waiter must
@@ -54,10 +58,17 @@ class WaitQueue:
         )  # fmt: skip
         self._costs = [0.0, 0.0, 0.0, 0.0]
         self._streak = self._next = 0
-        self.next_deadline: float = math.inf
-        """No waiting call gives up before this time."""
+        # A heap of deadlines, numbers that no two share, places in `_queues`, and calls; those
+        # of calls that have gone stay until they come to the top or are too many.
+        self._deadlines: list[tuple[float, int, int, asyncio.Future[Any]]] = []
+        self._numbers = itertools.count()
         self.waiting: int = 0
         """Calls that wait; counted, for every call asks."""
+
+    @property
+    def next_deadline(self) -> float:
+        """When the first of the waiting calls gives up; infinite where none will."""
+        return self._deadlines[0][0] if self._deadlines else math.inf
 
     @property
     def is_urgent(self) -> bool:
@@ -74,7 +85,10 @@ class WaitQueue:
         self._queues[number][ticket.future] = ticket
         self._costs[number] += ticket.cost
         self.waiting += 1
-        self.next_deadline = min(self.next_deadline, ticket.deadline)
+        if ticket.deadline < math.inf:
+            heapq.heappush(
+                self._deadlines, (ticket.deadline, next(self._numbers), number, ticket.future)
+            )
 
     def discard(self, future: asyncio.Future[Any]) -> bool:
         """Take a call out, wherever it stands; say whether it was there."""
@@ -109,15 +123,17 @@ class WaitQueue:
         self.waiting -= 1
         # An empty queue starts its sum anew, so that float errors cannot pile up.
         self._costs[number] = self._costs[number] - cost if queue else 0.0
+        deadlines = self._deadlines
+        while deadlines and deadlines[0][3] not in self._queues[deadlines[0][2]]:
+            heapq.heappop(deadlines)
+        if len(deadlines) > 2 * self.waiting + _MOST_GONE:
+            deadlines[:] = [one for one in deadlines if one[3] in self._queues[one[2]]]
+            heapq.heapify(deadlines)
 
     def expired(self, until: float) -> Iterator[Ticket]:
-        """Take out all calls whose deadline is not after a time."""
-        late = [one for one in self if one.deadline <= until]
-        for ticket in late:
-            self.discard(ticket.future)
-        self.next_deadline = min((one.deadline for one in self), default=math.inf)
-        yield from late
-
-    def __iter__(self) -> Iterator[Ticket]:
-        for queue in self._queues:
-            yield from queue.values()
+        """Take out all calls whose deadline is not after a time, the earliest first."""
+        while self._deadlines and self._deadlines[0][0] <= until:
+            _, _, number, future = self._deadlines[0]
+            ticket = self._queues[number][future]
+            self._take(number, future)
+            yield ticket

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from virtual_time import VirtualLoop
 
 from humeai_async.limiter.queue import Priority, Ticket, WaitQueue
@@ -173,7 +176,7 @@ def test_calls_whose_time_is_up_leave_together(queue: Queue) -> None:
     queue.add("bulk", BULK, deadline=1.0)
     queue.add("patient")
     late = [queue.names[ticket.future] for ticket in queue.wait_queue.expired(5.0)]
-    assert sorted(late) == ["3", "4.9", "5", "bulk"]
+    assert late == ["bulk", "3", "4.9", "5"]
     assert queue.wait_queue.next_deadline == 9.0
     assert queue.rest() == ["9", "patient"]
 
@@ -182,3 +185,83 @@ def test_when_all_have_left_no_deadline_is_next(queue: Queue) -> None:
     queue.add("one", deadline=3.0)
     assert len(list(queue.wait_queue.expired(3.0))) == 1
     assert queue.wait_queue.next_deadline == float("inf")
+
+
+def test_the_deadline_of_a_call_that_went_or_left_wakes_nobody(queue: Queue) -> None:
+    queue.add("goes", deadline=3.0)
+    leaver = queue.add("leaves", BULK, deadline=4.0)
+    queue.add("stays", BULK, deadline=5.0)
+    queue.go()
+    assert queue.wait_queue.next_deadline == 4.0
+    queue.wait_queue.discard(leaver)
+    assert queue.wait_queue.next_deadline == 5.0
+    queue.go()
+    assert queue.wait_queue.next_deadline == float("inf")
+
+
+@pytest.mark.parametrize("until", [2.0, float("inf")])
+def test_nobody_is_late_where_no_deadline_has_passed(queue: Queue, until: float) -> None:
+    queue.add("patient")
+    if until == 2.0:
+        queue.add("one", deadline=3.0)
+    assert list(queue.wait_queue.expired(until)) == []
+
+
+def test_calls_of_one_deadline_leave_in_the_order_they_came(queue: Queue) -> None:
+    for n in range(20):
+        queue.add(f"{n}", deadline=3.0)
+    late = [queue.names[ticket.future] for ticket in queue.wait_queue.expired(3.0)]
+    assert late == [f"{n}" for n in range(20)]
+
+
+def test_calls_that_went_are_held_no_longer_than_the_first_deadline_lasts(queue: Queue) -> None:
+    queue.add("waits", BULK, deadline=3.0)
+    gone: weakref.WeakSet[asyncio.Future[Any]] = weakref.WeakSet()
+    for _ in range(6):
+        for n in range(1000):
+            gone.add(queue.add(f"{n}", deadline=9.0 - n / 1000))
+        for future in list(gone):
+            queue.wait_queue.discard(future)
+        queue.names.clear()
+        del future
+    assert len(gone) <= 110
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.just("add"), st.sampled_from([1.0, 2.0, 3.0, 5.0, float("inf")])),
+            st.tuples(st.sampled_from(["go", "leave"]), st.just(0.0)),
+            st.tuples(st.just("expire"), st.sampled_from([0.5, 1.0, 2.0, 4.0])),
+        ),
+        max_size=60,
+    )
+)
+def test_the_next_deadline_is_that_of_whoever_waits(steps: list[tuple[str, float]]) -> None:
+    loop = VirtualLoop()
+    queue = Queue(loop)
+    waiting: dict[asyncio.Future[Any], float] = {}
+    for step, number in steps:
+        if step == "add":
+            priority = BULK if len(waiting) % 3 else INTERACTIVE
+            waiting[queue.add("one", priority, head=len(waiting) % 2 == 0, deadline=number)] = (
+                number
+            )
+        elif step == "expire":
+            late = [one.future for one in queue.wait_queue.expired(number)]
+            assert set(late) == {one for one, until in waiting.items() if until <= number}
+            for future in late:
+                del waiting[future]
+        elif waiting:
+            first = queue.wait_queue.first()
+            assert first is not None
+            gone = first.future if step == "go" else next(iter(waiting))
+            if step == "go":
+                queue.wait_queue.remove_first(first)
+            else:
+                assert queue.wait_queue.discard(gone)
+            del waiting[gone]
+        assert queue.wait_queue.next_deadline == min(waiting.values(), default=float("inf"))
+        assert queue.wait_queue.waiting == len(waiting)
+    loop.close()

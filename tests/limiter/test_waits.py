@@ -172,3 +172,31 @@ def test_a_timer_that_comes_early_is_not_set_again_for_the_same_call() -> None:
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.run(run())
     assert loop.timers <= 1100
+
+
+@pytest.mark.parametrize("library", ["asyncio", "uvloop"])
+def test_the_queue_wakes_at_most_once_a_call_on_a_real_clock(library: str) -> None:
+    """400 calls at 2,000 a second, each of which has a deadline that it keeps."""
+    loop = pytest.importorskip(library).new_event_loop()
+    loop.close()
+    base = type(loop)
+    timers = 0
+
+    class CountingLoop(base):  # type: ignore[misc,valid-type] # the class is known when it runs
+        def call_at(self, *args: Any, **options: Any) -> Any:
+            nonlocal timers
+            timers += 1
+            return super().call_at(*args, **options)
+
+    async def run() -> None:
+        limiter = Limiter(rate=2000)
+
+        async def call() -> None:
+            deadline = asyncio.get_running_loop().time() + 30.0
+            (await limiter.acquire(deadline=deadline)).done(200)
+
+        await asyncio.gather(*[call() for _ in range(400)])
+
+    with asyncio.Runner(loop_factory=CountingLoop) as runner:
+        runner.run(run())
+    assert 0 < timers <= 410
