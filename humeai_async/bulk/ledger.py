@@ -166,8 +166,6 @@ class Ledger:
         opened = await in_thread(
             open_file, file, configuration, discard=lambda pair: close_file(*pair)
         )
-        # Made here: parts of anyio are imported when they are first used, and threads that
-        # import at the same time may wait for one another for ever.
         return cls(file, *opened)
 
     async def look_up(self, keys: Sequence[bytes]) -> dict[bytes, Entry]:

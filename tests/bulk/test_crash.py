@@ -21,12 +21,13 @@ from typing import Any
 
 import pytest
 from attrs import define, field
-from fork_runs import FOREIGN_ERROR, HANGS
+from fork_runs import FOREIGN_ERROR
 from hostile_gateway import DIALECTS, Dialect, settings_as_json
 from hostile_results import SHAPES, Kind
 from hostile_service import HostileService
 from killed_runs import Ending, Starter, starter
 from run_checks import RunSources, status_of, total_fault
+from run_watch import HANGS
 from support import parquet_column
 
 from humeai_async.bulk.states import State
@@ -209,6 +210,7 @@ class KilledRun:
         ending = await self.started.run(
             **(self._command(service) if self.way == "command" else self._script(service)),
             log=os.fspath(self.folder / "log"),
+            watch=os.fspath(self.out),
             patch={"humeai_async.bulk.patience.SEARCH_PAUSES": [0.02, 0.1, 0.3]},
             clock=clock,
             **kill,
@@ -217,7 +219,7 @@ class KilledRun:
         # script hangs: it was killed then, as a third Ctrl-C would have done. Commands do not.
         may_hang = "again" in kill and self.way != "command"
         if ending.code == FOREIGN_ERROR or (ending.code == HANGS and not may_hang):
-            self.faults[f"exit code {ending.code}"] = (self.folder / "log").read_text()[-3500:]
+            self.faults[f"exit code {ending.code}"] = (self.folder / "log").read_text()[-6000:]
         return ending
 
     def _command(self, service: HostileService) -> dict[str, Any]:
@@ -288,3 +290,23 @@ class KilledRun:
         if found:
             told = "; ".join(f"{name}: {str(what)[:4000]}" for name, what in found.items())
             self.tally.faults.append(f"seed {self.seed} ({self.way}, {self.gateway}): {told}")
+
+
+async def test_a_run_that_makes_no_progress_says_what_it_waited_for(tmp_path: Path) -> None:
+    sources = RunSources.make(tmp_path, ["urls"], 2)
+    out, log = tmp_path / "out", tmp_path / "log"
+    async with HostileService() as service, starter() as started:
+        service.posts.append("hang-before")
+        script: dict[str, Any] = {
+            "folder": os.fspath(out),
+            "sources": [["urls", name] for name in sources.names],
+            "client": settings_as_json(service.settings),
+            "read": 300.0,
+        }
+        ending = await started.run(
+            script=script, log=os.fspath(log), watch=os.fspath(out), stalls_after=1.0
+        )
+    said = log.read_text()
+    assert HANGS == ending.code
+    assert "no progress for 1 s" in said
+    assert "Submissions._send_once" in said

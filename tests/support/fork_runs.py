@@ -15,7 +15,8 @@ only. A request has
 - `again`: it is sent again so many seconds later;
 - `user`: the number of the user that the run is to be;
 - `file_size`: bytes beyond which no file can grow, as if the disk were full;
-- `clock`: seconds by which the run takes the wall clock to be ahead.
+- `clock`: seconds by which the run takes the wall clock to be ahead;
+- `watch`: a folder; a run that changes nothing there for `stalls_after` seconds ends with `HANGS`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import math
 import os
 import resource
 import signal
+import socket
 import sys
 import threading
 import time
@@ -39,6 +41,7 @@ from types import FrameType
 from typing import Any
 
 import anyio
+from run_watch import HANGS, start_watch
 
 import humeai_async.bulk.ledger
 import humeai_async.cli.main
@@ -47,10 +50,10 @@ from humeai_async.bulk.outcomes import Outcome
 from humeai_async.types.predictions.predictions import SourcePredictions
 from humeai_async.types.sources import BulkSource
 
-LIMIT = 40.0
-"""Seconds after which a run hangs, and is killed."""
-HANGS = 1000
-"""Exit code of a run that had to be killed for that."""
+STALLS_AFTER = 40.0
+"""Seconds without progress after which a run hangs."""
+LIMIT = 300.0
+"""Seconds after which a run is killed, progress or not."""
 FOREIGN_ERROR = 70
 """Exit code of a run that ended with an error that is not the library's."""
 _PACKAGE = os.fspath(Path(humeai_async.bulk.ledger.__file__).parent.parent)
@@ -150,7 +153,9 @@ def _be_the_run(request: dict[str, Any], told: int) -> None:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_size"],) * 2)
         _set_clock(request.get("clock", 0.0))
-        faulthandler.dump_traceback_later(LIMIT - 10.0)  # where it hangs, if it does
+        if "watch" in request:
+            start_watch(Path(request["watch"]), request.get("stalls_after", STALLS_AFTER))
+        faulthandler.dump_traceback_later(LIMIT - 10.0)  # where it is, if that does not end it
         counting.start()
         code = _run(request)
     except KeyboardInterrupt:
@@ -174,7 +179,7 @@ def _run(request: dict[str, Any]) -> int:
         if "main" in request:
             humeai_async.cli.main.main(request["main"])
         else:
-            asyncio.run(run_script(**request["script"]))
+            asyncio.run(_run_woken(request["script"]))
     except SystemExit as ending:
         return int(ending.code or 0)
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -184,6 +189,26 @@ def _run(request: dict[str, Any]) -> int:
             traceback.print_exc()
         return 1
     return 0
+
+
+async def _run_woken(script: dict[str, Any]) -> None:
+    """Run a script in an event loop that each signal wakes.
+
+    A signal that comes as the main thread is about to wait in `select` is handled once it wakes.
+    Meanwhile CPython 3.11 lets no traced thread enter a function: where the main thread waits
+    for such a thread, both would wait for ever. Without tracing the thread just goes on.
+    """
+    read, write = socket.socketpair()
+    with read, write:
+        read.setblocking(False)
+        write.setblocking(False)
+        asyncio.get_running_loop().add_reader(read, read.recv, 4096)
+        signal.set_wakeup_fd(write.fileno())
+        try:
+            await run_script(**script)
+        finally:
+            signal.set_wakeup_fd(-1)
+            asyncio.get_running_loop().remove_reader(read)
 
 
 def _set_clock(ahead: float) -> None:

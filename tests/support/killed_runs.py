@@ -62,7 +62,7 @@ class Starter:
 async def starter() -> AsyncGenerator[Starter]:
     """Start `fork_runs.py`, for as long as it is needed."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", str(PROGRAM), stdin=PIPE, stdout=PIPE
+        sys.executable, str(PROGRAM), stdin=PIPE, stdout=PIPE
     )
     found = Starter(process)
     reading = asyncio.create_task(found.read_answers())
