@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import attrs
+import msgspec
 import pytest
 from error_text import collect_error_text
 from opentelemetry.sdk.metrics import MeterProvider
@@ -63,7 +64,7 @@ class Keeping(Observer):
             setattr(self, event, self.keep)
 
     def keep(self, record: Any) -> None:
-        self.shown += [repr(record), str(attrs.astuple(record))]
+        self.shown += [repr(record), str(msgspec.structs.astuple(record))]
 
 
 def echo(request: Request) -> Response:

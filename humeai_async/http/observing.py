@@ -8,16 +8,15 @@ headers, and a URL without what its query may hide.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable, Generator, Iterable
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Self, TypeAlias, TypeVar
 
+import msgspec
 from attrs import define, field
 
-from humeai_async._base.frozen import frozen
 from humeai_async.errors import HumeError
 from humeai_async.http.exchanges import Capture, Exchange
 from humeai_async.http.messages import Request, Response, size_of_body
@@ -28,8 +27,7 @@ R = TypeVar("R", bound="CallRecord")
 _logger: logging.Logger = logging.getLogger("humeai_async.calls")
 
 
-@frozen(kw_only=True)
-class CallRecord:
+class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What all records of a call have in common."""
 
     call_id: str
@@ -42,16 +40,14 @@ class CallRecord:
     """Template of the path, such as `/v0/batch/jobs/{id}`: no ids, no query."""
 
 
-@frozen(kw_only=True)
-class CallStarted(CallRecord):
+class CallStarted(CallRecord, frozen=True, kw_only=True):
     """A call begins: nothing has been waited for or sent."""
 
     base_url: str
     """Where it goes."""
 
 
-@frozen(kw_only=True)
-class Paced(CallRecord):
+class Paced(CallRecord, frozen=True, kw_only=True):
     """The limiter let a request go after it had to wait."""
 
     attempt: int
@@ -60,8 +56,7 @@ class Paced(CallRecord):
     """How long it waited."""
 
 
-@frozen(kw_only=True)
-class AttemptStarted(CallRecord):
+class AttemptStarted(CallRecord, frozen=True, kw_only=True):
     """A request is about to be sent."""
 
     attempt: int
@@ -72,8 +67,7 @@ class AttemptStarted(CallRecord):
     """Size of its body; `None` where it is not known before it is sent."""
 
 
-@frozen(kw_only=True)
-class AttemptEnded(CallRecord):
+class AttemptEnded(CallRecord, frozen=True, kw_only=True):
     """A request was responded to, or failed."""
 
     attempt: int
@@ -90,8 +84,7 @@ class AttemptEnded(CallRecord):
     """What it failed with, where no response came."""
 
 
-@frozen(kw_only=True)
-class RetryScheduled(CallRecord):
+class RetryScheduled(CallRecord, frozen=True, kw_only=True):
     """A request failed, and there will be another."""
 
     attempt: int
@@ -106,8 +99,7 @@ class RetryScheduled(CallRecord):
     """What it failed with."""
 
 
-@frozen(kw_only=True)
-class CallEnded(CallRecord):
+class CallEnded(CallRecord, frozen=True, kw_only=True):
     """A call is over: it returns, raises, or was cancelled."""
 
     attempts: int
@@ -212,6 +204,13 @@ class _CallLog(Observer):
 
 
 _CALL_LOG = _CallLog()
+_IDLE = {name: method for name, method in vars(Observer).items() if not name.startswith("_")}
+"""The methods that do nothing, by event."""
+
+Listener: TypeAlias = tuple[Observer, Callable[[Any], object]]
+"""An observer, and its method for an event."""
+Listeners: TypeAlias = Mapping[str, list[Listener]]
+"""Listeners by event, such as `call_started`; empty where there are none at all."""
 
 
 def _quoted(request_id: str | None) -> str:
@@ -224,22 +223,37 @@ def _reason(error: BaseException) -> str:
     return f"{kind}: {error}" if isinstance(error, HumeError) else kind
 
 
+def _listeners_of(observers: Sequence[Observer]) -> Listeners:
+    """Return the methods of observers, by event, that do something."""
+    methods = {event: [(one, getattr(one, event)) for one in observers] for event in _IDLE}
+    return {
+        event: [pair for pair in pairs if getattr(pair[1], "__func__", None) is not _IDLE[event]]
+        for event, pairs in methods.items()
+    }
+
+
 @define(eq=False, repr=False)
 class Observers:
     """The observers of a client, and which of them failed already."""
 
     given: tuple[Observer, ...] = ()
     _failed: set[int] = field(factory=set[int])
+    _listeners: Listeners = field(init=False)
+    _listeners_and_log: Listeners = field(init=False)
 
-    def present(self) -> tuple[Observer, ...]:
+    def __attrs_post_init__(self) -> None:
+        self._listeners = _listeners_of(self.given) if self.given else {}
+        self._listeners_and_log = _listeners_of((*self.given, _CALL_LOG))
+
+    def present(self) -> Listeners:
         """Return who is to be told now, the log included where it is written."""
-        return (*self.given, _CALL_LOG) if _logger.isEnabledFor(logging.INFO) else self.given
+        return self._listeners_and_log if _logger.isEnabledFor(logging.INFO) else self._listeners
 
-    def tell(self, observers: Iterable[Observer], event: str, record: CallRecord) -> None:
-        """Call one method of all observers; what one of them raises is logged once."""
-        for observer in observers:
+    def tell(self, listeners: Iterable[Listener], event: str, record: CallRecord) -> None:
+        """Call the methods of observers; what one of them raises is logged once."""
+        for observer, listen in listeners:
             try:
-                getattr(observer, event)(record)
+                listen(record)
             except Exception:
                 if id(observer) not in self._failed:
                     self._failed.add(id(observer))
@@ -255,18 +269,23 @@ class Watch:
     def __init__(
         self,
         group: Observers,
-        observers: tuple[Observer, ...],
+        listeners: Listeners,
         captures: tuple[Capture, ...],
         about: tuple[str, str, str],
+        base_url: str,
         redact: Callable[[str], str],
     ) -> None:
         self._group = group
-        self._observers = observers
+        self._listeners = listeners
         self._captures = captures
+        self._base_url = base_url
         self._redact = redact
         # No secret, so it need not be hard to guess.
         self.call_id: str = f"{random.getrandbits(48):012x}"
-        self._about = dict(zip(("endpoint", "method", "path"), about, strict=True))
+        endpoint, method, path = about
+        self._about = {
+            "call_id": self.call_id, "endpoint": endpoint, "method": method, "path": path,
+        }  # fmt: skip
         self._started = time.perf_counter()
         self._sent_at = 0.0
         self._attempt = 0
@@ -276,9 +295,14 @@ class Watch:
         self._status: int | None = None
         self._request_id: str | None = None
 
-    def start(self, base_url: str) -> None:
+    def __enter__(self) -> Self:
         """Tell that the call begins."""
-        self._tell("call_started", CallStarted, base_url=base_url)
+        self._tell("call_started", CallStarted, base_url=self._base_url)
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, trace: object) -> None:
+        """Tell of the call's end, however it ends."""
+        self._end(error)
 
     def wait(self, attempt: int, seconds: float) -> None:
         """Note how long the limiter kept a request."""
@@ -331,8 +355,7 @@ class Watch:
             error=failure,
         )
 
-    def end(self, error: BaseException | None) -> None:
-        """Tell that the call is over."""
+    def _end(self, error: BaseException | None) -> None:
         self._tell(
             "call_ended",
             CallEnded,
@@ -378,27 +401,12 @@ class Watch:
                 capture.add(exchange)
 
     def _tell(self, event: str, kind: Callable[..., R], **facts: object) -> None:
-        if self._observers:
-            record = kind(call_id=self.call_id, **self._about, **facts)
-            self._group.tell(self._observers, event, record)
+        if listeners := self._listeners.get(event):
+            record = kind(**self._about, **facts)
+            self._group.tell(listeners, event, record)
 
 
 _LONGEST_ID = 200
 """Characters of a request id that are kept: it is the server's, and may be anything."""
 _SHORTEST_WAIT = 0.001
 """Seconds from which on a wait for the limiter is one."""
-
-
-@contextlib.contextmanager
-def watching(watch: Watch | None, base_url: str) -> Generator[None]:
-    """Tell of a call's start and of its end, however it ends."""
-    if watch is None:
-        yield
-        return
-    watch.start(base_url)
-    try:
-        yield
-    except BaseException as problem:
-        watch.end(problem)
-        raise
-    watch.end(None)

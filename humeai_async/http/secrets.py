@@ -109,14 +109,16 @@ def _is_key(text: str) -> bool:
     return len(text) >= SHORTEST_KEY and not _WORD.fullmatch(text)
 
 
-_KEY_NAMES = re.compile(r"key|token|secret|passw|signature|credential|auth", re.IGNORECASE)
+_KEY_WORDS = ("key", "token", "secret", "passw", "signature", "credential", "auth")
+_KEY_NAMES = re.compile("|".join(_KEY_WORDS), re.IGNORECASE)
 """What is in the name of a query field whose value may be a key."""
 _QUERY_FIELD = re.compile(r"(?<=[?&])([^=&#\s]+)=([^&#\s]*)")
 
 
 def without_keys(url: str) -> str:
     """Hide the values of those fields of a URL's query whose names speak of a key."""
-    if "?" not in url:
+    query = url.partition("?")[2].lower()
+    if not any(word in query for word in _KEY_WORDS):  # as nearly all URLs
         return url
     return _QUERY_FIELD.sub(
         lambda found: f"{found[1]}=***" if _KEY_NAMES.search(found[1]) else found[0], url

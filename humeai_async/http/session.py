@@ -42,7 +42,7 @@ from humeai_async.http.deadlines import Deadline
 from humeai_async.http.endpoint import Call, Endpoint
 from humeai_async.http.exchanges import captures_of
 from humeai_async.http.messages import Delivery, Request, Response, unknown_encoding
-from humeai_async.http.observing import Observers, Watch, watching
+from humeai_async.http.observing import Observers, Watch
 from humeai_async.http.origins import Origin, Route
 from humeai_async.http.retry import (
     LONGEST_REFUSAL,
@@ -160,16 +160,17 @@ class Session:
         """Make a call that somebody looks at."""
         progress = self._begin(call.endpoint)
         progress.watch = watch
-        with watching(watch, self.origin.base_url):
+        with watch:
             return await self._with_retries(call, send, progress, read)
 
     def _watch(self, endpoint: Endpoint[Any]) -> Watch | None:
         """Return what tells of a call, if there is anybody to be told."""
-        observers, captures = self.observers.present(), captures_of(self.shared)
-        if not (observers or captures):
+        listeners, captures = self.observers.present(), captures_of(self.shared)
+        if not (listeners or captures):
             return None
         about = endpoint.name, endpoint.method, endpoint.path
-        return Watch(self.observers, observers, captures, about, self.redact)
+        base_url = self.origin.base_url
+        return Watch(self.observers, listeners, captures, about, base_url, self.redact)
 
     @contextlib.asynccontextmanager
     async def stream(
@@ -183,7 +184,7 @@ class Session:
         progress = self._begin(call.endpoint)
         progress.watch = watch = self._watch(call.endpoint)
         async with contextlib.AsyncExitStack() as stack:
-            stack.enter_context(watching(watch, self.origin.base_url))
+            stack.enter_context(watch or contextlib.nullcontext())
             kept = Kept(stack, headers)
             once = functools.partial(self._send_once, kept=kept)
             await self._with_retries(call, once, progress)
@@ -194,7 +195,7 @@ class Session:
         progress, kept = self._begin(call.endpoint), Kept()
         progress.watch = watch = self._watch(call.endpoint)
         once = functools.partial(self._handshake_once, kept=kept)
-        with watching(watch, self.origin.base_url):
+        with watch or contextlib.nullcontext():
             response = await self._with_retries(call, once, progress)
             if kept.opened is None:  # a server that takes the request for one of another kind
                 raise progress.end_with(self._error_of(response, call, None))

@@ -338,7 +338,7 @@ class ChatPage(DirectedPage):
 class ChatEvent:
     """One event of a chat's history."""
 
-    id: str | None = None
+    id: str
     """UUID of the event."""
     chat_id: str | None = None
     """UUID of the chat that the event belongs to."""

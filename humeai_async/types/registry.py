@@ -56,7 +56,7 @@ class TrainingAlternative(enum.StrEnum):
 class DatasetVersion:
     """One version of a dataset, as datasets and lists of versions hold it."""
 
-    id: str | None = None
+    id: str
     """Id of the dataset version."""
     user_id: str | None = None
     """Id of the owner's account."""
@@ -66,7 +66,7 @@ class DatasetVersion:
     """Kind of values in each label column, by the column's name."""
     dataset_id: str | None = None
     """Id of the dataset that the version belongs to."""
-    dataset_version: int | None = None
+    dataset_version: int
     """Number of the version."""
     created_on: int | None = None
     """Time of the version's creation; unit not documented."""
@@ -76,7 +76,7 @@ class DatasetVersion:
 class DatasetLabels:
     """One version of a dataset, as `datasets.get_version` returns it."""
 
-    id: str | None = None
+    id: str
     """Id of the dataset version."""
     user_id: str | None = None
     """Id of the owner's account."""
@@ -86,7 +86,7 @@ class DatasetLabels:
     """URI of the JSON file with the kinds of the label columns."""
     dataset_id: str | None = None
     """Id of the dataset that the version belongs to."""
-    dataset_version: int | None = None
+    dataset_version: int
     """Number of the version."""
     created_on: int | None = None
     """Time of the version's creation; unit not documented."""
@@ -230,13 +230,13 @@ class Tag:
 class ModelVersion:
     """One version of a custom model."""
 
-    id: str | None = None
+    id: str
     """Id of the model version."""
     model_id: str | None = None
     """Id of the model that the version belongs to."""
     user_id: str | None = None
     """Id of the owner's account."""
-    version: str | None = None
+    version: str
     """Number of the version, as text."""
     source_uri: str | None = field(default=None, repr=repr_without_query)
     """URI of the model's weights."""

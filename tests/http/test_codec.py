@@ -781,7 +781,7 @@ def test_to_repair_a_long_text_takes_time_in_proportion() -> None:
 
 
 def test_scores_in_a_text_of_json_may_be_null() -> None:
-    event = ChatEvent(emotion_features='{"Joy": 0.5, "Awe": null, "Fear": NaN}')
+    event = ChatEvent(id="e", emotion_features='{"Joy": 0.5, "Awe": null, "Fear": NaN}')
     scores = event.emotion_scores
     assert scores is not None
     assert scores["Joy"] == 0.5

@@ -120,6 +120,22 @@ async def test_the_error_that_a_call_raises_is_the_one_that_its_observer_gets() 
     assert ended.error is caught.value
 
 
+async def test_a_call_does_no_work_for_events_that_no_observer_listens_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[str] = []
+
+    class Ends(Observer):
+        def call_ended(self, record: CallEnded) -> None:
+            seen.append(record.endpoint)
+
+    for unused in ("CallStarted", "AttemptStarted", "AttemptEnded"):
+        monkeypatch.setattr(f"humeai_async.http.observing.{unused}", None)  # to call it fails
+    async with client_on(page_with_id, Observer(), Ends()) as hume:
+        await hume.configs.list()
+    assert seen == ["configs.list"]
+
+
 async def test_the_wait_for_the_limiter_is_seen() -> None:
     seen = Seen()
     async with client_on(page_with_id, seen, limiter=Limiter(rate=50, burst=1)) as hume:

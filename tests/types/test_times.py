@@ -30,7 +30,7 @@ TIME = dt.datetime(2025, 11, 28, 10, 0, 0, 123_000, tzinfo=dt.UTC)
         (Tool(id="t", version=0, modified_on=MS), "modified_at"),
         (Chat(id="c", start_timestamp=MS), "started_at"),
         (Chat(id="c", end_timestamp=MS), "ended_at"),
-        (ChatEvent(timestamp=MS), "occurred_at"),
+        (ChatEvent(id="e", timestamp=MS), "occurred_at"),
         (ChatGroup(id="g", first_start_timestamp=MS), "first_started_at"),
         (ChatGroup(id="g", most_recent_start_timestamp=MS), "most_recently_started_at"),
         (DecisionRun(run_id="r", started_at="2025-11-28T10:00:00.123Z"), "start_time"),
