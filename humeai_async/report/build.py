@@ -64,8 +64,8 @@ def _load_scripts() -> str:
 def _build(folder: Path, status: RunStatus, scripts: str) -> str:
     digest = Digest(sum(status.counts.values()))
     if results_file(folder) is not None or status.counts[State.ARRIVED]:
-        for source, rows in read_results(folder):
-            digest.add(source, rows)
+        for source, blocks in read_results(folder):
+            digest.add(source, blocks)
     data = {
         "run": folder.resolve().name,
         "counts": _counts(status.counts) | {"jobs": status.jobs},

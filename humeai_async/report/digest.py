@@ -1,19 +1,19 @@
 """A run in a few megabytes, however large it was: what the page of the report holds.
 
-Scores become whole numbers from 0 to 200 in bytes, timelines a few dozen points. It knows rows and
-no files; `build.py` puts it into the page.
+Scores become whole numbers from 0 to 200 in bytes, timelines a few dozen points. It knows blocks
+and no files; `build.py` puts it into the page.
 """
 
 from __future__ import annotations
 
 import base64
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from humeai_async._base.urls import without_queries
-from humeai_async.types.predictions.rows import MODELS, Row
-from humeai_async.types.predictions.summary import KNOWN_EXPRESSIONS, Profile, Profiles
+from humeai_async.types.predictions.blocks import Block
+from humeai_async.types.predictions.rows import MODELS
+from humeai_async.types.predictions.summary import KNOWN_EXPRESSIONS
 from humeai_async.types.predictions.timelines import Timeline, Track, make_timeline
 
 __all__ = ["Digest"]
@@ -31,8 +31,55 @@ _LONGEST_NAME = 100
 _FEWEST_COLUMNS = 8
 
 
+class _Heat:
+    """The mean scores of one model: a line of bytes for each source."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        self._totals: dict[str, float] = {}
+        """By expression, in the order of the lines, its means of all sources added up."""
+        self._sources: list[int] = []
+        self._counts: list[int] = []
+        self._lines: list[bytes] = []
+
+    def add(self, place: int, blocks: Sequence[Block]) -> None:
+        """Take in what the model found in one source."""
+        count = sum(map(len, blocks))
+        means = {name: total / count for name, total in _added(blocks).items()}
+        for name, mean in means.items():
+            self._totals[name] = self._totals.get(name, 0.0) + mean
+        self._sources.append(place)
+        self._counts.append(count)
+        self._lines.append(bytes(map(_quantised, map(means.get, self._totals))))
+
+    def __len__(self) -> int:
+        """Return the number of sources."""
+        return len(self._lines)
+
+    def to_json(self, most: int) -> dict[str, Any]:
+        """Return the map with its strongest expressions, so many at most."""
+        strongest = sorted(self._totals, key=lambda name: (-self._totals[name], name))[:most]
+        kept = set(strongest)
+        order = [name for name in KNOWN_EXPRESSIONS if name in kept]
+        order += [name for name in strongest if name not in order]
+        columns = [*self._totals]
+        places = [columns.index(name) for name in order]
+        filled = (line.ljust(len(columns), bytes([MISSING])) for line in self._lines)
+        cells = b"".join(bytes([line[at] for at in places]) for line in filled)
+        return {
+            "model": self.model,
+            "expressions": order,
+            "strongest": strongest,
+            "sources": self._sources,
+            "counts": self._counts,
+            "cells": _as_text(cells),
+        }
+
+
 class Digest:
-    """Takes the rows of sources in, and gives what the page shows.
+    """Takes the predictions of sources in, and gives what the page shows.
+
+    Of each source it keeps a byte for each expression and each point that is drawn.
 
     Args:
         sources: About how many there will be: of more sources, less is kept of each.
@@ -40,23 +87,21 @@ class Digest:
 
     def __init__(self, sources: int) -> None:
         self._names: list[str] = []
-        self._profiles: list[tuple[int, Profile]] = []
+        self._heats = {model: _Heat(model) for model in MODELS}
         self._timelines: list[list[Any]] = []
         self._expressions: dict[str, int] = {}
         self._tracks = 4 if sources <= 1000 else 2  # noqa: PLR2004 - so the page stays small
         points = _LINE_BYTES // max(sources * self._tracks * _TOP, 1)
         self._spans = min(max(points, 6), 80)
 
-    def add(self, source: str, rows: Sequence[Row]) -> None:
-        """Take one source in, with all its rows."""
-        profiles = Profiles()
-        profiles.add(rows)
+    def add(self, source: str, blocks: Sequence[Block]) -> None:
+        """Take one source in, with all its predictions."""
         place = len(self._names)
         self._names.append(_shortened(source))
-        self._profiles += [(place, profile) for profile in profiles.take()]
-        timeline = make_timeline(rows, top=_TOP, spans=self._spans)
-        tracks = timeline.tracks[: self._tracks]
-        self._timelines.append([self._pack(track, timeline) for track in tracks])
+        for model, some in _by_model(blocks).items():
+            self._heats[model].add(place, some)
+        timeline = make_timeline(blocks, top=_TOP, spans=self._spans, tracks=self._tracks)
+        self._timelines.append([self._pack(track, timeline) for track in timeline.tracks])
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values.
@@ -65,38 +110,15 @@ class Digest:
             `names`, the sources; `heat`, a map of each model; `lines`, the timelines of each
             source; `expressions`, the names that these refer to.
         """
-        models = [m for m in MODELS if any(p.model == m for _, p in self._profiles)]
-        most = _HEAT_BYTES // max(len(self._profiles), 1)
+        heats = [heat for heat in self._heats.values() if len(heat)]
+        most = max(_HEAT_BYTES // max(sum(map(len, heats)), 1), _FEWEST_COLUMNS)
         return {
             "names": self._names,
             "steps": STEPS,
             "missing": MISSING,
-            "heat": [self._heat(model, max(most, _FEWEST_COLUMNS)) for model in models],
+            "heat": [heat.to_json(most) for heat in heats],
             "lines": self._timelines,
             "expressions": [*self._expressions],
-        }
-
-    def _heat(self, model: str, most: int) -> dict[str, Any]:
-        profiles = [(place, each) for place, each in self._profiles if each.model == model]
-        means: dict[str, float] = {}
-        for _, profile in profiles:
-            for name, mean in profile.means.items():
-                means[name] = means.get(name, 0.0) + mean / len(profiles)
-        strongest = sorted(means, key=lambda name: (-means[name], name))
-        kept = set(strongest[:most])
-        order = [name for name in KNOWN_EXPRESSIONS if name in kept]
-        order += [name for name in strongest[:most] if name not in order]
-        cells = bytearray()
-        for _, profile in profiles:
-            found = profile.means
-            cells += bytes([_quantised(found.get(name)) for name in order])
-        return {
-            "model": model,
-            "expressions": order,
-            "strongest": [name for name in strongest if name in kept],
-            "sources": [place for place, _ in profiles],
-            "counts": [profile.count for _, profile in profiles],
-            "cells": _as_text(cells),
         }
 
     def _pack(self, track: Track, timeline: Timeline) -> list[Any]:
@@ -116,10 +138,29 @@ class Digest:
         return [track.title, span, numbers, _as_text(places), _as_text(points)]
 
 
+def _by_model(blocks: Sequence[Block]) -> dict[str, list[Block]]:
+    found: dict[str, list[Block]] = {}
+    for block in blocks:
+        if block.columns and block.model in MODELS:
+            found.setdefault(block.model, []).append(block)
+    return found
+
+
+def _added(blocks: Sequence[Block]) -> dict[str, float]:
+    """Return the sum of the scores of each expression."""
+    if len(blocks) == 1:
+        return blocks[0].sums
+    sums: dict[str, float] = {}
+    for block in blocks:
+        for name, total in block.sums.items():
+            sums[name] = sums.get(name, 0.0) + total
+    return sums
+
+
 def _quantised(score: float | None) -> int:
-    if score is None or not math.isfinite(score):
+    if score is None:
         return MISSING
-    return round(min(max(score, 0.0), 1.0) * STEPS)
+    return int(score * STEPS + 0.5) if 0 <= score <= 1 else STEPS * (score > 1)
 
 
 def _as_text(data: bytes | bytearray) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from support import client_of
 from tabular import body, face, scores, url_source
 
+from humeai_async.bulk.parquet import ParquetParts
 from humeai_async.bulk.progress import Progress
 from humeai_async.errors import InvalidArgumentError, LedgerError
 from humeai_async.limiter.limiter import BucketState
@@ -21,8 +23,9 @@ from humeai_async.report.pace import PaceLog, read_pace
 from humeai_async.report.results import read_results
 from humeai_async.testing import FakeHume
 from humeai_async.types.dicts import ModelsDict
+from humeai_async.types.predictions.blocks import Block, blocks_of
 from humeai_async.types.predictions.predictions import Predictions
-from humeai_async.types.predictions.rows import Row
+from humeai_async.types.predictions.rows import Place, Row
 
 MODELS: ModelsDict = {"face": {}, "prosody": {"identify_speakers": True}}
 SOURCES = [
@@ -96,12 +99,36 @@ async def test_each_format_gives_the_same_rows(file: str, tmp_path: Path) -> Non
             path.rename(path.with_name(f"other{path.suffix}"))
     found = dict(read_results(tmp_path))
     assert found.keys() == expected.keys()
-    for source, rows in expected.items():
-        assert [plain(row) for row in found[source]] == [plain(row) for row in rows]
+    for source, blocks in expected.items():
+        assert [plain(block) for block in found[source]] == [plain(block) for block in blocks]
 
 
-def plain(row: Row) -> dict[str, Any]:
-    return row.as_dict()
+def plain(block: Block) -> tuple[Any, ...]:
+    columns = {name: [*column] for name, column in block.columns.items()}
+    texts = [text or None for text in block.texts]
+    return block.source, block.model, block.id, [*block.begins], [*block.ends], texts, columns
+
+
+def test_new_expressions_of_a_file_of_several_parts_are_read_by_column(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("humeai_async.types.predictions.tables.BATCH_ROWS", 3)
+    pytest.importorskip("pyarrow")
+    names = ("Joy", "sentiment_1", "Zest")
+    place = Place("https://x/a", "a", "language", "unknown", begin=0.5, end=1.0, text="Good.")
+    rows = [Row(place, names, [0.5, 0.25, n / 8]) for n in range(5)]
+    other = Row(place._replace(source="https://x/b", begin=None), ("Joy",), [math.nan])
+    parts = ParquetParts(tmp_path / "predictions.parquet", score_bits=32)
+    parts.write([*rows, other])
+    parts.sync()
+    parts.finish()
+    (_, blocks), (name, others) = read_results(tmp_path)
+    assert sum(map(len, blocks)) == 5
+    assert [score for block in blocks for score in block.columns["Zest"]] == [
+        n / 8 for n in range(5)
+    ]
+    assert {*blocks[0].columns} == {"Joy", "Zest"}
+    assert (name, others[0].columns, len(others[0])) == ("https://x/b", {}, 1)
 
 
 def test_a_folder_without_results_is_told(tmp_path: Path) -> None:
@@ -136,10 +163,14 @@ def smile(*joys: float | None) -> list[Row]:
     return [*Predictions.from_json(body(url_source("https://x/a", face=faces))).rows()]
 
 
+def smiles(*joys: float | None) -> list[Block]:
+    return [*blocks_of(smile(*joys))]
+
+
 def test_a_digest_holds_means_and_lines_as_bytes() -> None:
     digest = Digest(2)
-    digest.add("https://x/a?secret=1", smile(0.0, 0.5, 1.0))
-    digest.add("a text\nof two lines", smile(None, None))
+    digest.add("https://x/a?secret=1", smiles(0.0, 0.5, 1.0))
+    digest.add("a text\nof two lines", smiles(None, None))
     data = digest.to_json()
     (heat,) = data["heat"]
     assert heat["expressions"] == ["Awe", "Joy"]
@@ -166,7 +197,7 @@ def test_ten_thousand_sources_stay_below_four_megabytes_of_data() -> None:
     many = [row._replace(names=row.names + more, scores=row.scores * 24) for row in rows]
     digest = Digest(10_000)
     for n in range(100):
-        digest.add(f"https://media.example.com/{n}-{'x' * 200}", many)
+        digest.add(f"https://media.example.com/{n}-{'x' * 200}", [*blocks_of(many)])
     data = digest.to_json()
     size = len(json.dumps([data["lines"], data["names"]])) + len(data["heat"][0]["cells"])
     assert size * 100 < 4_000_000
@@ -176,7 +207,7 @@ def test_many_profiles_keep_the_strongest_expressions_only(monkeypatch: pytest.M
     monkeypatch.setattr("humeai_async.report.digest._HEAT_BYTES", 9)
     digest = Digest(1)
     rows = Predictions.from_json(body(url_source("https://x/a", face=[face(0)]))).rows()
-    digest.add("https://x/a", [*rows])
+    digest.add("https://x/a", [*blocks_of(rows)])
     assert len(digest.to_json()["heat"][0]["expressions"]) == 9
 
 

@@ -8,76 +8,20 @@ line, reports and `Predictions.summary` make them.
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache, reduce
-from itertools import groupby, islice
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, overload
 
 from humeai_async._base.frozen import frozen
 from humeai_async._base.urls import without_queries
+from humeai_async.types.predictions.blocks import Block, blocks_of
 from humeai_async.types.predictions.expressions import EXPRESSIONS, LANGUAGE_EXPRESSIONS
 from humeai_async.types.predictions.rows import Row
 
-__all__ = [
-    "Expression",
-    "Profile",
-    "Profiles",
-    "Summary",
-    "added",
-    "expressions_of",
-    "score_columns",
-]
+__all__ = ["Expression", "Profile", "Profiles", "Summary"]
 
-_BESIDE = ("sentiment_", "toxicity_", "facs_", "descriptions_")
-"""How columns begin whose scores are no expressions."""
 _TOP = 3
-_MOST_AT_ONCE = 256
-"""Predictions that are added up together, and so are in memory."""
 _WIDEST = 60
 """Characters of a source that are printed."""
-
-
-@lru_cache(maxsize=256)  # asked for each row, and the rows of a model have the same names
-def expressions_of(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return those of a row's names that are expressions; they stand first."""
-    for count, name in enumerate(names):
-        if name.startswith(_BESIDE):
-            return names[:count]
-    return names
-
-
-@lru_cache(maxsize=256)
-def _are_distinct(names: tuple[str, ...]) -> bool:
-    return len(set(names)) == len(names)
-
-
-def score_columns(
-    names: tuple[str, ...], scores: Sequence[Sequence[float]]
-) -> Iterator[tuple[str, int, Sequence[float]]]:
-    """Turn the scores of predictions with the same names into columns, without what is no number.
-
-    Args:
-        names: Names of the scores, the same for each prediction.
-        scores: The scores, one list a prediction.
-
-    Returns:
-        A name, the number of the prediction with which its column begins, and the column. Where
-        a name is there twice or a score is no number, each score is a column of its own.
-    """
-    if _are_distinct(names) and math.isfinite(sum(map(sum, scores))):
-        columns = zip(*scores, strict=True)
-        yield from ((name, 0, column) for name, column in zip(names, columns, strict=True))
-        return
-    for number, some in enumerate(scores):
-        for name, score in zip(names, some, strict=True):
-            if math.isfinite(score):
-                yield name, number, (score,)
-
-
-def added(column: Iterable[float], start: float) -> float:
-    """Return the sum, rounded after each number: `sum` itself depends on Python's version."""
-    return reduce(operator.add, column, start)
 
 
 @frozen(kw_only=True)
@@ -117,21 +61,23 @@ class Profile:
         self._wins: dict[str, int] = {}
         self._peaks: dict[str, tuple[float, float | None]] = {}
 
-    def add(self, rows: Sequence[Row]) -> None:
-        """Take in predictions of which the scores have the same names."""
-        names = expressions_of(rows[0].names)
-        if not names:
+    def add(self, block: Block) -> None:
+        """Take in predictions."""
+        if not block.columns:
             return
-        self.count += len(rows)
-        for row in rows:
-            self._add_span(row.place.begin, row.place.end)
-        scores = [row.scores[: len(names)] for row in rows]
-        for name, first, column in score_columns(names, scores):
-            self._sums[name] = added(column, self._sums.get(name, 0.0))
+        self.count += len(block)
+        for begin, end in zip(block.begins, block.ends, strict=True):
+            self._add_span(begin, end)
+        for name, total in block.sums.items():
+            self._sums[name] = self._sums.get(name, 0.0) + total
+            column = block.columns[name]
             peak = max(column)
+            if not math.isfinite(peak) or math.isnan(column[0]):
+                peak = max(filter(math.isfinite, column))
             if name not in self._peaks or peak > self._peaks[name][0]:
-                self._peaks[name] = (peak, rows[first + column.index(peak)].place.begin)
-        for some in scores:
+                self._peaks[name] = (peak, block.begins[column.index(peak)])
+        names = [*block.columns]
+        for some in zip(*block.columns.values(), strict=True):
             finite = some if math.isfinite(sum(some)) else [*filter(math.isfinite, some)]
             if finite:
                 strongest = names[some.index(max(finite))]
@@ -172,10 +118,6 @@ class Profile:
         return f"Profile({source!r}, {self.model!r}, {self.count} predictions)"
 
 
-def _kind_of(row: Row) -> tuple[str, str, tuple[str, ...]]:
-    return row.place.source, row.place.model, row.names
-
-
 class Profiles:
     """Takes rows in, in any order, and keeps a profile for each source and model."""
 
@@ -184,12 +126,11 @@ class Profiles:
 
     def add(self, rows: Iterable[Row]) -> None:
         """Take rows of any source in."""
-        for (source, model, _), run in groupby(rows, _kind_of):
-            key = source, model
+        for block in blocks_of(rows):
+            key = block.source, block.model
             if key not in self._profiles:
                 self._profiles[key] = Profile(*key)
-            while some := [*islice(run, _MOST_AT_ONCE)]:
-                self._profiles[key].add(some)
+            self._profiles[key].add(block)
 
     def take(self) -> list[Profile]:
         """Return the profiles so far that have predictions, and forget them."""

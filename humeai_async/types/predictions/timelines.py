@@ -2,18 +2,19 @@
 
 A `Timeline` has one track for each face, speaker or model that has a time of its own, with the
 mean scores of the strongest expressions in spans of equal length, and the words that were spoken.
-It knows rows and no chart library; `charts.py` and reports draw it.
+It knows blocks and no chart library; `charts.py` and reports draw it.
 """
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import math
 from collections.abc import Iterable, Sequence
-from itertools import groupby, islice
+from typing import TypeAlias, TypeGuard
 
 from humeai_async._base.frozen import frozen
-from humeai_async.types.predictions.rows import Row
-from humeai_async.types.predictions.summary import added, expressions_of, score_columns
+from humeai_async.types.predictions.blocks import Block
 
 __all__ = ["Timeline", "Track", "Words", "make_timeline"]
 
@@ -66,96 +67,104 @@ class Timeline:
     """What is drawn, one above the other."""
 
 
-def make_timeline(rows: Iterable[Row], *, top: int = 5, spans: int = 200) -> Timeline:
-    """Reduce the rows of one source to what can be drawn.
+_Key: TypeAlias = tuple[str, str]
+"""Model, and label of the face or speaker."""
+
+
+def make_timeline(
+    blocks: Iterable[Block], *, top: int = 5, spans: int = 200, tracks: int | None = None
+) -> Timeline:
+    """Reduce the predictions of one source to what can be drawn.
 
     Args:
-        rows: All rows of the source, of the models to draw.
+        blocks: All predictions of the source, of the models to draw.
         top: Expressions at most: the strongest of each track, then the next ones.
         spans: Points of a line at most.
+        tracks: Tracks at most, the first ones; all if left out.
     """
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        if expressions_of(row.names):
-            groups.setdefault((row.place.model, row.place.id), []).append(row)
+    groups: dict[_Key, list[Block]] = {}
+    for block in blocks:
+        if block.columns:
+            groups.setdefault((block.model, block.id), []).append(block)
     expressions = _strongest(groups.values(), top)
-    has_time = any(_has_time(row) for some in groups.values() for row in some)
+    has_time = any(map(_has_time, itertools.chain.from_iterable(groups.values())))
     if has_time:
-        timed = {key: [row for row in some if _has_time(row)] for key, some in groups.items()}
-        groups = {key: some for key, some in timed.items() if some}
-    tracks = [
-        _track(model, label, some, expressions, spans, has_time=has_time)
-        for (model, label), some in groups.items()
+        groups = {key: some for key, some in groups.items() if any(map(_has_time, some))}
+    made = [
+        _track(key, some, expressions, spans, has_time=has_time)
+        for key, some in itertools.islice(groups.items(), tracks)
     ]
-    return Timeline(has_time, expressions, tracks)
+    return Timeline(has_time, expressions, made)
 
 
-def _has_time(row: Row) -> bool:
-    return row.place.begin is not None and math.isfinite(row.place.begin)
+def _is_time(begin: float | None) -> TypeGuard[float]:
+    return begin is not None and math.isfinite(begin)
 
 
-def _strongest(groups: Iterable[list[Row]], top: int) -> list[str]:
+def _has_time(block: Block) -> bool:
+    return any(map(_is_time, block.begins))
+
+
+def _strongest(groups: Iterable[list[Block]], top: int) -> list[str]:
     """Return the expressions with the highest means, those first that lead a track."""
     keys: dict[str, tuple[int, float]] = {}
-    for rows in groups:
+    for blocks in groups:
         sums: dict[str, float] = {}
-        for names, run in groupby(rows, lambda row: expressions_of(row.names)):
-            scores = [row.scores[: len(names)] for row in run]
-            for name, _, column in score_columns(names, scores):
-                sums[name] = added(column, sums.get(name, 0.0))
-        order = sorted(sums, key=lambda name: (-sums[name], name))
-        for rank, name in enumerate(order):
-            key = (rank, -sums[name] / len(rows))
+        for block in blocks:
+            for name, total in block.sums.items():
+                sums[name] = sums.get(name, 0.0) + total
+        count = sum(map(len, blocks))
+        # No other one can be among the first: so many stand before it in this track.
+        leading = heapq.nsmallest(top, [(-total, name) for name, total in sums.items()])
+        for rank, (total, name) in enumerate(leading):
+            key = (rank, total / count)
             keys[name] = min(keys.get(name, key), key)
     return sorted(keys, key=lambda name: (keys[name], name))[:top]
 
 
 def _track(
-    model: str,
-    label: str,
-    rows: list[Row],
-    expressions: Sequence[str],
-    spans: int,
-    *,
-    has_time: bool,
+    key: _Key, blocks: list[Block], expressions: Sequence[str], spans: int, *, has_time: bool
 ) -> Track:
-    places = [_middle(row) if has_time else float(n) for n, row in enumerate(rows)]
+    places: list[float] = []
+    lines: dict[str, list[float]] = {name: [] for name in expressions}
+    words: list[Words] = []
+    for block in blocks:
+        drawn = [n for n, begin in enumerate(block.begins) if not has_time or _is_time(begin)]
+        if has_time:
+            places += [_middle(block.begins[n], block.ends[n]) for n in drawn]
+            words += [_words(block, n) for n in drawn if block.texts[n]][: _WORDS - len(words)]
+        else:
+            places += map(float, range(len(places), len(places) + len(drawn)))
+        for name, line in lines.items():
+            column = block.columns.get(name)
+            line += [math.nan if column is None else column[n] for n in drawn]
     first, last = min(places), max(places)
-    count = min(spans, len(rows))
+    count = min(spans, len(places))
     width = (last - first) / count or 1.0
-    sums = {name: [0.0] * count for name in expressions}
-    counts = {name: [0] * count for name in expressions}
-    filled: set[int] = set()
-    known: tuple[str, ...] | None = None
-    drawn: list[tuple[int, str]] = []
-    for row, place in zip(rows, places, strict=True):
-        span = min(int((place - first) / width), count - 1)
-        filled.add(span)
-        if row.names is not known:
-            known = row.names
-            drawn = [(at, name) for at, name in enumerate(known) if name in sums]
-        for at, name in drawn:
-            score = row.scores[at]
-            if math.isfinite(score):
-                sums[name][span] += score
-                counts[name][span] += 1
-    scores: dict[str, list[float | None]] = {
-        name: [sums[name][n] / counts[name][n] if counts[name][n] else None for n in sorted(filled)]
-        for name in expressions
-    }
-    middles = [first + (n + 0.5) * width if count > 1 else first for n in sorted(filled)]
-    spoken = (_words(row) for row in rows if has_time and row.place.text)
-    words = [*islice(spoken, _WORDS)]
-    return Track(model, label, middles, scores, words)
+    span_of = [min(int((place - first) / width), count - 1) for place in places]
+    filled = sorted(set(span_of))
+    scores = {name: _means(line, span_of, filled) for name, line in lines.items()}
+    middles = [first + (n + 0.5) * width if count > 1 else first for n in filled]
+    return Track(*key, middles, scores, words)
 
 
-def _middle(row: Row) -> float:
-    begin = row.place.begin or 0.0
-    end = row.place.end
-    return begin if end is None or not math.isfinite(end) else (begin + end) / 2
+def _means(
+    line: Sequence[float], span_of: Sequence[int], filled: Sequence[int]
+) -> list[float | None]:
+    """Return the mean score of each span; `None` where there is no number in it."""
+    sums, counts = dict.fromkeys(filled, 0.0), dict.fromkeys(filled, 0)
+    for span, score in zip(span_of, line, strict=True):
+        if math.isfinite(score):
+            sums[span] += score
+            counts[span] += 1
+    return [sums[span] / counts[span] if counts[span] else None for span in filled]
 
 
-def _words(row: Row) -> Words:
-    begin, end = row.place.begin or 0.0, row.place.end
-    whole = end if end is not None and math.isfinite(end) else begin
-    return Words(begin, whole, row.place.text or "")
+def _middle(begin: float | None, end: float | None) -> float:
+    begin = begin or 0.0
+    return (begin + end) / 2 if _is_time(end) else begin
+
+
+def _words(block: Block, place: int) -> Words:
+    begin, end = block.begins[place] or 0.0, block.ends[place]
+    return Words(begin, end if _is_time(end) else begin, block.texts[place] or "")

@@ -11,6 +11,7 @@ from typing import Any
 from humeai_async._base.urls import repr_without_query
 from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.types.predictions import tables
+from humeai_async.types.predictions.blocks import blocks_of
 from humeai_async.types.predictions.failures import Failures, find_failures
 from humeai_async.types.predictions.measurements import SourcePredictions
 from humeai_async.types.predictions.rows import MODELS, Row, flat
@@ -170,7 +171,7 @@ class PredictionViews(Sequence[SourcePredictions]):
                 f"top must be from 1 to {_MOST_DRAWN}, not {top!r}", field="top"
             )
         for name, found in self._chosen(source):
-            timeline = make_timeline(flat(name, found, models), top=top)
+            timeline = make_timeline(blocks_of(flat(name, found, models)), top=top)
             if timeline.tracks:
                 return charts.draw_timeline(name, timeline)
         raise InvalidArgumentError(

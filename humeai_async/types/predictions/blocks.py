@@ -1,0 +1,113 @@
+"""Predictions by column: a `Block` is some of them whose scores have the same names.
+
+Summaries, timelines and reports add scores up, column by column; they take blocks, which are made
+of rows here and of the columns of a file in `report/results.py`. It knows rows and nothing of
+what is made of blocks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import groupby, islice
+
+from humeai_async.types.predictions.rows import Row
+
+__all__ = ["Block", "blocks_of", "is_expression"]
+
+_BESIDE = ("sentiment_", "toxicity_", "facs_", "descriptions_")
+"""How columns begin whose scores are no expressions."""
+_MOST_ROWS = 256
+"""Predictions of a block, so that few are in memory where many come one by one."""
+
+
+def is_expression(name: str) -> bool:
+    """Whether a column holds scores of an expression, and not of sentiment, FACS and the like."""
+    return not name.startswith(_BESIDE)
+
+
+class Block:
+    """Predictions of one source, model and label, with the scores of their expressions.
+
+    Attributes:
+        source: The source, as tables name it.
+        model: The model.
+        id: Label of the face or speaker, or `unknown`.
+        begins: Begin of each prediction, in seconds; `None` where the media has no time.
+        ends: End of each.
+        texts: Text of each, if it has one.
+        columns: By expression, a score for each prediction; what is no number stands for none.
+    """
+
+    __slots__ = ("_sums", "begins", "columns", "ends", "id", "model", "source", "texts")
+
+    def __init__(
+        self,
+        key: tuple[str, str, str],
+        begins: Sequence[float | None],
+        ends: Sequence[float | None],
+        texts: Sequence[str | None],
+        columns: dict[str, Sequence[float]],
+    ) -> None:
+        self.source, self.model, self.id = key
+        self.begins: Sequence[float | None] = begins
+        self.ends: Sequence[float | None] = ends
+        self.texts: Sequence[str | None] = texts
+        self.columns: dict[str, Sequence[float]] = columns
+        self._sums: dict[str, float] | None = None
+
+    @property
+    def sums(self) -> dict[str, float]:
+        """By expression the sum of its scores; those without any number are left out.
+
+        Each sum is exact before it is rounded, so that it does not depend on Python's version.
+        """
+        if self._sums is None:
+            self._sums = _sums_of(self.columns)
+        return self._sums
+
+    def __len__(self) -> int:
+        """Return the number of predictions."""
+        return len(self.begins)
+
+
+def _sums_of(columns: dict[str, Sequence[float]]) -> dict[str, float]:
+    try:
+        sums = {name: math.fsum(column) for name, column in columns.items()}
+    except (ValueError, OverflowError):  # infinities of either sign
+        sums = dict.fromkeys(columns, math.nan)
+    if math.isfinite(sum(sums.values())):
+        return sums
+    numbers = {name: [*filter(math.isfinite, column)] for name, column in columns.items()}
+    return {name: math.fsum(some) for name, some in numbers.items() if some}
+
+
+def blocks_of(rows: Iterable[Row]) -> Iterator[Block]:
+    """Make blocks of rows; those that follow one another with the same names go together."""
+    for ((source, _, model, label), names), run in groupby(rows, _kind_of):
+        places = _places_of(names)
+        while some := [*islice(run, _MOST_ROWS)]:
+            columns: dict[str, Sequence[float]]
+            if len(places) == len(names):
+                scores = zip(*[row.scores for row in some], strict=True)
+                columns = dict(zip(names, scores, strict=True))
+            else:
+                columns = {name: [row.scores[at] for row in some] for name, at in places.items()}
+            yield Block(
+                (source, model, label),
+                [row.place.begin for row in some],
+                [row.place.end for row in some],
+                [row.place.text for row in some],
+                columns,
+            )
+
+
+def _kind_of(row: Row) -> tuple[tuple[str, str, str, str], tuple[str, ...]]:
+    return row.place[:4], row.names
+
+
+@lru_cache(maxsize=256)  # asked for each block, and those of a model have the same names
+def _places_of(names: tuple[str, ...]) -> dict[str, int]:
+    """Return where the scores of each expression stand; of a name that is twice, the last one."""
+    return {name: place for place, name in enumerate(names) if is_expression(name)}
