@@ -32,6 +32,10 @@ class SharedGate(Gate):
         super().__init__(now, rate, burst)
         self.source: TurnSource = source
 
+    def paused_for(self, now: float) -> float:
+        """Return the seconds for which surely no call goes, whoever found the quota used up."""
+        return max(super().paused_for(now), self.source.turns.held_for(now))
+
     def ready_in(self, now: float, cost: float) -> float:
         """Return the seconds until a call may go, or until it is worth asking again."""
         wait = super().ready_in(now, cost)
@@ -70,12 +74,12 @@ class SharedGate(Gate):
         quotas: Sequence[Quota] = (),
     ) -> None:
         """Learn from a response; what closes or opens the quota is told to all who share it."""
-        was_closed, before = self.closed, self.paused_for(now)
+        was_closed, before = self.closed, super().paused_for(now)
         super().record_response(now, era, sent, cost, status, retry_after, quotas)
         if not self.closed:
             if was_closed:
                 self.source.reopen()
-        elif (pause := self.paused_for(now)) > before or not was_closed:
+        elif (pause := super().paused_for(now)) > before or not was_closed:
             self.source.close(pause)
 
     def shift(self, seconds: float) -> None:

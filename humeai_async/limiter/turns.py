@@ -101,6 +101,10 @@ class Turns:
         self._is_hungry = True
         return math.inf
 
+    def held_for(self, now: float) -> float:
+        """Return the seconds for which all wait, because one of them found the quota used up."""
+        return max(0.0, self._held_until - now) if self._alone_rate is None else 0.0
+
     def take(self, now: float, cost: float) -> None:
         """Let a call go that was ready; what it costs beyond one is taken from the next."""
         if self._calls:
@@ -165,7 +169,7 @@ class Turns:
         Args:
             now: The time.
             waited: Seconds for which the server was waited for: where no call could go meanwhile,
-                they say nothing of the share.
+                they say nothing of the share. A process without a share waits so much less.
         """
         if self._alone_rate is not None:
             return
@@ -178,7 +182,7 @@ class Turns:
             self._next_alone = max(now, last + 1.0 / self._alone_rate)
         else:
             self._alone_rate = self.rate * FIRST_SHARE
-            self._next_alone = now + FIRST_WAIT
+            self._next_alone = now + max(0.0, FIRST_WAIT - waited)
         self._granted = 0
 
     def share(self, now: float) -> float:

@@ -22,7 +22,7 @@ from humeai_async.limiter.turns import Told
 from humeai_async.shared.connection import Connection, RedisUnavailableError, shown
 from humeai_async.shared.scripts import BUCKETS, KEYS, STATE
 from humeai_async.shared.state import BucketShares, read_bucket
-from humeai_async.shared.turn_source import TIMEOUT, TRY_AGAIN, Outage, QuotaTurns
+from humeai_async.shared.turn_source import FIRST_TIMEOUT, TRY_AGAIN, Outage, QuotaTurns
 
 RESPONSE_SECONDS: Final = 5.0
 """Seconds that the server may take to say how the quota stands, for people who ask."""
@@ -61,7 +61,7 @@ class RedisQuota:
         self._target = target
         self._name = name
         self._outage: Outage = outage
-        Connection(target, timeout=TIMEOUT)  # says at once what is wrong with it
+        Connection(target, timeout=FIRST_TIMEOUT)  # says at once what is wrong with it
         self._links: dict[asyncio.AbstractEventLoop, _Link] = {}
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -142,7 +142,7 @@ class RedisQuota:
             for over in [one for one in list(self._links) if one.is_closed()]:
                 self._links.pop(over, None)
             found = self._links[loop] = _Link(
-                Connection(self._target, timeout=TIMEOUT), f"{self._prefix}:gate"
+                Connection(self._target, timeout=FIRST_TIMEOUT), f"{self._prefix}:gate"
             )
         return found
 

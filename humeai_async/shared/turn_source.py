@@ -14,12 +14,12 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 from humeai_async.errors import HumeError, RateLimitWaitError
 from humeai_async.limiter.events import Alone, Shared
-from humeai_async.limiter.turns import Told, Turn, Turns
+from humeai_async.limiter.turns import FIRST_WAIT, Told, Turn, Turns
 from humeai_async.shared.connection import Connection, RedisUnavailableError, Script
 from humeai_async.shared.scripts import (
     CLOSE,
@@ -35,6 +35,11 @@ from humeai_async.shared.scripts import (
 
 TIMEOUT: Final = 0.25
 """Seconds that the server may take to respond: a hung one costs one such wait in all."""
+FIRST_TIMEOUT: Final = FIRST_WAIT
+"""The same for the first turn, which connects and perhaps looks for the nodes of a cluster: who has
+no share yet has to wait so long for a server that is away in any case."""
+_LATE: Final = 0.05
+"""Seconds by which a timer is late if the event loop was held up, and not the server."""
 TRY_AGAIN: Final = (0.2, 0.6)
 """Seconds between tries of a server that is away, at least and at most."""
 SMALLEST_BURST: Final = 0.05
@@ -86,6 +91,8 @@ class QuotaTurns:
         self._problem: HumeError | None = None
         """Why nobody may go, as the last try has shown."""
         self._is_away = False
+        self._is_connected = False
+        """Whether the server has responded on this event loop."""
         self._lowest = self._rate
         self._era = 0
         """Number of the gate's last closing that is known of."""
@@ -144,14 +151,14 @@ class QuotaTurns:
         self._trip = None
         self._tellings = set()
         self._next_try = -math.inf
+        self._is_connected = False
 
     def _say(self, script: Script, *args: object) -> None:
         """Run a script of the gate in the background; in an outage there is nobody to tell."""
 
         async def run() -> None:
             try:
-                async with asyncio.timeout(TIMEOUT):
-                    await self._connect().run(script, (self._keys[0], self._keys[5]), args)
+                await self._run(script, (self._keys[0], self._keys[5]), args)
             except (RedisUnavailableError, TimeoutError, HumeError) as problem:
                 _logger.debug("the gate of %s cannot be told: %s", self.bucket, problem)
 
@@ -167,16 +174,15 @@ class QuotaTurns:
         began = loop.time()
         settling = 0.0 if self._outage == "stop" else RETURN_SECONDS
         try:
-            async with asyncio.timeout(TIMEOUT):
-                found = await self._connect().run(
-                    TURN,
-                    self._keys,
-                    (
-                        self._who, calls, int(self._told.is_urgent), f"{self._rate:.6f}",
-                        f"{self._burst:.6f}", CYCLE, int(self._is_away), settling, self.bucket,
-                        VERSION, SHARE_SECONDS,
-                    ),
-                )  # fmt: skip
+            found = await self._run(
+                TURN,
+                self._keys,
+                (
+                    self._who, calls, int(self._told.is_urgent), f"{self._rate:.6f}",
+                    f"{self._burst:.6f}", CYCLE, int(self._is_away), settling, self.bucket,
+                    VERSION, SHARE_SECONDS,
+                ),
+            )  # fmt: skip
         except (RedisUnavailableError, TimeoutError) as problem:
             self._lose(loop.time(), loop.time() - began, problem)
         except HumeError as problem:
@@ -188,6 +194,26 @@ class QuotaTurns:
             self._problem = None
             self._receive(loop.time(), found)
         self._told.turn_came()
+
+    async def _run(self, script: Script, keys: Sequence[str], args: Sequence[object]) -> Any:
+        """Run a script within the time limit.
+
+        If the timer comes late, then this process was held up, perhaps with the response at hand:
+        that says nothing of the server, which is asked once more.
+        """
+        loop = asyncio.get_running_loop()
+        limit = TIMEOUT if self._is_connected else FIRST_TIMEOUT
+        began = loop.time()
+        try:
+            async with asyncio.timeout(limit):
+                found = await self._connect().run(script, keys, args)
+        except TimeoutError:
+            if loop.time() - began < limit + _LATE:
+                raise
+            async with asyncio.timeout(limit):
+                found = await self._connect().run(script, keys, args)
+        self._is_connected = True
+        return found
 
     def _see_end(self, trip: asyncio.Task[None]) -> None:
         """Take what nobody foresaw as an outage: whoever waits must not wait for ever."""
@@ -203,7 +229,7 @@ class QuotaTurns:
         self._next_try = now + wait
         is_news, self._is_away = not self._is_away, True
         place = self._connect().place
-        reason = str(problem) or f"no response within {TIMEOUT} s"
+        reason = str(problem) or f"no response within {waited:.2g} s"
         if self._outage == "stop":
             self._problem = RateLimitWaitError(
                 f"the shared quota at {place} cannot be reached, and no call goes without it: "

@@ -19,6 +19,7 @@ from redis_servers import KINDS, Server, free_port, running
 from shared_quota import Member, most_in_a_second
 
 from humeai_async import ConfigurationError, Limiter
+from humeai_async.limiter.events import Alone, LimiterEvent
 from humeai_async.shared import RedisQuota
 from humeai_async.shared.connection import Connection, Script
 from humeai_async.shared.packages import load
@@ -233,6 +234,21 @@ async def test_what_nobody_foresaw_is_an_outage_too(
         async with asyncio.timeout(5):
             while limiter.snapshot().shared == "outage":
                 await go(limiter)
+
+
+async def test_an_event_loop_that_was_held_up_is_no_outage(server: Server) -> None:
+    told: list[LimiterEvent] = []
+    async with RedisQuota(server.url) as quota:
+        limiter = Limiter(rate=RATE, shared=quota, on_event=told.append)
+        await go(limiter)
+        for turns in range(1, 6):
+            await asyncio.sleep(0.1)  # what was in hand is gone
+            call = asyncio.create_task(go(limiter))
+            for _ in range(turns):  # in one of them the request is on its way
+                await asyncio.sleep(0)
+            time.sleep(0.4)  # noqa: ASYNC251 - what is tested
+            await call
+    assert not [one for one in told if isinstance(one, Alone)]
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from redis_servers import KINDS, Server, running
-from shared_quota import Member
+from shared_quota import Member, listen, see_pause
 
 from humeai_async import ConfigurationError, Limiter, RateLimitWaitError
 from humeai_async.limiter.events import Alone, LimiterEvent, Paused, Shared
@@ -38,9 +38,9 @@ async def test_a_429_of_one_stops_all_at_once_for_as_long_as_it_says(server: Ser
         first, second = (Limiter(rate=50, shared=quota) for quota in (one, other))
         await go(first)
         await go(second)
-        await asyncio.sleep(0.3)  # both listen
+        await listen(server, 2)
         refused = await go(first, 429, retry_after=1.0)
-        await asyncio.sleep(0.05)
+        await see_pause(second)
         assert await go(second) - refused > 0.9
         async with asyncio.timeout(3):
             await go(first)
@@ -49,8 +49,11 @@ async def test_a_429_of_one_stops_all_at_once_for_as_long_as_it_says(server: Ser
 async def test_one_tries_for_all_and_all_go_on_when_it_got_through(server: Server) -> None:
     async with RedisQuota(server.url) as one, RedisQuota(server.url) as other:
         first, second = (Limiter(rate=50, shared=quota) for quota in (one, other))
+        await go(first)
         await go(second)
+        await listen(server, 2)
         await go(first, 429, retry_after=0.4)
+        await see_pause(second)  # from here on first has the probe
         waiting = asyncio.create_task(go(second))
         tried = await go(first, 429, retry_after=0.4)
         assert not waiting.done()
@@ -68,8 +71,10 @@ async def test_who_tries_for_all_and_dies_holds_the_others_no_longer_than_twice_
     async with RedisQuota(server.url) as other:
         second = Limiter(rate=50, shared=other)
         async with RedisQuota(server.url) as one:
+            await go(second)
+            await listen(server, 1)
             refused = await go(Limiter(rate=50, shared=one), 429, retry_after=0.4)
-            await asyncio.sleep(0.1)
+            await see_pause(second)
         assert 0.4 < await go(second) - refused < 0.4 * 1.5 + 0.5 + 1.0
 
 
@@ -122,7 +127,9 @@ async def test_the_state_names_members_shares_and_who_tries_in_a_pause(server: S
         for _ in range(5):
             (await first.acquire("0123abcd/batch")).done(200)
         (await second.acquire("0123abcd/batch")).done(429, retry_after=5.0)
-        await asyncio.sleep(0.1)
+        async with asyncio.timeout(20):
+            while not all(bucket.pauses for bucket in await one.state()):
+                await asyncio.sleep(0.01)
         (bucket,) = await one.state()
     assert bucket.name.endswith("/batch")
     assert "0123abcd" not in bucket.name

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 
 from attrs import define, field
+from redis_servers import Server
 
 from humeai_async import Limiter
 from humeai_async.limiter.limiter import BULK, INTERACTIVE
@@ -43,6 +44,21 @@ class Member:
             self.waited.append(now - began)
             permit.done(200)
             await asyncio.sleep(pause)
+
+
+async def listen(server: Server, processes: int, name: str = "default") -> None:
+    """Wait until so many processes are told at once when the gate of a quota closes."""
+    channel = f"humeai_async:{{{name}}}:gate"
+    async with asyncio.timeout(20):
+        while f":{processes}\r\n".encode() not in server.say("PUBSUB", "NUMSUB", channel):
+            await asyncio.sleep(0.01)
+
+
+async def see_pause(limiter: Limiter) -> None:
+    """Wait until a limiter knows that nobody may go."""
+    async with asyncio.timeout(20):
+        while not limiter.snapshot().paused_for:
+            await asyncio.sleep(0.001)
 
 
 def jain(counts: Sequence[int]) -> float:
