@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenTelemetry"]
 
-_ADVICE = {
-    "opentelemetry": "OpenTelemetry needs opentelemetry-api: pip install 'humeai_async[otel]'"
-}
 _DURATIONS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 """Bounds in seconds that the conventions advise for durations of requests."""
 _FIRST_ERROR = 400
@@ -83,8 +80,8 @@ class OpenTelemetry(Observer):
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
     ) -> None:
-        self._trace: Any = load_package("opentelemetry.trace", _ADVICE)
-        metrics: Any = load_package("opentelemetry.metrics", _ADVICE)
+        self._trace: Any = load_package("opentelemetry.trace")
+        metrics: Any = load_package("opentelemetry.metrics")
         self._tracer = self._trace.get_tracer("humeai_async", __version__, tracer_provider)
         meter = metrics.get_meter("humeai_async", __version__, meter_provider)
         self._durations = meter.create_histogram(

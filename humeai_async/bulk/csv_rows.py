@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
+from humeai_async._base.packages import load_package
 from humeai_async.errors import DecodeError, MissingPackageError
 from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.columns import text_array
@@ -77,7 +78,7 @@ def encode_plain_rows(rows: Sequence[PlainRow], columns: Sequence[str]) -> bytes
 
 
 def _encode_by_pyarrow(rows: Sequence[Row], columns: Sequence[str]) -> bytes:
-    pa, writer = tables.load("pyarrow"), tables.load("pyarrow.csv")
+    pa, writer = load_package("pyarrow"), load_package("pyarrow.csv")
     collected = tables.Columns(grows=True)
     for row in rows:
         collected.append(row)
@@ -118,7 +119,7 @@ def _with_marks(pa: Any, column: Any, quoted: list[bytes]) -> Any:
 
 def _as_python_writes(column: Any) -> Any:
     """Write those numbers of a column as Python does that pyarrow writes in another form."""
-    compute = tables.load("pyarrow.compute")
+    compute = load_package("pyarrow.compute")
     size = compute.abs(column)
     differs = compute.or_(
         compute.equal(compute.floor(column), column),  # 1.0 and 1
@@ -128,5 +129,5 @@ def _as_python_writes(column: Any) -> Any:
         return column
     differs = compute.fill_null(differs, False)
     texts = [repr(number) for number in column.filter(differs).to_pylist()]
-    pa = tables.load("pyarrow")
+    pa = load_package("pyarrow")
     return compute.replace_with_mask(column.cast(pa.string()), differs, text_array(pa, texts))

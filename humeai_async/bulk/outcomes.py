@@ -29,6 +29,7 @@ from attrs import define, field, setters
 from humeai_async._base.async_only import AsyncOnly
 from humeai_async._base.cancellation import run_uncancelled
 from humeai_async._base.frozen import frozen
+from humeai_async._base.packages import load_package
 from humeai_async._base.urls import repr_without_query
 from humeai_async.errors import (
     AuthenticationError,
@@ -413,7 +414,7 @@ class Outcomes(AsyncOnly, Generic[S, P]):
         """
         from humeai_async.types.predictions import tables
 
-        tables.load("polars")
+        load_package("polars")
         return tables.to_polars(await self.to_arrow(model, long=long))
 
     async def to_pandas(self, model: str | None = None, *, long: bool = False) -> Any:
@@ -425,7 +426,7 @@ class Outcomes(AsyncOnly, Generic[S, P]):
         """
         from humeai_async.types.predictions import tables
 
-        tables.load("pandas")
+        load_package("pandas")
         return tables.to_pandas(await self.to_arrow(model, long=long))
 
     @property

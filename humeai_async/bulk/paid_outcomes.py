@@ -10,6 +10,7 @@ from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from humeai_async._base.cancellation import in_thread
+from humeai_async._base.packages import load_package
 from humeai_async.bulk.bill import Bill
 from humeai_async.bulk.ledger import Ledger
 from humeai_async.bulk.open_files import open_layout
@@ -27,7 +28,6 @@ from humeai_async.http.multipart import File
 from humeai_async.http.session import Session
 from humeai_async.limiter.limiter import BucketState
 from humeai_async.types.predictions.failures import Failure, Failures
-from humeai_async.types.predictions.tables import load
 from humeai_async.types.tabular import Tabular, make_table
 
 R = TypeVar("R")
@@ -140,7 +140,7 @@ class PaidOutcomes(Outcomes[File, R]):
         """
         if model is not None:
             raise InvalidArgumentError("these results have no models", field="model")
-        load("pyarrow")
+        load_package("pyarrow")
         rows: list[dict[str, Any]] = []
         columns: dict[str, str] = {"source": "string"}
         failures: list[Failure] = []

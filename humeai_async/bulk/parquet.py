@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from humeai_async._base import atomic_files
+from humeai_async._base.packages import load_package
 from humeai_async.errors import SaveError
 from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.rows import Row
@@ -53,8 +54,8 @@ class ParquetParts:
     def __init__(
         self, path: Path, position: int = 0, *, score_bits: int = 32, one_file: bool = False
     ) -> None:
-        self._arrow = tables.load("pyarrow")
-        self._parquet = tables.load("pyarrow.parquet")
+        self._arrow = load_package("pyarrow")
+        self._parquet = load_package("pyarrow.parquet")
         self._path = path
         self._one_file = one_file
         self._folder = parts_folder(path)

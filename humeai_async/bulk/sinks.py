@@ -23,6 +23,7 @@ from typing import Any, ClassVar, Protocol, Self, TypeAlias
 from attrs import evolve
 
 from humeai_async._base.frozen import frozen
+from humeai_async._base.packages import load_package
 from humeai_async.bulk.parquet import ParquetParts, part_name, parts_folder
 from humeai_async.bulk.text_files import (
     AnyOutcome,
@@ -34,7 +35,6 @@ from humeai_async.bulk.text_files import (
 )
 from humeai_async.errors import DecodeError, HumeError, InvalidArgumentError, SaveError
 from humeai_async.http.arguments import check_path
-from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.predictions import Predictions
 from humeai_async.types.predictions.rows import Row, flat
 from humeai_async.types.sources import name_of
@@ -314,9 +314,9 @@ def check_formats(
             f"score_bits must be 32 or 64, not {score_bits!r}", field="score_bits"
         )
     if "parquet" in formats:
-        tables.load("pyarrow.parquet")
+        load_package("pyarrow.parquet")
     if "jsonl.zst" in formats:
-        tables.load("pyarrow")
+        load_package("pyarrow")
 
 
 def rows_of(outcome: AnyOutcome) -> list[Row]:

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import IO, Any, ClassVar, TypeAlias
 
 from humeai_async._base import atomic_files
+from humeai_async._base.packages import load_package
 from humeai_async.bulk.csv_rows import encode_line, encode_rows
 from humeai_async.bulk.outcomes import Outcome, label_of
 from humeai_async.errors import SaveError
 from humeai_async.http import codec
-from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
 from humeai_async.types.predictions.rows import COLUMNS, Row
 from humeai_async.types.sources import BulkSource
@@ -132,7 +132,7 @@ class CompressedJsonLines:
     head: ClassVar[bytes] = b""
 
     def __init__(self, path: Path, position: int = 0) -> None:
-        self._codec: Any = tables.load("pyarrow").Codec("zstd")
+        self._codec: Any = load_package("pyarrow").Codec("zstd")
         self._file = _Appended(path, position)
         self._waiting = bytearray()
 

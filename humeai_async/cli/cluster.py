@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from humeai_async._base.frozen import frozen
+from humeai_async._base.packages import load_package
 from humeai_async._base.urls import without_queries
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.cli.output import (
@@ -26,7 +27,6 @@ from humeai_async.cli.progress import LINE_SECONDS, print_counts, print_failures
 from humeai_async.distributed import RedisLedger, RunProgress, RunReport, predict_over
 from humeai_async.errors import ConfigurationError, InvalidArgumentError
 from humeai_async.shared import RedisQuota
-from humeai_async.shared.packages import load
 from humeai_async.types.sources import BulkSource
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ async def run_over_dask(
         ConfigurationError: The scheduler cannot be reached.
         HumeError: As `predict_over` says.
     """
-    distributed = load("distributed")
+    distributed = load_package("distributed")
     try:
         dask: Any = await distributed.Client(cluster.scheduler, asynchronous=True)
     except (OSError, ValueError) as failure:

@@ -32,7 +32,7 @@ class TokenLine:
 
     Args:
         session: Makes the calls, which count toward the rate.
-        questions: What is asked.
+        questions: The questions.
     """
 
     def __init__(self, session: Session, questions: QuestionSet) -> None:
@@ -45,13 +45,13 @@ class TokenLine:
         """Estimate the tokens of a clip; 0 where the service's estimates cannot be read."""
         async with self._lock:
             if self._line is None:
-                least, most = await self._ask(SHORTEST), await self._ask(LONGEST)
+                least, most = await self._estimate(SHORTEST), await self._estimate(LONGEST)
                 slope = (most - least) / (LONGEST - SHORTEST)
                 self._line = least - slope * SHORTEST, slope
         base, slope = self._line
         return math.ceil(round(base + slope * seconds, 3))
 
-    async def _ask(self, seconds: float) -> int:
+    async def _estimate(self, seconds: float) -> int:
         body = {**self._questions.to_wire(), "audio_duration_ms": round(seconds * 1000)}
         found = await self._session.call(fill(catalog.DECISIONS_ESTIMATE, body=body))
         return found.tokens or 0
@@ -64,7 +64,7 @@ class DecisionWork(SingleRequests[Decision]):
         session: Makes the calls.
         clock: Learns the service's time.
         bill: What they cost.
-        questions: What is asked of each clip.
+        questions: The questions for each clip.
         convert: Whether sound that is neither MP3 nor WAV is converted.
     """
 
@@ -115,12 +115,12 @@ class DecisionWork(SingleRequests[Decision]):
         return size is None or size == prepared.size
 
     def has_settings(self, run: Mapping[str, Any]) -> bool:
-        """Whether a run was asked these questions, in this order."""
+        """Whether a run had these questions, in this order."""
         request = run.get("request")
         if not is_object(request) or not is_object(request.get("questions")):
             return True
         sent = self._questions.to_wire()
-        return _asked(request["questions"]) == _asked(sent["questions"]) and (
+        return _identities(request["questions"]) == _identities(sent["questions"]) and (
             request.get("context") or None
         ) == sent.get("context")
 
@@ -138,8 +138,8 @@ def _tokens(found: Mapping[str, Any]) -> float | None:
     return float(tokens)
 
 
-def _asked(questions: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """Return what tells questions apart, whatever the service has filled in."""
+def _identities(questions: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Return what distinguishes questions, whatever the service has filled in."""
     return [
         (name, one.get("type"), one.get("instructions")) if is_object(one) else (name, None, one)
         for name, one in questions.items()

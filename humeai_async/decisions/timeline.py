@@ -13,7 +13,7 @@ from attrs import field
 from humeai_async._base.frozen import frozen
 from humeai_async.decisions.uploads import LONGEST, SHORTEST
 from humeai_async.errors import HumeError, InvalidArgumentError
-from humeai_async.media.wav import RATE, WIDTH
+from humeai_async.media.wav import BYTES_A_MS
 from humeai_async.settings import is_number
 from humeai_async.types.decisions import (
     Decision,
@@ -26,7 +26,6 @@ from humeai_async.types.decisions import (
 )
 from humeai_async.types.questions import QuestionSet
 
-BYTES_A_MS = RATE * WIDTH // 1000
 LEAST_WINDOW = 5.0
 """Seconds that most questions want."""
 
@@ -111,7 +110,7 @@ class Timeline(Sequence[DecisionWindow]):
     windows: tuple[DecisionWindow, ...]
     """The windows."""
     questions: QuestionSet = field(repr=False)
-    """What was asked."""
+    """The questions of every window."""
 
     @property
     def input_tokens(self) -> int:

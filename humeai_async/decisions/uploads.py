@@ -13,9 +13,9 @@ from humeai_async.http import codec
 from humeai_async.http.messages import JsonText, Part
 from humeai_async.http.multipart import LARGEST_FILE, File, as_part, read_whole
 from humeai_async.media.conversion import ConversionError, convert_to_wav, has_decoder
-from humeai_async.media.formats import Kind, kind_of
+from humeai_async.media.formats import NO_SOUND, Kind, kind_of
 from humeai_async.media.mp3 import duration
-from humeai_async.media.wav import RATE, WIDTH, WavError, read_wav
+from humeai_async.media.wav import HEADER_BYTES, RATE, WIDTH, WavError, read_wav
 from humeai_async.types.questions import QuestionSet
 
 LARGEST_BODY = 25_000_000
@@ -33,7 +33,6 @@ TOO_LARGE = "payload_too_large"
 
 _SECOND = RATE * WIDTH
 """Bytes of a second of converted audio."""
-_NO_SOUND = frozenset({Kind.TEXT, Kind.PDF, Kind.ZIP, Kind.GZIP, Kind.JPEG, Kind.PNG, Kind.GIF})
 
 
 @frozen
@@ -90,9 +89,9 @@ async def read_clip(file: File, *, convert: bool = True) -> Clip:
             return _clip(data, part, "audio/wav", read_wav(data).seconds, "audio.wav")
         except WavError as problem:
             reason = f"the WAV file cannot be read: {problem}"
-    elif convert and kind not in _NO_SOUND | {Kind.EMPTY, Kind.UNKNOWN} and has_decoder():
+    elif convert and kind not in NO_SOUND and kind is not Kind.UNKNOWN and has_decoder():
         data = await _converted(data)
-        return _clip(data, part, "audio/wav", (len(data) - 44) / _SECOND, "audio.wav")
+        return _clip(data, part, "audio/wav", (len(data) - HEADER_BYTES) / _SECOND, "audio.wav")
     raise refuse(reason, UNSUPPORTED)
 
 
@@ -121,7 +120,7 @@ def parts_of(questions: QuestionSet, clip: Clip) -> tuple[Part, Part]:
     if size > LARGEST_BODY:
         raise InvalidArgumentError(
             f"the request has {size / 1e6:.1f} MB, and 25 MB are the most; 16 kHz mono WAV or MP3 "
-            "is all that the service hears",
+            "is all that the service uses",
             field="file",
             code=TOO_LARGE,
         )

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from humeai_async._base.cancellation import run_uncancelled
 from humeai_async._base.frozen import frozen
+from humeai_async._base.packages import load_package
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async._base.urls import without_queries
 from humeai_async.bulk.options import BulkOptions
@@ -37,7 +38,6 @@ from humeai_async.distributed.retries import retry_failed as plan_failed
 from humeai_async.distributed.store import IntoFolder
 from humeai_async.errors import ConfigurationError, HumeError, MissingPackageError
 from humeai_async.limiter.limiter import Limiter
-from humeai_async.shared.packages import load
 from humeai_async.shared.quota import RedisQuota
 from humeai_async.types.batch import Models, Transcription
 from humeai_async.types.sources import BulkSource
@@ -121,7 +121,7 @@ async def predict_over(
         SaveError: The folder cannot be written to.
         AuthenticationError: The credential is refused.
     """
-    load("distributed")
+    load_package("distributed")
     if not getattr(dask, "asynchronous", False):
         raise ConfigurationError(
             "predict_over needs an asynchronous client: Client(address, asynchronous=True)"
@@ -144,7 +144,7 @@ async def predict_over(
     name = f"humeai_async-{made.name}-{secrets.token_hex(4)}"
     driver = _Driver(dask, name, stands, on_progress)
     # Dask takes only plugins of its own class, which is not there in a base install.
-    kind = type("DaskWorkerClients", (WorkerClients, load("distributed").WorkerPlugin), {})
+    kind = type("DaskWorkerClients", (WorkerClients, load_package("distributed").WorkerPlugin), {})
     plugin: WorkerClients = kind(name, client, ledger, chosen, quota, rate)
     await driver.register(plugin)
     try:
@@ -245,7 +245,7 @@ class WorkerClients:
 
 def work_on_dask(partition: Partition, name: str) -> PartitionReport:
     """Work on a partition in a task of Dask, with the client of a start."""
-    clients = load("distributed").get_worker().plugins.get(name)
+    clients = load_package("distributed").get_worker().plugins.get(name)
     if not isinstance(clients, WorkerClients):
         raise ConfigurationError("the run has ended on this worker")
     return clients.work(partition)
@@ -301,7 +301,7 @@ class _Driver:
         on_progress: Callable[[RunProgress], None] | None,
     ) -> None:
         self._dask = dask
-        self._distributed = load("distributed")
+        self._distributed = load_package("distributed")
         self._name = name
         self._stands = stands
         self._on_progress = on_progress

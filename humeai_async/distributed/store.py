@@ -18,9 +18,9 @@ from typing import Protocol, TypeAlias
 from urllib.request import url2pathname
 
 from humeai_async._base import atomic_files
+from humeai_async._base.packages import load_package
 from humeai_async._base.urls import without_queries
 from humeai_async.errors import ConfigurationError, HumeError, SaveError
-from humeai_async.shared.packages import load
 
 IntoFolder: TypeAlias = str | os.PathLike[str]
 """A folder of the file system, or a URL that fsspec knows, such as `s3://bucket/run-7`."""
@@ -168,7 +168,7 @@ class ObjectStore:
     def __init__(self, url: str, scheme: str) -> None:
         self.place = url
         self._is_whole = scheme in _WHOLE
-        fsspec = load("fsspec")
+        fsspec = load_package("fsspec")
         try:
             self._files, root = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError) as problem:

@@ -19,7 +19,7 @@ from humeai_async.expression.sessions import ExpressionSession
 from humeai_async.expression.timing import AudioPacer, TimeMap
 from humeai_async.http.session import Session
 from humeai_async.media.formats import Kind, kind_of
-from humeai_async.media.wav import RATE, WIDTH
+from humeai_async.media.wav import BYTES_A_MS, WIDTH
 from humeai_async.settings import Reconnect
 from humeai_async.types.expression_messages import (
     AudioMeasured,
@@ -34,7 +34,6 @@ from humeai_async.types.expression_messages import (
 )
 
 FRAME_MS = 100
-BYTES_A_MS = RATE * WIDTH // 1000
 _FRAME = FRAME_MS * BYTES_A_MS
 _SILENCE_KEPT_MS = 2_000
 """Milliseconds that are sent again where nobody spoke: speech may just have begun."""

@@ -19,12 +19,11 @@ from humeai_async.http import codec
 from humeai_async.http.endpoint import Endpoint, fill
 from humeai_async.http.messages import Upload
 from humeai_async.http.session import Session
-from humeai_async.media.wav import RATE, WIDTH
+from humeai_async.media.wav import HEADER_BYTES, RATE, WIDTH
 from humeai_async.types.expression import AudioResult
 from humeai_async.types.json import is_object
 
 UNIT = "seconds"
-_HEADER = 44
 _SECOND = RATE * WIDTH
 
 
@@ -68,7 +67,7 @@ class MeasureWork(SingleRequests[AudioResult]):
             parts.insert(0, config_part({"measurement_timer_ms": self._timer}))
         size = part.size or 0
         call = fill(catalog.EXPRESSION_MEASURE_AUDIO, parts=parts)
-        return Prepared(call, size, max(0, size - _HEADER) / _SECOND)
+        return Prepared(call, size, max(0, size - HEADER_BYTES) / _SECOND)
 
     async def estimate(self, seconds: float) -> float:
         """Return the seconds that a recording is billed."""

@@ -14,13 +14,12 @@ from collections.abc import Iterable
 from attrs import define, evolve, field
 
 from humeai_async.expression.uploads import LARGEST_SAMPLES
-from humeai_async.media.wav import RATE, WIDTH
+from humeai_async.media.wav import BYTES_A_MS
 from humeai_async.types.expression import AudioMeasurement, AudioReceived, AudioResult, Utterance
 from humeai_async.types.paging import Items
 
 STEP_MS = 20
 """Milliseconds that cuts are multiples of."""
-BYTES_A_MS = RATE * WIDTH // 1000
 LONGEST_PART_MS = LARGEST_SAMPLES // BYTES_A_MS // STEP_MS * STEP_MS
 """Milliseconds of the longest part: about 13 minutes."""
 SEARCHED_MS = 60_000

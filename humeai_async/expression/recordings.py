@@ -11,12 +11,12 @@ from contextlib import aclosing
 from humeai_async._base.cancellation import in_thread
 from humeai_async.errors import HumeError, PartialResultError
 from humeai_async.expression.limits import AUDIO_UNREADABLE, UNSUPPORTED
-from humeai_async.expression.parts import BYTES_A_MS, LONGEST_PART_MS, Joiner, find_cut
+from humeai_async.expression.parts import LONGEST_PART_MS, Joiner, find_cut
 from humeai_async.expression.uploads import refuse
 from humeai_async.http.messages import Part
 from humeai_async.media.conversion import ConversionError, samples_of
 from humeai_async.media.sources import Recording
-from humeai_async.media.wav import to_wav
+from humeai_async.media.wav import BYTES_A_MS, to_wav
 from humeai_async.types.expression import AudioResult
 
 Measure = Callable[[Part], Awaitable[AudioResult]]

@@ -26,7 +26,7 @@ from humeai_async.http import codec
 from humeai_async.http.messages import Part
 from humeai_async.http.multipart import LARGEST_FILE, File, as_part, read_whole
 from humeai_async.media.conversion import ConversionError, convert_to_wav, has_decoder
-from humeai_async.media.formats import Kind, kind_of
+from humeai_async.media.formats import NO_SOUND, Kind, kind_of
 from humeai_async.media.jpeg import JpegError, jpeg_size
 from humeai_async.media.wav import WIDTH, WavError, read_wav
 
@@ -123,9 +123,6 @@ def _why_not_as_it_is(data: bytes, kind: Kind) -> tuple[str, str]:
     return "", ""
 
 
-_NO_SOUND = frozenset({Kind.TEXT, Kind.PDF, Kind.ZIP, Kind.GZIP, Kind.JPEG, Kind.PNG, Kind.GIF})
-
-
 def _can_be_converted(data: bytes, kind: Kind) -> bool:
     if kind is Kind.WAV:
         try:
@@ -133,7 +130,7 @@ def _can_be_converted(data: bytes, kind: Kind) -> bool:
         except WavError:
             return False
         return wav.is_16k_mono or has_decoder()
-    return kind not in _NO_SOUND and has_decoder()
+    return kind not in NO_SOUND and has_decoder()
 
 
 async def _converted(data: bytes, code: str) -> bytes:

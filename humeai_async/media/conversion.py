@@ -7,7 +7,6 @@ without it.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import io
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
@@ -15,7 +14,7 @@ from contextlib import aclosing
 from typing import Any
 
 from humeai_async._base.cancellation import in_thread
-from humeai_async.errors import MissingPackageError
+from humeai_async._base.packages import load_package
 from humeai_async.media.sources import Recording
 from humeai_async.media.wav import RATE, WIDTH, WavError, read_wav, to_wav
 
@@ -31,22 +30,6 @@ class ConversionError(Exception):
 def has_decoder() -> bool:
     """Whether the extra `media` is installed."""
     return importlib.util.find_spec("av") is not None
-
-
-def _decoder() -> Any:
-    """Import PyAV.
-
-    Raises:
-        MissingPackageError: It is not installed.
-    """
-    try:
-        return importlib.import_module("av")
-    except ImportError:
-        pass
-    raise MissingPackageError(
-        "this sound has to be converted to 16 kHz mono, which needs the package av: "
-        "pip install 'humeai_async[media]'"
-    )
 
 
 async def samples_of(recording: Recording) -> AsyncGenerator[bytes]:
@@ -117,7 +100,7 @@ def _blocks(recording: Recording) -> Generator[bytes]:
 
 
 def _converted(opened: io.BufferedIOBase | io.BytesIO, channel: int | None) -> Iterator[bytes]:
-    av = _decoder()
+    av = load_package("av")
     reason = ""
     try:
         with av.open(opened, mode="r") as container:

@@ -41,7 +41,13 @@ class Kind(enum.StrEnum):
     GZIP = "gzip"
     TEXT = "text"
     UNKNOWN = "of no known format"
-    """Raw samples have no format to tell them by."""
+    """Raw samples have no format to know them by."""
+
+
+NO_SOUND = frozenset(
+    {Kind.EMPTY, Kind.TEXT, Kind.PDF, Kind.ZIP, Kind.GZIP, Kind.JPEG, Kind.PNG, Kind.GIF, Kind.WEBP}
+)
+"""What surely holds no sound."""
 
 
 _BEGINNINGS: tuple[tuple[bytes, Kind], ...] = (

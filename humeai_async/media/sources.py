@@ -16,7 +16,7 @@ from humeai_async._base.frozen import frozen
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http.messages import Upload
 from humeai_async.http.multipart import File, as_part, read_whole
-from humeai_async.media.formats import HEAD, Kind, kind_of
+from humeai_async.media.formats import HEAD, NO_SOUND, Kind, kind_of
 
 
 @frozen
@@ -60,7 +60,7 @@ async def read_recording(
         head = source[:HEAD]
     kind = kind_of(head)
     is_raw = kind is Kind.UNKNOWN
-    if kind in _NO_SOUND or is_raw != is_headerless:
+    if kind in NO_SOUND or is_raw != is_headerless:
         hint = "; for raw 16-bit 16 kHz mono samples pass is_headerless=True" if is_raw else ""
         raise InvalidArgumentError(
             f"the recording is {kind}{hint}", field=argument, code=code, param="file"
@@ -71,8 +71,3 @@ async def read_recording(
 def _read_head(path: Path) -> bytes:
     with path.open("rb") as opened:
         return opened.read(HEAD)
-
-
-_NO_SOUND = frozenset(
-    {Kind.EMPTY, Kind.TEXT, Kind.PDF, Kind.ZIP, Kind.GZIP, Kind.JPEG, Kind.PNG, Kind.GIF, Kind.WEBP}
-)

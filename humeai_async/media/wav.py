@@ -10,9 +10,13 @@ import struct
 from humeai_async._base.frozen import frozen
 
 RATE = 16_000
-"""Samples a second of the sound that the services hear."""
+"""Samples a second of the sound that the services use."""
 WIDTH = 2
 """Bytes of one of its samples."""
+BYTES_A_MS = RATE * WIDTH // 1000
+"""Bytes of a millisecond of it."""
+HEADER_BYTES = 44
+"""Bytes before the data of a plain file."""
 PCM = 1
 FLOAT = 3
 EXTENSIBLE = 0xFFFE
@@ -58,7 +62,7 @@ class Wav:
 
     @property
     def is_16k_mono(self) -> bool:
-        """Whether the samples are what the services hear: 16 kHz, 16 bit, one channel."""
+        """Whether the samples are what the services use: 16 kHz, 16 bit, one channel."""
         return (self.code, self.channels, self.rate, self.bits) == (PCM, 1, RATE, 16)
 
 
@@ -119,7 +123,7 @@ def _read_format(described: bytes, start: int, size: int, total: int) -> Wav:
 
 
 def wav_header(size: int, *, rate: int = RATE, channels: int = 1) -> bytes:
-    """Return the 44 bytes that begin a plain WAV file of 16-bit samples.
+    """Return the `HEADER_BYTES` that begin a plain WAV file of 16-bit samples.
 
     Args:
         size: Bytes of its data.

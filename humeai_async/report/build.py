@@ -6,7 +6,6 @@ server for anything.
 
 from __future__ import annotations
 
-import importlib
 import importlib.resources
 import json
 from collections.abc import Mapping
@@ -14,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from humeai_async._base.cancellation import in_thread
+from humeai_async._base.packages import load_package
 from humeai_async._base.urls import without_queries
 from humeai_async.bulk.ledger import read_status
 from humeai_async.bulk.runs import LEDGER
 from humeai_async.bulk.states import State
 from humeai_async.bulk.storage import RunStatus
-from humeai_async.errors import MissingPackageError
 from humeai_async.report.digest import Digest
 from humeai_async.report.pace import read_pace
 from humeai_async.report.results import read_results, results_file
@@ -51,14 +50,8 @@ async def build_report(folder: Path) -> str:
 
 
 def _load_scripts() -> str:
-    try:
-        found = importlib.import_module("vl_convert")
-    except ImportError:
-        pass
-    else:
-        bundle: str = found.javascript_bundle()
-        return bundle.replace("</script", "<\\/script")
-    raise MissingPackageError("a report needs vl-convert: pip install 'humeai_async[report]'")
+    bundle: str = load_package("vl_convert").javascript_bundle()
+    return bundle.replace("</script", "<\\/script")
 
 
 def _build(folder: Path, status: RunStatus, scripts: str) -> str:

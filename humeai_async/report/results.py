@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from humeai_async._base.packages import load_package
 from humeai_async.errors import HumeError, InvalidArgumentError, LedgerError
 from humeai_async.types.json import UNREADABLE
 from humeai_async.types.predictions import tables
@@ -89,7 +90,7 @@ def _read_lines(file: Path) -> Iterator[_Source]:
 
 
 def _read_compressed_lines(file: Path) -> Iterator[_Source]:
-    pa = tables.load("pyarrow")
+    pa = load_package("pyarrow")
     with pa.CompressedInputStream(str(file), "zstd") as opened:
         yield from _read_each_line(io.BufferedReader(opened))
 
@@ -134,7 +135,7 @@ def _from_text(name: str, lines: Sequence[Sequence[str]], at: int) -> list[Any]:
 
 
 def _read_parquet(file: Path) -> Iterator[_Source]:
-    dataset = tables.load("pyarrow.dataset").dataset(file, format="parquet")
+    dataset = load_package("pyarrow.dataset").dataset(file, format="parquet")
     batches = dataset.to_batches(
         columns=[name for name in dataset.schema.names if _is_read(name)],
         batch_size=tables.BATCH_ROWS,

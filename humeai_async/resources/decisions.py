@@ -19,13 +19,14 @@ from anyio.abc import TaskGroup
 from humeai_async._base.cancellation import in_thread
 from humeai_async.catalog import decisions as catalog
 from humeai_async.decisions.timeline import (
-    BYTES_A_MS,
     DecisionWindow,
     Timeline,
     check_windows,
     windows_of,
 )
 from humeai_async.decisions.uploads import (
+    LONGEST,
+    SHORTEST,
     TOO_LONG,
     TOO_SHORT,
     UNSUPPORTED,
@@ -48,7 +49,7 @@ from humeai_async.http.pagination import CursorPages, Pages
 from humeai_async.limiter.limiter import BULK
 from humeai_async.media.conversion import ConversionError, samples_of
 from humeai_async.media.sources import read_recording
-from humeai_async.media.wav import to_wav
+from humeai_async.media.wav import BYTES_A_MS, to_wav
 from humeai_async.resources._base import Resource
 from humeai_async.resources._times import as_rfc3339
 from humeai_async.types.decisions import Decision, DecisionRun, DecisionRunStatus, TokenEstimate
@@ -58,8 +59,6 @@ if TYPE_CHECKING:
     from humeai_async.bulk.ledger import Ledger
     from humeai_async.bulk.paid_outcomes import PaidOutcomes
 
-SHORTEST_MS = 1_000
-LONGEST_MS = 300_000
 FATAL_ERRORS = (AuthenticationError, ClientClosedError)
 """Errors after which no other window can succeed."""
 
@@ -95,7 +94,7 @@ class Decisions(Resource):
 
         Args:
             file: The clip, as MP3 or WAV of any rate and channels: a path, bytes, an open file, an
-                async iterator or an `Upload`. 25 MB at most; the service hears 16 kHz mono, so
+                async iterator or an `Upload`. 25 MB at most; the service uses 16 kHz mono, so
                 more only costs bytes.
             questions: Questions by ids of your own, or a `QuestionSet`. Their order matters: to
                 compare recordings, ask the same in the same order.
@@ -113,11 +112,11 @@ class Decisions(Resource):
         Source: https://dev.hume.ai/docs/audio-decisions/overview
         """
         self._session.ensure_supported(catalog.DECISIONS_CREATE)
-        asked = QuestionSet.of(questions, context)
+        question_set = QuestionSet.of(questions, context)
         clip = await read_clip(file, convert=convert)
-        call = fill(catalog.DECISIONS_CREATE, parts=parts_of(asked, clip))
+        call = fill(catalog.DECISIONS_CREATE, parts=parts_of(question_set, clip))
         response = await self._session.call(call)
-        return Decision.read(response, asked, seconds=clip.seconds)
+        return Decision.read(response, question_set, seconds=clip.seconds)
 
     def create_many(
         self,
@@ -179,14 +178,14 @@ class Decisions(Resource):
 
         self._session.ensure_supported(catalog.DECISIONS_CREATE)
         check_many("sources", sources)
-        asked = QuestionSet.of(questions, context)
+        question_set = QuestionSet.of(questions, context)
         if budget is not None:
             check_number("budget", budget, least=1)
         options = options_of(concurrency, retry_failed, search_patience, outage_patience)
         session = self._session.with_settings(priority=BULK)
         pipes = pipes_of(
             session,
-            lambda clock, bill: DecisionWork(session, clock, bill, asked, convert=convert),
+            lambda clock, bill: DecisionWork(session, clock, bill, question_set, convert=convert),
             Bill(UNIT, budget),
             options,
             ledger,
@@ -219,7 +218,7 @@ class Decisions(Resource):
             window: Seconds of a window, 1 to 300; most questions want 5 or more.
             hop: Seconds from the start of one window to that of the next; `window` if left out.
             context: Who speaks, and the setting; 1,000 characters at most.
-            channel: Index of the one channel to hear; all are mixed if left out.
+            channel: Index of the one channel to use; all are mixed if left out.
             is_headerless: Whether it is raw samples: 16 bit, low byte first, 16 kHz, mono.
             concurrency: Windows in flight at once.
 
@@ -234,7 +233,7 @@ class Decisions(Resource):
         Source: https://dev.hume.ai/docs/audio-decisions/overview
         """
         self._session.ensure_supported(catalog.DECISIONS_CREATE)
-        asked = QuestionSet.of(questions, context)
+        question_set = QuestionSet.of(questions, context)
         window_ms, hop_ms = check_windows(window, hop)
         check_number("concurrency", concurrency, least=1)
         recording = await read_recording(
@@ -246,7 +245,7 @@ class Decisions(Resource):
 
         async def decide(start_ms: int, samples: bytes, tasks: TaskGroup) -> None:
             try:
-                one = await self._decide_window(start_ms, samples, asked)
+                one = await self._decide_window(start_ms, samples, question_set)
             finally:
                 slots.release()
             found[start_ms] = one
@@ -272,20 +271,20 @@ class Decisions(Resource):
             raise fatal[0]
         if reason or not found:
             raise refuse(reason or "the recording holds no sound", UNSUPPORTED)
-        return Timeline(tuple(found[at] for at in sorted(found)), asked)
+        return Timeline(tuple(found[at] for at in sorted(found)), question_set)
 
     async def _decide_window(
-        self, start_ms: int, samples: bytes, asked: QuestionSet
+        self, start_ms: int, samples: bytes, question_set: QuestionSet
     ) -> DecisionWindow:
         end_ms = start_ms + len(samples) // BYTES_A_MS
         try:
             data = await in_thread(to_wav, samples)
             clip = await read_clip(Upload(data, "window.wav"))
-            call = fill(catalog.DECISIONS_CREATE, parts=parts_of(asked, clip))
+            call = fill(catalog.DECISIONS_CREATE, parts=parts_of(question_set, clip))
             response = await self._session.call(call)
         except HumeError as problem:
             return DecisionWindow(start_ms, end_ms, error=problem)
-        decision = Decision.read(response, asked, seconds=clip.seconds, offset_ms=start_ms)
+        decision = Decision.read(response, question_set, seconds=clip.seconds, offset_ms=start_ms)
         return DecisionWindow(start_ms, end_ms, decision)
 
     async def estimate(
@@ -312,18 +311,18 @@ class Decisions(Resource):
 
         Source: https://dev.hume.ai/docs/audio-decisions/overview
         """
-        asked = QuestionSet.of(questions, context)
-        is_number = type(audio_duration_ms) is int
-        if not is_number or not SHORTEST_MS <= audio_duration_ms <= LONGEST_MS:
-            is_long = is_number and audio_duration_ms > LONGEST_MS
+        question_set = QuestionSet.of(questions, context)
+        is_whole = type(audio_duration_ms) is int
+        least, most = round(SHORTEST * 1000), round(LONGEST * 1000)
+        if not is_whole or not least <= audio_duration_ms <= most:
+            is_long = is_whole and audio_duration_ms > most
             raise InvalidArgumentError(
-                f"audio_duration_ms must be from {SHORTEST_MS} to {LONGEST_MS}, not "
-                f"{audio_duration_ms!r}",
+                f"audio_duration_ms must be from {least} to {most}, not {audio_duration_ms!r}",
                 field="audio_duration_ms",
                 code=TOO_LONG if is_long else TOO_SHORT,
                 param="/audio_duration_ms",
             )
-        body = {**asked.to_wire(), "audio_duration_ms": audio_duration_ms}
+        body = {**question_set.to_wire(), "audio_duration_ms": audio_duration_ms}
         return await self._session.call(fill(catalog.DECISIONS_ESTIMATE, body=body))
 
 

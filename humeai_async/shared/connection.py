@@ -14,8 +14,8 @@ from collections.abc import AsyncGenerator, Generator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from humeai_async._base.packages import load_package
 from humeai_async.errors import ConfigurationError
-from humeai_async.shared.packages import load
 
 _SCHEMES = frozenset({"redis", "rediss", "unix", "valkey", "valkeys"})
 _FOR_GOOD = ("NOAUTH", "WRONGPASS", "NOPERM", "CROSSSLOT", "ERR UNKNOWN COMMAND", "ERR AUTH")
@@ -55,7 +55,7 @@ class Connection:
         self._is_own = isinstance(target, str)
         self.place: str = shown(target)
         """The server's address, without user and password."""
-        self._errors = load("redis.exceptions")
+        self._errors = load_package("redis.exceptions")
         self._client = _client(target, timeout) if isinstance(target, str) else target
         self._listener = _client(target, timeout, is_listening=True) if self._is_own else target
 
@@ -144,8 +144,8 @@ def _client(url: Any, timeout: float, *, is_listening: bool = False) -> Any:
             f"{shown(url)} is no URL of a Redis or Valkey server: write redis://host:6379/0, or "
             "rediss://... for TLS"
         )
-    redis = load("redis.asyncio")
-    retry = load("redis.asyncio.retry").Retry(load("redis.backoff").NoBackoff(), 0)
+    redis = load_package("redis.asyncio")
+    retry = load_package("redis.asyncio.retry").Retry(load_package("redis.backoff").NoBackoff(), 0)
     try:
         return redis.Redis.from_url(
             scheme.replace("valkey", "redis") + url[len(scheme) :],

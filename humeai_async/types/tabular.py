@@ -11,6 +11,8 @@ import abc
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
+from humeai_async._base.packages import load_package
+
 OpenRow: TypeAlias = "dict[str, Any]"
 """One row: values by the name of their column."""
 
@@ -26,9 +28,7 @@ def make_table(rows: Iterable[OpenRow], fixed: Mapping[str, str]) -> Any:
     Raises:
         MissingPackageError: pyarrow is not installed.
     """
-    from humeai_async.types.predictions import schema
-
-    pa = schema.load("pyarrow")
+    pa = load_package("pyarrow")
     columns: dict[str, list[Any]] = {name: [] for name in fixed}
     count = 0
     for row in rows:
@@ -81,7 +81,7 @@ class Tabular(abc.ABC):
         """
         from humeai_async.types.predictions import tables
 
-        tables.load("polars")
+        load_package("polars")
         return tables.to_polars(self.to_arrow(long=long))
 
     def to_pandas(self, *, long: bool = False) -> Any:
@@ -92,5 +92,5 @@ class Tabular(abc.ABC):
         """
         from humeai_async.types.predictions import tables
 
-        tables.load("pandas")
+        load_package("pandas")
         return tables.to_pandas(self.to_arrow(long=long))

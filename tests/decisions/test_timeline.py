@@ -14,7 +14,8 @@ from support import client_of
 
 from humeai_async import AuthenticationError, HumeAI, InvalidArgumentError, Retry
 from humeai_async.decisions import Choice, Noul, QuestionSet, Span
-from humeai_async.decisions.timeline import BYTES_A_MS, DecisionWindow, Timeline, windows_of
+from humeai_async.decisions.timeline import DecisionWindow, Timeline, windows_of
+from humeai_async.media.wav import BYTES_A_MS
 from humeai_async.testing import FakeHume, Fault
 from humeai_async.types.decisions import Decision, SpanResult, TimeSpan
 

@@ -17,10 +17,10 @@ from distributed_support import MODELS, set_environment, sources_in, urls
 from redis_servers import Server, running
 
 from humeai_async import AuthenticationError, ConfigurationError
+from humeai_async._base.packages import load_package
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.distributed import RedisLedger, RunProgress, predict_over
 from humeai_async.shared import RedisQuota
-from humeai_async.shared.packages import load
 from humeai_async.testing import FakeHume
 
 pytestmark = [
@@ -48,7 +48,7 @@ async def fake(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeHume]:
 
 @pytest.fixture
 async def dask(fake: FakeHume) -> AsyncIterator[Any]:
-    distributed = load("distributed")
+    distributed = load_package("distributed")
     del fake  # started before the workers are
     async with distributed.LocalCluster(
         n_workers=4, threads_per_worker=1, dashboard_address=None, asynchronous=True
@@ -167,7 +167,7 @@ async def test_what_a_quota_of_workers_lacks_is_told_at_once(tmp_path: Path) -> 
     given: dict[str, Any] = {"models": MODELS}
     with pytest.raises(ConfigurationError, match="pass quota"):
         await predict_over(Client(), tmp_path, urls(3), **given, rate=5.0)
-    quota = RedisQuota(load("redis.asyncio").Redis())
+    quota = RedisQuota(load_package("redis.asyncio").Redis())
     with pytest.raises(ConfigurationError, match="URL"):
         await predict_over(Client(), tmp_path, urls(3), **given, quota=quota, rate=5.0)
 

@@ -19,13 +19,13 @@ from distributed_support import MODELS, make_client, sources_in, urls
 from redis_servers import KINDS, Server, running
 
 from humeai_async import ConfigurationError, LedgerError
+from humeai_async._base.packages import load_package
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.states import WorkState
 from humeai_async.bulk.storage import Draft
 from humeai_async.bulk.work import local_ms
 from humeai_async.distributed import RedisLedger, partitions, plan, work
 from humeai_async.distributed.steps import SteppedLedger
-from humeai_async.shared.packages import load
 from humeai_async.testing import FakeHume
 
 pytestmark = [pytest.mark.anyio, pytest.mark.server]
@@ -159,7 +159,11 @@ async def test_results_go_to_an_object_store(server: Server) -> None:
         for partition in await partitions(into):
             await work(partition, hume, ledger=RedisLedger(server.url))
         assert set(submitted(fake).values()) == {1}
-    names = load("fsspec").filesystem("memory").glob(f"/{into.partition('://')[2]}/part-*.parquet")
+    names = (
+        load_package("fsspec")
+        .filesystem("memory")
+        .glob(f"/{into.partition('://')[2]}/part-*.parquet")
+    )
     assert len(names) == 3
     assert await partitions(into) == []
 

@@ -19,10 +19,10 @@ from redis_servers import KINDS, Server, free_port, running
 from shared_quota import Member, most_in_a_second
 
 from humeai_async import ConfigurationError, Limiter
+from humeai_async._base.packages import load_package
 from humeai_async.limiter.events import Alone, LimiterEvent
 from humeai_async.shared import RedisQuota
 from humeai_async.shared.connection import Connection, Script
-from humeai_async.shared.packages import load
 
 pytestmark = [pytest.mark.anyio, pytest.mark.server]
 RATE = 200.0
@@ -48,7 +48,7 @@ def cluster_mode() -> list[str]:
 
 
 async def say(url: str, *words: str) -> Any:
-    client: Any = load("redis.asyncio").Redis.from_url(url)
+    client: Any = load_package("redis.asyncio").Redis.from_url(url)
     async with client:
         return await client.execute_command(*words)
 
@@ -175,7 +175,7 @@ async def test_a_cluster_keeps_a_quota_on_one_node(
         async with asyncio.timeout(10):
             while b"cluster_state:ok" not in server.say("CLUSTER", "INFO"):
                 await asyncio.sleep(0.05)
-        cluster: Any = load("redis.asyncio").RedisCluster.from_url(server.url)
+        cluster: Any = load_package("redis.asyncio").RedisCluster.from_url(server.url)
         for target in (server.url, cluster):
             async with RedisQuota(target, "fleet") as quota:
                 limiter = Limiter(rate=RATE, shared=quota)

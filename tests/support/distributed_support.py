@@ -9,10 +9,10 @@ from collections import Counter
 from pathlib import Path
 
 from humeai_async import HumeAI, Limiter, Polling, Retry
+from humeai_async._base.packages import load_package
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.distributed import RedisLedger, partitions, work
 from humeai_async.types.dicts import ModelsDict
-from humeai_async.types.predictions.schema import load
 
 OPTIONS = BulkOptions(search_patience=0.5, jobs_at_once=1)
 """With one job at once, a worker that is stopped when a job shows is not about to submit."""
@@ -53,7 +53,7 @@ def sources_in(folder: Path) -> Counter[str]:
     """Count in how many files of results each source is."""
     found: Counter[str] = Counter()
     for file in sorted(folder.glob("part-*.parquet")):
-        column = load("pyarrow.parquet").read_table(file)["source"]
+        column = load_package("pyarrow.parquet").read_table(file)["source"]
         found.update(set(column.to_pylist()))
     return found
 

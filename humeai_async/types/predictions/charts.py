@@ -6,12 +6,11 @@ HTML, SVG or PNG without a network. `Predictions.plot` calls it.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from typing import Any
 
+from humeai_async._base.packages import load_package
 from humeai_async._base.urls import without_queries
-from humeai_async.errors import MissingPackageError
 from humeai_async.types.predictions.timelines import Timeline, Track
 
 __all__ = ["draw_timeline"]
@@ -19,19 +18,6 @@ __all__ = ["draw_timeline"]
 _LABELLED = 16
 """Pieces of a transcript that are written out; of more, each is shown when it is pointed at."""
 _WIDTH, _HEIGHT, _STRIP = 640, 130, 34
-
-
-def load_altair() -> Any:
-    """Import Altair, without its limit on rows: timelines are reduced already.
-
-    Raises:
-        MissingPackageError: It is not installed.
-    """
-    try:
-        return importlib.import_module("altair")
-    except ImportError:
-        pass
-    raise MissingPackageError("pictures need Altair: pip install 'humeai_async[report]'")
 
 
 def draw_timeline(name: str, timeline: Timeline) -> Any:
@@ -48,7 +34,7 @@ def draw_timeline(name: str, timeline: Timeline) -> Any:
     Raises:
         MissingPackageError: Altair is not installed (extra `report`).
     """
-    alt = load_altair()
+    alt = load_package("altair")
     names = list(timeline.expressions)
     color = alt.Color(
         "expression:N", scale=alt.Scale(domain=names, scheme="tableau10"), title="expression"

@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, cast
 
+from humeai_async._base.packages import load_package
 from humeai_async.errors import DecodeError
 from humeai_async.types.predictions.rows import PLACE, Row
 from humeai_async.types.predictions.schema import (
@@ -24,7 +25,6 @@ from humeai_async.types.predictions.schema import (
     STRING,
     arrow_type,
     columns_of,
-    load,
     long_schema,
     schema,
 )
@@ -125,7 +125,7 @@ class _Kinds:
 
     def _in_order(self, batches: list[Any], *, long: bool) -> Any:
         """Put the rows of all kinds together, in the order in which they were collected."""
-        pa = load("pyarrow")
+        pa = load_package("pyarrow")
         kinds = [*self._kinds.values()]
         self._forget()
         if len(batches) == 1:
@@ -176,7 +176,7 @@ class Columns(_Kinds):
         Raises:
             MissingPackageError: pyarrow is not installed.
         """
-        pa = load("pyarrow")
+        pa = load_package("pyarrow")
         columns = schema(self.extra, model=self._model, scores=self._type)
         batches = [self._batch(pa, columns, kind) for kind in self._kinds.values()]
         if not batches:
@@ -224,7 +224,7 @@ class LongColumns(_Kinds):
         Raises:
             MissingPackageError: pyarrow is not installed.
         """
-        pa = load("pyarrow")
+        pa = load_package("pyarrow")
         columns = long_schema(scores=self._type)
         batches = [self._batch(pa, columns, kind) for kind in self._kinds.values()]
         if not batches:

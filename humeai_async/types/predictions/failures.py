@@ -13,6 +13,7 @@ import attrs
 from attrs import field
 
 from humeai_async._base.frozen import frozen
+from humeai_async._base.packages import load_package
 from humeai_async._base.urls import repr_without_query
 from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.measurements import SourcePredictions
@@ -71,7 +72,7 @@ class Failures(Sequence[Failure]):
         Raises:
             MissingPackageError: pyarrow is not installed (extra `arrow`).
         """
-        pa = tables.load("pyarrow")
+        pa = load_package("pyarrow")
         kinds = [(name, pa.bool_() if name == "is_open" else pa.string()) for name in _COLUMNS]
         rows = [{name: getattr(each, name) for name in _COLUMNS} for each in self]
         return pa.Table.from_pylist(rows, schema=pa.schema(kinds))

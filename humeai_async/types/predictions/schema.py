@@ -19,7 +19,6 @@ __all__ = [
     "MODEL_PLACES",
     "SCHEMA",
     "check_model",
-    "load",
     "long_schema",
     "schema",
 ]
@@ -135,7 +134,7 @@ def long_schema(*, scores: str = FLOAT) -> Any:
 
 
 def _arrow_schema(kinds: list[tuple[str, str]], about: dict[str, str]) -> Any:
-    pa = load("pyarrow")
+    pa = load_package("pyarrow")
     fields: list[Any] = []
     for name, kind in kinds:
         unit = _UNITS.get(name if name in PLACE or name in LONG_SCHEMA else "score")
@@ -149,21 +148,5 @@ def arrow_type(kind: str) -> Any:
     Raises:
         MissingPackageError: pyarrow is not installed.
     """
-    pa = load("pyarrow")
+    pa = load_package("pyarrow")
     return pa.dictionary(pa.int32(), pa.string()) if kind == LABEL else pa.type_for_alias(kind)
-
-
-_SOURCES = {
-    "pyarrow": "tables need pyarrow: pip install 'humeai_async[arrow]'",
-    "polars": "to_polars needs polars: pip install polars",
-    "pandas": "to_pandas needs pandas: pip install pandas",
-}
-
-
-def load(package: str) -> Any:
-    """Import a package that only tables need.
-
-    Raises:
-        MissingPackageError: It is not installed; the message says what to install.
-    """
-    return load_package(package, _SOURCES)

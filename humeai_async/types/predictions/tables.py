@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from humeai_async._base.packages import load_package
 from humeai_async.types.predictions.columns import (
     BATCH_ROWS,
     LONG_BATCH_ROWS,
@@ -24,7 +25,6 @@ from humeai_async.types.predictions.schema import (
     LONG_SCHEMA,
     SCHEMA,
     check_model,
-    load,
     long_schema,
     schema,
 )
@@ -38,7 +38,6 @@ __all__ = [
     "TableMaker",
     "batches",
     "check_model",
-    "load",
     "long_schema",
     "schema",
     "to_arrow",
@@ -61,7 +60,7 @@ class TableMaker:
 
     def __init__(self, *, model: str | None = None, long: bool = False) -> None:
         check_model(model)
-        self._pa = load("pyarrow")
+        self._pa = load_package("pyarrow")
         self._rows: RowCollector = LongColumns() if long else Columns(grows=True, model=model)
         self._most = LONG_BATCH_ROWS if long else BATCH_ROWS
         self._parts: list[Any] = []
@@ -133,7 +132,7 @@ def to_polars(table: Any) -> Any:
     Raises:
         MissingPackageError: polars is not installed.
     """
-    return load("polars").from_arrow(table)
+    return load_package("polars").from_arrow(table)
 
 
 def to_pandas(table: Any) -> Any:
@@ -142,5 +141,5 @@ def to_pandas(table: Any) -> Any:
     Raises:
         MissingPackageError: pandas is not installed.
     """
-    pandas, pa = load("pandas"), load("pyarrow")
+    pandas, pa = load_package("pandas"), load_package("pyarrow")
     return table.to_pandas(types_mapper={pa.int64(): pandas.Int64Dtype()}.get)
