@@ -11,7 +11,7 @@ import contextlib
 import enum
 import operator
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 __all__ = ["as_base"]
 
@@ -30,7 +30,7 @@ def as_base(value: Any) -> Any:
     A member of an enum is its value. Single values of numpy and other array libraries become
     what their `item()` gives. Everything else comes back as it is.
     """
-    kind = cast("Any", type(value))
+    kind: Any = type(value)
     if kind in _BASE:
         return value
     if isinstance(value, enum.Enum):

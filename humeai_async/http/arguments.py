@@ -30,7 +30,7 @@ def check_number(name: str, value: int, *, least: int, most: int | None = None) 
     Raises:
         InvalidArgumentError: It is something else; `field` names the argument.
     """
-    plain = as_base(value)
+    plain = value if type(value) is int else as_base(value)
     if type(plain) is not int or plain < least or (most is not None and plain > most):
         reach = f"{least} or more" if most is None else f"from {least} to {most}"
         reach = reach if type(plain) is int else f"{reach} and a whole number"

@@ -42,15 +42,18 @@ def decode(returns: type[T], body: bytes) -> T:
     Raises:
         DecodeError: The body is not JSON, or not of that type; `path` says where.
     """
-    return cast("T", _reader(cast("Any", returns))(body))
+    hint: Any = returns  # to mypy a type is not hashable
+    found: T = _reader(hint)(body)
+    return found
 
 
 @functools.cache
-def _reader(returns: Any) -> Callable[[bytes], object]:
+def _reader(returns: Any) -> Callable[[bytes], Any]:
     """Find out once how a type is read."""
     own = _READERS.get(returns) or getattr(returns, "from_json", None)
     if own is not None:
         return cast("Callable[[bytes], object]", own)
+    structure = _converter().structure
 
     def read(body: bytes) -> object:
         return structure(returns, parse(body))
@@ -232,7 +235,8 @@ def structure(returns: type[T], plain: object) -> T:
     Raises:
         DecodeError: They are not of that type; `path` says where.
     """
-    return cast("T", _converter().structure(returns, plain))
+    found: T = _converter().structure(returns, plain)
+    return found
 
 
 def to_plain(value: object) -> Any:

@@ -19,7 +19,7 @@ import logging
 import math
 import types
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias, TypeVar, Union, cast, get_args, get_origin
+from typing import Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from attrs import NOTHING, evolve, fields, has, resolve_types
@@ -39,7 +39,7 @@ logger: logging.Logger = logging.getLogger("humeai_async.codec")
 T = TypeVar("T")
 Hook: TypeAlias = Callable[[Any, Any], Any]
 """Reads a plain value as a type."""
-Check: TypeAlias = Callable[[dict[str, Any]], None]
+Check: TypeAlias = Callable[[Any], None]
 """Refuses an object that is not what was asked for."""
 
 _PLAIN = frozenset({str, int, float, bool})
@@ -89,14 +89,17 @@ def structure(returns: type[T], plain: object) -> T:
     Raises:
         DecodeError: They are not of that type; `path` says where.
     """
-    read, checks = _reader(cast("Any", returns))
+    hint: Any = returns  # to mypy a type is not hashable
+    read, checks = _reader(hint)
     try:
         if type(plain) in _OBJECT:
             for check in checks:
-                check(cast("Any", plain))
-        return cast("T", read(plain, returns))
+                check(plain)
+        result: T = read(plain, hint)
     except Exception as problem:  # noqa: BLE001 - whatever a hook raises is about the body
         found = _wrong(problem)
+    else:
+        return result
     raise DecodeError(
         f"the response does not have the documented form: {found.reason} at {found.path}",
         path=found.path,
@@ -158,21 +161,24 @@ def _object_hook(cls: Any, converter: Converter) -> Hook:
     def read_object(value: Any, _: object) -> object:
         plain: dict[str, Any] = value if type(value) in _OBJECT else _object(value)
         found: dict[str, Any] = {}
-        name = ""
+        name, has_unknown = "", False
         try:
             for name, one in plain.items():
-                if name in known:
-                    argument, as_it_is, read, hint = known[name]
-                    if type(one) in as_it_is:
-                        found[argument] = one
-                    elif one is not None or argument in required:
-                        found[argument] = read(one, hint)
+                field = known.get(name)
+                if field is None:
+                    has_unknown = True
+                    continue
+                argument, as_it_is, read, hint = field
+                if type(one) in as_it_is:
+                    found[argument] = one
+                elif one is not None or argument in required:
+                    found[argument] = read(one, hint)
         except Exception as problem:  # noqa: BLE001 - it goes on, with its place
             raise _inside(f".{name}", problem) from None
         for argument, name in required.items():
             if argument not in found:
                 raise _WrongValueError(f"{name!r} is missing", f".{name}")
-        if keeps_unknown and not plain.keys() <= known.keys():
+        if keeps_unknown and has_unknown:
             found[_EXTRA] = {name: one for name, one in plain.items() if name not in known}
         return cls(**found)
 

@@ -230,7 +230,8 @@ PACKINGS = frozenset({"gzip", "x-gzip", "deflate"})
 
 def encoding_of(headers: Mapping[str, str]) -> str:
     """Return how a body is packed, in lower case; empty where it is not."""
-    return headers.get("Content-Encoding", "").strip().lower()
+    encoding = headers.get("Content-Encoding")
+    return encoding.strip().lower() if encoding else ""
 
 
 def unknown_encoding(headers: Mapping[str, str]) -> str:

@@ -300,14 +300,10 @@ class _Exchange:
         """Send the request, and wait for the head of its response."""
         try:
             connections = self._transport.connections()
-            slots = connections.slots
-            has_waited = slots is not None and slots.locked()
-            if slots is not None:
-                await slots.acquire()
+            if connections.slots is not None:
+                await connections.slots.acquire()
             self._connections = connections
             connections.in_flight += 1
-            if has_waited:
-                connections = self._transport.connections()  # perhaps it was closed meanwhile
             response = self._response = await self._send(connections.session, timeout)
             self.status, self.headers = response.status, response.headers
         except BaseException as problem:  # noqa: BLE001 - whatever comes from below is explained
@@ -347,7 +343,8 @@ class _Exchange:
     async def aclose(self) -> None:
         """Let go of the connection: back to the pool where the body was read to its end."""
         connections, self._connections = self._connections, None
-        if self._response is not None:
+        # One that was read to its end has let go of its connection already.
+        if self._response is not None and self._response.connection is not None:
             self._response.close()
         if connections is not None:
             connections.in_flight -= 1
@@ -364,6 +361,8 @@ class _Exchange:
 
     def _send(self, session: ClientSession, timeout: Timeout) -> Awaitable[aiohttp.ClientResponse]:
         """Give aiohttp a request, with its credential: this is the one frame that holds it."""
+        if self._transport.is_closed:  # while it waited for a slot
+            raise client_closed()
         request, data = self._request, None
         if request.body is not None:
             self._body = RequestBody()
