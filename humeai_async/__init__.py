@@ -68,14 +68,11 @@ from humeai_async.settings import Polling, Pool, Reconnect, Retry, Timeout
 
 if TYPE_CHECKING:
     from humeai_async.batch.archives import unpack
-    from humeai_async.batch.job import AsCompleted, Job
+    from humeai_async.batch.as_completed import AsCompleted
+    from humeai_async.batch.job import Job
     from humeai_async.bulk.options import BulkOptions
-    from humeai_async.bulk.outcomes import (
-        Outcome,
-        Outcomes,
-        SourceFailedError,
-        UnknownSubmissionError,
-    )
+    from humeai_async.bulk.outcome import Outcome, SourceFailedError, UnknownSubmissionError
+    from humeai_async.bulk.outcomes import Outcomes
     from humeai_async.chat.socket import ChatSocket
     from humeai_async.http.pagination import Page, Pages
     from humeai_async.types.batch import (
@@ -308,18 +305,18 @@ _LATER = {
     "Model": "types.registry",
     "ModelVersion": "types.registry",
     "RegistryFile": "types.registry",
-    "AsCompleted": "batch.job",
+    "AsCompleted": "batch.as_completed",
     "BulkOptions": "bulk.options",
     "ChatSocket": "chat.socket",
     "Job": "batch.job",
-    "Outcome": "bulk.outcomes",
+    "Outcome": "bulk.outcome",
     "Outcomes": "bulk.outcomes",
     "Page": "http.pagination",
     "Pages": "http.pagination",
     "Undecodable": "types.paging",
-    "SourceFailedError": "bulk.outcomes",
+    "SourceFailedError": "bulk.outcome",
     "Text": "types.sources",
-    "UnknownSubmissionError": "bulk.outcomes",
+    "UnknownSubmissionError": "bulk.outcome",
     "unpack": "batch.archives",
 }
 """Names that come with many types, and the modules they are imported from when first used."""

@@ -14,7 +14,9 @@ from humeai_async import Limiter, SourceFailedError, Upload
 from humeai_async._base.html import MOST_BYTES
 from humeai_async.batch.job import Job
 from humeai_async.batch.poller import Poller
-from humeai_async.bulk.outcomes import Outcome, OutcomeQueue, Outcomes
+from humeai_async.bulk.outcome import Outcome
+from humeai_async.bulk.outcome_queue import OutcomeQueue
+from humeai_async.bulk.outcomes import Outcomes
 from humeai_async.http.pagination import Page
 from humeai_async.testing import FakeHume
 from humeai_async.types.batch import InferenceJob, InferenceRequest, JobState, UnknownJob

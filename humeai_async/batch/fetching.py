@@ -10,7 +10,9 @@ from collections.abc import AsyncIterable, Callable, Iterable
 import anyio
 
 from humeai_async.batch.job import Job
-from humeai_async.bulk.outcomes import FATAL_ERRORS, Outcome, OutcomeQueue, each
+from humeai_async.bulk.outcome import FATAL_ERRORS, Outcome
+from humeai_async.bulk.outcome_queue import OutcomeQueue
+from humeai_async.bulk.outcomes import each
 from humeai_async.errors import HumeError
 from humeai_async.types.predictions.predictions import Predictions
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 import inspect
 import math
 import os
-from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeAlias, cast
 
@@ -75,7 +74,7 @@ class Job(AsyncOnly):
 
     @property
     def details(self) -> JobDetails | None:
-        """What Hume last said about the job; `None` before the first request for it."""
+        """The last state of the job that was fetched; `None` before the first request for it."""
         return self._details
 
     @property
@@ -143,7 +142,7 @@ class Job(AsyncOnly):
             HumeError: The last of the errors, where the service was of no use for ten minutes.
         """
         check_seconds("timeout", timeout)
-        if self._details is not None and _is_finished(self._details):
+        if self._details is not None and is_finished(self._details):
             return self._ended(self._details)
         polls = self._poller.current()
         wait = polls.subscribe([self.id])
@@ -185,7 +184,7 @@ class Job(AsyncOnly):
             HumeError: The service was of no use for ten minutes.
         """
         check_seconds("timeout", timeout)
-        if self._details is not None and _is_finished(self._details):
+        if self._details is not None and is_finished(self._details):
             yield self._details.state
             return
         polls = self._poller.current()
@@ -232,10 +231,10 @@ class Job(AsyncOnly):
         return self
 
     def _reason(self, details: JobDetails) -> str:
-        """Say why the job failed, without credentials and the secrets of what was asked."""
-        said = self._session.redact(details.state.message or "no reason given")
-        asked = codec.to_plain(getattr(details, "request", None))
-        return without_queries(without_secrets(said, asked))
+        """Return why the job failed, without credentials and the secrets of its request."""
+        reason = self._session.redact(details.state.message or "no reason given")
+        request = codec.to_plain(getattr(details, "request", None))
+        return without_queries(without_secrets(reason, request))
 
     async def predictions(self) -> Predictions:
         """Fetch the predictions of a completed job, one `SourcePredictions` a source.
@@ -256,8 +255,8 @@ class Job(AsyncOnly):
     ) -> None:
         """Stream the predictions to a file as Hume's JSON.
 
-        Costs one request, and one more each time the body breaks off: what is missing is asked
-        for where the server can send a part, else the whole again. The file appears under its
+        Costs one request, and one more each time the body breaks off: what is missing is
+        fetched where the server can send a part, else the whole again. The file appears under its
         name only when it is complete; one that exists is replaced. Through the gateway the
         body is held in memory once.
 
@@ -317,7 +316,7 @@ class Job(AsyncOnly):
         return self._session.stream(fill(catalog.BATCH_GET_ARTIFACTS, self.id))
 
     def __repr__(self) -> str:
-        return f"Job({self.id}, {self.status or 'not asked yet'})"
+        return f"Job({self.id}, {self.status or 'not fetched yet'})"
 
 
 async def start(call: Call[JobId], session: Session, poller: Poller) -> Job:
@@ -334,7 +333,7 @@ async def start(call: Call[JobId], session: Session, poller: Poller) -> Job:
     else:
         job.request_id = request_id
         return job
-    # What it says instead is not told: it may be of any length, and hold anything.
+    # The id that came is not shown: it may be of any length, and hold anything.
     del started
     raise DecodeError(
         "the response names a job by a malformed id",
@@ -367,56 +366,8 @@ async def fetch_artifacts(job_id: str, session: Session) -> bytes:
     return artifacts
 
 
-class AsCompleted(AsyncOnly):
-    """Jobs in the order in which they end; made by `hume.batch.as_completed`.
-
-    Failed jobs come too: look at `job.status`. A job that does not exist raises when it is
-    found missing, and the iteration can go on after that.
-    """
-
-    _instead = "write `async for job in hume.batch.as_completed(jobs)`"
-
-    def __init__(self, jobs: Iterable[Job], poller: Poller) -> None:
-        self._jobs = {job.id: job for job in jobs}
-        self._poller = poller
-        self._since: float | None = None
-        self._ready = deque(job for job in self._jobs.values() if _is_finished(job.details))
-        self._failures: list[HumeError] = []
-        for job in self._ready:
-            del self._jobs[job.id]
-
-    def __aiter__(self) -> AsCompleted:
-        return self
-
-    async def __anext__(self) -> Job:
-        while not self._ready and not self._failures:
-            if not self._jobs:
-                raise StopAsyncIteration
-            await self._next_round()
-        if self._ready:
-            return self._ready.popleft()
-        raise self._failures.pop()
-
-    async def _next_round(self) -> None:
-        """Take all that one round of the poller has learned."""
-        polls = self._poller.current()
-        wait = polls.subscribe(self._jobs, self._since)
-        self._since = wait.since
-        try:
-            await polls.next_event(wait)
-        finally:
-            polls.unsubscribe(wait)
-            for details in wait.news:
-                job = self._jobs[details.job_id]
-                job.update(details)
-                if _is_finished(details):
-                    self._ready.append(self._jobs.pop(job.id))
-            for job_id, failure in wait.failures.items():
-                del self._jobs[job_id]
-                self._failures.append(failure)
-
-
-def _is_finished(details: JobDetails | None) -> bool:
+def is_finished(details: JobDetails | None) -> bool:
+    """Whether a job has ended, as far as is known."""
     return details is not None and details.state.is_finished
 
 

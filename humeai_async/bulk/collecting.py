@@ -14,7 +14,7 @@ import anyio
 
 from humeai_async._base.cancellation import in_thread
 from humeai_async.bulk.kept_results import KeptResults
-from humeai_async.bulk.outcomes import UnknownSubmissionError
+from humeai_async.bulk.outcome import UnknownSubmissionError
 from humeai_async.bulk.patience import search_pauses
 from humeai_async.bulk.storage import Plan, request_of
 from humeai_async.bulk.work import Item, Pipes, Reading, Submitted, Told

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from humeai_async.bulk.csv_rows import encode_line, encode_plain_rows
-from humeai_async.bulk.outcomes import Outcome, label_of
+from humeai_async.bulk.outcome import Outcome, label_of
 from humeai_async.bulk.sinks import Formats, Layout
 from humeai_async.bulk.text_files import CompressedJsonLines, Csv, JsonLines
 from humeai_async.types.tabular import Tabular

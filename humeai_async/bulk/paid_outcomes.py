@@ -15,7 +15,8 @@ from humeai_async.bulk.bill import Bill
 from humeai_async.bulk.ledger import Ledger
 from humeai_async.bulk.open_files import open_layout
 from humeai_async.bulk.options import BulkOptions
-from humeai_async.bulk.outcomes import Outcome, Outcomes, label_of
+from humeai_async.bulk.outcome import Outcome, label_of
+from humeai_async.bulk.outcomes import Outcomes
 from humeai_async.bulk.patience import Patience
 from humeai_async.bulk.pipeline import Pipeline
 from humeai_async.bulk.progress import Progress

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any
 
 from humeai_async._base.frozen import frozen
-from humeai_async.bulk.outcomes import Outcome
+from humeai_async.bulk.outcome import Outcome
 from humeai_async.bulk.patience import Holdup
 from humeai_async.bulk.states import DONE, State
 from humeai_async.limiter.limiter import BucketState

@@ -20,7 +20,8 @@ from attrs import evolve
 from humeai_async._base.cancellation import in_thread, run_uncancelled
 from humeai_async._base.frozen import frozen
 from humeai_async.bulk.ledger import Ledger
-from humeai_async.bulk.outcomes import Outcome, Outcomes
+from humeai_async.bulk.outcome import Outcome
+from humeai_async.bulk.outcomes import Outcomes
 from humeai_async.bulk.pipeline import Pipeline
 from humeai_async.bulk.progress import Progress, Track
 from humeai_async.bulk.sinks import PREDICTIONS, Layout, Sinks, check_formats

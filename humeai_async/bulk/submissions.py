@@ -18,7 +18,7 @@ from attrs import evolve
 
 from humeai_async._base.cancellation import run_uncancelled_while
 from humeai_async.bulk.ledger import Memory
-from humeai_async.bulk.outcomes import FATAL_ERRORS, UnknownSubmissionError
+from humeai_async.bulk.outcome import FATAL_ERRORS, UnknownSubmissionError
 from humeai_async.bulk.patience import search_pauses
 from humeai_async.bulk.states import WorkState
 from humeai_async.bulk.storage import Draft, Plan, request_of

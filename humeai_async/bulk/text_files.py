@@ -18,7 +18,7 @@ from typing import IO, Any, ClassVar, TypeAlias
 from humeai_async._base import atomic_files
 from humeai_async._base.packages import load_package
 from humeai_async.bulk.csv_rows import encode_line, encode_rows
-from humeai_async.bulk.outcomes import Outcome, label_of
+from humeai_async.bulk.outcome import Outcome, label_of
 from humeai_async.errors import SaveError
 from humeai_async.http import codec
 from humeai_async.types.predictions.predictions import Predictions, SourcePredictions

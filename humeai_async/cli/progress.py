@@ -15,7 +15,7 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Column, Table
 
-from humeai_async.bulk.outcomes import Outcome
+from humeai_async.bulk.outcome import Outcome
 from humeai_async.bulk.pipeline import reason_of
 from humeai_async.bulk.progress import Progress
 from humeai_async.bulk.states import State

@@ -23,7 +23,7 @@ from humeai_async._base.packages import load_package
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async._base.urls import without_queries
 from humeai_async.bulk.options import BulkOptions
-from humeai_async.bulk.outcomes import FATAL_ERRORS
+from humeai_async.bulk.outcome import FATAL_ERRORS
 from humeai_async.distributed.collect import RunReport, collect
 from humeai_async.distributed.partition import (
     Partition,

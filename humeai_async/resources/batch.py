@@ -14,7 +14,8 @@ from attrs import evolve
 
 from humeai_async._base.cancellation import in_thread
 from humeai_async._base.unset import UNSET, Unset
-from humeai_async.batch.job import AsCompleted, Job, fetch_artifacts
+from humeai_async.batch.as_completed import AsCompleted
+from humeai_async.batch.job import Job, fetch_artifacts
 from humeai_async.batch.listing import DEFAULT_LIMIT, JobCursor, TimedPages
 from humeai_async.batch.poller import Poller
 from humeai_async.batch.submission import start_inference

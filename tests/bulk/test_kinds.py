@@ -10,7 +10,8 @@ import pytest
 
 from humeai_async import APIConnectionError, BulkOptions, DecodeError, HumeError, RateLimitError
 from humeai_async.bulk.ledger import read_status
-from humeai_async.bulk.outcomes import Outcome, Outcomes
+from humeai_async.bulk.outcome import Outcome
+from humeai_async.bulk.outcomes import Outcomes
 from humeai_async.bulk.patience import Patience
 from humeai_async.bulk.pipeline import Pipeline
 from humeai_async.bulk.states import State

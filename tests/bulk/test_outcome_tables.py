@@ -12,7 +12,9 @@ from support import client_of
 from tabular import body, face, url_source
 
 from humeai_async import InvalidArgumentError, MissingPackageError, Text
-from humeai_async.bulk.outcomes import Outcome, OutcomeQueue, Outcomes
+from humeai_async.bulk.outcome import Outcome
+from humeai_async.bulk.outcome_queue import OutcomeQueue
+from humeai_async.bulk.outcomes import Outcomes
 from humeai_async.errors import DecodeError
 from humeai_async.testing import FakeHume
 from humeai_async.types.dicts import ModelsDict

@@ -13,7 +13,7 @@ import pytest
 from tabular import body, face, pa, pl, pq, url_source
 
 from humeai_async.bulk import parquet
-from humeai_async.bulk.outcomes import Outcome
+from humeai_async.bulk.outcome import Outcome
 from humeai_async.bulk.sinks import Sinks, SourceOutcome
 from humeai_async.errors import InvalidArgumentError, SaveError
 from humeai_async.types.predictions import tables

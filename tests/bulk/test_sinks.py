@@ -15,7 +15,7 @@ from tabular import body, face, is_missing, pa, pl, pq, text_source, url_source,
 
 from humeai_async.bulk import sinks as sinks_module
 from humeai_async.bulk import text_files
-from humeai_async.bulk.outcomes import Outcome, SourceFailedError
+from humeai_async.bulk.outcome import Outcome, SourceFailedError
 from humeai_async.bulk.sinks import (
     FORMATS,
     Csv,

@@ -19,7 +19,8 @@ from support import session_of
 from virtual_time import VirtualLoop
 
 from humeai_async import Limiter
-from humeai_async.batch.job import AsCompleted, Job
+from humeai_async.batch.as_completed import AsCompleted
+from humeai_async.batch.job import Job
 from humeai_async.batch.poller import Poller
 from humeai_async.errors import (
     DecodeError,

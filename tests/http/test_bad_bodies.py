@@ -20,7 +20,7 @@ import pytest
 from rawserver import RawServer, answer, raw
 
 from humeai_async import BadRequestError, DecodeError, HumeAI, HumeError, Retry, catalog
-from humeai_async.bulk.outcomes import Outcome
+from humeai_async.bulk.outcome import Outcome
 from humeai_async.bulk.sinks import Sinks, SourceOutcome
 from humeai_async.http import codec
 from humeai_async.http.gateway import LowCodeAPI

@@ -46,7 +46,7 @@ from run_watch import HANGS, start_watch
 import humeai_async.bulk.ledger
 import humeai_async.cli.main
 from humeai_async import HumeAI, HumeError, Polling, Timeout
-from humeai_async.bulk.outcomes import Outcome
+from humeai_async.bulk.outcome import Outcome
 from humeai_async.types.predictions.predictions import SourcePredictions
 from humeai_async.types.sources import BulkSource
 
