@@ -129,7 +129,7 @@ class HumeAI:
             same name, `User-Agent` among them. Each value is taken for a secret.
         transport: What moves the bytes in place of aiohttp: any `Transport`, such as
             `humeai_async.testing.MockTransport`. It is closed with the client.
-        observers: Objects that are told what happens to each call; see `Observer`.
+        observers: Objects that are called with what happens to each call; see `Observer`.
 
     A LowCodeAPI gateway whose operator allows it takes your own Hume key with each call, in place
     of the one that is saved in your account there:

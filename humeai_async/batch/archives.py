@@ -27,11 +27,11 @@ from humeai_async.errors import SaveError
 from humeai_async.http.arguments import check_path
 
 MAX_FILES = 100_000
-"""Entries of an archive that are unpacked at most, unless told otherwise."""
+"""Entries of an archive that are unpacked at most, unless given otherwise."""
 MAX_BYTES = 16 << 30
-"""Bytes that an archive may unpack to, unless told otherwise."""
+"""Bytes that an archive may unpack to, unless given otherwise."""
 MAX_RATIO = 200
-"""Times its own size that an archive may unpack to, unless told otherwise."""
+"""Times its own size that an archive may unpack to, unless given otherwise."""
 
 _DENSEST = 1100
 """Deflate packs to a 1032nd at most; an archive beyond that holds its entries many times."""

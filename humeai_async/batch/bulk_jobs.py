@@ -26,7 +26,15 @@ from humeai_async.batch.url_forms import mark_of
 from humeai_async.bulk.outcome import Outcome, SourceFailedError
 from humeai_async.bulk.patience import is_passing
 from humeai_async.bulk.storage import MARK_SIZE, Plan, key_of
-from humeai_async.bulk.work import REFUSED, Item, Reading, Sending, ServiceClock, Submitted, Told
+from humeai_async.bulk.work import (
+    REFUSED,
+    Item,
+    Reading,
+    RecordedRequest,
+    Sending,
+    ServiceClock,
+    Submitted,
+)
 from humeai_async.errors import DecodeError, HumeError, InvalidArgumentError
 from humeai_async.http import codec
 from humeai_async.http.multipart import as_part
@@ -126,7 +134,7 @@ class JobWork:
         return None if found is None else Submitted(found)
 
     async def collect(
-        self, work_id: str, timeout: float | None, on_told: Callable[[Told], None]
+        self, work_id: str, timeout: float | None, on_request: Callable[[RecordedRequest], None]
     ) -> bytes:
         """Wait for a job and fetch its predictions; one request and a share of the polling."""
         job = Job(work_id, self._session, self._poller)
@@ -135,16 +143,19 @@ class JobWork:
         sent = self._sent.pop(work_id, None)
 
         def check(seen: Job) -> None:
-            # Whose results these are is asked once, be they good or bad.
+            # Whose results these are is checked once, be they good or bad.
             nonlocal is_checked
-            if not is_checked and (told := self._told(seen.details, sent)) is not None:
-                on_told(told)
+            if (
+                not is_checked
+                and (recorded := self._recorded_request(seen.details, sent)) is not None
+            ):
+                on_request(recorded)
             is_checked = True
 
         with anyio.CancelScope() as scope:
 
             def stop(problem: HumeError) -> None:
-                # How long an outage is waited for, and who is told of it, is the run's affair.
+                # How long an outage is waited for, and who gets to know it, is the run's affair.
                 if is_passing(problem):
                     failures.append(problem)
                     scope.cancel()
@@ -165,8 +176,10 @@ class JobWork:
         shares = match(plan, items, UnreadPredictions(body).read())
         return [_reading(*pair, work_id) for pair in zip(items, shares, strict=True)]
 
-    def _told(self, details: JobDetails | None, sent: tuple[str, ...] | None) -> Told | None:
-        """Return what a job was asked for, if it says so, and not word for word what was sent."""
+    def _recorded_request(
+        self, details: JobDetails | None, sent: tuple[str, ...] | None
+    ) -> RecordedRequest | None:
+        """Return the request that Hume has recorded for a job, unless it is what was sent."""
         if not isinstance(details, InferenceJob):
             return None
         request = details.request
@@ -174,11 +187,11 @@ class JobWork:
         is_odd = request.models is not None and not self._has_settings(request)
         if sent is not None and not is_odd and sent in (request.urls, request.text):
             return None
-        found = _told_sources(request)
+        found = _recorded_sources(request)
         if found is None:
             return None
         kind, marks = found
-        return Told(
+        return RecordedRequest(
             kind,
             marks,
             made_ms=details.state.created_timestamp_ms,
@@ -190,8 +203,8 @@ class JobWork:
         """Whether a job's settings are those of this run, with what the service fills in."""
         settings = (request.models, request.transcription)
         if settings != self._usual:  # all jobs of a run are alike
-            sent, told = codec.to_plain(self._request), codec.to_plain(request)
-            if not has_settings(told, sent):
+            sent, recorded = codec.to_plain(self._request), codec.to_plain(request)
+            if not has_settings(recorded, sent):
                 return False
             self._usual = settings
         return True
@@ -235,8 +248,8 @@ def identified(source: BulkSource) -> Item[BulkSource]:
     return Item(kind, key_of(kind, given), source, mark_of(kind, given, MARK_SIZE))
 
 
-def _told_sources(request: InferenceRequest) -> tuple[str, tuple[bytes, ...]] | None:
-    """Return the kind and the marks of the sources that a job was asked for, if it says so."""
+def _recorded_sources(request: InferenceRequest) -> tuple[str, tuple[bytes, ...]] | None:
+    """Return the kind and the marks of the sources in a job's recorded request, if any."""
     for kind, given in (("urls", request.urls), ("text", request.text)):
         if given:
             return kind, tuple([mark_of(kind, one, MARK_SIZE) for one in given])
@@ -274,6 +287,6 @@ def _reading(
         problem = DecodeError(reason, path=undecodable.path)
         return Reading(error=problem, is_unreadable=True)
     if share.results is None:
-        said = without_secrets(share.error or "no reason given", {"urls": [given_text(item)]})
-        return Reading(error=SourceFailedError(without_queries(said), job_id=job_id))
+        reason = without_secrets(share.error or "no reason given", {"urls": [given_text(item)]})
+        return Reading(error=SourceFailedError(without_queries(reason), job_id=job_id))
     return Reading(share)

@@ -59,7 +59,7 @@ async def download(
         call: A call that can be repeated.
         path: Final name; a file that is there is replaced.
         check: Looks at the complete file.
-        on_progress: Told at the first piece, then after 2 MiB or a tenth of a second.
+        on_progress: Called at the first piece, then after 2 MiB or a tenth of a second.
 
     Raises:
         InvalidArgumentError: The path is none.

@@ -174,26 +174,26 @@ def _match_texts(
     were sent; where the words say that another text is meant, the words are believed.
     """
     texts = [_Words.of_text(place.given) for place in places]
-    said = [_Words.of_results(share) for share in shares]
+    repeated = [_Words.of_results(share) for share in shares]
     has_all = len(shares) == len(plan.keys)
     found: list[SourcePredictions | None] = []
     for place, text in zip(places, texts, strict=True):
-        fits = [one.fit(text) for one in said]
+        fits = [one.fit(text) for one in repeated]
         best = max(fits, default=_Fit.NONE)
         fitting = [number for number, fit in enumerate(fits) if fit is best is not _Fit.NONE]
         if has_all and place.number in fitting:
             found.append(shares[place.number])
-        elif best >= _Fit.LOOSE and not _has_rivals(said[fitting[0]], text, texts, best):
-            # If several fit, they are of one text that was given, or told, more than once.
+        elif best >= _Fit.LOOSE and not _has_rivals(repeated[fitting[0]], text, texts, best):
+            # If several fit, they are of one text that was given, or repeated, more than once.
             found.append(shares[fitting[0]])
         else:
             found.append(None)
     return found
 
 
-def _has_rivals(said: _Words, text: _Words, texts: Sequence[_Words], best: _Fit) -> bool:
+def _has_rivals(repeated: _Words, text: _Words, texts: Sequence[_Words], best: _Fit) -> bool:
     """Whether results fit another text as well as this one."""
-    return any(other.whole != text.whole and said.fit(other) >= best for other in texts)
+    return any(other.whole != text.whole and repeated.fit(other) >= best for other in texts)
 
 
 class _Fit(enum.IntEnum):
@@ -208,7 +208,7 @@ class _Fit(enum.IntEnum):
     LOOSE = 3
     """It is the text but for its spaces."""
     EXACT = 4
-    """Each word is told with the place that it has in the text, and none is missing."""
+    """Each word is repeated with the place that it has in the text, and none is missing."""
 
 
 @frozen

@@ -17,7 +17,7 @@ from humeai_async.bulk.kept_results import KeptResults
 from humeai_async.bulk.outcome import UnknownSubmissionError
 from humeai_async.bulk.patience import search_pauses
 from humeai_async.bulk.storage import Plan, request_of
-from humeai_async.bulk.work import Item, Pipes, Reading, Submitted, Told
+from humeai_async.bulk.work import Item, Pipes, Reading, RecordedRequest, Submitted
 from humeai_async.errors import (
     AuthenticationError,
     ClientClosedError,
@@ -108,43 +108,45 @@ class Results(Generic[S, R]):
         timeout = self._pipes.options.timeout
         until = math.inf if timeout is None else anyio.current_time() + timeout
 
-        doubt: Told | None = None
+        suspect: RecordedRequest | None = None
 
-        def check(told: Told) -> None:
-            nonlocal doubt
-            doubt = told if self._is_doubtful(plan, told) else None
+        def check(recorded: RecordedRequest) -> None:
+            nonlocal suspect
+            suspect = recorded if self._may_be_another(plan, recorded) else None
 
         async def collect() -> bytes:
             left = None if until == math.inf else max(until - anyio.current_time(), 0.0)
             return await self._kind.collect(work_id, left, check)
 
         body = await self._pipes.patience.call(collect, deadline=until)
-        if doubt is not None:
+        if suspect is not None:
             # Only now: the list shows what is new a moment late.
-            found = await self._find(plan, items, doubt)
+            found = await self._find(plan, items, suspect)
             if found is not None and found.work_id != work_id:
                 raise MisnamedError
         return body
 
-    def _is_doubtful(self, plan: Plan, told: Told) -> bool:
+    def _may_be_another(self, plan: Plan, recorded: RecordedRequest) -> bool:
         """Whether what the service has under a name may be something else than a plan.
 
         Raises:
             MisnamedError: It certainly is.
         """
-        asked, own = request_of(told.kind, told.marks), request_of(plan.kind, plan.marks)
-        if asked == own:
-            return told.is_odd
-        if asked in self._requests or told.kind != plan.kind:
+        theirs, own = request_of(recorded.kind, recorded.marks), request_of(plan.kind, plan.marks)
+        if theirs == own:
+            return recorded.is_odd
+        if theirs in self._requests or recorded.kind != plan.kind:
             raise MisnamedError
-        if told.made_ms is not None and told.made_ms <= self._pipes.clock.earliest_ms(plan):
+        if recorded.made_ms is not None and recorded.made_ms <= self._pipes.clock.earliest_ms(plan):
             raise MisnamedError
-        if told.has_content and set(told.marks).isdisjoint(plan.marks):
+        if recorded.has_content and set(recorded.marks).isdisjoint(plan.marks):
             raise MisnamedError
         # Sources that nobody here has asked for may be those of the plan in other words.
         return True
 
-    async def _find(self, plan: Plan, items: Sequence[Item[S]], told: Told) -> Submitted | None:
+    async def _find(
+        self, plan: Plan, items: Sequence[Item[S]], recorded: RecordedRequest
+    ) -> Submitted | None:
         """Look for the very request of a plan among those that the service lists.
 
         Raises:
@@ -155,7 +157,7 @@ class Results(Generic[S, R]):
         except (AuthenticationError, ClientClosedError, LedgerError):
             raise
         except HumeError as failure:
-            if request_of(told.kind, told.marks) == request_of(plan.kind, plan.marks):
+            if request_of(recorded.kind, recorded.marks) == request_of(plan.kind, plan.marks):
                 return None  # nothing says so
             problem = failure
         raise UnknownSubmissionError(

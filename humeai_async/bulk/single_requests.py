@@ -31,10 +31,10 @@ from humeai_async.bulk.work import (
     Item,
     NotCarriedOutError,
     Reading,
+    RecordedRequest,
     Sending,
     ServiceClock,
     Submitted,
-    Told,
 )
 from humeai_async.errors import DecodeError, InvalidArgumentError, ResultLostError
 from humeai_async.http import codec
@@ -208,10 +208,10 @@ class SingleRequests(abc.ABC, Generic[R]):
         return None
 
     async def collect(
-        self, work_id: str, timeout: float | None, on_told: Callable[[Told], None]
+        self, work_id: str, timeout: float | None, on_request: Callable[[RecordedRequest], None]
     ) -> bytes:
         """Return what says that a result is lost: the service keeps none."""
-        del work_id, timeout, on_told
+        del work_id, timeout, on_request
         return b'{"lost":true}'
 
     def read(

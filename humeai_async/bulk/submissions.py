@@ -82,7 +82,7 @@ class Submissions(Generic[S, R]):
         slots: Pieces of work in flight; one that is searched for gives its slot to others.
         requests: Of each piece of work of earlier starts its name at the service, if known,
             and its `request_of`.
-        on_plan: Told each plan.
+        on_plan: Called with each plan.
     """
 
     def __init__(

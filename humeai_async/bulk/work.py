@@ -103,12 +103,12 @@ class Reading(Generic[R]):
     error: HumeError | None = None
     """Why there is no result."""
     is_unreadable: bool = False
-    """Whether there is one that cannot be read, or not told from those of other sources."""
+    """Whether there is one that cannot be read, or not assigned to this source."""
 
 
 @frozen
-class Told:
-    """What the service says that a piece of work was asked for."""
+class RecordedRequest:
+    """What the service has recorded of the request for a piece of work."""
 
     kind: str
     """Kind of its sources."""
@@ -119,7 +119,7 @@ class Told:
     has_content: bool = False
     """Whether the marks are of the sources' content, so that there are no other words for them."""
     is_odd: bool = False
-    """Whether the settings it was asked for are not told as they were sent."""
+    """Whether its settings differ from those that were sent."""
 
 
 class WorkKind(Protocol[S, R]):
@@ -181,15 +181,15 @@ class WorkKind(Protocol[S, R]):
         ...
 
     async def collect(
-        self, work_id: str, timeout: float | None, on_told: Callable[[Told], None]
+        self, work_id: str, timeout: float | None, on_request: Callable[[RecordedRequest], None]
     ) -> bytes:
         """Wait for a piece of work and fetch its results.
 
         Args:
             work_id: Its name.
             timeout: Seconds at most; `None` is without limit.
-            on_told: Called, before anything else is believed of it, with what the service says
-                that it was asked for, where it says so. Raises where it is another one.
+            on_request: Called, before anything else is believed of it, with what the service has
+                recorded of its request, where it shows that. Raises where it is another one.
         """
         ...
 
@@ -201,7 +201,7 @@ class WorkKind(Protocol[S, R]):
 
 
 class ServiceClock:
-    """The service's clock, as far as its responses tell it."""
+    """The service's clock, as far as its responses show it."""
 
     def __init__(self) -> None:
         self.ahead_ms: int | None = None

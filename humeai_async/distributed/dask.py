@@ -224,12 +224,12 @@ class WorkerClients:
             self._hume,
             ledger=self._ledger,
             options=self._options,
-            on_progress=self._tell,
+            on_progress=self._report_progress,
         )
 
-    def _tell(self, progress: PartitionProgress) -> None:
-        told = (progress.number, progress.done, progress.failed)
-        self._worker.loop.add_callback(self._worker.log_event, self.name, told)
+    def _report_progress(self, progress: PartitionProgress) -> None:
+        counts = (progress.number, progress.done, progress.failed)
+        self._worker.loop.add_callback(self._worker.log_event, self.name, counts)
 
     async def _end(self, loop: asyncio.AbstractEventLoop) -> None:
         running = [one for one in asyncio.all_tasks() if one is not asyncio.current_task()]
@@ -335,7 +335,7 @@ class _Driver:
         waiting = deque(todo)
         futures: dict[Any, int] = {}
         problems: dict[int, str] = {}
-        self._tell()
+        self._report_progress()
         try:
             while waiting or futures:
                 threads = await self._threads()
@@ -372,7 +372,7 @@ class _Driver:
             self._under_way.pop(report.number, None)
             if report.is_done:
                 self._done[report.number] = report
-                self._tell()
+                self._report_progress()
                 return None
             return f"{report.left_open} sources are open: {next(iter(report.reasons), '')}"
         if future.status != "error":
@@ -385,14 +385,14 @@ class _Driver:
         return without_queries(f"{type(problem).__name__}: {problem}")[:500]
 
     def _see(self, event: Any) -> None:
-        """Take note of what a worker tells."""
-        _, told = event
-        number, done, failed = told
+        """Take note of a worker's progress."""
+        _, counts = event
+        number, done, failed = counts
         if number not in self._done:
             self._under_way[int(number)] = (int(done), int(failed))
-            self._tell()
+            self._report_progress()
 
-    def _tell(self) -> None:
+    def _report_progress(self) -> None:
         if self._on_progress is None:
             return
         before, under_way = self._stands, self._under_way.values()

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 VERSION = 1
 """Version of the folder's layout."""
 PARTITION_SIZE = 1000
-"""Sources in a partition, where nothing else is said."""
+"""Sources in a partition, where no other number is given."""
 MOST_IN_PARTITION = 100_000
 """Sources in a partition at most: its results are made again as a whole."""
 _RUN = "_run/run.json"

@@ -108,9 +108,9 @@ class RedisStepLog:
 
     async def append(self, step: bytes) -> None:
         """Write a step down, for good."""
-        said = await self._run(_APPEND, self._token, KEPT_SECONDS, step, self._count)
-        if said < 0:
-            why = "another worker has taken it" if said == -1 else "some of its steps are gone"
+        count = await self._run(_APPEND, self._token, KEPT_SECONDS, step, self._count)
+        if count < 0:
+            why = "another worker has taken it" if count == -1 else "some of its steps are gone"
             raise LedgerError(
                 f"a partition cannot be gone on with: {why}, or the ledger "
                 f"{self._connection.place} has lost it. Start the run again"

@@ -286,7 +286,7 @@ def _odd_union_hook(hint: Any, converter: Converter) -> Any:
 
 
 def _union_hook(base: Any, converter: Converter) -> Hook:
-    """Read one of the classes of a union that is told apart by a tag."""
+    """Read one of the classes of a union that is distinguished by a tag."""
     union = UNIONS[base]
 
     def read(value: object, _: object) -> Any:

@@ -121,7 +121,7 @@ class CallEnded(CallRecord, frozen=True, kw_only=True):
 
 
 class Observer:
-    """Told what happens to each call of a client, in the order in which it happens.
+    """Called with what happens to each call of a client, in the order in which it happens.
 
     Derive from it, and give the client one or several: `HumeAI(observers=[MyObserver()])`. The
     methods run on the event loop, in the task of the call, and must not block it. What they raise

@@ -90,18 +90,18 @@ def decide(
         Seconds to wait before the next attempt, or `None` to give up. A 429 gives 0: the
         limiter makes everybody wait, this call included.
     """
-    asked = failure.retry_after
+    requested = failure.retry_after
     if (
         attempt >= retry.attempts
         or retry.attempts == 1
-        or (asked is not None and asked > retry.max_retry_after)
+        or (requested is not None and requested > retry.max_retry_after)
         or not _can_go_again(failure, repeatable=repeatable)
     ):
         return None
     if failure.status == TOO_MANY_REQUESTS:
         return 0.0
-    if asked is not None:
-        return asked
+    if requested is not None:
+        return requested
     # Full jitter spreads clients that failed together; half of it is kept so that a pause is
     # never no pause.
     longest = grown(retry.initial_delay, 2.0, attempt - 1, retry.max_delay)

@@ -258,8 +258,8 @@ def _details(detail: list[Any]) -> str:
     for item in detail:
         where = _member(item, "loc")
         place = ".".join(_shown(part) for part in where) if is_array(where) else ""
-        said = item if isinstance(item, str) else _shown(_member(item, "msg"))
-        lines.append(f"{place}: {said}" if place else said.strip())
+        reason = item if isinstance(item, str) else _shown(_member(item, "msg"))
+        lines.append(f"{place}: {reason}" if place else reason.strip())
     return "; ".join(filter(None, lines))
 
 

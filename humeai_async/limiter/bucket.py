@@ -184,9 +184,9 @@ class Bucket:
                 self._turn_away(now + pause, now)
                 if not was_closed:
                     _logger.info("%s: the quota is used up, paused %.3g s", self.name, pause)
-                    self.tell(Paused(self.name, pause))
+                    self.notify(Paused(self.name, pause))
         elif was_closed:
-            self._tell_rate()
+            self._report_rate()
         if self.wait_queue.waiting:
             self.pump(now)
 
@@ -252,12 +252,12 @@ class Bucket:
         """Take its event loop for dead: it is that of the process this one was forked from."""
         self._is_abandoned = True
 
-    def tell_wait(self, since: float) -> None:
-        """Log that a call had to wait since then, and tell the hook."""
+    def report_wait(self, since: float) -> None:
+        """Log that a call had to wait since then, and call the hook."""
         if self._on_event is not None or _logger.isEnabledFor(logging.DEBUG):
             seconds = self.now() - since
             _logger.debug("%s: waited %.3f s", self.name, seconds)
-            self.tell(Waited(self.name, seconds))
+            self.notify(Waited(self.name, seconds))
 
     def _wake_at(self, when: float) -> None:
         if self._timer is not None:
@@ -288,16 +288,16 @@ class Bucket:
                     )
                 )
 
-    def _tell_rate(self) -> None:
+    def _report_rate(self) -> None:
         rate, before = self.gate.rate, self._rate
         if rate is None or (before is not None and abs(rate - before) < _NEWS * before):
             return
         self._rate = rate
         _logger.info("%s: measured %.4g calls a second", self.name, rate)
-        self.tell(RateChanged(self.name, before, rate))
+        self.notify(RateChanged(self.name, before, rate))
 
-    def tell(self, event: LimiterEvent) -> None:
-        """Tell the limiter's `on_event`; what it raises is logged."""
+    def notify(self, event: LimiterEvent) -> None:
+        """Call the limiter's `on_event`; what it raises is logged."""
         if self._on_event is None:
             return
         try:

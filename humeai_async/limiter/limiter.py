@@ -185,7 +185,7 @@ class Limiter:
         except BaseException:
             place.leave(future)
             raise
-        place.tell_wait(now)
+        place.report_wait(now)
         permit.waited = loop.time() - now
         return permit
 

@@ -225,7 +225,7 @@ class TurnSource(Protocol):
         ...
 
     def ask(self, calls: int) -> None:
-        """Ask for a turn in the background, if it is time; the bucket is told when it came."""
+        """Ask for a turn in the background, if it is time; the listener is called when it came."""
 
     def close(self, seconds: float) -> None:
         """Stop everybody for so long: the service says that the quota is used up."""
@@ -240,13 +240,15 @@ class TurnSource(Protocol):
 class SharedQuota(Protocol):
     """A rate that several processes share."""
 
-    def join(self, bucket: str, rate: float, burst: float | None, told: Told) -> TurnSource:
+    def join(
+        self, bucket: str, rate: float, burst: float | None, listener: TurnListener
+    ) -> TurnSource:
         """Take part in one bucket's rate, on the event loop that runs."""
         ...
 
 
-class Told(Protocol):
-    """Who is told what comes of asking for turns."""
+class TurnListener(Protocol):
+    """Whoever waits for turns, and is called with what comes of asking for them."""
 
     name: str
     """The bucket's name in its limiter."""
@@ -262,5 +264,5 @@ class Told(Protocol):
     def fail(self, problem: HumeError) -> None:
         """Raise an error in everybody who waits: no turn will ever come."""
 
-    def tell(self, event: LimiterEvent) -> None:
-        """Tell the limiter's `on_event`."""
+    def notify(self, event: LimiterEvent) -> None:
+        """Call the limiter's `on_event`."""

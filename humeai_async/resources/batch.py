@@ -195,7 +195,7 @@ class Batch(Resource):
         """List the account's jobs, newest first.
 
         Costs one request a page. Hume has no pages here: each request asks for what was
-        created before the last job seen, and a job that was told already is left out. Jobs of
+        created before the last job seen, and a job that was listed already is left out. Jobs of
         one millisecond beyond what one response holds cannot be reached. In an order other than
         that of creation there is no way on, and one page is all.
 

@@ -119,7 +119,7 @@ class Configs(VersionedResource[Config]):
             nudges: Whether EVI speaks up when the user is silent.
             interruption: When the user may cut in.
             turn_detection: When the user's turn begins and ends.
-            webhooks: URLs told of events.
+            webhooks: URLs that events are posted to.
 
         Returns:
             The config as made.
@@ -191,7 +191,7 @@ class Configs(VersionedResource[Config]):
             nudges: Whether EVI speaks up when the user is silent.
             interruption: When the user may cut in.
             turn_detection: When the user's turn begins and ends.
-            webhooks: URLs told of events.
+            webhooks: URLs that events are posted to.
 
         Returns:
             The new version.

@@ -149,7 +149,7 @@ def _client(url: Any, timeout: float, *, is_listening: bool = False) -> Any:
     try:
         return redis.Redis.from_url(
             scheme.replace("valkey", "redis") + url[len(scheme) :],
-            socket_timeout=None if is_listening else timeout,  # who listens may hear nothing
+            socket_timeout=None if is_listening else timeout,  # a listener may wait for ever
             socket_keepalive=is_listening,
             socket_connect_timeout=timeout,
             retry=retry,
@@ -160,7 +160,7 @@ def _client(url: Any, timeout: float, *, is_listening: bool = False) -> Any:
 
 
 def _is_for_good(errors: Any, problem: Exception) -> bool:
-    """Whether a server has said that it will never do what it is asked."""
+    """Whether a server refuses for good."""
     text = str(problem).upper()
     if isinstance(problem, errors.InvalidResponse) or "PROTOCOL ERROR" in text:
         return True  # it speaks something else

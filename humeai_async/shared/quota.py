@@ -18,7 +18,7 @@ from typing import Final, Self, get_args
 from weakref import WeakSet
 
 from humeai_async.errors import APIConnectionError, ConfigurationError, HumeError
-from humeai_async.limiter.turns import Told
+from humeai_async.limiter.turns import TurnListener
 from humeai_async.shared.connection import Connection, RedisUnavailableError, shown
 from humeai_async.shared.scripts import BUCKETS, KEYS, STATE
 from humeai_async.shared.state import BucketShares, read_bucket
@@ -78,14 +78,16 @@ class RedisQuota:
         """How all keys begin; a cluster keeps those of one quota together."""
         return f"humeai_async:{{{self._name}}}"
 
-    def join(self, bucket: str, rate: float, burst: float | None, told: Told) -> QuotaTurns:
+    def join(
+        self, bucket: str, rate: float, burst: float | None, listener: TurnListener
+    ) -> QuotaTurns:
         """Take part in one bucket's rate.
 
         Args:
             bucket: The limiter's name for it.
             rate: Calls a second of all together.
             burst: Calls that may go at once after a rest.
-            told: Who is told of turns.
+            listener: Called when turns come, or cannot come.
         """
         account, slash, product = bucket.rpartition("/")
         if account:
@@ -93,7 +95,7 @@ class RedisQuota:
             key = self._name.encode()[:64]
             account = hashlib.blake2b(account.encode(), digest_size=6, key=key).hexdigest()
         source = QuotaTurns(
-            self.connection, f"{account}{slash}{product}", self._prefix, rate, burst, told,
+            self.connection, f"{account}{slash}{product}", self._prefix, rate, burst, listener,
             self._outage,
         )  # fmt: skip
         self._link().join(source)
@@ -192,7 +194,7 @@ class _Link:
             except RedisUnavailableError:
                 pass  # who asks for turns finds out too, and says so
             except HumeError as problem:
-                # What is refused for good is told by whoever asks for a turn. Stops are seen
+                # What is refused for good is raised for whoever asks for a turn. Stops are seen
                 # with the next turn instead.
                 _logger.debug("nobody listens for the gate of a shared quota: %s", problem)
                 return

@@ -1,7 +1,7 @@
 """The scripts by which processes share one rate, on a server's own clock.
 
 `line` is the time at which the next call may go; who asks for n calls moves it on by n calls and
-is told how long it is until the first of his. Only durations leave the server, so that no
+gets the seconds until the first of them. Only durations leave the server, so that no
 process' clock matters. `members` holds who has asked, until when he counts: what one may take at
 once is a share of a cycle. `rates` holds what was declared, of which the lowest holds, each with
 the version of the scripts that its process has. `gate` is what a 429 closes for all: until when,
@@ -145,7 +145,7 @@ redis.call('PUBLISH', channel, ARGV[5] .. ' ' .. era .. ' ' .. text(open - now))
 return 1
 """
 )
-"""Closes the gate for all, and tells them at once."""
+"""Closes the gate for all, and lets them know at once."""
 
 OPEN: Final = Script(
     _HEAD

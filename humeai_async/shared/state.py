@@ -35,13 +35,13 @@ class BucketShares:
     """Digest of the credential and name of the product."""
     rate: float | None
     """Calls a second of all together: the lowest that was declared in the last ten seconds;
-    `None` where nobody has asked since then."""
+    `None` where nobody has asked for a turn since then."""
     window: float | None
     """Seconds of the quota's window, where one was found; a declared quota has none."""
     members: tuple[MemberShare, ...]
     """Who took turns in the last ten seconds, those with the greatest share first."""
     paused_for: float
-    """Seconds until a call may go again: the service said that the quota is used up."""
+    """Seconds until a call may go again: the service's quota is used up."""
     pauses: int
     """Number of pauses so far."""
     holder: str | None

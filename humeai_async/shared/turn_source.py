@@ -1,8 +1,8 @@
 """Turns of one bucket for one process, asked for over the network.
 
 `limiter/turns.py` has the rules of a process, `scripts.py` those of the server; this takes the
-one to the other, in the background: no call waits for a socket. What goes wrong is told to the
-bucket by what its owner wants: go on by the share so far, or stop.
+one to the other, in the background: no call waits for a socket. What goes
+wrong is handled as the quota's owner wants: go on by the share so far, or stop.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from humeai_async.errors import HumeError, RateLimitWaitError
 from humeai_async.limiter.events import Alone, Shared
-from humeai_async.limiter.turns import FIRST_WAIT, Told, Turn, Turns
+from humeai_async.limiter.turns import FIRST_WAIT, Turn, TurnListener, Turns
 from humeai_async.shared.connection import Connection, RedisUnavailableError, Script
 from humeai_async.shared.scripts import (
     CLOSE,
@@ -43,7 +43,7 @@ _LATE: Final = 0.05
 TRY_AGAIN: Final = (0.2, 0.6)
 """Seconds between tries of a server that is away, at least and at most."""
 SMALLEST_BURST: Final = 0.05
-"""Seconds of calls that may go at once after a rest, where nothing is said."""
+"""Seconds of calls that may go at once after a rest, where none is given."""
 MARGIN: Final = 0.99
 """Share of the declared rate that is used: clocks and networks jitter by that much."""
 
@@ -62,7 +62,7 @@ class QuotaTurns:
         prefix: How its keys begin, all with one hash tag.
         rate: Calls a second of all together.
         burst: Calls that may go at once after a rest.
-        told: Who is told of turns.
+        listener: Called when turns come, or cannot come.
         outage: What calls do while the server is away.
     """
 
@@ -73,7 +73,7 @@ class QuotaTurns:
         prefix: str,
         rate: float,
         burst: float | None,
-        told: Told,
+        listener: TurnListener,
         outage: Outage,
     ) -> None:
         self._connect = connect
@@ -82,11 +82,11 @@ class QuotaTurns:
         self._keys = [f"{prefix}:{bucket}:{one}" for one in KEYS] + [f"{prefix}:buckets"]
         self._rate = rate * MARGIN
         self._burst = SMALLEST_BURST if burst is None else burst / self._rate
-        self._told = told
+        self._listener = listener
         self._outage: Outage = outage
         self._who = _name_member()
         self._trip: asyncio.Task[None] | None = None
-        self._tellings: set[asyncio.Task[None]] = set()
+        self._messages: set[asyncio.Task[None]] = set()
         self._next_try = -math.inf
         self._problem: HumeError | None = None
         """Why nobody may go, as the last try has shown."""
@@ -114,17 +114,17 @@ class QuotaTurns:
             self._trip = loop.create_task(self._ask(calls))
             self._trip.add_done_callback(self._see_end)
         elif self._problem is not None:
-            loop.call_soon(self._told.fail, self._problem)
+            loop.call_soon(self._listener.fail, self._problem)
 
     def close(self, seconds: float) -> None:
         """Stop everybody for so long: the service says that the quota is used up."""
         # One life beyond the pause, in which this process tries before all others.
         probing = PROBE_SECONDS + 0.5 * seconds
-        self._say(CLOSE, self._who, f"{seconds:.6f}", f"{probing:.6f}", self._channel, self.bucket)
+        self._send(CLOSE, self._who, f"{seconds:.6f}", f"{probing:.6f}", self._channel, self.bucket)
 
     def reopen(self) -> None:
         """Let everybody go on: a call got through."""
-        self._say(OPEN, self._who, self._channel, self.bucket)
+        self._send(OPEN, self._who, self._channel, self.bucket)
 
     def hold(self, era: int, seconds: float) -> None:
         """Take note that the gate was closed by somebody for so long, or opened."""
@@ -133,12 +133,12 @@ class QuotaTurns:
             self._era = max(era, self._era)
             self.turns.hold(now, seconds)
             self._next_try = -math.inf if self._problem is None else self._next_try
-            self._told.turn_came()
+            self._listener.turn_came()
 
     async def aclose(self) -> None:
         """End what is under way; it begins again when a turn is asked for."""
         loop = asyncio.get_running_loop()
-        tasks = [*self._tellings, *([] if self._trip is None else [self._trip])]
+        tasks = [*self._messages, *([] if self._trip is None else [self._trip])]
         tasks = [one for one in tasks if one.get_loop() is loop and not one.done()]
         for one in tasks:
             one.cancel()
@@ -149,25 +149,25 @@ class QuotaTurns:
         """Go on on another event loop, perhaps in another process: a member of its own."""
         self._who = _name_member()
         self._trip = None
-        self._tellings = set()
+        self._messages = set()
         self._next_try = -math.inf
         self._is_connected = False
 
-    def _say(self, script: Script, *args: object) -> None:
-        """Run a script of the gate in the background; in an outage there is nobody to tell."""
+    def _send(self, script: Script, *args: object) -> None:
+        """Run a script of the gate in the background; in an outage it is left out."""
 
         async def run() -> None:
             try:
                 await self._run(script, (self._keys[0], self._keys[5]), args)
             except (RedisUnavailableError, TimeoutError, HumeError) as problem:
-                _logger.debug("the gate of %s cannot be told: %s", self.bucket, problem)
+                _logger.debug("the gate of %s cannot be changed: %s", self.bucket, problem)
 
         self._start(run())
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
-        self._tellings.add(task)
-        task.add_done_callback(self._tellings.discard)
+        self._messages.add(task)
+        task.add_done_callback(self._messages.discard)
 
     async def _ask(self, calls: int) -> None:
         loop = asyncio.get_running_loop()
@@ -178,7 +178,7 @@ class QuotaTurns:
                 TURN,
                 self._keys,
                 (
-                    self._who, calls, int(self._told.is_urgent), f"{self._rate:.6f}",
+                    self._who, calls, int(self._listener.is_urgent), f"{self._rate:.6f}",
                     f"{self._burst:.6f}", CYCLE, int(self._is_away), settling, self.bucket,
                     VERSION, SHARE_SECONDS,
                 ),
@@ -188,12 +188,12 @@ class QuotaTurns:
         except HumeError as problem:
             self._next_try = loop.time() + TRY_AGAIN[1]
             self._problem = problem
-            self._told.fail(problem)
+            self._listener.fail(problem)
             return
         else:
             self._problem = None
             self._receive(loop.time(), found)
-        self._told.turn_came()
+        self._listener.turn_came()
 
     async def _run(self, script: Script, keys: Sequence[str], args: Sequence[object]) -> Any:
         """Run a script within the time limit.
@@ -221,7 +221,7 @@ class QuotaTurns:
         if isinstance(problem, Exception):
             _logger.error("asking for a turn failed", exc_info=problem)
             self._lose(trip.get_loop().time(), 0.0, problem)
-            self._told.turn_came()
+            self._listener.turn_came()
 
     def _lose(self, now: float, waited: float, problem: Exception) -> None:
         """Go on without the server, or stop, as the owner wants it."""
@@ -236,19 +236,19 @@ class QuotaTurns:
                 f"{reason}",
                 seconds=wait,
             )
-            self._told.fail(self._problem)
+            self._listener.fail(self._problem)
         else:
             self.turns.lose(now, waited)
         if is_news:
             share = 0.0 if self._outage == "stop" else self.turns.share(now)
             what = "nobody goes" if self._outage == "stop" else "going on alone"
             _logger.warning("the quota at %s cannot be reached (%s): %s", place, reason, what)
-            self._told.tell(Alone(self._told.name, share))
+            self._listener.notify(Alone(self._listener.name, share))
 
     def _receive(self, now: float, found: Any) -> None:
         calls, first, gap, members, rate, era, other = found
         if int(era) < self._era:
-            # Granted before the gate closed, of which was heard meanwhile.
+            # Granted before the gate closed, which is known meanwhile.
             calls, first = 0, 0.0
         self._era = max(self._era, int(era))
         turn = Turn(calls=int(calls), first=float(first), gap=float(gap), members=int(members))
@@ -258,7 +258,7 @@ class QuotaTurns:
             self._is_away = False
         self.turns.receive(now, turn)
         if was_away and not self._is_away:
-            self._told.tell(Shared(self._told.name, turn.members))
+            self._listener.notify(Shared(self._listener.name, turn.members))
         lowest = float(rate)
         if lowest < min(self._lowest, self._rate) * 0.999:
             _logger.warning("another process declares %.4g calls a second: that holds", lowest)

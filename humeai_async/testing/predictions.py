@@ -14,7 +14,7 @@ from attrs import evolve, field, frozen
 
 from humeai_async.testing import scores as names
 from humeai_async.testing.exchange import Record
-from humeai_async.testing.scores import rng, scores, shares, told
+from humeai_async.testing.scores import evolving, rng, scores, shares
 from humeai_async.testing.sources import Source
 from humeai_async.testing.wanted import Wanted, find_wanted
 
@@ -112,8 +112,8 @@ def _predict_file(source: Source, file: str, recipe: Recipe) -> Record:
         source.identity if source.kind == "text" else _speech(source.identity, file, recipe.frames)
     )
     scene = _Scene((source.identity, file), source, media.file_type, media.models, recipe, text)
-    asked = recipe.models or dict.fromkeys(_MODELS)
-    models = {name: _predict_model(scene, name, settings) for name, settings in asked.items()}
+    wanted = recipe.models or dict.fromkeys(_MODELS)
+    models = {name: _predict_model(scene, name, settings) for name, settings in wanted.items()}
     return {"file": file, "file_type": media.file_type, "models": models}
 
 
@@ -153,7 +153,7 @@ def _face(scene: _Scene, settings: Record) -> _Found:
             "time": round(place * step, 4),
             "prob": round(rng(*key, "prob").uniform(0.99, 1.0), 6),
             "box": {**box, "x": round(box["x"] + place, 2), "y": round(box["y"], 2)},
-            "emotions": told(names.EXPRESSIONS, arc, place / max(frames - 1, 1), *key),
+            "emotions": evolving(names.EXPRESSIONS, arc, place / max(frames - 1, 1), *key),
         }
         if settings.get("facs") is not None:
             prediction["facs"] = scores(names.FACS, *key, "facs")
@@ -190,7 +190,9 @@ def _prosody(scene: _Scene, settings: Record) -> _Found:
                 "time": {"begin": round(place * step, 2), "end": round(place * step + length, 2)},
                 "confidence": _confidence(scene, "prosody", place) if transcribed else None,
                 "speaker_confidence": speaker["confidence"],
-                "emotions": told(names.EXPRESSIONS, arc, progress, *scene.key, "prosody", place),
+                "emotions": evolving(
+                    names.EXPRESSIONS, arc, progress, *scene.key, "prosody", place
+                ),
             },
         )
 

@@ -76,12 +76,12 @@ SPEAKER_ARCS: tuple[Arc, ...] = (
 """What two who talk with one another feel: one warms up, the other comes round."""
 
 
-def told(names: Sequence[str], arc: Arc, progress: float, *key: object) -> list[Record]:
+def evolving(names: Sequence[str], arc: Arc, progress: float, *key: object) -> list[Record]:
     """Return one score for each name: those of the arc as far as it has come, the others small.
 
     Args:
         names: Names to score.
-        arc: What is told.
+        arc: How they evolve.
         progress: How far, 0 to 1.
         *key: What the scores depend on beside it.
     """

@@ -1,6 +1,6 @@
 """The messages of the EVI chat socket, both ways.
 
-Each message is a class, told apart by `type`; messages that go both ways are subclasses of
+Each message is a class, distinguished by `type`; messages that go both ways are subclasses of
 both `ClientEvent` and `ServerEvent`. A type that nobody knew when this was written becomes an
 `UnknownEvent` with everything it held. Nothing here does I/O: the socket is in the chat
 resource, the history of past chats in `evi.py`.
@@ -423,7 +423,7 @@ AnyServerEvent: TypeAlias = (
     | WebSocketError
     | UnknownEvent
 )
-"""What a chat gives out: one of these, told apart by their class or by their `type`."""
+"""What a chat gives out: one of these, distinguished by their class or by their `type`."""
 
 CLIENT_EVENTS = Tagged(
     base=ClientEvent,

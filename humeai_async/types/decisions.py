@@ -214,7 +214,7 @@ class Decision(Mapping[str, Result], Tabular):
     run_id: str | None
     """Id of the run, for `hume.decisions.runs`."""
     questions: QuestionSet = field(repr=False)
-    """What was asked."""
+    """The questions."""
     input_tokens: int | None = None
     """Tokens that were billed."""
     results: Mapping[str, Result] = field(factory=dict[str, Result])
@@ -235,7 +235,7 @@ class Decision(Mapping[str, Result], Tabular):
 
         Args:
             response: The response.
-            questions: What was asked.
+            questions: The questions.
             seconds: Length of the audio, which tells seconds from milliseconds in spans.
             offset_ms: Where the audio began in the recording that it was cut from.
         """
@@ -270,8 +270,8 @@ class Decision(Mapping[str, Result], Tabular):
         """Return the result of a question.
 
         Raises:
-            InvalidArgumentError: It was not asked.
-            DecodeError: It was asked, and the response has no result for it.
+            InvalidArgumentError: There was no such question.
+            DecodeError: The response has no result for it.
         """
         found = self.results.get(name)
         if found is not None:
@@ -295,12 +295,12 @@ class Decision(Mapping[str, Result], Tabular):
         """Return the result of a question, with the type that belongs to it.
 
         Raises:
-            InvalidArgumentError: It was not asked.
+            InvalidArgumentError: There was no such question.
             DecodeError: It has no result, or one of an unknown form.
         """
         name = next((n for n, one in self.questions.items() if one == question), None)
         if name is None:
-            raise InvalidArgumentError("that question was not asked", field="question")
+            raise InvalidArgumentError("there was no such question", field="question")
         found: Result = self[name]
         if isinstance(found, UnknownResult):
             raise DecodeError(
@@ -310,7 +310,7 @@ class Decision(Mapping[str, Result], Tabular):
         return found
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return the result of a question, or a default where it has none or was not asked."""
+        """Return the result of a question, or a default where there is none."""
         return self.results.get(name, default)
 
     def __contains__(self, name: object) -> bool:

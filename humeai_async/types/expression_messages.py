@@ -1,6 +1,6 @@
 """The messages of the Expression Measurement sockets, both ways.
 
-Each message is a class, told apart by `type` and by nothing else. A type that nobody knew when
+Each message is a class, distinguished by `type` and by nothing else. A type that nobody knew when
 this was written becomes an `UnknownMessage` with everything it held. Nothing here does I/O.
 """
 

@@ -276,12 +276,12 @@ class QuestionSet(Mapping[str, Question]):
 
     def to_wire(self) -> dict[str, Any]:
         """Return the set as it is sent."""
-        asked = {name: one.to_wire() for name, one in self.questions.items()}
+        questions = {name: one.to_wire() for name, one in self.questions.items()}
         return (
-            {"questions": asked}
+            {"questions": questions}
             if not self.context
             else {
-                "questions": asked,
+                "questions": questions,
                 "context": self.context,
             }
         )

@@ -1,4 +1,4 @@
-"""Unions that are told apart by a tag, as data.
+"""Unions that are distinguished by a tag, as data.
 
 A `Tagged` says which class stands for which value of the tag and which one takes values that
 nobody knew when this was written. It knows nothing of JSON or converters. Modules of types
@@ -15,7 +15,7 @@ from humeai_async._base.frozen import frozen
 
 @frozen(kw_only=True)
 class Tagged:
-    """One union of classes, told apart by the value of one field."""
+    """One union of classes, distinguished by the value of one field."""
 
     base: type[Any]
     """Class that stands for the union in annotations; all members are subclasses of it."""

@@ -77,7 +77,7 @@ class ChatWebhookEvent(WebhookEvent):
     custom_session_id: str | None = None
     """Id that your own code gave to the session."""
     twilio_metadata: Mapping[str, Any] | None = field(default=None, repr=False)
-    """What the telephone service said of the call."""
+    """What the telephone service reported of the call."""
 
 
 @frozen(kw_only=True)
@@ -146,7 +146,7 @@ class UnknownWebhookEvent(WebhookEvent):
 AnyWebhookEvent: TypeAlias = (
     WebhookChatStarted | WebhookChatEnded | WebhookToolCall | UnknownWebhookEvent
 )
-"""What `verify` returns: one of these, told apart by their class or by their `event_name`."""
+"""What `verify` returns: one of these, distinguished by their class or by their `event_name`."""
 
 
 WEBHOOK_EVENTS: Tagged = Tagged(
@@ -159,4 +159,4 @@ WEBHOOK_EVENTS: Tagged = Tagged(
     },
     fallback=UnknownWebhookEvent,
 )
-"""How webhook events are told apart."""
+"""How webhook events are distinguished."""

@@ -16,7 +16,15 @@ from humeai_async.bulk.patience import Patience
 from humeai_async.bulk.pipeline import Pipeline
 from humeai_async.bulk.states import State
 from humeai_async.bulk.storage import Plan, key_of
-from humeai_async.bulk.work import Item, Pipes, Reading, Sending, ServiceClock, Submitted, Told
+from humeai_async.bulk.work import (
+    Item,
+    Pipes,
+    Reading,
+    RecordedRequest,
+    Sending,
+    ServiceClock,
+    Submitted,
+)
 from humeai_async.http.messages import Request
 
 pytestmark = pytest.mark.anyio
@@ -70,9 +78,9 @@ class Echo:
         return None
 
     async def collect(
-        self, work_id: str, timeout: float | None, on_told: Callable[[Told], None]
+        self, work_id: str, timeout: float | None, on_request: Callable[[RecordedRequest], None]
     ) -> bytes:
-        del timeout, on_told
+        del timeout, on_request
         self.fetches += 1
         return self.carried_out[work_id].upper().encode()
 

@@ -197,7 +197,7 @@ def test_a_result_that_is_not_understood_is_told_by_the_question(
 
 
 def test_a_question_that_was_not_asked_has_no_typed_result() -> None:
-    with pytest.raises(InvalidArgumentError, match="not asked"):
+    with pytest.raises(InvalidArgumentError, match="no such question"):
         read(b'{"answers": {"a": {"noul": 0.9}}}', a=MOOD).of(Noul("Angry?"))
 
 

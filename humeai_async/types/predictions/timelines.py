@@ -31,7 +31,7 @@ class Words:
     end: float
     """End, in seconds."""
     text: str
-    """What was said."""
+    """Spoken words."""
 
 
 @frozen
@@ -47,7 +47,7 @@ class Track:
     scores: dict[str, list[float | None]]
     """By expression its mean score in each span; `None` in a span without predictions."""
     words: Sequence[Words]
-    """What was said, if there is a transcript."""
+    """Spoken words, if there is a transcript."""
 
     @property
     def title(self) -> str:
