@@ -6,12 +6,14 @@ Resources call `start` with their kind of work. It knows no product.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterable, Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import aclosing
+from typing import Any, TypeVar, cast
 
 from humeai_async._base.cancellation import in_thread
 from humeai_async._base.packages import load_package
 from humeai_async.bulk.bill import Bill
+from humeai_async.bulk.estimates import CostEstimate, estimate_cost
 from humeai_async.bulk.ledger import Ledger
 from humeai_async.bulk.open_files import open_layout
 from humeai_async.bulk.options import BulkOptions
@@ -20,6 +22,7 @@ from humeai_async.bulk.outcomes import Outcomes
 from humeai_async.bulk.patience import Patience
 from humeai_async.bulk.pipeline import Pipeline
 from humeai_async.bulk.progress import Progress
+from humeai_async.bulk.reading_back import read_back
 from humeai_async.bulk.runs import Into, Report, run_into
 from humeai_async.bulk.single_requests import SingleRequests
 from humeai_async.bulk.work import Pipes, ServiceClock
@@ -68,6 +71,65 @@ class PaidOutcomes(Outcomes[File, R]):
         left = "" if bill.left is None else f", {bill.left:,.0f} left"
         spent = f"Bill: {bill.spent:,.0f} {bill.unit} spent{left}; {bill.in_doubt:,} in doubt."
         return (*super()._notes, spent)
+
+    async def estimate(self) -> CostEstimate:
+        """Find out what the run would cost, without beginning it.
+
+        Reads each source, and converts it where the run would. Costs no request for recordings,
+        and two for decisions, which are not billed. What the ledger has is not counted.
+
+        Returns:
+            Cost in the unit of `bill`, and the sources that would be refused.
+
+        Raises:
+            InvalidArgumentError: The sources can be read only once: give a list.
+            LedgerError: Another run has the ledger, or it is not this run's.
+        """
+        pipes = self._pipes
+        return await estimate_cost(
+            self._sources_again(),
+            self._work,
+            pipes.bill.unit,
+            pipes.ledger,
+            retry_failed=pipes.options.retry_failed,
+        )
+
+    async def read_back(self) -> AsyncIterator[Outcome[File, R]]:
+        """Give the results that earlier starts with this ledger have paid for.
+
+        Costs no request; the run is not begun. Each source is read for its digest.
+
+        Yields:
+            An outcome for each source with a result in the ledger, in the order of the sources;
+            `ResultLostError` is that of one whose response was lost.
+
+        Raises:
+            InvalidArgumentError: There is no `ledger=`, or the sources can be read only once.
+            LedgerError: There is no such ledger, another run has it, or it is not this run's.
+        """
+        if self._pipes.ledger is None:
+            raise InvalidArgumentError("name the ledger that has the results", field="ledger")
+        found = read_back(self._sources_again(), self._work, self._pipes.ledger)
+        async with aclosing(found) as outcomes:
+            async for one in outcomes:
+                yield one
+
+    @property
+    def _work(self) -> SingleRequests[R]:
+        return cast("SingleRequests[R]", self._pipes.kind)
+
+    def _sources_again(self) -> Iterable[File]:
+        """Return the sources, to be read without taking them from the run.
+
+        Raises:
+            InvalidArgumentError: They can be read only once.
+        """
+        sources = self._sources
+        if isinstance(sources, AsyncIterable) or iter(sources) is sources:
+            raise InvalidArgumentError(
+                "these sources can be read only once: give a list", field="sources"
+            )
+        return sources
 
     async def write_to(
         self,

@@ -68,6 +68,18 @@ class Prepared:
     """Length of its file."""
 
 
+@frozen
+class Quote:
+    """What one source would cost."""
+
+    key: bytes
+    """What stands for it in a ledger."""
+    seconds: float
+    """Length of its file."""
+    cost: float
+    """What its request may be billed for."""
+
+
 class SingleRequests(abc.ABC, Generic[R]):
     """Requests of one product, as the pipeline runs them.
 
@@ -106,8 +118,12 @@ class SingleRequests(abc.ABC, Generic[R]):
         """
 
     @abc.abstractmethod
-    async def estimate(self, seconds: float) -> float:
+    async def price(self, seconds: float) -> float:
         """Return what a request with a file of this length may cost."""
+
+    async def estimate(self, seconds: float) -> float:
+        """Return what to set aside of the budget for a request."""
+        return 0.0 if self._bill.budget is None else await self.price(seconds)
 
     @abc.abstractmethod
     def cost_of(self, response: Mapping[str, Any]) -> float:
@@ -132,6 +148,17 @@ class SingleRequests(abc.ABC, Generic[R]):
         Raises:
             DecodeError: It is not what was promised.
         """
+
+    async def quote(self, source: File) -> Quote:
+        """Say what a source would cost, and make sure that the service would take it.
+
+        Raises:
+            InvalidArgumentError: It would not.
+        """
+        file = await self._read(source)
+        prepared = await self.prepare(file)
+        key = await in_thread(_key, cast("bytes", file.content))
+        return Quote(key, prepared.seconds, await self.price(prepared.seconds))
 
     # What the pipeline asks.
 

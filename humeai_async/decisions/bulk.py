@@ -96,9 +96,9 @@ class DecisionWork(SingleRequests[Decision]):
         call = fill(catalog.DECISIONS_CREATE, parts=parts_of(self._questions, clip))
         return Prepared(call, len(clip.data), clip.seconds)
 
-    async def estimate(self, seconds: float) -> float:
-        """Return the tokens that a clip may cost; asks nobody where there is no budget."""
-        return 0.0 if self._bill.budget is None else await self._line.tokens(seconds)
+    async def price(self, seconds: float) -> float:
+        """Return the tokens that a clip may cost; the first call costs two free requests."""
+        return await self._line.tokens(seconds)
 
     def cost_of(self, response: Mapping[str, Any]) -> float:
         """Return the tokens that a response says were billed."""

@@ -41,7 +41,7 @@ from humeai_async.errors import (
     InvalidArgumentError,
     MissingPackageError,
 )
-from humeai_async.http.arguments import check_many, check_number
+from humeai_async.http.arguments import check_many, check_number, check_seconds
 from humeai_async.http.endpoint import fill
 from humeai_async.http.messages import Upload
 from humeai_async.http.multipart import File
@@ -58,6 +58,7 @@ from humeai_async.types.questions import QuestionLike, QuestionSet
 if TYPE_CHECKING:
     from humeai_async.bulk.ledger import Ledger
     from humeai_async.bulk.paid_outcomes import PaidOutcomes
+    from humeai_async.decisions.live import LiveTurns
 
 FATAL_ERRORS = (AuthenticationError, ClientClosedError)
 """Errors after which no other window can succeed."""
@@ -272,6 +273,39 @@ class Decisions(Resource):
         if reason or not found:
             raise refuse(reason or "the recording holds no sound", UNSUPPORTED)
         return Timeline(tuple(found[at] for at in sorted(found)), question_set)
+
+    def live(
+        self,
+        questions: QuestionSet | Mapping[str, QuestionLike],
+        *,
+        wait: float | None = 2.0,
+        context: str | None = None,
+    ) -> LiveTurns:
+        """Put questions to the turns of a call while it goes on.
+
+        Costs one request a turn, billed by its length, 5 seconds at least.
+
+        Args:
+            questions: Questions by ids of your own, or a `QuestionSet`; the same for all turns.
+            wait: Seconds to wait for a decision. One that takes longer is late: its turn says so,
+                and has it when it comes. `None` is without limit.
+            context: Who speaks, and the setting; 1,000 characters at most.
+
+        Returns:
+            An async context manager: `feed` it samples, and say with `end_turn` that a turn ended.
+
+        Raises:
+            InvalidArgumentError: A question is none, or `wait` is out of range.
+            GatewayUnsupportedError: Through the gateway; nothing was sent.
+
+        Source: https://dev.hume.ai/docs/audio-decisions/overview
+        """
+        from humeai_async.decisions.live import LiveTurns
+
+        self._session.ensure_supported(catalog.DECISIONS_CREATE)
+        asked = QuestionSet.of(questions, context)
+        check_seconds("wait", wait)
+        return LiveTurns(lambda at, samples: self._decide_window(at, samples, asked), wait)
 
     async def _decide_window(
         self, start_ms: int, samples: bytes, question_set: QuestionSet
