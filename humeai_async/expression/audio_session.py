@@ -64,6 +64,10 @@ class _Connection:
     times: TimeMap = field(factory=TimeMap)
     frames: int = 0
     """Frames that it took, as far as is known."""
+    taken: int | None = None
+    """Frames that it took, as it says when it is closed."""
+    first_ms: int = 0
+    """Where in the media it began."""
     last: _Frame | None = None
     ids: dict[int, int] = field(factory=dict[int, int])
     """Ids of utterances on the one time line, by the connection's own."""
@@ -119,6 +123,8 @@ class AudioSession(ExpressionSession[AudioMessage]):
         self._next_id = self._next_measurement = self._measured_ms = 0
         self._speech: tuple[int, int] | None = None
         """Id and start of the speech under way."""
+        self._ended_ms = 0
+        """Where the last speech ended."""
         self._resumed: tuple[int, int] | None = None
         """Those of the speech that was cut off with the last connection."""
 
@@ -149,12 +155,16 @@ class AudioSession(ExpressionSession[AudioMessage]):
                 await self._send_frame(frame)
 
     async def _flush(self) -> None:
-        async with self._sending:
-            if self._held:
-                frame = bytes(self._held)
-                self._held.clear()
-                await self._send_frame(frame)
+        if self._held:
+            frame = bytes(self._held)
+            self._held.clear()
+            await self._send_frame(frame)
+        await self._send_pending()
+        # The last frame may be refused as well: the end comes when it has played.
+        await anyio.sleep(self._pacer.wait(anyio.current_time()))
+        while self._pending and not self.is_over:
             await self._send_pending()
+            await anyio.sleep(self._pacer.wait(anyio.current_time()))
 
     async def _send_frame(self, data: bytes) -> None:
         frame = _Frame(self._media_ms, data)
@@ -212,7 +222,7 @@ class AudioSession(ExpressionSession[AudioMessage]):
                 start_ms = self._speech[1]
             self._speech = self._resumed = None
             self._forget()
-            end_ms = to_media(message.audio_end_ms, is_end=True)
+            end_ms = self._ended_ms = to_media(message.audio_end_ms, is_end=True)
             return evolve(
                 message, utterance_id=number, audio_start_ms=start_ms, audio_end_ms=end_ms
             )
@@ -264,27 +274,45 @@ class AudioSession(ExpressionSession[AudioMessage]):
             self.report.lost += 1
 
     def _count(self, closed: SessionClosed) -> None:
-        taken = None if closed.received is None else closed.received.frames
-        self.report.measured += self._connection.frames if taken is None else taken
-        if taken is not None and taken < self._connection.frames:
-            self.report.lost += self._connection.frames - taken
+        self._connection.taken = None if closed.received is None else closed.received.frames
+
+    def _account_for_rest(self) -> None:
+        unsent = len(self._pending) + bool(self._held)
+        # What an orderly end leaves without a result is silence.
+        again, lost = ([], 0) if self._was_closed else self._unmeasured()
+        self._account(len(again), lost)
+        self.report.lost += unsent + len(again)
+
+    def _unmeasured(self) -> tuple[list[_Frame], int]:
+        """Return the frames that a lost connection owes, and how many more are not kept."""
+        if self._speech is None:
+            start_ms = max(self._sent_ms - _SILENCE_KEPT_MS, self._ended_ms)
+            return [frame for frame in self._kept if frame.start_ms >= start_ms], 0
+        again = [frame for frame in self._kept if frame.end_ms > self._speech[1]]
+        if not again:
+            return again, 0
+        start_ms = max(self._speech[1], self._connection.first_ms)
+        return again, max(0, again[0].start_ms - start_ms) // FRAME_MS
+
+    def _account(self, again: int, lost: int) -> None:
+        """Count the frames of a connection that ended: what is neither lost nor sent again."""
+        connection = self._connection
+        taken = connection.frames if connection.taken is None else connection.taken
+        rest = max(0, connection.frames - again - lost)
+        self.report.measured += min(taken, rest)
+        self.report.lost += lost + rest - min(taken, rest)
 
     def _resume(self, note: SessionResumed) -> SessionResumed:
-        sent_ms = self._sent_ms
-        start_ms = sent_ms - _SILENCE_KEPT_MS if self._speech is None else self._speech[1]
-        again = [frame for frame in self._kept if frame.end_ms > start_ms]
-        first_ms = again[0].start_ms if again else sent_ms
-        if not self._was_closed:
-            # Nobody says what the service had taken; what is not sent again counts as measured.
-            self.report.measured += max(0, self._connection.frames - len(again))
+        again, lost = self._unmeasured()
+        self._account(len(again), lost)
         self._resumed, self._speech = self._speech, None
         self._kept.clear()
         self._pending.extendleft(reversed(again))
-        self._connection = _Connection()
+        first_ms = self._pending[0].start_ms if self._pending else self._media_ms
+        self._connection = _Connection(first_ms=first_ms)
         self.report.replayed += len(again)
-        lost_ms = max(0, first_ms - max(0, start_ms)) if self._resumed is not None else 0
-        self.report.lost += lost_ms // FRAME_MS
-        return evolve(note, replayed_ms=sum(one.length_ms for one in again), lost_ms=lost_ms)
+        replayed_ms = sum(one.length_ms for one in again)
+        return evolve(note, replayed_ms=replayed_ms, lost_ms=lost * FRAME_MS)
 
 
 def _refuse(reason: str) -> InvalidArgumentError:

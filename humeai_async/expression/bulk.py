@@ -69,7 +69,7 @@ class MeasureWork(SingleRequests[AudioResult]):
         call = fill(catalog.EXPRESSION_MEASURE_AUDIO, parts=parts)
         return Prepared(call, size, max(0, size - HEADER_BYTES) / _SECOND)
 
-    async def estimate(self, seconds: float) -> float:
+    async def price(self, seconds: float) -> float:
         """Return the seconds that a recording is billed."""
         return max(SHORTEST_BILL, seconds)
 

@@ -52,18 +52,21 @@ CLOSE_WAIT = 30.0
 
 @define
 class SessionReport:
-    """What became of the frames of a session, over all of its connections."""
+    """What became of the frames of a session, over all of its connections.
+
+    Once the session is over, each frame is either `measured` or `lost`.
+    """
 
     sent: int = 0
     """Frames that went out, repeats included."""
     refused: int = 0
     """Frames that the service refused; those that were sent again are counted for each time."""
     measured: int = 0
-    """Frames that the service says it accepted, or of video that it gave results for."""
+    """Frames that the service took for good, each counted once; of video, those with a result."""
     lost: int = 0
-    """Frames of which nothing is measured, and which are not sent again."""
+    """Frames of which nothing is measured, and which are not sent again, each counted once."""
     replayed: int = 0
-    """Frames that were sent again on a new connection."""
+    """Frames that were sent again on a new connection, for each time."""
     connections: int = 0
     """Connections that were opened."""
 
@@ -160,15 +163,19 @@ class ExpressionSession(Generic[M]):
         Raises:
             SessionClosedError: The session is over.
         """
-        await self._flush()
         async with self._sending:
             while not self._is_finished:
                 socket = await self._connected()
-                self._is_finished = True
+                await self._flush()
+                if self._socket is not socket:
+                    continue  # lost meanwhile
                 try:
                     await socket.send(codec.encode(SessionClose()))
                 except APIConnectionError:
-                    return  # whoever receives finds out how it ended
+                    while self._socket is socket and self._end is None:
+                        await self._change.wait()
+                # Where the connection was lost meanwhile, the next one is to be closed.
+                self._is_finished = self._socket is socket or self._end is not None
 
     async def aclose(self, *, wait: bool = True) -> None:
         """End the session; a second call does nothing.
@@ -179,21 +186,30 @@ class ExpressionSession(Generic[M]):
         """
         if wait and self._end is None and self._socket is not None:
             with anyio.move_on_after(CLOSE_WAIT):
-                try:
-                    await self.finish()
-                    async for message in self:
-                        self.remaining.append(message)
-                except HumeError as problem:
-                    logger.debug("the session was not closed in good order: %s", problem)
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._close_orderly)
+                    await self._receive_rest()
         if self._end is None:
-            self._end = Closed(NORMAL)
+            self._end_with(Closed(NORMAL))
         socket, self._socket = self._socket, None
-        self._notify()
         if socket is not None:
             await socket.aclose(wait=wait)
 
+    async def _close_orderly(self) -> None:
+        try:
+            await self.finish()
+        except HumeError as problem:
+            logger.debug("the session was not closed in good order: %s", problem)
+
+    async def _receive_rest(self) -> None:
+        try:
+            async for message in self:
+                self.remaining.append(message)
+        except HumeError as problem:
+            logger.debug("the session did not end in good order: %s", problem)
+
     async def _flush(self) -> None:
-        """Send what is held back."""
+        """Send what is held back; nobody else sends meanwhile."""
 
     def _take(self, message: M) -> M | None:
         """Read a message of the product; `None` for one that is not handed out."""
@@ -250,13 +266,21 @@ class ExpressionSession(Generic[M]):
             self._count(known)
             if self._may_resume_after(known):
                 return None
-            self._end = Closed(NORMAL, str(known.reason or ""))
-            self._notify()
+            self._end_with(Closed(NORMAL, str(known.reason or "")))
             return message
         return self._take(message)
 
     def _count(self, closed: SessionClosed) -> None:
-        """Compare what was sent with what the service says it took."""
+        """Note what the service says it took."""
+
+    def _account_for_rest(self) -> None:
+        """Count what the end of the session leaves without a result."""
+
+    def _end_with(self, end: Closed) -> None:
+        """End the session for good."""
+        self._end = end
+        self._account_for_rest()
+        self._notify()
 
     def _may_resume_after(self, closed: SessionClosed) -> bool:
         is_shutdown = closed.reason == CloseReason.SERVER_SHUTDOWN
@@ -278,7 +302,7 @@ class ExpressionSession(Generic[M]):
             is_internal = self._error.code == SessionErrorCode.INTERNAL_ERROR
             may = may or (is_internal and self._resumes_failures)
         if self._policy is None or self._is_finished or not may:
-            self._end = evolve(closed, reason=self._session.redact(closed.reason))
+            self._end_with(evolve(closed, reason=self._session.redact(closed.reason)))
         elif anyio.current_time() - self._opened_at >= self._policy.min_uptime:
             self._tries = 0
         self._error = None if self._end is None else self._error
@@ -297,14 +321,12 @@ class ExpressionSession(Generic[M]):
             except HumeError as problem:
                 self._cause = problem
                 if not may_try_again(problem):
-                    self._end = Closed(LOST, "opening it anew was refused")
-                    self._notify()
+                    self._end_with(Closed(LOST, "opening it anew was refused"))
                     return
             else:
                 self._cause = None
                 return
-        self._end = Closed(LOST, f"not opened anew in {self._tries} tries")
-        self._notify()
+        self._end_with(Closed(LOST, f"not opened anew in {self._tries} tries"))
 
     async def _connected(self) -> MediaSocket:
         """Wait until there is a connection.

@@ -113,11 +113,10 @@ class VideoSession(ExpressionSession[VideoMessage]):
         return frame.number
 
     async def _flush(self) -> None:
-        async with self._sending:
+        await self._send_pending()
+        while self._underway and self._sends_again and not self.is_over:
+            await self._change.wait()
             await self._send_pending()
-            while self._underway and self._sends_again and not self.is_over:
-                await self._change.wait()
-                await self._send_pending()
 
     async def _send_pending(self) -> None:
         while self._pending:
@@ -170,6 +169,9 @@ class VideoSession(ExpressionSession[VideoMessage]):
             return None
         self.report.lost += 1
         return error
+
+    def _account_for_rest(self) -> None:
+        self.report.lost += len(self._underway) + len(self._pending)
 
     def _resume(self, note: SessionResumed) -> SessionResumed:
         left = list(self._underway)
