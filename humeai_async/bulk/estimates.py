@@ -15,7 +15,7 @@ from attrs import field
 from humeai_async._base.frozen import frozen
 from humeai_async.bulk.ledger import Ledger
 from humeai_async.bulk.ledger_file import real_path
-from humeai_async.bulk.outcomes import label_of
+from humeai_async.bulk.outcome import label_of
 from humeai_async.bulk.single_requests import SingleRequests
 from humeai_async.bulk.states import State
 from humeai_async.errors import InvalidArgumentError, SaveError

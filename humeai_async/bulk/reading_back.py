@@ -13,7 +13,7 @@ from humeai_async._base.cancellation import in_thread
 from humeai_async.bulk.estimates import open_existing
 from humeai_async.bulk.kept_results import KeptResults
 from humeai_async.bulk.ledger import Ledger
-from humeai_async.bulk.outcomes import Outcome
+from humeai_async.bulk.outcome import Outcome
 from humeai_async.bulk.single_requests import SingleRequests
 from humeai_async.bulk.work import Item
 from humeai_async.errors import DecodeError, LedgerError

@@ -14,10 +14,10 @@ from typing import Self
 import anyio
 from attrs import define, field
 
-from humeai_async.decisions.timeline import BYTES_A_MS, LEAST_WINDOW, DecisionWindow
+from humeai_async.decisions.timeline import LEAST_WINDOW, DecisionWindow
 from humeai_async.decisions.uploads import LONGEST
 from humeai_async.errors import ClientClosedError, HumeError, InvalidArgumentError
-from humeai_async.media.wav import WIDTH
+from humeai_async.media.wav import BYTES_A_MS, WIDTH
 from humeai_async.types.decisions import Decision
 
 Decide = Callable[[int, bytes], Awaitable[DecisionWindow]]
