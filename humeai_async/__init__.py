@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from humeai_async.bulk.options import BulkOptions
     from humeai_async.bulk.outcome import Outcome, SourceFailedError, UnknownSubmissionError
     from humeai_async.bulk.outcomes import Outcomes
+    from humeai_async.bulk.updates import RunUpdates
     from humeai_async.chat.socket import ChatSocket
     from humeai_async.http.pagination import Page, Pages
     from humeai_async.types.batch import (
@@ -218,6 +219,7 @@ __all__ = [
     "ResultLostError",
     "Retry",
     "RetryScheduled",
+    "RunUpdates",
     "SaveError",
     "Scores",
     "ServerError",
@@ -314,6 +316,7 @@ _LATER = {
     "Page": "http.pagination",
     "Pages": "http.pagination",
     "Undecodable": "types.paging",
+    "RunUpdates": "bulk.updates",
     "SourceFailedError": "bulk.outcome",
     "Text": "types.sources",
     "UnknownSubmissionError": "bulk.outcome",

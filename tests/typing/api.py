@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import assert_type
 
 from humeai_async import (
@@ -27,11 +27,13 @@ from humeai_async import (
     Reconnect,
     ResponseTooLargeError,
     Retry,
+    RunUpdates,
     SunsetError,
     Timeout,
     Undecodable,
     Upload,
 )
+from humeai_async.bulk.progress import Progress
 from humeai_async.bulk.runs import Report
 from humeai_async.types.batch import JobDetails, JobStatus
 from humeai_async.types.chat import AnyServerEvent, AssistantMessage, AudioOutput
@@ -119,6 +121,14 @@ async def run_in_bulk(hume: HumeAI, sources: Sequence[BulkSource]) -> None:
         assert_type(outcome.error, HumeError | None)
         assert_type(outcome.result(), SourcePredictions)
     assert_type(await hume.batch.predict_into("results", sources, options=options), Report)
+
+    async def start(*, on_progress: Callable[[Progress], None]) -> Report:
+        return await hume.batch.predict_into("results", sources, on_progress=on_progress)
+
+    async with RunUpdates(start) as updates:
+        async for progress in updates:
+            assert_type(progress, Progress)
+        assert_type(await updates.result(), Report)
 
 
 async def talk(hume: HumeAI) -> None:
