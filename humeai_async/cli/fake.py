@@ -58,8 +58,19 @@ DIALECTS: tuple[Dialect, ...] = ("direct", "gateway-documented", "gateway-record
     type=click.FloatRange(min=0),
     help="Seconds before each response.",
 )
+@click.option(
+    "--allow-origin",
+    metavar="ORIGIN",
+    help="Pages of this origin, or of all with '*', may call it from a browser (CORS).",
+)
 def fake(
-    port: int, host: str, dialect: Dialect, rate: float | None, run_seconds: float, latency: float
+    port: int,
+    host: str,
+    dialect: Dialect,
+    rate: float | None,
+    run_seconds: float,
+    latency: float,
+    allow_origin: str | None,
 ) -> int:
     """Serve a stand-in for Hume on this machine until Ctrl-C.
 
@@ -81,6 +92,7 @@ def fake(
             run_seconds=run_seconds,
             latency=latency,
             record_bodies=False,
+            allow_origin=allow_origin,
         )
         try:
             await server.start()

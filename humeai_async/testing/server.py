@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias, get_args
 from aiohttp import web
 from attrs import define, evolve, field
 
+from humeai_async.testing.browsers import allow, answer_preflight
 from humeai_async.testing.chat_server import ChatServer
 from humeai_async.testing.chats import FakeChat
 from humeai_async.testing.clock import Clock
@@ -102,6 +103,7 @@ class FakeHume(LoopbackServer):
         body_limit: int = 100 * 1024 * 1024,
         record_bodies: bool = True,
         tls: SSLContext | None = None,
+        allow_origin: str | None = None,
     ) -> None:
         """Make a fake; it listens from `async with` or `start()` on.
 
@@ -129,6 +131,8 @@ class FakeHume(LoopbackServer):
             body_limit: Bytes of a JSON body that the recorded gateway takes.
             record_bodies: Whether `requests` keep their bodies; switch it off for long runs.
             tls: Certificate and key of the fake, which then speaks HTTPS.
+            allow_origin: Pages of this origin, or of all with `*`, may call it from a browser
+                (CORS). What the services themselves allow is not known.
 
         Raises:
             ValueError: There is no such dialect.
@@ -173,6 +177,7 @@ class FakeHume(LoopbackServer):
         """The sockets of Expression Measurement: their sessions, and what is to happen to them."""
         self._hume = _Witness(self.upstream)
         self._record_bodies = record_bodies
+        self._allow_origin = allow_origin
         self._application = self._front(gateway_state, body_limit)
 
     @property
@@ -189,6 +194,11 @@ class FakeHume(LoopbackServer):
     def access_token(self) -> str:
         """The access token it accepts in the direct dialect."""
         return self._credentials.access_token
+
+    @property
+    def secret_key(self) -> str:
+        """The secret key that makes access tokens together with `api_key`, for `OAuth`."""
+        return self._credentials.secret_key
 
     @property
     def api_token(self) -> str:
@@ -361,6 +371,9 @@ class FakeHume(LoopbackServer):
 
     async def answer(self, arrival: Arrival) -> tuple[Answer, float]:
         """Answer one request; the socket layer calls it."""
+        origin = self._allow_origin
+        if origin is not None and (preflight := answer_preflight(arrival, origin)) is not None:
+            return preflight, 0.0
         recorded = Recorded(
             method=arrival.method,
             path=arrival.path,
@@ -372,6 +385,8 @@ class FakeHume(LoopbackServer):
         self.requests.append(recorded)
         self._hume.last, self.upstream.was_carried_out = None, False
         answer = self._application.handle(arrival)
+        if origin is not None:
+            answer = allow(answer, origin)
         recorded.upstream = self._hume.last
         recorded.is_carried_out = self.upstream.was_carried_out
         if not (answer.silent or (answer.fault and answer.fault.is_mute)):

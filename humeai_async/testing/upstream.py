@@ -23,6 +23,7 @@ from humeai_async.testing.jobs import JobStore
 from humeai_async.testing.live_media import LIVE_PRODUCTS
 from humeai_async.testing.quota import Quota
 from humeai_async.testing.registry import Registry
+from humeai_async.testing.tokens import TOKEN_PATH, TokenDesk
 from humeai_async.testing.world import World
 
 Handler: TypeAlias = Callable[..., Answer]
@@ -37,6 +38,7 @@ class Credentials:
 
     api_key: str = field(default="fake-hume-key", repr=False)
     access_token: str = field(default="fake-access-token", repr=False)
+    secret_key: str = field(default="fake-secret-key", repr=False)
     api_token: str = field(default="at_fa4e0000fa4e0000fa4e0000fa4e0000", repr=False)
 
 
@@ -57,9 +59,11 @@ class Upstream:
         """Whether the last request was; the one who asks resets it."""
         self.expression: ExpressionStore = ExpressionStore(world)
         self.decisions: DecisionStore = DecisionStore(world)
+        self._tokens = TokenDesk(world.clock, credentials.api_key, credentials.secret_key)
         self._requests = 0
         self._routes = _compile(
             {
+                f"POST {TOKEN_PATH}": self._tokens.issue,
                 **self._batch_routes(),
                 **self.evi.routes(),
                 **self.registry.routes(),
@@ -93,10 +97,12 @@ class Upstream:
     def is_known_socket(self, arrival: Arrival) -> bool:
         """Whether a WebSocket may be opened; its credential may also stand in the query."""
         known = self.credentials
+        token = arrival.first("access_token") or ""
         return (
             self._is_known(arrival)
             or arrival.first("api_key") == known.api_key
-            or arrival.first("access_token") == known.access_token
+            or token == known.access_token
+            or self._tokens.is_good(token)
         )
 
     def _is_known(self, arrival: Arrival) -> bool:
@@ -104,8 +110,12 @@ class Upstream:
         bearer = arrival.headers.get("authorization", "")
         if key is not None and bearer:
             return False
+        if arrival.path == TOKEN_PATH:
+            return self._tokens.is_for(arrival)
         known = self.credentials
-        return key == known.api_key or bearer == f"Bearer {known.access_token}"
+        kind, _, token = bearer.partition(" ")
+        is_token = kind == "Bearer" and (token == known.access_token or self._tokens.is_good(token))
+        return key == known.api_key or is_token
 
     def _work(self, arrival: Arrival) -> Answer:
         try:
