@@ -196,7 +196,7 @@ class AudioSession(ExpressionSession[AudioMessage]):
     def _forget(self) -> None:
         """Let go of what need not be sent again."""
         keep_from = self._media_ms - self._replay_ms
-        if self._speech is None:
+        if self._speech is None and self._resumed is None:
             keep_from = max(keep_from, self._sent_ms - _SILENCE_KEPT_MS)
         while self._kept and self._kept[0].end_ms <= keep_from:
             self._kept.popleft()
@@ -285,13 +285,14 @@ class AudioSession(ExpressionSession[AudioMessage]):
 
     def _unmeasured(self) -> tuple[list[_Frame], int]:
         """Return the frames that a lost connection owes, and how many more are not kept."""
-        if self._speech is None:
+        speech = self._speech or self._resumed  # a connection may be lost before it tells of speech
+        if speech is None:
             start_ms = max(self._sent_ms - _SILENCE_KEPT_MS, self._ended_ms)
             return [frame for frame in self._kept if frame.start_ms >= start_ms], 0
-        again = [frame for frame in self._kept if frame.end_ms > self._speech[1]]
+        again = [frame for frame in self._kept if frame.end_ms > speech[1]]
         if not again:
             return again, 0
-        start_ms = max(self._speech[1], self._connection.first_ms)
+        start_ms = max(speech[1], self._connection.first_ms)
         return again, max(0, again[0].start_ms - start_ms) // FRAME_MS
 
     def _account(self, again: int, lost: int) -> None:
@@ -305,7 +306,7 @@ class AudioSession(ExpressionSession[AudioMessage]):
     def _resume(self, note: SessionResumed) -> SessionResumed:
         again, lost = self._unmeasured()
         self._account(len(again), lost)
-        self._resumed, self._speech = self._speech, None
+        self._resumed, self._speech = self._speech or self._resumed, None
         self._kept.clear()
         self._pending.extendleft(reversed(again))
         first_ms = self._pending[0].start_ms if self._pending else self._media_ms

@@ -30,6 +30,9 @@ from humeai_async.types.expression_messages import (
 pytestmark = [pytest.mark.anyio, pytest.mark.soak, pytest.mark.slow]
 
 SESSIONS = 1000 if os.environ.get("HUMEAI_ASYNC_SOAK") else 100
+ONCE_WRONG = (173, 256, 617, 836, 874)
+"""Sessions of the thousand that once had wrong utterances: they are always among those that run."""
+SEEDS = (*ONCE_WRONG, *(n for n in range(SESSIONS) if n not in ONCE_WRONG))[:SESSIONS]
 logger = logging.getLogger("soak")
 
 
@@ -103,7 +106,7 @@ class Talk:
 
 async def test_sessions_at_all_faults_account_for_each_frame_and_keep_their_times() -> None:
     sent = connections = refused = replayed = frames = 0
-    for seed in range(SESSIONS):
+    for seed in SEEDS:
         talk = Talk(seed, latency=0.09, endings=0.75, refusals=0.01)
         try:
             await talk.hold()

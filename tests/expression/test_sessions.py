@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,47 @@ async def test_a_lost_session_goes_on_on_one_time_line(
     times = [one.audio_end_ms for one in measured]
     assert times == sorted(set(times))
     assert session.report.connections == 2
+
+
+@pytest.mark.parametrize(
+    "drops",
+    [
+        (SessionDrop(after=30), SessionDrop(after=2)),  # before it tells of the speech
+        (SessionDrop(after=53),),  # the end of the first utterance is told by then
+    ],
+)
+async def test_each_utterance_is_told_once(
+    hume: HumeAI, fake: FakeHume, drops: tuple[SessionDrop, ...]
+) -> None:
+    fake.sessions.drops.extend(drops)
+    messages = await talk(hume.expression.connect_audio(reconnect=QUICK), pieces(TALK))
+    assert [one.utterance_id for one in of(UtteranceStart, messages)] == [0, 1]
+    for ours, whole in zip(ends(messages), WHOLE, strict=True):
+        assert ours == pytest.approx(whole, abs=20)
+
+
+async def test_frames_are_accounted_for_where_the_session_is_not_opened_anew(
+    hume: HumeAI, fake: FakeHume
+) -> None:
+    fake.sessions.drops.append(SessionDrop(after=30))
+    session = hume.expression.connect_audio(reconnect=False)
+    sent = 0
+    async with session, anyio.create_task_group() as tasks:
+
+        async def send() -> None:
+            nonlocal sent
+            with contextlib.suppress(SessionClosedError):
+                for _ in range(60):
+                    await session.send(speech(0.1))
+                    sent += 1
+
+        tasks.start_soon(send)
+        with pytest.raises(SessionClosedError):
+            async for _ in session:
+                pass
+    report = session.report
+    assert sent <= report.measured + report.lost <= sent + 1
+    assert report.lost >= 29  # of an utterance that never ended
 
 
 async def test_what_is_more_than_is_kept_is_said_to_be_lost(hume: HumeAI, fake: FakeHume) -> None:
