@@ -52,14 +52,9 @@ async def _measure_parts(
             held += block
             is_last = not block
         is_last = is_last and len(held) <= longest_ms * BYTES_A_MS
-        samples = bytes(held)
-        if not samples and not joiner.run_ids:
+        if not held and not joiner.run_ids:
             raise refuse("the recording holds no sound", AUDIO_UNREADABLE)
-        length_ms = len(samples) // BYTES_A_MS
-        if not is_last:
-            length_ms = await in_thread(find_cut, samples, longest_ms)
-            samples = samples[: length_ms * BYTES_A_MS]
-        part = await in_thread(_as_part, samples)
+        part, length_ms = await in_thread(_cut, held, longest_ms, is_last)
         try:
             measured = await measure(part)
         except HumeError as problem:
@@ -81,6 +76,12 @@ async def _measure_parts(
     return joiner.result()
 
 
-def _as_part(samples: bytes) -> Part:
+def _cut(held: bytearray, longest_ms: int, is_last: bool) -> tuple[Part, int]:
+    """Make the next part of what is held, and say how many milliseconds it has."""
+    samples = bytes(held)
+    length_ms = len(samples) // BYTES_A_MS
+    if not is_last:
+        length_ms = find_cut(samples, longest_ms)
+        samples = samples[: length_ms * BYTES_A_MS]
     data = to_wav(samples)
-    return Part("file", data, "part.wav", "audio/wav", len(data))
+    return Part("file", data, "part.wav", "audio/wav", len(data)), length_ms

@@ -95,7 +95,9 @@ async def read_whole(part: Part) -> bytes:
     """
     if isinstance(part.content, bytes):
         return part.content
-    return b"".join([piece async for piece in part.content()])
+    pieces = [piece async for piece in part.content()]
+    # A large one takes longer than the event loop should be held.
+    return await in_thread(b"".join, pieces) if len(pieces) > 1 else b"".join(pieces)
 
 
 async def _measured(

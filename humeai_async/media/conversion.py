@@ -16,7 +16,7 @@ from typing import Any
 from humeai_async._base.cancellation import in_thread
 from humeai_async._base.packages import load_package
 from humeai_async.media.sources import Recording
-from humeai_async.media.wav import RATE, WIDTH, WavError, read_wav, to_wav
+from humeai_async.media.wav import RATE, WIDTH, WavError, read_wav, wav_header
 
 BLOCK = 4 * RATE * WIDTH
 """Bytes of a block: four seconds of sound."""
@@ -73,7 +73,7 @@ async def convert_to_wav(data: bytes, check_size: Callable[[int], object]) -> by
             check_size(size)
     if not size:
         raise ConversionError("it holds no sound")
-    return await in_thread(to_wav, b"".join(pieces))
+    return await in_thread(b"".join, [wav_header(size), *pieces])
 
 
 def _blocks(recording: Recording) -> Generator[bytes]:
