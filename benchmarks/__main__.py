@@ -21,6 +21,7 @@ from benchmarks import (
     download,
     imports,
     limiter,
+    live,
     memory,
     pages,
     stalls,
@@ -43,6 +44,7 @@ BENCHMARKS: dict[str, Run] = {
     "download": download.run,
     "limiter": limiter.run,
     "bulk": bulk.run,
+    "live": live.run,
 }
 
 
