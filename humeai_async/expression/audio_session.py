@@ -22,8 +22,8 @@ from humeai_async.media.formats import Kind, kind_of
 from humeai_async.media.wav import BYTES_A_MS, WIDTH
 from humeai_async.settings import Reconnect
 from humeai_async.types.expression_messages import (
+    AnyAudioMessage,
     AudioMeasured,
-    AudioMessage,
     ClientMessage,
     SessionClosed,
     SessionError,
@@ -73,7 +73,7 @@ class _Connection:
     """Ids of utterances on the one time line, by the connection's own."""
 
 
-class AudioSession(ExpressionSession[AudioMessage]):
+class AudioSession(ExpressionSession[AnyAudioMessage]):
     """Measures a voice while it speaks: send samples, iterate over messages.
 
     ```python
@@ -205,7 +205,7 @@ class AudioSession(ExpressionSession[AudioMessage]):
     def _sent_ms(self) -> int:
         return self._kept[-1].end_ms if self._kept else 0
 
-    def _take(self, message: AudioMessage) -> AudioMessage | None:
+    def _take(self, message: AnyAudioMessage) -> AnyAudioMessage | None:
         to_media = self._connection.times.to_media
         if isinstance(message, UtteranceStart):
             return self._start(message, to_media(message.audio_start_ms))

@@ -28,7 +28,8 @@ from humeai_async.http.session import Session
 from humeai_async.http.transport.websocket import LOST, NORMAL, Closed, MediaSocket
 from humeai_async.settings import Reconnect
 from humeai_async.types.expression_messages import (
-    AudioMessage,
+    AnyAudioMessage,
+    AnyVideoMessage,
     ClientMessage,
     CloseReason,
     SessionClose,
@@ -37,10 +38,9 @@ from humeai_async.types.expression_messages import (
     SessionError,
     SessionErrorCode,
     SessionResumed,
-    VideoMessage,
 )
 
-M = TypeVar("M", AudioMessage, VideoMessage)
+M = TypeVar("M", AnyAudioMessage, AnyVideoMessage)
 
 logger: logging.Logger = logging.getLogger("humeai_async.expression")
 
@@ -88,7 +88,7 @@ class ExpressionSession(Generic[M]):
     def __init__(
         self,
         session: Session,
-        endpoint: Endpoint[M],
+        endpoint: Endpoint[Any],
         update: ClientMessage | None,
         reconnect: Reconnect | None,
     ) -> None:
@@ -101,7 +101,7 @@ class ExpressionSession(Generic[M]):
         self.remaining: list[M] = []
         """Messages that came while the session was closed, and that nobody had asked for."""
         self._session = session
-        self._endpoint: Endpoint[M] = endpoint
+        self._endpoint: Endpoint[Any] = endpoint
         self._update = update
         self._policy = reconnect
         self._socket: MediaSocket | None = None

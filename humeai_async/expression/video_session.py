@@ -22,12 +22,12 @@ from humeai_async.expression.uploads import why_no_image
 from humeai_async.http.session import Session
 from humeai_async.settings import Reconnect
 from humeai_async.types.expression_messages import (
+    AnyVideoMessage,
     ClientMessage,
     SessionError,
     SessionErrorCode,
     SessionResumed,
     VideoMeasured,
-    VideoMessage,
 )
 
 _REPLIES = frozenset(
@@ -51,7 +51,7 @@ class _Frame:
     failures: int = 0
 
 
-class VideoSession(ExpressionSession[VideoMessage]):
+class VideoSession(ExpressionSession[AnyVideoMessage]):
     """Measures faces frame by frame: send JPEG images, iterate over messages.
 
     `frame_id` of each result is the number of the image among those that were sent, from 0, over
@@ -138,7 +138,7 @@ class VideoSession(ExpressionSession[VideoMessage]):
                 continue
             self._pacer.sent(anyio.current_time())
 
-    def _take(self, message: VideoMessage) -> VideoMessage | None:
+    def _take(self, message: AnyVideoMessage) -> AnyVideoMessage | None:
         if isinstance(message, VideoMeasured):
             frame = self._reply()
             self._pacer.accepted()
@@ -153,7 +153,7 @@ class VideoSession(ExpressionSession[VideoMessage]):
         self._notify()
         return frame
 
-    def _fail(self, error: SessionError) -> VideoMessage | None:
+    def _fail(self, error: SessionError) -> AnyVideoMessage | None:
         frame = self._reply()
         if frame is None:
             return error

@@ -192,8 +192,10 @@ class VersionedResource(Resource, Generic[T]):
         keeps nothing of the old timeouts. What another response gave may be given, such as
         `prompt=config.prompt`.
 
-        Costs two requests. A version that somebody else creates between the two is not seen,
-        and its changes are not in the new one.
+        Where nothing would change there is no new version, and the newest is returned.
+
+        Costs two requests, or one where nothing changes. A version that somebody else creates
+        between the two is not seen, and its changes are not in the new one.
 
         Args:
             id: UUID of the object.
@@ -201,7 +203,7 @@ class VersionedResource(Resource, Generic[T]):
                 to Hume's default.
 
         Returns:
-            The new version.
+            The new version, or the newest one where nothing changes.
 
         Raises:
             InvalidArgumentError: The id is malformed, or there is no such field.
@@ -210,8 +212,12 @@ class VersionedResource(Resource, Generic[T]):
         from humeai_async.resources._request_bodies import check_changes, revised
 
         check_changes(changes, self._request)
-        body = revised(await self._newest(id), changes)
-        return await self._session.call(fill(self._endpoints.create_version, id, body=body))
+        newest = await self._newest(id)
+        body = revised(newest, changes)
+        endpoint = self._endpoints.create_version
+        if body == revised(newest, {}):
+            return codec.decode(endpoint.returns, codec.encode(newest))
+        return await self._session.call(fill(endpoint, id, body=body))
 
     async def _newest(self, id: str) -> dict[str, Any]:
         """Fetch the newest version as plain JSON.

@@ -12,7 +12,7 @@ import base64
 import binascii
 import enum
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from attrs import Factory, field
 
@@ -28,14 +28,7 @@ from humeai_async.types.chat_settings import (
 )
 from humeai_async.types.evi import BuiltinToolConfig
 from humeai_async.types.json_text import read_json
-from humeai_async.types.tagged import Tagged
-
-if TYPE_CHECKING:
-    UnknownType: TypeAlias = Literal[""]
-else:
-    UnknownType = str
-"""A type that is none of the known ones. To type checkers it is one text, so that
-`event.type == "assistant_message"` leaves the one class that has this type."""
+from humeai_async.types.tagged import Tagged, UnknownType
 
 
 class MessageRole(enum.StrEnum):

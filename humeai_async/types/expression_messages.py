@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from attrs import field
 
@@ -22,7 +22,7 @@ from humeai_async.types.expression import (
     NamedScore,
     find_probability,
 )
-from humeai_async.types.tagged import Tagged
+from humeai_async.types.tagged import Tagged, UnknownType
 from humeai_async.types.unknown_fields import Open
 
 
@@ -74,7 +74,7 @@ class ClientMessage(Message):
 class SessionCreated(AudioMessage, VideoMessage):
     """The first message of a session, with the default settings."""
 
-    type: str = "session.created"
+    type: Literal["session.created"] = "session.created"
     """Always `session.created`."""
     session_id: str | None = None
     """Id of the session, which is also its run's."""
@@ -92,7 +92,7 @@ class SessionCreated(AudioMessage, VideoMessage):
 class SessionUpdated(AudioMessage, VideoMessage):
     """All settings in force after an update."""
 
-    type: str = "session.updated"
+    type: Literal["session.updated"] = "session.updated"
     """Always `session.updated`."""
     audio: AudioFormat | None = None
     """Format of the audio."""
@@ -108,7 +108,7 @@ class SessionUpdated(AudioMessage, VideoMessage):
 class UtteranceStart(AudioMessage):
     """Speech began at some time of the audio."""
 
-    type: str = "utterance.start"
+    type: Literal["utterance.start"] = "utterance.start"
     """Always `utterance.start`."""
     utterance_id: int
     """Index of the utterance in the session; the first is 0."""
@@ -120,7 +120,7 @@ class UtteranceStart(AudioMessage):
 class UtteranceEnd(AudioMessage):
     """Speech ended; may be missing when the session fails."""
 
-    type: str = "utterance.end"
+    type: Literal["utterance.end"] = "utterance.end"
     """Always `utterance.end`."""
     utterance_id: int
     """Index of the utterance in the session."""
@@ -134,7 +134,7 @@ class UtteranceEnd(AudioMessage):
 class AudioMeasured(AudioMessage):
     """The scores of one window of speech; `message["joy"]` is one of them."""
 
-    type: str = "measurement.result"
+    type: Literal["measurement.result"] = "measurement.result"
     """Always `measurement.result`."""
     measurement_id: int
     """Index in the session; the first is 0."""
@@ -160,7 +160,7 @@ class AudioMeasured(AudioMessage):
 class VideoMeasured(VideoMessage):
     """The faces of one frame."""
 
-    type: str = "measurement.result"
+    type: Literal["measurement.result"] = "measurement.result"
     """Always `measurement.result`."""
     frame_id: int
     """Number of results of the session before this one."""
@@ -172,7 +172,7 @@ class VideoMeasured(VideoMessage):
 class SessionError(AudioMessage, VideoMessage):
     """Something was refused or failed; most errors leave the session open."""
 
-    type: str = "error"
+    type: Literal["error"] = "error"
     """Always `error`."""
     code: SessionErrorCode | str | None = None
     """What it is."""
@@ -206,7 +206,7 @@ class SessionProduced(Open):
 class SessionClosed(AudioMessage, VideoMessage):
     """The last message of a session that ended in good order."""
 
-    type: str = "session.closed"
+    type: Literal["session.closed"] = "session.closed"
     """Always `session.closed`."""
     session_id: str | None = None
     """Id of the session."""
@@ -222,7 +222,7 @@ class SessionClosed(AudioMessage, VideoMessage):
 class UnknownMessage(AudioMessage, VideoMessage, ClientMessage):
     """A message of a type that this version of the library does not know."""
 
-    type: str = ""
+    type: UnknownType = ""
     """The message's own type."""
     data: Mapping[str, Any] = field(factory=dict[str, Any])
     """The whole message, as it came."""
@@ -232,7 +232,7 @@ class UnknownMessage(AudioMessage, VideoMessage, ClientMessage):
 class SessionUpdate(ClientMessage):
     """Settings of a session, before its first media; those left out go back to defaults."""
 
-    type: str = "session.update"
+    type: Literal["session.update"] = "session.update"
     """Always `session.update`."""
     audio: AudioFormat | None = None
     """Format of the audio; audio only."""
@@ -248,7 +248,7 @@ class SessionUpdate(ClientMessage):
 class SessionClose(ClientMessage):
     """Asks the service to measure what it has, and to end the session."""
 
-    type: str = "session.close"
+    type: Literal["session.close"] = "session.close"
     """Always `session.close`."""
 
 
@@ -259,7 +259,7 @@ class SessionResumed(AudioMessage, VideoMessage):
     Ids and times of later messages go on, too; those of faces begin anew.
     """
 
-    type: str = "session.resumed"
+    type: Literal["session.resumed"] = "session.resumed"
     """Always `session.resumed`; the service sends no such message."""
     session_id: str | None = None
     """Id of the new session."""
@@ -274,6 +274,30 @@ class SessionResumed(AudioMessage, VideoMessage):
     lost_frames: int = 0
     """Frames of video that are not measured."""
 
+
+AnyAudioMessage: TypeAlias = (
+    SessionCreated
+    | SessionUpdated
+    | UtteranceStart
+    | AudioMeasured
+    | UtteranceEnd
+    | SessionError
+    | SessionClosed
+    | SessionResumed
+    | UnknownMessage
+)
+"""What an audio session gives; `message.type == "measurement.result"` leaves `AudioMeasured`."""
+
+AnyVideoMessage: TypeAlias = (
+    SessionCreated
+    | SessionUpdated
+    | VideoMeasured
+    | SessionError
+    | SessionClosed
+    | SessionResumed
+    | UnknownMessage
+)
+"""What a video session gives; `message.type == "measurement.result"` leaves `VideoMeasured`."""
 
 _COMMON: Mapping[str, type[Any]] = {
     "session.created": SessionCreated,

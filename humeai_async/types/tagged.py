@@ -8,9 +8,16 @@ make constants of it, which are found by their base class and by their members.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from humeai_async._base.frozen import frozen
+
+if TYPE_CHECKING:
+    UnknownType: TypeAlias = Literal[""]
+else:
+    UnknownType = str
+"""A type that is none of the known ones. To type checkers it is one text, so that
+`event.type == "assistant_message"` leaves the one class that has this type."""
 
 
 @frozen(kw_only=True)

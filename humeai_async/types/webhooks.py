@@ -15,8 +15,8 @@ from attrs import field
 
 from humeai_async._base.frozen import frozen
 from humeai_async.types.batch import JobStatus
-from humeai_async.types.chat import ToolCallMessage, UnknownType
-from humeai_async.types.tagged import Tagged
+from humeai_async.types.chat import ToolCallMessage
+from humeai_async.types.tagged import Tagged, UnknownType
 from humeai_async.types.times import from_milliseconds
 from humeai_async.types.unknown_fields import Open
 

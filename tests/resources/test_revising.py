@@ -78,6 +78,17 @@ async def test_a_revision_costs_two_requests() -> None:
     assert hume.stats.requests == before + 2
 
 
+@pytest.mark.parametrize("changes", [{}, {"text": "zero"}, {"version_description": None}])
+async def test_a_revision_that_changes_nothing_makes_no_version(
+    pair: tuple[FakeHume, HumeAI], changes: dict[str, Any]
+) -> None:
+    fake, hume = pair
+    prompt = await hume.prompts.create(name="P", text="zero")
+    again = await hume.prompts.revise(prompt.id, **changes)
+    assert (again.id, again.version, again.text) == (prompt.id, 0, "zero")
+    assert fake.count(method="POST", is_carried_out=True) == 1
+
+
 async def test_an_unknown_field_is_refused_before_anything_is_sent() -> None:
     async with FakeHume() as fake, client_of(fake) as hume:
         with pytest.raises(InvalidArgumentError, match="did you mean 'voice'"):

@@ -39,6 +39,7 @@ from humeai_async.types.batch import JobDetails, JobStatus
 from humeai_async.types.chat import AnyServerEvent, AssistantMessage, AudioOutput
 from humeai_async.types.evi import Chat, ChatEvent, ChatGroup, Prompt, Tool
 from humeai_async.types.evi_configs import Config
+from humeai_async.types.expression_messages import AudioMeasured, VideoMeasured
 from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
 from humeai_async.types.registry import (
     Dataset,
@@ -141,6 +142,19 @@ async def talk(hume: HumeAI) -> None:
                 assert_type(event.message.content, str | None)
             elif isinstance(event, AudioOutput):
                 assert_type(event.audio, bytes)
+
+
+async def measure_as_it_comes(hume: HumeAI) -> None:
+    async with hume.expression.connect_audio() as session:
+        async for message in session:
+            if message.type == "measurement.result":
+                assert_type(message, AudioMeasured)
+            elif message.type == "error":
+                assert_type(message.retryable, bool | None)
+    async with hume.expression.connect_video() as video:
+        async for frame in video:
+            if frame.type == "measurement.result":
+                assert_type(frame, VideoMeasured)
 
 
 def read_errors(error: HumeError) -> None:
