@@ -9,6 +9,7 @@ whatever name they open it. It knows no requests; `storage.py` has its tables.
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ import anyio
 
 from humeai_async._base.cancellation import in_thread, run_uncancelled
 from humeai_async.bulk import storage
+from humeai_async.bulk.connection import Connection
 from humeai_async.bulk.ledger_file import close_file, open_file, read_copy, real_path, rejected
 from humeai_async.bulk.states import State, WorkState
 from humeai_async.bulk.storage import Draft, Entry, Note, Plan, RunStatus
@@ -128,15 +130,13 @@ class Ledger:
 
     Args:
         path: The file.
-        connection: Connection to it, with `storage.load_recent` done.
+        connection: Connection to it, with its keys loaded.
         lock: Connection that holds the lock beside it.
     """
 
     is_lasting = True
 
-    def __init__(
-        self, path: Path, connection: sqlite3.Connection, lock: sqlite3.Connection
-    ) -> None:
+    def __init__(self, path: Path, connection: Connection, lock: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
         self._lock = lock
@@ -170,7 +170,7 @@ class Ledger:
 
     async def look_up(self, keys: Sequence[bytes]) -> dict[bytes, Entry]:
         """Return what is known of some sources."""
-        return await self._run(storage.look_up, keys)
+        return await self._read(storage.look_up, keys)
 
     async def counts(self, keys: Sequence[bytes]) -> dict[State, int]:
         """Return how many of some sources are in each state; those it does not know in none."""
@@ -183,15 +183,15 @@ class Ledger:
 
     async def read_plan(self, number: int) -> Plan:
         """Return one piece of work with its sources."""
-        return await self._run(storage.read_plan, number)
+        return await self._read(storage.read_plan, number)
 
     async def requests(self) -> list[tuple[str | None, bytes]]:
         """Return of each piece of work its name at the service, if known, and its `request_of`."""
-        return await self._run(storage.requests)
+        return await self._read(storage.requests)
 
     async def plan(self, draft: Draft) -> Plan:
         """Write down a piece of work that is about to be submitted."""
-        return await self._run(storage.plan, draft)
+        return await self._write(storage.plan, draft)
 
     async def send(self, number: int, sent_ms: int | None) -> None:
         """Write down that a piece of work is about to be sent, and when.
@@ -200,7 +200,7 @@ class Ledger:
             number: The piece of work.
             sent_ms: Milliseconds since 1970 by the service's clock; `None` if it is not known.
         """
-        await run_uncancelled(self._run(storage.send, number, sent_ms))
+        await run_uncancelled(self._write(storage.send, number, sent_ms))
 
     async def submit(
         self, number: int, work_id: str, body: bytes | None = None, cost: float = 0.0
@@ -213,19 +213,19 @@ class Ledger:
             body: The result, where it came with the response.
             cost: What it is billed for, where the service says so.
         """
-        await run_uncancelled(self._run(storage.submit, number, work_id, body, cost))
+        await run_uncancelled(self._write(storage.submit, number, work_id, body, cost))
 
     async def read_result(self, number: int) -> bytes | None:
         """Return the result that came with the response to a submission, if one did."""
-        return await self._run(storage.read_result, number)
+        return await self._read(storage.read_result, number)
 
     async def read_cost(self) -> float:
         """Return what all pieces of work so far were billed for, as far as the service told."""
-        return await self._run(storage.read_cost)
+        return await self._read(storage.read_cost)
 
     async def end_work(self, number: int, state: WorkState) -> None:
         """Write down that a piece of work is not at the service, or not under its name."""
-        await run_uncancelled(self._run(storage.end_work, number, state))
+        await run_uncancelled(self._write(storage.end_work, number, state))
 
     def note(self, notes: Iterable[Note]) -> None:
         """Take note of outcomes that the consumer has; a checkpoint puts them on disk."""
@@ -259,18 +259,18 @@ class Ledger:
         # the outcomes that were in this one, and the next start would write those twice.
         self._is_behind = True
         if self.before_checkpoint is not None:
-            await self._run(storage.checkpoint, notes, self.before_checkpoint)
+            await self._write(storage.checkpoint, notes, self.before_checkpoint)
         elif notes:
-            await self._run(storage.note, notes)
+            await self._write(storage.note, notes)
         self._is_behind = False
 
     async def positions(self) -> dict[str, int] | None:
         """Return how far each file of results was at the last checkpoint; `None` before it."""
-        return await self._run(storage.positions)
+        return await self._read(storage.positions)
 
     async def status(self) -> RunStatus:
         """Count the run's sources by state, its pieces of work and its failures."""
-        return await self._run(storage.status)
+        return await self._read(storage.status)
 
     async def aclose(self) -> None:
         """Make a last checkpoint and close the ledger."""
@@ -292,43 +292,42 @@ class Ledger:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def _run(
+    async def _read(
         self,
-        work: Callable[Concatenate[sqlite3.Connection, P], T],
+        work: Callable[Concatenate[Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Read in the worker thread; nobody else writes meanwhile."""
+        return await self._in_thread(functools.partial(work, self._connection, *args, **kwargs))
+
+    async def _write(
+        self,
+        work: Callable[Concatenate[Connection, P], T],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
         """Do one piece of work in the worker thread, as one transaction."""
 
         def transact() -> T:
+            # Steps that must not be done twice wait for the disk, and take what came before them
+            # along. A note that is lost with the power makes a source come twice, no more; a plan
+            # was not sent; one that is lost with the process cannot be.
+            is_lesser = work in {storage.note, storage.plan}
+            with self._connection.transaction(synchronous="NORMAL" if is_lesser else "FULL"):
+                return work(self._connection, *args, **kwargs)
+
+        return await self._in_thread(transact)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        def run() -> T:
             # An event loop that is shut down leaves threads behind; the next one has to wait
             # for them.
-            with self._mutex:
-                return self._transact(work, *args, **kwargs)
+            with self._mutex, rejected(self.path):
+                return work()
+            raise AssertionError("unreachable")  # `rejected` swallows nothing
 
-        return await in_thread(transact, limiter=self._thread)
-
-    def _transact(
-        self,
-        work: Callable[Concatenate[sqlite3.Connection, P], T],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T:
-        # Steps that must not be done twice wait for the disk, and take what came before them
-        # along. A note that is lost with the power makes a source come twice, no more; a plan
-        # was not sent; one that is lost with the process cannot be.
-        level = "NORMAL" if work in {storage.note, storage.plan} else "FULL"
-        connection = self._connection
-        with rejected(self.path):
-            connection.execute(f"PRAGMA synchronous = {level}")
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                result = work(connection, *args, **kwargs)
-                connection.execute("COMMIT")
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-            return result
+        return await in_thread(run, limiter=self._thread)
 
 
 async def read_status(path: object) -> RunStatus:

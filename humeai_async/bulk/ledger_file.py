@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from humeai_async._base.atomic_files import resolve_target
 from humeai_async.bulk import storage
+from humeai_async.bulk.connection import Connection
 from humeai_async.errors import LedgerError
 
 T = TypeVar("T")
@@ -49,7 +50,7 @@ def real_path(path: object) -> Path:
     raise LedgerError(f"cannot open {text}: {reason}")
 
 
-def open_file(path: Path, configuration: str) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+def open_file(path: Path, configuration: str) -> tuple[Connection, sqlite3.Connection]:
     """Lock a ledger and open it, or make it.
 
     Returns:
@@ -64,13 +65,13 @@ def open_file(path: Path, configuration: str) -> tuple[sqlite3.Connection, sqlit
         stack.callback(lock.close)
         with rejected(path):
             _refuse_second_name(path)
-            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            connection = Connection(path, isolation_level=None, check_same_thread=False)
             stack.callback(connection.close)
             connection.execute(f"PRAGMA page_size = {storage.PAGE_SIZE}")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA wal_autocheckpoint = 8000")
             _prepare(connection, path, configuration)
-            storage.load_recent(connection)
+            connection.load_keys()
         stack.pop_all()
     return connection, lock
 
@@ -198,21 +199,15 @@ def _take_lock(path: Path) -> sqlite3.Connection:
     raise LedgerError(f"cannot open {path}: {reason}")
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, configuration: str) -> None:
+def _prepare(connection: Connection, path: Path, configuration: str) -> None:
     """Make the layout of a new ledger, or check that of an old one."""
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with connection.transaction():
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version == 0 and not tables:
             storage.create(connection, configuration)
         _check_version(connection, path)
         found = storage.configure(connection, configuration)
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
     if found != configuration:
         raise LedgerError(
             f"{path} belongs to a run with other settings ({found}); this one has "

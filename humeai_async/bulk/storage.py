@@ -4,10 +4,8 @@ Each function takes a connection and does one step inside of a transaction that 
 opens and ends. It knows neither threads nor errors of the disk.
 
 Rows are appended in the order in which sources come, so that the sources of one piece of work
-share a few pages. An index over random keys would rewrite a page for each source: new keys
-stand in `recent`, a table in memory, and go into the index `known` some hundred thousand at a
-time, in its order. Counts are kept as sources change their state, so that no status counts
-rows.
+share a few pages; `connection.py` finds them. Counts are kept as sources change their state, so
+that no status counts rows.
 """
 
 from __future__ import annotations
@@ -20,10 +18,10 @@ from typing import TypeVar
 import attrs
 
 from humeai_async._base.frozen import frozen
+from humeai_async.bulk.connection import Connection, conditions
 from humeai_async.bulk.states import TRANSITIONS, WORK_TRANSITIONS, State, WorkState
 
 S = TypeVar("S", bound=State | WorkState)
-T = TypeVar("T")
 
 VERSION = 4
 """Version of the file's layout."""
@@ -33,12 +31,8 @@ KEY_SIZE = 12
 """Bytes that stand for a source."""
 MARK_SIZE = 16
 """Bytes that stand for the content of a file, or the normal form of a URL."""
-RECENT = 1 << 17
-"""Keys that are kept in memory before they go into the index together."""
 _PAID = frozenset({State.SUBMITTED, State.UNREADABLE})
 """States of sources that are planned anew only once their piece of work has lost its name."""
-_AT_ONCE = 500
-"""Keys in one query."""
 
 LAYOUT = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -197,27 +191,14 @@ def configuration_of(connection: sqlite3.Connection) -> str:
     return _fact(connection, "configuration")
 
 
-def load_recent(connection: sqlite3.Connection) -> None:
-    """Bring the keys that are not in the index yet into memory."""
-    connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute(
-        "CREATE TEMP TABLE recent (key BLOB PRIMARY KEY, source INTEGER NOT NULL) WITHOUT ROWID"
-    )
-    connection.execute(
-        "INSERT INTO recent SELECT key, number FROM sources WHERE number > ?",
-        (int(_fact(connection, "indexed")),),
-    )
-
-
-def look_up(connection: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, Entry]:
+def look_up(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Entry]:
     """Return what is known of some sources."""
-    numbers = _numbers(connection, keys)
     found: dict[bytes, Entry] = {}
-    for some in _portions(list(numbers.values())):
+    for which, values in conditions(list(connection.find(keys).values())):
         rows = connection.execute(
-            "SELECT key, sources.state, work, works.state FROM sources "  # noqa: S608 - only question marks
-            f"JOIN works ON works.number = work WHERE sources.number IN ({_marks(some)})",
-            some,
+            "SELECT key, sources.state, work, works.state FROM sources "  # noqa: S608 - a condition with question marks
+            f"JOIN works ON works.number = work WHERE sources.number {which}",
+            values,
         )
         for key, state, work, work_state in rows:
             found[key] = Entry(key, _state(State, state), work, _state(WorkState, work_state))
@@ -229,7 +210,7 @@ def numbered(draft: Draft, number: int) -> Plan:
     return Plan(number=number, **attrs.asdict(draft, recurse=False))
 
 
-def plan(connection: sqlite3.Connection, draft: Draft) -> Plan:
+def plan(connection: Connection, draft: Draft) -> Plan:
     """Write down a piece of work that is about to be submitted, with its sources."""
     number = connection.execute(
         "INSERT INTO works (state, kind, planned_ms, after_ms, attempt) VALUES (?, ?, ?, ?, ?)",
@@ -240,7 +221,7 @@ def plan(connection: sqlite3.Connection, draft: Draft) -> Plan:
         "INSERT INTO plans VALUES (?, ?, ?, ?)",
         (number, _digest(connection, draft), b"".join(draft.keys), b"".join(draft.marks)),
     )
-    known = _numbers(connection, draft.keys)
+    known = connection.find(draft.keys)
     _move(connection, list(known.values()), State.PLANNED, unless=_PAID)
     connection.executemany(
         "UPDATE sources SET work = ? WHERE number = ?", [(number, one) for one in known.values()]
@@ -249,25 +230,16 @@ def plan(connection: sqlite3.Connection, draft: Draft) -> Plan:
     return numbered(draft, number)
 
 
-def _append(connection: sqlite3.Connection, work: int, keys: Sequence[bytes]) -> None:
+def _append(connection: Connection, work: int, keys: Sequence[bytes]) -> None:
     """Add sources that the ledger has not seen before."""
     last = connection.execute("SELECT coalesce(max(number), 0) FROM sources").fetchone()[0]
-    fresh = list(dict.fromkeys(keys))
-    numbered = list(enumerate(fresh, last + 1))
+    fresh = {key: number for number, key in enumerate(dict.fromkeys(keys), last + 1)}
     connection.executemany(
         "INSERT INTO sources (number, key, work, state) VALUES (?, ?, ?, ?)",
-        [(number, key, work, State.PLANNED) for number, key in numbered],
-    )
-    connection.executemany(
-        "INSERT INTO recent VALUES (?, ?)", [(key, number) for number, key in numbered]
+        [(number, key, work, State.PLANNED) for key, number in fresh.items()],
     )
     _count(connection, {State.PLANNED: len(fresh)})
-    if last + len(fresh) - int(_fact(connection, "indexed")) >= RECENT:
-        connection.execute("INSERT INTO known SELECT key, source FROM recent ORDER BY key")
-        connection.execute("DELETE FROM recent")
-        connection.execute(
-            "UPDATE facts SET value = ? WHERE name = 'indexed'", (str(last + len(fresh)),)
-        )
+    connection.add(fresh)
 
 
 def read_plan(connection: sqlite3.Connection, number: int) -> Plan:
@@ -317,7 +289,7 @@ def send(connection: sqlite3.Connection, number: int, sent_ms: int | None) -> No
 
 
 def submit(
-    connection: sqlite3.Connection,
+    connection: Connection,
     number: int,
     work_id: str,
     body: bytes | None = None,
@@ -348,7 +320,7 @@ def read_cost(connection: sqlite3.Connection) -> float:
     return float(cost)
 
 
-def end_work(connection: sqlite3.Connection, number: int, state: WorkState) -> None:
+def end_work(connection: Connection, number: int, state: WorkState) -> None:
     """Write down that a piece of work is not at the service, or not under the name it had."""
     _move_work(connection, number, state)
     own = _sources_of(connection, number) if state is WorkState.SENT else {}
@@ -359,23 +331,23 @@ def end_work(connection: sqlite3.Connection, number: int, state: WorkState) -> N
     )
 
 
-def _sources_of(connection: sqlite3.Connection, number: int) -> dict[State, list[int]]:
+def _sources_of(connection: Connection, number: int) -> dict[State, list[int]]:
     """Return those sources of a piece of work that are in no other one since, by state."""
-    sources = list(_numbers(connection, read_plan(connection, number).keys).values())
+    sources = list(connection.find(read_plan(connection, number).keys).values())
     found: dict[State, list[int]] = {}
-    for some in _portions(sources):
+    for which, values in conditions(sources):
         rows = connection.execute(
-            f"SELECT number, state FROM sources WHERE number IN ({_marks(some)}) AND work = ?",  # noqa: S608 - only question marks
-            (*some, number),
+            f"SELECT number, state FROM sources WHERE number {which} AND work = ?",  # noqa: S608 - a condition with question marks
+            (*values, number),
         )
         for source, state in rows:
             found.setdefault(_state(State, state), []).append(source)
     return found
 
 
-def note(connection: sqlite3.Connection, notes: Sequence[Note]) -> None:
+def note(connection: Connection, notes: Sequence[Note]) -> None:
     """Write down the outcomes that the consumer has."""
-    numbers = _numbers(connection, [one.key for one in notes])
+    numbers = connection.find([one.key for one in notes])
     by_state: dict[tuple[State, str | None], list[int]] = {}
     for one in notes:
         if one.key not in numbers:
@@ -386,7 +358,7 @@ def note(connection: sqlite3.Connection, notes: Sequence[Note]) -> None:
 
 
 def checkpoint(
-    connection: sqlite3.Connection,
+    connection: Connection,
     notes: Sequence[Note],
     before: Callable[[], Mapping[str, int]],
 ) -> None:
@@ -431,11 +403,11 @@ def _move(
     """Bring sources into a state, where the table of states allows it, and keep count."""
     changes: dict[State, int] = {state: 0}
     number = None if reason is None else _reason(connection, reason, len(numbers))
-    for some in _portions(numbers):
+    for which, values in conditions(numbers):
         rows = connection.execute(
-            "SELECT state, reason, count(*) FROM sources "  # noqa: S608 - only question marks
-            f"WHERE number IN ({_marks(some)}) GROUP BY state, reason",
-            some,
+            "SELECT state, reason, count(*) FROM sources "  # noqa: S608 - a condition with question marks
+            f"WHERE number {which} GROUP BY state, reason",
+            values,
         ).fetchall()
         for old, old_reason, count in rows:
             before = _state(State, old)
@@ -447,8 +419,8 @@ def _move(
                 "UPDATE reasons SET sources = sources - ? WHERE number = ?", (count, old_reason)
             )
         connection.execute(
-            f"UPDATE sources SET state = ?, reason = ? WHERE number IN ({_marks(some)})",  # noqa: S608 - only question marks
-            (state, number, *some),
+            f"UPDATE sources SET state = ?, reason = ? WHERE number {which}",  # noqa: S608 - a condition with question marks
+            (state, number, *values),
         )
     _count(connection, changes)
 
@@ -490,20 +462,6 @@ def _reason(connection: sqlite3.Connection, reason: str, count: int) -> int:
     return number
 
 
-def _numbers(connection: sqlite3.Connection, keys: Sequence[bytes]) -> dict[bytes, int]:
-    """Return the rows of those sources that the ledger knows."""
-    found: dict[bytes, int] = {}
-    for some in _portions(keys):
-        for table in ("recent", "known"):
-            if len(found) < len(keys):
-                rows = connection.execute(
-                    f"SELECT key, source FROM {table} WHERE key IN ({_marks(some)})",  # noqa: S608 - a constant and question marks
-                    some,
-                )
-                found.update(rows)
-    return found
-
-
 def _fact(connection: sqlite3.Connection, name: str) -> str:
     row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
     if row is None:
@@ -523,11 +481,3 @@ def _split(blob: object, size: int) -> tuple[bytes, ...]:
     if not isinstance(blob, bytes) or len(blob) % size:
         raise ContentError("the sources of a piece of work cannot be read")
     return tuple(blob[at : at + size] for at in range(0, len(blob), size))
-
-
-def _portions(values: Sequence[T]) -> Iterable[Sequence[T]]:
-    return (values[at : at + _AT_ONCE] for at in range(0, len(values), _AT_ONCE))
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ",".join("?" * len(values))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
 from bulk_support import draft, urls
 
+import humeai_async.bulk.connection
 from humeai_async.bulk import storage
+from humeai_async.bulk.connection import Connection
+from humeai_async.bulk.ledger_file import close_file, open_file
 from humeai_async.bulk.states import TRANSITIONS, WORK_TRANSITIONS, State, WorkState
 from humeai_async.bulk.storage import ContentError, Note, Plan
 
@@ -28,18 +33,18 @@ TO: dict[State, tuple[State, ...]] = {
 
 
 @pytest.fixture
-def connection() -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as opened:
+def connection() -> Iterator[Connection]:
+    with closing(Connection(":memory:", isolation_level=None)) as opened:
         storage.create(opened, "")
-        storage.load_recent(opened)
+        opened.load_keys()
         yield opened
 
 
-def planned(connection: sqlite3.Connection) -> Plan:
+def planned(connection: Connection) -> Plan:
     return storage.plan(connection, draft("urls", urls(3)))
 
 
-def bring(connection: sqlite3.Connection, state: State) -> None:
+def bring(connection: Connection, state: State) -> None:
     """Take one step with all sources."""
     if state is State.PLANNED:
         entry = storage.look_up(connection, KEYS)[KEYS[0]]
@@ -56,17 +61,17 @@ def bring(connection: sqlite3.Connection, state: State) -> None:
         storage.note(connection, [Note(key, state, reason) for key in KEYS])
 
 
-def states(connection: sqlite3.Connection) -> set[State]:
+def states(connection: Connection) -> set[State]:
     return {entry.state for entry in storage.look_up(connection, KEYS).values()}
 
 
-def counts(connection: sqlite3.Connection) -> dict[State, int]:
+def counts(connection: Connection) -> dict[State, int]:
     return {s: n for s, n in storage.status(connection).counts.items() if n}
 
 
 @pytest.mark.parametrize(("before", "after"), [*product(State, State)])
 def test_a_source_takes_the_steps_of_the_table_and_no_others(
-    connection: sqlite3.Connection, before: State, after: State
+    connection: Connection, before: State, after: State
 ) -> None:
     planned(connection)
     for state in TO[before]:
@@ -84,7 +89,7 @@ def test_a_source_takes_the_steps_of_the_table_and_no_others(
 
 @pytest.mark.parametrize(("before", "after"), [*product(WorkState, WorkState)])
 def test_a_piece_of_work_takes_the_steps_of_the_table_and_no_others(
-    connection: sqlite3.Connection, before: WorkState, after: WorkState
+    connection: Connection, before: WorkState, after: WorkState
 ) -> None:
     def step(number: int, state: WorkState) -> None:
         if state is WorkState.SENT and before is not WorkState.SUBMITTED:
@@ -113,7 +118,7 @@ def test_each_state_has_its_row_in_both_tables() -> None:
 
 
 def test_the_plan_of_a_piece_of_work_is_what_was_sent_whatever_becomes_of_its_sources(
-    connection: sqlite3.Connection,
+    connection: Connection,
 ) -> None:
     first = planned(connection)
     bring(connection, State.FAILED)
@@ -123,7 +128,7 @@ def test_the_plan_of_a_piece_of_work_is_what_was_sent_whatever_becomes_of_its_so
     assert storage.look_up(connection, KEYS)[KEYS[0]].work == again.number
 
 
-def test_reasons_are_counted_as_sources_come_and_go(connection: sqlite3.Connection) -> None:
+def test_reasons_are_counted_as_sources_come_and_go(connection: Connection) -> None:
     planned(connection)
     notes = [Note(KEYS[0], State.FAILED, "a"), Note(KEYS[1], State.FAILED, "a")]
     storage.note(connection, [*notes, Note(KEYS[2], State.FAILED, "b")])
@@ -133,9 +138,9 @@ def test_reasons_are_counted_as_sources_come_and_go(connection: sqlite3.Connecti
 
 
 def test_keys_are_found_after_they_went_into_the_index(
-    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storage, "RECENT", 5)
+    monkeypatch.setattr(humeai_async.bulk.connection, "RECENT", 5)
     for start in range(0, 20, 2):
         some = urls(20)[start : start + 2]
         storage.plan(connection, draft("urls", some))
@@ -156,9 +161,7 @@ def test_keys_are_found_after_they_went_into_the_index(
         "DELETE FROM plans",
     ],
 )
-def test_content_that_no_run_wrote_is_told_as_such(
-    connection: sqlite3.Connection, statement: str
-) -> None:
+def test_content_that_no_run_wrote_is_told_as_such(connection: Connection, statement: str) -> None:
     number = planned(connection).number
     connection.execute(statement)
 
@@ -172,7 +175,7 @@ def test_content_that_no_run_wrote_is_told_as_such(
 
 @pytest.mark.parametrize("state", [State.SUBMITTED, State.UNREADABLE])
 def test_what_is_paid_for_is_neither_planned_nor_sent_again_under_its_name(
-    connection: sqlite3.Connection, state: State
+    connection: Connection, state: State
 ) -> None:
     number = planned(connection).number
     for step in TO[state]:
@@ -184,7 +187,7 @@ def test_what_is_paid_for_is_neither_planned_nor_sent_again_under_its_name(
 
 
 def test_a_piece_of_work_that_loses_its_name_takes_back_what_its_results_were_no_good_for(
-    connection: sqlite3.Connection,
+    connection: Connection,
 ) -> None:
     number = planned(connection).number
     bring(connection, State.SUBMITTED)
@@ -193,3 +196,44 @@ def test_a_piece_of_work_that_loses_its_name_takes_back_what_its_results_were_no
     assert counts(connection) == {State.ARRIVED: 1, State.PLANNED: 2}
     assert storage.read_plan(connection, number).work_id is None
     assert storage.status(connection).reasons == {}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts what the process writes")
+def test_a_source_costs_a_kilobyte_on_disk_at_most_and_a_status_no_look_at_the_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # By scale three million sources: the index takes in as large a share of itself each time.
+    monkeypatch.setattr(humeai_async.bulk.connection, "RECENT", 1000)
+    count, size = 23_000, 100
+    connection, lock = open_file(tmp_path / "run.db", "")
+    before = written()
+    for number, start in enumerate(range(0, count, size), 1):
+        given = draft("urls", [f"https://media.example.com/{start + n}.mp4" for n in range(size)])
+        for step in (
+            partial(storage.plan, connection, given),
+            partial(storage.send, connection, number, 1),
+            partial(storage.submit, connection, number, f"job-{number}"),
+            partial(storage.note, connection, [Note(key, State.ARRIVED) for key in given.keys]),
+        ):
+            with connection.transaction(synchronous="NORMAL"):
+                step()
+    steps = 0
+
+    def count_steps() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    connection.set_progress_handler(count_steps, 1)
+    status = storage.status(connection)
+    connection.set_progress_handler(None, 1)
+    close_file(connection, lock)
+    assert status.counts[State.ARRIVED] == count
+    assert (written() - before) / count < 1024
+    assert steps < count / 4
+
+
+def written() -> int:
+    """Return how many bytes this process has written so far."""
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return int(dict(line.split(": ") for line in lines)["wchar"])

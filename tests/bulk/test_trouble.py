@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import sqlite3
 from collections import Counter
@@ -14,7 +15,7 @@ from bulk_support import PATIENCE, draft, search_quickly, submitted, urls
 from support import client_of
 
 from humeai_async import HumeAI, LedgerError, NotFoundError, Retry, Timeout
-from humeai_async.bulk import storage
+from humeai_async.bulk.connection import Connection
 from humeai_async.bulk.ledger import Ledger, read_status
 from humeai_async.bulk.sinks import SourceOutcome
 from humeai_async.bulk.states import State
@@ -94,10 +95,10 @@ async def test_a_disk_that_is_full_under_the_ledger_is_told_and_costs_nothing(
     async with FakeHume() as fake, client_of(fake) as hume:
         async with await Ledger.open(path, CONFIGURATION):
             pass
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        connection = Connection(path, isolation_level=None, check_same_thread=False)
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {pages}")
-        storage.load_recent(connection)
+        connection.load_keys()
         ledger = Ledger(path, connection, sqlite3.connect(":memory:", check_same_thread=False))
         # SQLite's own way to say that there is no room: rows that need a new page do not fit.
         long = ["https://media.example.com/" + "x" * 20 + f"{n}.mp4" for n in range(400)]
@@ -111,6 +112,31 @@ async def test_a_disk_that_is_full_under_the_ledger_is_told_and_costs_nothing(
         assert Counter(long) == submitted(fake)
     assert len(told) < 400
     assert [None] * len(outcomes) == [outcome.error for outcome in outcomes]
+
+
+@pytest.mark.parametrize("number", range(2, 9))
+async def test_a_disk_that_fails_once_ends_the_run_by_name_and_the_next_start_goes_on(
+    number: int, tmp_path: Path
+) -> None:
+    path, commits = tmp_path / "run.db", itertools.count(1)
+    real: Any = Connection.execute
+
+    def execute(self: Connection, statement: str, *values: Any) -> sqlite3.Cursor:
+        if statement == "COMMIT" and next(commits) == number:
+            problem = sqlite3.OperationalError("disk I/O error")
+            problem.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
+            raise problem
+        found: sqlite3.Cursor = real(self, statement, *values)
+        return found
+
+    async with FakeHume() as fake, client_of(fake) as hume:
+        with pytest.MonkeyPatch.context() as failing:
+            failing.setattr(Connection, "execute", execute)
+            with pytest.raises(LedgerError, match=r"disk I/O error\. The disk failed"):
+                await run(hume, path)
+        await run(hume, path)
+        assert Counter(urls(6)) == submitted(fake)
+    assert (await read_status(path)).counts[State.ARRIVED] == 6
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from bulk_support import draft, search_quickly, submitted, urls
 from support import client_of
 
-from humeai_async import HumeAI, Limiter
+from humeai_async import HumeAI, Limiter, Pool
 from humeai_async.bulk.ledger import Ledger
 from humeai_async.bulk.sinks import SourceOutcome
 from humeai_async.bulk.states import WorkState
@@ -137,6 +138,47 @@ async def test_a_submission_that_was_refused_and_waits_goes_at_once_after_an_int
                 outcomes = await run(hume, path, search_patience=LONG)
         assert Counter(urls(3)) == submitted(fake)
     assert [None] * 3 == [one.error for one in outcomes]
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["interrupted", "killed"])
+async def test_a_submission_that_waits_for_a_connection_counts_as_sent_until_it_is_cancelled(
+    is_killed: bool, tmp_path: Path
+) -> None:
+    path, copy = tmp_path / "run.db", tmp_path / "copy.db"
+    async with FakeHume() as fake:
+        fake.faults.add(Fault("stall", method="GET", path="/v0/evi/tools"))
+        async with client_of(fake, pool=Pool(limit=1)) as hume, anyio.create_task_group() as group:
+
+            async def sources() -> AsyncIterator[str]:
+                group.start_soon(_list_tools, hume)  # takes the only connection, and keeps it
+                await anyio.sleep(0.1)
+                for url in urls(3):
+                    yield url
+
+            with anyio.move_on_after(0.4):
+                waiting = hume.batch.predict(sources(), models=MODELS, ledger=path, group_wait=0.0)
+                async with waiting, anyio.create_task_group() as watching:
+                    watching.start_soon(_copy_later, path, copy)
+                    async for _ in waiting:
+                        pass
+            group.cancel_scope.cancel()
+        left = copy if is_killed else path
+        assert await work_state(left) is (WorkState.SENT if is_killed else WorkState.REJECTED)
+        async with client_of(fake) as hume:
+            with anyio.fail_after(20):
+                outcomes = await run(hume, left, search_patience=0.3)
+        assert Counter(urls(3)) == submitted(fake)
+    assert [None] * 3 == [one.error for one in outcomes]
+
+
+async def _list_tools(hume: HumeAI) -> None:
+    await hume.tools.list()
+
+
+async def _copy_later(path: Path, copy: Path) -> None:
+    await anyio.sleep(0.3)
+    for end in ("", "-wal"):
+        shutil.copy(f"{path}{end}", f"{copy}{end}")
 
 
 async def test_a_submission_that_was_cut_off_on_its_way_is_in_doubt(tmp_path: Path) -> None:
