@@ -17,6 +17,7 @@ import msgspec
 
 from humeai_async._base.base_values import as_base
 from humeai_async.errors import DecodeError, InvalidArgumentError
+from humeai_async.http.converter import structure, to_plain
 from humeai_async.http.messages import JsonText
 from humeai_async.http.parts import check_parts
 from humeai_async.types.json import (
@@ -27,6 +28,18 @@ from humeai_async.types.json import (
     json_type,
     scan,
 )
+
+__all__ = [
+    "decode",
+    "encode",
+    "encode_request",
+    "is_json",
+    "members",
+    "on_one_line",
+    "parse",
+    "structure",
+    "to_plain",
+]
 
 T = TypeVar("T")
 
@@ -53,7 +66,6 @@ def _reader(returns: Any) -> Callable[[bytes], Any]:
     own = _READERS.get(returns) or getattr(returns, "from_json", None)
     if own is not None:
         return cast("Callable[[bytes], object]", own)
-    structure = _converter().structure
 
     def read(body: bytes) -> object:
         return structure(returns, parse(body))
@@ -227,29 +239,6 @@ def on_one_line(text: bytes) -> bytes:
     # Within texts line breaks are escaped.
     is_one_line = b"\n" not in text and b"\r" not in text
     return text if is_one_line else msgspec.json.format(text, indent=-1)
-
-
-def structure(returns: type[T], plain: object) -> T:
-    """Make plain JSON objects into typed ones.
-
-    Raises:
-        DecodeError: They are not of that type; `path` says where.
-    """
-    found: T = _converter().structure(returns, plain)
-    return found
-
-
-def to_plain(value: object) -> Any:
-    """Make typed objects into plain JSON ones; fields equal to their default are left out."""
-    return _converter().unstructure(value)
-
-
-@functools.cache
-def _converter() -> types.ModuleType:
-    """Import the converter with the first typed body: it brings cattrs and types with it."""
-    from humeai_async.http import converter
-
-    return converter
 
 
 def members(body: bytes) -> dict[str, bytes] | None:

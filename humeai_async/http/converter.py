@@ -2,7 +2,7 @@
 
 Only this module knows cattrs. It knows no type of the service by name: how a class is read
 follows from its fields, unions register themselves (`types/tagged.py`), and what was left as
-JSON text says so by a `to_wire`. The codec imports it with the first typed body.
+JSON text says so by a `to_wire`. The codec calls it.
 
 What is coerced, on purpose: a whole float is accepted for an integer and an integer for a
 float (JavaScript in the gateway writes `1.0` as `1`), and null for a field that can do without
@@ -108,7 +108,7 @@ def structure(returns: type[T], plain: object) -> T:
     )
 
 
-def unstructure(value: object) -> Any:
+def to_plain(value: object) -> Any:
     """Make typed objects into plain JSON ones; fields equal to their default are left out."""
     return _converter.unstructure(value)
 

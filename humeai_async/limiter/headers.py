@@ -29,6 +29,7 @@ import logging
 import math
 import re
 from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from attrs import evolve
@@ -270,8 +271,6 @@ def _server_time(headers: Mapping[str, str], now_epoch: float) -> float:
 
 
 def _date(text: str) -> float | None:
-    from email.utils import parsedate_to_datetime
-
     try:
         return parsedate_to_datetime(text).timestamp()
     except (ValueError, TypeError, IndexError, OverflowError):

@@ -31,13 +31,14 @@ from humeai_async._base import event_loops
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import ConfigurationError
 from humeai_async.limiter.allowance import Allowance, AllowanceGate
+from humeai_async.limiter.bucket import Bucket, Permit
+from humeai_async.limiter.gate import Gate
 from humeai_async.limiter.queue import Priority
+from humeai_async.limiter.shared_gate import SharedGate
 from humeai_async.settings import is_number
 
 if TYPE_CHECKING:
-    from humeai_async.limiter.bucket import Bucket, Permit
     from humeai_async.limiter.events import LimiterEvent
-    from humeai_async.limiter.gate import Gate
     from humeai_async.limiter.turns import SharedQuota
 
 INTERACTIVE: Final = Priority.INTERACTIVE
@@ -206,8 +207,6 @@ class Limiter:
 
         Where several event loops use it, that on the running one, else that on the first.
         """
-        from humeai_async.limiter.gate import Gate
-
         place = self._buckets.get(bucket)
         if self._further:
             with contextlib.suppress(RuntimeError):  # no event loop is running
@@ -271,13 +270,10 @@ class Limiter:
 
     def _made(self, name: str, loop: asyncio.AbstractEventLoop) -> Bucket:
         from humeai_async.limiter.bucket import Bucket
-        from humeai_async.limiter.gate import Gate
 
         now = loop.time()
         bucket = Bucket(name, Gate(now, self._rate, self._burst), loop, self._on_event)
         if self._shared is not None and self._rate is not None:
-            from humeai_async.limiter.shared_gate import SharedGate
-
             source = self._shared.join(name, self._rate, self._burst, bucket)
             bucket.gate = SharedGate(now, self._rate, self._burst, source)
         return bucket
@@ -294,8 +290,6 @@ def _check(
 
 
 def _with_share(state: BucketState, place: Bucket) -> BucketState:
-    from humeai_async.limiter.shared_gate import SharedGate
-
     if not isinstance(place.gate, SharedGate):
         return state
     source = place.gate.source

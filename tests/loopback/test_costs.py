@@ -253,3 +253,25 @@ def test_the_first_use_of_batch_imports_neither_bulk_runs_nor_archives() -> None
     found = imported("import humeai_async; humeai_async.HumeAI(api_key='k').batch")
     late = {"bulk", "archives", "failures", "converter"}
     assert found & {"sqlite3", "zipfile", *[f"humeai_async.{name}" for name in late]} == set()
+
+
+FIRST_CALL = """
+import asyncio, sys
+from humeai_async import HumeAI
+from humeai_async.testing import MockTransport
+page = {"page_number": 0, "total_pages": 1, "configs_page": [{"id": "a", "version": 0}]}
+async def main():
+    transport = MockTransport(lambda request: (200, page))
+    async with HumeAI(api_key="k", transport=transport) as hume:
+        configs, before = hume.configs, {*sys.modules}
+        await configs.list()
+        print(*{*sys.modules} - before)
+asyncio.run(main())
+"""
+
+
+def test_the_first_call_imports_nothing_that_the_resource_did_not() -> None:
+    done = subprocess.run(  # noqa: S603 - our own
+        [sys.executable, "-c", FIRST_CALL], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
