@@ -29,6 +29,7 @@ PACKAGES = {
     "logging": ["opentelemetry"],
     "many-workers": ["dask", "redis"],
     "shared-quota": ["redis"],
+    "web-backends": ["fastapi"],
 }
 """Packages that the guides need which not every installation has."""
 TOP_LEVEL = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT

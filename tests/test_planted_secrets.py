@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from humeai_async import HumeAI, HumeError, OAuth, Observer, Request, Response, Retry
+from humeai_async import HumeAI, HumeError, OAuth, Observer, Request, Response, Retry, to_json
 from humeai_async.http.session import Session
 from humeai_async.telemetry import OpenTelemetry
 from humeai_async.testing import MockTransport
@@ -72,7 +72,7 @@ def echo(request: Request) -> Response:
     url, headers = request.signed()
     if request.path.endswith("/token"):
         return Response(200, {}, b'{"access_token":"m4rk3d-made/token+1","expires_in":1800}')
-    status = int(request.query["status"][0])
+    status = int(request.query.get("status", ["200"])[0])
     said = f"{url} {headers}"
     body = {"message": said, "code": said, "error": {"logging": {"headers": headers, "url": url}}}
     echoed = {"x-request-id": said, "location": url, "set-cookie": said, "x-echo": said}
@@ -108,9 +108,18 @@ async def test_a_secret_shows_nowhere(
                     shown.append(collect_error_text(problem, __file__))
                 else:
                     assert status < FIRST_ERROR
+            # The server repeats everything in its bodies, so they are no type's JSON.
+            job = relative.batch.job("job-1")
+            for call in (relative.configs.list, job.refresh, job.predictions):
+                try:
+                    shown.append(repr(await call()))
+                except HumeError as problem:
+                    shown += [collect_error_text(problem, __file__), to_json(problem)]
+            shown += [job._repr_html_(), hume.limiter._repr_html_(), repr(job)]
         shown += [repr(hume), repr(vars(hume)), repr(session), repr(session.origin)]
         shown += [repr(vars(session.origin)), repr(session.additions), repr(session.origin.source)]
     shown += [f"{one!r} {attrs.astuple(one)} {one.request_line}" for one in exchanges]
+    shown += [to_json(one) for one in exchanges]
     shown += keeping.shown
     shown += [f"{line.getMessage()} {line.exc_text} {line.args}" for line in caplog.records]
     shown += [span.to_json() for span in exporter.get_finished_spans()]
