@@ -50,7 +50,9 @@ class Block:
         texts: Sequence[str | None],
         columns: dict[str, Sequence[float]],
     ) -> None:
-        self.source, self.model, self.id = key
+        self.source: str = key[0]
+        self.model: str = key[1]
+        self.id: str = key[2]
         self.begins: Sequence[float | None] = begins
         self.ends: Sequence[float | None] = ends
         self.texts: Sequence[str | None] = texts
