@@ -25,7 +25,7 @@ ROOMS = frozenset(
 """Modules and folders that users import from."""
 ORDER = (
     "first-steps", "what-lives", "from-the-official-sdk", "errors", "rate-limits", "bulk",
-    "many-workers", "shared-quota", "web-backends", "testing", "logging", "versioning",
+    "tables", "many-workers", "shared-quota", "web-backends", "testing", "logging", "versioning",
 )  # fmt: skip
 GUIDES = Path(humeai_async.__file__).parent / "guides"
 

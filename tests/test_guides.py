@@ -30,6 +30,7 @@ PACKAGES = {
     "many-workers": ["dask", "redis"],
     "shared-quota": ["redis"],
     "web-backends": ["fastapi"],
+    "tables": ["pyarrow", "polars", "altair", "vl_convert"],
 }
 """Packages that the guides need which not every installation has."""
 TOP_LEVEL = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT

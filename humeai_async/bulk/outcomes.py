@@ -113,16 +113,30 @@ class Outcomes(AsyncOnly, Generic[S, P]):
             A `pyarrow.Table`, its rows source by source in the order in which they arrived.
 
         Raises:
-            InvalidArgumentError: There is no such model.
+            InvalidArgumentError: There is no such model, or outcomes have been taken already.
             MissingPackageError: pyarrow is not installed (extra `arrow`). Nothing was begun.
         """
         from humeai_async.bulk.outcome_tables import make_table
         from humeai_async.types.predictions.failures import Failures
 
+        self.ensure_not_begun()
         async with self:
             table, failures = await make_table(self, model=model, long=long)
         self._failures = Failures(failures)
         return table
+
+    def ensure_not_begun(self) -> None:
+        """Refuse to make a table of what a loop, or another table, has left.
+
+        Raises:
+            InvalidArgumentError: Outcomes have been taken already.
+        """
+        if self.has_begun:
+            raise InvalidArgumentError(
+                "the run has begun: a table takes the place of a loop over its outcomes, and is "
+                "made once; keep what it returned, or collect the outcomes in the loop",
+                field="outcomes",
+            )
 
     async def to_polars(self, model: str | None = None, *, long: bool = False) -> Any:
         """Run to the end, and make a `polars.DataFrame`; else as `to_arrow`.

@@ -198,11 +198,12 @@ class PaidOutcomes(Outcomes[File, R]):
             A `pyarrow.Table`, its rows source by source in the order in which they arrived.
 
         Raises:
-            InvalidArgumentError: A model is named.
+            InvalidArgumentError: A model is named, or outcomes have been taken already.
             MissingPackageError: pyarrow is not installed (extra `arrow`). Nothing was begun.
         """
         if model is not None:
             raise InvalidArgumentError("these results have no models", field="model")
+        self.ensure_not_begun()
         load_package("pyarrow")
         rows: list[dict[str, Any]] = []
         columns: dict[str, str] = {"source": "string"}

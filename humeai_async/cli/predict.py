@@ -57,6 +57,13 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0, min_open=True),
     help="Seconds to wait for each job; without limit if left out.",
 )
+@click.option(
+    "--score-bits",
+    type=click.Choice(["32", "64"]),
+    default="32",
+    show_default=True,
+    help="Size of the scores in Parquet; 64 keeps all digits that the service sends.",
+)
 @click.option("--dask", help="Run on a Dask cluster: address of its scheduler.")
 @click.option(
     "--quota",
@@ -84,6 +91,7 @@ def predict(
     jobs: int,
     timeout: float | None,
     search_patience: float,
+    score_bits: str,
     dask: str | None,
     quota: str | None,
     rate: float | None,
@@ -105,6 +113,10 @@ def predict(
     if dask is not None:
         chosen = click.get_current_context().get_parameter_source("formats")
         check_formats(formats, is_chosen=chosen is not ParameterSource.DEFAULT)
+        if score_bits != "32":
+            raise InvalidArgumentError(
+                "--score-bits is for runs without --dask", field="score_bits"
+            )
     elif ledger is not None:
         raise InvalidArgumentError("--ledger is for runs with --dask", field="ledger")
     # Outside the event loop, which would keep Ctrl-C from ending the wait for standard input.
@@ -123,6 +135,7 @@ def predict(
     folder = local_folder(out, ", which only runs with --dask take")
     settings: dict[str, Any] = {
         "formats": tuple(dict.fromkeys(formats)),
+        "score_bits": int(score_bits),
         "models": read_models(models),
         "retry_failed": retry_failed,
         "job_size": job_size,

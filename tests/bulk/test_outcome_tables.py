@@ -104,6 +104,25 @@ async def test_failures_are_not_known_before_there_is_a_table() -> None:
         _ = outcomes_of().failures
 
 
+@pytest.mark.parametrize("taken", [1, 3])
+async def test_no_table_is_made_of_what_a_loop_has_left(taken: int) -> None:
+    outcomes = outcomes_of(
+        *[Outcome[Any, Any](source=name, error=DecodeError("no")) for name in "ab"]
+    )
+    async with outcomes:
+        await outcomes.next_batch(most=taken)
+        for frame in ("arrow", "polars", "pandas"):
+            with pytest.raises(InvalidArgumentError, match="the run has begun"):
+                await getattr(outcomes, f"to_{frame}")()
+
+
+async def test_a_second_table_of_the_same_outcomes_is_refused() -> None:
+    outcomes = outcomes_of()
+    await outcomes.to_arrow()
+    with pytest.raises(InvalidArgumentError, match="keep what it returned"):
+        await outcomes.to_arrow()
+
+
 async def test_no_outcomes_are_an_empty_table() -> None:
     outcomes = outcomes_of()
     assert (await outcomes.to_polars(model="face")).height == 0

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import importlib
 import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -291,9 +293,23 @@ async def test_parquet_is_written_too(fake: FakeHume, tmp_path: Path) -> None:
     out = tmp_path / "out"
     urls = [f"https://media.example.com/{n}.mp4" for n in range(5)]
     done = await run(
-        ["predict", *urls, "--models", "face", "--format", "parquet", "--out", out], fake
+        [
+            "predict",
+            *urls,
+            "--models",
+            "face",
+            "--format",
+            "parquet",
+            "--score-bits",
+            "64",
+            "--out",
+            out,
+        ],
+        fake,
     )
     assert done.returncode == 0, done.stderr
+    parquet: Any = importlib.import_module("pyarrow.parquet")
+    assert parquet.read_table(out / "predictions.parquet").schema.field("Joy").type == "double"
     assert set(urls) == set(parquet_column(out / "predictions.parquet", "source"))
     assert sorted(path.name for path in out.iterdir()) == [
         "ledger.db",

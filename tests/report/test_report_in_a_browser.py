@@ -23,6 +23,7 @@ from humeai_async.types.dicts import ModelsDict
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+FOLDER = "https://media.example.com/recordings-whose-names-are-wider-than-a-telephone"
 CHROMIUM = shutil.which("chromium")
 
 
@@ -32,7 +33,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     async def run() -> str:
         async with FakeHume(frames=6) as fake, client_of(fake) as hume:
-            sources = [f"https://media.example.com/{n}.mp4" for n in range(60)]
+            sources = [f"{FOLDER}/{n}.mp4" for n in range(60)]
             models: ModelsDict = {"face": {}, "prosody": {"identify_speakers": True}}
             await hume.batch.predict_into(folder, sources, models=models)
         lines = [{"at": n, "done": 6 * n, "refused": n // 3} for n in range(11)]
@@ -111,9 +112,9 @@ def test_a_source_shows_its_timeline_in_a_picture_and_in_words(
     browser: Any, page_file: Path
 ) -> None:
     page = opened(browser, page_file)
-    page.get_by_role("button", name="https://media.example.com/3.mp4").click()
+    page.get_by_role("button", name=f"{FOLDER}/3.mp4").click()
     heading = page.locator("#timeline-title")
-    assert heading.inner_text() == "Timeline of https://media.example.com/3.mp4"
+    assert heading.inner_text() == f"Timeline of {FOLDER}/3.mp4"
     assert page.evaluate("document.activeElement.id") == "timeline-title"
     assert " to " in page.locator("#timeline-text").inner_text()
     assert page.problems == []

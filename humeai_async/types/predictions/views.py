@@ -156,7 +156,9 @@ class PredictionViews(Sequence[SourcePredictions]):
         Returns:
             An `altair.VConcatChart`, which notebooks show and `chart.save("timeline.html")`, or
             `.svg` or `.png`, writes: a strip for each face and speaker, with the transcript where
-            there is one. URLs are shown without their query.
+            there is one. URLs are shown without their query. The chart is Altair's: its own
+            methods raise Altair's errors, such as `OSError` for a file that cannot be written
+            and `ValueError` for a format that it does not know.
 
         Raises:
             InvalidArgumentError: There is no such source or model, or it has no predictions.
