@@ -31,7 +31,6 @@ from aiohttp import web
 
 from benchmarks import clients
 from benchmarks.measuring import (
-    OFFICIAL,
     Call,
     Caller,
     Opened,
@@ -41,7 +40,6 @@ from benchmarks.measuring import (
     in_turn,
     is_there,
     print_table,
-    ratio,
     run_alone,
     serving,
 )
@@ -74,7 +72,7 @@ MEASURED = {
     "expressions": [{"name": f"expression {n}", "probability": 0.5} for n in range(30)],
     "voice_attributes": [{"name": f"attribute {n}", "probability": 0.8} for n in range(10)],
 }
-UPLOADED = {
+UPLOADED: dict[str, Any] = {
     "request_id": "r",
     "run_id": "0f1b3e1c-4a7d-4a54-9d0f-0a4b6f2f1c11",
     "received": {"audio_duration_ms": 1000},
@@ -223,7 +221,7 @@ def compare(
         for name, opened in openers.items():
             caller = stack.enter_context(Caller(opened, url))
             bursts[name] = functools.partial(caller.burst, calls, in_flight)
-        return in_turn(bursts, rounds, OFFICIAL)
+        return in_turn(bursts, rounds)
 
 
 def upload(url: str, path: str, rounds: int) -> list[tuple[float, float, float]]:
@@ -253,15 +251,10 @@ def _verdicts(what: str, spent: dict[str, Spent]) -> Iterator[Verdict]:
         ("CPU", ours.cpu, base.cpu, official and official.cpu),
         ("wall", ours.wall, base.wall, official and official.wall),
     ):
-        yield Verdict(
-            f"{name} of {what}",
-            f"{mine * 1e6:.0f} us",
-            f"{BARE} {theirs * 1e6:.0f} us",
-            mine / theirs,
-            "",
-            None,
-            ratio(mine, others),
-        )
+        peers = f"{BARE} {theirs * 1e6:.0f} us"
+        if others:
+            peers += f", {PEER} {others * 1e6:.0f} us"
+        yield Verdict(f"{name} of {what}", f"{mine * 1e6:.0f} us", peers, mine / theirs, "", None)
 
 
 def run(*, full: bool) -> list[Verdict]:

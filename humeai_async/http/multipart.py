@@ -96,8 +96,14 @@ async def read_whole(part: Part) -> bytes:
     if isinstance(part.content, bytes):
         return part.content
     pieces = [piece async for piece in part.content()]
-    # A large one takes longer than the event loop should be held.
-    return await in_thread(b"".join, pieces) if len(pieces) > 1 else b"".join(pieces)
+    return await in_thread(join_pieces, pieces) if len(pieces) > 1 else join_pieces(pieces)
+
+
+def join_pieces(pieces: list[bytes]) -> bytes:
+    """Join pieces and let go of them; both take longer than the event loop should be held."""
+    joined = b"".join(pieces)
+    pieces.clear()
+    return joined
 
 
 async def _measured(

@@ -15,6 +15,7 @@ from typing import Any
 
 from humeai_async._base.cancellation import in_thread
 from humeai_async._base.packages import load_package
+from humeai_async.http.multipart import join_pieces
 from humeai_async.media.sources import Recording
 from humeai_async.media.wav import RATE, WIDTH, WavError, read_wav, wav_header
 
@@ -73,7 +74,8 @@ async def convert_to_wav(data: bytes, check_size: Callable[[int], object]) -> by
             check_size(size)
     if not size:
         raise ConversionError("it holds no sound")
-    return await in_thread(b"".join, [wav_header(size), *pieces])
+    pieces.insert(0, wav_header(size))
+    return await in_thread(join_pieces, pieces)
 
 
 def _blocks(recording: Recording) -> Generator[bytes]:

@@ -237,3 +237,14 @@ async def test_the_newer_products_have_an_address_of_their_own(
     assert HumeAI(api_key="k").cloud_url == "http://127.0.0.1:9"
     with pytest.raises(ConfigurationError, match="cloud_url"):
         HumeAI(api_token="at_0123", cloud_url=fake.url)
+
+
+async def test_a_large_recording_in_memory_goes_out_whole_and_with_its_length(
+    hume: HumeAI, fake: FakeHume
+) -> None:
+    data = wav(speech(1) * 40)
+    result = await hume.expression.measure_audio(data)
+    assert parts_of(fake)[0].content == data
+    assert int(fake.requests[0].headers["content-length"]) == pytest.approx(len(data), abs=1000)
+    assert result.received is not None
+    assert result.received.audio_duration_ms == 40_000

@@ -17,6 +17,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterat
 from typing import Any
 
 import aiohttp
+from attrs import evolve
 
 from humeai_async._base.cancellation import run_uncancelled
 from humeai_async.errors import ResponseTooLargeError
@@ -202,6 +203,13 @@ class _SizedPayload(aiohttp.AsyncIterablePayload):
         return self._known_size
 
 
+async def _pieces_of(content: bytes) -> AsyncGenerator[bytes]:
+    """Give bytes a piece at a time, so that others have their turn in between."""
+    for at in range(0, len(content), _PIECE):
+        yield content[at : at + _PIECE]
+        await asyncio.sleep(0)
+
+
 class RequestBody:
     """One request's content on its way: what gave out, and what is still open."""
 
@@ -248,9 +256,18 @@ class RequestBody:
 
     def _field(self, part: Part) -> str | io.BytesIO | _SizedPayload:
         """Return what aiohttp takes as a part: text without a file name is a plain field."""
-        if isinstance(part.content, bytes):
-            return part.content.decode() if part.filename is None else io.BytesIO(part.content)
-        stream = self._watched(part.content())
+        content = part.content
+        if not isinstance(content, bytes):
+            return self._stream(part, content())
+        if part.filename is None:
+            return content.decode()
+        if len(content) < _LARGE_BODY:
+            return io.BytesIO(content)
+        # aiohttp would copy it at once, to know its size.
+        return self._stream(evolve(part, size=len(content)), _pieces_of(content))
+
+    def _stream(self, part: Part, chunks: AsyncIterable[bytes]) -> _SizedPayload:
+        stream = self._watched(chunks)
         self._streams.append(stream)
         return _SizedPayload(part, stream)
 
