@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     from humeai_async.bulk.outcomes import Outcomes
     from humeai_async.bulk.updates import RunUpdates
     from humeai_async.chat.socket import ChatSocket
-    from humeai_async.http.pagination import Page, Pages
+    from humeai_async.http.pages import Page, Pages
     from humeai_async.types.batch import (
         Face,
         Granularity,
@@ -313,8 +313,8 @@ _LATER = {
     "Job": "batch.job",
     "Outcome": "bulk.outcome",
     "Outcomes": "bulk.outcomes",
-    "Page": "http.pagination",
-    "Pages": "http.pagination",
+    "Page": "http.pages",
+    "Pages": "http.pages",
     "Undecodable": "types.paging",
     "RunUpdates": "bulk.updates",
     "SourceFailedError": "bulk.outcome",

@@ -17,7 +17,7 @@ from humeai_async.batch.poller import Poller
 from humeai_async.bulk.outcome import Outcome
 from humeai_async.bulk.outcome_queue import OutcomeQueue
 from humeai_async.bulk.outcomes import Outcomes
-from humeai_async.http.pagination import Page
+from humeai_async.http.pages import Page
 from humeai_async.testing import FakeHume
 from humeai_async.types.batch import InferenceJob, InferenceRequest, JobState, UnknownJob
 from humeai_async.types.evi_configs import Config

@@ -17,7 +17,7 @@ from attrs import define, field
 
 from humeai_async.catalog import batch as catalog
 from humeai_async.http.endpoint import QueryValue, fill
-from humeai_async.http.pagination import Page, Pages
+from humeai_async.http.pages import Page, Pages
 from humeai_async.http.session import Session
 from humeai_async.types.batch import JobDetails, JobSortBy, JobWhen, SortDirection
 from humeai_async.types.paging import Items

@@ -13,7 +13,8 @@ from humeai_async.errors import DecodeError, NotFoundError
 from humeai_async.http import codec
 from humeai_async.http.arguments import check_text
 from humeai_async.http.endpoint import Endpoint, fill
-from humeai_async.http.pagination import NumberedPages, Pages
+from humeai_async.http.pages import Pages
+from humeai_async.http.pagination import NumberedPages
 from humeai_async.resources._base import Resource
 from humeai_async.types.evi import NameRequest, VersionDescriptionRequest
 from humeai_async.types.json import is_array, is_object

@@ -31,7 +31,7 @@ from humeai_async.http.arguments import (
 )
 from humeai_async.http.endpoint import QueryValue, check_id, fill
 from humeai_async.http.multipart import File
-from humeai_async.http.pagination import Pages
+from humeai_async.http.pages import Pages
 from humeai_async.http.parts import check_parts
 from humeai_async.http.session import Session
 from humeai_async.limiter.limiter import BULK, BucketState

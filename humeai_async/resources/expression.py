@@ -25,7 +25,8 @@ from humeai_async.http.arguments import check_many, check_seconds, check_text
 from humeai_async.http.endpoint import fill
 from humeai_async.http.messages import Part
 from humeai_async.http.multipart import File
-from humeai_async.http.pagination import CursorPages, Pages
+from humeai_async.http.pages import Pages
+from humeai_async.http.pagination import CursorPages
 from humeai_async.http.session import Session
 from humeai_async.limiter.limiter import BULK
 from humeai_async.media.sources import read_recording

@@ -16,7 +16,8 @@ from humeai_async.http.arguments import check_many, check_text
 from humeai_async.http.endpoint import fill
 from humeai_async.http.messages import Upload
 from humeai_async.http.multipart import File, as_part
-from humeai_async.http.pagination import NumberedPages, Pages
+from humeai_async.http.pages import Pages
+from humeai_async.http.pagination import NumberedPages
 from humeai_async.http.parts import check_keys
 from humeai_async.resources._base import Resource
 from humeai_async.types.registry import Attribute, FileInput, FileRequest, FileWithAttributes

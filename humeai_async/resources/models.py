@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from humeai_async.catalog import custom_models as catalog
 from humeai_async.http.arguments import check_text
 from humeai_async.http.endpoint import fill
-from humeai_async.http.pagination import NumberedPages, Pages, SinglePage
+from humeai_async.http.pages import Pages
+from humeai_async.http.pagination import NumberedPages, SinglePage
 from humeai_async.resources._base import Resource
 from humeai_async.types.registry import Model, ModelVersion
 
