@@ -9,42 +9,36 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
-import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, cast
 
 from attrs import evolve
 
-from humeai_async._base.base_values import as_base
 from humeai_async._base.unset import UNSET, Unset
-from humeai_async.errors import ConfigurationError, HumeWarning, InvalidArgumentError
+from humeai_async.errors import ConfigurationError
 from humeai_async.http.additions import NO_ADDITIONS, Additions, hold_headers
 from humeai_async.http.calls import Shared, Stats
 from humeai_async.http.credentials import (
     AskCredential,
-    AskedSource,
-    CredentialSource,
     OAuth,
-    SourceBase,
     TokenSource,
 )
-from humeai_async.http.endpoint import Encoding, Endpoint, QueryValue, fill, has_dot_segments
+from humeai_async.http.endpoint import QueryValue
 from humeai_async.http.exchanges import Exchange, capturing
-from humeai_async.http.gateway import LOWCODEAPI_URL, LowCodeAPI
 from humeai_async.http.oauth import TokenIssuer, fetch_token
 from humeai_async.http.observing import Observer, Observers
-from humeai_async.http.origins import CLOUD_URL, HUME_URL, Direct, Origin
+from humeai_async.http.origin_arguments import CREDENTIALS, find_cloud, find_origin, hold_credential
+from humeai_async.http.origins import Origin
+from humeai_async.http.raw_calls import raw_call
 from humeai_async.http.responses import RawResponse
-from humeai_async.http.secrets import Secret
 from humeai_async.http.session import Session
 from humeai_async.http.transport.handed_in import HandedInTransport
 from humeai_async.http.transport.interface import Transport
 from humeai_async.http.transport.pool import AiohttpTransport, ClientSession
 from humeai_async.limiter.limiter import Limiter
 from humeai_async.limiter.queue import Priority
-from humeai_async.settings import Polling, Pool, Retry, Timeout
+from humeai_async.settings import Polling, Pool, Retry, Timeout, check_setting
 
 if TYPE_CHECKING:
     from humeai_async.batch.poller import Poller
@@ -64,16 +58,6 @@ if TYPE_CHECKING:
     from humeai_async.resources.tools import Tools
     from humeai_async.types.definition import Definition
 
-CREDENTIALS = {
-    "api_token": "LOWCODEAPI_API_TOKEN",
-    "api_key": "HUME_API_KEY",
-    "access_token": "HUME_ACCESS_TOKEN",
-}
-"""Arguments that hold a credential, and the environment variables that stand in for them."""
-
-BUCKETS = frozenset({"batch", "decisions", "evi", "expression", "registry"})
-"""Quotas of the catalog, which are named for the second part of their paths."""
-
 SETTINGS = frozenset(
     {
         *CREDENTIALS,
@@ -92,8 +76,6 @@ SETTINGS = frozenset(
     }
 )
 """Arguments of a client, which cannot be changed later."""
-
-METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
 
 
 class HumeAI:
@@ -173,18 +155,18 @@ class HumeAI:
         observers: Sequence[Observer] = (),
     ) -> None:
         given = {"api_token": api_token, "api_key": api_key, "access_token": access_token}
-        credentials = {name: _held(name, text) for name, text in given.items()}
+        credentials = {name: hold_credential(name, text) for name, text in given.items()}
         held = hold_headers(headers or {})
         # From here on they are held so that no traceback shows them.
         del given, api_token, api_key, access_token, headers
-        _check("base_url", base_url, str)
-        _check("cloud_url", cloud_url, str)
-        origin = _find_origin(credentials, base_url, gateway_carries)
-        _check("retry", retry, Retry, optional=False)
-        _check("limiter", limiter, Limiter)
-        _check("pool", pool, Pool, optional=False)
-        _check("session", session, ClientSession)
-        _check("polling", polling, Polling, optional=False)
+        check_setting("base_url", base_url, str)
+        check_setting("cloud_url", cloud_url, str)
+        origin = find_origin(credentials, base_url, gateway_carries)
+        check_setting("retry", retry, Retry, optional=False)
+        check_setting("limiter", limiter, Limiter)
+        check_setting("pool", pool, Pool, optional=False)
+        check_setting("session", session, ClientSession)
+        check_setting("polling", polling, Polling, optional=False)
         watching = Observers(tuple(_check_observers(observers)))
         additions = _check_additions(NO_ADDITIONS.with_headers(held), origin)
         self._transport = _make_transport(transport, pool, session)
@@ -200,9 +182,7 @@ class HumeAI:
             # Nobody knows what another transport reaches.
             shared=Shared(has_warned_of_sunset=transport is not None),
         )
-        self._cloud = self._session.with_settings(
-            origin=_find_cloud(origin, credentials, cloud_url)
-        )
+        self._cloud = self._session.with_settings(origin=find_cloud(origin, credentials, cloud_url))
         if isinstance(origin.source, TokenSource):
             _bind_tokens(origin.source, self._session)
 
@@ -342,9 +322,9 @@ class HumeAI:
         """
         held = hold_headers(headers or {})
         del headers
-        _check("retry", retry, Retry)
-        _check("limiter", limiter, Limiter)
-        _check("polling", polling, Polling)
+        check_setting("retry", retry, Retry)
+        check_setting("limiter", limiter, Limiter)
+        check_setting("polling", polling, Polling)
         additions = self._session.additions.with_headers(held).with_query(query or {})
         changes: dict[str, Any] = {
             "retry": retry,
@@ -393,28 +373,7 @@ class HumeAI:
         Raises:
             InvalidArgumentError: The method, path, query or body cannot be used.
         """
-        method, path = as_base(method), as_base(path)
-        if not isinstance(cast("object", method), str) or method.upper() not in METHODS:
-            raise InvalidArgumentError(f"no such HTTP method: {method!r}", field="method")
-        if not isinstance(cast("object", path), str) or not _is_plain(path):
-            raise InvalidArgumentError(
-                "path must start with one '/' and hold no query, '..' or '{}': pass query=...",
-                field="path",
-            )
-        endpoint = Endpoint(
-            name="request",
-            method=method.upper(),
-            path=path,
-            returns=bytes,
-            bucket=bucket_of(path),
-            source="",
-            encoding=_encoding_of(json),
-            repeatable=method.upper() not in {"POST", "PATCH"},
-        )
-        if query is not None and not isinstance(cast("object", query), Mapping):
-            kind = type(query).__name__
-            raise InvalidArgumentError(f"query is a dict of its fields, not {kind}", field="query")
-        call = fill(endpoint, query=query, body=UNSET if json is None else json)
+        call = raw_call(method, path, query, json)
         response = await self._session.send(call)
         return RawResponse(response.status, response.headers, response.body, response.responder)
 
@@ -562,7 +521,7 @@ def _check_observers(observers: object) -> Iterator[Observer]:
     Raises:
         ConfigurationError: One has not the methods of `Observer`, or there is no list of them.
     """
-    _check("observers", observers, (list, tuple), optional=False)
+    check_setting("observers", observers, (list, tuple), optional=False)
     for one in cast("Sequence[object]", observers):
         if not isinstance(one, Observer):
             kind = type(one).__name__
@@ -599,140 +558,9 @@ def _priority(name: object) -> Priority:
     raise ConfigurationError(f'priority is "interactive" or "bulk", not {name!r}')
 
 
-def _encoding_of(body: object) -> Encoding:
-    if body is None:
-        return Encoding.NONE
-    # Gateways take objects and arrays alone, so single values are told apart.
-    return Encoding.BARE_JSON if isinstance(body, (str, int, float)) else Encoding.JSON
-
-
-def bucket_of(path: str) -> str:
-    """Return the quota that a path draws on, as the catalog's endpoints below it do."""
-    parts = path.split("/")
-    return parts[2] if len(parts) > 2 and parts[2] in BUCKETS else "request"  # noqa: PLR2004 - "", version, product
-
-
-def _is_plain(path: str) -> bool:
-    is_rooted = path.startswith("/") and not path.startswith("//")
-    is_printable = path.isprintable() and not any(c in path for c in "?#{} \\")
-    return is_rooted and is_printable and not has_dot_segments(path)
-
-
-def _check(
-    name: str, value: object, kind: type | tuple[type, ...], *, optional: bool = True
-) -> None:
-    """Refuse a setting of another kind at once, where the mistake is.
-
-    Raises:
-        ConfigurationError: It names the setting and what it is.
-    """
-    if not isinstance(value, kind) and not (optional and value is None):
-        kinds = kind if isinstance(kind, tuple) else (kind,)
-        wanted = " or ".join(one.__name__ for one in kinds)
-        raise ConfigurationError(f"{name} is a {wanted}, not {type(value).__name__}")
-
-
-def _held(name: str, given: object) -> Secret | CredentialSource | type | None:
-    """Hold a credential so that it does not show; what is none is found out later."""
-    if isinstance(given, str):
-        return Secret(given, f"the argument {name}")
-    if isinstance(given, OAuth) and name == "access_token":
-        return TokenSource(given)
-    if callable(given) and not isinstance(given, (OAuth, type)):
-        return AskedSource(cast("AskCredential", given), name)
-    return None if given is None else type(given)
-
-
 def _bind_tokens(source: TokenSource, session: Session) -> None:
     """Have access tokens fetched through the client's own pool and limiter."""
     issuer = TokenIssuer(session.origin.base_url, source.oauth)
     additions = evolve(session.additions, query=())
     own = session.with_settings(origin=issuer, additions=additions)
     source.fetch = functools.partial(fetch_token, own, source)
-
-
-def _find_origin(
-    given: Mapping[str, object], base_url: str | None, carries: Collection[str]
-) -> Origin:
-    """Return where calls go, with the one credential.
-
-    Raises:
-        ConfigurationError: Something is wrong with what was given.
-    """
-    _check("gateway_carries", carries, (set, frozenset, list, tuple), optional=False)
-    for ability in carries:
-        _check("each of gateway_carries", ability, str, optional=False)
-    name, credential = _find_credential(given)
-    base_url = base_url or os.environ.get("HUME_BASE_URL") or None
-    return _make_origin(name, credential, base_url, frozenset(carries))
-
-
-def _find_cloud(origin: Origin, given: Mapping[str, object], cloud_url: str | None) -> Origin:
-    """Return where calls of the newer products go, with the same credential.
-
-    Raises:
-        ConfigurationError: An address for them goes with a gateway, which does not reach them.
-    """
-    if isinstance(origin, LowCodeAPI):
-        if cloud_url is not None:
-            raise ConfigurationError(
-                "cloud_url goes with api_key or access_token: a LowCodeAPI token opens the gateway "
-                "only"
-            )
-        return origin
-    usual = CLOUD_URL if origin.is_hume else origin.base_url
-    name, credential = _find_credential(given)
-    url = cloud_url or os.environ.get("HUME_CLOUD_URL") or usual
-    return _make_origin(name, credential, url, frozenset())
-
-
-def _find_credential(given: Mapping[str, object]) -> tuple[str, Secret | CredentialSource]:
-    """Return name and text of the one credential.
-
-    Raises:
-        ConfigurationError: There is none, or more than one.
-    """
-    found: dict[str, Secret | CredentialSource] = {}
-    for name, held in given.items():
-        if isinstance(held, (Secret, SourceBase)):
-            found[name] = cast("Secret | CredentialSource", held)
-        elif isinstance(held, type):
-            raise ConfigurationError(
-                f"{name} is a str or a function that returns one, not {held.__name__}"
-            )
-    if not found:
-        found = {
-            name: Secret(os.environ[CREDENTIALS[name]], f"the variable {CREDENTIALS[name]}")
-            for name in given
-            if os.environ.get(CREDENTIALS[name])
-        }
-    if len(found) > 1:
-        names = " and ".join(f"{name} ({CREDENTIALS[name]})" for name in found)
-        raise ConfigurationError(f"give one credential, not {names}")
-    if not found:
-        names = ", ".join(f"{name}= ({variable})" for name, variable in CREDENTIALS.items())
-        raise ConfigurationError(
-            f"no credential: pass one of {names}, or set the environment variable in brackets"
-        )
-    return next(iter(found.items()))
-
-
-def _make_origin(
-    name: str,
-    credential: Secret | CredentialSource,
-    base_url: str | None,
-    carries: frozenset[str],
-) -> Origin:
-    if name == "api_token":
-        if isinstance(credential, Secret) and not credential.reveal().startswith("at_"):
-            warnings.warn(
-                "a LowCodeAPI token usually starts with 'at_'; is this one whole?",
-                HumeWarning,
-                stacklevel=4,
-            )
-        return LowCodeAPI(credential, base_url=base_url or LOWCODEAPI_URL, carries=carries)
-    if carries:
-        raise ConfigurationError("gateway_carries goes with api_token, for there is no gateway")
-    if name == "api_key":
-        return Direct(base_url or HUME_URL, api_key=credential)
-    return Direct(base_url or HUME_URL, access_token=credential)

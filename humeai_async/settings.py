@@ -79,6 +79,20 @@ def _proxy_or_none(_: object, attribute: Attribute[Any], value: object) -> None:
         )
 
 
+def check_setting(
+    name: str, value: object, kind: type | tuple[type, ...], *, optional: bool = True
+) -> None:
+    """Refuse a setting of another kind at once, where the mistake is.
+
+    Raises:
+        ConfigurationError: It names the setting and what it is.
+    """
+    if not isinstance(value, kind) and not (optional and value is None):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        wanted = " or ".join(one.__name__ for one in kinds)
+        raise ConfigurationError(f"{name} is a {wanted}, not {type(value).__name__}")
+
+
 def is_proxy(url: str) -> bool:
     """Whether a URL can be that of a proxy: http or https, with a host."""
     try:

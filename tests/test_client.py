@@ -31,8 +31,10 @@ from humeai_async import (
     Timeout,
     catalog,
 )
-from humeai_async.client import CREDENTIALS, SETTINGS, bucket_of
+from humeai_async.client import SETTINGS
 from humeai_async.http.endpoint import Endpoint
+from humeai_async.http.origin_arguments import CREDENTIALS
+from humeai_async.http.raw_calls import bucket_of
 from humeai_async.http.session import Session
 from humeai_async.testing import FakeHume, Fault
 

@@ -1,0 +1,132 @@
+"""Where a client's calls go and with which credential, found from its arguments.
+
+A credential is held from the first moment on so that it does not show. There is exactly one,
+from the arguments or the environment; with it goes the origin, Hume or a gateway. The client
+calls it.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Collection, Mapping
+from typing import cast
+
+from humeai_async.errors import ConfigurationError, HumeWarning
+from humeai_async.http.credentials import (
+    AskCredential,
+    AskedSource,
+    CredentialSource,
+    OAuth,
+    SourceBase,
+    TokenSource,
+)
+from humeai_async.http.gateway import LOWCODEAPI_URL, LowCodeAPI
+from humeai_async.http.origins import CLOUD_URL, HUME_URL, Direct, Origin
+from humeai_async.http.secrets import Secret
+from humeai_async.settings import check_setting
+
+CREDENTIALS = {
+    "api_token": "LOWCODEAPI_API_TOKEN",
+    "api_key": "HUME_API_KEY",
+    "access_token": "HUME_ACCESS_TOKEN",
+}
+"""Arguments that hold a credential, and the environment variables that stand in for them."""
+
+
+def hold_credential(name: str, given: object) -> Secret | CredentialSource | type | None:
+    """Hold a credential so that it does not show; what is none is found out later."""
+    if isinstance(given, str):
+        return Secret(given, f"the argument {name}")
+    if isinstance(given, OAuth) and name == "access_token":
+        return TokenSource(given)
+    if callable(given) and not isinstance(given, (OAuth, type)):
+        return AskedSource(cast("AskCredential", given), name)
+    return None if given is None else type(given)
+
+
+def find_origin(
+    given: Mapping[str, object], base_url: str | None, carries: Collection[str]
+) -> Origin:
+    """Return where calls go, with the one credential.
+
+    Raises:
+        ConfigurationError: Something is wrong with what was given.
+    """
+    check_setting("gateway_carries", carries, (set, frozenset, list, tuple), optional=False)
+    for ability in carries:
+        check_setting("each of gateway_carries", ability, str, optional=False)
+    name, credential = _find_credential(given)
+    base_url = base_url or os.environ.get("HUME_BASE_URL") or None
+    return _make_origin(name, credential, base_url, frozenset(carries))
+
+
+def find_cloud(origin: Origin, given: Mapping[str, object], cloud_url: str | None) -> Origin:
+    """Return where calls of the newer products go, with the same credential.
+
+    Raises:
+        ConfigurationError: An address for them goes with a gateway, which does not reach them.
+    """
+    if isinstance(origin, LowCodeAPI):
+        if cloud_url is not None:
+            raise ConfigurationError(
+                "cloud_url goes with api_key or access_token: a LowCodeAPI token opens the gateway "
+                "only"
+            )
+        return origin
+    usual = CLOUD_URL if origin.is_hume else origin.base_url
+    name, credential = _find_credential(given)
+    url = cloud_url or os.environ.get("HUME_CLOUD_URL") or usual
+    return _make_origin(name, credential, url, frozenset())
+
+
+def _find_credential(given: Mapping[str, object]) -> tuple[str, Secret | CredentialSource]:
+    """Return name and text of the one credential.
+
+    Raises:
+        ConfigurationError: There is none, or more than one.
+    """
+    found: dict[str, Secret | CredentialSource] = {}
+    for name, held in given.items():
+        if isinstance(held, (Secret, SourceBase)):
+            found[name] = cast("Secret | CredentialSource", held)
+        elif isinstance(held, type):
+            raise ConfigurationError(
+                f"{name} is a str or a function that returns one, not {held.__name__}"
+            )
+    if not found:
+        found = {
+            name: Secret(os.environ[CREDENTIALS[name]], f"the variable {CREDENTIALS[name]}")
+            for name in given
+            if os.environ.get(CREDENTIALS[name])
+        }
+    if len(found) > 1:
+        names = " and ".join(f"{name} ({CREDENTIALS[name]})" for name in found)
+        raise ConfigurationError(f"give one credential, not {names}")
+    if not found:
+        names = ", ".join(f"{name}= ({variable})" for name, variable in CREDENTIALS.items())
+        raise ConfigurationError(
+            f"no credential: pass one of {names}, or set the environment variable in brackets"
+        )
+    return next(iter(found.items()))
+
+
+def _make_origin(
+    name: str,
+    credential: Secret | CredentialSource,
+    base_url: str | None,
+    carries: frozenset[str],
+) -> Origin:
+    if name == "api_token":
+        if isinstance(credential, Secret) and not credential.reveal().startswith("at_"):
+            warnings.warn(
+                "a LowCodeAPI token usually starts with 'at_'; is this one whole?",
+                HumeWarning,
+                stacklevel=4,
+            )
+        return LowCodeAPI(credential, base_url=base_url or LOWCODEAPI_URL, carries=carries)
+    if carries:
+        raise ConfigurationError("gateway_carries goes with api_token, for there is no gateway")
+    if name == "api_key":
+        return Direct(base_url or HUME_URL, api_key=credential)
+    return Direct(base_url or HUME_URL, access_token=credential)
