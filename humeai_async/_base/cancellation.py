@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 import anyio
@@ -118,7 +119,27 @@ async def in_thread(
     return made[0]
 
 
-async def _wait_uncancelled(task: asyncio.Task[Any]) -> asyncio.CancelledError | None:
+async def in_executor(executor: Executor, work: Callable[[], T]) -> T:
+    """Call a function in a thread of an executor, to its end.
+
+    It costs the event loop a third of `in_thread`, which can stop before it begins.
+
+    Args:
+        executor: Its own threads, for many short calls.
+        work: A function that ends soon by itself.
+
+    Raises:
+        ConfigurationError: No event loop of asyncio is running.
+        CancelledError: The caller was cancelled; what the work returned or raised is dropped.
+    """
+    thread = running_loop().run_in_executor(executor, work)
+    cancellation = await _wait_uncancelled(thread)
+    if cancellation is not None:
+        raise cancellation
+    return thread.result()
+
+
+async def _wait_uncancelled(task: asyncio.Future[Any]) -> asyncio.CancelledError | None:
     """Wait until a task has ended, and return what cancelled the caller meanwhile, if anything."""
     cancellation: asyncio.CancelledError | None = None
     with anyio.CancelScope(shield=True):

@@ -64,6 +64,13 @@ class Connection(sqlite3.Connection):
             self._added = {}
             self._is_indexing = False
 
+    def may_know(self, keys: Sequence[bytes]) -> bool:
+        """Whether the ledger may know some sources, as far as can be said without reading it.
+
+        Can be called from any thread.
+        """
+        return self._indexed > 0 or any(key in self._recent for key in keys)
+
     def find(self, keys: Sequence[bytes]) -> dict[bytes, int]:
         """Return the rows of those sources that the ledger knows."""
         found: dict[bytes, int] = {}

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import functools
 import sqlite3
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 import anyio
 
-from humeai_async._base.cancellation import in_thread, run_uncancelled
+from humeai_async._base.cancellation import in_executor, in_thread, run_uncancelled
 from humeai_async.bulk import storage
 from humeai_async.bulk.connection import Connection
 from humeai_async.bulk.ledger_file import close_file, open_file, read_copy, real_path, rejected
@@ -140,8 +140,7 @@ class Ledger:
         self.path = path
         self._connection = connection
         self._lock = lock
-        self._thread = anyio.CapacityLimiter(1)
-        self._mutex = threading.Lock()
+        self._thread = ThreadPoolExecutor(1, "ledger")
         self._notes: list[Note] = []
         self._has_notes = anyio.Event()
         self._is_behind = False
@@ -170,6 +169,8 @@ class Ledger:
 
     async def look_up(self, keys: Sequence[bytes]) -> dict[bytes, Entry]:
         """Return what is known of some sources."""
+        if not self._connection.may_know(keys):
+            return {}
         return await self._read(storage.look_up, keys)
 
     async def counts(self, keys: Sequence[bytes]) -> dict[State, int]:
@@ -200,7 +201,7 @@ class Ledger:
             number: The piece of work.
             sent_ms: Milliseconds since 1970 by the service's clock; `None` if it is not known.
         """
-        await run_uncancelled(self._write(storage.send, number, sent_ms))
+        await self._write(storage.send, number, sent_ms)
 
     async def submit(
         self, number: int, work_id: str, body: bytes | None = None, cost: float = 0.0
@@ -213,7 +214,7 @@ class Ledger:
             body: The result, where it came with the response.
             cost: What it is billed for, where the service says so.
         """
-        await run_uncancelled(self._write(storage.submit, number, work_id, body, cost))
+        await self._write(storage.submit, number, work_id, body, cost)
 
     async def read_result(self, number: int) -> bytes | None:
         """Return the result that came with the response to a submission, if one did."""
@@ -225,7 +226,7 @@ class Ledger:
 
     async def end_work(self, number: int, state: WorkState) -> None:
         """Write down that a piece of work is not at the service, or not under its name."""
-        await run_uncancelled(self._write(storage.end_work, number, state))
+        await self._write(storage.end_work, number, state)
 
     def note(self, notes: Iterable[Note]) -> None:
         """Take note of outcomes that the consumer has; a checkpoint puts them on disk."""
@@ -280,11 +281,8 @@ class Ledger:
         try:
             await self._checkpoint()
         finally:
-            await in_thread(self._close)
-
-    def _close(self) -> None:
-        with self._mutex:
-            close_file(self._connection, self._lock)
+            await in_executor(self._thread, lambda: close_file(self._connection, self._lock))
+            self._thread.shutdown(wait=False)
 
     async def __aenter__(self) -> Self:
         return self
@@ -320,14 +318,14 @@ class Ledger:
         return await self._in_thread(transact)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
+        """Do work in the ledger's thread, one after another; a cancelled caller waits for it."""
+
         def run() -> T:
-            # An event loop that is shut down leaves threads behind; the next one has to wait
-            # for them.
-            with self._mutex, rejected(self.path):
+            with rejected(self.path):
                 return work()
             raise AssertionError("unreachable")  # `rejected` swallows nothing
 
-        return await in_thread(run, limiter=self._thread)
+        return await in_executor(self._thread, run)
 
 
 async def read_status(path: object) -> RunStatus:

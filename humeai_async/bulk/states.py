@@ -4,7 +4,8 @@ A *source* is what the caller gave. A *piece of work* is what costs money: a job
 hundred sources, or a request for a single one. Its plan (what is asked, which sources at which
 place, when) is on disk before anything is sent, and so is each time at which it is sent. Waiting
 (for the quota, for a service that cannot be reached) is between the two, so that a submission
-which was never sent is known as such, however long it waited and whatever ended the run.
+which was never sent is known as such, however long it waited and whatever ended the run. Waiting
+for one of the pool's connections comes after both: a run that is killed there is in doubt.
 
 A piece of work:
 

@@ -430,7 +430,7 @@ async def test_a_job_of_somebody_else_is_not_believed_where_the_list_cannot_be_r
 async def test_a_service_that_does_not_tell_the_models_is_asked_for_no_list_of_jobs(
     tmp_path: Path,
 ) -> None:
-    sources = RunSources.make(tmp_path, ["urls"], 8)
+    sources = RunSources.make(tmp_path, ["urls"], 4)  # two jobs, which are waited for one by one
     async with HostileService(shapes=frozenset({"no-models"})) as service:
         assert await run(service, sources.given, tmp_path / "out") is None
         assert 1 == service.requests["list"]  # the one at the start

@@ -62,7 +62,7 @@ def test_the_columns_and_types_are_the_documented_ones() -> None:
     assert schema().field("Joy").type == pa.float64()
 
 
-@pytest.mark.parametrize("predictions", [SAMPLE, FACES, Predictions.from_json(b"[]")])
+@pytest.mark.parametrize("predictions", [SAMPLE, FACES, Predictions.from_json("[]")])
 def test_every_table_has_the_one_schema(predictions: Predictions) -> None:
     assert predictions.to_arrow().schema == schema()
 
