@@ -403,7 +403,7 @@ def test_json_that_is_cut_anywhere_is_no_whole_array(value: object) -> None:
         path = Path(folder) / "a.json"
         path.write_bytes(body)
         assert check_json(path) == ""
-        for end in range(0, len(body), 1 + len(body) // 20):
+        for end in range(0, len(body), 1 + len(body) // 8):
             path.write_bytes(body[:end])
             assert check_json(path) != ""
 

@@ -29,7 +29,7 @@ from humeai_async import HumeAI, HumeError, LedgerError, Limiter, Polling, Retry
 KINDS: tuple[Kind, ...] = ("urls", "text", "files")
 OnEvent: TypeAlias = Callable[[str, int, asyncio.Task[None]], None]
 PATIENCE = 1.5
-FLIPS = 600 if SOAK else 24
+FLIPS = 600 if SOAK else 16
 NOBODY = 65534
 COPIES = 10 if SOAK else 1
 """Copies of a run's folder for each transition."""

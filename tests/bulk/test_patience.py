@@ -86,7 +86,7 @@ async def test_a_quota_that_is_used_up_costs_no_source() -> None:
 async def test_a_service_that_cannot_be_reached_is_waited_for_and_told(tmp_path: Path) -> None:
     told: list[Progress] = []
     async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:
-        fake.faults.add(Fault("status", status=503, headers={"Retry-After": "0"}, times=6))
+        fake.faults.add(Fault("status", status=503, headers={"Retry-After": "0"}, times=4))
         report = await hume.batch.predict_into(
             tmp_path, urls(4), models=MODELS, job_size=2, on_progress=told.append
         )

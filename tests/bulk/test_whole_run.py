@@ -24,7 +24,7 @@ from humeai_async.types.sources import BulkSource, name_of
 
 pytestmark = pytest.mark.anyio
 
-FILES, URLS = 20, 500
+FILES, URLS = 20, 300
 ONE_IN = 20
 """Requests of which one goes wrong: 5 %."""
 
@@ -95,22 +95,20 @@ async def run_to_the_end(fake: FakeHume, folder: Path, sources: list[BulkSource]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("is_bad", [False, True])
 async def test_files_and_urls_are_in_the_tables_once_each(
-    tmp_path: Path, is_bad: bool, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     search_quickly(monkeypatch)
     sources, out = sources_of(tmp_path / "media"), tmp_path / "out"
     async with FakeHume(frames=1) as fake:
-        if is_bad:
-            spoil(fake)
+        spoil(fake)
         report = await run_to_the_end(fake, out, sources)
         submitted = [source for job in fake.jobs.values() for source in job.sources]
         fired = Counter(fault.kind for fault, _, _ in fake.faults.fired)
     assert (len(sources), 0) == (report.counts[State.ARRIVED], report.counts[State.FAILED])
     assert {1} == set(Counter(source.identity for source in submitted).values())
     assert len(sources) == len(submitted)
-    assert (set(fired) == {fault.kind for fault in KINDS}) is is_bad
+    assert set(fired) == {fault.kind for fault in KINDS}
 
     names = {name_of(source) for source in sources}
     lines = [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
