@@ -122,10 +122,10 @@ async def in_thread(
 async def in_executor(executor: Executor, work: Callable[[], T]) -> T:
     """Call a function in a thread of an executor, to its end.
 
-    It costs the event loop a third of `in_thread`, which can stop before it begins.
+    For many short calls: it costs the event loop less than `in_thread`, and always begins.
 
     Args:
-        executor: Its own threads, for many short calls.
+        executor: Has the threads.
         work: A function that ends soon by itself.
 
     Raises:
