@@ -29,14 +29,14 @@ EXAMPLES: list[HumeError] = [
 ]
 
 
-@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
-def test_every_error_descends_from_the_one_root(cls: type[Exception]) -> None:
-    assert issubclass(cls, HumeError)
+def test_every_error_descends_from_the_one_root() -> None:
+    for cls in CLASSES:
+        assert issubclass(cls, HumeError)
 
 
-@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
-def test_every_error_stands_in_the_drawn_tree(cls: type[Exception]) -> None:
-    assert cls.__name__ in (errors.__doc__ or "")
+def test_every_error_stands_in_the_drawn_tree() -> None:
+    for cls in CLASSES:
+        assert cls.__name__ in (errors.__doc__ or "")
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)

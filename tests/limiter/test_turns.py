@@ -51,7 +51,7 @@ def test_calls_that_nobody_took_in_their_time_are_gone() -> None:
 def test_a_turn_that_is_used_up_while_callers_wait_doubles_the_next() -> None:
     turns, now = Turns(1e6, 0.0), 0.0
     sizes: list[int] = []
-    for _ in range(30):
+    for _ in range(18):
         turns.ready_in(now)
         sizes.append(turns.wants(now))
         turns.receive(now, turn(sizes[-1], gap=0.0))
