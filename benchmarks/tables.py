@@ -3,7 +3,8 @@
     python -m benchmarks.tables [--full] [--megabytes 10]
 
 One body of predictions of faces, from bytes to an Arrow table (wide and long), a data frame and a
-Parquet file, against what is done by hand: json and pandas, polars, duckdb. Megabytes of JSON for a
+Parquet file, to the files of a run and to one array of scores, against what is done by hand: json
+and pandas, polars, duckdb, and the official SDK with pandas. Megabytes of JSON for a
 second of CPU, all threads counted; they take turns in one process.
 """
 
@@ -20,6 +21,7 @@ from typing import Any
 
 from benchmarks.bodies import body_of
 from benchmarks.measuring import (
+    OFFICIAL,
     Spent,
     Stopwatch,
     Verdict,
@@ -29,6 +31,7 @@ from benchmarks.measuring import (
     print_verdicts,
     ratio,
 )
+from humeai_async.bulk.sinks import Sinks, SourceOutcome
 from humeai_async.types.predictions.predictions import Predictions
 
 Work = Callable[[Path], object]
@@ -51,6 +54,37 @@ def ours_to_long(file: Path) -> object:
 def ours_to_parquet(file: Path) -> None:
     parquet: Any = importlib.import_module("pyarrow.parquet")
     parquet.write_table(ours_to_arrow(file), file.with_suffix(".parquet"), compression="zstd")
+
+
+def ours_to_file(file: Path, form: str) -> None:
+    found = Predictions.from_json(file.read_bytes())
+    with tempfile.TemporaryDirectory() as folder, Sinks(Path(folder), [form]) as sinks:
+        for source in found:
+            sinks.write(SourceOutcome(source="https://media.example.com/a.mp4", predictions=source))
+        sinks.sync()
+        sinks.finish()
+
+
+def ours_all_scores(file: Path) -> object:
+    return Predictions.from_json(file.read_bytes()).scores("face")
+
+
+def by_official(file: Path) -> object:
+    """Read as the official SDK does, and put its objects into a frame."""
+    core: Any = importlib.import_module("hume.core.pydantic_utilities")
+    types: Any = importlib.import_module("hume.expression_measurement.batch.types")
+    pandas: Any = importlib.import_module("pandas")
+    body = json.loads(file.read_bytes())
+    (source,) = core.parse_obj_as(type_=list[types.UnionPredictResult], object_=body)
+    groups = source.results.predictions[0].models.face.grouped_predictions
+    return pandas.DataFrame(
+        [
+            {"frame": face.frame, "time": face.time, "prob": face.prob}
+            | {pair.name: pair.score for pair in face.emotions}
+            for group in groups
+            for face in group.predictions
+        ]
+    )
 
 
 def by_pandas(file: Path) -> object:
@@ -94,14 +128,24 @@ OURS: dict[str, Work] = {
     "polars, one model": ours_of_a_model,
     "Arrow, long": ours_to_long,
     "Parquet": ours_to_parquet,
+    "a run's Parquet": functools.partial(ours_to_file, form="parquet"),
+    "CSV": functools.partial(ours_to_file, form="csv"),
+    "JSON lines": functools.partial(ours_to_file, form="jsonl"),
+    "all scores, an array": ours_all_scores,
 }
 PEERS: dict[str, Work] = {
     "json + pandas": by_pandas,
     "polars (long)": by_polars,
     "duckdb (long)": by_duckdb,
+    OFFICIAL: by_official,
 }
 
-PACKAGES = {"json + pandas": "pandas", "polars (long)": "polars", "duckdb (long)": "duckdb"}
+PACKAGES = {
+    OFFICIAL: "hume",
+    "json + pandas": "pandas",
+    "polars (long)": "polars",
+    "duckdb (long)": "duckdb",
+}
 
 
 def burst(work: Work, file: Path) -> Spent:
@@ -120,7 +164,7 @@ def run(*, full: bool, megabytes: float = 10.0) -> list[Verdict]:
         bursts = {name: functools.partial(burst, work, file) for name, work in works.items()}
         for each in bursts.values():
             each()  # imports, and layouts that are learned
-        spent = in_turn(bursts, 7 if full else 4)
+        spent = in_turn(bursts, 7 if full else 4, OFFICIAL)
     speeds = {name: size / each.cpu for name, each in spent.items()}
     rows = [
         (name, f"{speed:.0f}", f"{size / spent[name].wall:.0f}") for name, speed in speeds.items()
@@ -137,6 +181,7 @@ def run(*, full: bool, megabytes: float = 10.0) -> list[Verdict]:
             ratio(speeds[name], peer),
             f"at least {LEAST:g}x",
             speeds[name] >= LEAST * peer if peer else None,
+            ratio(speeds[name], speeds.get(OFFICIAL)),
         )
         for name in OURS
     ]
