@@ -22,7 +22,8 @@ from typing import Final
 
 from humeai_async.limiter.account import Account
 from humeai_async.limiter.headers import Quota
-from humeai_async.limiter.learner import Contact, Learner
+from humeai_async.limiter.learner import Learner
+from humeai_async.limiter.measure import Contact
 from humeai_async.limiter.token_bucket import TokenBucket
 
 TOO_MANY_REQUESTS: Final = 429
@@ -362,7 +363,8 @@ class Gate:
             self._grace.reset(self.accepted, _GRACE_SHARE, _GRACE, 0.0)
         if learner.is_known:
             self._room = math.inf
-            if self._in_vain < _IN_VAIN:
+            # A quota without bursts keeps nothing of a pause to make up for.
+            if self._in_vain < _IN_VAIN and (self._is_hinted or not learner.is_even):
                 self._owed = learner.pace * min(sent - self._earliest, learner.window or 1.0)
         self._bucket.reset(now, self._speed, self._size, 0.0)
 

@@ -1,0 +1,109 @@
+"""What the learner makes of single contacts with a quota."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from humeai_async.limiter.learner import Learner
+from humeai_async.limiter.measure import Contact
+
+
+def contact(
+    closed: float,
+    pause: float,
+    pace: float,
+    *,
+    between: float = 0.0,
+    noticed: float = 0.1,
+) -> Contact:
+    """Return a contact; times but `closed` are counted from that."""
+    opened = closed + pause
+    earliest = closed if between else opened - pause / 4
+    return Contact(closed, closed + noticed, earliest, opened, pace, between=between)
+
+
+class Calls:
+    """A learner, and calls that are let in evenly."""
+
+    def __init__(self, *, is_even: bool = False) -> None:
+        self.learner = Learner(0.0)
+        self.learner.start(0.0)
+        self.learner.is_even = is_even
+        self.now = 0.0
+
+    def let_in(self, rate: float, seconds: float) -> None:
+        for _ in range(round(rate * seconds)):
+            self.now += 1 / rate
+            self.learner.accept(self.now, 1.0, is_pressed=True, is_busy=True)
+
+    def meet(self, one: Contact) -> float:
+        """Return the rate after a contact, or infinity while it is not known."""
+        self.now = one.opened
+        self.learner.open(self.now, one, None)
+        return self.learner.rate if self.learner.is_known else math.inf
+
+
+def known(rate: float, *, is_even: bool = False) -> Calls:
+    """Return calls at a rate that was measured by a flow."""
+    calls = Calls(is_even=is_even)
+    calls.let_in(rate, 1.0)
+    calls.meet(contact(calls.now, 0.2, 2 * rate, between=rate / 10))
+    assert calls.learner.rate == pytest.approx(rate)
+    assert calls.learner.window is None
+    return calls
+
+
+def test_calls_that_a_quota_lets_in_while_it_refuses_others_are_its_rate() -> None:
+    calls = known(100.0)
+    calls.let_in(100.0, 3.0)
+    assert calls.meet(contact(calls.now, 0.2, 107.0, between=6.0)) == pytest.approx(60.0)
+
+
+def test_every_other_call_refused_by_a_quota_without_bursts_is_not_half_of_its_rate() -> None:
+    """A bucket of one call refuses every other one as soon as they come a little too fast."""
+    calls = known(100.0, is_even=True)
+    calls.let_in(100.0, 3.0)
+    assert calls.meet(contact(calls.now, 0.2, 98.5, between=5.0)) == pytest.approx(95.5, abs=0.1)
+
+
+def test_a_look_upward_at_a_quota_without_bursts_finds_a_rate_a_little_below_its_pace() -> None:
+    calls = known(60.0, is_even=True)
+    calls.let_in(60.0, 3.0)
+    assert calls.meet(contact(calls.now, 0.2, 108.0, between=5.4)) == pytest.approx(99.4, abs=0.1)
+
+
+def test_a_look_upward_lowers_no_rate_of_a_quota_without_bursts() -> None:
+    calls = known(100.0, is_even=True)
+    calls.let_in(100.0, 3.0)
+    assert calls.meet(contact(calls.now, 0.2, 102.0, between=5.1)) == pytest.approx(100.0)
+
+
+def test_a_halved_quota_without_bursts_is_found_in_four_contacts() -> None:
+    calls = known(100.0, is_even=True)
+    calls.let_in(100.0, 3.0)
+    for _ in range(4):
+        pace = calls.learner.pace
+        if pace > 50.0:
+            calls.let_in(50.0, 0.1)
+            calls.meet(contact(calls.now, 0.2, pace, between=5.0))
+    assert 40.0 < calls.learner.rate < 60.0
+
+
+def test_few_calls_far_below_the_rate_before_are_a_lower_bound() -> None:
+    """A sliding window lets in no more at first than came as slowly in its beginning."""
+    calls = known(100.0)
+    calls.let_in(100.0, 0.02)
+    low = calls.meet(contact(calls.now, 0.2, calls.learner.pace))
+    assert low < 50.0
+    calls.let_in(20.0, 2.0)
+    assert calls.learner.pace > 4 * low
+
+
+def test_a_flow_in_less_time_than_can_be_measured_is_a_lower_bound() -> None:
+    calls = Calls()
+    calls.let_in(500.0, 1.0)
+    assert calls.meet(contact(calls.now, 0.2, 1000.0, between=6.0, noticed=0.003)) == 600.0
+    calls.let_in(500.0, 2.0)
+    assert calls.learner.pace > 2000.0
