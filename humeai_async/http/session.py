@@ -9,7 +9,6 @@ jobs call `call`, `send` and `stream`, the chat `open_socket`. All four go throu
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import datetime as dt
 import functools
@@ -36,7 +35,7 @@ from humeai_async.errors import (
 )
 from humeai_async.http.additions import NO_ADDITIONS, Additions
 from humeai_async.http.calls import NO_HEADERS, Kept, Progress, Shared, Stats, TimedBody
-from humeai_async.http.codec import decode, encode_request
+from humeai_async.http.codec import encode_request
 from humeai_async.http.credentials import CredentialSource
 from humeai_async.http.deadlines import Deadline
 from humeai_async.http.endpoint import Call, Endpoint
@@ -44,6 +43,14 @@ from humeai_async.http.exchanges import captures_of
 from humeai_async.http.messages import Delivery, Request, Response, unknown_encoding
 from humeai_async.http.observing import Observers, Watch
 from humeai_async.http.origins import Origin, Route
+from humeai_async.http.reading import (
+    LARGE,
+    Read,
+    decoded,
+    decoded_with_id,
+    read_in_steps,
+    yield_to_loop,
+)
 from humeai_async.http.retry import (
     LONGEST_REFUSAL,
     SERVICE_UNAVAILABLE,
@@ -68,15 +75,11 @@ if TYPE_CHECKING:
     from humeai_async.limiter.bucket import Permit
 
 T = TypeVar("T")
-Read: TypeAlias = Callable[[type[Any], Response], Any]
-"""Makes a type of a response."""
 Send: TypeAlias = Callable[[Request, Progress], Awaitable[Response]]
 """Makes one attempt."""
 
 _PACED = frozenset({TOO_MANY_REQUESTS, SERVICE_UNAVAILABLE})
 """Statuses that ask for a pause."""
-_LARGE = 1 << 18
-"""Bytes of a body from which on each step with it takes a noticeable time."""
 
 
 @frozen(eq=False)
@@ -137,11 +140,11 @@ class Session:
 
     def call(self, call: Call[T]) -> Coroutine[Any, Any, T]:
         """Make a call and decode its response."""
-        return self._run(call, _decoded)
+        return self._run(call, decoded)
 
     def call_with_id(self, call: Call[T]) -> Coroutine[Any, Any, tuple[T, str | None]]:
         """Make a call, and return its decoded response with the service's id of the request."""
-        return self._run(call, _decoded_with_id)
+        return self._run(call, decoded_with_id)
 
     def send(self, call: Call[Any]) -> Coroutine[Any, Any, Response]:
         """Make a call and return its response, the envelope taken off."""
@@ -277,10 +280,10 @@ class Session:
                     if chosen is None:  # sent in the wrong URL format
                         progress.is_in_doubt |= _is_unclear(response)
                         continue
-                    if read is not None and len(chosen.body) > _LARGE:
-                        await _yield_to_loop()
-                        if read is _decoded:
-                            read = await _read_in_steps(read, call.endpoint.returns, chosen)
+                    if read is not None and len(chosen.body) > LARGE:
+                        await yield_to_loop()
+                        if read is decoded:
+                            read = await read_in_steps(read, call.endpoint.returns, chosen)
                     return self._result(call, chosen, read)
                 except HumeError as problem:
                     failure = problem
@@ -397,11 +400,10 @@ class Session:
             request.delivery = Delivery.RESPONDED
             self._observe(permit, response, progress.endpoint)
         except BaseException as problem:
+            permit.done(None)  # which does nothing where the limiter knows already
             if watch is not None:
                 watch.fail(request, problem)
             raise
-        finally:
-            permit.done(None)  # which does nothing where the limiter knows already
         if watch is not None:
             watch.respond(request, response)
         return response
@@ -425,8 +427,8 @@ class Session:
             await opened.aclose()
         if watch is not None:
             watch.note_raw(response)
-        if len(response.body) > _LARGE:
-            await _yield_to_loop()
+        if len(response.body) > LARGE:
+            await yield_to_loop()
         return self.origin.read(response)
 
     async def _handshake_once(
@@ -501,47 +503,6 @@ class Session:
             hint = _retry_after(response)
             self.shared.stats.rate_limited += response.status == TOO_MANY_REQUESTS
         permit.done(response.status, response.headers, hint)
-
-
-def _decoded(returns: type[Any], response: Response) -> Any:
-    return decode(returns, response.body)
-
-
-def _decoded_with_id(returns: type[Any], response: Response) -> tuple[Any, str | None]:
-    return decode(returns, response.body), response.request_id
-
-
-async def _read_in_steps(read: Read, returns: Any, response: Response) -> Read:
-    """Read a large body little by little, where its type knows how, so that others have turns.
-
-    Returns:
-        What gives the result: the reader itself where there is none yet.
-    """
-    in_steps = getattr(returns, "from_json_in_steps", None)
-    if in_steps is None or response.is_error:
-        return read
-    reading: Generator[None, None, Any] = in_steps(response.body)
-    while True:
-        try:
-            next(reading)
-        except StopIteration as ended:
-            return functools.partial(_give, ended.value)
-        except DecodeError:
-            return read  # the reader tells what is wrong
-        await _yield_to_loop()
-
-
-def _give(found: Any, *_: object) -> Any:
-    """Give what was read already."""
-    return found
-
-
-async def _yield_to_loop() -> None:
-    """Let the event loop see to everything else between two long steps with a large body."""
-    # Timers and sockets that fell due queue up behind the first turn, and the tasks that they
-    # wake behind the second.
-    for _ in range(3):
-        await asyncio.sleep(0)
 
 
 def _is_hang_up(failure: HumeError) -> bool:
