@@ -67,6 +67,12 @@ class Keeping(Observer):
         self.shown += [repr(record), str(msgspec.structs.astuple(record))]
 
 
+def show_in_notebook(value: Any) -> str:
+    """Do what a notebook does."""
+    page: str = value._repr_html_()
+    return page
+
+
 def echo(request: Request) -> Response:
     """Repeat a request in a response of the status that its query names."""
     url, headers = request.signed()
@@ -115,7 +121,7 @@ async def test_a_secret_shows_nowhere(
                     shown.append(repr(await call()))
                 except HumeError as problem:
                     shown += [collect_error_text(problem, __file__), to_json(problem)]
-            shown += [job._repr_html_(), hume.limiter._repr_html_(), repr(job)]
+            shown += [show_in_notebook(job), show_in_notebook(hume.limiter), repr(job)]
         shown += [repr(hume), repr(vars(hume)), repr(session), repr(session.origin)]
         shown += [repr(vars(session.origin)), repr(session.additions), repr(session.origin.source)]
     shown += [f"{one!r} {attrs.astuple(one)} {one.request_line}" for one in exchanges]
