@@ -30,8 +30,8 @@ HINTS: dict[Hint, float] = {
     "silent": 0.05,
 }
 """Calls, as a share, that may meet a 429 in a run on average."""
-SECONDS: dict[Hint, float] = {"retry-after": 16.1}
-"""Longest mean of runs where it is not 15.8: whole seconds are waited for to their end."""
+SECONDS = 15.8
+"""Longest mean of runs: 95 % of the pace."""
 SEEDS = range(3)
 LATENCIES = (0.001, 0.005, 0.01)
 
@@ -52,7 +52,7 @@ def test_an_unknown_quota_is_found_kept_and_used(shape: Shape, hint: Hint) -> No
     # A start may fall anywhere in a fixed window: the mean is what is promised.
     assert sum(one.refused for one in found) / len(found) <= HINTS[hint] * 3000
     assert max(one.refused for one in found) <= 0.05 * 3000
-    assert sum(one.seconds for one in found) / len(found) <= SECONDS.get(hint, 15.8)
+    assert sum(one.seconds for one in found) / len(found) <= SECONDS
 
 
 @pytest.mark.parametrize(("shape", "hint"), ALL)
@@ -76,9 +76,9 @@ def test_a_halved_and_a_tripled_quota_is_found_in_five_seconds(shape: Shape, hin
         shape=shape, hint=hint, calls=7000, changes=[(12.0, 100.0), (24.0, 300.0)]
     ).run()
     assert traffic.failed == 0
-    # After a halving, calls that came too early stand in the way of others for a window.
-    assert traffic.share(17.0, 24.0, 100.0) >= 0.85
-    assert traffic.share(29.0, 34.0, 300.0) >= 0.94
+    # In a sliding window, calls that came too early stand in the way of others after a halving.
+    assert traffic.share(17.0, 24.0, 100.0) >= (0.95 if shape == "token" else 0.85)
+    assert traffic.share(29.0, 34.0, 300.0) >= 0.95
 
 
 @pytest.mark.parametrize("headers", [{}, {"Retry-After": "1"}], ids=["silent", "retry-after"])
