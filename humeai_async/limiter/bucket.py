@@ -217,6 +217,11 @@ class Bucket:
         """Whether an interactive call waits."""
         return self.wait_queue.is_urgent
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether any call waits."""
+        return self.wait_queue.waiting > 0
+
     def turn_came(self) -> None:
         """Let go whoever may now: calls of a shared quota are in hand."""
         if self.wait_queue.waiting:

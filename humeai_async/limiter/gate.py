@@ -50,8 +50,8 @@ _FINEST: Final = 0.25
 before, for a quota of many is worth knowing well, and one of few is not to be used up by probes."""
 _SURE_PROBES: Final = 3
 """Probes that failed before the end of the window is waited for. Fixed windows."""
-_GRACE: Final = 2.0
-_GRACE_SHARE: Final = 0.02
+GRACE: Final = 2.0
+GRACE_SHARE: Final = 0.02
 """Lone refusals that are borne at no more than their pause, and their share of calls: proxies and
 busy machines refuse a call now and then. Buckets with bursts."""
 _UNANSWERED: Final = 2.0
@@ -115,7 +115,7 @@ class Gate:
         self._owed = 0.0
         self._in_vain = 0
         # Its clock counts accepted calls.
-        self._grace = TokenBucket(_GRACE_SHARE, _GRACE, 0.0, _GRACE)
+        self._grace = TokenBucket(GRACE_SHARE, GRACE, 0.0, GRACE)
 
     @property
     def rate(self) -> float | None:
@@ -167,14 +167,20 @@ class Gate:
         learner = self.learner
         if self.in_flight >= self._room:
             return max(0.0, self._last_take + _UNANSWERED / self.in_flight - now)
-        if learner.count is not None:
-            most = learner.pace * learner.count.window + 0.5
-            wait = learner.count.wait(now, max(0.0, most - self.in_flight - cost))
-            if wait > 0.0:
-                return wait
+        wait = self._window_wait(now, cost)
+        if wait > 0.0:
+            return wait
         if not self.in_flight or learner.is_known:
             return 0.0
         return self._account.hold(now, cost, min(learner.round_trip, LONGEST_PAUSE))
+
+    def _window_wait(self, now: float, cost: float) -> float:
+        """Return the seconds until the quota's window has room, as counted here."""
+        count = self.learner.count
+        if count is None:
+            return 0.0
+        most = self.learner.pace * count.window + 0.5
+        return count.wait(now, max(0.0, most - self.in_flight - cost))
 
     def expect(self, now: float, cost: float) -> float:
         """Return the seconds until calls of this cost in all have gone, as far as is known.
@@ -360,7 +366,7 @@ class Gate:
                 self._is_hinted or self._is_undercut, self._between,
             )  # fmt: skip
             learner.open(now, contact, self._account.policy)
-            self._grace.reset(self.accepted, _GRACE_SHARE, _GRACE, 0.0)
+            self._grace.reset(self.accepted, GRACE_SHARE, GRACE, 0.0)
         if learner.is_known:
             self._room = math.inf
             # A quota without bursts keeps nothing of a pause to make up for.

@@ -111,7 +111,7 @@ class Limiter:
             max_wait: Seconds a call may wait at most; 0 never waits.
             max_waiting: Calls that may wait at the same time in one bucket.
             shared: A `shared.RedisQuota` that other processes have too: `rate` is that of all
-                together then.
+                together then, and without it all find it out together.
             on_event: Called with a `Waited`, `Paused` or `RateChanged` of `limiter.events`, and
                 for a shared quota with `Shared` and `Alone`. Must be quick; what it raises is
                 logged. Each event loop's thread calls it.
@@ -126,8 +126,6 @@ class Limiter:
         _check("max_waiting", max_waiting, least=0.0)
         if burst is not None and rate is None:
             raise ConfigurationError("burst needs a rate: pass rate, too")
-        if shared is not None and rate is None:
-            raise ConfigurationError("a shared quota needs a rate: pass rate, too")
         self._rate = None if rate is None else rate / per
         self._burst = burst
         self._max_wait = math.inf if max_wait is None else max_wait
@@ -273,7 +271,7 @@ class Limiter:
 
         now = loop.time()
         bucket = Bucket(name, Gate(now, self._rate, self._burst), loop, self._on_event)
-        if self._shared is not None and self._rate is not None:
+        if self._shared is not None:
             source = self._shared.join(name, self._rate, self._burst, bucket)
             bucket.gate = SharedGate(now, self._rate, self._burst, source)
         return bucket

@@ -1,15 +1,22 @@
-"""A gate of a declared rate that many processes share.
+"""A gate of a quota that many processes share.
 
 It is the usual gate, which closes where the service says 429, behind the turns of a shared quota:
-a call goes when both let it. It knows no server; the quota that it takes part in does.
+a call goes when both let it. Where the rate is not declared all learn it together: the one whose
+call opened the quota measures, and the others take that over. It knows no server; the quota that
+it takes part in does.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from humeai_async.limiter.gate import Gate
+from attrs import evolve
+
+from humeai_async.limiter.gate import GRACE, GRACE_SHARE, Gate
 from humeai_async.limiter.headers import Quota
+from humeai_async.limiter.learner import START_RATE
+from humeai_async.limiter.shared_learner import Lesson, SharedLearner
 from humeai_async.limiter.turns import TurnSource
 
 _LONGEST = 1.0
@@ -26,11 +33,21 @@ class SharedGate(Gate):
         source: Where turns come from.
     """
 
-    __slots__ = ("source",)
+    __slots__ = ("_before", "_is_alone", "is_declared", "shared_learner", "source")
 
-    def __init__(self, now: float, rate: float, burst: float | None, source: TurnSource) -> None:
+    def __init__(
+        self, now: float, rate: float | None, burst: float | None, source: TurnSource
+    ) -> None:
         super().__init__(now, rate, burst)
+        self.shared_learner: SharedLearner = SharedLearner(now, rate)
+        """The learner, by its own type."""
+        self.learner = self.shared_learner
+        self.is_declared: bool = rate is not None
         self.source: TurnSource = source
+        self._is_alone = False
+        self._before: Lesson | None = None
+        """What all together knew when the server was lost."""
+        source.follow_with(self)
 
     def paused_for(self, now: float) -> float:
         """Return the seconds for which surely no call goes, whoever found the quota used up."""
@@ -38,14 +55,22 @@ class SharedGate(Gate):
 
     def ready_in(self, now: float, cost: float) -> float:
         """Return the seconds until a call may go, or until it is worth asking again."""
+        if self.source.is_away is not self._is_alone:
+            self._change_over(now)
         wait = super().ready_in(now, cost)
         if wait > 0.0:
             return wait
         turns = self.source.turns
         wait = turns.ready_in(now)
+        if wait > 0.0:
+            self._is_pressed = True
         if wants := turns.wants(now):
             self.source.ask(wants)
         return min(wait, _LONGEST)
+
+    def _window_wait(self, now: float, cost: float) -> float:  # noqa: ARG002 - as the base has it
+        """Never wait: whoever has heard of most calls would leave the window to the others."""
+        return 0.0
 
     def expect(self, now: float, cost: float) -> float:
         """Return the seconds that a call will wait with so much before it, as far as is known."""
@@ -74,13 +99,68 @@ class SharedGate(Gate):
         quotas: Sequence[Quota] = (),
     ) -> None:
         """Learn from a response; what closes or opens the quota is told to all who share it."""
-        was_closed, before = self.closed, super().paused_for(now)
+        was_closed, before, accepted = self.closed, super().paused_for(now), self.accepted
+        tries = self._tries
         super().record_response(now, era, sent, cost, status, retry_after, quotas)
+        if self.accepted > accepted:
+            self.source.count(cost)
         if not self.closed:
             if was_closed:
-                self.source.reopen()
-        elif (pause := super().paused_for(now)) > before or not was_closed:
+                lesson = None if self.is_declared else self.shared_learner.lesson(now)
+                self.source.reopen(lesson, max(0.0, self._owed), self._haste)
+                self._owed = 0.0  # all make up for it together
+        elif (pause := super().paused_for(now)) > before or not was_closed or self._tries > tries:
             self.source.close(pause)
+
+    def stand_aside(self) -> None:
+        """Leave the trying to another process, which found the quota used up before this one."""
+        self.closed = False
+        self._era += 1
+
+    def learn(self, now: float, at: float, lesson: Lesson, accepted_since: float) -> None:
+        """Take over what another process has found, at a time by the clock of this one."""
+        if self._is_alone:
+            self._before = lesson
+            return
+        self.shared_learner.learn(at, lesson, accepted_since)
+        # A lone refusal that one has borne is borne for all.
+        if lesson.contact is None:
+            self._grace.take(self.accepted, 1.0)
+        else:
+            self._grace.reset(self.accepted, GRACE_SHARE, GRACE, 0.0)
+        self._apply(now)
+
+    @property
+    def shared_pace(self) -> float:
+        """Calls a second of all together; what one measures while the server is away is its own."""
+        return self.learner.pace if self._before is None else self._before.pace
+
+    def _apply(self, now: float) -> None:
+        """Begin anew at the pace of the learner."""
+        self._room = math.inf if self.learner.is_known else max(self._room, self.in_flight + 1)
+        self._owed = 0.0
+        self._account.reopen()
+        self._bucket.reset(now, self._speed, self._size, 0.0)
+
+    def _change_over(self, now: float) -> None:
+        """Begin to go on without the server, or with it again."""
+        self._is_alone = self.source.is_away
+        if self._is_alone:
+            self._before = self.shared_learner.lesson(now)
+            if self.source.learns_alone:
+                share = self.source.turns.known_share(now)
+                known = self.learner.is_known and share is not None
+                rate = share if known and share is not None else START_RATE
+                alone = evolve(self._before, rate=rate, pace=rate, is_known=known, contact=None)
+                self.shared_learner.learn(now, alone)
+                self.source.turns.go_free(now)
+                self._apply(now)
+        elif self._before is not None:
+            # What was measured meanwhile is the part of one process.
+            self.shared_learner.learn(now, self._before)
+            self._before = None
+            self.stand_aside()
+            self._apply(now)
 
     def shift(self, seconds: float) -> None:
         """Move to a clock that shows this many seconds more."""

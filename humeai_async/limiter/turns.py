@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import HumeError
 from humeai_async.limiter.events import LimiterEvent
+from humeai_async.limiter.shared_learner import Lesson, SharedLearner
 
 LIFE: Final = 0.05
 """Seconds after its time until which a call may go: who sleeps brings no burst back."""
@@ -185,9 +186,19 @@ class Turns:
             self._next_alone = now + max(0.0, FIRST_WAIT - waited)
         self._granted = 0
 
+    def go_free(self, now: float) -> None:
+        """Hold nothing back while the server is away: the gate learns alone."""
+        self._alone_rate, self._next_alone = math.inf, now
+
+    def known_share(self, now: float) -> float | None:
+        """Return the calls a second of this process lately; `None` if there were none."""
+        self._forget(now)
+        seconds = max(LIFE, min(SHARE_SECONDS, now - self._began))
+        return len(self._went) / seconds if self._went else None
+
     def share(self, now: float) -> float:
         """Return the calls a second that this process may send, as far as is known."""
-        if self._alone_rate is not None:
+        if self._alone_rate is not None and math.isfinite(self._alone_rate):
             return self._alone_rate
         self._forget(now)
         return max(self.rate / max(1, self.members), len(self._went) / SHARE_SECONDS)
@@ -227,21 +238,49 @@ class TurnSource(Protocol):
     def ask(self, calls: int) -> None:
         """Ask for a turn in the background, if it is time; the listener is called when it came."""
 
+    @property
+    def learns_alone(self) -> bool:
+        """Whether each process learns by itself while the server is away."""
+        ...
+
+    def follow_with(self, gate: Follower) -> None:
+        """Tell a gate what the other processes see and find."""
+
+    def count(self, cost: float) -> None:
+        """Tell the others that a call was let in."""
+
     def close(self, seconds: float) -> None:
         """Stop everybody for so long: the service says that the quota is used up."""
 
-    def reopen(self) -> None:
-        """Let everybody go on: a call got through."""
+    def reopen(self, lesson: Lesson | None, owed: float, haste: float) -> None:
+        """Let everybody go on: a call got through, and this was learned from it."""
 
     def restart(self) -> None:
         """Go on on another event loop, perhaps in another process."""
+
+
+class Follower(Protocol):
+    """What follows the other processes that share its quota."""
+
+    shared_learner: SharedLearner
+
+    @property
+    def shared_pace(self) -> float:
+        """Calls a second of all together."""
+        ...
+
+    def stand_aside(self) -> None:
+        """Leave the trying to another process."""
+
+    def learn(self, now: float, at: float, lesson: Lesson, accepted_since: float) -> None:
+        """Take over what another process has found."""
 
 
 class SharedQuota(Protocol):
     """A rate that several processes share."""
 
     def join(
-        self, bucket: str, rate: float, burst: float | None, listener: TurnListener
+        self, bucket: str, rate: float | None, burst: float | None, listener: TurnListener
     ) -> TurnSource:
         """Take part in one bucket's rate, on the event loop that runs."""
         ...
@@ -256,6 +295,11 @@ class TurnListener(Protocol):
     @property
     def is_urgent(self) -> bool:
         """Whether somebody waits for a response."""
+        ...
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether any call waits."""
         ...
 
     def turn_came(self) -> None:

@@ -35,6 +35,7 @@ class RedisQuota:
 
     ```python
     quota = RedisQuota("redis://quota.internal:6379/0")
+    HumeAI(limiter=Limiter(shared=quota))            # all find the rate out together
     HumeAI(limiter=Limiter(rate=200, shared=quota))  # the fleet's rate, however many there are
     ```
 
@@ -44,7 +45,8 @@ class RedisQuota:
             memory; `noeviction` is good advice.
         name: Name of the quota: processes that give the same one share it.
         outage: What calls do while the server is away. `"share"` goes on at the rate that this
-            process had; `"stop"` raises `RateLimitWaitError` with the seconds to the next try.
+            process had; `"stop"` raises `RateLimitWaitError` with the seconds to the next try;
+            `"alone"` has each process find out by itself what it may send, from its share on.
 
     Raises:
         ConfigurationError: It is no URL of a Redis or Valkey server, the name is empty or has
@@ -52,7 +54,7 @@ class RedisQuota:
         MissingPackageError: redis is not installed.
     """
 
-    def __init__(self, target: object, name: str = "default", *, outage: Outage = "share") -> None:
+    def __init__(self, target: object, name: str = "default", outage: Outage = "share") -> None:
         if not name or {"{", "}"} & set(name):
             raise ConfigurationError("a shared quota needs a name, without braces")
         if outage not in get_args(Outage):
@@ -79,13 +81,13 @@ class RedisQuota:
         return f"humeai_async:{{{self._name}}}"
 
     def join(
-        self, bucket: str, rate: float, burst: float | None, listener: TurnListener
+        self, bucket: str, rate: float | None, burst: float | None, listener: TurnListener
     ) -> QuotaTurns:
         """Take part in one bucket's rate.
 
         Args:
             bucket: The limiter's name for it.
-            rate: Calls a second of all together.
+            rate: Calls a second of all together; `None` where all learn it together.
             burst: Calls that may go at once after a rest.
             listener: Called when turns come, or cannot come.
         """
@@ -204,11 +206,10 @@ class _Link:
             await asyncio.sleep(random.uniform(*TRY_AGAIN))  # noqa: S311 - spreads the tries
 
     def _pass_on(self, message: str) -> None:
-        bucket, _, rest = message.rpartition(" ")[0].rpartition(" ")
-        seconds = message.rpartition(" ")[2]
+        bucket, era, seconds, rest = message.rsplit(" ", 3)
         for source in list(self._sources):
             if source.bucket == bucket:
-                source.hold(int(rest), float(seconds))
+                source.hold(int(era), float(seconds), rest)
 
 
 def _text(name: bytes | str) -> str:

@@ -5,7 +5,9 @@ gets the seconds until the first of them. Only durations leave the server, so th
 process' clock matters. `members` holds who has asked, until when he counts: what one may take at
 once is a share of a cycle. `rates` holds what was declared, of which the lowest holds, each with
 the version of the scripts that its process has. `gate` is what a 429 closes for all: until when,
-and which one process tries then. `shares` is what each has had lately, for whoever looks.
+and which one process tries then. `shares` is what each has had lately, for whoever looks. Where
+nobody declares a rate `learned` holds what all have learned: the cost of all calls let in, the
+last lesson and its number (the gate's era then), and the pace, which grows until the next.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ SHARE_SECONDS: Final = 2.0
 """Seconds of calls that a member's share is counted over."""
 PROBE_SECONDS: Final = 0.5
 """Seconds after a pause for which one process alone tries whether the quota is open again."""
-KEYS: Final = ("line", "members", "rates", "return", "early", "gate", "shares")
+KEYS: Final = ("line", "members", "rates", "return", "early", "gate", "shares", "learned")
 """What a bucket has on the server; `buckets` beside them names all buckets of a quota."""
 
 _HEAD = """
@@ -40,8 +42,24 @@ local who, want, is_urgent = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
 local rate, burst, cycle = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local comes_back, settling = ARGV[7] == '1', tonumber(ARGV[8])
 local bucket, version, share_seconds = ARGV[9], ARGV[10], tonumber(ARGV[11])
+local accepted, known_lesson = tonumber(ARGV[12]), tonumber(ARGV[13])
 
-redis.call('ZADD', KEYS[3], text(now), text(rate) .. ' ' .. version)
+local learned, total, number, grown = nil, '0', 0, 1
+if known_lesson >= 0 then
+    -- Nobody declares a rate: this is the pace of the one who asks, unless he knows less than all.
+    total = redis.call('HINCRBYFLOAT', KEYS[8], 'accepted', text(accepted))
+    learned = redis.call('HMGET', KEYS[8], 'number', 'pace', 'lesson', 'at', 'owed',
+        'haste')
+    number = tonumber(learned[1] or '0')
+    local pace = tonumber(learned[2] or '0')
+    if number > known_lesson then rate = pace else rate = math.max(rate, pace) end
+    if pace > 0 then grown = rate / pace end
+    redis.call('HSET', KEYS[8], 'pace', text(rate))
+    redis.call('EXPIRE', KEYS[8], 86400)
+    if number <= known_lesson then learned[3] = false end
+else
+    redis.call('ZADD', KEYS[3], text(now), text(rate) .. ' ' .. version)
+end
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', text(now - 10))
 redis.call('EXPIRE', KEYS[3], 60)
 local other = ''
@@ -56,7 +74,13 @@ redis.call('ZADD', KEYS[2], text(now + 2 * cycle), who)
 local members = redis.call('ZCARD', KEYS[2])
 local gate = redis.call('HMGET', KEYS[6], 'until', 'prober', 'probing', 'era')
 local era = tonumber(gate[4] or '0')
-local function wait(seconds) return {0, text(seconds), '0', members, text(rate), era, other} end
+local function result(calls, first, gap)
+    local lesson, at = '', now
+    if learned then lesson, at = learned[3] or '', tonumber(learned[4] or now) end
+    return {calls, text(first), text(gap), members, text(rate), era, other,
+            total, number, lesson, text(now - at)}
+end
+local function wait(seconds) return result(0, seconds, 0) end
 
 if comes_back and settling > 0 then
     -- Whoever comes back first says when all change over together.
@@ -84,12 +108,15 @@ local longest = math.max(cycle, members / rate)
 local line = tonumber(redis.call('GET', KEYS[1]) or 'nan')
 if line ~= line then
     line = now
-    redis.call('SADD', KEYS[8], bucket)
+    redis.call('SADD', KEYS[9], bucket)
 end
 -- Who comes back has gone on by himself, and an empty server knows of no rest: no burst for that.
 if comes_back then line = math.max(line, now) end
 -- A clock that was set, or another server's: never further ahead than everybody's turns.
 line = math.min(math.max(line, now - burst), now + 2 * longest + burst)
+-- What was reserved at a pace that has grown since then is served beside what comes now: else the
+-- pace could grow no faster than turns come.
+if grown > 1 and line > now then line = now + (line - now) / grown end
 local first = line
 if is_urgent and line > now then
     local early = math.max(now, tonumber(redis.call('GET', KEYS[5]) or '0'))
@@ -99,7 +126,16 @@ if is_urgent and line > now then
         redis.call('SET', KEYS[5], text(early), 'EX', 60)
     end
 end
-line = line + count / rate
+-- A pause that may have been longer than needed is made up for by going faster for a while.
+local gap = 1 / rate
+if learned then
+    local owed, haste = tonumber(learned[5] or '0'), tonumber(learned[6] or '1')
+    if owed > 0 then
+        gap = gap / haste
+        redis.call('HSET', KEYS[8], 'owed', text(owed - count * (1 - 1 / haste)))
+    end
+end
+line = line + count * gap
 redis.call('SET', KEYS[1], text(line), 'EX', 3600)
 redis.call('ZADD', KEYS[2], text(math.max(now, line) + 2 * cycle), who)
 redis.call('EXPIRE', KEYS[2], 3600)
@@ -115,11 +151,12 @@ if redis.call('HLEN', KEYS[7]) > 2 * members + 64 then
         if now - last > 10 then redis.call('HDEL', KEYS[7], all[n]) end
     end
 end
-return {count, text(first - now), text(1 / rate), members, text(rate), era, other}
+return result(count, first - now, gap)
 """
 )
 """Takes a turn: calls, seconds to the first, seconds between, members, rate, era of the gate, and
-another version of the scripts that is in use, if there is one."""
+another version of the scripts that is in use, if there is one. For a rate that is learned also:
+cost of all calls let in, number of the last lesson, the lesson if it is news, and its age."""
 
 CLOSE: Final = Script(
     _HEAD
@@ -139,9 +176,14 @@ local open = math.max(now + pause, is_closed and gate[3] ~= who and until_now or
 redis.call('HSET', KEYS[2], 'until', text(open), 'probing', text(open + probing))
 local era = redis.call('HINCRBY', KEYS[2], 'era', 1)
 redis.call('EXPIRE', KEYS[2], 86400)
+if tonumber(redis.call('HGET', KEYS[3], 'owed') or '0') > 0 then
+    redis.call('HINCRBY', KEYS[3], 'in_vain', 1)
+    redis.call('HSET', KEYS[3], 'owed', '0')
+end
 -- What was reserved is dropped by all, so the line starts anew where the pause ends.
 redis.call('SET', KEYS[1], text(open), 'EX', 3600)
-redis.call('PUBLISH', channel, ARGV[5] .. ' ' .. era .. ' ' .. text(open - now))
+redis.call('PUBLISH', channel, ARGV[5] .. ' ' .. era .. ' ' .. text(open - now) .. ' '
+    .. redis.call('HGET', KEYS[2], 'prober'))
 return 1
 """
 )
@@ -153,12 +195,36 @@ OPEN: Final = Script(
 if redis.call('HGET', KEYS[2], 'prober') ~= ARGV[1] then return 0 end
 redis.call('HDEL', KEYS[2], 'until', 'probing', 'prober')
 local era = tonumber(redis.call('HGET', KEYS[2], 'era') or '0')
+local lesson, pace, owed = ARGV[4], ARGV[5], ARGV[6]
+-- Who was refused twice while making up for a pause does so no more.
+if tonumber(redis.call('HGET', KEYS[3], 'in_vain') or '0') >= 2 then owed = '0' end
+if lesson ~= '-' then
+    redis.call('HSET', KEYS[3], 'number', era, 'pace', pace, 'lesson', lesson, 'at', text(now),
+        'owed', owed, 'haste', ARGV[7])
+    redis.call('EXPIRE', KEYS[3], 86400)
+end
 redis.call('SET', KEYS[1], text(now), 'EX', 3600)
-redis.call('PUBLISH', ARGV[2], ARGV[3] .. ' ' .. era .. ' 0')
+redis.call('PUBLISH', ARGV[2], ARGV[3] .. ' ' .. era .. ' 0 ' .. lesson)
 return 1
 """
 )
-"""Opens it, for whoever closed it."""
+"""Opens it, for whoever closed it, with what he has learned."""
+
+REPORT: Final = Script("return redis.call('HINCRBYFLOAT', KEYS[3], 'accepted', ARGV[1])")
+"""Adds calls that were let in, for whoever measures when the gate opens."""
+
+TEACH: Final = Script(
+    _HEAD
+    + """
+if redis.call('HEXISTS', KEYS[3], 'lesson') == 1 then return 0 end
+redis.call('HSETNX', KEYS[2], 'era', ARGV[1])
+redis.call('HSET', KEYS[3], 'number', ARGV[1], 'pace', ARGV[3], 'lesson', ARGV[2], 'at', text(now))
+redis.call('EXPIRE', KEYS[2], 86400)
+redis.call('EXPIRE', KEYS[3], 86400)
+return 1
+"""
+)
+"""Gives a server that knows nothing, as after a loss, what a process knows."""
 
 BUCKETS: Final = Script("return redis.call('SMEMBERS', KEYS[1])")
 """Names the buckets of a quota."""
@@ -167,7 +233,8 @@ STATE: Final = Script(
     _HEAD
     + """
 return {text(now), redis.call('GET', KEYS[1]), redis.call('ZRANGE', KEYS[3], 0, -1),
-        redis.call('HGETALL', KEYS[6]), redis.call('HGETALL', KEYS[7])}
+        redis.call('HGETALL', KEYS[6]), redis.call('HGETALL', KEYS[7]),
+        redis.call('HMGET', KEYS[8], 'pace', 'lesson')}
 """
 )
 """Returns what a bucket's keys hold; changes nothing."""

@@ -9,6 +9,7 @@ import math
 from typing import Any, Final, cast
 
 from humeai_async._base.frozen import frozen
+from humeai_async.shared.lessons import read_lesson
 from humeai_async.shared.scripts import SHARE_SECONDS
 
 RECENT: Final = 10.0
@@ -34,8 +35,8 @@ class BucketShares:
     name: str
     """Digest of the credential and name of the product."""
     rate: float | None
-    """Calls a second of all together: the lowest that was declared in the last ten seconds;
-    `None` where nobody has asked for a turn since then."""
+    """Calls a second of all together: the lowest that was declared in the last ten seconds, else
+    what all have learned; `None` where neither is known."""
     window: float | None
     """Seconds of the quota's window, where one was found; a declared quota has none."""
     members: tuple[MemberShare, ...]
@@ -50,7 +51,7 @@ class BucketShares:
 
 def read_bucket(name: str, found: Any) -> BucketShares | None:
     """Read what the server holds of a bucket; `None` if nobody has used it for an hour."""
-    now, line, rates, gate, shares = found
+    now, line, rates, gate, shares, (pace, text) = found
     if line is None:
         return None
     at = float(now)
@@ -58,10 +59,13 @@ def read_bucket(name: str, found: Any) -> BucketShares | None:
     probing = float(closed.get("probing", 0)) - at
     members = [_member(who, text, at) for who, text in _pairs(shares).items()]
     declared = [float(_text(one).split()[0]) for one in rates]
+    lesson = read_lesson(_text(text or ""))
+    if not declared and lesson is not None and lesson.is_known:
+        declared = [float(pace)]
     return BucketShares(
         name=name,
         rate=min(declared, default=None),
-        window=None,
+        window=None if lesson is None else lesson.window,
         members=tuple(
             sorted((one for one in members if one.idle_for <= RECENT), key=lambda one: -one.share)
         ),

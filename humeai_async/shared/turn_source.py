@@ -19,16 +19,21 @@ from typing import Any, Final, Literal, TypeAlias
 
 from humeai_async.errors import HumeError, RateLimitWaitError
 from humeai_async.limiter.events import Alone, Shared
-from humeai_async.limiter.turns import FIRST_WAIT, Turn, TurnListener, Turns
+from humeai_async.limiter.learner import START_RATE
+from humeai_async.limiter.shared_learner import Lesson
+from humeai_async.limiter.turns import FIRST_WAIT, Follower, Turn, TurnListener, Turns
 from humeai_async.shared.connection import Connection, RedisUnavailableError, Script
+from humeai_async.shared.lessons import read_lesson, write_lesson
 from humeai_async.shared.scripts import (
     CLOSE,
     CYCLE,
     KEYS,
     OPEN,
     PROBE_SECONDS,
+    REPORT,
     RETURN_SECONDS,
     SHARE_SECONDS,
+    TEACH,
     TURN,
     VERSION,
 )
@@ -47,7 +52,7 @@ SMALLEST_BURST: Final = 0.05
 MARGIN: Final = 0.99
 """Share of the declared rate that is used: clocks and networks jitter by that much."""
 
-Outage: TypeAlias = Literal["share", "stop"]
+Outage: TypeAlias = Literal["share", "stop", "alone"]
 """What calls do while the server is away."""
 
 _logger = logging.getLogger("humeai_async.limiter")
@@ -60,7 +65,7 @@ class QuotaTurns:
         connect: Gives the connection of the event loop that runs.
         bucket: Name of the bucket on the server.
         prefix: How its keys begin, all with one hash tag.
-        rate: Calls a second of all together.
+        rate: Calls a second of all together; `None` where all learn it together.
         burst: Calls that may go at once after a rest.
         listener: Called when turns come, or cannot come.
         outage: What calls do while the server is away.
@@ -71,7 +76,7 @@ class QuotaTurns:
         connect: Callable[[], Connection],
         bucket: str,
         prefix: str,
-        rate: float,
+        rate: float | None,
         burst: float | None,
         listener: TurnListener,
         outage: Outage,
@@ -80,8 +85,8 @@ class QuotaTurns:
         self.bucket = bucket
         self._channel = f"{prefix}:gate"
         self._keys = [f"{prefix}:{bucket}:{one}" for one in KEYS] + [f"{prefix}:buckets"]
-        self._rate = rate * MARGIN
-        self._burst = SMALLEST_BURST if burst is None else burst / self._rate
+        self._rate = None if rate is None else rate * MARGIN
+        self._burst = SMALLEST_BURST if not burst or self._rate is None else burst / self._rate
         self._listener = listener
         self._outage: Outage = outage
         self._who = _name_member()
@@ -93,16 +98,42 @@ class QuotaTurns:
         self._is_away = False
         self._is_connected = False
         """Whether the server has responded on this event loop."""
-        self._lowest = self._rate
+        self._lowest = math.inf if self._rate is None else self._rate
         self._era = 0
         """Number of the gate's last closing that is known of."""
+        self._gate: Follower | None = None
+        self._lesson = 0
+        """Number of the last lesson that this process has taken in, or has given."""
+        self._known: str = ""
+        """The last lesson, for a server that has lost it."""
+        self._uncounted = 0.0
+        """Cost of the calls that were let in, of which the server has not heard."""
+        self._total: float | None = None
+        """Cost of all that the server had counted at the last trip."""
         self._other_version = ""
-        self.turns: Turns = Turns(self._rate, asyncio.get_running_loop().time())
+        start = START_RATE if self._rate is None else self._rate
+        self.turns: Turns = Turns(start, asyncio.get_running_loop().time())
 
     @property
     def is_away(self) -> bool:
         """Whether the server was away when it was last tried."""
         return self._is_away
+
+    @property
+    def learns_alone(self) -> bool:
+        """Whether each process learns by itself while the server is away."""
+        return self._outage == "alone"
+
+    def follow_with(self, gate: Follower) -> None:
+        """Tell a gate what the other processes see and find."""
+        self._gate = gate
+
+    def count(self, cost: float) -> None:
+        """Tell the others, with the next trip, that a call was let in."""
+        if self._rate is None and not self._is_away:
+            self._uncounted += cost
+            if self.turns.held_for(asyncio.get_running_loop().time()):
+                self._report()  # whoever measures now has to know
 
     def ask(self, calls: int) -> None:
         """Ask for a turn in the background, if none is asked for and it is time."""
@@ -118,22 +149,70 @@ class QuotaTurns:
 
     def close(self, seconds: float) -> None:
         """Stop everybody for so long: the service says that the quota is used up."""
+        if self._is_away:
+            return  # each goes on by itself
         # One life beyond the pause, in which this process tries before all others.
         probing = PROBE_SECONDS + 0.5 * seconds
         self._send(CLOSE, self._who, f"{seconds:.6f}", f"{probing:.6f}", self._channel, self.bucket)
 
-    def reopen(self) -> None:
-        """Let everybody go on: a call got through."""
-        self._send(OPEN, self._who, self._channel, self.bucket)
+    def reopen(self, lesson: Lesson | None, owed: float, haste: float) -> None:
+        """Let everybody go on: a call got through, and this was learned from it.
 
-    def hold(self, era: int, seconds: float) -> None:
-        """Take note that the gate was closed by somebody for so long, or opened."""
+        Args:
+            lesson: What was learned.
+            owed: Calls to make up for.
+            haste: How much faster than the pace they go.
+        """
+        text = "-"
+        if self._is_away:
+            return  # what was measured is the part of this process
+        if lesson is not None and (lesson.is_known or lesson.is_even):
+            text = self._known = write_lesson(lesson)
+            self._lesson = self._era
+        pace = 0.0 if lesson is None else lesson.pace
+        self._send(
+            OPEN, self._who, self._channel, self.bucket, text, f"{pace:.6f}", f"{owed:.6f}", haste
+        )
+
+    def hold(self, era: int, seconds: float, rest: str) -> None:
+        """Take note that the gate was closed by somebody for so long, or opened.
+
+        Args:
+            era: Number of the closing.
+            seconds: For how long; 0 where it was opened.
+            rest: Who closed it, or the lesson that was learned.
+        """
         now = asyncio.get_running_loop().time()
-        if era > self._era or seconds == 0.0:
+        if not self._is_away and (era > self._era or seconds == 0.0):
             self._era = max(era, self._era)
+            if self._rate is None:
+                self._follow(now, seconds, rest)
             self.turns.hold(now, seconds)
             self._next_try = -math.inf if self._problem is None else self._next_try
             self._listener.turn_came()
+
+    def _follow(self, now: float, seconds: float, rest: str) -> None:
+        if seconds > 0.0:
+            self._report()
+            if rest != self._who and self._gate is not None:
+                self._gate.stand_aside()
+        elif self._era > self._lesson:
+            self._learn(now, self._era, rest, 0.0, 0.0)
+
+    def _learn(self, now: float, number: int, text: str, age: float, since: float) -> None:
+        """Take over a lesson that another process has learned."""
+        lesson = read_lesson(text)
+        if lesson is not None and self._gate is not None:
+            self._lesson, self._known = number, text
+            self._gate.learn(now, now - age, lesson, since)
+
+    def _report(self) -> None:
+        """Have the calls counted that were let in, without waiting for the next turn."""
+        cost, self._uncounted = self._uncounted, 0.0
+        if cost:
+            if self._total is not None:
+                self._total += cost
+            self._send(REPORT, f"{cost:.6f}")
 
     async def aclose(self) -> None:
         """End what is under way; it begins again when a turn is asked for."""
@@ -158,7 +237,7 @@ class QuotaTurns:
 
         async def run() -> None:
             try:
-                await self._run(script, (self._keys[0], self._keys[5]), args)
+                await self._run(script, (self._keys[0], self._keys[5], self._keys[7]), args)
             except (RedisUnavailableError, TimeoutError, HumeError) as problem:
                 _logger.debug("the gate of %s cannot be changed: %s", self.bucket, problem)
 
@@ -171,16 +250,20 @@ class QuotaTurns:
 
     async def _ask(self, calls: int) -> None:
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        began, era, counted = loop.time(), self._era, self._uncounted
+        self._uncounted = 0.0
+        pace = START_RATE if self._gate is None else self._gate.shared_pace
+        rate = pace if self._rate is None else self._rate
         settling = 0.0 if self._outage == "stop" else RETURN_SECONDS
         try:
             found = await self._run(
                 TURN,
                 self._keys,
                 (
-                    self._who, calls, int(self._listener.is_urgent), f"{self._rate:.6f}",
+                    self._who, calls, int(self._listener.is_urgent), f"{rate:.6f}",
                     f"{self._burst:.6f}", CYCLE, int(self._is_away), settling, self.bucket,
-                    VERSION, SHARE_SECONDS,
+                    VERSION, SHARE_SECONDS, f"{counted:.6f}",
+                    -1 if self._rate is not None else self._lesson,
                 ),
             )  # fmt: skip
         except (RedisUnavailableError, TimeoutError) as problem:
@@ -192,7 +275,9 @@ class QuotaTurns:
             return
         else:
             self._problem = None
-            self._receive(loop.time(), found)
+            if self._rate is None:
+                self._take_in(loop.time(), counted, found)
+            self._receive(loop.time(), found, era)
         self._listener.turn_came()
 
     async def _run(self, script: Script, keys: Sequence[str], args: Sequence[object]) -> Any:
@@ -227,6 +312,7 @@ class QuotaTurns:
         """Go on without the server, or stop, as the owner wants it."""
         wait = random.uniform(*TRY_AGAIN)  # noqa: S311 - spreads the tries
         self._next_try = now + wait
+        self._uncounted, self._total = 0.0, None
         is_news, self._is_away = not self._is_away, True
         place = self._connect().place
         reason = str(problem) or f"no response within {waited:.2g} s"
@@ -245,12 +331,32 @@ class QuotaTurns:
             _logger.warning("the quota at %s cannot be reached (%s): %s", place, reason, what)
             self._listener.notify(Alone(self._listener.name, share))
 
-    def _receive(self, now: float, found: Any) -> None:
-        calls, first, gap, members, rate, era, other = found
-        if int(era) < self._era:
-            # Granted before the gate closed, which is known meanwhile.
+    def _take_in(self, now: float, counted: float, found: Any) -> None:
+        """Count what the others had let in, and take over what they have found."""
+        pace = float(found[4])
+        total, number, lesson, age = found[7:]
+        total, number = float(total), int(number)
+        gate, before = self._gate, self._total
+        self._total = total
+        if gate is None:
+            return
+        if before is not None and (others := total - before - counted) > 0.0:
+            gate.shared_learner.count_others(now, others, is_pressed=self._listener.is_waiting)
+        if number > self._lesson:
+            self._learn(now, number, _text(lesson), float(age), 0.0)
+        elif number < self._lesson and self._known:
+            # The server has lost what it knew.
+            self._send(TEACH, self._lesson, self._known, f"{gate.shared_pace:.6f}")
+        elif number == self._lesson and not self._is_away:
+            gate.shared_learner.keep_up(pace)
+
+    def _receive(self, now: float, found: Any, asked_in: int) -> None:
+        calls, first, gap, members, rate, era, other = found[:7]
+        if int(era) < self._era and asked_in < self._era:
+            # Granted before the gate closed, of which was heard meanwhile.
             calls, first = 0, 0.0
-        self._era = max(self._era, int(era))
+        else:
+            self._era = int(era)  # lower where the server has lost it
         turn = Turn(calls=int(calls), first=float(first), gap=float(gap), members=int(members))
         self._next_try = -math.inf if turn.calls else now + turn.first
         was_away = self._is_away
@@ -260,17 +366,21 @@ class QuotaTurns:
         if was_away and not self._is_away:
             self._listener.notify(Shared(self._listener.name, turn.members))
         lowest = float(rate)
-        if lowest < min(self._lowest, self._rate) * 0.999:
+        if self._rate is not None and lowest < min(self._lowest, self._rate) * 0.999:
             _logger.warning("another process declares %.4g calls a second: that holds", lowest)
         self._lowest = lowest
         self.turns.rate = lowest
-        version = other.decode() if isinstance(other, bytes) else str(other)
+        version = _text(other)
         if version and version != self._other_version:
             _logger.warning(
                 "another process shares this quota with other scripts (%s, here %s): have all "
                 "use one release of humeai_async", version, VERSION,
             )  # fmt: skip
         self._other_version = version
+
+
+def _text(given: bytes | str) -> str:
+    return given.decode() if isinstance(given, bytes) else given
 
 
 def _name_member() -> str:

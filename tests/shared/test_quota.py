@@ -142,11 +142,6 @@ async def test_a_server_that_was_never_there_is_an_outage(server: Server) -> Non
         assert time.monotonic() - began > 0.9
 
 
-def test_a_shared_quota_needs_a_rate(server: Server) -> None:
-    with pytest.raises(ConfigurationError, match="rate"):
-        Limiter(shared=RedisQuota(server.url))
-
-
 @pytest.mark.parametrize("url", ["quota.internal", "http://quota.internal", "redis://h:port"])
 def test_a_url_of_no_redis_is_refused_at_once(url: str) -> None:
     with pytest.raises(ConfigurationError):

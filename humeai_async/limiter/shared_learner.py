@@ -1,0 +1,144 @@
+"""A learner of a quota that many processes use: it counts the calls of all, and passes on lessons.
+
+Each process has one. It is given the calls that the others had let in, so a measure is that of all
+together. The process whose call opened a closed quota measures, and the others take over what it
+found, as a `Lesson`, whose times are ages: no process' clock matters. It knows no network.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from attrs import evolve
+
+from humeai_async._base.frozen import frozen
+from humeai_async.limiter.learner import Contact, Learner
+from humeai_async.limiter.token_bucket import WindowCount
+
+_LATELY: Final = 0.1
+"""Seconds, in which each process hears of the calls of all others."""
+_FREELY: Final = 100.0
+"""Calls a second up to which it may double freely: what comes too much then is a few calls."""
+_AHEAD: Final = 4.0
+"""Share of the calls seen lately that an unknown pace reaches at most: turns are granted ahead, so
+a pace that doubles would be far above what has been tried when the first refusal comes."""
+
+
+@frozen(kw_only=True)
+class Lesson:
+    """What was found of a quota when it opened."""
+
+    rate: float
+    """Calls a second, as measured."""
+    pace: float
+    """Calls a second to send from then on."""
+    window: float | None
+    """Seconds of its window, if it has one."""
+    is_known: bool
+    """Whether the rate was measured."""
+    is_even: bool
+    """Whether the quota bears no burst."""
+    is_rough: bool
+    """Whether the rate is a lower bound."""
+    contact: Contact | None
+    """The closing and opening; its times are seconds from the lesson on, so none is above 0."""
+
+
+class SharedLearner(Learner):
+    """A learner that takes in what other processes see and find."""
+
+    __slots__ = ("_found", "_lately")
+
+    def __init__(self, now: float, rate: float | None = None) -> None:
+        """Begin with a declared rate, or with none."""
+        super().__init__(now, rate)
+        self._found: Contact | None = None
+        self._lately = WindowCount(_LATELY, 16)
+
+    def accept(self, now: float, cost: float, *, is_pressed: bool, is_busy: bool) -> None:
+        """Count an accepted call, and let the pace grow, but not far ahead of the calls seen."""
+        self._lately.add(now, cost)
+        before = self.pace
+        super().accept(now, cost, is_pressed=is_pressed, is_busy=is_busy)
+        if not self.is_known and self.pace > before:
+            seen = self._lately.between(now - _LATELY, now) / _LATELY
+            self.pace = max(before, min(self.pace, max(_FREELY, _AHEAD * seen)))
+
+    def shift(self, seconds: float) -> None:
+        """Move to a clock that shows this many seconds more; what spans the move is dropped."""
+        super().shift(seconds)
+        self._lately.shift(seconds)
+
+    def open(self, now: float, contact: Contact, policy: tuple[float, float] | None) -> None:
+        """Learn from a contact of this process."""
+        super().open(now, contact, policy)
+        self._found = contact
+
+    def lesson(self, now: float) -> Lesson:
+        """Return what is known, and the contact it is known from if that is news."""
+        found, self._found = self._found, None
+        return Lesson(
+            rate=self.rate,
+            pace=self.pace,
+            window=self.window,
+            is_known=self.is_known,
+            is_even=self.is_even,
+            is_rough=self._is_rough,
+            contact=None if found is None else _moved(found, -now),
+        )
+
+    def learn(self, at: float, lesson: Lesson, accepted_since: float = 0.0) -> None:
+        """Take over what another process has found.
+
+        Args:
+            at: When it was found, by the clock of this process.
+            lesson: What was found.
+            accepted_since: Cost of the calls that were let in since then, as counted here.
+        """
+        accepted = self.accepted - accepted_since
+        self.rate, self.window = min(lesson.rate, self.ceiling), lesson.window
+        self.pace = min(lesson.pace, self.ceiling)
+        self.is_known, self.is_even = lesson.is_known, lesson.is_even
+        self._is_rough = lesson.is_rough
+        if lesson.window is None:
+            self.count = None
+        elif self.count is None or self.count.window != lesson.window:
+            self.count = self._log.over(lesson.window, at)
+        if not lesson.is_known:
+            self._start, self._counted = (at, accepted), at
+        elif lesson.contact is not None:
+            contact = _moved(lesson.contact, at)
+            if contact.is_hinted:
+                self._anchors.clear()
+            self._anchors.append((contact, accepted))
+        self._held, self._found = 0.0, None
+        self._at = self._busy_at = max(at, self._at)
+
+    def count_others(self, now: float, cost: float, *, is_pressed: bool) -> None:
+        """Count calls of other processes that were let in lately.
+
+        Args:
+            now: The time.
+            cost: Cost of them.
+            is_pressed: Whether calls of this process wait, so that the pace may grow.
+        """
+        at = self._at
+        self.accept(now, cost, is_pressed=is_pressed, is_busy=True)
+        if not is_pressed:
+            self._at = at  # the time is that of the next call of this process
+
+    def keep_up(self, pace: float) -> None:
+        """Go as fast as another process that has learned nothing else, and has seen it borne."""
+        if math.isfinite(pace):
+            self.pace = min(max(self.pace, pace), self.ceiling)
+
+
+def _moved(contact: Contact, seconds: float) -> Contact:
+    return evolve(
+        contact,
+        closed=contact.closed + seconds,
+        noticed=contact.noticed + seconds,
+        earliest=contact.earliest + seconds,
+        opened=contact.opened + seconds,
+    )
