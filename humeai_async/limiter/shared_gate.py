@@ -15,7 +15,7 @@ from attrs import evolve
 
 from humeai_async.limiter.gate import GRACE, GRACE_SHARE, Gate
 from humeai_async.limiter.headers import Quota
-from humeai_async.limiter.learner import START_RATE
+from humeai_async.limiter.measure import START_RATE
 from humeai_async.limiter.shared_learner import Lesson, SharedLearner
 from humeai_async.limiter.turns import TurnSource
 

@@ -13,7 +13,8 @@ from typing import Final
 from attrs import evolve
 
 from humeai_async._base.frozen import frozen
-from humeai_async.limiter.learner import Contact, Learner
+from humeai_async.limiter.learner import Learner
+from humeai_async.limiter.measure import Contact
 from humeai_async.limiter.token_bucket import WindowCount
 
 _LATELY: Final = 0.1

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from humeai_async.limiter.learner import Contact
+from humeai_async.limiter.measure import Contact
 from humeai_async.limiter.shared_learner import Lesson
 
 _Contact: TypeAlias = tuple[float, float, float, float, float, bool, float]

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from humeai_async.errors import HumeError, RateLimitWaitError
 from humeai_async.limiter.events import Alone, Shared
-from humeai_async.limiter.learner import START_RATE
+from humeai_async.limiter.measure import START_RATE
 from humeai_async.limiter.shared_learner import Lesson
 from humeai_async.limiter.turns import FIRST_WAIT, Follower, Turn, TurnListener, Turns
 from humeai_async.shared.connection import Connection, RedisUnavailableError, Script
