@@ -19,6 +19,7 @@ import math
 from typing import Final
 
 from humeai_async.limiter.measure import FEW, QUICK, Contact, Measure
+from humeai_async.limiter.token_bucket import WindowCount
 
 FASTEST: Final = 1e6
 """Calls a second; no pacing is needed beyond. None: no cell is as fast."""
@@ -60,7 +61,8 @@ class Learner(Measure):
         self.ceiling: float = math.inf
         """Calls a second that are never exceeded."""
         if rate is not None:
-            self.rate = self.ceiling = rate * _DECLARED_MARGIN
+            self.ceiling = rate * _DECLARED_MARGIN
+            self.rate: float = self.ceiling
         self.pace: float = self.rate
         """Calls a second to send now."""
         self.is_known: bool = rate is not None
@@ -142,7 +144,7 @@ class Learner(Measure):
         self.rate = min(max(self.rate, SLOWEST), FASTEST, self.ceiling)
         self.is_known = True
         if self.window is not None and (self.count is None or self.count.window != self.window):
-            self.count = self._log.over(self.window, now)
+            self.count: WindowCount | None = self._log.over(self.window, now)
         if contact.is_hinted:
             self._anchors.clear()  # what a needless pause wasted was not used up
         self._anchors.append((contact, self.accepted))

@@ -15,6 +15,7 @@ from attrs import evolve
 
 from humeai_async.limiter.gate import GRACE, GRACE_SHARE, Gate
 from humeai_async.limiter.headers import Quota
+from humeai_async.limiter.learner import Learner
 from humeai_async.limiter.measure import START_RATE
 from humeai_async.limiter.shared_learner import Lesson, SharedLearner
 from humeai_async.limiter.turns import TurnSource
@@ -41,7 +42,7 @@ class SharedGate(Gate):
         super().__init__(now, rate, burst)
         self.shared_learner: SharedLearner = SharedLearner(now, rate)
         """The learner, by its own type."""
-        self.learner = self.shared_learner
+        self.learner: Learner = self.shared_learner
         self.is_declared: bool = rate is not None
         self.source: TurnSource = source
         self._is_alone = False

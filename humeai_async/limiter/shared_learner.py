@@ -98,9 +98,11 @@ class SharedLearner(Learner):
             accepted_since: Cost of the calls that were let in since then, as counted here.
         """
         accepted = self.accepted - accepted_since
-        self.rate, self.window = min(lesson.rate, self.ceiling), lesson.window
-        self.pace = min(lesson.pace, self.ceiling)
-        self.is_known, self.is_even = lesson.is_known, lesson.is_even
+        self.rate: float = min(lesson.rate, self.ceiling)
+        self.window: float | None = lesson.window
+        self.pace: float = min(lesson.pace, self.ceiling)
+        self.is_known: bool = lesson.is_known
+        self.is_even: bool = lesson.is_even
         self._is_rough = lesson.is_rough
         if lesson.window is None:
             self.count = None
