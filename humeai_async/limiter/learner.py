@@ -89,13 +89,9 @@ class Learner(Measure):
             is_pressed: Whether a call has had to wait since the last one.
             is_busy: Whether others are in flight.
         """
-        self.accepted += cost
         if self._counted < self.started:
             self._counted = now
-        at = now - min(self.round_trip, 1.0) / 2
-        self._log.add(at, cost)
-        if self.count is not None:
-            self.count.add(at, cost)
+        self._add_accepted(now - min(self.round_trip, 1.0) / 2, cost)
         passed, self._at = now - self._at, now
         if is_pressed or is_busy:
             self._busy_at = now

@@ -125,6 +125,13 @@ class Measure:
         """When the calls began by which the rate will be measured."""
         return self._start[0]
 
+    def _add_accepted(self, at: float, cost: float) -> None:
+        """Count an accepted call at the time at which the service saw it."""
+        self.accepted += cost
+        self._log.add(at, cost)
+        if self.count is not None:
+            self.count.add(at, cost)
+
     def time_windows(self, *, is_told: bool) -> float:
         """Return from when on windows are timed: when the first of those calls was counted.
 
