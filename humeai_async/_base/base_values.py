@@ -11,7 +11,7 @@ import contextlib
 import enum
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 __all__ = ["as_base"]
 
@@ -30,8 +30,7 @@ def as_base(value: Any) -> Any:
     A member of an enum is its value. Single values of numpy and other array libraries become
     what their `item()` gives. Everything else comes back as it is.
     """
-    kind: Any = type(value)
-    if kind in _BASE:
+    if type(value) in _BASE:
         return value
     if isinstance(value, enum.Enum):
         return as_base(value.value)
@@ -40,7 +39,7 @@ def as_base(value: Any) -> Any:
             return convert(value)
     if getattr(value, "ndim", None) == 0 and hasattr(value, "dtype"):
         return value.item()
-    if hasattr(kind, "__index__"):
+    if hasattr(cast("Any", type(value)), "__index__"):
         with contextlib.suppress(TypeError):  # arrays have it, too
             return operator.index(value)
     return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -214,16 +214,19 @@ def test_calls_of_one_deadline_leave_in_the_order_they_came(queue: Queue) -> Non
     assert late == [f"{n}" for n in range(20)]
 
 
+def discard_all(queue: Queue, gone: Iterable[asyncio.Future[Any]]) -> None:
+    for future in list(gone):
+        queue.wait_queue.discard(future)
+
+
 def test_calls_that_went_are_held_no_longer_than_the_first_deadline_lasts(queue: Queue) -> None:
     queue.add("waits", BULK, deadline=3.0)
     gone: weakref.WeakSet[asyncio.Future[Any]] = weakref.WeakSet()
     for _ in range(6):
         for n in range(1000):
             gone.add(queue.add(f"{n}", deadline=9.0 - n / 1000))
-        for future in list(gone):
-            queue.wait_queue.discard(future)
+        discard_all(queue, gone)
         queue.names.clear()
-        del future
     assert len(gone) <= 110
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import gc
+import inspect
 import os
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
+from types import CodeType, FrameType
 from typing import Any
 
 HANGS = 71
@@ -31,8 +32,10 @@ def start_watch(folder: Path, limit: float) -> None:
 
 def describe_tasks() -> str:
     """Return each unfinished task of asyncio with the lines that it stands at, outermost first."""
-    tasks = [one for one in gc.get_objects() if isinstance(one, asyncio.Task) and not one.done()]
-    return "\n".join(f"{task.get_name()}\n{_lines(task.get_coro())}" for task in tasks)
+    tasks: list[asyncio.Task[Any]]
+    tasks = [one for one in gc.get_objects() if isinstance(one, asyncio.Task)]
+    unfinished = [task for task in tasks if not task.done()]
+    return "\n".join(f"{task.get_name()}\n{_lines(task.get_coro())}" for task in unfinished)
 
 
 def _watch(folder: Path, limit: float) -> None:
@@ -79,18 +82,16 @@ def _steps(waiting: Any) -> Iterator[tuple[CodeType, int]]:
     """Give where a coroutine stands, and what it awaits, and so on."""
     while waiting is not None:
         frame: FrameType | None
-        if isinstance(waiting, CoroutineType):
+        if inspect.iscoroutine(waiting):
             frame, awaited = waiting.cr_frame, waiting.cr_await
-        elif isinstance(waiting, AsyncGeneratorType):
+        elif inspect.isasyncgen(waiting):
             frame, awaited = waiting.ag_frame, waiting.ag_await
-        elif isinstance(waiting, GeneratorType):
+        elif inspect.isgenerator(waiting):
             frame, awaited = waiting.gi_frame, waiting.gi_yieldfrom
         else:
             # The step of an asynchronous generator does not say which one it is of.
-            found = [
-                one for one in gc.get_referents(waiting) if isinstance(one, AsyncGeneratorType)
-            ]
-            frame, awaited = None, found[0] if found else None
+            found = filter(inspect.isasyncgen, gc.get_referents(waiting))
+            frame, awaited = None, next(found, None)
         if frame is not None:
             yield frame.f_code, frame.f_lineno
         waiting = awaited
