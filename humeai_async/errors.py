@@ -45,6 +45,8 @@ docstrings of methods name only what is special to them.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 
@@ -361,11 +363,32 @@ class APIStatusError(HumeError):
     """
 
     def __init__(
-        self, message: str, *, body: str = "", param: str | None = None, **context: Any
+        self,
+        message: str,
+        *,
+        body: str = "",
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **context: Any,
     ) -> None:
         super().__init__(message, **context)
         self.body = body
         self.param = param
+        # A plain dict, since no read-only mapping can be pickled.
+        self._headers: dict[str, str] = {
+            name.lower(): _printable(text) for name, text in (headers or {}).items()
+        }
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers of the response, read-only, by their names in lower case.
+
+        The values of a header that came more than once are joined with a comma. Headers that
+        carry credentials, such as `set-cookie`, are left out, credentials are removed from the
+        others, and of each value the first 2,000 characters are kept. Through a gateway they may
+        be the gateway's own.
+        """
+        return MappingProxyType(self._headers)
 
 
 class BadRequestError(APIStatusError):

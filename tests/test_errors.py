@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import inspect
 import pickle
 
 import pytest
 
-from humeai_async import errors
+from humeai_async import errors, to_json
 from humeai_async.errors import HumeError
 
 CLASSES = [
@@ -25,7 +26,7 @@ EXAMPLES: list[HumeError] = [
     errors.RateLimitWaitError("no", seconds=3.0),
     errors.SunsetError("no", sunset=dt.date(2026, 6, 15), replacement="x", status=404),
     errors.ChatClosedError("no", close_code=1008, reason="policy"),
-    errors.RateLimitError("no", status=429, retry_after=2.0, body="{}"),
+    errors.RateLimitError("no", status=429, retry_after=2.0, body="{}", headers={"A": "b"}),
 ]
 
 
@@ -41,10 +42,23 @@ def test_every_error_stands_in_the_drawn_tree() -> None:
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 def test_errors_survive_pickling_with_all_they_carry(error: HumeError) -> None:
-    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
-    assert type(error) is type(copy)
-    assert error.__dict__ == copy.__dict__
-    assert str(error) == str(copy)
+    loaded = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    assert type(error) is type(loaded)
+    assert error.__dict__ == loaded.__dict__
+    assert str(error) == str(loaded)
+
+
+def test_headers_of_an_error_can_only_be_read() -> None:
+    error = errors.RateLimitError("no", status=429, headers={"X-Served-By": "edge\r\n7"})
+    assert error.headers == copy.deepcopy(error).headers == {"x-served-by": "edge  7"}
+    with pytest.raises(TypeError):
+        error.headers["x-served-by"] = "me"  # type: ignore[index] # pyright: ignore[reportIndexIssue]
+    assert errors.ServerError("no").headers == {}
+
+
+def test_headers_of_an_error_stand_in_no_text() -> None:
+    error = errors.RateLimitError("no", status=429, headers={"x-served-by": "edge-7"})
+    assert "edge-7" not in f"{error} {error!r} {to_json(error)}"
 
 
 def test_the_text_of_an_error_names_what_is_known_of_the_call() -> None:

@@ -23,7 +23,17 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from humeai_async import HumeAI, HumeError, OAuth, Observer, Request, Response, Retry, to_json
+from humeai_async import (
+    HumeAI,
+    HumeError,
+    OAuth,
+    Observer,
+    RateLimitError,
+    Request,
+    Response,
+    Retry,
+    to_json,
+)
 from humeai_async.http.session import Session
 from humeai_async.telemetry import OpenTelemetry
 from humeai_async.testing import MockTransport
@@ -82,7 +92,26 @@ def echo(request: Request) -> Response:
     said = f"{url} {headers}"
     body = {"message": said, "code": said, "error": {"logging": {"headers": headers, "url": url}}}
     echoed = {"x-request-id": said, "location": url, "set-cookie": said, "x-echo": said}
+    echoed |= {"X-Hume-Api-Key": "half of it", "Proxy-Authorization": "Basic abc"}
     return Response(status, echoed, json.dumps(body).encode())
+
+
+@pytest.mark.parametrize("given", GIVEN.values(), ids=GIVEN)
+async def test_an_error_keeps_headers_without_their_secrets(given: dict[str, Any]) -> None:
+    client = HumeAI(
+        **given,
+        headers=HEADERS,
+        base_url="http://stand-in.example",
+        transport=MockTransport(echo),
+        retry=Retry(attempts=1),
+    )
+    async with client as hume:
+        with pytest.raises(RateLimitError) as caught:
+            await hume.request("GET", "/v0/x", query={"status": 429})
+    headers = caught.value.headers
+    assert {"x-request-id", "location", "x-echo"} == headers.keys()
+    assert "***" in headers["x-echo"]
+    assert not any(form in text for form in FORMS for text in headers.values())
 
 
 @pytest.mark.parametrize("given", GIVEN.values(), ids=GIVEN)

@@ -20,10 +20,9 @@ from attrs import define, field
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import DecodeError
 from humeai_async.http.messages import Request, Response
-from humeai_async.http.secrets import Secret, find_keys, without_keys
+from humeai_async.http.secrets import Secret, find_keys, is_secret_header, without_keys
 
 _HIDDEN = "***"
-_SECRET_HEADERS = frozenset({"set-cookie", "authorization", "proxy-authorization"})
 
 
 @frozen(kw_only=True)
@@ -130,7 +129,7 @@ def _shown_headers(request: Request) -> dict[str, str]:
 
 def _cleaned(headers: Mapping[str, str], redact: Callable[[str], str]) -> dict[str, str]:
     return {
-        name.lower(): _HIDDEN if name.lower() in _SECRET_HEADERS else redact(value)
+        name.lower(): _HIDDEN if is_secret_header(name) else redact(value)
         for name, value in headers.items()
     }
 

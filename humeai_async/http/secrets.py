@@ -24,6 +24,7 @@ __all__ = [
     "Secret",
     "find_keys",
     "find_secrets",
+    "is_secret_header",
     "redact",
     "without_keys",
     "without_secrets",
@@ -123,6 +124,18 @@ def without_keys(url: str) -> str:
     return _QUERY_FIELD.sub(
         lambda found: f"{found[1]}=***" if _KEY_NAMES.search(found[1]) else found[0], url
     )
+
+
+_SECRET_HEADERS = re.compile(
+    r"cookie|key|token(?!s\b)|secret|passw|signature|credential|auth(?!enticate\b)", re.IGNORECASE
+)
+"""What is in the name of a header whose value may be a credential. WWW-Authenticate only says which
+kind is expected, and headers of rate limits count tokens."""
+
+
+def is_secret_header(name: str) -> bool:
+    """Whether the value of a response's header may be a credential, whatever it looks like."""
+    return _SECRET_HEADERS.search(name) is not None
 
 
 def find_keys(query: Iterable[tuple[str, str]]) -> list[str]:

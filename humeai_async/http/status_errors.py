@@ -33,7 +33,7 @@ from humeai_async.http.endpoint import Call, Endpoint
 from humeai_async.http.messages import Delivery, JsonText, Responder, Response, unknown_encoding
 from humeai_async.http.origins import Origin
 from humeai_async.http.retry import delivery_by_status
-from humeai_async.http.secrets import find_keys, find_secrets
+from humeai_async.http.secrets import find_keys, find_secrets, is_secret_header
 from humeai_async.http.secrets import redact as redact_parts
 from humeai_async.types.json import is_array, is_object, json_type
 
@@ -145,6 +145,7 @@ def to_error(
         "request_id": _clean_or_none(_request_id(response.headers, plain), scrub),
         "retry_after": retry_after,
         "outcome_unknown": is_unknown and not endpoint.repeatable,
+        "headers": _headers(response.headers, scrub),
         "body": without_queries(scrub(_without_echo(body, plain))[:BODY_KEPT]),
     }
     if endpoint.sunset and endpoint.sunset <= today and _is_gone(response, is_hume=is_hume):
@@ -291,6 +292,16 @@ def _param(plain: object) -> str | None:
 def _request_id(headers: Mapping[str, str], plain: object) -> str | None:
     found = headers.get("x-request-id") or _member(plain, "request_id")
     return found if isinstance(found, str) else None
+
+
+def _headers(headers: Mapping[str, str], scrub: Callable[[str], str]) -> dict[str, str]:
+    """Return the headers that may be shown; some mappings give a repeated name several times."""
+    shown: dict[str, str] = {}
+    for name, value in headers.items():
+        if not is_secret_header(name):
+            key, text = name.lower(), _clean(value, scrub)
+            shown[key] = f"{shown[key]}, {text}" if key in shown else text
+    return shown
 
 
 def _clean_or_none(text: str | None, scrub: Callable[[str], str]) -> str | None:

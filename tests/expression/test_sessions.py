@@ -17,6 +17,7 @@ from humeai_async import (
     GatewayUnsupportedError,
     HumeAI,
     InvalidArgumentError,
+    PermissionDeniedError,
     Reconnect,
     SessionClosedError,
 )
@@ -214,6 +215,16 @@ async def test_a_refused_key_is_told_with_its_status(fake: FakeHume) -> None:
                 pass
     assert caught.value.status == 401
     assert '"request_id"' in caught.value.body
+
+
+async def test_a_refused_handshake_is_told_with_its_headers(hume: HumeAI, fake: FakeHume) -> None:
+    sent = {"X-Served-By": "edge-7", "Set-Cookie": "session=1"}
+    fake.faults.add(Fault("status", status=403, headers=sent))
+    with pytest.raises(PermissionDeniedError) as caught:
+        async with hume.expression.connect_audio():
+            pass
+    assert caught.value.headers["x-served-by"] == "edge-7"
+    assert "set-cookie" not in caught.value.headers
 
 
 async def test_a_later_refusal_ends_it_for_good(hume: HumeAI, fake: FakeHume) -> None:

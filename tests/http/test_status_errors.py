@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 from humeai_async import catalog
 from humeai_async.errors import (
@@ -52,7 +54,7 @@ def error_of(
     status: int = 400,
     *,
     endpoint: Endpoint[Any] = LIVE,
-    headers: dict[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
     retry_after: float | None = None,
 ) -> APIStatusError:
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -367,3 +369,24 @@ def test_no_number_breaks_the_dropping_of_the_echo(depth: int, number: int) -> N
 
 def test_a_body_nested_without_end_does_not_break_it() -> None:
     assert error_of(b'{"error":' * 100_000).message
+
+
+def test_a_status_error_has_the_headers_of_its_response() -> None:
+    sent = CIMultiDict({"Retry-After": "2", "X-RateLimit-Remaining-Tokens": "0", "Via": "a"})
+    sent.extend({"via": "b", "WWW-Authenticate": "Bearer", "X-Api-Key": "k", "Location": "/x"})
+    error = error_of({"message": "slow down"}, 429, headers=sent)
+    assert error.headers == {
+        "retry-after": "2",
+        "x-ratelimit-remaining-tokens": "0",
+        "via": "a, b",
+        "www-authenticate": "Bearer",
+        "location": "/x",
+    }
+
+
+def test_credentials_are_taken_out_of_the_headers_of_an_error() -> None:
+    sent = {"X-Echo": f"token {SECRET}", "Location": "https://h.example/x?sig=1", "X": "a" * 9000}
+    error = error_of({}, 429, headers=sent)
+    assert error.headers["x-echo"] == "token ***"
+    assert "sig=1" not in error.headers["location"]
+    assert len(error.headers["x"]) == BODY_KEPT
