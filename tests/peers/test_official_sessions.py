@@ -6,9 +6,11 @@ The package is optional; without it these are skipped.
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 import threading
 import types
+import warnings
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -84,7 +86,8 @@ async def test_a_pause_that_looks_like_the_end_stops_the_packages_reconnects() -
 
 async def test_a_refused_handshake(hume: HumeAI, fake: FakeHume) -> None:
     body = b'{"message": "ask Hume for access", "request_id": "r-1"}'
-    fake.faults.add(Fault("status", status=403, body=body, times=None))
+    sent = {"X-Served-By": "edge-7"}
+    fake.faults.add(Fault("status", status=403, body=body, headers=sent, times=None))
     async with theirs(fake) as client:
         with pytest.raises(module("core.api_error").ApiError) as caught:
             async with client.audio.connect():
@@ -95,6 +98,23 @@ async def test_a_refused_handshake(hume: HumeAI, fake: FakeHume) -> None:
             pass
     assert ours.value.body == body.decode()
     assert ours.value.status == 403
+    for refusal in (caught.value, ours.value):
+        assert refusal.headers["x-served-by"] == "edge-7"
+
+
+async def test_warnings_that_a_session_prints(hume: HumeAI) -> None:
+    def printed(imported: str) -> str:
+        command = [sys.executable, "-W", "default", "-c", f"import {imported}"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stderr  # noqa: S603
+
+    theirs_prints = await asyncio.to_thread(printed, "hume_expression_measurement.audio.raw_client")
+    assert "DeprecationWarning: websockets.legacy is deprecated" in theirs_prints
+    our_prints = await asyncio.to_thread(printed, "humeai_async.resources.expression")
+    assert "DeprecationWarning" not in our_prints
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        async with hume.expression.connect_audio() as session:
+            await session.send(silence(0.1))
 
 
 async def test_a_deadline_of_a_handshake(fake: FakeHume) -> None:

@@ -6,8 +6,10 @@ The package is optional; without it these are skipped.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import io
 import logging
+import re
 import threading
 import typing
 from pathlib import Path
@@ -18,6 +20,7 @@ from live_support import extensible_wav, silence, speech, wav
 from official_expression import MARKS, httpx, module, official, theirs
 from support import client_of
 
+import humeai_async
 from humeai_async import (
     AuthenticationError,
     DecodeError,
@@ -214,3 +217,26 @@ async def test_a_recording_over_the_size_limit(
     assert [(one.audio_start_ms, one.audio_end_ms) for one in result.utterances] == [
         (790_000, 792_000)
     ]
+
+
+async def test_how_often_a_call_is_written() -> None:
+    for room, calls in (("audio", 2), ("video", 2), ("runs", 3)):
+        raw = module(f"{room}.raw_client")
+        name = f"Raw{room.capitalize()}Client"
+        classes: list[type[object]] = [getattr(raw, name), getattr(raw, f"Async{name}")]
+        written = [
+            [method for method, value in vars(one).items() if callable(value) and method[0] != "_"]
+            for one in classes
+        ]
+        assert written[0] == written[1]
+        assert len(written[0]) == calls
+        paths = re.findall(r'"/?(v1/expression/[^"]*)"', inspect.getsource(raw))
+        assert (len(paths), len(set(paths))) == (2 * calls, calls)
+    package = Path(humeai_async.__file__).parent
+    source = "".join(
+        path.read_text("utf-8")
+        for path in package.rglob("*.py")
+        if package / "testing" not in path.parents  # the fake shares no code with the client
+    )
+    paths = re.findall(r'"(/v1/expression/[^"]*)"', source)
+    assert (len(paths), len(set(paths))) == (7, 7)
