@@ -15,7 +15,7 @@ from typing import Any
 REPORT = Path("coverage.json")
 SETTINGS = Path(__file__).parents[1] / "pyproject.toml"
 
-BRANCHES = 92.0
+BRANCHES = 93.0
 """Least share of branches, in per cent. It is to become that of lines: the newest rooms
 (expression, decisions, distributed) and their stand-ins reach less than the others."""
 
