@@ -18,17 +18,13 @@ from typing import Any
 import anyio
 import pytest
 from cli_support import COMMAND, environment, run
+from run_checks import lines_of
 from support import DIALECTS, media_folder, parquet_column
 
 from humeai_async.testing import Dialect, FakeHume, Fault
 from humeai_async.types.predictions.rows import COLUMNS
 
 pytestmark = pytest.mark.anyio
-
-
-def lines_of(folder: Path) -> list[dict[str, object]]:
-    text = (folder / "predictions.jsonl").read_text()
-    return [json.loads(line) for line in text.splitlines()]
 
 
 @pytest.mark.slow
@@ -178,14 +174,18 @@ async def test_ctrl_c_keeps_what_had_arrived(tmp_path: Path) -> None:
             [*COMMAND, "predict", *urls, "--job-size", "1", "--out", str(out)],
             env=environment(fake),
         )
-        async with process:
+        try:
             with anyio.fail_after(60):
-                while not (out / "predictions.jsonl").exists() or len(lines_of(out)) < 10:
+                while len(lines_of(out)) < 10:
                     await anyio.sleep(0.02)
                 process.send_signal(signal.SIGINT)
                 assert process.stderr is not None
                 stderr = b"".join([chunk async for chunk in process.stderr])
                 await process.wait()
+        finally:
+            if process.returncode is None:  # anyio waits for its end, however long that takes
+                process.kill()
+            await process.aclose()
     assert process.returncode == 130
     assert b"10 of 11 outcomes are in" in stderr
     assert b"Traceback" not in stderr

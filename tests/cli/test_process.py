@@ -263,8 +263,12 @@ async def on_terminal(fake: FakeHume, columns: int, *arguments: str) -> str:
     ):
         os.close(its)
         tasks.start_soon(anyio.to_thread.run_sync, read)
-        with anyio.fail_after(60):
-            await process.wait()
+        try:
+            with anyio.fail_after(60):
+                await process.wait()
+        finally:
+            if process.returncode is None:  # anyio waits for its end, however long that takes
+                process.kill()
     os.close(ours)
     return drawn.decode()
 
