@@ -69,7 +69,8 @@ class Connection(sqlite3.Connection):
 
         Can be called from any thread.
         """
-        return self._indexed > 0 or any(key in self._recent for key in keys)
+        recent = self._recent  # read before `_indexed`: what leaves the one is in the other by then
+        return self._indexed > 0 or any(key in recent for key in keys)
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, int]:
         """Return the rows of those sources that the ledger knows."""

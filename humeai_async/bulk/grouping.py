@@ -64,12 +64,15 @@ class Grouping(Generic[S]):
         """Number of the first piece of work of this start."""
         self._pending: set[bytes] = set()
         """Sources of this start that are not planned yet, or go on from an earlier one."""
+        self._planned_since: set[bytes] = set()
+        """Sources that were planned since the memory was last asked, which it may not have told."""
         self._count = 0
 
     def planned(self, plan: Plan) -> None:
         """Note a piece of work of this start: its sources are nothing new when they come again."""
         self._first_planned = min(self._first_planned, plan.number)
         self._pending.difference_update(plan.keys)
+        self._planned_since.update(plan.keys)
 
     async def groups(self, reader: Reader[S]) -> AsyncGenerator[Group[S]]:
         """Give groups as they are full or have waited, the rest at the end."""
@@ -95,6 +98,7 @@ class Grouping(Generic[S]):
         if not chunk:
             return []
         items = await self._kind.identify(chunk)
+        self._planned_since.clear()
         known = await self._memory.look_up([item.key for item in items])
         full: list[Group[S]] = []
         for item in items:
@@ -106,7 +110,9 @@ class Grouping(Generic[S]):
 
     async def _group_for(self, item: Item[S], entry: Entry | None) -> Group[S] | None:
         """Add a source to its group, and return that if it is full by this."""
-        if item.key in self._pending or self._is_passed_over(entry):
+        if item.key in self._pending or item.key in self._planned_since:
+            return None
+        if self._is_passed_over(entry):
             return None
         is_new = entry is None or entry.state is State.FAILED or entry.work_state in _UNSENT
         return self._add(item) if entry is None or is_new else await self._go_on(entry.work, item)

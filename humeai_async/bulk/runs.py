@@ -7,14 +7,13 @@ nothing and prints nothing, and knows no kind of work.
 
 from __future__ import annotations
 
+import asyncio
 import functools
-import math
 import time
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
-import anyio
 from attrs import evolve
 
 from humeai_async._base.cancellation import in_thread, run_uncancelled
@@ -184,12 +183,20 @@ class _Writer(Generic[S, R]):
         """Write outcomes until there are no more."""
         try:
             while True:
-                with anyio.move_on_after(WRITE_SECONDS if self._waiting else math.inf) as scope:
-                    found = await outcomes.next_batch(WRITE_SIZE, acks=False)
+                # Not a scope of anyio: before 4.7 or so it takes a cancellation of the task that
+                # comes in the same turn of the loop for its own, and swallows it.
+                timeout = asyncio.timeout(WRITE_SECONDS if self._waiting else None)
+                try:
+                    async with timeout:
+                        found = await outcomes.next_batch(WRITE_SIZE, acks=False)
+                except TimeoutError:
+                    if not timeout.expired():
+                        raise
+                else:
                     if not found:
                         break
                     self._waiting += found
-                if scope.cancelled_caught or len(self._waiting) >= WRITE_SIZE:
+                if timeout.expired() or len(self._waiting) >= WRITE_SIZE:
                     await run_uncancelled(self._flush(outcomes))
         finally:
             if not self._has_failed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,39 @@ async def test_a_ledger_of_another_configuration_is_refused(tmp_path: Path) -> N
         await run(hume, path, urls(1))
         with pytest.raises(LedgerError, match="other settings"):
             await run(hume, path, urls(1), models={"prosody": {}})
+
+
+@pytest.mark.parametrize("order", [["X", "Y", "A0", "X"], ["X", "Y", "A0", "X", "A1", "Y"]])
+@pytest.mark.parametrize("is_async", [False, True], ids=["list", "generator"])
+async def test_a_source_given_twice_around_one_of_an_earlier_job_is_submitted_once(
+    order: list[str], is_async: bool, tmp_path: Path
+) -> None:
+    async def given() -> AsyncIterator[str]:
+        for name in order:
+            yield f"https://example.com/{name}.mp4"
+
+    earlier = [f"https://example.com/A{n}.mp4" for n in range(4)]
+    begun, seconds = anyio.Event(), 0.5
+
+    def run_seconds(_: object) -> float:
+        return seconds
+
+    async def stop_early() -> None:
+        def on_job(_: object) -> None:
+            begun.set()
+
+        await hume.batch.predict_into(tmp_path, earlier, job_size=2, on_job=on_job)
+
+    async with FakeHume(run_seconds=run_seconds) as fake, client_of(fake) as hume:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(stop_early)
+            await begun.wait()
+            tasks.cancel_scope.cancel()
+        seconds = 0.0
+        sources: Any = given() if is_async else [one async for one in given()]
+        found = await hume.batch.predict_into(tmp_path, sources, job_size=2)
+    assert found.outcomes == len(set(order))
+    assert set(submitted(fake).values()) == {1}
 
 
 async def test_a_start_that_planned_nothing_leaves_the_settings_open(tmp_path: Path) -> None:
