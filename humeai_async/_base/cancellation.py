@@ -9,8 +9,9 @@ takes effect after that. Everything that cleans up or works in threads uses it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from concurrent.futures import Executor
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import anyio
@@ -137,6 +138,25 @@ async def in_executor(executor: Executor, work: Callable[[], T]) -> T:
     if cancellation is not None:
         raise cancellation
     return thread.result()
+
+
+@asynccontextmanager
+async def time_limit(seconds: float | None) -> AsyncGenerator[asyncio.Timeout]:
+    """Leave a block after some time without an error; `expired()` of what it gives says whether.
+
+    In place of `anyio.move_on_after`: before anyio 4.7 that takes a `task.cancel` of the same turn
+    of the event loop for its own, and swallows it.
+
+    Args:
+        seconds: After which the block is left; `None` is never.
+    """
+    timeout = asyncio.timeout(seconds)
+    try:
+        async with timeout:
+            yield timeout
+    except TimeoutError:
+        if not timeout.expired():
+            raise
 
 
 async def _wait_uncancelled(task: asyncio.Future[Any]) -> asyncio.CancelledError | None:

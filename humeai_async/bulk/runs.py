@@ -7,7 +7,6 @@ nothing and prints nothing, and knows no kind of work.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import time
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
@@ -16,7 +15,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from attrs import evolve
 
-from humeai_async._base.cancellation import in_thread, run_uncancelled
+from humeai_async._base.cancellation import in_thread, run_uncancelled, time_limit
 from humeai_async._base.frozen import frozen
 from humeai_async.bulk.ledger import Ledger
 from humeai_async.bulk.outcome import Outcome
@@ -183,20 +182,12 @@ class _Writer(Generic[S, R]):
         """Write outcomes until there are no more."""
         try:
             while True:
-                # Not a scope of anyio: before 4.7 or so it takes a cancellation of the task that
-                # comes in the same turn of the loop for its own, and swallows it.
-                timeout = asyncio.timeout(WRITE_SECONDS if self._waiting else None)
-                try:
-                    async with timeout:
-                        found = await outcomes.next_batch(WRITE_SIZE, acks=False)
-                except TimeoutError:
-                    if not timeout.expired():
-                        raise
-                else:
+                async with time_limit(WRITE_SECONDS if self._waiting else None) as limit:
+                    found = await outcomes.next_batch(WRITE_SIZE, acks=False)
                     if not found:
                         break
                     self._waiting += found
-                if timeout.expired() or len(self._waiting) >= WRITE_SIZE:
+                if limit.expired() or len(self._waiting) >= WRITE_SIZE:
                     await run_uncancelled(self._flush(outcomes))
         finally:
             if not self._has_failed:

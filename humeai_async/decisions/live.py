@@ -14,6 +14,7 @@ from typing import Self
 import anyio
 from attrs import define, field
 
+from humeai_async._base.cancellation import time_limit
 from humeai_async.decisions.timeline import LEAST_WINDOW, DecisionWindow
 from humeai_async.decisions.uploads import LONGEST
 from humeai_async.errors import ClientClosedError, HumeError, InvalidArgumentError
@@ -139,7 +140,7 @@ class LiveTurns:
         )
         self.turns.append(turn)
         self._tasks.start_soon(self._fill_in, turn, bytes(self._held[begin:end]))
-        with anyio.move_on_after(self._wait):
+        async with time_limit(self._wait):
             await turn.wait()
         turn.is_late = turn.decision is None and turn.error is None
         return turn

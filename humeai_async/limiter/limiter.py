@@ -267,8 +267,6 @@ class Limiter:
         return place
 
     def _made(self, name: str, loop: asyncio.AbstractEventLoop) -> Bucket:
-        from humeai_async.limiter.bucket import Bucket
-
         now = loop.time()
         bucket = Bucket(name, Gate(now, self._rate, self._burst), loop, self._on_event)
         if self._shared is not None:

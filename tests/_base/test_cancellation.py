@@ -13,7 +13,12 @@ import anyio.from_thread
 import anyio.lowlevel
 import pytest
 
-from humeai_async._base.cancellation import in_thread, run_uncancelled, run_uncancelled_while
+from humeai_async._base.cancellation import (
+    in_thread,
+    run_uncancelled,
+    run_uncancelled_while,
+    time_limit,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -203,3 +208,36 @@ async def test_work_whose_caller_is_not_cancelled_returns_and_raises_as_it_is() 
     assert await run_uncancelled_while(give(), lambda: True, seconds=1) == 3
     with pytest.raises(ValueError, match="no"):
         await run_uncancelled_while(fail(), lambda: True, seconds=1)
+
+
+async def test_a_block_is_left_without_an_error_when_its_time_is_over() -> None:
+    async with time_limit(0.0) as limit:
+        await anyio.sleep_forever()
+    assert limit.expired()
+
+
+async def test_a_cancellation_in_the_turn_in_which_the_time_is_over_is_not_lost() -> None:
+    waits = anyio.Event()
+    went_on = False
+
+    async def work() -> None:
+        nonlocal went_on
+        async with time_limit(0.0):
+            awaited = asyncio.get_running_loop().create_future()
+            # What the end of the time cancels says so first here, and then wakes the task.
+            awaited.add_done_callback(lambda _: task.cancel())
+            waits.set()
+            await awaited
+        went_on = True
+
+    task = asyncio.ensure_future(work())
+    await waits.wait()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not went_on
+
+
+async def test_a_timeout_error_of_the_block_itself_comes_out() -> None:
+    with pytest.raises(TimeoutError, match="of its own"):
+        async with time_limit(60.0):
+            raise TimeoutError("of its own")

@@ -105,7 +105,10 @@ async def test_a_refused_handshake(hume: HumeAI, fake: FakeHume) -> None:
 async def test_warnings_that_a_session_prints(hume: HumeAI) -> None:
     def printed(imported: str) -> str:
         command = [sys.executable, "-W", "default", "-c", f"import {imported}"]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stderr  # noqa: S603
+        done = subprocess.run(  # noqa: S603 - our own command
+            command, capture_output=True, text=True, check=True
+        )
+        return done.stderr
 
     theirs_prints = await asyncio.to_thread(printed, "hume_expression_measurement.audio.raw_client")
     assert "DeprecationWarning: websockets.legacy is deprecated" in theirs_prints
