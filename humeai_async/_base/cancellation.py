@@ -9,6 +9,7 @@ takes effect after that. Everything that cleans up or works in threads uses it.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
@@ -148,9 +149,9 @@ async def time_limit(seconds: float | None) -> AsyncGenerator[asyncio.Timeout]:
     of the event loop for its own, and swallows it.
 
     Args:
-        seconds: After which the block is left; `None` is never.
+        seconds: After which the block is left; `None` and infinity are never.
     """
-    timeout = asyncio.timeout(seconds)
+    timeout = asyncio.timeout(None if seconds == math.inf else seconds)
     try:
         async with timeout:
             yield timeout

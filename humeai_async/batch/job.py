@@ -18,7 +18,7 @@ import anyio
 from attrs import evolve
 
 from humeai_async._base.async_only import AsyncOnly
-from humeai_async._base.cancellation import in_thread
+from humeai_async._base.cancellation import in_thread, time_limit
 from humeai_async._base.urls import without_queries
 from humeai_async.batch import downloads
 from humeai_async.batch.downloads import OnProgress
@@ -148,7 +148,7 @@ class Job(AsyncOnly):
         wait = polls.subscribe([self.id])
         wait.on_failure = on_failure
         try:
-            with anyio.move_on_after(timeout):
+            async with time_limit(timeout):
                 while True:
                     await polls.next_event(wait)
                     for failure in wait.failures.values():
@@ -193,9 +193,9 @@ class Job(AsyncOnly):
         try:
             while True:
                 # No scope may be open while the caller has a state, so each wait has its own.
-                with anyio.move_on_after(until - anyio.current_time()) as scope:
+                async with time_limit(until - anyio.current_time()) as scope:
                     await polls.next_event(wait)
-                if scope.cancelled_caught:
+                if scope.expired():
                     raise self._timeout_error(timeout or 0.0, wait)
                 for failure in wait.failures.values():
                     raise failure

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 import anyio
 from attrs import define, field
 
+from humeai_async._base.cancellation import time_limit
 from humeai_async.bulk.ledger import Memory
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.states import State, WorkState
@@ -169,7 +170,7 @@ class Reader(Generic[S]):
         """Return the next sources; none where none came in time, `None` after the last."""
         if self._plain is not None:
             return list(islice(self._plain, self._size)) or None
-        with anyio.CancelScope(deadline=until):
+        async with time_limit(until - anyio.current_time()):
             while not self._read and not self._has_ended:
                 self._news = anyio.Event()
                 await self._news.wait()

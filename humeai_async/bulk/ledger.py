@@ -145,6 +145,7 @@ class Ledger:
         self._has_notes = anyio.Event()
         self._is_behind = False
         """Whether a checkpoint has failed, so that the files are ahead of what stands here."""
+        self._is_closed = False
         self.before_checkpoint: Callable[[], Mapping[str, int]] | None = None
         """Called in the worker thread before each checkpoint: puts everything that was noted
         safely on disk and returns how far each file of results is then."""
@@ -274,8 +275,10 @@ class Ledger:
         return await self._read(storage.status)
 
     async def aclose(self) -> None:
-        """Make a last checkpoint and close the ledger."""
-        await run_uncancelled(self._finish())
+        """Make a last checkpoint and close the ledger; a second call does nothing."""
+        if not self._is_closed:
+            self._is_closed = True
+            await run_uncancelled(self._finish())
 
     async def _finish(self) -> None:
         try:

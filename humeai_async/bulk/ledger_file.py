@@ -24,6 +24,10 @@ T = TypeVar("T")
 _PRIMARY = 0xFF
 """Part of an error code that says what SQLite could not do; the rest says where."""
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_AFTER_STEP = (
+    "The ledger was not changed: start the run again. If that gives the same error, report it, "
+    "and keep the file: it says what was paid for"
+)
 
 
 def real_path(path: object) -> Path:
@@ -146,6 +150,8 @@ def rejected(path: Path) -> Generator[None]:
             )
     except OSError as problem:
         reason, is_damaged = problem.strerror or type(problem).__name__, False
+    except storage.StepError as problem:
+        reason, is_damaged = f"{problem}, which no run does. {_AFTER_STEP}", False
     except (storage.ContentError, UnicodeError, ValueError) as problem:
         reason, is_damaged = str(problem), True
     else:

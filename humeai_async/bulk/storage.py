@@ -78,6 +78,10 @@ class ContentError(Exception):
     """The ledger holds what no run has written."""
 
 
+class StepError(ContentError):
+    """A source or a piece of work was to take a step that the table of states does not have."""
+
+
 @frozen
 class Entry:
     """What the ledger knows of one source."""
@@ -351,7 +355,7 @@ def note(connection: Connection, notes: Sequence[Note]) -> None:
     by_state: dict[tuple[State, str | None], list[int]] = {}
     for one in notes:
         if one.key not in numbers:
-            raise ContentError("a source that has an outcome was never planned")
+            raise StepError("a source that has an outcome was never planned")
         by_state.setdefault((one.state, one.reason), []).append(numbers[one.key])
     for (state, reason), some in by_state.items():
         _move(connection, list(dict.fromkeys(some)), state, reason)
@@ -412,7 +416,7 @@ def _move(
         for old, old_reason, count in rows:
             before = _state(State, old)
             if state not in TRANSITIONS[before] or before in unless:
-                raise ContentError(f"a source goes from {before.name} to {state.name}")
+                raise StepError(f"a source would go from {before.name} to {state.name}")
             changes[before] = changes.get(before, 0) - count
             changes[state] += count
             connection.execute(
@@ -435,7 +439,7 @@ def _move_work(
     row = connection.execute("SELECT state FROM works WHERE number = ?", (number,)).fetchone()
     before = _state(WorkState, row[0] if row else -1)
     if state not in WORK_TRANSITIONS[before] or before in unless:
-        raise ContentError(f"a piece of work goes from {before.name} to {state.name}")
+        raise StepError(f"a piece of work would go from {before.name} to {state.name}")
     # In no state but SUBMITTED it has a name.
     connection.execute(
         "UPDATE works SET state = ?, work_id = NULL WHERE number = ?", (state, number)

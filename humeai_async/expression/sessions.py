@@ -15,6 +15,7 @@ from typing import Any, Generic, Self, TypeVar, cast
 import anyio
 from attrs import define, evolve
 
+from humeai_async._base.cancellation import time_limit
 from humeai_async.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -185,10 +186,9 @@ class ExpressionSession(Generic[M]):
                 `remaining`.
         """
         if wait and self._end is None and self._socket is not None:
-            with anyio.move_on_after(CLOSE_WAIT):
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._close_orderly)
-                    await self._receive_rest()
+            async with time_limit(CLOSE_WAIT), anyio.create_task_group() as tasks:
+                tasks.start_soon(self._close_orderly)
+                await self._receive_rest()
         if self._end is None:
             self._end_with(Closed(NORMAL))
         socket, self._socket = self._socket, None
@@ -246,7 +246,7 @@ class ExpressionSession(Generic[M]):
     async def _first_message(self, socket: MediaSocket) -> SessionCreated:
         total = self._session.timeout.total
         got: bytes | Closed | None = None
-        with anyio.move_on_after(FIRST_MESSAGE_WAIT if total is None else total):
+        async with time_limit(FIRST_MESSAGE_WAIT if total is None else total):
             got = await socket.receive()
         if got is None:
             raise APITimeoutError("the service opened a socket and sent nothing on it")

@@ -353,3 +353,19 @@ async def test_a_folder_in_place_of_a_ledger_is_named_as_one(tmp_path: Path) -> 
     async with FakeHume() as fake, client_of(fake) as hume:
         with pytest.raises(LedgerError, match="is a folder: give the path of a file in it"):
             await run(hume, tmp_path, urls(1))
+
+
+async def test_a_step_that_no_run_takes_is_not_called_damage(tmp_path: Path) -> None:
+    async with await Ledger.open(tmp_path / "run.db", "") as ledger:
+        planned = await ledger.plan(draft("urls", urls(1)))
+        with pytest.raises(LedgerError, match="start the run again") as caught:
+            await ledger.submit(planned.number, "job-1")  # without having sent it
+        assert (await ledger.status()).counts[State.PLANNED] == 1
+    assert "PLANNED to SUBMITTED, which no run does" in str(caught.value)
+    assert "damaged" not in str(caught.value)
+
+
+async def test_a_ledger_can_be_closed_twice(tmp_path: Path) -> None:
+    ledger = await Ledger.open(tmp_path / "run.db", "")
+    await ledger.aclose()
+    await ledger.aclose()

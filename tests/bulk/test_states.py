@@ -237,3 +237,28 @@ def written() -> int:
     """Return how many bytes this process has written so far."""
     lines = Path("/proc/self/io").read_text().splitlines()
     return int(dict(line.split(": ") for line in lines)["wchar"])
+
+
+def test_keys_are_known_also_while_another_thread_brings_them_into_the_index() -> None:
+    class Indexing(Connection):
+        """Brings its keys into the index just after it was looked whether there is one."""
+
+        indexed = 0
+        is_hooked = False
+
+        @property
+        def _indexed(self) -> int:
+            value = self.indexed
+            if self.is_hooked:
+                self.indexed, self._recent = 1, {}
+            return value
+
+        @_indexed.setter
+        def _indexed(self, value: int) -> None:
+            self.indexed = value
+
+    with closing(Indexing(":memory:")) as connection:
+        connection.add({KEYS[0]: 1})
+        connection.is_hooked = True
+        assert connection.may_know(KEYS[:1])
+        assert connection.indexed == 1

@@ -17,7 +17,7 @@ from typing import Any, Protocol, cast
 import aiohttp
 import anyio
 
-from humeai_async._base.cancellation import run_uncancelled
+from humeai_async._base.cancellation import run_uncancelled, time_limit
 from humeai_async._base.event_loops import ensure_running
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import APIConnectionError, APITimeoutError, ClientClosedError
@@ -159,11 +159,11 @@ class AiohttpSocket:
     async def _send(self, message: bytes, kind: aiohttp.WSMsgType) -> None:
         self._check_uncut()
         ensure_running(self.loop, "this WebSocket")
-        scope = anyio.CancelScope(deadline=anyio.current_time() + SEND_WAIT)
-        with contextlib.suppress(*_BROKEN), scope:
-            await self._socket.send_frame(message, kind)
-            return
-        if scope.cancelled_caught:
+        async with time_limit(SEND_WAIT) as limit:
+            with contextlib.suppress(*_BROKEN):
+                await self._socket.send_frame(message, kind)
+                return
+        if limit.expired():
             raise APITimeoutError(
                 f"the server did not take a message within {SEND_WAIT:g} s; it may be waiting "
                 "for its own messages to be read, so read events while you send",
@@ -210,7 +210,7 @@ class AiohttpSocket:
         self._has_room.set()
         try:
             if wait:
-                with anyio.move_on_after(CLOSE_WAIT):
+                async with time_limit(CLOSE_WAIT):
                     await self._socket.close()
         finally:
             await run_uncancelled(self._stop())
@@ -303,7 +303,7 @@ class AiohttpSocket:
             if self.loop.time() < self._received_at + HEARTBEAT:
                 continue
             pinged_at = self.loop.time()
-            with anyio.move_on_after(0):  # it is on its way; its delivery is not waited for
+            async with time_limit(0):  # it is on its way; its delivery is not waited for
                 await self._write(self._socket.ping())
             await anyio.sleep_until(pinged_at + PONG_WAIT)
             is_silent = self._is_reading and self._received_at < pinged_at
@@ -328,7 +328,7 @@ class AiohttpSocket:
 
     async def _release(self) -> None:
         # aiohttp drops the connection, if there still is one, when its close is cancelled.
-        with anyio.move_on_after(0):
+        async with time_limit(0):
             await self._socket.close()
         await self._owner.close()
         await asyncio.sleep(0)  # the turn in which the event loop closes what aiohttp let go of
