@@ -117,8 +117,9 @@ if TYPE_CHECKING:
         Webhook,
     )
     from humeai_async.types.paging import Undecodable
+    from humeai_async.types.predictions.measurements import FilePredictions
     from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
-    from humeai_async.types.predictions.scores import Scores
+    from humeai_async.types.predictions.scores import ExpressionScore, Scores
     from humeai_async.types.registry import (
         Dataset,
         FileWithAttributes,
@@ -168,7 +169,9 @@ __all__ = [
     "EventMessage",
     "EventMessages",
     "Exchange",
+    "ExpressionScore",
     "Face",
+    "FilePredictions",
     "FileWithAttributes",
     "GatewayUnsupportedError",
     "Granularity",
@@ -301,6 +304,8 @@ _LATER = {
     "Webhook": "types.evi_configs",
     "Predictions": "types.predictions.predictions",
     "SourcePredictions": "types.predictions.predictions",
+    "ExpressionScore": "types.predictions.scores",
+    "FilePredictions": "types.predictions.measurements",
     "Scores": "types.predictions.scores",
     "Dataset": "types.registry",
     "FileWithAttributes": "types.registry",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, cast
 
 from attrs import evolve
 
+from humeai_async._base.advised import Advised
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.errors import ConfigurationError
 from humeai_async.http.additions import NO_ADDITIONS, Additions, hold_headers
@@ -78,7 +79,7 @@ SETTINGS = frozenset(
 """Arguments of a client, which cannot be changed later."""
 
 
-class HumeAI:
+class HumeAI(Advised):
     """Client of the Hume AI API, directly or through the LowCodeAPI gateway.
 
     One client serves any number of tasks and is meant to live as long as the program. The
@@ -465,15 +466,6 @@ class HumeAI:
                 "with_options for timeout, retry, limiter and polling"
             )
         object.__setattr__(self, name, value)
-
-    if not TYPE_CHECKING:  # for a type checker, a name that is not there is a mistake
-
-        def __getattr__(self, name: str) -> object:
-            if hasattr(type(self), name):  # a property failed with an AttributeError of its own
-                return object.__getattribute__(self, name)
-            from humeai_async.resources.official_names import advise
-
-            raise AttributeError(advise(type(self), name, "hume"), name=name, obj=self)
 
     def __enter__(self) -> None:
         raise TypeError("HumeAI is asynchronous: write `async with HumeAI(...) as hume:`")

@@ -57,7 +57,6 @@ class HumeError(Exception):
         message: What happened and, where possible, what to do about it.
         method: HTTP method of the call, or `None` where no call was made.
         endpoint: Path template of the call (never its credential or query).
-        status: HTTP status of the last response, or `None`.
         code: Error code that the service gave, such as `"E0300"`.
         request_id: The service's id of the request, to quote to its support.
         attempts: Requests sent for this call.
@@ -86,13 +85,23 @@ class HumeError(Exception):
         self.message: str = message
         self.method = method
         self.endpoint = endpoint
-        self.status = status
+        self._status: int | None = status
         self.code: str | None = None if code is None else _printable(code)
         self.request_id: str | None = None if request_id is None else _printable(request_id)
         self.attempts = attempts
         self.elapsed = elapsed
         self.retry_after = retry_after
         self.outcome_unknown = outcome_unknown
+
+    @property
+    def status(self) -> int | None:
+        """HTTP status of the last response; `None` where none arrived."""
+        return self._status
+
+    def take_response_of(self, earlier: HumeError) -> None:
+        """Take over what an earlier attempt's error knows of its response."""
+        self._status, self.code = earlier.status, earlier.code
+        self.request_id = earlier.request_id
 
     def json_members(self) -> dict[str, object]:
         """Return the error's facts by name, as `to_dict` and `to_json` write them."""
@@ -111,8 +120,8 @@ class HumeError(Exception):
 
     def __str__(self) -> str:
         facts = [f"{self.method} {self.endpoint}"] if self.method else []
-        if self.status is not None:
-            facts.append(f"status {self.status}")
+        if self._status is not None:
+            facts.append(f"status {self._status}")
         if self.code is not None:
             facts.append(f"code {self.code}")
         if self.request_id is not None:
@@ -378,6 +387,11 @@ class APIStatusError(HumeError):
         self._headers: dict[str, str] = {
             name.lower(): _printable(text) for name, text in (headers or {}).items()
         }
+
+    @property
+    def status(self) -> int:
+        """HTTP status of the response; 0 in an error that was built without one."""
+        return self._status or 0
 
     @property
     def headers(self) -> Mapping[str, str]:

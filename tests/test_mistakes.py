@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from humeai_async import AuthenticationError, HumeAI, Limiter, Timeout, errors
+from humeai_async._base.official_names import NAMES
 from humeai_async.testing import FakeHume
 from humeai_async.types.sources import Text
 
@@ -29,6 +31,8 @@ def hume(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         ("custom_models", "hume.datasets"),
         ("with_raw_response", "hume.request"),
         ("close", "await hume.aclose()"),
+        ("submit_job", "hume.batch.start_job"),
+        ("iter_configs", "hume.configs.list()"),
         ("confgis", "did you mean 'configs'?"),
     ],
 )
@@ -59,6 +63,52 @@ def test_a_method_of_the_official_sdk_says_what_to_write(
     with pytest.raises(AttributeError) as caught:
         getattr(getattr(hume, resource), name)
     assert advice in str(caught.value)
+
+
+def things(hume: Any) -> dict[str, Any]:
+    """Return an object of each class that has advice."""
+    return {
+        "HumeAI": hume,
+        "Batch": hume.batch,
+        "Job": hume.batch.job("j"),
+        "Pages": hume.tools.list(),
+        "Chat": hume.chat,
+        "ChatSocket": hume.chat.connect(),
+        "Chats": hume.chats,
+        "ChatGroups": hume.chat_groups,
+    }
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "advice"),
+    [
+        ("Job", "await_complete", "use await job.wait()"),
+        ("Job", "refersh", "did you mean 'refresh'?"),
+        ("Pages", "iter_pages", "use pages()"),
+        ("Pages", "items", "use `async for`"),
+        ("Pages", "collcet", "did you mean 'collect'?"),
+        ("ChatSocket", "send_user_input", "use send_text(text)"),
+        ("ChatSocket", "recv", "use `async for event in chat`"),
+    ],
+)
+def test_a_name_that_an_object_does_not_have_says_what_to_write(
+    hume: Any, owner: str, name: str, advice: str
+) -> None:
+    with pytest.raises(AttributeError) as caught:
+        getattr(things(hume)[owner], name)
+    assert advice in str(caught.value)
+
+
+def test_what_the_advice_names_is_there(hume: Any) -> None:
+    objects = things(hume)
+    for owner, names in NAMES.items():
+        starts = {"": objects[owner], "hume": hume, "job": objects["Job"]}
+        for advice in names.values():
+            for first, path in re.findall(r"(?:\b(hume|job)\.|^)([a-z_.]+)(?=\()", advice):
+                found = starts[first]
+                for part in path.split("."):
+                    found = getattr(found, part)
+                assert callable(found), advice
 
 
 def test_a_name_like_no_other_is_an_ordinary_attribute_error(hume: Any) -> None:

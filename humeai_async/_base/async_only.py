@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
+from humeai_async._base.advised import Advised
+
 __all__ = ["AsyncOnly"]
 
 
-class AsyncOnly:
+class AsyncOnly(Advised):
     """Refuses `for`, `list()`, `with` and `await` with a sentence on what to write instead."""
 
     __slots__ = ()

@@ -132,8 +132,7 @@ class Progress(Deadline):
             else:
                 failure.retry_after = failure.seconds
                 if earlier is not None:
-                    failure.status, failure.code = earlier.status, earlier.code
-                    failure.request_id = earlier.request_id
+                    failure.take_response_of(earlier)
                 failure.__cause__ = earlier
         return self._annotated(failure)
 

@@ -14,6 +14,7 @@ from typing import Any, Generic, NoReturn, Protocol, Self, TypeVar, overload
 
 from attrs import field
 
+from humeai_async._base.advised import Advised
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http.arguments import check_number
@@ -101,7 +102,7 @@ class PageCursor(Protocol[T_co]):
         ...
 
 
-class Pages(Generic[T]):
+class Pages(Advised, Generic[T]):
     """A list of the service, fetched page by page as it is needed.
 
     ```python

@@ -6,12 +6,11 @@ holds no state, sends nothing itself and knows nothing of retries, pacing or URL
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from humeai_async._base.advised import Advised
 from humeai_async.http.session import Session
 
 
-class Resource:
+class Resource(Advised):
     """One resource of the API, such as the configs of EVI.
 
     Args:
@@ -22,10 +21,3 @@ class Resource:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-
-    if not TYPE_CHECKING:  # for a type checker, a name that is not there is a mistake
-
-        def __getattr__(self, name: str) -> object:
-            from humeai_async.resources.official_names import advise
-
-            raise AttributeError(advise(type(self), name), name=name, obj=self)

@@ -27,7 +27,7 @@ from humeai_async.http.origins import Direct
 from humeai_async.testing.scores import EXPRESSIONS
 from humeai_async.types.predictions.measurements import FacePrediction
 from humeai_async.types.predictions.predictions import Predictions
-from humeai_async.types.predictions.scores import Score
+from humeai_async.types.predictions.scores import ExpressionScore
 
 pytestmark = pytest.mark.anyio
 
@@ -153,10 +153,10 @@ def test_no_score_is_read_before_somebody_looks() -> None:
 def test_scores_that_were_touched_are_numbers_and_not_objects() -> None:
     faces = [*faces_of(Predictions.from_json(body_of(100)))]
     gc.collect()
-    pairs, everything = objects_of(Score), len(gc.get_objects())
+    pairs, everything = objects_of(ExpressionScore), len(gc.get_objects())
     total = sum(len(face.emotions) for face in faces)
     assert total == 100 * len(EXPRESSIONS)
-    assert objects_of(Score) == pairs
+    assert objects_of(ExpressionScore) == pairs
     assert len(gc.get_objects()) <= everything + 100 + 10  # an array each
 
 

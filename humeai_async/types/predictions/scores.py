@@ -23,7 +23,7 @@ from humeai_async.types.json import UNREADABLE, scan_leniently
 from humeai_async.types.predictions.expressions import EXPRESSIONS, LANGUAGE_EXPRESSIONS
 
 
-class Score(NamedTuple):
+class ExpressionScore(NamedTuple):
     """One named number, such as `("Joy", 0.73)`."""
 
     name: str
@@ -50,7 +50,7 @@ _expressions_decoder = msgspec.json.Decoder(list[_WireExpression])
 # Loops in C: there are 48 scores in every face.
 _name = operator.attrgetter("name")
 _score = operator.attrgetter("score")
-_to_score = functools.partial(tuple.__new__, Score)  # pyright: ignore[reportUnknownMemberType]  # untyped in typeshed
+_to_score = functools.partial(tuple.__new__, ExpressionScore)  # pyright: ignore[reportUnknownMemberType]  # untyped in typeshed
 
 
 _MOST_DRAWN = 20
@@ -69,7 +69,7 @@ def _shared(names: tuple[str, ...]) -> tuple[str, ...]:
     return _seen(names) if len(names) <= _MOST_SHARED else names
 
 
-class Scores(Sequence[Score]):
+class Scores(Sequence[ExpressionScore]):
     """A list of named scores in the service's order, read from the body on first touch.
 
     Works as a sequence of `(name, score)` pairs and as a lookup by name:
@@ -110,12 +110,14 @@ class Scores(Sequence[Score]):
         return scan_leniently(_scores_decoder, raw, "the scores are no list of names and numbers")
 
     @overload
-    def __getitem__(self, key: int) -> Score: ...
+    def __getitem__(self, key: int) -> ExpressionScore: ...
     @overload
-    def __getitem__(self, key: slice) -> tuple[Score, ...]: ...
+    def __getitem__(self, key: slice) -> tuple[ExpressionScore, ...]: ...
     @overload
     def __getitem__(self, key: str) -> float: ...
-    def __getitem__(self, key: int | slice | str) -> Score | tuple[Score, ...] | float:
+    def __getitem__(
+        self, key: int | slice | str
+    ) -> ExpressionScore | tuple[ExpressionScore, ...] | float:
         """Return the pair at a position, or the score of a name.
 
         Raises:
@@ -127,7 +129,7 @@ class Scores(Sequence[Score]):
         if isinstance(key, slice):
             return tuple(map(_to_score, zip(names[key], numbers[key], strict=True)))
         if not isinstance(key, str):
-            return Score(names[key], numbers[key])
+            return ExpressionScore(names[key], numbers[key])
         if key not in names:
             raise KeyError(key)
         return numbers[-1 - names[::-1].index(key)]  # the last one counts, as everywhere
@@ -135,13 +137,13 @@ class Scores(Sequence[Score]):
     def __len__(self) -> int:
         return len(self._read()[0])
 
-    def __iter__(self) -> Iterator[Score]:
+    def __iter__(self) -> Iterator[ExpressionScore]:
         return map(_to_score, zip(*self._read(), strict=True))
 
     def __contains__(self, item: object) -> bool:
         return item in self._read()[0] if isinstance(item, str) else item in [*self]
 
-    def top(self, count: int = 3) -> list[Score]:
+    def top(self, count: int = 3) -> list[ExpressionScore]:
         """Return the strongest scores, strongest first, without those that are no number."""
         numbers = [pair for pair in self if not math.isnan(pair.score)]
         return sorted(numbers, key=operator.itemgetter(1), reverse=True)[:count]

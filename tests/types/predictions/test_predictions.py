@@ -22,7 +22,7 @@ from humeai_async.http import codec
 from humeai_async.types.json import is_array, is_object
 from humeai_async.types.predictions.measurements import FaceGroup, FacePrediction
 from humeai_async.types.predictions.predictions import Predictions
-from humeai_async.types.predictions.scores import Score, Scores
+from humeai_async.types.predictions.scores import ExpressionScore, Scores
 
 SAMPLE = (Path(__file__).parents[2] / "samples/answers/get_job_predictions.json").read_bytes()
 
@@ -69,8 +69,8 @@ def pickled(value: object) -> object:
 def test_scores_read_as_a_sequence_of_names_and_numbers() -> None:
     scores = face(Predictions.from_json(one_face())).emotions
     assert list(scores) == [("Joy", 0.5), ("Awe", 0.25)]
-    assert Score("Awe", 0.25) == scores[-1]
-    assert (Score("Joy", 0.5),) == scores[:1]
+    assert ExpressionScore("Awe", 0.25) == scores[-1]
+    assert (ExpressionScore("Joy", 0.5),) == scores[:1]
     assert len(scores) == 2
 
 
@@ -352,8 +352,8 @@ def test_a_pickle_is_the_body_and_reads_no_scores() -> None:
 @pytest.mark.parametrize("name", ["Joy", "An expression of next year"])
 def test_scores_of_known_and_of_new_names_read_alike(name: str) -> None:
     scores = face(Predictions.from_json(one_face(emotions=[{"name": name, "score": 1}]))).emotions
-    assert [*scores] == [Score(name, 1.0)]
-    assert type(scores[0]) is Score
+    assert [*scores] == [ExpressionScore(name, 1.0)]
+    assert type(scores[0]) is ExpressionScore
     assert scores.split() == ((name,), [1.0])
     assert scores.top() == [(name, 1.0)]
 
