@@ -24,6 +24,7 @@ from humeai_async.errors import (
 from humeai_async.http.arguments import check_number, check_seconds
 from humeai_async.http.codec import parse, structure
 from humeai_async.http.endpoint import check_id
+from humeai_async.http.secrets import Secret
 from humeai_async.types.webhooks import (
     AnyWebhookEvent,
     BatchCallback,
@@ -100,7 +101,9 @@ def verify(
 
     Source: https://dev.hume.ai/docs/empathic-voice-interface-evi/configuration/webhooks
     """
-    keys = _check_keys(key)
+    keys = _hold_keys(key)
+    del key  # so that no traceback shows it
+    _check_keys(keys)
     raw = _check_body(body)
     check_seconds("tolerance", tolerance)
     if not hasattr(cast("object", headers), "items"):
@@ -139,15 +142,16 @@ def sign(body: bytes, key: str, timestamp: int) -> dict[str, str]:
         ConfigurationError: The key is no text, or the body no bytes.
         InvalidArgumentError: The timestamp is no whole number.
     """
-    if not isinstance(cast("object", key), str):
-        raise ConfigurationError(f"key is the webhook signing key, not {type(key).__name__}")
+    keys = _hold_keys(key)
+    del key  # so that no traceback shows it
+    _check_keys(keys)
     text = str(check_number("timestamp", timestamp, least=0))
-    return {TIMESTAMP_HEADER: text, SIGNATURE_HEADER: _sign(_check_body(body), text, key)}
+    return {TIMESTAMP_HEADER: text, SIGNATURE_HEADER: _sign(_check_body(body), text, keys[0])}
 
 
-def _sign(body: bytes, timestamp: str, key: str) -> str:
+def _sign(body: bytes, timestamp: str, key: Secret) -> str:
     signed = body + b"." + timestamp.encode()
-    return hmac.new(key.encode(), signed, hashlib.sha256).hexdigest()
+    return hmac.new(key.reveal().encode(), signed, hashlib.sha256).hexdigest()
 
 
 def _is_equal(given: str, expected: str) -> bool:
@@ -171,20 +175,27 @@ def _check_body(body: object) -> bytes:
     )
 
 
-def _check_keys(key: str | Sequence[str]) -> Sequence[str]:
-    """Return the keys as a sequence.
+def _hold_keys(key: object) -> list[Secret]:
+    """Hold the keys so that no traceback shows them; what is no text becomes an empty one."""
+    is_several = isinstance(key, Sequence) and not isinstance(key, (str, bytes, bytearray))
+    keys = cast("Sequence[object]", key) if is_several else (key,)
+    return [Secret(one if isinstance(one, str) else "") for one in keys]
+
+
+def _check_keys(keys: Sequence[Secret]) -> None:
+    """Make sure that there are keys that can have signed anything.
 
     Raises:
-        ConfigurationError: There is none, or one that is empty or no text: with an empty key
-            anybody could sign.
+        ConfigurationError: There is none, or one that is empty, no text, or was not copied
+            well: with an empty key anybody could sign.
     """
-    keys = (key,) if isinstance(key, str) else key
-    given = cast("object", keys)
-    if not isinstance(given, Sequence) or isinstance(given, (bytes, bytearray)) or not keys:
+    if not keys:
         raise ConfigurationError("key is the webhook signing key, or a sequence of such keys")
-    if not all(isinstance(cast("object", one), str) and one.strip() for one in keys):
-        raise ConfigurationError("a webhook signing key is empty, or is no text")
-    return keys
+    if not all(one.reveal().strip() and one.reveal().isprintable() for one in keys):
+        raise ConfigurationError(
+            "a webhook signing key is empty, is no text, or holds characters that none has; was "
+            "it copied whole?"
+        )
 
 
 def read_callback(body: bytes) -> BatchCallback:

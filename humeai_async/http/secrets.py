@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from typing import NoReturn, Self
 from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit
 
 import msgspec
@@ -176,6 +177,16 @@ class Secret:
             elif form:
                 text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", "***", text)
         return text
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: the pickle would show the credential."""
+        raise TypeError("what holds a credential cannot be pickled: make it anew where it is used")
 
     def __repr__(self) -> str:
         return "Secret(***)"

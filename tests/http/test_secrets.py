@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import time
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from humeai_async import OAuth
 from humeai_async.http.secrets import Secret, without_secrets
 
 HOOK = "https://me:s3cretUser@hooks.example.com/services/T0Marked99/s3cretPath?to=s3cretQuery#s3cretEnd"
@@ -101,3 +104,11 @@ def test_a_credential_of_a_few_letters_leaves_words_whole(
     credential: str, text: str, hidden: str
 ) -> None:
     assert hidden == Secret(credential).redact(text)
+
+
+@pytest.mark.parametrize("held", [Secret("key_of_tests"), OAuth("key_of_tests", "and_its_secret")])
+def test_what_holds_a_credential_is_copied_but_never_pickled(held: object) -> None:
+    for again in (copy.copy(held), copy.deepcopy(held)):
+        assert type(again) is type(held)
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(held)
