@@ -249,16 +249,17 @@ def refuse(signature: str) -> bool:
 )
 def test_no_traceback_shows_the_key(mistake: dict[str, Any]) -> None:
     body, headers = posted()
-    arguments = {"body": body, "headers": headers, "key": KEY, "now": NOW, **mistake}
+    arguments: dict[str, Any] = {"body": body, "headers": headers, "key": KEY, "now": NOW}
     with pytest.raises((HumeError, OSError)) as caught:
-        verify(**arguments)
+        verify(**arguments | mistake)
     assert KEY not in collect_error_text(caught.value, __file__)
 
 
 @pytest.mark.parametrize("mistake", [{"timestamp": -1}, {"body": "text"}])
 def test_no_traceback_of_signing_shows_the_key(mistake: dict[str, Any]) -> None:
+    arguments: dict[str, Any] = {"body": b"{}", "key": KEY, "timestamp": NOW}
     with pytest.raises(HumeError) as caught:
-        sign(**{"body": b"{}", "key": KEY, "timestamp": NOW, **mistake})
+        sign(**arguments | mistake)
     assert KEY not in collect_error_text(caught.value, __file__)
 
 
