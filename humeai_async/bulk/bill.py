@@ -28,7 +28,7 @@ class Bill:
     """Requests whose response was lost, and that may be billed: they are looked for, or the
     service does not list them."""
     refused: int = 0
-    """Requests that were not sent, for want of budget."""
+    """Requests that were not sent since the budget was used up."""
     _reserved: list[float] = field(factory=list[float], init=False, repr=False)
 
     @property

@@ -1,4 +1,4 @@
-"""`humeai-async check`: how the gateway's definition differs from what the library knows."""
+"""`humeai-async check`: how the gateway's definition differs from the library's catalog."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ from humeai_async.types.definition import Definition
 
 
 @click.command()
-@click.option("--base-url", help="Ask this gateway first, instead of the hosted one.")
+@click.option(
+    "--base-url",
+    help="URL of the gateway. Left out, that of the variable HUME_BASE_URL, else the hosted one.",
+)
 @click.option("--proxy", help="URL of the proxy to use; left out, that of the environment.")
 @click.option("--json", "as_json", is_flag=True, help="Print the differences as JSON.")
 def check(base_url: str | None, proxy: str | None, *, as_json: bool) -> int:
-    """Compare the gateway's definition of its API with the rows that the library knows.
+    """List what a LowCodeAPI gateway defines otherwise than this library.
 
-    The definition is public, so nothing is sent but the request for it. The variable
-    LOWCODEAPI_API_TOKEN may be left out.
+    A gateway publishes the definition of its API: its endpoints and their parameters. No
+    credential is needed, and none is sent. Hume itself publishes no such definition.
 
     The exit code is 0 if nothing differs, 1 if something does or the definition could not be
     fetched, 2 for a mistake in the command, and 130 after Ctrl-C.
@@ -47,17 +50,17 @@ def check(base_url: str | None, proxy: str | None, *, as_json: bool) -> int:
 
 def _print(found: Comparison) -> None:
     console = make_console()
-    console.print(f"{found.rows} rows in {escape_controls(found.url)}")
+    console.print(f"{found.rows} endpoints in {escape_controls(found.url)}")
     if found.is_equal:
-        console.print("they are the rows that the library knows, with the same parameters")
+        console.print("the same endpoints and parameters as in this library")
         return
-    table = Table("row", "difference", box=None, pad_edge=False)
+    table = Table("endpoint", "difference", box=None, pad_edge=False)
     for row in found.missing:
-        table.add_row(row, "is not in the definition")
+        table.add_row(row, "not in the definition")
     for row in found.new:
-        table.add_row(escape_controls(row), "is not known to the library")
+        table.add_row(escape_controls(row), "unknown to this library")
     for change in found.changed:
         lacks = [f"lacks {', '.join(change.missing)}"] if change.missing else []
-        has = [f"has {', '.join(change.new)} as well"] if change.new else []
+        has = [f"also has {', '.join(change.new)}"] if change.new else []
         table.add_row(change.row, escape_controls("; ".join(lacks + has)))
     console.print(table)

@@ -61,25 +61,27 @@ def print_failures(console: Console, reasons: Mapping[str, int], failed: int) ->
     """Print why sources failed, the most frequent reasons first."""
     _print_reasons(console, "failed", reasons)
     if failed:
-        console.print("--retry-failed submits failed sources again", soft_wrap=True)
+        console.print("to submit failed sources again, add --retry-failed", soft_wrap=True)
 
 
 def print_open(console: Console, reasons: Mapping[str, int]) -> None:
     """Print what kept sources from being done."""
     _print_reasons(console, "open", reasons)
     if reasons:
-        console.print("the same command goes on with the open sources", soft_wrap=True)
+        console.print(
+            "run the same command again to continue with the open sources", soft_wrap=True
+        )
 
 
 def print_refused(console: Console, refused: int) -> None:
-    """Print how many sources were not sent for want of budget."""
+    """Print how many sources were not sent since the budget was used up."""
     if refused:
-        console.print(f"not sent for want of budget: {refused}; a larger --budget sends them")
+        console.print(f"{refused} not sent: the budget is used up; a larger --budget sends them")
 
 
 def _print_reasons(console: Console, state: str, reasons: Mapping[str, int]) -> None:
     for reason, times in list(reasons.items())[:MAX_ROWS]:
-        console.print(f"{state} {times} x: {escape_controls(reason)}", soft_wrap=True)
+        console.print(f"{times} {state}: {escape_controls(reason)}", soft_wrap=True)
     further = len(reasons) - MAX_ROWS
     if further > 0:
         console.print(f"{state}: {further} more reasons")

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from humeai_async.errors import APIStatusError, ConfigurationError, DecodeError
+from humeai_async.errors import ConfigurationError, DecodeError, HumeError
 from humeai_async.http import codec
 from humeai_async.http.additions import NO_ADDITIONS
 from humeai_async.http.endpoint import Call, Endpoint
@@ -23,6 +23,11 @@ from humeai_async.types.definition import Definition
 BACKEND_URL = "https://backend.lowcodeapi.com/humeai"
 """Where LowCodeAPI publishes the definitions of its hosted gateway."""
 
+_NO_GATEWAY = (
+    "{} asks for a credential, which a gateway's definition does not need: Hume itself publishes "
+    "none. Give the URL of a LowCodeAPI gateway as base_url, or no URL for the hosted gateway"
+)
+_REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _ABSENT = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE})
 
 
@@ -45,18 +50,24 @@ async def fetch_definition(session: Session) -> Definition:
             "only a gateway publishes a definition: build the client with api_token=..."
         )
     own = [] if origin.base_url == LOWCODEAPI_URL else [(origin.base_url, "/definition")]
-    problem: APIStatusError | DecodeError | None = None
+    problems: list[HumeError] = []
+    empty: list[str] = []
     for base_url, path in (*own, (BACKEND_URL, "/openapi"), (BACKEND_URL, "/definition")):
         try:
             return await _fetch(session, base_url, path)
-        except DecodeError as failure:
-            problem = failure
-        except APIStatusError as failure:
-            if failure.status not in _ABSENT:
+        except HumeError as failure:
+            if isinstance(failure, DecodeError):
+                problems.insert(0, failure)
+            elif failure.status in _ABSENT:
+                problems.append(failure)
+            else:
+                is_refused = failure.status in _REFUSED
+                failure.add_advice(_NO_GATEWAY.format(base_url) if is_refused else "")
+                failure.add_advice("; ".join(empty))
                 raise
-            problem = problem or failure
-    assert problem is not None  # noqa: S101 - there is always a place
-    raise problem
+            empty.append(f"{base_url}{path} has no definition")
+    problems[0].add_advice("; ".join(empty))
+    raise problems[0]
 
 
 async def _fetch(session: Session, base_url: str, path: str) -> Definition:

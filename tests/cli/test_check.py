@@ -25,7 +25,7 @@ def test_differences_are_a_table_and_exit_code_1(
     monkeypatch.setenv("COLUMNS", "300")
     assert check() == 1  # the stand-in's gateway has neither queries nor bodies
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"63 rows in {fake_hume.url}/definition"
+    assert lines[0] == f"63 endpoints in {fake_hume.url}/definition"
     [row] = [line for line in lines if line.startswith("GET /v0/evi/configs ")]
     assert "lacks page_number, page_size" in row
     assert [dict(one.query) for one in fake_hume.requests] == [{}]  # and no token

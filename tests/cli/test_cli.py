@@ -74,7 +74,7 @@ async def test_failed_sources_give_exit_code_1_and_are_told(fake: FakeHume, tmp_
     urls = ["https://media.example.com/missing.mp4", "https://media.example.com/b.mp4"]
     done = await run(["predict", *urls, "--out", tmp_path / "out"], fake)
     assert done.returncode == 1
-    assert "failed 1 x: SourceFailedError: missing.mp4" in done.stdout
+    assert "1 failed: SourceFailedError: missing.mp4" in done.stdout
     assert len(lines_of(tmp_path / "out")) == 2
 
 
@@ -124,8 +124,8 @@ async def test_sources_that_are_not_done_in_time_stay_open_and_are_told(
     settings = ["--job-size", "1", "--timeout", "1"]
     done = await run(["predict", *urls, *settings, "--out", tmp_path / "out"], fake)
     assert done.returncode == 1
-    assert "open 1 x: " in done.stdout
-    assert "the same command goes on with the open sources" in done.stdout
+    assert "1 open: " in done.stdout
+    assert "run the same command again to continue with the open sources" in done.stdout
 
 
 async def test_without_a_credential_the_command_says_what_to_set(tmp_path: Path) -> None:

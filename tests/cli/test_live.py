@@ -101,7 +101,7 @@ async def test_a_budget_leaves_sources_open_and_a_larger_one_goes_on(
     words: Words = ["measure", *recordings(tmp_path / "media", 4), "--out", tmp_path / "out"]
     done = await run([*words, "--budget", "25"], fake)
     assert done.returncode == 1
-    assert "not sent for want of budget: 2; a larger --budget sends them" in done.stdout
+    assert "2 not sent: the budget is used up; a larger --budget sends them" in done.stdout
     assert len(fake.expression.runs) == 2
     done = await run([*words, "--budget", "40", "--json"], fake)
     assert done.returncode == 0, done.stderr
@@ -115,7 +115,7 @@ async def test_a_file_that_is_no_recording_fails_alone(fake: FakeHume, tmp_path:
     bad.write_bytes(b"%PDF-1.7")
     done = await run(["measure", good, bad, "--out", tmp_path / "out"], fake)
     assert done.returncode == 1
-    assert "failed 1 x: InvalidArgumentError" in done.stdout
+    assert "1 failed: InvalidArgumentError" in done.stdout
     assert len(lines_of(tmp_path / "out" / "measurements.jsonl")) == 2
 
 
@@ -126,7 +126,7 @@ async def test_a_lost_response_is_told_and_bought_again_only_if_asked(
     words: Words = ["measure", *recordings(tmp_path / "media", 2), "--out", tmp_path / "out"]
     done = await run([*words, "--concurrency", "1"], fake)
     assert done.returncode == 1
-    assert "failed 1 x: ResultLostError" in done.stdout
+    assert "1 failed: ResultLostError" in done.stdout
     assert len(fake.expression.runs) == 2
     done = await run([*words, "--retry-failed"], fake)
     assert done.returncode == 0, done.stderr

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from humeai_async import (
+    AuthenticationError,
     ConfigurationError,
     DecodeError,
     HumeAI,
@@ -134,6 +135,16 @@ async def test_a_failing_server_is_not_taken_for_one_without_a_definition() -> N
     with pytest.raises(ServerError):
         await fetch(places)
     assert places.urls == [f"{BACKEND}/openapi"]
+
+
+async def test_hume_itself_refuses_and_that_says_what_to_give_instead() -> None:
+    with pytest.raises(AuthenticationError, match="Hume itself publishes none"):
+        await fetch(Places(own=401), base_url="https://api.hume.example")
+
+
+async def test_a_later_place_that_fails_names_the_one_before() -> None:
+    with pytest.raises(ServerError, match=r"gateway\.example/humeai/definition has no definition"):
+        await fetch(Places(openapi=500), base_url="https://gateway.example/humeai")
 
 
 def read(document: object) -> Definition:
