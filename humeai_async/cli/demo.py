@@ -49,7 +49,9 @@ def demo(count: int, rate: float, out: str | None, *, as_json: bool) -> int:
     folder = Path(out) if out else _make_temporary_folder()
     print_message(f"{count} sources, and a stand-in for Hume that allows {rate:g} requests/s")
     code = print_summary(interrupts.run(_run(count, rate, folder)), as_json=as_json)
-    print_message(f"a page about it (extra report): humeai-async report {folder}")
+    print_message(
+        f"for a page of the results, which needs the extra `report`: humeai-async report {folder}"
+    )
     return code
 
 

@@ -42,7 +42,7 @@ class _Interrupts:
         elif now - self.first >= SAME_PRESS:
             if sys.stderr.isatty():
                 sys.stderr.write("\x1b[?25h")  # the progress line has hidden the cursor
-            print_message("stopped at once; the same command again continues")
+            print_message("stopped at once; run the same command again to continue")
             os._exit(ExitCode.INTERRUPTED)
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -183,11 +185,14 @@ class RunDisplay:
         """Print the strongest expressions of the first sources that arrived."""
         if not self._profiles:
             return
-        title = "Strongest expressions, share of the time"
-        table = Table(Column("source", overflow="fold"), "model", "length", "", title=title)
-        for line in Summary(self._profiles[:MAX_ROWS]).lines():
-            table.add_row(*map(escape_controls, line))
-        console.print(table)
+        console.print("Strongest expressions of the first results, by their share of the time")
+        lines = Summary(self._profiles[:MAX_ROWS]).lines()
+        for source, of_source in itertools.groupby(lines, key=operator.itemgetter(0)):
+            console.print(escape_controls(source), soft_wrap=True)
+            table = Table.grid(Column(min_width=8), "", "", padding=(0, 1), pad_edge=True)
+            for _, *columns in of_source:
+                table.add_row(*map(escape_controls, columns))
+            console.print(table)
 
     def _print_line(self) -> None:
         if self._latest is not None:

@@ -159,11 +159,14 @@ async def _print_stopped(folder: Path, total: int) -> None:
     try:
         counts = count_sources((await read_status(folder / LEDGER)).counts)
     except HumeError:  # it was stopped before there was a ledger
-        print_message("stopped; the same command starts again")
+        print_message("stopped before the run began; run the same command again to start it")
         return
     done = counts["arrived"] + counts["failed"]
     total = max(total, counts["sources"])
-    print_message(f"stopped; {done} of {total} outcomes are in {folder}, the same command goes on")
+    print_message(
+        f"stopped: {done} of {total} results are in {folder}; run the same command again to "
+        "continue"
+    )
 
 
 def print_summary(finished: Finished, *, as_json: bool) -> int:

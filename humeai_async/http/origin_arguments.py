@@ -104,11 +104,11 @@ def _find_credential(given: Mapping[str, object]) -> tuple[str, Secret | Credent
         names = " and ".join(f"{name} ({CREDENTIALS[name]})" for name in found)
         raise ConfigurationError(f"give one credential, not {names}")
     if not found:
-        *names, last = (f"{name}=" for name in CREDENTIALS)
+        *arguments, last = (f"{name}=" for name in CREDENTIALS)
         *variables, last_variable = CREDENTIALS.values()
         raise ConfigurationError(
             f"no credential: set the environment variable {', '.join(variables)} or "
-            f"{last_variable}, or pass HumeAI one of {', '.join(names)} and {last}"
+            f"{last_variable}, or pass HumeAI one of {', '.join(arguments)} and {last}"
         )
     return next(iter(found.items()))
 

@@ -187,7 +187,7 @@ async def test_ctrl_c_keeps_what_had_arrived(tmp_path: Path) -> None:
                 process.kill()
             await process.aclose()
     assert process.returncode == 130
-    assert b"10 of 11 outcomes are in" in stderr
+    assert b"10 of 11 results are in" in stderr
     assert b"Traceback" not in stderr
     assert set(urls[:10]) == {line["source"] for line in lines_of(out)}
 

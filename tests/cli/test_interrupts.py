@@ -75,4 +75,4 @@ def test_many_within_milliseconds_are_one() -> None:
 def test_another_one_later_stops_it_at_once() -> None:
     code, output, messages = press(0.05, 1.1, ending=15.0)
     assert (code, output) == (130, "running\n")
-    assert "stopped at once; the same command again continues" in messages
+    assert "stopped at once; run the same command again to continue" in messages

@@ -221,8 +221,8 @@ async def test_ctrl_c_says_what_is_there_and_the_same_command_goes_on(tmp_path: 
         process.send_signal(signal.SIGINT)
         _, errors = await anyio.to_thread.run_sync(process.communicate)
         assert process.returncode == 130
-        assert "of 8 outcomes are in" in errors
-        assert "the same command goes on" in errors
+        assert "of 8 results are in" in errors
+        assert "run the same command again to continue" in errors
         done = await run(words, fake)
         assert done.returncode == 0, done.stderr
         assert len(fake.expression.runs) == 8
