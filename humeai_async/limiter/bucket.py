@@ -16,7 +16,7 @@ from typing import Final
 
 from humeai_async.errors import ConfigurationError, HumeError, RateLimitWaitError
 from humeai_async.limiter.events import LimiterEvent, Paused, RateChanged, Waited
-from humeai_async.limiter.gate import TOO_MANY_REQUESTS, Gate
+from humeai_async.limiter.gate import TOO_MANY_REQUESTS, Gate, Sent
 from humeai_async.limiter.headers import parse_retry_after, read_quotas
 from humeai_async.limiter.queue import Priority, Ticket, WaitQueue
 
@@ -28,17 +28,15 @@ _logger = logging.getLogger("humeai_async.limiter")
 
 
 class Permit:
-    """Leave for one call to go; `done` must be told how it went.
+    """Leave for one call to go; `done` takes how it went.
 
     A permit that is dropped counts as a call without a response.
     """
 
-    __slots__ = ("_bucket", "_cost", "_era", "_sent", "waited")
+    __slots__ = ("_bucket", "_sent", "waited")
 
-    def __init__(self, bucket: Bucket, cost: float, era: int, sent: float) -> None:
+    def __init__(self, bucket: Bucket, sent: Sent) -> None:
         self._bucket: Bucket | None = bucket
-        self._cost = cost
-        self._era = era
         self._sent = sent
         self.waited: float = 0.0
         """Seconds that the call stood in the queue."""
@@ -61,7 +59,7 @@ class Permit:
         if bucket is None:
             return
         try:
-            bucket.record_response(self._era, self._sent, self._cost, status, headers, retry_after)
+            bucket.record_response(self._sent, status, headers, retry_after)
         except Exception:
             # Pacing is a service to the call, and must not break it.
             _logger.exception("%s: a response could not be counted", bucket.name)
@@ -74,7 +72,7 @@ class Permit:
         """Hand the permit back unused: its token is for the next in line."""
         bucket, self._bucket = self._bucket, None
         if bucket is not None:
-            bucket.take_back(self._era, self._cost)
+            bucket.take_back(self._sent)
 
 
 class Bucket:
@@ -120,7 +118,7 @@ class Bucket:
 
     def grant(self, now: float, cost: float) -> Permit:
         """Let a call go."""
-        return Permit(self, cost, self.gate.take(now, cost), now)
+        return Permit(self, self.gate.take(now, cost))
 
     def queue(
         self,
@@ -155,16 +153,14 @@ class Bucket:
         elif self.wait_queue.discard(future):
             self.pump(self.now())
 
-    def take_back(self, era: int, cost: float) -> None:
+    def take_back(self, sent: Sent) -> None:
         """Take back a permit that was never used."""
-        self.gate.give_back(era, cost)
+        self.gate.give_back(sent)
         self.pump(self.now())
 
     def record_response(
         self,
-        era: int,
-        sent: float,
-        cost: float,
+        sent: Sent,
         status: int | None,
         headers: Mapping[str, str],
         retry_after: float | None,
@@ -177,7 +173,7 @@ class Bucket:
         quotas = read_quotas(headers, now_epoch=time.time()) if headers else ()
         if retry_after is None and status == TOO_MANY_REQUESTS and headers:
             retry_after = parse_retry_after(headers, now_epoch=time.time())
-        gate.record_response(now, era, sent, cost, status, retry_after, quotas)
+        gate.record_response(now, sent, status, retry_after, quotas)
         if gate.closed:
             pause = gate.paused_for(now)
             if pause > before:

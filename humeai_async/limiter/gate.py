@@ -1,7 +1,8 @@
 """May a call go now? The gate is open, or closed until one call got through again.
 
 A pure state machine in virtual time: the bucket asks `ready_in` before a call, says `take` when
-it goes and `record_response` when its response is there. What the quota is, the learner knows.
+it goes and `record_response`, with what `take` returned, when its response is there. What the
+quota is, the learner knows.
 
 Open, calls go evenly at the learner's pace, in no greater number than the window holds. A 429
 closes the gate for everybody. Closed, single calls probe: at the ends of customary windows while
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from humeai_async.limiter.account import Account
 from humeai_async.limiter.headers import Quota
@@ -68,6 +69,16 @@ _CATCH_UP_COUNTED: Final = 2.0
 more where calls are counted by a window. Retry-After in whole seconds."""
 _IN_VAIN: Final = 2
 """Refusals meanwhile, after which it does not."""
+
+
+class Sent(NamedTuple):
+    """A call that was let go, as its response will find it."""
+
+    era: int
+    """How often the gate had closed and opened when it went."""
+    at: float
+    """When it went."""
+    cost: float
 
 
 class Gate:
@@ -193,8 +204,8 @@ class Gate:
             wait += max(0.0, missing / self._bucket.rate)
         return wait
 
-    def take(self, now: float, cost: float) -> int:
-        """Let a call go; the number returned belongs to its response."""
+    def take(self, now: float, cost: float) -> Sent:
+        """Let a call go; what is returned belongs to its response."""
         if self._last_take == -math.inf:
             self.learner.start(now)
         self._bucket.take(now, cost)
@@ -206,20 +217,18 @@ class Gate:
         if self.closed:
             # If this one takes long to be answered, another is risked.
             self._until = now + max(1.0, 4 * min(self.learner.round_trip, LONGEST_PAUSE))
-        return self._era
+        return Sent(self._era, now, cost)
 
-    def give_back(self, era: int, cost: float) -> None:
+    def give_back(self, sent: Sent) -> None:
         """Take a call back that was let go but never sent."""
-        if era >= self._first_era:
+        if sent.era >= self._first_era:
             self.in_flight -= 1
-            self._bucket.give(cost)
+            self._bucket.give(sent.cost)
 
     def record_response(
         self,
         now: float,
-        era: int,
-        sent: float,
-        cost: float,
+        sent: Sent,
         status: int | None,
         retry_after: float | None = None,
         quotas: Sequence[Quota] = (),
@@ -228,46 +237,44 @@ class Gate:
 
         Args:
             now: The time.
-            era: What `take` returned.
-            sent: When the call went.
-            cost: Its cost.
+            sent: What `take` returned.
             status: Status of the response; `None` if there was none.
             retry_after: Seconds the service asks to wait, if it does.
             quotas: What the response's headers say of the quota.
         """
-        if era < self._first_era:
+        if sent.era < self._first_era:
             return
         self.in_flight -= 1
-        is_current = era == self._era
+        is_current = sent.era == self._era
         if status is None:
             if is_current and self.closed:
                 self._until = min(self._until, now + _FIRST_PROBE)
             return
         learner = self.learner
-        learner.round_trip = min(learner.round_trip, max(0.0, now - sent))
+        learner.round_trip = min(learner.round_trip, max(0.0, now - sent.at))
         account = self._account
         if quotas:
             account.read(quotas, self.in_flight, is_refused=status == TOO_MANY_REQUESTS)
         if status == TOO_MANY_REQUESTS:
             self.refused += 1
-            self._refuse(now, sent, retry_after, is_current=is_current)
+            self._refuse(now, sent.at, retry_after, is_current=is_current)
         elif status == SERVICE_UNAVAILABLE and retry_after is not None:
             if not self.closed:
                 self._close(now, now)
             self._is_down = True
             self._until = max(self._until, now + min(retry_after, LONGEST_PAUSE))
         else:
-            self._accept(now, sent, cost, is_current=is_current)
+            self._accept(now, sent, is_current=is_current)
             if account.used_up and not self.closed and learner.ceiling == math.inf:
-                self._refuse(now, sent, None, is_current=True)
+                self._refuse(now, sent.at, None, is_current=True)
                 self._refused_at = -1  # this was no chance
 
-    def _accept(self, now: float, sent: float, cost: float, *, is_current: bool) -> None:
+    def _accept(self, now: float, sent: Sent, *, is_current: bool) -> None:
         self.accepted += 1
         learner = self.learner
         learner.accept(
             now,
-            cost,
+            sent.cost,
             is_pressed=self._is_pressed or self.closed,
             is_busy=self.in_flight > 0,
         )
@@ -278,9 +285,9 @@ class Gate:
             if self._speed != self._bucket.rate:
                 self._bucket.set_rate(now, self._speed, self._size)
         elif is_current:
-            self._open(now, sent)
-        elif sent > self._closed_at:
-            self._between += cost
+            self._open(now, sent.at)
+        elif sent.at > self._closed_at:
+            self._between += sent.cost
 
     def _close(self, now: float, sent: float) -> None:
         self.closed = True
@@ -334,7 +341,7 @@ class Gate:
         reset = self._account.reset
         share = 1.0 if reset else min(max(_PROBES / learner.used, _FINEST), 1.0)
         if not learner.is_known:
-            first = learner.time_windows(is_told=reset is not None)
+            first = learner.time_windows(has_reset=reset is not None)
             soonest = now + (min(reset or 0.0, (now - first) / 2) if self._account.used_up else 0.0)
             soon = now + _FIRST_PROBE * 2.0**self._tries if is_asked_for else math.inf
             for seconds in _SERIES:

@@ -132,7 +132,7 @@ class Measure:
         if self.count is not None:
             self.count.add(at, cost)
 
-    def time_windows(self, *, is_told: bool) -> float:
+    def time_windows(self, *, has_reset: bool) -> float:
         """Return from when on windows are timed: when the first of those calls was counted.
 
         A connection may have been opened for it, and nobody knows for how much of the time until
@@ -140,12 +140,12 @@ class Measure:
         others, or where that costs little: who asks a hair too early loses a whole window.
 
         Args:
-            is_told: Whether the service says when the quota opens.
+            has_reset: Whether the service says when the quota opens.
         """
         seconds = self._counted - self.started
         is_late = seconds > _CONNECTED * self.round_trip
         is_cheap = 0.0 <= seconds < _SHORT_TRIP and self.used >= _MANY
-        if not is_told and (is_late or is_cheap):
+        if not has_reset and (is_late or is_cheap):
             self._timed_from = self._counted
         else:
             self._timed_from = self.started + min(self.round_trip, _LONG_TRIP) / 2
@@ -160,8 +160,8 @@ class Measure:
     def next_opening(self, now: float) -> float | None:
         """Return when the quota opens next, if it has a window whose beginning is known."""
         for anchor, _ in reversed(self._anchors):
-            doubt = anchor.opened - anchor.earliest
-            if self.window is not None and anchor.pause > self.window / 8 > doubt:
+            uncertain = anchor.opened - anchor.earliest
+            if self.window is not None and anchor.pause > self.window / 8 > uncertain:
                 opened = (anchor.earliest + anchor.opened) / 2
                 return opened + math.ceil((now - opened) / self.window) * self.window
         return None

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
-from humeai_async.limiter.gate import GRACE, GRACE_SHARE, Gate
+from humeai_async.limiter.gate import GRACE, GRACE_SHARE, Gate, Sent
 from humeai_async.limiter.headers import Quota
 from humeai_async.limiter.learner import Learner
 from humeai_async.limiter.measure import START_RATE
@@ -79,32 +79,30 @@ class SharedGate(Gate):
         waiting = cost - turns.in_hand - 1.0
         return max(super().expect(now, cost), waiting / turns.share(now) if waiting > 0 else 0.0)
 
-    def take(self, now: float, cost: float) -> int:
-        """Let a call go; returns the era that its response belongs to."""
+    def take(self, now: float, cost: float) -> Sent:
+        """Let a call go; what is returned belongs to its response."""
         self.source.turns.take(now, cost)
         return super().take(now, cost)
 
-    def give_back(self, era: int, cost: float) -> None:
+    def give_back(self, sent: Sent) -> None:
         """Take back a call that did not go."""
-        super().give_back(era, cost)
+        super().give_back(sent)
         self.source.turns.give_back()
 
     def record_response(
         self,
         now: float,
-        era: int,
-        sent: float,
-        cost: float,
+        sent: Sent,
         status: int | None,
         retry_after: float | None = None,
         quotas: Sequence[Quota] = (),
     ) -> None:
-        """Learn from a response; what closes or opens the quota is told to all who share it."""
+        """Learn from a response; all who share the quota learn what closes or opens it."""
         was_closed, before, accepted = self.closed, super().paused_for(now), self.accepted
         tries = self._tries
-        super().record_response(now, era, sent, cost, status, retry_after, quotas)
+        super().record_response(now, sent, status, retry_after, quotas)
         if self.accepted > accepted:
-            self.source.count(cost)
+            self.source.count(sent.cost)
         if not self.closed:
             if was_closed:
                 lesson = None if self.is_declared else self.shared_learner.lesson(now)

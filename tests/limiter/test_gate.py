@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from humeai_async.limiter.gate import LONGEST_PAUSE, Gate
+from humeai_async.limiter.gate import LONGEST_PAUSE, Gate, Sent
 from humeai_async.limiter.headers import Quota
 
 START = 100.0
@@ -19,15 +19,15 @@ class Client:
         self.now = START
         self.gate = Gate(START, rate, burst)
 
-    def go(self) -> tuple[int, float]:
+    def go(self) -> Sent:
         """Let a call go as soon as it may."""
         while (wait := self.gate.ready_in(self.now, 1.0)) > 0.0:
             self.now += wait
-        return self.gate.take(self.now, 1.0), self.now
+        return self.gate.take(self.now, 1.0)
 
     def hear(
         self,
-        call: tuple[int, float],
+        call: Sent,
         status: int | None,
         retry_after: float | None = None,
         quotas: Sequence[Quota] = (),
@@ -35,7 +35,7 @@ class Client:
         after: float = 0.001,
     ) -> None:
         self.now += after
-        self.gate.record_response(self.now, *call, 1.0, status, retry_after, quotas)
+        self.gate.record_response(self.now, call, status, retry_after, quotas)
 
     def call(
         self, status: int | None, retry_after: float | None = None, quotas: Sequence[Quota] = ()
@@ -62,14 +62,14 @@ def measured() -> Client:
 
 def test_nothing_known_four_calls_go_at_once_and_then_twenty_four_a_second() -> None:
     client = Client()
-    times = [client.go()[1] - START for _ in range(7)]
+    times = [client.go().at - START for _ in range(7)]
     assert times == pytest.approx([0, 0, 0, 0, 1 / 24, 2 / 24, 3 / 24])
     assert client.gate.rate is None
 
 
 def test_with_eight_in_flight_another_is_risked_the_sooner_the_more_are_out() -> None:
     client = Client()
-    times = [client.go()[1] for _ in range(18)]
+    times = [client.go().at for _ in range(18)]
     assert times[8] - times[7] == pytest.approx(2.0 / 8)
     assert times[17] - times[16] == pytest.approx(2.0 / 17)
 
@@ -103,7 +103,7 @@ def test_while_nothing_is_known_a_closed_quota_is_tried_at_customary_times_from_
     tries: list[float] = []
     for _ in range(8):
         client.hear(call := client.go(), 429)
-        tries.append(call[1] - START)
+        tries.append(call.at - START)
     assert tries == pytest.approx([0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0], abs=0.002)
 
 
@@ -198,7 +198,7 @@ def test_a_remaining_number_that_holds_calls_for_more_than_a_second_is_taken_for
     client.call(200, None, [Quota(limit=10, remaining=0)])
     first = client.go()
     client.go()
-    assert client.now - first[1] == pytest.approx(1.0, abs=0.1)
+    assert client.now - first.at == pytest.approx(1.0, abs=0.1)
     client.hear(first, 200, None, [Quota(limit=10, remaining=0)])
     assert client.gate.ready_in(client.now, 1.0) < 0.1
 

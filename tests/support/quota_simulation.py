@@ -14,7 +14,7 @@ from email.utils import formatdate
 
 from attrs import define, field
 
-from humeai_async.limiter.gate import Gate
+from humeai_async.limiter.gate import Gate, Sent
 from humeai_async.limiter.headers import parse_retry_after, read_quotas
 from humeai_async.testing import Hint, Quota, Shape
 
@@ -142,7 +142,7 @@ class Traffic:
             fresh = not self._retried
             call = (self._fresh if fresh else self._retried).popleft()
             self.attempts[call] += 1
-            era = self.gate.take(self.now, 1.0)
+            era = self.gate.take(self.now, 1.0).era
             self.sent.append(self.now - start)
             latency = self.latency * (1 + self.jitter * chance.uniform(-1, 1))
             way = latency / 2 if self.most_in_flight is None else TRANSIT
@@ -173,7 +173,7 @@ class Traffic:
         number, sent, era, status, reply = values
         call = int(number)
         if status == 0:
-            self.gate.record_response(self.now, int(era), sent, 1.0, None)
+            self.gate.record_response(self.now, Sent(int(era), sent, 1.0), None)
             self.lost += 1
             self._make()
             return
@@ -182,7 +182,7 @@ class Traffic:
         epoch = EPOCH + self.now
         hint = parse_retry_after(headers, now_epoch=epoch) if status == 429 else None
         quotas = read_quotas(headers, now_epoch=epoch)
-        self.gate.record_response(self.now, int(era), sent, 1.0, int(status), hint, quotas)
+        self.gate.record_response(self.now, Sent(int(era), sent, 1.0), int(status), hint, quotas)
         if status == 200:
             self._active -= self.most_in_flight is not None
             self.finished.append(self.now - start)
