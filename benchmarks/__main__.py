@@ -1,6 +1,6 @@
 """All benchmarks, one after the other, and one table of ratios at the end.
 
-    python -m benchmarks [--full] [--only calls decoding ...]
+    python -m benchmarks [--full] [--only calls,decoding,...]
 
 About ten minutes; `--full` takes longer and measures more. Each script can be run alone, and
 says what it asks: `python -m benchmarks.calls --help`. Peers come with
@@ -50,14 +50,27 @@ BENCHMARKS: dict[str, Run] = {
 }
 
 
+def names(text: str) -> list[str]:
+    """Read names of benchmarks, separated by commas."""
+    chosen = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in chosen if name not in BENCHMARKS]
+    if unknown or not chosen:
+        given = ", ".join(unknown) or "nothing"
+        raise argparse.ArgumentTypeError(f"{given} is none of {', '.join(BENCHMARKS)}")
+    return chosen
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="more rounds and sizes")
-    parser.add_argument("--only", nargs="+", choices=[*BENCHMARKS], default=[*BENCHMARKS])
+    parser.add_argument(
+        "--only", nargs="+", type=names, default=[[*BENCHMARKS]], help="names, by comma or space"
+    )
     options = parser.parse_args()
+    chosen = [name for some in options.only for name in some]
     began = time.monotonic()
     verdicts: list[Verdict] = []
-    for name in options.only:
+    for name in chosen:
         verdicts += BENCHMARKS[name](full=options.full)
     machine = f"{platform.python_implementation()} {platform.python_version()}"
     minutes = (time.monotonic() - began) / 60

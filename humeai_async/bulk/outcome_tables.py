@@ -6,6 +6,7 @@ let go of, so that memory holds the table and the jobs in flight. `Outcomes` cal
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
@@ -56,7 +57,8 @@ async def make_table(
         InvalidArgumentError: There is no such model, or these are no predictions of batch jobs.
         MissingPackageError: pyarrow is not installed; then nothing was begun.
     """
-    collector = _Collector(model, long=long)
+    # In a thread from the start: the first one imports pyarrow.
+    collector = await in_thread(functools.partial(_Collector, model, long=long))
     while batch := await outcomes.next_batch(_AT_ONCE):
         await in_thread(collector.add, batch)
     table = await in_thread(collector.maker.finish)

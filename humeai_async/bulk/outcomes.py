@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from humeai_async._base.async_only import AsyncOnly
-from humeai_async._base.cancellation import run_uncancelled
+from humeai_async._base.cancellation import in_thread, run_uncancelled
 from humeai_async._base.packages import load_package
 from humeai_async.bulk.outcome import Outcome, label_of
 from humeai_async.bulk.outcome_queue import OutcomeQueue
@@ -147,8 +147,8 @@ class Outcomes(AsyncOnly, Generic[S, P]):
         """
         from humeai_async.types.predictions import tables
 
-        load_package("polars")
-        return tables.to_polars(await self.to_arrow(model, long=long))
+        await in_thread(load_package, "polars")
+        return await in_thread(tables.to_polars, await self.to_arrow(model, long=long))
 
     async def to_pandas(self, model: str | None = None, *, long: bool = False) -> Any:
         """Run to the end, and make a `pandas.DataFrame`; else as `to_arrow`.
@@ -159,8 +159,8 @@ class Outcomes(AsyncOnly, Generic[S, P]):
         """
         from humeai_async.types.predictions import tables
 
-        load_package("pandas")
-        return tables.to_pandas(await self.to_arrow(model, long=long))
+        await in_thread(load_package, "pandas")
+        return await in_thread(tables.to_pandas, await self.to_arrow(model, long=long))
 
     @property
     def failures(self) -> Failures:

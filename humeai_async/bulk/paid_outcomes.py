@@ -203,8 +203,8 @@ class PaidOutcomes(Outcomes[File, R]):
         """
         if model is not None:
             raise InvalidArgumentError("these results have no models", field="model")
+        await in_thread(load_package, "pyarrow")
         self.ensure_not_begun()
-        load_package("pyarrow")
         rows: list[dict[str, Any]] = []
         columns: dict[str, str] = {"source": "string"}
         failures: list[Failure] = []

@@ -85,7 +85,11 @@ async def run_into(
         SaveError: The results cannot be written.
         MissingPackageError: A format needs a package that is not installed.
     """
-    check_formats(into.formats, score_bits=into.score_bits, layout=into.layout)
+    # Formats import their packages, which takes some tenths of a second.
+    await in_thread(
+        functools.partial(check_formats, score_bits=into.score_bits, layout=into.layout),
+        into.formats,
+    )
     track = Track(into.pace, lambda: pipes.patience.holdup, into.on_progress)
     pipes.patience.on_change = track.tell
     await _make(into.folder)

@@ -44,7 +44,7 @@ async def build_report(folder: Path) -> str:
         LedgerError: Ledger or results cannot be read.
         MissingPackageError: vl-convert is not installed (extra `report`).
     """
-    scripts = _load_scripts()
+    scripts = await in_thread(_load_scripts)
     status = await read_status(folder / LEDGER)
     return await in_thread(_build, folder, status, scripts)
 

@@ -42,6 +42,8 @@ class ScoreTable:
         self._values: array[float] = array("d")
         self._rows = 0
         self._orders: dict[tuple[str, ...], list[int]] = {}
+        self._latest: tuple[str, ...] | None = None
+        """Names of a row that were found to be those of the columns."""
 
     @property
     def values(self) -> array[float]:
@@ -63,9 +65,14 @@ class ScoreTable:
         Raises:
             DecodeError: There are more than `MOST_NAMES` names by now.
         """
-        if names != self.names:
-            scores = self._in_order(names, scores)
-        self._values.extend(scores)
+        # Nearly always the very tuple of the row before: comparing it name by name would cost
+        # as much as taking the scores in.
+        if names is not self._latest:
+            if names != self.names:
+                scores = self._in_order(names, scores)
+            else:
+                self._latest = names
+        self._values.fromlist(scores)
         self._rows += 1
 
     def column(self, name: str) -> array[float]:
@@ -113,6 +120,7 @@ class ScoreTable:
             self._values = array("d")
         self.names += names
         self._orders.clear()
+        self._latest = None
 
     def _join(self) -> None:
         """Pad the rows from before the last columns came, and put all rows together."""
