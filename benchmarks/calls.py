@@ -2,9 +2,10 @@
 
     python -m benchmarks.calls [--full] [--rounds 5] [--in-flight 1 64 512]
 
-CPU and wall time of a call whose answer has 300 bytes, with as many calls in flight: bare
-aiohttp and msgspec; this library with limiter, retries and typed answers, its rate declared
-and learned; the official SDK. Then the same on uvloop, with 64 in flight alone unless `--full`.
+CPU and wall time of a call whose response has 300 bytes, with as many calls in flight: bare
+aiohttp and msgspec; this library with limiter, retries and typed responses, its rate declared
+and learned, with an observer and with OpenTelemetry; the official SDK. Then the same on uvloop,
+with 64 in flight alone unless `--full`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ from benchmarks.measuring import (
     print_verdicts,
     ratio,
 )
+from humeai_async import HumeAI, Limiter, Observer
+from humeai_async.http.observing import CallRecord
+from humeai_async.telemetry import OpenTelemetry
 
 PATH = "/v0/evi/configs"
 CONFIG = {
@@ -48,6 +52,8 @@ PAGE = {"page_number": 0, "page_size": 10, "total_pages": 1, "configs_page": [CO
 BARE = "aiohttp + msgspec"
 DECLARED = "humeai_async, rate declared"
 LEARNED = "humeai_async, rate learned"
+OBSERVED = "humeai_async, an observer"
+TRACED = "humeai_async, OpenTelemetry"
 BAR = 1.5
 CALLS = {1: 300, 64: 1200, 512: 2560}
 """Calls of a burst, by how many are in flight."""
@@ -77,6 +83,27 @@ async def ours(url: str, rate: float | None) -> AsyncGenerator[Call]:
         yield call
 
 
+class Watching(Observer):
+    """Listens to everything, and does nothing with it."""
+
+    def _ignore(self, record: CallRecord) -> None:
+        pass
+
+    call_started = paced = attempt_started = attempt_ended = retry_scheduled = call_ended = _ignore
+
+
+@contextlib.asynccontextmanager
+async def watched(url: str, observer: Callable[[], Observer]) -> AsyncGenerator[Call]:
+    """Open a client with an observer, its rate declared."""
+    limiter, observers = Limiter(rate=clients.UNPACED), [observer()]
+    async with HumeAI(api_key="key", base_url=url, limiter=limiter, observers=observers) as hume:
+
+        async def call() -> None:
+            await hume.configs.list(page_number=0, page_size=10)
+
+        yield call
+
+
 @contextlib.asynccontextmanager
 async def official(url: str) -> AsyncGenerator[Call]:
     configs = clients.official(url).empathic_voice.configs
@@ -99,6 +126,9 @@ def measure(url: str, in_flight: list[int], rounds: int, loop: str) -> dict[int,
         add(BARE, 1, bare)
         add(DECLARED, 1, ours, clients.UNPACED)
         add(LEARNED, 1, ours, None)
+        add(OBSERVED, 1, watched, Watching)
+        if is_there("opentelemetry"):
+            add(TRACED, 1, watched, OpenTelemetry)
         if is_there("hume"):
             add(OFFICIAL, 5, official)
         found: dict[int, dict[str, Spent]] = {}

@@ -11,21 +11,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import calls, clients
 from benchmarks.fixed import fixed_server
-from benchmarks.measuring import Call, Opened, print_table
-from humeai_async import HumeAI, Limiter, Observer
-from humeai_async.http.observing import CallRecord
+from benchmarks.measuring import Opened, print_table
 from humeai_async.telemetry import OpenTelemetry
 
 WARM = 50
@@ -33,34 +30,12 @@ WARM = 50
 _TOTAL = re.compile(r"^(?:totals|summary): (\d+)", re.MULTILINE)
 
 
-class Watching(Observer):
-    """Listens to everything, and does nothing with it."""
-
-    def _ignore(self, record: CallRecord) -> None:
-        pass
-
-    call_started = paced = attempt_started = attempt_ended = retry_scheduled = call_ended = _ignore
-
-
-@contextlib.asynccontextmanager
-async def watched(url: str, observer: Callable[[], Observer] | None) -> AsyncGenerator[Call]:
-    """Open a client, with an observer or without."""
-    observers = [] if observer is None else [observer()]
-    limiter = Limiter(rate=clients.UNPACED)
-    async with HumeAI(api_key="key", base_url=url, limiter=limiter, observers=observers) as hume:
-
-        async def call() -> None:
-            await hume.configs.list(page_number=0, page_size=10)
-
-        yield call
-
-
 VARIANTS: dict[str, Callable[[str], Opened]] = {
     "bare": calls.bare,
-    "ours": lambda url: watched(url, None),
+    "ours": lambda url: calls.ours(url, clients.UNPACED),
     "learned": lambda url: calls.ours(url, None),
-    "observer": lambda url: watched(url, Watching),
-    "opentelemetry": lambda url: watched(url, OpenTelemetry),
+    "observer": lambda url: calls.watched(url, calls.Watching),
+    "opentelemetry": lambda url: calls.watched(url, OpenTelemetry),
 }
 
 

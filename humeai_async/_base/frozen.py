@@ -3,6 +3,10 @@
 attrs writes these methods class by class and has them compiled. That took 31 of the 85 ms that
 the types take to import, in which the event loop stands still. The shared ones do the same, a
 little slower. They know nothing but the fields; types and other values are made with them.
+
+Objects have slots, which are small, unless a class says `slots=False`: with a dict an object of
+many fields is made in two thirds of the time. Pages and what EVI's lists hold say so, for they
+come a few at a time, and making them is a good part of a small call.
 """
 
 from __future__ import annotations
@@ -30,6 +34,8 @@ else:
         for name, method in _SHARED.items():
             if name not in vars(cls) and name not in left_out:
                 setattr(cls, name, method)
+        if any("__dict__" in vars(base) for base in cls.__mro__[1:]):
+            settings["slots"] = False  # which would save nothing, and cost time
         return attrs.frozen(cls, **settings)
 
 

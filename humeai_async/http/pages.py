@@ -10,25 +10,31 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Generator, Iterator, Sequence
-from typing import Any, Generic, NoReturn, Protocol, Self, TypeVar, overload
+from typing import Any, Generic, NoReturn, Protocol, Self, TypeAlias, cast, overload
 
 from attrs import field
+from typing_extensions import TypeVar
 
 from humeai_async._base.advised import Advised
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http.arguments import check_number
-from humeai_async.types.paging import Undecodable
+from humeai_async.types.paging import Items, ListPage, Undecodable
+
+Envelope: TypeAlias = ListPage | Items[Any]
+"""What a list comes in: the fields of its pages, or the list itself where it has no pages."""
 
 T = TypeVar("T")
+E = TypeVar("E", default=Envelope)
 T_co = TypeVar("T_co", covariant=True)
+E_co = TypeVar("E_co", covariant=True, default=Envelope)
 
 _MOST_COLUMNS = 7
 """Fields of an item that a notebook shows."""
 
 
-@frozen(kw_only=True)
-class Page(Sequence[T_co]):
+@frozen(kw_only=True, slots=False)
+class Page(Sequence[T_co], Generic[T_co, E_co]):
     """One page of a list; a sequence of its items.
 
     `len`, `in`, indexes and iteration are those of the items.
@@ -48,7 +54,7 @@ class Page(Sequence[T_co]):
     """Entries that could not be read, each with its JSON and the reason; mostly none."""
     request_id: str | None = field(default=None, eq=False)
     """The service's id of the request that brought the page, to quote to its support."""
-    envelope: Any = field(default=None, repr=False, eq=False)
+    envelope: E_co = field(default=cast("Any", None), repr=False, eq=False)
     """The whole decoded response. The pages of a chat's events carry the chat's own fields:
     see `ChatEventsPage`."""
 
@@ -94,15 +100,15 @@ class Page(Sequence[T_co]):
         return iter(self.items)
 
 
-class PageCursor(Protocol[T_co]):
+class PageCursor(Protocol[T_co, E_co]):
     """The state of one iteration over a list."""
 
-    async def step(self) -> Sequence[Page[T_co]]:
+    async def step(self) -> Sequence[Page[T_co, E_co]]:
         """Return the next pages, at least one; none at the end of the list."""
         ...
 
 
-class Pages(Advised, Generic[T]):
+class Pages(Advised, Generic[T, E]):
     """A list of the service, fetched page by page as it is needed.
 
     ```python
@@ -122,7 +128,7 @@ class Pages(Advised, Generic[T]):
 
     __slots__ = ()
 
-    def pages(self) -> PageIterator[T]:
+    def pages(self) -> PageIterator[T, E]:
         """Iterate over the pages, from the first one requested.
 
         The first page comes even if it is empty.
@@ -132,7 +138,7 @@ class Pages(Advised, Generic[T]):
     def __aiter__(self) -> ItemIterator[T]:
         return ItemIterator(self.pages())
 
-    def __await__(self) -> Generator[Any, Any, Page[T]]:
+    def __await__(self) -> Generator[Any, Any, Page[T, E]]:
         return self._first().__await__()
 
     def __iter__(self) -> NoReturn:
@@ -147,11 +153,11 @@ class Pages(Advised, Generic[T]):
             field="pages",
         )
 
-    def _cursor(self) -> PageCursor[T]:
+    def _cursor(self) -> PageCursor[T, E]:
         """Make a cursor that stands before the first page."""
         raise NotImplementedError
 
-    def _first(self) -> Coroutine[Any, Any, Page[T]]:
+    def _first(self) -> Coroutine[Any, Any, Page[T, E]]:
         """Fetch the first page only."""
         return _first_of(self._cursor())
 
@@ -177,25 +183,25 @@ class Pages(Advised, Generic[T]):
         return items[:limit]
 
 
-async def _first_of(cursor: PageCursor[T]) -> Page[T]:
+async def _first_of(cursor: PageCursor[T, E]) -> Page[T, E]:
     first, *_ = await cursor.step()
     return first
 
 
-class PageIterator(AsyncIterator[Page[T]]):
+class PageIterator(AsyncIterator[Page[T, E]], Generic[T, E]):
     """Iterator over the pages of a list; made by `Pages.pages`.
 
     It can go on after an error: the page that failed is fetched again.
     """
 
-    def __init__(self, cursor: PageCursor[T]) -> None:
+    def __init__(self, cursor: PageCursor[T, E]) -> None:
         self._cursor = cursor
-        self._ready: deque[Page[T]] = deque()
+        self._ready: deque[Page[T, E]] = deque()
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Page[T]:
+    async def __anext__(self) -> Page[T, E]:
         if not self._ready:
             self._ready.extend(await self._cursor.step())
         if not self._ready:
@@ -206,7 +212,7 @@ class PageIterator(AsyncIterator[Page[T]]):
 class ItemIterator(AsyncIterator[T]):
     """Iterator over the items of a list; made by `async for item in pages`."""
 
-    def __init__(self, pages: PageIterator[T]) -> None:
+    def __init__(self, pages: PageIterator[T, Any]) -> None:
         self._pages = pages
         self._ready: Iterator[T] = iter(())
 

@@ -7,7 +7,7 @@ service sends as a whole have one page. They know no resource and no path.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 import anyio
 from attrs import define, field
@@ -15,11 +15,9 @@ from attrs import define, field
 from humeai_async.errors import DecodeError, HumeError
 from humeai_async.http.arguments import check_number, check_text
 from humeai_async.http.endpoint import Call, Pagination
-from humeai_async.http.pages import Page, Pages
+from humeai_async.http.pages import E, Page, Pages, T
 from humeai_async.http.session import Session
 from humeai_async.types.paging import Items, ListPage, NumberedPage, SpringPage
-
-T = TypeVar("T")
 
 MAX_PAGE_SIZE = 100
 """Most items on an EVI page, as Hume documents it; the registry's limit is not known."""
@@ -33,10 +31,10 @@ can push a whole page back by one; a server that ignores the page number goes on
 
 
 @define(eq=False)
-class NumberedCursor(Generic[T]):
+class NumberedCursor(Generic[T, E]):
     """An iteration by page number, one page at a time or several side by side."""
 
-    fetch: Callable[[int], Awaitable[Page[T]]]
+    fetch: Callable[[int], Awaitable[Page[T, E]]]
     """Fetches the page of a number."""
     number: int = 0
     """Number of the page to fetch next."""
@@ -45,17 +43,17 @@ class NumberedCursor(Generic[T]):
     _total: int | None = field(default=None, init=False)
     _is_done: bool = field(default=False, init=False)
     _fetched: int = field(default=0, init=False)
-    _last: Page[T] | None = field(default=None, init=False)
+    _last: Page[T, E] | None = field(default=None, init=False)
     _repeats: int = field(default=0, init=False)
     _empty: int = field(default=0, init=False)
     _failure: HumeError | None = field(default=None, init=False)
 
-    async def step(self) -> list[Page[T]]:
+    async def step(self) -> list[Page[T, E]]:
         """Fetch the next pages together, and return those that hold something new.
 
         One step begins and ends its tasks itself, so none is left when nobody goes on.
         """
-        accepted: list[Page[T]] = []
+        accepted: list[Page[T, E]] = []
         while not accepted and not self._is_done:
             self._raise_failure()
             for result in await self._fetch_next():
@@ -75,11 +73,11 @@ class NumberedCursor(Generic[T]):
         if failure is not None:
             raise failure
 
-    async def _fetch_next(self) -> list[Page[T] | HumeError]:
+    async def _fetch_next(self) -> list[Page[T, E] | HumeError]:
         if self._total is None or self.prefetch <= 1:
             return [await self.fetch(self.number)]
         numbers = range(self.number, min(self.number + self.prefetch, self._total))
-        results: dict[int, Page[T] | HumeError] = {}
+        results: dict[int, Page[T, E] | HumeError] = {}
 
         async def fetch_one(number: int) -> None:
             try:
@@ -92,7 +90,7 @@ class NumberedCursor(Generic[T]):
                 tasks.start_soon(fetch_one, number)
         return [results[number] for number in numbers]
 
-    def _accept(self, page: Page[T]) -> bool:
+    def _accept(self, page: Page[T, E]) -> bool:
         """Learn from a page, and return whether it holds something to hand out."""
         last = self._last
         is_repeated = last is not None and bool(page.items) and page.items == last.items
@@ -107,7 +105,7 @@ class NumberedCursor(Generic[T]):
         self._empty = 0 if has_entries else self._empty + 1
         return last is None or (has_entries and not is_repeated)
 
-    def _ends_with(self, page: Page[T]) -> bool:
+    def _ends_with(self, page: Page[T, E]) -> bool:
         if isinstance(page.envelope, SpringPage) and page.envelope.last is True:
             return True
         if self._total is not None:
@@ -116,7 +114,7 @@ class NumberedCursor(Generic[T]):
         entries = len(page.items) + len(page.undecodable) + getattr(page.envelope, "nulls", 0)
         return entries == 0 or (page.size is not None and entries < page.size)
 
-    def _missing_progress(self, page: Page[T]) -> DecodeError | None:
+    def _missing_progress(self, page: Page[T, E]) -> DecodeError | None:
         """Return the error of a list that goes on for ever, if this is one."""
         if self._is_done:
             return None
@@ -135,7 +133,7 @@ class NumberedCursor(Generic[T]):
         return None
 
 
-class NumberedPages(Pages[T]):
+class NumberedPages(Pages[T, E]):
     """A list whose pages are fetched by their numbers."""
 
     __slots__ = ("_call", "_number", "_prefetch", "_session", "_size")
@@ -171,13 +169,13 @@ class NumberedPages(Pages[T]):
         if page_size is not None:
             self._size = check_number("page_size", page_size, least=1, most=most)
 
-    def _cursor(self) -> NumberedCursor[T]:
+    def _cursor(self) -> NumberedCursor[T, E]:
         return NumberedCursor(self._fetch, self._number, self._prefetch)
 
-    def _first(self) -> Coroutine[Any, Any, Page[T]]:
+    def _first(self) -> Coroutine[Any, Any, Page[T, E]]:
         return self._fetch(self._number)
 
-    async def _fetch(self, number: int) -> Page[T]:
+    async def _fetch(self, number: int) -> Page[T, E]:
         call = self._call
         paging = [("page_number", str(number))]
         if self._size is not None:
@@ -189,7 +187,7 @@ class NumberedPages(Pages[T]):
 
 def _page(
     envelope: Any, items: str, number: int, size: int | None, request_id: str | None
-) -> Page[Any]:
+) -> Page[Any, Any]:
     actual_size = None
     if isinstance(envelope, NumberedPage):
         actual_size = envelope.page_size
@@ -206,7 +204,7 @@ def _page(
     )
 
 
-class SinglePage(Pages[T]):
+class SinglePage(Pages[T, Items[T]]):
     """A list that the service sends as a whole."""
 
     __slots__ = ("_call", "_session")
@@ -215,10 +213,10 @@ class SinglePage(Pages[T]):
         self._session = session
         self._call = call
 
-    def _cursor(self) -> NumberedCursor[T]:
+    def _cursor(self) -> NumberedCursor[T, Items[T]]:
         return NumberedCursor(self._fetch)
 
-    async def _fetch(self, number: int) -> Page[T]:
+    async def _fetch(self, number: int) -> Page[T, Items[T]]:
         items, request_id = await self._session.call_with_id(self._call)
         return Page(
             items=items,
@@ -235,10 +233,10 @@ LARGEST_CURSOR_PAGE = 200
 
 
 @define(eq=False)
-class CursorCursor(Generic[T]):
+class CursorCursor(Generic[T, E]):
     """An iteration in which each page says where the next one begins."""
 
-    fetch: Callable[[str | None, int], Awaitable[Page[T]]]
+    fetch: Callable[[str | None, int], Awaitable[Page[T, E]]]
     """Fetches the page at a cursor, which has this index."""
     cursor: str | None = None
     """Where the next page begins; `None` is at the start of the list."""
@@ -246,7 +244,7 @@ class CursorCursor(Generic[T]):
     _is_done: bool = field(default=False, init=False)
     _seen: set[str] = field(factory=set[str], init=False)
 
-    async def step(self) -> list[Page[T]]:
+    async def step(self) -> list[Page[T, E]]:
         """Fetch the next page that holds something; the first one also if it is empty."""
         while not self._is_done:
             page = await self.fetch(self.cursor, self._index)
@@ -256,7 +254,7 @@ class CursorCursor(Generic[T]):
                 return [page]
         return []
 
-    def _follow(self, page: Page[T]) -> None:
+    def _follow(self, page: Page[T, E]) -> None:
         """Learn where the list goes on."""
         following = page.next_cursor
         if not following:
@@ -272,7 +270,7 @@ class CursorCursor(Generic[T]):
         self.cursor = following
 
 
-class CursorPages(Pages[T]):
+class CursorPages(Pages[T, E]):
     """A list in which each page says where the next one begins."""
 
     __slots__ = ("_call", "_session", "_size", "_start")
@@ -300,10 +298,10 @@ class CursorPages(Pages[T]):
         self._size = page_size
         self._start = cursor
 
-    def _cursor(self) -> CursorCursor[T]:
+    def _cursor(self) -> CursorCursor[T, E]:
         return CursorCursor(self._fetch, self._start)
 
-    async def _fetch(self, cursor: str | None, index: int) -> Page[T]:
+    async def _fetch(self, cursor: str | None, index: int) -> Page[T, E]:
         call = self._call
         paging: list[tuple[str, str]] = []
         if self._size is not None:

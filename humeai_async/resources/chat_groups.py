@@ -10,7 +10,7 @@ from humeai_async.http.endpoint import fill
 from humeai_async.http.pages import Pages
 from humeai_async.http.pagination import NumberedPages
 from humeai_async.resources._base import Resource
-from humeai_async.types.evi import ChatEvent, ChatGroup
+from humeai_async.types.evi import ChatEvent, ChatGroup, ChatGroupEventsPage
 
 
 class ChatGroups(Resource):
@@ -68,7 +68,7 @@ class ChatGroups(Resource):
         page_size: int | None = None,
         ascending_order: bool | None = None,
         prefetch: int = 0,
-    ) -> Pages[ChatEvent]:
+    ) -> Pages[ChatEvent, ChatGroupEventsPage]:
         """List the events of all chats of a group.
 
         Costs one request a page. The `envelope` of each page is a `ChatGroupEventsPage` with

@@ -11,7 +11,7 @@ from humeai_async.http.endpoint import fill
 from humeai_async.http.pages import Pages
 from humeai_async.http.pagination import NumberedPages
 from humeai_async.resources._base import Resource
-from humeai_async.types.evi import Chat, ChatEvent, ChatStatus
+from humeai_async.types.evi import Chat, ChatEvent, ChatEventsPage, ChatStatus
 
 
 class Chats(Resource):
@@ -69,7 +69,7 @@ class Chats(Resource):
         page_size: int | None = None,
         ascending_order: bool | None = None,
         prefetch: int = 0,
-    ) -> Pages[ChatEvent]:
+    ) -> Pages[ChatEvent, ChatEventsPage]:
         """List the events of a chat.
 
         Costs one request a page. The chat's own fields come with each page: its `envelope` is

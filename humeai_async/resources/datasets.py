@@ -22,8 +22,11 @@ from humeai_async.resources._base import Resource
 from humeai_async.types.registry import (
     Dataset,
     DatasetLabels,
+    DatasetPage,
     DatasetVersion,
+    DatasetVersionPage,
     FeatureType,
+    FilePage,
     FileWithAttributes,
 )
 
@@ -44,7 +47,7 @@ class Datasets(Resource):
         page_size: int | None = None,
         shared_assets: bool | None = None,
         prefetch: int = 0,
-    ) -> Pages[Dataset]:
+    ) -> Pages[Dataset, DatasetPage]:
         """List the datasets of the account.
 
         Costs one request a page.
@@ -174,7 +177,7 @@ class Datasets(Resource):
         page_size: int | None = None,
         shared_assets: bool | None = None,
         prefetch: int = 0,
-    ) -> Pages[DatasetVersion]:
+    ) -> Pages[DatasetVersion, DatasetVersionPage]:
         """List the versions of a dataset.
 
         Costs one request a page.
@@ -207,7 +210,7 @@ class Datasets(Resource):
         page_size: int | None = None,
         shared_assets: bool | None = None,
         prefetch: int = 0,
-    ) -> Pages[FileWithAttributes]:
+    ) -> Pages[FileWithAttributes, FilePage]:
         """List the files of a dataset's newest version.
 
         Costs one request a page. Hume's reference has an array of pages here, probably by a
@@ -256,7 +259,7 @@ class Datasets(Resource):
         page_size: int | None = None,
         shared_assets: bool | None = None,
         prefetch: int = 0,
-    ) -> Pages[FileWithAttributes]:
+    ) -> Pages[FileWithAttributes, FilePage]:
         """List the files of one version of a dataset.
 
         Costs one request a page. An array of pages is read as for `list_files`.

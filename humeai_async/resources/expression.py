@@ -41,6 +41,7 @@ from humeai_async.types.expression import (
     ImagesResult,
     RunEndpoint,
     RunEvent,
+    RunEventsPage,
     RunMode,
 )
 from humeai_async.types.expression_messages import SessionUpdate
@@ -453,7 +454,7 @@ class ExpressionRuns(Resource):
 
     def events(
         self, run_id: str, *, page_size: int | None = None, cursor: str | None = None
-    ) -> Pages[RunEvent]:
+    ) -> Pages[RunEvent, RunEventsPage]:
         """List the problems that a session logged, by their numbers.
 
         Costs one request a page, which is not billed. Uploads have none. The envelope of each

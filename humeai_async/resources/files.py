@@ -20,7 +20,13 @@ from humeai_async.http.pages import Pages
 from humeai_async.http.pagination import NumberedPages
 from humeai_async.http.parts import check_keys
 from humeai_async.resources._base import Resource
-from humeai_async.types.registry import Attribute, FileInput, FileRequest, FileWithAttributes
+from humeai_async.types.registry import (
+    Attribute,
+    FileInput,
+    FilePage,
+    FileRequest,
+    FileWithAttributes,
+)
 
 if TYPE_CHECKING:
     from humeai_async.types.dicts import AttributeDict, FileInputDict, FileRequestDict
@@ -41,7 +47,7 @@ class Files(Resource):
         page_size: int | None = None,
         shared_assets: bool | None = None,
         prefetch: int = 0,
-    ) -> Pages[FileWithAttributes]:
+    ) -> Pages[FileWithAttributes, FilePage]:
         """List the files in the registry.
 
         Costs one request a page.

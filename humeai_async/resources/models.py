@@ -14,7 +14,8 @@ from humeai_async.http.endpoint import fill
 from humeai_async.http.pages import Pages
 from humeai_async.http.pagination import NumberedPages, SinglePage
 from humeai_async.resources._base import Resource
-from humeai_async.types.registry import Model, ModelVersion
+from humeai_async.types.paging import Items
+from humeai_async.types.registry import Model, ModelPage, ModelVersion
 
 
 class Models(Resource):
@@ -33,7 +34,7 @@ class Models(Resource):
         page_size: int | None = None,
         shared_assets: bool | None = None,
         prefetch: int = 0,
-    ) -> Pages[Model]:
+    ) -> Pages[Model, ModelPage]:
         """List the custom models of the account.
 
         Costs one request a page.
@@ -101,7 +102,7 @@ class Models(Resource):
         name: str | None = None,
         version: str | None = None,
         shared_assets: bool | None = None,
-    ) -> Pages[ModelVersion]:
+    ) -> Pages[ModelVersion, Items[ModelVersion]]:
         """List the versions of custom models.
 
         Costs one request: Hume gives this list as a whole, so there is one page.

@@ -120,7 +120,7 @@ class PromptRequest:
     """Whether Hume adds instructions of its own to the prompt."""
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class _PromptFields(Open):
     """What a prompt holds, but for its own id and version."""
 
@@ -204,7 +204,7 @@ class ToolRequest:
     """Text for the language model if the tool fails."""
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class _ToolFields(Open):
     """What a tool holds, but for its own id and version."""
 

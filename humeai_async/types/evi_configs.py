@@ -277,7 +277,7 @@ class ConfigRequest:
     """URLs to which Hume posts events of chats."""
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class Config(Open):
     """One version of an EVI config."""
 

@@ -66,7 +66,7 @@ class OneOrMany(Items[T]):
     __slots__ = ()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class ListPage:
     """What pages of both shapes share: how they were read, which is never sent."""
 

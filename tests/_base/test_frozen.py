@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import itertools
 import pickle
 from pathlib import Path
@@ -15,6 +16,7 @@ from attrs import field
 import humeai_async
 from humeai_async import Timeout
 from humeai_async._base import frozen as ours
+from humeai_async.types.evi_configs import ConfigPage
 
 
 def shout(value: object) -> str:
@@ -100,6 +102,14 @@ def test_values_are_pickled_and_changed_as_those_of_attrs() -> None:
     assert attrs.evolve(Timeout(), read=1) == Timeout(read=1)
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         Timeout().read = 1  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # refused on purpose
+
+
+def test_a_class_without_slots_and_those_made_of_it_are_frozen_all_the_same() -> None:
+    page = ConfigPage(page_number=1)
+    assert vars(page)["page_number"] == 1
+    assert pickle.loads(pickle.dumps(page)) == page == copy.copy(page)  # noqa: S301 - our own
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        page.page_number = 2  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # refused on purpose
 
 
 def test_a_class_may_do_without_the_shared_methods() -> None:

@@ -21,6 +21,7 @@ from humeai_async.resources.models import Models
 from humeai_async.resources.prompts import Prompts
 from humeai_async.types.evi import ChatEventsPage
 from humeai_async.types.evi_configs import Config
+from humeai_async.types.paging import Items
 
 pytestmark = pytest.mark.anyio
 
@@ -499,7 +500,7 @@ async def test_numbers_out_of_range_are_told_before_sending(
 
 def test_pages_are_equal_by_their_items_and_place_not_by_their_envelope() -> None:
     config = Config(id="a", version=0)
-    assert Page(items=[config], envelope={}) == Page(items=[config])
+    assert Page(items=[config], envelope=Items()) == Page(items=[config])
     assert Page(items=[config], number=1) != Page(items=[config])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import assert_type
+from typing import Any, assert_type
 
 from humeai_async import (
     AsCompleted,
@@ -37,14 +37,27 @@ from humeai_async.bulk.progress import Progress
 from humeai_async.bulk.runs import Report
 from humeai_async.types.batch import JobDetails, JobStatus
 from humeai_async.types.chat import AnyServerEvent, AssistantMessage, AudioOutput
-from humeai_async.types.evi import Chat, ChatEvent, ChatGroup, Prompt, Tool
+from humeai_async.types.evi import (
+    Chat,
+    ChatEvent,
+    ChatEventsPage,
+    ChatGroup,
+    ChatGroupEventsPage,
+    Prompt,
+    Tool,
+)
 from humeai_async.types.evi_configs import Config
+from humeai_async.types.expression import RunEventsPage
 from humeai_async.types.expression_messages import AudioMeasured, VideoMeasured
+from humeai_async.types.paging import Items, ListPage
 from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
 from humeai_async.types.registry import (
     Dataset,
+    DatasetPage,
+    FilePage,
     FileWithAttributes,
     Model,
+    ModelPage,
     ModelVersion,
 )
 from humeai_async.types.sources import BulkSource
@@ -69,12 +82,12 @@ async def list_everything(hume: HumeAI) -> None:
     assert_type(hume.prompts.list(), Pages[Prompt])
     assert_type(hume.tools.list(), Pages[Tool])
     assert_type(hume.chats.list(), Pages[Chat])
-    assert_type(hume.chats.list_events("id"), Pages[ChatEvent])
+    assert_type(hume.chats.list_events("id"), Pages[ChatEvent, ChatEventsPage])
     assert_type(hume.chat_groups.list(), Pages[ChatGroup])
-    assert_type(hume.datasets.list(), Pages[Dataset])
-    assert_type(hume.files.list(), Pages[FileWithAttributes])
-    assert_type(hume.models.list(), Pages[Model])
-    assert_type(hume.models.list_versions(), Pages[ModelVersion])
+    assert_type(hume.datasets.list(), Pages[Dataset, DatasetPage])
+    assert_type(hume.files.list(), Pages[FileWithAttributes, FilePage])
+    assert_type(hume.models.list(), Pages[Model, ModelPage])
+    assert_type(hume.models.list_versions(), Pages[ModelVersion, Items[ModelVersion]])
     assert_type(hume.batch.list_jobs(), Pages[JobDetails])
 
 
@@ -86,6 +99,13 @@ async def read_a_list(hume: HumeAI) -> None:
     first = await hume.configs.list(page_size=50)
     assert_type(first, Page[Config])
     assert_type(first.items, list[Config])
+    assert_type(first.envelope, ListPage | Items[Any])
+    events = await hume.chats.list_events("id")
+    assert_type(events.envelope.chat_group_id, str | None)
+    async for group in hume.chat_groups.list_events("id").pages():
+        assert_type(group.envelope, ChatGroupEventsPage)
+    assert_type((await hume.datasets.list()).envelope.total_elements, int | None)
+    assert_type((await hume.expression.runs.events("id")).envelope, RunEventsPage)
     assert_type(first[0], Config)
     assert_type(first.undecodable, list[Undecodable])
     assert_type(await hume.configs.list().collect(limit=20), list[Config])
