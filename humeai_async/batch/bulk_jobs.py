@@ -113,7 +113,9 @@ class JobWork:
             request, files = self._request, [Path(one) for one in given]
         else:
             request, files = _with_sources(self._request, kind, given), None
-        job = await start_inference(request, files, self._session, self._poller, sending)
+        # Results and lost jobs are told apart by what a file held when it was planned.
+        md5s = [item.mark for item in items]
+        job = await start_inference(request, files, self._session, self._poller, sending, md5s)
         if files is None:
             self._sent[job.id] = tuple(given)
         return Submitted(job.id)

@@ -26,6 +26,7 @@ async def start_inference(
     session: Session,
     poller: Poller,
     before_send: Callable[[Request], Awaitable[None]] | None = None,
+    md5s: Sequence[bytes | None] | None = None,
 ) -> Job:
     """Start an inference job.
 
@@ -35,18 +36,20 @@ async def start_inference(
         session: Makes the call.
         poller: Waits for the job.
         before_send: Awaited each time that the request is about to be sent.
+        md5s: MD5 that each of the files must have, if it must have one.
 
     Raises:
-        InvalidArgumentError: A file cannot be uploaded.
+        InvalidArgumentError: A file cannot be uploaded, or has another MD5.
         GatewayUnsupportedError: Files through the gateway.
     """
     if not files:
         call = fill(catalog.BATCH_START_JOB, body=request)
         return await start(evolve(call, before_send=before_send), session, poller)
     session.ensure_supported(catalog.BATCH_START_JOB_FILES)
+    md5s = [None] * len(files) if md5s is None else md5s
     parts = [
         Part("json", codec.encode_request(request), content_type="application/json"),
-        *[await as_part(file) for file in files],
+        *[await as_part(file, md5=md5) for file, md5 in zip(files, md5s, strict=True)],
     ]
     call = fill(catalog.BATCH_START_JOB_FILES, parts=parts)
     return await start(evolve(call, before_send=before_send), session, poller)

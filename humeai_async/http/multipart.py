@@ -8,6 +8,7 @@ sends nothing; resources call it.
 from __future__ import annotations
 
 import functools
+import hashlib
 import inspect
 import io
 import mimetypes
@@ -40,7 +41,12 @@ _CHUNK = 1 << 18
 
 
 async def as_part(
-    file: File, *, name: str = "file", argument: str = "files", largest: int = LARGEST_FILE
+    file: File,
+    *,
+    name: str = "file",
+    argument: str = "files",
+    largest: int = LARGEST_FILE,
+    md5: bytes | None = None,
 ) -> Part:
     """Make a part of a file.
 
@@ -49,6 +55,7 @@ async def as_part(
         name: Name of the part.
         argument: Argument that the file was given in, for errors.
         largest: Bytes at most.
+        md5: MD5 that a file of a path must have, so that it is not sent whole with another.
 
     Raises:
         InvalidArgumentError: It is not there, not readable, empty of a path, or too large.
@@ -63,7 +70,7 @@ async def as_part(
         whole = bytes(content)
         part = _part(upload, whole, name, size=len(whole))
     elif _is_path(content):
-        part = await _path_part(upload, Path(content), name, refuse)
+        part = await _path_part(upload, Path(content), name, refuse, md5)
     elif _is_stream(content):
         once = content
         part = _part(upload, lambda: once, name, repeatable=False)
@@ -188,7 +195,9 @@ _ADDRESS = re.compile(r"(?:https?|wss?|ftp|file|s3|gs):/", re.IGNORECASE)
 """How a URL begins, also after `Path` has taken one of its slashes."""
 
 
-async def _path_part(upload: Upload, path: Path, name: str, refuse: Refusal) -> Part:
+async def _path_part(
+    upload: Upload, path: Path, name: str, refuse: Refusal, md5: bytes | None
+) -> Part:
     if _ADDRESS.match(str(path)):  # not repeated: it may hold a password or a signature
         raise refuse(
             "a URL is not a file: pass it as urls= where there is such an argument; elsewhere "
@@ -199,17 +208,25 @@ async def _path_part(upload: Upload, path: Path, name: str, refuse: Refusal) -> 
         raise refuse(f"cannot upload {path}: {reason}")
 
     async def read() -> AsyncIterator[bytes]:
+        digest = hashlib.md5(usedforsecurity=False)
         try:
             opened = await in_thread(lambda: path.open("rb"), discard=methodcaller("close"))
             try:
                 while piece := await in_thread(opened.read, _CHUNK):
+                    if md5 is not None:
+                        await in_thread(digest.update, piece)
                     yield piece
             finally:
                 opened.close()
         except OSError as problem:
             failure = refuse(f"cannot upload {path}: {_reason(problem)}")
         else:
-            return
+            if md5 is None or digest.digest() == md5:
+                return
+            # The end of the body has not gone out, so nothing is carried out.
+            failure = refuse(
+                f"{path} was changed between the look at it and its upload: start the run again"
+            )
         raise failure
 
     return _part(upload, read, name, default_name=path.name, size=size)

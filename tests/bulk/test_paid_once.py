@@ -19,6 +19,8 @@ from hostile_service import HostileService
 from run_checks import RunSources, lines_of, scores_in
 
 from humeai_async import HumeAI, HumeError, Limiter, Polling, Retry, Timeout
+from humeai_async.batch.bulk_jobs import JobWork
+from humeai_async.bulk.work import Submitted
 from humeai_async.types.dicts import ModelsDict
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -161,6 +163,30 @@ async def test_a_file_that_changes_while_it_is_submitted_gets_no_results_of_anot
     )
     either = [now.swapped([line]) and sources.swapped([line]) for line in lines_of(out)]
     assert not any(either)
+
+
+@pytest.mark.parametrize("changed", [1, 4])
+async def test_a_file_that_is_replaced_before_its_upload_is_not_bought_by_its_old_content(
+    changed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = RunSources.make(tmp_path, ["files"], 4)
+    out, paths = tmp_path / "out", [tmp_path / f"{number}.wav" for number in range(4)]
+    submit = JobWork.submit
+
+    async def replace_and_submit(work: JobWork, items: Any, sending: Any) -> Submitted:
+        for number, path in enumerate(paths[:changed]):  # it has waited for its turn for long
+            path.write_bytes(b"RIFF new" + bytes([number]) * 500)
+        return await submit(work, items, sending)
+
+    async with HostileService() as service:
+        with monkeypatch.context() as patched:
+            patched.setattr(JobWork, "submit", replace_and_submit)
+            assert await run(service, sources.given, out, job_size=4) is None
+        assert service.carried_out.total() == 4 - changed
+        assert await run(service, sources.given, out, job_size=4) is None
+    md5s = [hashlib.md5(one.read_bytes(), usedforsecurity=False).hexdigest() for one in paths]
+    assert Counter(md5s) == service.carried_out
+    assert set(sources.names) == {line["source"] for line in lines_of(out) if "error" not in line}
 
 
 @pytest.mark.parametrize("shapes", [(), ("reordered",)], ids="-".join)
