@@ -23,9 +23,9 @@ from humeai_async.batch.matching import given_text, match
 from humeai_async.batch.poller import Poller
 from humeai_async.batch.submission import start_inference
 from humeai_async.batch.url_forms import mark_of
+from humeai_async.bulk.ledger_records import MARK_SIZE, Plan, key_of
 from humeai_async.bulk.outcome import Outcome, SourceFailedError
 from humeai_async.bulk.patience import is_passing
-from humeai_async.bulk.storage import MARK_SIZE, Plan, key_of
 from humeai_async.bulk.work import (
     REFUSED,
     Item,

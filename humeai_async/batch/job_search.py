@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any, TypeGuard, cast
 
 from humeai_async.batch.url_forms import mark_of
-from humeai_async.bulk.storage import MARK_SIZE, Plan
+from humeai_async.bulk.ledger_records import MARK_SIZE, Plan
 from humeai_async.bulk.work import ServiceClock
 from humeai_async.catalog import batch as catalog
 from humeai_async.errors import DecodeError

@@ -18,7 +18,7 @@ from attrs import evolve
 
 from humeai_async._base.frozen import frozen
 from humeai_async.batch.url_forms import mark_of, normal_form
-from humeai_async.bulk.storage import MARK_SIZE, Plan
+from humeai_async.bulk.ledger_records import MARK_SIZE, Plan
 from humeai_async.bulk.work import Item
 from humeai_async.errors import DecodeError
 from humeai_async.types.predictions.predictions import Predictions, SourcePredictions

@@ -14,9 +14,9 @@ import anyio
 
 from humeai_async._base.cancellation import in_thread
 from humeai_async.bulk.kept_results import KeptResults
+from humeai_async.bulk.ledger_records import Plan, request_of
 from humeai_async.bulk.outcome import UnknownSubmissionError
 from humeai_async.bulk.patience import search_pauses
-from humeai_async.bulk.storage import Plan, request_of
 from humeai_async.bulk.work import Item, Pipes, Reading, RecordedRequest, Submitted
 from humeai_async.errors import (
     AuthenticationError,

@@ -17,9 +17,9 @@ from attrs import define, field
 
 from humeai_async._base.cancellation import time_limit
 from humeai_async.bulk.ledger import Memory
+from humeai_async.bulk.ledger_records import Entry, Plan
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.states import State, WorkState
-from humeai_async.bulk.storage import Entry, Plan
 from humeai_async.bulk.work import Item, WorkKind
 
 S = TypeVar("S")

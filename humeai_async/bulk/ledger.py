@@ -22,8 +22,8 @@ from humeai_async._base.cancellation import in_executor, in_thread, run_uncancel
 from humeai_async.bulk import storage
 from humeai_async.bulk.connection import Connection
 from humeai_async.bulk.ledger_file import close_file, open_file, read_copy, real_path, rejected
+from humeai_async.bulk.ledger_records import Draft, Entry, Note, Plan, RunStatus, numbered
 from humeai_async.bulk.states import State, WorkState
-from humeai_async.bulk.storage import Draft, Entry, Note, Plan, RunStatus
 from humeai_async.errors import LedgerError
 
 P = ParamSpec("P")
@@ -102,7 +102,7 @@ class NoLedger:
     async def plan(self, draft: Draft) -> Plan:
         """Give a piece of work its number."""
         self._last += 1
-        return storage.numbered(draft, self._last)
+        return numbered(draft, self._last)
 
     async def send(self, number: int, sent_ms: int | None) -> None:
         """Do nothing: no ledger is kept."""

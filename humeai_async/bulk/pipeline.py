@@ -21,10 +21,10 @@ from humeai_async.bulk.collecting import MisnamedError, Results
 from humeai_async.bulk.grouping import Group, Grouping, Reader
 from humeai_async.bulk.kept_results import KeptResults
 from humeai_async.bulk.ledger import Ledger, NoLedger
+from humeai_async.bulk.ledger_records import Note, Plan
 from humeai_async.bulk.outcome import FATAL_ERRORS, Outcome
 from humeai_async.bulk.outcome_queue import OutcomeQueue
 from humeai_async.bulk.states import State, WorkState
-from humeai_async.bulk.storage import Note, Plan
 from humeai_async.bulk.submissions import RejectedError, Submissions
 from humeai_async.bulk.work import REFUSED, Item, Pipes, Reading, Submitted
 from humeai_async.errors import (

@@ -18,13 +18,13 @@ from attrs import evolve
 from humeai_async._base.cancellation import in_thread, run_uncancelled, time_limit
 from humeai_async._base.frozen import frozen
 from humeai_async.bulk.ledger import Ledger
+from humeai_async.bulk.ledger_records import RunStatus
 from humeai_async.bulk.outcome import Outcome
 from humeai_async.bulk.outcomes import Outcomes
 from humeai_async.bulk.pipeline import Pipeline
 from humeai_async.bulk.progress import Progress, Track
 from humeai_async.bulk.sinks import PREDICTIONS, Layout, Sinks, check_formats
 from humeai_async.bulk.states import State
-from humeai_async.bulk.storage import RunStatus
 from humeai_async.bulk.work import Pipes
 from humeai_async.errors import SaveError
 from humeai_async.limiter.limiter import BucketState

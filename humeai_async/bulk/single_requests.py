@@ -25,7 +25,7 @@ from attrs import evolve
 from humeai_async._base.cancellation import in_thread
 from humeai_async._base.frozen import frozen
 from humeai_async.bulk.bill import Bill
-from humeai_async.bulk.storage import Plan, key_of
+from humeai_async.bulk.ledger_records import Plan, key_of
 from humeai_async.bulk.work import (
     REFUSED,
     Item,

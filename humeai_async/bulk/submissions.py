@@ -18,10 +18,10 @@ from attrs import evolve
 
 from humeai_async._base.cancellation import run_uncancelled_while
 from humeai_async.bulk.ledger import Memory
+from humeai_async.bulk.ledger_records import Draft, Plan, request_of
 from humeai_async.bulk.outcome import FATAL_ERRORS, UnknownSubmissionError
 from humeai_async.bulk.patience import search_pauses
 from humeai_async.bulk.states import WorkState
-from humeai_async.bulk.storage import Draft, Plan, request_of
 from humeai_async.bulk.work import (
     Item,
     NotCarriedOutError,

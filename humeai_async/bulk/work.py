@@ -17,9 +17,9 @@ from attrs import field
 from humeai_async._base.frozen import frozen
 from humeai_async._base.urls import repr_without_query
 from humeai_async.bulk.bill import Bill
+from humeai_async.bulk.ledger_records import Plan
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.patience import Patience
-from humeai_async.bulk.storage import Plan
 from humeai_async.errors import HumeError
 from humeai_async.http.messages import Delivery, Request, Response
 

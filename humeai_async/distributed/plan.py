@@ -25,8 +25,8 @@ from humeai_async._base.frozen import frozen
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async._base.urls import repr_without_query, without_queries
 from humeai_async.batch.bulk_jobs import identified
+from humeai_async.bulk.ledger_records import key_of
 from humeai_async.bulk.options import BulkOptions
-from humeai_async.bulk.storage import key_of
 from humeai_async.bulk.work import REFUSED, local_ms
 from humeai_async.distributed.store import IntoFolder, Store, open_store
 from humeai_async.errors import DecodeError, LedgerError

@@ -18,8 +18,8 @@ from attrs import evolve
 
 from humeai_async._base.cancellation import run_uncancelled
 from humeai_async.bulk.ledger import Ledger
+from humeai_async.bulk.ledger_records import Draft, Note, Plan
 from humeai_async.bulk.states import WorkState
-from humeai_async.bulk.storage import Draft, Note, Plan
 from humeai_async.bulk.work import REFUSED
 from humeai_async.errors import LedgerError
 

@@ -16,9 +16,9 @@ from humeai_async._base.cancellation import in_thread
 from humeai_async._base.packages import load_package
 from humeai_async._base.urls import without_queries
 from humeai_async.bulk.ledger import read_status
+from humeai_async.bulk.ledger_records import RunStatus
 from humeai_async.bulk.runs import LEDGER
 from humeai_async.bulk.states import State
-from humeai_async.bulk.storage import RunStatus
 from humeai_async.report.digest import Digest
 from humeai_async.report.pace import read_pace
 from humeai_async.report.results import read_results, results_file

@@ -14,7 +14,7 @@ from support import client_of, session_of
 from humeai_async import HumeAI
 from humeai_async.batch.job_search import find_job
 from humeai_async.batch.url_forms import mark_of
-from humeai_async.bulk.storage import MARK_SIZE, Plan
+from humeai_async.bulk.ledger_records import MARK_SIZE, Plan
 from humeai_async.bulk.work import ServiceClock, local_ms
 from humeai_async.testing import FakeHume, Fault
 from humeai_async.types.batch import InferenceRequest

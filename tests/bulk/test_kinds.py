@@ -10,12 +10,12 @@ import pytest
 
 from humeai_async import APIConnectionError, BulkOptions, DecodeError, HumeError, RateLimitError
 from humeai_async.bulk.ledger import read_status
+from humeai_async.bulk.ledger_records import Plan, key_of
 from humeai_async.bulk.outcome import Outcome
 from humeai_async.bulk.outcomes import Outcomes
 from humeai_async.bulk.patience import Patience
 from humeai_async.bulk.pipeline import Pipeline
 from humeai_async.bulk.states import State
-from humeai_async.bulk.storage import Plan, key_of
 from humeai_async.bulk.work import (
     Item,
     Pipes,

@@ -22,9 +22,9 @@ from humeai_async import (
     Retry,
 )
 from humeai_async.bulk.ledger import Ledger, read_status
+from humeai_async.bulk.ledger_records import Note, key_of
 from humeai_async.bulk.sinks import SourceOutcome
 from humeai_async.bulk.states import State
-from humeai_async.bulk.storage import Note, key_of
 from humeai_async.testing import FakeHume, Fault
 from humeai_async.types.dicts import ModelsDict
 

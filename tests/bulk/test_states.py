@@ -17,8 +17,9 @@ import humeai_async.bulk.connection
 from humeai_async.bulk import storage
 from humeai_async.bulk.connection import Connection
 from humeai_async.bulk.ledger_file import close_file, open_file
+from humeai_async.bulk.ledger_records import Note, Plan
 from humeai_async.bulk.states import TRANSITIONS, WORK_TRANSITIONS, State, WorkState
-from humeai_async.bulk.storage import ContentError, Note, Plan
+from humeai_async.bulk.storage import ContentError
 
 KEYS = draft("urls", urls(3)).keys
 

@@ -20,9 +20,9 @@ from redis_servers import KINDS, Server, running
 
 from humeai_async import ConfigurationError, LedgerError
 from humeai_async._base.packages import load_package
+from humeai_async.bulk.ledger_records import Draft
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.states import WorkState
-from humeai_async.bulk.storage import Draft
 from humeai_async.bulk.work import local_ms
 from humeai_async.distributed import RedisLedger, partitions, plan, work
 from humeai_async.distributed.steps import SteppedLedger

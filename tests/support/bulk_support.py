@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from humeai_async.batch.url_forms import mark_of
-from humeai_async.bulk.storage import MARK_SIZE, Draft, key_of
+from humeai_async.bulk.ledger_records import MARK_SIZE, Draft, key_of
 from humeai_async.bulk.work import local_ms
 from humeai_async.testing import FakeHume
 
