@@ -51,10 +51,10 @@ class Cluster:
 
 
 def check_formats(formats: Sequence[str], *, is_chosen: bool) -> None:
-    """Check that a cluster can write what was asked for.
+    """Check that a cluster can write the requested formats.
 
     Raises:
-        InvalidArgumentError: It writes Parquet, and something else was asked for.
+        InvalidArgumentError: It writes Parquet, and another format was requested.
     """
     if is_chosen and set(formats) != {FORMAT}:
         raise InvalidArgumentError(

@@ -3,7 +3,7 @@
 asyncio raises the second one wherever the event loop happens to be. The callback that it
 interrupts is lost, and with it what a task waits for: within milliseconds of the first one the
 loop then never ends (seen on CPython 3.11 in 1 of 200 runs of a task group that does nothing but
-sleep). So the loop is told of each one here, and never interrupted. Commands that run an event
+sleep). So each one is handed to the loop here, and never interrupted. Commands that run an event
 loop call `run`.
 """
 

@@ -105,11 +105,11 @@ def decide(
     refused, 2 for a mistake in the command, 3 if files or standard output cannot be written, and
     130 after Ctrl-C.
     """
-    asked = read_questions(questions)
+    questions_by_id = read_questions(questions)
     found = collect_sounds(sources, listed)
 
     def begin(hume: HumeAI, **options: Any) -> PaidOutcomes[Any]:
-        return hume.decisions.create_many(found, asked, budget=budget, **options)
+        return hume.decisions.create_many(found, questions_by_id, budget=budget, **options)
 
     return _run(found, begin, **settings)
 

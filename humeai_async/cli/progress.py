@@ -177,7 +177,7 @@ class RunDisplay:
             return
         found: object = outcome.predictions
         if isinstance(found, SourcePredictions) and len(self._profiles) < MAX_ROWS:
-            with contextlib.suppress(DecodeError):  # who reads the results is told of it
+            with contextlib.suppress(DecodeError):  # whoever reads the results gets this error
                 self._seen.add(flat(name_of(outcome.source), found))
             self._profiles += self._seen.take()
 

@@ -58,7 +58,7 @@ async def _read(url: str, name: str) -> Sequence[BucketShares]:
 
 def _print_bucket(console: Console, bucket: BucketShares) -> None:
     """Print a bucket as a line and a table of its members."""
-    rate = "nobody has asked lately" if bucket.rate is None else f"{bucket.rate:.4g} calls a second"
+    rate = "no calls lately" if bucket.rate is None else f"{bucket.rate:.4g} calls a second"
     window = "" if bucket.window is None else f", window {bucket.window:.4g} s"
     paused = f", paused for {bucket.paused_for:.1f} s" if bucket.paused_for else ""
     holder = f", {bucket.holder} tries for all" if bucket.holder else ""

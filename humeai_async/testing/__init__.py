@@ -11,7 +11,7 @@ from humeai_async.testing.chat_server import ChatServer, Drop, FakeConnection
 from humeai_async.testing.chats import FakeChat
 from humeai_async.testing.clock import Clock, ManualClock
 from humeai_async.testing.conversation import tool_call
-from humeai_async.testing.exchange import Answer, Arrival, FormPart
+from humeai_async.testing.exchange import Arrival, FakeResponse, FormPart
 from humeai_async.testing.faults import Fault, FaultKind, Faults
 from humeai_async.testing.gateway_recorded import GatewayState
 from humeai_async.testing.jobstate import FakeJob, Outcome
@@ -22,7 +22,6 @@ from humeai_async.testing.server import Dialect, FakeHume, Recorded
 from humeai_async.testing.upstream import Credentials
 
 __all__ = [
-    "Answer",
     "Arrival",
     "ChatServer",
     "Clock",
@@ -33,6 +32,7 @@ __all__ = [
     "FakeConnection",
     "FakeHume",
     "FakeJob",
+    "FakeResponse",
     "Fault",
     "FaultKind",
     "Faults",

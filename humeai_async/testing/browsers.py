@@ -1,21 +1,21 @@
 """What a server says to pages of other origins, so that a browser lets them call it (CORS).
 
-Pure functions on requests and answers; the fake calls them where it is told to allow an origin.
+Pure functions on requests and responses; the fake calls them where an origin is allowed.
 """
 
 from __future__ import annotations
 
 from attrs import evolve
 
-from humeai_async.testing.exchange import Answer, Arrival
+from humeai_async.testing.exchange import Arrival, FakeResponse
 
 _METHODS = "GET, POST, PATCH, DELETE, PUT, HEAD"
 _SECONDS = "600"
-"""How long a browser may go by one answer to a preflight."""
+"""How long a browser may go by one response to a preflight."""
 
 
-def answer_preflight(arrival: Arrival, origin: str) -> Answer | None:
-    """Answer the question that a browser asks before a request; `None` if it is none.
+def preflight_response(arrival: Arrival, origin: str) -> FakeResponse | None:
+    """Respond to the preflight request of a browser; `None` if it is none.
 
     Args:
         arrival: Any request.
@@ -29,14 +29,14 @@ def answer_preflight(arrival: Arrival, origin: str) -> Answer | None:
         "Access-Control-Allow-Headers": wanted,
         "Access-Control-Max-Age": _SECONDS,
     }
-    return allow(Answer(204, b"", headers), origin)
+    return allow(FakeResponse(204, b"", headers), origin)
 
 
-def allow(answer: Answer, origin: str) -> Answer:
-    """Let pages of an origin read an answer and its headers."""
+def allow(response: FakeResponse, origin: str) -> FakeResponse:
+    """Let pages of an origin read a response and its headers."""
     headers = {
-        **answer.headers,
+        **response.headers,
         "Access-Control-Allow-Origin": origin,
         "Access-Control-Expose-Headers": "*",
     }
-    return evolve(answer, headers=headers)
+    return evolve(response, headers=headers)

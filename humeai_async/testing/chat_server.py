@@ -19,18 +19,18 @@ from attrs import define, field, frozen
 from humeai_async.testing.chats import ChatStore, FakeChat
 from humeai_async.testing.conversation import Conversation
 from humeai_async.testing.exchange import (
-    Answer,
     Arrival,
+    FakeResponse,
     Pairs,
     Record,
     Refusal,
-    answer_error,
     as_record,
+    error_response,
 )
 from humeai_async.testing.upstream import UNKNOWN_KEY, Upstream
 
-Respond: TypeAlias = Callable[[web.BaseRequest, Answer], Awaitable[web.StreamResponse]]
-"""Puts an answer on the wire, with whatever goes wrong with it."""
+Respond: TypeAlias = Callable[[web.BaseRequest, FakeResponse], Awaitable[web.StreamResponse]]
+"""Puts a response on the wire, with whatever goes wrong with it."""
 
 CHAT_PATH = "/v0/evi/chat"
 LARGEST_MESSAGE = 16 * 1024 * 1024
@@ -43,7 +43,7 @@ class Drop:
 
     after: int = 1
     """Messages of the client before it happens; 0 is right after the first message to it. The
-    last of them is not answered."""
+    last of them gets no reply."""
     code: int | None = None
     """Close code; `None` cuts the connection without a close frame."""
     reason: str = ""
@@ -83,9 +83,9 @@ class ChatServer:
         self.drops: deque[Drop | None] = deque()
         """How the connections to come end, one each in order; `None` leaves one alone."""
         self.tool_calls: deque[Record] = deque()
-        """Calls of tools to make before answering, one for each turn; see `tool_call`."""
+        """Calls of tools to make before a reply, one for each turn; see `tool_call`."""
         self.frames: deque[str | bytes] = deque()
-        """Frames to put in before the next answers, one each: what a bad server sends."""
+        """Frames to put in before the next responses, one each: what a bad server sends."""
         self.greetings: deque[str | bytes] = deque()
         """Frames in place of the first messages of the connections to come, one each."""
         self.open: int = 0
@@ -104,14 +104,14 @@ class ChatServer:
         Args:
             request: The handshake.
             arrival: The same, read.
-            respond: Sends an answer that is no handshake.
+            respond: Sends a response that is no handshake.
         """
         refusal = self._refuse(arrival)
         fault = self._upstream.faults.pick(arrival.method, arrival.path) if not refusal else None
         if fault is not None and fault.is_delay:
             await asyncio.sleep(fault.seconds or 0)
         elif fault is not None:
-            refusal = Answer(*fault.spoil(200, b"{}", {}), fault=fault)
+            refusal = FakeResponse(*fault.spoil(200, b"{}", {}), fault=fault)
         if refusal is not None:
             return await respond(request, refusal)
         socket = web.WebSocketResponse(max_msg_size=LARGEST_MESSAGE)
@@ -123,27 +123,27 @@ class ChatServer:
             await self._converse(request, socket, connection, drop)
         return socket
 
-    def _refuse(self, arrival: Arrival) -> Answer | None:
-        """Return the answer to a handshake that is refused."""
+    def _refuse(self, arrival: Arrival) -> FakeResponse | None:
+        """Return the response to a handshake that is refused."""
         if arrival.path != CHAT_PATH:
-            return answer_error(Refusal(404, f"No such path: {arrival.path}"))
+            return error_response(Refusal(404, f"No such path: {arrival.path}"))
         if not self._upstream.is_known_socket(arrival):
             return UNKNOWN_KEY
         if self._upstream.quota is not None:
             verdict = self._upstream.quota.take()
             if not verdict.allowed:
-                answer = answer_error(Refusal(429, "Rate limit exceeded", "E0429"))
-                return Answer(429, answer.body, {**answer.headers, **verdict.headers})
+                response = error_response(Refusal(429, "Rate limit exceeded", "E0429"))
+                return FakeResponse(429, response.body, {**response.headers, **verdict.headers})
         return self._refuse_config(arrival)
 
-    def _refuse_config(self, arrival: Arrival) -> Answer | None:
+    def _refuse_config(self, arrival: Arrival) -> FakeResponse | None:
         """Refuse a config that is not there; how Hume does it is not documented."""
         wanted = arrival.first("config_id")
         try:
             if wanted:
                 self._upstream.evi.configs.find(wanted, arrival.first("config_version"))
         except Refusal as refusal:
-            return answer_error(refusal)
+            return error_response(refusal)
         return None
 
     def _begin(self, arrival: Arrival) -> FakeChat:
@@ -201,7 +201,7 @@ class ChatServer:
             received += 1
             _note(connection, message.data)
             if drop is None or received < drop.after:
-                await self._answer(socket, talk, message.data)
+                await self._respond_to(socket, talk, message.data)
         connection.chat.status = "ERROR"
         if drop.first is not None:
             await _send(socket, [drop.first])
@@ -210,13 +210,13 @@ class ChatServer:
         elif request.transport is not None:
             request.transport.abort()
 
-    async def _answer(
+    async def _respond_to(
         self, socket: web.WebSocketResponse, talk: Conversation, frame: str | bytes
     ) -> None:
-        answers = talk.answer(frame)
-        if answers and self.frames:
+        responses = talk.reply(frame)
+        if responses and self.frames:
             await _send_frame(socket, self.frames.popleft())
-        await _send(socket, answers)
+        await _send(socket, responses)
 
 
 def _note(connection: FakeConnection, frame: str | bytes) -> None:

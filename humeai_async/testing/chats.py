@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from attrs import define, field
 
-from humeai_async.testing.exchange import Answer, Arrival, Record, Refusal, answer_json
+from humeai_async.testing.exchange import Arrival, FakeResponse, Record, Refusal, json_response
 from humeai_async.testing.paging import directed
 from humeai_async.testing.scores import EXPRESSIONS, scores
 from humeai_async.testing.world import World
@@ -26,7 +26,7 @@ _SCRIPT: tuple[tuple[str, str, str | None], ...] = (
     ("AGENT", "AGENT_MESSAGE", "Probably yes, so take an umbrella."),
     ("SYSTEM", "CHAT_END_MESSAGE", None),
 )
-"""What is said in a sample chat: role, type, text."""
+"""The events of a sample chat: role, type, text."""
 _SCORED = frozenset({"USER_MESSAGE", "ASSISTANT_PROSODY"})
 _PAUSE_MS = 700
 _GONE_BY_MS = 600_000
@@ -74,7 +74,7 @@ class ChatStore:
             first = self.add(config=config)
             self.add(config=config, group_id=first.group_id, status="ACTIVE", script=_SCRIPT[:4])
 
-    def routes(self) -> dict[str, Callable[..., Answer]]:
+    def routes(self) -> dict[str, Callable[..., FakeResponse]]:
         """Return all handlers."""
         return {
             "GET /v0/evi/chats": self.list_chats,
@@ -130,7 +130,7 @@ class ChatStore:
         """Forget all chats."""
         self.chats.clear()
 
-    def list_chats(self, arrival: Arrival) -> Answer:
+    def list_chats(self, arrival: Arrival) -> FakeResponse:
         """GET /v0/evi/chats."""
         status = arrival.first("status")
         found = [
@@ -138,27 +138,27 @@ class ChatStore:
             for chat in self.chats.values()
             if (status is None or chat.status == status) and _has_config(chat, arrival)
         ]
-        return answer_json(directed(arrival, found, "chats_page", FakeChat.list_record))
+        return json_response(directed(arrival, found, "chats_page", FakeChat.list_record))
 
-    def list_events(self, arrival: Arrival, id: str) -> Answer:
+    def list_events(self, arrival: Arrival, id: str) -> FakeResponse:
         """GET /v0/evi/chats/{id}: the chat with one page of its events."""
         chat = self.chats.get(id)
         if chat is None:
             raise Refusal(404, f"chat {id} not found", "E0404")
         page = directed(arrival, chat.events, "events_page", dict[str, object])
-        return answer_json({**chat.record(), **page})
+        return json_response({**chat.record(), **page})
 
-    def list_groups(self, arrival: Arrival) -> Answer:
+    def list_groups(self, arrival: Arrival) -> FakeResponse:
         """GET /v0/evi/chat_groups."""
         groups: dict[str, list[FakeChat]] = {}
         for chat in self.chats.values():
             if _has_config(chat, arrival):
                 groups.setdefault(chat.group_id, []).append(chat)
-        return answer_json(
+        return json_response(
             directed(arrival, list(groups.values()), "chat_groups_page", _group_record)
         )
 
-    def get_group(self, arrival: Arrival, id: str) -> Answer:
+    def get_group(self, arrival: Arrival, id: str) -> FakeResponse:
         """GET /v0/evi/chat_groups/{id}: the group with one page of its chats."""
         chats = self._group(id)
         group = _group_record(chats)
@@ -170,12 +170,12 @@ class ChatStore:
             "num_chats",
             "active",
         )
-        return answer_json({**{name: group[name] for name in shown}, **page})
+        return json_response({**{name: group[name] for name in shown}, **page})
 
-    def list_group_events(self, arrival: Arrival, id: str) -> Answer:
+    def list_group_events(self, arrival: Arrival, id: str) -> FakeResponse:
         """GET /v0/evi/chat_groups/{id}/events: the events of all its chats."""
         events = [event for chat in self._group(id) for event in chat.events]
-        return answer_json(
+        return json_response(
             {"id": id, **directed(arrival, events, "events_page", dict[str, object])}
         )
 

@@ -1,7 +1,7 @@
 """One conversation of the fake's EVI: messages in, messages out.
 
-It checks what comes by the published schema, answers texts and sound, calls scripted tools,
-keeps silent while it is paused, and writes down what was said. It knows no socket; the chat
+It checks what comes by the published schema, responses texts and sound, calls scripted tools,
+keeps silent while it is paused, and keeps the history. It knows no socket; the chat
 server feeds it.
 """
 
@@ -21,7 +21,7 @@ from humeai_async.testing.scores import EXPRESSIONS, scores
 TURN = 5
 """Audio messages that make one turn of speech."""
 PIECES = 2
-"""Audio messages of one answer."""
+"""Audio messages of one reply."""
 LARGEST_AUDIO = 1 << 20
 """Bytes of one audio message from which on it counts as a whole recording."""
 
@@ -61,7 +61,7 @@ class Conversation:
         self._tool_calls = tool_calls
         self._is_verbose = is_verbose
         self._is_paused = False
-        self._unanswered: str | None = None
+        self._unreplied: str | None = None
         self._awaited_call: str | None = None
         self._heard = 0
         self._messages = 0
@@ -78,7 +78,7 @@ class Conversation:
             }
         )
 
-    def answer(self, frame: str | bytes) -> list[Record]:
+    def reply(self, frame: str | bytes) -> list[Record]:
         """Return what one message of the client brings about."""
         try:
             message = as_record(json.loads(frame))
@@ -136,29 +136,29 @@ class Conversation:
         return [self._user_message(text, from_text=False), *self._reply_to(text)]
 
     def _reply_to(self, text: str) -> list[Record]:
-        """Answer a turn of the user: with words, with the call of a tool, or not yet."""
+        """Reply to a turn of the user: with words, with the call of a tool, or not yet."""
         if self._is_paused:
-            self._unanswered = text
+            self._unreplied = text
             return []
         if self._tool_calls:
             call = self._tool_calls.popleft()
-            self._awaited_call, self._unanswered = call["tool_call_id"], text
+            self._awaited_call, self._unreplied = call["tool_call_id"], text
             self._store.note(self._chat, "AGENT", "FUNCTION_CALL", call["parameters"])
             return [call]
         return self._say(f"You said: {text}")
 
     def _go_on(self, message: Record) -> list[Record]:
-        """Take the answer of a tool, and say what it was asked for."""
+        """Take the result of a tool, and reply with it."""
         if message["tool_call_id"] != self._awaited_call:
             return [error("E0101", "unknown_tool_call", "No such call of a tool is open")]
         self._awaited_call = None
         result = message.get("content") or message.get("error")
         self._store.note(self._chat, "TOOL", "FUNCTION_CALL_RESPONSE", str(result))
-        self._unanswered = None
+        self._unreplied = None
         return self._say(f"The tool says: {result}")
 
     def _catch_up(self) -> list[Record]:
-        text, self._unanswered = self._unanswered, None
+        text, self._unreplied = self._unreplied, None
         return [] if text is None else self._reply_to(text)
 
     def _user_message(self, text: str, *, from_text: bool, interim: bool = False) -> Record:

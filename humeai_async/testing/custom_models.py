@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from humeai_async.testing.exchange import (
-    Answer,
     Arrival,
+    FakeResponse,
     Record,
     Refusal,
-    answer_json,
     as_list,
     as_record,
+    json_response,
 )
 from humeai_async.testing.jobs import JobStore
 from humeai_async.testing.jobstate import FakeJob
@@ -41,7 +41,7 @@ class CustomModels:
             model = self._add("Call mood model", world.new_id("sample-dataset"), "label", None)
             self._add_version(model, world.new_id("sample-dataset"), "label", None)
 
-    def routes(self) -> dict[str, Callable[..., Answer]]:
+    def routes(self) -> dict[str, Callable[..., FakeResponse]]:
         """Return all handlers; those of the jobs under both prefixes that Hume ever had."""
         models = "/v0/registry/models"
         return {
@@ -57,33 +57,33 @@ class CustomModels:
             "POST /v0/batch/jobs/tl/inference": self.start_inference,
         }
 
-    def list_models(self, arrival: Arrival) -> Answer:
+    def list_models(self, arrival: Arrival) -> FakeResponse:
         """GET /v0/registry/models."""
         self._settle()
         name = arrival.first("name")
         found = [model for model in self.models if name is None or self._names[model] == name]
-        return answer_json(spring(arrival, found, self._record))
+        return json_response(spring(arrival, found, self._record))
 
-    def get(self, _: Arrival, id: str) -> Answer:
+    def get(self, _: Arrival, id: str) -> FakeResponse:
         """GET /v0/registry/models/{id}."""
         self._find(id)
-        return answer_json(self._record(id))
+        return json_response(self._record(id))
 
-    def update_name(self, arrival: Arrival, id: str) -> Answer:
+    def update_name(self, arrival: Arrival, id: str) -> FakeResponse:
         """PATCH /v0/registry/models/{id}: the name stands in the query."""
         self._find(id)
         name = arrival.first("name")
         if not name:
             raise Refusal(400, "The query field name is required", "E0101")
         self._names[id] = name
-        return answer_json(self._record(id))
+        return json_response(self._record(id))
 
-    def list_versions(self, arrival: Arrival) -> Answer:
+    def list_versions(self, arrival: Arrival) -> FakeResponse:
         """GET /v0/registry/models/version: a bare list; `id` repeats and names models."""
         self._settle()
         wanted, name = set(arrival.every("id")), arrival.first("name")
         number = arrival.first("version")
-        return answer_json(
+        return json_response(
             [
                 version
                 for model, versions in self.models.items()
@@ -94,20 +94,20 @@ class CustomModels:
             ]
         )
 
-    def get_version(self, arrival: Arrival, id: str) -> Answer:
+    def get_version(self, arrival: Arrival, id: str) -> FakeResponse:
         """GET /v0/registry/models/version/{id}."""
         arrival.flag("shared_assets", default=False)
-        return answer_json(self._find_version(id))
+        return json_response(self._find_version(id))
 
-    def update_description(self, arrival: Arrival, id: str) -> Answer:
+    def update_description(self, arrival: Arrival, id: str) -> FakeResponse:
         """PATCH /v0/registry/models/version/{id}: the body is a bare JSON string."""
         version, description = self._find_version(id), arrival.json()
         if not isinstance(description, str):
             raise Refusal(400, "The payload must be a JSON string", "E0101")
         version["description"] = description
-        return answer_json(version)
+        return json_response(version)
 
-    def start_training(self, arrival: Arrival) -> Answer:
+    def start_training(self, arrival: Arrival) -> FakeResponse:
         """POST .../tl/train."""
         body = arrival.object()
         model, dataset = _object(body, "custom_model"), _object(body, "dataset")
@@ -137,7 +137,7 @@ class CustomModels:
         self._in_training.append(job)
         return self._jobs.start(job)
 
-    def start_inference(self, arrival: Arrival) -> Answer:
+    def start_inference(self, arrival: Arrival) -> FakeResponse:
         """POST .../tl/inference."""
         body = arrival.object()
         model = _object(body, "custom_model")

@@ -12,7 +12,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from humeai_async.testing.exchange import Answer, Arrival, FormPart, Refusal, answer_json, as_record
+from humeai_async.testing.exchange import (
+    Arrival,
+    FakeResponse,
+    FormPart,
+    Refusal,
+    as_record,
+    json_response,
+)
 from humeai_async.testing.live_media import is_packed_sound, wav_form
 from humeai_async.testing.live_runs import as_time, filtered, page_of, refusal
 from humeai_async.testing.world import World
@@ -55,7 +62,7 @@ class DecisionStore:
             "GET /v0/decisions/run/{id}": self._paced(self.get_run),
         }
 
-    def create(self, arrival: Arrival) -> Answer:
+    def create(self, arrival: Arrival) -> FakeResponse:
         """Put questions to a clip."""
         parts = list(arrival.parts or ())
         if [part.name for part in parts] != ["request", "file"]:
@@ -81,15 +88,15 @@ class DecisionStore:
         if self.on_run:
             self.on_run.pop(0)(run)
         seed = parts[1].sha256 + json.dumps(request)
-        answers = {
-            name: _answer(question, f"{seed}{name}".encode(), milliseconds)
+        results = {
+            name: _respond_to(question, f"{seed}{name}".encode(), milliseconds)
             for name, question in request["questions"].items()
             if name not in self.omit
         }
-        body = {"run_id": run["run_id"], "answers": answers, "received": {"input_tokens": tokens}}
-        return answer_json(body)
+        body = {"run_id": run["run_id"], "responses": results, "received": {"input_tokens": tokens}}
+        return json_response(body)
 
-    def estimate(self, arrival: Arrival) -> Answer:
+    def estimate(self, arrival: Arrival) -> FakeResponse:
         """Estimate a bill."""
         request = arrival.object()
         milliseconds: Any = request.pop("audio_duration_ms", None)
@@ -97,25 +104,25 @@ class DecisionStore:
             raise refusal(400, "message_invalid", "no duration", param="/audio_duration_ms")
         _check_length(milliseconds, "/audio_duration_ms")
         _check_questions(request)
-        return answer_json({"input_tokens": _tokens(request, milliseconds)})
+        return json_response({"input_tokens": _tokens(request, milliseconds)})
 
-    def list_runs(self, arrival: Arrival) -> Answer:
+    def list_runs(self, arrival: Arrival) -> FakeResponse:
         """List runs."""
         page = page_of(filtered(self.runs, arrival, "status"), arrival)
         runs = page.pop("items")
         page["runs"] = [{k: v for k, v in run.items() if k != "request"} for run in runs]
-        return answer_json(page)
+        return json_response(page)
 
-    def get_run(self, arrival: Arrival, id: str) -> Answer:
+    def get_run(self, arrival: Arrival, id: str) -> FakeResponse:
         """Give one run."""
         del arrival
         for run in self.runs:
             if run["run_id"] == id:
-                return answer_json(run)
+                return json_response(run)
         raise refusal(404, "not_found", "no such run")
 
     def _paced(self, handler: Any) -> Any:
-        def handle(*args: Any) -> Answer:
+        def handle(*args: Any) -> FakeResponse:
             now = self.world.clock.now()
             while self._calls and self._calls[0] <= now - 60:
                 self._calls.popleft()
@@ -123,8 +130,8 @@ class DecisionStore:
                 message = "API rate limit exceeded"
                 raise Refusal(429, message, body={"message": message})
             self._calls.append(now)
-            answer: Answer = handler(*args)
-            return answer
+            response: FakeResponse = handler(*args)
+            return response
 
         return handle
 
@@ -141,15 +148,15 @@ def _read_request(text: bytes) -> Record:
 
 def _check_questions(request: object) -> None:
     body = as_record(request) or {}
-    asked = as_record(body.get("questions"))
-    if not asked or not all(as_record(one) for one in asked.values()):
+    questions = as_record(body.get("questions"))
+    if not questions or not all(as_record(one) for one in questions.values()):
         raise refusal(400, "question_invalid", "no questions", param="/questions")
     if len(body.get("context") or "") > 1000:  # noqa: PLR2004 - as documented
         raise refusal(400, "question_invalid", "the context is too long", param="/context")
-    kinds = [one.get("type") for one in asked.values()]
+    kinds = [one.get("type") for one in questions.values()]
     if kinds.count("span") > 5 or len(kinds) - kinds.count("span") > 20:  # noqa: PLR2004 - as documented
         raise refusal(400, "question_invalid", "too many questions", param="/questions")
-    for name, one in asked.items():
+    for name, one in questions.items():
         place = f"/questions/{name}"
         if not name or len(name) > 256 or one.get("type") not in _ANSWERS:  # noqa: PLR2004 - as documented
             raise refusal(400, "question_invalid", "no such question", param=place)
@@ -223,5 +230,5 @@ def _span(question: Record, seed: bytes, milliseconds: int) -> Record:
 _ANSWERS = {"noul": _noul, "choice": _choice, "score": _score, "span": _span}
 
 
-def _answer(question: Record, seed: bytes, milliseconds: int) -> Record:
+def _respond_to(question: Record, seed: bytes, milliseconds: int) -> Record:
     return _ANSWERS[question["type"]](question, seed, milliseconds)

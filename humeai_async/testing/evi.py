@@ -12,13 +12,13 @@ from typing import Any
 from humeai_async.testing.chats import ChatStore
 from humeai_async.testing.exchange import (
     TEXT_TYPE,
-    Answer,
     Arrival,
+    FakeResponse,
     Record,
     Refusal,
-    answer_json,
     as_list,
     as_record,
+    json_response,
     read_json,
 )
 from humeai_async.testing.versions import Kind, VersionedStore
@@ -71,7 +71,7 @@ class EviStore:
             "do_not_use_for_training": True,
         }
 
-    def routes(self) -> dict[str, Callable[..., Answer]]:
+    def routes(self) -> dict[str, Callable[..., FakeResponse]]:
         """Return all handlers."""
         return {
             **self.configs.routes(),
@@ -83,23 +83,23 @@ class EviStore:
             "DELETE /v0/evi/privacy": self.delete_data,
         }
 
-    def get_privacy(self, _: Arrival) -> Answer:
+    def get_privacy(self, _: Arrival) -> FakeResponse:
         """GET /v0/evi/privacy/settings."""
-        return answer_json(self.privacy)
+        return json_response(self.privacy)
 
-    def update_privacy(self, arrival: Arrival) -> Answer:
+    def update_privacy(self, arrival: Arrival) -> FakeResponse:
         """PATCH /v0/evi/privacy/settings: camelCase fields in the query."""
         retain, train = self.privacy["do_not_retain_data"], self.privacy["do_not_use_for_training"]
         self.privacy["do_not_retain_data"] = not arrival.flag("allowRetention", default=not retain)
         self.privacy["do_not_use_for_training"] = not arrival.flag(
             "allowTraining", default=not train
         )
-        return answer_json(self.privacy)
+        return json_response(self.privacy)
 
-    def delete_data(self, _: Arrival) -> Answer:
-        """DELETE /v0/evi/privacy: all chats go. The answer is not documented."""
+    def delete_data(self, _: Arrival) -> FakeResponse:
+        """DELETE /v0/evi/privacy: all chats go. The response is not documented."""
         self.chats.clear()
-        return Answer(200, b"", {"Content-Type": TEXT_TYPE})
+        return FakeResponse(200, b"", {"Content-Type": TEXT_TYPE})
 
 
 def _build_prompt(body: Record) -> Record:

@@ -1,8 +1,8 @@
-"""What passes between the layers of the fake: a request in, an answer out.
+"""What passes between the layers of the fake: a request in, a response out.
 
 Plain values and the few readers that every handler needs. They know no endpoint, no
 dialect and no socket. The server makes an `Arrival`, the upstream application and the
-gateway in front of it make an `Answer`.
+gateway in front of it make an `FakeResponse`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ TEXT_TYPE = "text/plain; charset=utf-8"
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer on its way out, not an error of ours
-    """An error answer, raised by a handler.
+class Refusal(Exception):  # noqa: N818 - it is a response on its way out, not an error of ours
+    """An error response, raised by a handler.
 
     Attributes:
         status: HTTP status.
@@ -152,8 +152,8 @@ class Arrival:
 
 
 @frozen
-class Answer:
-    """One answer before it is put on a socket."""
+class FakeResponse:
+    """One response before it is put on a socket."""
 
     status: int
     body: bytes = field(default=b"", repr=False)
@@ -208,24 +208,24 @@ def as_record(value: Any) -> Record | None:
     return record if isinstance(value, dict) else None
 
 
-def answer_json(value: object, status: int = 200) -> Answer:
-    """Answer with JSON."""
-    return Answer(status, json.dumps(value).encode(), {"Content-Type": JSON_TYPE})
+def json_response(value: object, status: int = 200) -> FakeResponse:
+    """Return a response with JSON."""
+    return FakeResponse(status, json.dumps(value).encode(), {"Content-Type": JSON_TYPE})
 
 
-def answer_text(text: str, status: int = 200) -> Answer:
-    """Answer with plain text."""
-    return Answer(status, text.encode(), {"Content-Type": TEXT_TYPE})
+def text_response(text: str, status: int = 200) -> FakeResponse:
+    """Return a response with plain text."""
+    return FakeResponse(status, text.encode(), {"Content-Type": TEXT_TYPE})
 
 
-def answer_error(refusal: Refusal) -> Answer:
-    """Answer with the body that Hume's reference gives for errors."""
+def error_response(refusal: Refusal) -> FakeResponse:
+    """Return a response with the body that Hume's reference gives for errors."""
     if refusal.body is not None:
-        return answer_json(refusal.body, refusal.status)
+        return json_response(refusal.body, refusal.status)
     body: Record = {"error": _REASONS.get(refusal.status, "Error"), "message": refusal.message}
     if refusal.code is not None:
         body["code"] = refusal.code
-    return answer_json(body, refusal.status)
+    return json_response(body, refusal.status)
 
 
 _REASONS = {

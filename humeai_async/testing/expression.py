@@ -11,7 +11,7 @@ import base64
 import json
 from typing import Any
 
-from humeai_async.testing.exchange import Answer, Arrival, FormPart, answer_json, as_record
+from humeai_async.testing.exchange import Arrival, FakeResponse, FormPart, as_record, json_response
 from humeai_async.testing.live_media import (
     SpeechFinder,
     faces,
@@ -85,7 +85,7 @@ class ExpressionStore:
         run["bytes_received"] = run["bytes_recorded"] = size
         run["metered_seconds"] = max(SHORTEST_BILL, round(seconds, 3)) if size else 0.0
 
-    def measure_audio(self, arrival: Arrival) -> Answer:
+    def measure_audio(self, arrival: Arrival) -> FakeResponse:
         """Measure a recording."""
         config = self._config(arrival, {"measurement_timer_ms"})
         timer = read_timer(config)
@@ -100,7 +100,7 @@ class ExpressionStore:
         run = self.begin("audio", "file", {"audio": AUDIO, "measurement_timer_ms": timer})
         duration_ms = len(samples) // 32
         self.end(run, duration_ms / 1000, files[0].size)
-        return answer_json(
+        return json_response(
             {
                 "request_id": self.world.new_id("request").replace("-", ""),
                 "run_id": run["run_id"],
@@ -110,7 +110,7 @@ class ExpressionStore:
             }
         )
 
-    def measure_images(self, arrival: Arrival) -> Answer:
+    def measure_images(self, arrival: Arrival) -> FakeResponse:
         """Measure images."""
         config = self._config(arrival, {"face", "face_state"})
         face = read_face(config, {"threshold", "min_size", "return_face_state"})
@@ -138,9 +138,9 @@ class ExpressionStore:
         if face.get("return_face_state"):
             state = f"{self._state_key}/{highest + 1}".encode()
             body["face_state"] = base64.b64encode(state).decode()
-        return answer_json(body)
+        return json_response(body)
 
-    def list_runs(self, arrival: Arrival) -> Answer:
+    def list_runs(self, arrival: Arrival) -> FakeResponse:
         """List runs."""
         page = page_of(filtered(self.runs, arrival, "status", "mode", "endpoint"), arrival)
         left_out = {"close_code", "close_reason", "config"}
@@ -148,19 +148,19 @@ class ExpressionStore:
             {name: value for name, value in run.items() if name not in left_out}
             for run in page.pop("items")
         ]
-        return answer_json(page)
+        return json_response(page)
 
-    def get_run(self, arrival: Arrival, id: str) -> Answer:
+    def get_run(self, arrival: Arrival, id: str) -> FakeResponse:
         """Give one run."""
         del arrival
-        return answer_json(self._find(id))
+        return json_response(self._find(id))
 
-    def list_events(self, arrival: Arrival, id: str) -> Answer:
+    def list_events(self, arrival: Arrival, id: str) -> FakeResponse:
         """List a session's problems."""
         run = self._find(id)
         page = page_of(self.events.get(run["run_id"], []), arrival)
         page["events"] = page.pop("items")
-        return answer_json({**page, "at_cap": False, "capped_kinds": [], "gaps": False})
+        return json_response({**page, "at_cap": False, "capped_kinds": [], "gaps": False})
 
     def _find(self, id: str) -> Record:
         for run in self.runs:

@@ -15,13 +15,13 @@ from typing import Any
 from aiohttp import WSMsgType, web
 from attrs import define, field, frozen
 
-from humeai_async.testing.exchange import Answer, Arrival
+from humeai_async.testing.exchange import Arrival, FakeResponse
 from humeai_async.testing.expression import AUDIO, IMAGE, ExpressionStore, read_face, read_timer
 from humeai_async.testing.live_media import SpeechFinder, faces, picture_size
 from humeai_async.testing.upstream import UNKNOWN_LIVE_KEY, Upstream
 
 Record = dict[str, Any]
-Respond = Callable[[web.BaseRequest, Answer], Awaitable[web.StreamResponse]]
+Respond = Callable[[web.BaseRequest, FakeResponse], Awaitable[web.StreamResponse]]
 
 PATHS = {"/v1/expression/audio/realtime": "audio", "/v1/expression/video/realtime": "video"}
 LARGEST_AUDIO = 1_048_576
@@ -116,7 +116,7 @@ class ExpressionSockets:
             return await respond(request, UNKNOWN_LIVE_KEY)
         fault = self._upstream.faults.pick(arrival.method, arrival.path)
         if fault is not None:
-            return await respond(request, Answer(*fault.spoil(200, b"{}", {}), fault=fault))
+            return await respond(request, FakeResponse(*fault.spoil(200, b"{}", {}), fault=fault))
         socket = web.WebSocketResponse(max_msg_size=0)
         await socket.prepare(request)
         if self.is_silent:

@@ -1,7 +1,7 @@
 """A script of faults: what goes wrong, for which requests, how often.
 
 A `Fault` is a frozen description, `Faults` picks one for each request. Neither touches a
-socket: the upstream application turns the kinds that are answers into answers, `framing` the
+socket: the upstream application turns the kinds that are responses into responses, `framing` the
 others into bytes, and the server sends those and ends the connection as they ask.
 """
 
@@ -23,24 +23,24 @@ FaultKind: TypeAlias = Literal[
 ]  # fmt: skip
 """What goes wrong.
 
-An answer that is not the right one:
+A response that is not the right one:
 
 - `status`: an error status, with a JSON body or the one given
 - `html`: a page of HTML where JSON belongs
 - `garbage`: JSON that breaks off, with a matching Content-Length
 - `empty`: the right status and type, no body
-- `content-type`: the right answer under a wrong Content-Type
+- `content-type`: the right response under a wrong Content-Type
 
-The right answer, badly packed:
+The right response, badly packed:
 
 - `encoding`: not packed at all, under `Content-Encoding: gzip` or the one among `headers`
 - `half-packed`: gzip that breaks off, with a matching Content-Length
-- `bomb`: a few kilobytes of gzip that unpack to the answer and 4 MiB of blanks in it
+- `bomb`: a few kilobytes of gzip that unpack to the response and 4 MiB of blanks in it
 
-The right answer, badly put on the connection:
+The right response, badly put on the connection:
 
-- `surplus`: after it another answer that nobody has asked for
-- `informational`: before it a hundred answers with status 103
+- `surplus`: after it another response that nobody has requested
+- `informational`: before it a hundred responses with status 103
 - `many-headers`: 500 header fields
 - `long-header`: a header field of 64 KiB
 - `stale`: all is well until the next request on the connection; that is not read, and the
@@ -48,18 +48,18 @@ The right answer, badly put on the connection:
 
 A connection that fails:
 
-- `reset`: no answer, the connection is reset
-- `close`: no answer, the connection is closed in good order
+- `reset`: no response, the connection is reset
+- `close`: no response, the connection is closed in good order
 - `reset-head`: reset after half of the headers
 - `reset-body`: reset after half of the body
 - `truncate`: closed in good order after half of the body
 - `truncate-chunk`: the same for a body without a length, inside of a chunk
 - `not-http`: the greeting of another protocol
-- `stall`: no answer, the connection stays open
+- `stall`: no response, the connection stays open
 - `stall-head`: half of the headers, then nothing, the connection stays open
 - `stall-body`: half of the body, then nothing, the connection stays open
 
-A handshake of a WebSocket that is hit is not made: what goes wrong goes wrong with an answer 200
+A handshake of a WebSocket that is hit is not made: what goes wrong goes wrong with a response 200
 in its place. A stall that ends only delays it.
 """
 
@@ -94,15 +94,15 @@ class Fault:
     body: bytes | None = None
     """For `status`, `html`, `garbage`; a fitting one if left out."""
     headers: Mapping[str, str] = field(factory=dict[str, str])
-    """Further headers, such as Retry-After, for the kinds that are answers; the
+    """Further headers, such as Retry-After, for the kinds that are responses; the
     Content-Encoding of `encoding`."""
     content_type: str | None = None
     """For `status` and `content-type`."""
     after_work: bool = False
     """For `status`, `html`, `reset`, `close` and `stall`: the request is carried out first, so that
-    its caller cannot know. The other kinds spoil an answer, so the work is always done."""
+    its caller cannot know. The other kinds spoil a response, so the work is always done."""
     seconds: float | None = None
-    """For the stalls: how long, in real seconds, before the answer goes on; `None` is until
+    """For the stalls: how long, in real seconds, before the response goes on; `None` is until
     the client goes away or the fake stops."""
     upstream: bool = False
     """For the kinds that are a connection that fails: it happens between the gateway and Hume, and
@@ -126,7 +126,7 @@ class Fault:
 
     @property
     def is_mute(self) -> bool:
-        """Whether not a byte of an answer is sent."""
+        """Whether not a byte of a response is sent."""
         never = {"reset", "close", "not-http"}
         return self.kind in never or (self.kind == "stall" and self.seconds is None)
 
@@ -141,7 +141,7 @@ class Fault:
     def spoil(
         self, status: int, body: bytes, headers: Mapping[str, str]
     ) -> tuple[int, bytes, dict[str, str]]:
-        """Turn a good answer into the one that goes out; connection kinds leave it alone."""
+        """Turn a good response into the one that goes out; connection kinds leave it alone."""
         good = {**headers, **self.headers}
         if self.kind == "status":
             text = self.body if self.body is not None else b'{"message": "A scripted fault"}'

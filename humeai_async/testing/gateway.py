@@ -5,7 +5,7 @@ and wraps what comes back. It knows the table of rows and the envelope, not what
 endpoint does.
 
 What the documentation leaves open is settled the kind way: uploads and archives pass,
-Retry-After and rate headers stay HTTP headers, an answer without a body has `data: null`,
+Retry-After and rate headers stay HTTP headers, a response without a body has `data: null`,
 and statuses other than the seven it lists become the nearest of them.
 """
 
@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from attrs import evolve
 
-from humeai_async.testing.exchange import JSON_TYPE, Answer, Arrival, as_record
+from humeai_async.testing.exchange import JSON_TYPE, Arrival, FakeResponse, as_record
 from humeai_async.testing.faults import CONNECTION_KINDS
 from humeai_async.testing.rows import Row, find_new, find_old
 from humeai_async.testing.upstream import Credentials
@@ -30,10 +30,10 @@ _KEPT_HEADERS = ("x-request-id", "retry-after", "retry-after-ms")
 
 
 class Application(Protocol):
-    """Anything that answers requests: Hume, or a gateway in front of it."""
+    """Anything that responds to requests: Hume, or a gateway in front of it."""
 
-    def handle(self, arrival: Arrival) -> Answer:
-        """Answer one request."""
+    def handle(self, arrival: Arrival) -> FakeResponse:
+        """Respond to one request."""
         ...
 
 
@@ -44,8 +44,8 @@ class DocumentedGateway:
         self._upstream = upstream
         self._credentials = credentials
 
-    def handle(self, arrival: Arrival) -> Answer:
-        """Answer one request."""
+    def handle(self, arrival: Arrival) -> FakeResponse:
+        """Respond to one request."""
         found = self._find(arrival)
         if found is None:
             return _refuse(404, "Not Found")
@@ -59,7 +59,7 @@ class DocumentedGateway:
         for name, value in zip(row.parameters, ids, strict=True):
             path = path.replace(f"{{{name}}}", value)
         dropped = {"api_token", *(row.parameters if in_query else ())}
-        answer = self._upstream.handle(
+        response = self._upstream.handle(
             evolve(
                 arrival,
                 path=path,
@@ -70,7 +70,7 @@ class DocumentedGateway:
                 },
             )
         )
-        return _wrap(answer)
+        return _wrap(response)
 
     def _find(self, arrival: Arrival) -> tuple[Row, tuple[str, ...], bool] | None:
         if not arrival.path.startswith(PREFIX + "/"):
@@ -86,54 +86,55 @@ class DocumentedGateway:
         return None if new is None else (*new, False)
 
 
-def _wrap(answer: Answer) -> Answer:
-    if answer.fault and answer.fault.upstream and answer.fault.kind in CONNECTION_KINDS:
-        if answer.fault.kind.startswith("stall") and answer.fault.seconds is None:
-            return evolve(answer, silent=True, fault=None)
+def _wrap(response: FakeResponse) -> FakeResponse:
+    if response.fault and response.fault.upstream and response.fault.kind in CONNECTION_KINDS:
+        if response.fault.kind.startswith("stall") and response.fault.seconds is None:
+            return evolve(response, silent=True, fault=None)
         return _refuse(500, "socket hang up")
-    if answer.fault and answer.fault.is_mute:
-        return answer
+    if response.fault and response.fault.is_mute:
+        return response
     headers = {
         name: value
-        for name, value in answer.headers.items()
+        for name, value in response.headers.items()
         if name.lower() in _KEPT_HEADERS or "ratelimit" in name.lower()
     }
-    if answer.status >= _ERROR:
-        return evolve(_wrap_error(answer), headers={**headers, "Content-Type": JSON_TYPE})
-    if (answer.content_type or "").startswith("application/octet-stream"):
-        return evolve(answer, status=200)
-    body = b'{"data": ' + _as_json(answer) + b"}"
-    return evolve(answer, status=200, body=body, headers={**headers, "Content-Type": JSON_TYPE})
+    if response.status >= _ERROR:
+        return evolve(_wrap_error(response), headers={**headers, "Content-Type": JSON_TYPE})
+    if (response.content_type or "").startswith("application/octet-stream"):
+        return evolve(response, status=200)
+    body = b'{"data": ' + _as_json(response) + b"}"
+    return evolve(response, status=200, body=body, headers={**headers, "Content-Type": JSON_TYPE})
 
 
-def _wrap_error(answer: Answer) -> Answer:
-    status = answer.status
+def _wrap_error(response: FakeResponse) -> FakeResponse:
+    status = response.status
     if status not in _STATUSES:
         status = _SERVER_ERROR if status >= _SERVER_ERROR else _ERROR
     try:
-        said = as_record(json.loads(answer.body)) or {}
+        content = as_record(json.loads(response.body)) or {}
     except ValueError:
-        said = {}
-    message = str(said.get("message") or f"Error received from the humeai API ({answer.status})")
-    return evolve(_refuse(status, message, str(said.get("code") or status)), fault=answer.fault)
+        content = {}
+    unnamed = f"Error received from the humeai API ({response.status})"
+    message, code = str(content.get("message") or unnamed), str(content.get("code") or status)
+    return evolve(_refuse(status, message, code), fault=response.fault)
 
 
-def _as_json(answer: Answer) -> bytes:
-    if not answer.body:
+def _as_json(response: FakeResponse) -> bytes:
+    if not response.body:
         return b"null"
-    is_json = "json" in (answer.content_type or "")
-    if is_json and answer.fault is None:
-        return answer.body
+    is_json = "json" in (response.content_type or "")
+    if is_json and response.fault is None:
+        return response.body
     try:
-        return json.dumps(json.loads(answer.body)).encode() if is_json else _quoted(answer)
+        return json.dumps(json.loads(response.body)).encode() if is_json else _quoted(response)
     except ValueError:
-        return _quoted(answer)
+        return _quoted(response)
 
 
-def _quoted(answer: Answer) -> bytes:
-    return json.dumps(answer.body.decode("utf-8", "replace")).encode()
+def _quoted(response: FakeResponse) -> bytes:
+    return json.dumps(response.body.decode("utf-8", "replace")).encode()
 
 
-def _refuse(status: int, message: str, code: str | None = None) -> Answer:
+def _refuse(status: int, message: str, code: str | None = None) -> FakeResponse:
     body = {"data": {"error": {"message": message, "code": code or str(status)}}}
-    return Answer(status, json.dumps(body).encode(), {"Content-Type": JSON_TYPE})
+    return FakeResponse(status, json.dumps(body).encode(), {"Content-Type": JSON_TYPE})

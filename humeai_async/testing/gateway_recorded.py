@@ -1,8 +1,8 @@
 """The LowCodeAPI gateway as its open-source server was seen to behave.
 
-It calls Hume in process and does to requests and answers what the recordings show, the
+It calls Hume in process and does to requests and responses what the recordings show, the
 losses included: dropped multipart bodies, ruined archives, rewritten arrays, ids that are
-not escaped, answers that never come. What it makes of JSON is in `javascript`.
+not escaped, responses that never come. What it makes of JSON is in `javascript`.
 
 Left out: the crash of definitions with proxy paths, redirects to follow, Brotli.
 """
@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl, quote
 from attrs import evolve
 
 from humeai_async.testing import javascript
-from humeai_async.testing.exchange import JSON_TYPE, Answer, Arrival, Pairs, Record, as_record
+from humeai_async.testing.exchange import JSON_TYPE, Arrival, FakeResponse, Pairs, Record, as_record
 from humeai_async.testing.faults import CONNECTION_KINDS
 from humeai_async.testing.gateway import PREFIX, Application
 from humeai_async.testing.rows import Row, describe, find_old
@@ -63,23 +63,25 @@ class RecordedGateway:
         self._state = state
         self._body_limit = body_limit
 
-    def handle(self, arrival: Arrival) -> Answer:
-        """Answer one request."""
+    def handle(self, arrival: Arrival) -> FakeResponse:
+        """Respond to one request."""
         head = len(arrival.raw_target) + sum(
             len(k) + len(v) + 4 for k, v in arrival.headers.items()
         )
         if head > HEAD_LIMIT:
-            return Answer(431, b"", {"Connection": "close"})
+            return FakeResponse(431, b"", {"Connection": "close"})
         body, refusal = _parse_body(arrival, self._body_limit)
         if refusal is not None:
             # The body parser runs before everything else, the session's cookie included.
             return _dress(refusal, arrival, framework=True)
-        return _dress(self._answer(arrival, body), arrival)
+        return _dress(self._respond_to(arrival, body), arrival)
 
-    def _answer(self, arrival: Arrival, body: bytes) -> Answer:
+    def _respond_to(self, arrival: Arrival, body: bytes) -> FakeResponse:
         path = arrival.path.lower().rstrip("/")
         if path in {"", PREFIX}:
-            return Answer(302, b"", {"Location": "http://127.0.0.1:3000?redirected_from=fake"})
+            return FakeResponse(
+                302, b"", {"Location": "http://127.0.0.1:3000?redirected_from=fake"}
+            )
         if (arrival.method, path) == ("GET", f"{PREFIX}/definition"):  # which asks for no token
             return _json(describe(), 200)
         row = self._row(arrival, path)
@@ -88,8 +90,8 @@ class RecordedGateway:
         refusal = self._check_token(arrival)
         if refusal is not None:
             return refusal
-        answer = self._upstream.handle(self._call(row, arrival, body))
-        return _wrap(answer)
+        response = self._upstream.handle(self._call(row, arrival, body))
+        return _wrap(response)
 
     def _row(self, arrival: Arrival, path: str) -> Row | None:
         if not path.startswith(PREFIX + "/") or "//" in path or "%2f" in path:
@@ -97,7 +99,7 @@ class RecordedGateway:
         method = "GET" if arrival.method == "HEAD" else arrival.method
         return find_old(method, path.removeprefix(PREFIX))
 
-    def _check_token(self, arrival: Arrival) -> Answer | None:
+    def _check_token(self, arrival: Arrival) -> FakeResponse | None:
         tokens = arrival.every("api_token")
         if len(tokens) > 1:
             return _gateway_error(500, 'invalid input syntax: "api_token" cannot be an array', {})
@@ -150,7 +152,7 @@ class RecordedGateway:
         )
 
 
-def _parse_body(arrival: Arrival, limit: int) -> tuple[bytes, Answer | None]:
+def _parse_body(arrival: Arrival, limit: int) -> tuple[bytes, FakeResponse | None]:
     """Return the JSON text that goes on to Hume, or the framework's refusal."""
     media, _, rest = arrival.headers.get("content-type", "").lower().partition(";")
     media = media.strip()
@@ -170,7 +172,7 @@ def _parse_body(arrival: Arrival, limit: int) -> tuple[bytes, Answer | None]:
     return _parse_json(text)
 
 
-def _parse_json(text: str) -> tuple[bytes, Answer | None]:
+def _parse_json(text: str) -> tuple[bytes, FakeResponse | None]:
     first = text.lstrip()[:1]
     if first not in {"{", "["}:
         message = f"Unexpected token '{first}', \"{text[:20]}\" is not valid JSON"
@@ -234,51 +236,51 @@ def _climb(path: str) -> str:
     return quote("/".join(steps), safe="/:@!$&'()*+,;=~-._%")
 
 
-def _wrap(answer: Answer) -> Answer:
-    """Put Hume's answer into the envelope."""
-    fault = answer.fault
+def _wrap(response: FakeResponse) -> FakeResponse:
+    """Put Hume's response into the envelope."""
+    fault = response.fault
     if fault and fault.upstream and fault.kind in CONNECTION_KINDS:
         if fault.kind.startswith("stall") and fault.seconds is None:
-            return evolve(answer, silent=True, fault=None)
+            return evolve(response, silent=True, fault=None)
         return _gateway_error(500, "socket hang up", {"message": "socket hang up"})
     if fault and fault.is_mute:
-        return answer
-    if answer.status >= _ERROR:
-        return evolve(_wrap_error(answer), fault=fault)
-    if answer.status >= _REDIRECT:
-        return Answer(302, b"", {"Location": f"/?code={answer.status}"}, fault)
-    return evolve(_wrap_success(answer), fault=fault)
+        return response
+    if response.status >= _ERROR:
+        return evolve(_wrap_error(response), fault=fault)
+    if response.status >= _REDIRECT:
+        return FakeResponse(302, b"", {"Location": f"/?code={response.status}"}, fault)
+    return evolve(_wrap_success(response), fault=fault)
 
 
-def _wrap_success(answer: Answer) -> Answer:
-    content_type = answer.content_type
+def _wrap_success(response: FakeResponse) -> FakeResponse:
+    content_type = response.content_type
     media = (content_type or "").partition(";")[0]
     if "/" not in media:
-        return evolve(answer, silent=True)
-    text = answer.body.decode("utf-8", "replace")
-    if answer.status == _NO_CONTENT:
+        return evolve(response, silent=True)
+    text = response.body.decode("utf-8", "replace")
+    if response.status == _NO_CONTENT:
         text = ""
     if media in _XML_TYPES:
-        return _json(_envelope({"xml": text, "json": {}}, answer), 200)
+        return _json(_envelope({"xml": text, "json": {}}, response), 200)
     if media not in _JSON_TYPES:
         base = media.strip()
-        return Answer(200, text.encode(), {"Content-Type": f"{base}; charset=utf-8"})
+        return FakeResponse(200, text.encode(), {"Content-Type": f"{base}; charset=utf-8"})
     result = _read(text)
     if result is None:
-        return evolve(answer, silent=True)
-    return _json(_envelope(result, answer), 200)
+        return evolve(response, silent=True)
+    return _json(_envelope(result, response), 200)
 
 
-def _wrap_error(answer: Answer) -> Answer:
-    text = answer.body.decode("utf-8", "replace")
-    headers = _upstream_headers(answer)
-    error: Any = _read(text) if text else {"headers": headers, "code": answer.status}
+def _wrap_error(response: FakeResponse) -> FakeResponse:
+    text = response.body.decode("utf-8", "replace")
+    headers = _upstream_headers(response)
+    error: Any = _read(text) if text else {"headers": headers, "code": response.status}
     if error is None:
         message = "Cannot read properties of null (reading 'message')"
         return _gateway_error(500, message, {"message": message})
-    said = _own_message(error) or "Error received from the humeai API"
-    body = {"message": said, "provider": "humeai", "error": error, "headers": headers}
-    return _json(body, answer.status)
+    message = _own_message(error) or "Error received from the humeai API"
+    body = {"message": message, "provider": "humeai", "error": error, "headers": headers}
+    return _json(body, response.status)
 
 
 def _read(text: str) -> Any:
@@ -289,12 +291,12 @@ def _read(text: str) -> Any:
         return text
 
 
-def _envelope(result: object, answer: Answer) -> Record:
+def _envelope(result: object, response: FakeResponse) -> Record:
     return {
         "message": _own_message(result) or "Request completed",
         "provider": "humeai",
         "result": result,
-        "response_headers": _upstream_headers(answer),
+        "response_headers": _upstream_headers(response),
     }
 
 
@@ -302,31 +304,31 @@ def _own_message(body: object) -> str | None:
     return (as_record(body) or {}).get("message") or None
 
 
-def _upstream_headers(answer: Answer) -> Record:
+def _upstream_headers(response: FakeResponse) -> Record:
     return {
-        **{name.lower(): value for name, value in answer.headers.items()},
-        "content-length": str(len(answer.body)),
+        **{name.lower(): value for name, value in response.headers.items()},
+        "content-length": str(len(response.body)),
         "date": formatdate(usegmt=True),
         "server": "fake",
     }
 
 
-def _gateway_error(status: int, message: str, error: Record) -> Answer:
+def _gateway_error(status: int, message: str, error: Record) -> FakeResponse:
     return _json({"message": message, "provider": "humeai", "error": error}, status)
 
 
-def _json(body: object, status: int) -> Answer:
-    return Answer(status, javascript.dumps(body), {"Content-Type": JSON_TYPE})
+def _json(body: object, status: int) -> FakeResponse:
+    return FakeResponse(status, javascript.dumps(body), {"Content-Type": JSON_TYPE})
 
 
-def _dress(answer: Answer, arrival: Arrival, *, framework: bool = False) -> Answer:
+def _dress(response: FakeResponse, arrival: Arrival, *, framework: bool = False) -> FakeResponse:
     """Add the headers that the gateway's web server adds, and compress."""
-    if answer.silent:
-        return answer
-    digest = base64.b64encode(hashlib.sha1(answer.body, usedforsecurity=False).digest())[:27]
+    if response.silent:
+        return response
+    digest = base64.b64encode(hashlib.sha1(response.body, usedforsecurity=False).digest())[:27]
     headers = {
-        **answer.headers,
-        "ETag": f'W/"{len(answer.body):x}-{digest.decode()}"',
+        **response.headers,
+        "ETag": f'W/"{len(response.body):x}-{digest.decode()}"',
         "Keep-Alive": "timeout=5",
         "Connection": "keep-alive",
     }
@@ -335,25 +337,25 @@ def _dress(answer: Answer, arrival: Arrival, *, framework: bool = False) -> Answ
         headers["Access-Control-Allow-Credentials"] = "true"
         if "connect.sid=" not in arrival.headers.get("cookie", ""):
             headers["Set-Cookie"] = _COOKIE
-    is_read = arrival.method in {"GET", "HEAD"} and answer.status < _REDIRECT
+    is_read = arrival.method in {"GET", "HEAD"} and response.status < _REDIRECT
     if is_read and arrival.headers.get("if-none-match") == headers["ETag"]:
         headers.pop("Content-Type", None)
-        return Answer(304, b"", headers)
-    return _compress(evolve(answer, headers=headers), arrival)
+        return FakeResponse(304, b"", headers)
+    return _compress(evolve(response, headers=headers), arrival)
 
 
-def _compress(answer: Answer, arrival: Arrival) -> Answer:
+def _compress(response: FakeResponse, arrival: Arrival) -> FakeResponse:
     offered = arrival.headers.get("accept-encoding", "")
-    kind = answer.content_type or ""
-    if len(answer.body) < _COMPRESSED_FROM or not kind.startswith(_COMPRESSIBLE):
-        return answer
-    if answer.fault is not None and answer.fault.is_about_packing:
-        return answer
+    kind = response.content_type or ""
+    if len(response.body) < _COMPRESSED_FROM or not kind.startswith(_COMPRESSIBLE):
+        return response
+    if response.fault is not None and response.fault.is_about_packing:
+        return response
     for name, squeeze in (("gzip", _gzip), ("deflate", zlib.compress)):
         if name in offered:
-            headers = {**answer.headers, "Content-Encoding": name}
-            return evolve(answer, body=squeeze(answer.body), headers=headers)
-    return answer
+            headers = {**response.headers, "Content-Encoding": name}
+            return evolve(response, body=squeeze(response.body), headers=headers)
+    return response
 
 
 def _gzip(body: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """The batch endpoints: jobs that are started, watched, and looked into.
 
-It keeps every job and works its state out of the clock when it is asked, so nothing runs in
+It keeps every job and works its state out of the clock when it is needed, so nothing runs in
 the background. It knows no URL; the upstream application calls its handlers.
 """
 
@@ -12,7 +12,14 @@ from collections.abc import Iterator
 
 from humeai_async.testing import artifacts
 from humeai_async.testing import predictions as predicting
-from humeai_async.testing.exchange import JSON_TYPE, Answer, Arrival, Record, Refusal, answer_json
+from humeai_async.testing.exchange import (
+    JSON_TYPE,
+    Arrival,
+    FakeResponse,
+    Record,
+    Refusal,
+    json_response,
+)
 from humeai_async.testing.jobstate import FakeJob, JobType, Outcome
 from humeai_async.testing.options import Seconds
 from humeai_async.testing.ranges import in_part
@@ -22,7 +29,7 @@ from humeai_async.testing.wanted import Wanted
 from humeai_async.testing.world import World
 
 _KEPT = 64
-"""Answers with predictions that are kept; older ones are made again when asked for."""
+"""Responses with predictions that are kept; older ones are made again when requested."""
 _DEFAULT_LIMIT = 50
 
 
@@ -36,17 +43,17 @@ class JobStore:
         self._latest_ms = 0
         self._kept: dict[str, bytes] = {}
 
-    def start_inference(self, arrival: Arrival) -> Answer:
+    def start_inference(self, arrival: Arrival) -> FakeResponse:
         """POST /v0/batch/jobs."""
         request, sources = read_inference(arrival)
         self._world.uploads.extend(p for p in arrival.parts or () if p.name == "file")
         return self.start(self.make("INFERENCE", request, sources))
 
-    def start(self, job: FakeJob) -> Answer:
-        """Take a job in and answer with its id.
+    def start(self, job: FakeJob) -> FakeResponse:
+        """Take a job in and respond with its id.
 
         Raises:
-            Refusal: Too many jobs are queued. Hume documents the limit but not the answer; the
+            Refusal: Too many jobs are queued. Hume documents the limit but not the response; the
                 fake says 400, since it is no matter of pace.
         """
         now = self._world.clock.now()
@@ -55,7 +62,7 @@ class JobStore:
             raise Refusal(400, f"{len(self._waiting)} jobs are queued, no more are taken", "E0101")
         self.jobs[job.id] = job
         self._waiting.append(job)
-        return answer_json({"job_id": job.id})
+        return json_response({"job_id": job.id})
 
     def want(self, name: str, wanted: Wanted) -> None:
         """Give a source other predictions than the usual ones, from now on."""
@@ -87,35 +94,35 @@ class JobStore:
             job.result["num_errors"] = sum(bad for _, bad in counts)
         return job
 
-    def get(self, _: Arrival, id: str) -> Answer:
+    def get(self, _: Arrival, id: str) -> FakeResponse:
         """GET /v0/batch/jobs/{id}."""
-        return answer_json(self._find(id).record(self._world.clock.now(), with_user=True))
+        return json_response(self._find(id).record(self._world.clock.now(), with_user=True))
 
-    def predictions(self, arrival: Arrival, id: str) -> Answer:
+    def predictions(self, arrival: Arrival, id: str) -> FakeResponse:
         """GET /v0/batch/jobs/{id}/predictions."""
         job = self._find_completed(id)
         if id not in self._kept:
             if len(self._kept) >= _KEPT:
                 del self._kept[next(iter(self._kept))]
             self._kept[id] = json.dumps(self._predict(job)).encode()
-        return self._ranged(arrival, Answer(200, self._kept[id], {"Content-Type": JSON_TYPE}))
+        return self._ranged(arrival, FakeResponse(200, self._kept[id], {"Content-Type": JSON_TYPE}))
 
-    def artifacts(self, arrival: Arrival, id: str) -> Answer:
+    def artifacts(self, arrival: Arrival, id: str) -> FakeResponse:
         """GET /v0/batch/jobs/{id}/artifacts."""
         body = artifacts.pack(self._predict(self._find_completed(id)))
         disposition = 'attachment; filename="artifacts.zip"'
         headers = {"Content-Type": "application/octet-stream", "Content-Disposition": disposition}
-        return self._ranged(arrival, Answer(200, body, headers))
+        return self._ranged(arrival, FakeResponse(200, body, headers))
 
-    def _ranged(self, arrival: Arrival, answer: Answer) -> Answer:
-        return in_part(arrival, answer) if self._world.options.ranges else answer
+    def _ranged(self, arrival: Arrival, response: FakeResponse) -> FakeResponse:
+        return in_part(arrival, response) if self._world.options.ranges else response
 
-    def list_jobs(self, arrival: Arrival) -> Answer:
+    def list_jobs(self, arrival: Arrival) -> FakeResponse:
         """GET /v0/batch/jobs."""
         limit = arrival.number("limit", default=_DEFAULT_LIMIT, least=1)
         found = itertools.islice(self._listed(arrival), min(limit, self._world.options.list_cap))
         now = self._world.clock.now()
-        return answer_json([job.record(now, with_user=False) for job in found])
+        return json_response([job.record(now, with_user=False) for job in found])
 
     def _listed(self, arrival: Arrival) -> Iterator[FakeJob]:
         now = self._world.clock.now()
@@ -149,7 +156,7 @@ class JobStore:
         job = self._find(id)
         status = job.status(self._world.clock.now())
         if status != "COMPLETED":
-            # The status of this answer is not documented; 400 is the fake's choice.
+            # The status of this response is not documented; 400 is the fake's choice.
             raise Refusal(400, f"The job is {status}, it has no predictions", "E0101")
         return job
 

@@ -1,4 +1,4 @@
-"""One job of the fake: what it was asked and where it stands at a given time.
+"""One job of the fake: what was requested and where it stands at a given time.
 
 A job has no task behind it: its state is worked out from the times when somebody asks. It
 knows no clock and no other job; the job store keeps both.

@@ -1,6 +1,6 @@
 """A web server on a real socket of this machine, with everything a bad server can do.
 
-It turns requests into `Arrival` values and puts `Answer` values on the wire, faults
+It turns requests into `Arrival` values and puts `FakeResponse` values on the wire, faults
 included. It knows no endpoint; the fake Hume and the replay of recordings are built on it.
 """
 
@@ -21,7 +21,7 @@ from anyio.from_thread import start_blocking_portal
 from multidict import CIMultiDict
 from yarl import URL
 
-from humeai_async.testing.exchange import Answer, Arrival, FormPart
+from humeai_async.testing.exchange import Arrival, FakeResponse, FormPart
 from humeai_async.testing.framing import frame
 from humeai_async.testing.live_media import LIVE_PRODUCTS
 
@@ -47,7 +47,7 @@ class _Server(web.Server):
 
 
 class _Sent(web.Response):
-    """Stands for an answer whose bytes are on the wire already."""
+    """Stands for a response whose bytes are on the wire already."""
 
     def __init__(self, *, keep_alive: bool) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class _Sent(web.Response):
 
 
 class LoopbackServer:
-    """Lifecycle and socket work of a test server; subclasses say what it answers."""
+    """Lifecycle and socket work of a test server; subclasses make its responses."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class LoopbackServer:
         self._port = int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
-        """Close the port and every connection; held answers are let go."""
+        """Close the port and every connection; held responses are let go."""
         self._stopping.set()
         self._stale.clear()
         runner, self._runner = self._runner, None
@@ -178,14 +178,14 @@ class LoopbackServer:
         """Connections that are open now."""
         return len(self._server.connections) if self._server is not None else 0
 
-    async def answer(self, arrival: Arrival) -> tuple[Answer, float]:
-        """Return what to answer, and how many seconds later."""
+    async def respond(self, arrival: Arrival) -> tuple[FakeResponse, float]:
+        """Return a response, and the seconds to wait before it is sent."""
         raise NotImplementedError
 
     async def socket(self, request: web.BaseRequest, arrival: Arrival) -> web.StreamResponse:
         """Serve a request to open a WebSocket."""
         del arrival
-        return await self._respond(request, Answer(404))
+        return await self._respond(request, FakeResponse(404))
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.protocol in self._stale:
@@ -195,26 +195,28 @@ class LoopbackServer:
             arrival = await read_arrival(request)
         except (ValueError, web.RequestPayloadError, HttpProcessingError):
             # No URL, no multipart, not packed as it says: whatever stands in front refuses it.
-            return await _send(request, Answer(400, b"Bad Request", {"Connection": "close"}))
+            return await _send(request, FakeResponse(400, b"Bad Request", {"Connection": "close"}))
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self.socket(request, arrival)
-        answer, delay = await self.answer(arrival)
+        response, delay = await self.respond(arrival)
         if delay > 0:
             await self._hold(delay)
-        return await self._respond(request, answer)
+        return await self._respond(request, response)
 
-    async def _respond(self, request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
-        """Put an answer on the wire, with whatever goes wrong with it."""
-        if answer.silent:
+    async def _respond(
+        self, request: web.BaseRequest, response: FakeResponse
+    ) -> web.StreamResponse:
+        """Put a response on the wire, with whatever goes wrong with it."""
+        if response.silent:
             if self._never_answer:
                 await self._hold(None)
             return _cut(request, reset=False)
-        framed = None if answer.fault is None else frame(answer, answer.fault)
-        if answer.fault is None or framed is None:
-            return await _send(request, answer)
+        framed = None if response.fault is None else frame(response, response.fault)
+        if response.fault is None or framed is None:
+            return await _send(request, response)
         _write(request, framed.data)
         if framed.then == "stall":
-            await self._hold(answer.fault.seconds)
+            await self._hold(response.fault.seconds)
             _write(request, framed.rest)
         elif framed.then == "stale":
             self._stale.add(request.protocol)
@@ -284,21 +286,21 @@ async def _read_part(part: BodyPartReader, most: int) -> FormPart:
     )
 
 
-def _headers(answer: Answer) -> CIMultiDict[str]:
-    return CIMultiDict(answer.headers)
+def _headers(response: FakeResponse) -> CIMultiDict[str]:
+    return CIMultiDict(response.headers)
 
 
-async def _send(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
-    body = None if answer.status in _NO_BODY else answer.body
-    response = web.Response(status=answer.status, body=body, headers=_headers(answer))
-    if answer.headers.get("Connection") == "close":
-        response.force_close()
+async def _send(request: web.BaseRequest, response: FakeResponse) -> web.StreamResponse:
+    body = None if response.status in _NO_BODY else response.body
+    sent = web.Response(status=response.status, body=body, headers=_headers(response))
+    if response.headers.get("Connection") == "close":
+        sent.force_close()
     try:
-        await response.prepare(request)
-        await response.write_eof()
+        await sent.prepare(request)
+        await sent.write_eof()
     except ConnectionResetError:  # the client has gone
         return _cut(request, reset=False)
-    return response
+    return sent
 
 
 def _write(request: web.BaseRequest, data: bytes) -> None:

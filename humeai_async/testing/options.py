@@ -36,12 +36,12 @@ class Options:
     list_cap: int = 100
     """Most jobs that one list holds, whatever `limit` asks for."""
     delete_status: Literal[200, 204] = 200
-    """What EVI deletes answer; Hume's definition says 200, clients should take both."""
+    """Status of EVI's deletes; Hume's definition says 200, clients should take both."""
     nulls_in_pages: bool = False
     """Put a null into each page of prompts and tools, as Hume's reference allows."""
     ranges: bool = True
-    """Answer requests for a part of predictions and artifacts with that part. Whether Hume does
-    is not documented."""
+    """Whether a request for a part of predictions or artifacts gets that part. Whether Hume does
+    this is not documented."""
     dataset_files_as: Literal["list", "page"] = "list"
     """The reference types dataset file listings as a list of pages, probably by a slip."""
     samples: bool = True

@@ -1,6 +1,6 @@
-"""The two styles of pages that Hume answers with.
+"""The two styles of pages that Hume sends.
 
-Each takes all items and a request, and returns the page asked for. It knows no endpoint;
+Each takes all items and a request, and returns the requested page. It knows no endpoint;
 the EVI store and the registry call it. Items are turned into records page by page, so long
 lists stay cheap.
 """

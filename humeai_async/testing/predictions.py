@@ -1,6 +1,6 @@
 """Full predictions for each source of a job, always the same for the same source.
 
-A pure function of the source, the models asked for and the sizes; it knows no job and no
+A pure function of the source, the requested models and the sizes; it knows no job and no
 clock. The job store calls it and keeps the result.
 """
 
@@ -26,7 +26,7 @@ _SENTENCES = (
     "That is the quietest morning of the year.",
 )
 _MOST_UNITS = 500
-"""Words of a text that get predictions; longer texts would only make longer answers."""
+"""Words of a text that get predictions; longer texts would only make longer responses."""
 
 
 @frozen
@@ -34,7 +34,7 @@ class Recipe:
     """What of a job its predictions depend on."""
 
     models: Record
-    """Models asked for, with their settings; empty means all."""
+    """Requested models, with their settings; empty means all."""
     transcribed: bool = True
     """Whether speech is turned into text."""
     frames: int = 3

@@ -1,7 +1,7 @@
-"""A quota that answers 429, in the shapes and with the hints that services use.
+"""A quota that responds with 429, in the shapes and with the hints that services use.
 
-It is asked once for each request and says yes or how long to wait; it knows nothing of HTTP
-but the headers it hands out. The upstream application asks it before doing any work.
+The upstream application calls it once for each request, before doing any work; it lets the request
+through or returns how long to wait. It knows nothing of HTTP but the headers it hands out.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Hint: TypeAlias = Literal[
     "retry-after", "retry-after-ms", "retry-after-date",
     "ratelimit", "ratelimit-policy", "x-ratelimit", "silent",
 ]  # fmt: skip
-"""What the answers say of it.
+"""What the responses state about it.
 
 `retry-after` (whole seconds), `retry-after-ms` (milliseconds) and `retry-after-date` (an
 HTTP date) stand on 429s alone. `ratelimit` (`RateLimit-Limit`, `-Remaining` and `-Reset` in
 seconds), `ratelimit-policy` (the newer `RateLimit` and `RateLimit-Policy`) and `x-ratelimit`
-(`X-RateLimit-*`, reset in epoch seconds) stand on every answer.
+(`X-RateLimit-*`, reset in epoch seconds) stand on every response.
 """
 
 
@@ -63,7 +63,7 @@ class Quota:
             per: Length of the window in seconds; above 0.
             burst: Size of a token bucket; `rate` if left out. The other shapes have none.
             shape: How requests are counted.
-            hints: What answers say of it.
+            hints: What responses state about it.
             clock: Monotonic seconds.
             wall: Epoch seconds, for the hints that are points in time.
 
@@ -80,7 +80,7 @@ class Quota:
         self.asked: int = 0
         """Requests seen."""
         self.refused: int = 0
-        """Requests answered 429."""
+        """Requests that got status 429."""
         self._clock = clock
         self._wall = wall
         self._tokens = self._size()
@@ -107,7 +107,7 @@ class Quota:
         speed = self.rate / self.per
         self._tokens = min(self._size(), self._tokens + (now - self._filled) * speed)
         self._filled = now
-        # A hair of tolerance, so that a client that waits just as long as told gets in.
+        # A hair of tolerance, so that a client that waits exactly as long as requested gets in.
         if self._tokens < 1.0 - 1e-9:
             return self._tokens, (1.0 - self._tokens) / speed
         self._tokens -= 1.0

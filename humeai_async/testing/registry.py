@@ -15,14 +15,14 @@ from attrs import define, field
 
 from humeai_async.testing.custom_models import CustomModels
 from humeai_async.testing.exchange import (
-    Answer,
     Arrival,
+    FakeResponse,
     FormPart,
     Record,
     Refusal,
-    answer_json,
     as_list,
     as_record,
+    json_response,
     read_json,
 )
 from humeai_async.testing.jobs import JobStore
@@ -64,7 +64,7 @@ class Registry:
         self._datasets: dict[str, _Dataset] = {}
         self._world = world
 
-    def routes(self) -> dict[str, Callable[..., Answer]]:
+    def routes(self) -> dict[str, Callable[..., FakeResponse]]:
         """Return all handlers."""
         datasets, files = "/v0/registry/datasets", "/v0/registry/files"
         return {
@@ -87,13 +87,13 @@ class Registry:
             f"GET {files}/{{id}}/predictions": self.file_predictions,
         }
 
-    def list_datasets(self, arrival: Arrival) -> Answer:
+    def list_datasets(self, arrival: Arrival) -> FakeResponse:
         """GET /v0/registry/datasets."""
         name = arrival.first("name")
         found = [d for d in self._datasets.values() if name is None or d.name == name]
-        return answer_json(spring(arrival, found, _Dataset.record))
+        return json_response(spring(arrival, found, _Dataset.record))
 
-    def create_dataset(self, arrival: Arrival) -> Answer:
+    def create_dataset(self, arrival: Arrival) -> FakeResponse:
         """POST /v0/registry/datasets: multipart with `name` and `labels_file`."""
         part = arrival.part("name")
         name = part.content.decode("utf-8", "replace") if part is not None else ""
@@ -103,61 +103,61 @@ class Registry:
         dataset = _Dataset(self._world.new_id("dataset"), name)
         self._add_version(dataset, cells, features)
         self._datasets[dataset.id] = dataset
-        return answer_json(dataset.record(), 201)
+        return json_response(dataset.record(), 201)
 
-    def get_dataset(self, _: Arrival, id: str) -> Answer:
+    def get_dataset(self, _: Arrival, id: str) -> FakeResponse:
         """GET /v0/registry/datasets/{id}."""
-        return answer_json(self._dataset(id).record())
+        return json_response(self._dataset(id).record())
 
-    def create_dataset_version(self, arrival: Arrival, id: str) -> Answer:
-        """POST /v0/registry/datasets/{id}: answers a list of datasets, as the reference says."""
+    def create_dataset_version(self, arrival: Arrival, id: str) -> FakeResponse:
+        """POST /v0/registry/datasets/{id}: the response is a list, as documented."""
         dataset = self._dataset(id)
         self._add_version(dataset, *_labels(arrival))
-        return answer_json([dataset.record()])
+        return json_response([dataset.record()])
 
-    def delete_dataset(self, _: Arrival, id: str) -> Answer:
+    def delete_dataset(self, _: Arrival, id: str) -> FakeResponse:
         """DELETE /v0/registry/datasets/{id}."""
         self._dataset(id)
         del self._datasets[id]
-        return Answer(204)
+        return FakeResponse(204)
 
-    def list_dataset_versions(self, arrival: Arrival, id: str) -> Answer:
+    def list_dataset_versions(self, arrival: Arrival, id: str) -> FakeResponse:
         """GET /v0/registry/datasets/{id}/versions."""
-        return answer_json(spring(arrival, self._dataset(id).versions, dict[str, Any]))
+        return json_response(spring(arrival, self._dataset(id).versions, dict[str, Any]))
 
-    def list_dataset_files(self, arrival: Arrival, id: str) -> Answer:
+    def list_dataset_files(self, arrival: Arrival, id: str) -> FakeResponse:
         """GET /v0/registry/datasets/{id}/files: those of its newest version."""
         dataset = self._dataset(id)
         return self._files_page(arrival, dataset.labels[dataset.versions[-1]["id"]])
 
-    def get_dataset_version(self, _: Arrival, id: str) -> Answer:
+    def get_dataset_version(self, _: Arrival, id: str) -> FakeResponse:
         """GET /v0/registry/datasets/version/{id}."""
         dataset, version = self._dataset_version(id)
         shown = {name: value for name, value in version.items() if name != "feature_types"}
         uri = version["labels_file_uri"].removesuffix(".csv") + ".json"
         newest = version is dataset.versions[-1]
-        return answer_json(
+        return json_response(
             {**shown, "feature_type_json_uri": uri, "is_most_recent_version": newest}
         )
 
-    def list_version_files(self, arrival: Arrival, id: str) -> Answer:
+    def list_version_files(self, arrival: Arrival, id: str) -> FakeResponse:
         """GET /v0/registry/datasets/version/{id}/files."""
         dataset, _ = self._dataset_version(id)
         return self._files_page(arrival, dataset.labels[id])
 
-    def list_files(self, arrival: Arrival) -> Answer:
+    def list_files(self, arrival: Arrival) -> FakeResponse:
         """GET /v0/registry/files."""
-        return answer_json(spring(arrival, list(self.files.values()), dict[str, Any]))
+        return json_response(spring(arrival, list(self.files.values()), dict[str, Any]))
 
-    def create_files(self, arrival: Arrival) -> Answer:
+    def create_files(self, arrival: Arrival) -> FakeResponse:
         """POST /v0/registry/files: a list in, a list out; metadata only."""
         items = as_list(arrival.json())
         if not items:
             raise Refusal(400, "The payload must be a list of files", "E0101")
         made = [_posted_file(item) for item in items]
-        return answer_json([self._add_file(*fields) for fields in made], 201)
+        return json_response([self._add_file(*fields) for fields in made], 201)
 
-    def upload_file(self, arrival: Arrival) -> Answer:
+    def upload_file(self, arrival: Arrival) -> FakeResponse:
         """POST /v0/registry/files/upload: multipart with `file` and optional `attributes`."""
         part = arrival.part("file")
         if part is None or part.filename is None:
@@ -176,31 +176,31 @@ class Registry:
         record = self._add_file(fields, listed)
         record["file"]["upload_uri"] = None
         record["file"]["hume_storage_upload_timestamp"] = self._world.now_ms()
-        return answer_json(record, 201)
+        return json_response(record, 201)
 
-    def get_file(self, _: Arrival, id: str) -> Answer:
+    def get_file(self, _: Arrival, id: str) -> FakeResponse:
         """GET /v0/registry/files/{id}."""
-        return answer_json(self._file(id))
+        return json_response(self._file(id))
 
-    def delete_file(self, _: Arrival, id: str) -> Answer:
+    def delete_file(self, _: Arrival, id: str) -> FakeResponse:
         """DELETE /v0/registry/files/{id}."""
         self._file(id)
         del self.files[id]
-        return Answer(204)
+        return FakeResponse(204)
 
-    def update_file_name(self, arrival: Arrival, id: str) -> Answer:
+    def update_file_name(self, arrival: Arrival, id: str) -> FakeResponse:
         """PATCH /v0/registry/files/{id}: the name stands in the query."""
         record, name = self._file(id), arrival.first("name")
         if not name:
             raise Refusal(400, "The query field name is required", "E0101")
         record["file"]["name"] = name
         record["file"]["modified_on"] = self._world.now_ms()
-        return answer_json(record)
+        return json_response(record)
 
-    def file_predictions(self, _: Arrival, id: str) -> Answer:
+    def file_predictions(self, _: Arrival, id: str) -> FakeResponse:
         """GET /v0/registry/files/{id}/predictions: shaped like a job's, which is a guess."""
         source = Source.of_url(str(self._file(id)["file"]["uri"]))
-        return answer_json([predict_source(source, Recipe({"burst": {}}))])
+        return json_response([predict_source(source, Recipe({"burst": {}}))])
 
     def _dataset(self, id: str) -> _Dataset:
         dataset = self._datasets.get(id)
@@ -260,7 +260,7 @@ class Registry:
         self.files[file_id] = {"file": file, "attributes": attributes}
         return self.files[file_id]
 
-    def _files_page(self, arrival: Arrival, named: frozenset[str]) -> Answer:
+    def _files_page(self, arrival: Arrival, named: frozenset[str]) -> FakeResponse:
         """Return the files that a labels file names, by id or by name."""
         found = [
             record
@@ -268,7 +268,7 @@ class Registry:
             if file_id in named or record["file"]["name"] in named
         ]
         page = spring(arrival, found, dict[str, Any])
-        return answer_json([page] if self._world.options.dataset_files_as == "list" else page)
+        return json_response([page] if self._world.options.dataset_files_as == "list" else page)
 
 
 def _labels(arrival: Arrival) -> tuple[frozenset[str], Record]:

@@ -1,7 +1,7 @@
 """Names of everything that Hume scores, and made-up scores for them.
 
-The scores are a pure function of the key they are asked for: the same source, model and
-place give the same numbers in every process. It knows no answer's shape; `predictions`
+The scores are a pure function of their key: the same source, model and
+place give the same numbers in every process. It knows no response's shape; `predictions`
 puts the scores where they belong.
 """
 

@@ -16,12 +16,12 @@ from typing import Literal, TypeAlias, get_args
 from aiohttp import web
 from attrs import define, evolve, field
 
-from humeai_async.testing.browsers import allow, answer_preflight
+from humeai_async.testing.browsers import allow, preflight_response
 from humeai_async.testing.chat_server import ChatServer
 from humeai_async.testing.chats import FakeChat
 from humeai_async.testing.clock import Clock
 from humeai_async.testing.decisions import DecisionStore
-from humeai_async.testing.exchange import Answer, Arrival, FormPart, Pairs, Record
+from humeai_async.testing.exchange import Arrival, FakeResponse, FormPart, Pairs, Record
 from humeai_async.testing.expression import ExpressionStore
 from humeai_async.testing.expression_sockets import PATHS as EXPRESSION_PATHS
 from humeai_async.testing.expression_sockets import ExpressionSockets
@@ -46,7 +46,7 @@ _DIRECT_KEEPALIVE = 75.0
 
 @define
 class Recorded:
-    """One request that the fake got, secrets included, and the status it answered."""
+    """One request that the fake got, secrets included, and the status it responded with."""
 
     method: str
     path: str
@@ -60,9 +60,9 @@ class Recorded:
     upstream: Arrival | None = None
     """What Hume saw of it, or `None` if it never got that far."""
     status: int | None = None
-    """Status that was answered, or `None` if there was no answer."""
+    """Status that was sent back, or `None` if there was no response."""
     is_carried_out: bool = False
-    """Whether Hume did what it asks for, whatever was answered."""
+    """Whether Hume did what it asks for, whatever was sent back."""
 
 
 class FakeHume(LoopbackServer):
@@ -118,15 +118,15 @@ class FakeHume(LoopbackServer):
                 job; 0 if left out.
             outcome: Decides how a job ends; `None` from it leaves that to the sources' names.
             frames: Frames and sentences that predictions cover; sets the size of
-                answers; 3 if left out.
-            latency: Real seconds between a request and its answer, or a function of the
+                responses; 3 if left out.
+            latency: Real seconds between a request and its response, or a function of the
                 request. The work is done when the request arrives.
-            quota: Answers 429 when it is used up.
+            quota: Once it is used up, responses are 429.
             faults: What goes wrong from the start.
             options: Rarer settings; the arguments above win over its fields.
             credentials: What is accepted instead of the made-up defaults.
-            never_answer: Whether answers that the recorded gateway never gives hold the
-                connection open, as they do; otherwise it is closed without an answer.
+            never_answer: Whether responses that the recorded gateway never gives hold the
+                connection open, as they do; otherwise it is closed without a response.
             gateway_state: In which state the recorded gateway is.
             body_limit: Bytes of a JSON body that the recorded gateway takes.
             record_bodies: Whether `requests` keep their bodies; switch it off for long runs.
@@ -153,7 +153,7 @@ class FakeHume(LoopbackServer):
         self.faults: Faults = Faults(*faults)
         """What goes wrong."""
         self.latency = latency
-        """Seconds before an answer; may be set anew at any time."""
+        """Seconds before a response; may be set anew at any time."""
         self.requests: list[Recorded] = []
         """Every request, in order."""
         given = options or Options()
@@ -260,7 +260,7 @@ class FakeHume(LoopbackServer):
             method: Only this method.
             path: Only paths that match this pattern, such as `/v0/batch/jobs/*`: the path that
                 Hume saw, or the path that was sent.
-            status: Only this answered status.
+            status: Only those that got this status.
             is_carried_out: Only those that Hume carried out, or only the others.
         """
         return sum(
@@ -369,10 +369,10 @@ class FakeHume(LoopbackServer):
         """
         return self._job(id).state(self.clock.now())
 
-    async def answer(self, arrival: Arrival) -> tuple[Answer, float]:
-        """Answer one request; the socket layer calls it."""
+    async def respond(self, arrival: Arrival) -> tuple[FakeResponse, float]:
+        """Respond to one request; the socket layer calls it."""
         origin = self._allow_origin
-        if origin is not None and (preflight := answer_preflight(arrival, origin)) is not None:
+        if origin is not None and (preflight := preflight_response(arrival, origin)) is not None:
             return preflight, 0.0
         recorded = Recorded(
             method=arrival.method,
@@ -384,15 +384,15 @@ class FakeHume(LoopbackServer):
         )
         self.requests.append(recorded)
         self._hume.last, self.upstream.was_carried_out = None, False
-        answer = self._application.handle(arrival)
+        response = self._application.handle(arrival)
         if origin is not None:
-            answer = allow(answer, origin)
+            response = allow(response, origin)
         recorded.upstream = self._hume.last
         recorded.is_carried_out = self.upstream.was_carried_out
-        if not (answer.silent or (answer.fault and answer.fault.is_mute)):
-            recorded.status = answer.status
+        if not (response.silent or (response.fault and response.fault.is_mute)):
+            recorded.status = response.status
         delay = self.latency(arrival) if callable(self.latency) else self.latency
-        return answer, delay
+        return response, delay
 
     async def socket(self, request: web.BaseRequest, arrival: Arrival) -> web.StreamResponse:
         """Serve a WebSocket; the socket layer calls it."""
@@ -425,13 +425,13 @@ class FakeHume(LoopbackServer):
 
 
 class _Witness:
-    """Hume, with its last request noted before it answers."""
+    """Hume, with its last request noted before it responds."""
 
     def __init__(self, upstream: Upstream) -> None:
         self.last: Arrival | None = None
         self._upstream = upstream
 
-    def handle(self, arrival: Arrival) -> Answer:
+    def handle(self, arrival: Arrival) -> FakeResponse:
         self.last = arrival
         return self._upstream.handle(arrival)
 

@@ -10,7 +10,7 @@ import secrets
 from urllib.parse import parse_qs
 
 from humeai_async.testing.clock import Clock
-from humeai_async.testing.exchange import Answer, Arrival, Refusal, answer_json
+from humeai_async.testing.exchange import Arrival, FakeResponse, Refusal, json_response
 
 TOKEN_PATH = "/oauth2-cc/token"  # noqa: S105 - a path
 TOKEN_SECONDS = 1800
@@ -38,14 +38,14 @@ class TokenDesk:
             arrival.path == TOKEN_PATH and arrival.headers.get("authorization", "") == self._basic
         )
 
-    def issue(self, arrival: Arrival) -> Answer:
-        """Answer the request for a token."""
+    def issue(self, arrival: Arrival) -> FakeResponse:
+        """Respond to the request for a token."""
         form = parse_qs(arrival.body.decode("utf-8", "replace"))
         if form.get("grant_type") != ["client_credentials"]:
             raise Refusal(400, "grant_type must be client_credentials")
         token = f"fake-{secrets.token_hex(16)}"
         self._ends[token] = self._clock.now() + TOKEN_SECONDS
-        return answer_json(
+        return json_response(
             {"access_token": token, "token_type": "bearer", "expires_in": TOKEN_SECONDS}
         )
 

@@ -2,7 +2,7 @@
 
 It checks the credential, asks the quota, looks into the script of faults and calls the
 handler of the route. It knows neither sockets nor gateways: one request value in, one
-answer value out, so a gateway can call it in process.
+response value out, so a gateway can call it in process.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ from attrs import evolve, field, frozen
 
 from humeai_async.testing.decisions import DecisionStore
 from humeai_async.testing.evi import EviStore
-from humeai_async.testing.exchange import Answer, Arrival, Refusal, answer_error, answer_json
+from humeai_async.testing.exchange import (
+    Arrival,
+    FakeResponse,
+    Refusal,
+    error_response,
+    json_response,
+)
 from humeai_async.testing.expression import ExpressionStore
 from humeai_async.testing.faults import Fault, Faults
 from humeai_async.testing.jobs import JobStore
@@ -26,7 +32,7 @@ from humeai_async.testing.registry import Registry
 from humeai_async.testing.tokens import TOKEN_PATH, TokenDesk
 from humeai_async.testing.world import World
 
-Handler: TypeAlias = Callable[..., Answer]
+Handler: TypeAlias = Callable[..., FakeResponse]
 """Takes the arrival and the ids of its path."""
 
 _PARAMETER = re.compile(r"\{\w+\}")
@@ -72,8 +78,8 @@ class Upstream:
             }
         )
 
-    def handle(self, arrival: Arrival) -> Answer:
-        """Answer one request."""
+    def handle(self, arrival: Arrival) -> FakeResponse:
+        """Respond to one request."""
         self._requests += 1
         headers = {"X-Request-Id": f"req-{self._requests:06d}"}
         is_live = arrival.path.startswith(LIVE_PRODUCTS)
@@ -84,11 +90,11 @@ class Upstream:
             headers.update(verdict.headers)
             if not verdict.allowed:
                 refusal = Refusal(429, "Rate limit exceeded", "E0429")
-                return _with_headers(answer_error(refusal), headers)
+                return _with_headers(error_response(refusal), headers)
         fault = self.faults.pick(arrival.method, arrival.path)
-        answer = Answer(200) if fault and not fault.does_work else self._work(arrival)
-        answer = _with_headers(answer, headers)
-        return _spoil(answer, fault) if fault else answer
+        response = FakeResponse(200) if fault and not fault.does_work else self._work(arrival)
+        response = _with_headers(response, headers)
+        return _spoil(response, fault) if fault else response
 
     def is_known(self, arrival: Arrival) -> bool:
         """Whether a request has the credential, and one only, in a header."""
@@ -117,14 +123,14 @@ class Upstream:
         is_token = kind == "Bearer" and (token == known.access_token or self._tokens.is_good(token))
         return key == known.api_key or is_token
 
-    def _work(self, arrival: Arrival) -> Answer:
+    def _work(self, arrival: Arrival) -> FakeResponse:
         try:
             handler, ids = self._route(arrival)
-            answer = handler(arrival, *ids)
+            response = handler(arrival, *ids)
         except Refusal as refusal:
-            return answer_error(refusal)
+            return error_response(refusal)
         self.was_carried_out = True
-        return answer
+        return response
 
     def _route(self, arrival: Arrival) -> tuple[Handler, tuple[str, ...]]:
         method = "GET" if arrival.method == "HEAD" else arrival.method
@@ -150,12 +156,12 @@ class Upstream:
         }
 
 
-UNKNOWN_KEY = answer_json(
+UNKNOWN_KEY = json_response(
     {"fault": {"faultstring": "Invalid ApiKey", "detail": {"errorcode": "oauth.v2.InvalidApiKey"}}},
     401,
 )
-"""What Hume answers to a credential that it does not know."""
-UNKNOWN_LIVE_KEY = answer_json({"message": "Unauthorized", "request_id": "req_01FAKE"}, 401)
+"""What Hume sends for a credential that it does not know."""
+UNKNOWN_LIVE_KEY = json_response({"message": "Unauthorized", "request_id": "req_01FAKE"}, 401)
 """The same from the front of the newer products."""
 _Compiled = dict[int, list[tuple[re.Pattern[str], dict[str, Handler]]]]
 
@@ -173,10 +179,10 @@ def _compile(routes: dict[str, Handler]) -> _Compiled:
     return compiled
 
 
-def _with_headers(answer: Answer, headers: dict[str, str]) -> Answer:
-    return evolve(answer, headers={**headers, **answer.headers})
+def _with_headers(response: FakeResponse, headers: dict[str, str]) -> FakeResponse:
+    return evolve(response, headers={**headers, **response.headers})
 
 
-def _spoil(answer: Answer, fault: Fault) -> Answer:
-    status, body, headers = fault.spoil(answer.status, answer.body, answer.headers)
-    return evolve(answer, status=status, body=body, headers=headers, fault=fault)
+def _spoil(response: FakeResponse, fault: Fault) -> FakeResponse:
+    status, body, headers = fault.spoil(response.status, response.body, response.headers)
+    return evolve(response, status=status, body=body, headers=headers, fault=fault)

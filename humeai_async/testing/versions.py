@@ -14,12 +14,12 @@ from attrs import frozen
 
 from humeai_async.testing.exchange import (
     TEXT_TYPE,
-    Answer,
     Arrival,
+    FakeResponse,
     Record,
     Refusal,
-    answer_json,
-    answer_text,
+    json_response,
+    text_response,
 )
 from humeai_async.testing.paging import numbered
 from humeai_async.testing.world import World
@@ -27,7 +27,7 @@ from humeai_async.testing.world import World
 
 @frozen
 class Kind:
-    """What tells one kind from another."""
+    """What differs between the kinds."""
 
     name: str
     """Such as `prompt`."""
@@ -37,9 +37,9 @@ class Kind:
     """Fields a new version must have, besides the name that a new thing must have."""
     optional: tuple[str, ...]
     build: Callable[[Record], Record]
-    """Turns a posted version into the fields that answers have."""
+    """Turns a posted version into the fields that responses have."""
     typed: bool = True
-    """Whether answers carry `version_type`."""
+    """Whether responses carry `version_type`."""
     unlisted: tuple[str, ...] = ()
     """Fields that lists leave out."""
     has_unique_names: bool = False
@@ -56,7 +56,7 @@ class VersionedStore:
         self._world = world
         self._next: dict[str, int] = {}
 
-    def routes(self) -> dict[str, Callable[..., Answer]]:
+    def routes(self) -> dict[str, Callable[..., FakeResponse]]:
         """Return the handlers of the nine verbs."""
         base = f"/v0/evi/{self.kind.name}s"
         version = base + "/{id}/version/{version}"
@@ -72,11 +72,11 @@ class VersionedStore:
             f"PATCH {version}": self.update_description,
         }
 
-    def create(self, arrival: Arrival) -> Answer:
+    def create(self, arrival: Arrival) -> FakeResponse:
         """POST on the collection: version 0 of a new thing."""
         body = self._checked(arrival, ("name", *self.kind.required))
         self._check_name(body["name"])
-        return answer_json(self._view(self.add(body)), 201)
+        return json_response(self._view(self.add(body)), 201)
 
     def add(self, body: Record, *, id: str | None = None) -> Record:
         """Keep a new thing, posted or made by another, and return its version 0."""
@@ -86,15 +86,15 @@ class VersionedStore:
         self._next[made] = 0
         return self._add_version(made, body["name"], fields, body.get("version_description"))
 
-    def create_version(self, arrival: Arrival, id: str) -> Answer:
+    def create_version(self, arrival: Arrival, id: str) -> FakeResponse:
         """POST on a thing: its next version."""
         name = self._newest(id)["name"]
         body = self._checked(arrival, self.kind.required, without=("name",))
         fields = self.kind.build({**body, "name": name})
         made = self._add_version(id, name, fields, body.get("version_description"))
-        return answer_json(self._view(made), 201)
+        return json_response(self._view(made), 201)
 
-    def list_things(self, arrival: Arrival) -> Answer:
+    def list_things(self, arrival: Arrival) -> FakeResponse:
         """GET on the collection: newest thing first, and only its newest version by default."""
         wanted = arrival.first("name")
         all_versions = not arrival.flag("restrict_to_most_recent", default=True)
@@ -105,7 +105,7 @@ class VersionedStore:
                 found.extend(newest_first if all_versions else newest_first[:1])
         return self._page(arrival, found)
 
-    def list_versions(self, arrival: Arrival, id: str) -> Answer:
+    def list_versions(self, arrival: Arrival, id: str) -> FakeResponse:
         """GET on a thing: its newest version, or all of them, newest first."""
         self._newest(id)
         found = list(reversed(self.things[id].values()))
@@ -113,14 +113,14 @@ class VersionedStore:
             found = found[:1]
         return self._page(arrival, found)
 
-    def delete(self, _: Arrival, id: str) -> Answer:
+    def delete(self, _: Arrival, id: str) -> FakeResponse:
         """DELETE on a thing: all its versions."""
         self._newest(id)
         del self.things[id]
         return self._deleted()
 
-    def update_name(self, arrival: Arrival, id: str) -> Answer:
-        """PATCH on a thing: a new name for all versions, answered with plain text."""
+    def update_name(self, arrival: Arrival, id: str) -> FakeResponse:
+        """PATCH on a thing: a new name for all versions; the response is plain text."""
         self._newest(id)
         name = arrival.object().get("name")
         if not isinstance(name, str) or not name:
@@ -129,13 +129,13 @@ class VersionedStore:
         for version in self.things[id].values():
             version["name"] = name
             version["modified_on"] = self._world.now_ms()
-        return answer_text(f"{self.kind.name.capitalize()} renamed")
+        return text_response(f"{self.kind.name.capitalize()} renamed")
 
-    def get_version(self, _: Arrival, id: str, version: str) -> Answer:
+    def get_version(self, _: Arrival, id: str, version: str) -> FakeResponse:
         """GET on a version."""
-        return answer_json(self._view(self.find(id, version)))
+        return json_response(self._view(self.find(id, version)))
 
-    def delete_version(self, _: Arrival, id: str, version: str) -> Answer:
+    def delete_version(self, _: Arrival, id: str, version: str) -> FakeResponse:
         """DELETE on a version; with its last version a thing is gone."""
         found = self.find(id, version)
         del self.things[id][found["version"]]
@@ -143,15 +143,15 @@ class VersionedStore:
             del self.things[id]
         return self._deleted()
 
-    def update_description(self, arrival: Arrival, id: str, version: str) -> Answer:
-        """PATCH on a version: a new description, answered with the version."""
+    def update_description(self, arrival: Arrival, id: str, version: str) -> FakeResponse:
+        """PATCH on a version: a new description; the response is the version."""
         found = self.find(id, version)
         description = arrival.object().get("version_description")
         if description is not None and not isinstance(description, str):
             raise Refusal(400, "version_description must be a string", "E0101")
         found["version_description"] = description
         found["modified_on"] = self._world.now_ms()
-        return answer_json(self._view(found))
+        return json_response(self._view(found))
 
     def find(self, id: str, version: str | int | None) -> Record:
         """Return a version, or the newest one.
@@ -220,12 +220,12 @@ class VersionedStore:
             shown["version_type"] = "LATEST" if is_newest else "FIXED"
         return shown
 
-    def _page(self, arrival: Arrival, found: list[Record]) -> Answer:
+    def _page(self, arrival: Arrival, found: list[Record]) -> FakeResponse:
         page = numbered(arrival, found, self.kind.page, self._list_view)
         if self._world.options.nulls_in_pages and self.kind.typed:
             page[self.kind.page].insert(1, None)
-        return answer_json(page)
+        return json_response(page)
 
-    def _deleted(self) -> Answer:
+    def _deleted(self) -> FakeResponse:
         status = self._world.options.delete_status
-        return Answer(status, b"", {"Content-Type": TEXT_TYPE} if status == 200 else {})  # noqa: PLR2004 - a status
+        return FakeResponse(status, b"", {"Content-Type": TEXT_TYPE} if status == 200 else {})  # noqa: PLR2004 - a status

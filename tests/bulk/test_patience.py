@@ -25,7 +25,7 @@ from humeai_async.bulk.runs import LEDGER
 from humeai_async.bulk.sinks import SourceOutcome
 from humeai_async.bulk.states import DONE, State
 from humeai_async.testing import FakeHume, Fault
-from humeai_async.testing.exchange import JSON_TYPE, Answer
+from humeai_async.testing.exchange import JSON_TYPE, FakeResponse
 from humeai_async.types.dicts import ModelsDict
 
 pytestmark = pytest.mark.anyio
@@ -54,12 +54,14 @@ async def test_one_refused_url_fails_alone_and_the_others_go_on() -> None:
         inside: Any = fake
         handle = inside.upstream.handle
 
-        def refuse_one(arrival: Any) -> Answer:
+        def refuse_one(arrival: Any) -> FakeResponse:
             nonlocal refused
             if arrival.method == "POST" and b"/5.mp4" in arrival.body:
                 refused += 1
-                return Answer(422, b'{"message": "no such scheme"}', {"Content-Type": JSON_TYPE})
-            answer: Answer = handle(arrival)
+                return FakeResponse(
+                    422, b'{"message": "no such scheme"}', {"Content-Type": JSON_TYPE}
+                )
+            answer: FakeResponse = handle(arrival)
             return answer
 
         inside.upstream.handle = refuse_one

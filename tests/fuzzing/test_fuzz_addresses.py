@@ -24,7 +24,7 @@ from support import DIALECTS, client_of
 from humeai_async import HumeAI, InvalidArgumentError, NotFoundError
 from humeai_async.http.endpoint import Endpoint
 from humeai_async.testing import Dialect, FakeHume
-from humeai_async.testing.exchange import Answer, Arrival
+from humeai_async.testing.exchange import Arrival, FakeResponse
 from humeai_async.testing.upstream import Upstream
 
 S = TypeVar("S", bound=contextlib.AbstractAsyncContextManager[Any])
@@ -107,7 +107,7 @@ def test_hume_is_asked_for_the_id_that_was_meant_behind_every_gateway(
     seen: list[str] = []
     handle = Upstream.handle
 
-    def listen(upstream: Upstream, arrival: Arrival) -> Answer:
+    def listen(upstream: Upstream, arrival: Arrival) -> FakeResponse:
         seen.append(arrival.path)
         return handle(upstream, arrival)
 

@@ -13,7 +13,7 @@ from support import DIALECTS, client_of
 from humeai_async import DecodeError, HumeAI, InvalidArgumentError, NotFoundError
 from humeai_async.resources._request_bodies import revised
 from humeai_async.testing import Dialect, FakeHume
-from humeai_async.testing.exchange import Answer
+from humeai_async.testing.exchange import FakeResponse
 
 pytestmark = pytest.mark.anyio
 
@@ -110,8 +110,8 @@ async def test_what_is_no_page_of_versions_is_a_decode_error(
 ) -> None:
     async with FakeHume() as fake, client_of(fake) as hume:
 
-        def handle(_: object) -> Answer:
-            return Answer(200, body=body)
+        def handle(_: object) -> FakeResponse:
+            return FakeResponse(200, body=body)
 
         monkeypatch.setattr(fake.upstream, "handle", handle)
         with pytest.raises(DecodeError):

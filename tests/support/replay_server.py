@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from humeai_async.testing.exchange import Answer, Arrival, Record
+from humeai_async.testing.exchange import Arrival, FakeResponse, Record
 from humeai_async.testing.faults import Fault
 from humeai_async.testing.loopback import LoopbackServer
 
@@ -82,14 +82,14 @@ class ReplayServer(LoopbackServer):
                 raise ValueError(f"the recording of {name} is not whole")
         self._queue.extend(names)
 
-    async def answer(self, arrival: Arrival) -> tuple[Answer, float]:
+    async def respond(self, arrival: Arrival) -> tuple[FakeResponse, float]:
         """Answer one request; the socket layer calls it."""
         self.requests.append(arrival)
         name = self._queue.popleft() if self._queue else self._find(arrival)
         self.served.append(name)
         if name is None:
             headers = {"Content-Type": "application/json; charset=utf-8"}
-            return Answer(404, b'{"message":"Not Found"}', headers), 0.0
+            return FakeResponse(404, b'{"message":"Not Found"}', headers), 0.0
         return _replay(self.exchanges[name]), 0.0
 
     def _find(self, arrival: Arrival) -> str | None:
@@ -106,18 +106,18 @@ class ReplayServer(LoopbackServer):
         return None
 
 
-def _replay(exchange: Record) -> Answer:
+def _replay(exchange: Record) -> FakeResponse:
     response: Record | None = exchange["response"]
     if response is None:
         if str(exchange.get("client_error")).startswith("TimeoutError"):
-            return Answer(200, fault=Fault("stall"))
-        return Answer(200, fault=Fault("close"))
+            return FakeResponse(200, fault=Fault("stall"))
+        return FakeResponse(200, fault=Fault("close"))
     headers = {
         name: value for name, value in response["headers"].items() if name.lower() not in _HOP
     }
     if response["headers"].get("Connection") == "close":
         headers["Connection"] = "close"
-    return Answer(int(response["status"]), str(response["body"] or "").encode(), headers)
+    return FakeResponse(int(response["status"]), str(response["body"] or "").encode(), headers)
 
 
 def _is_whole(exchange: Record) -> bool:

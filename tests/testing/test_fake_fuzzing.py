@@ -175,7 +175,7 @@ class Requests:
         self.ids: list[str] = []
 
     def send(self, arrival: Arrival) -> int:
-        answer, _ = asyncio.run(self.fake.answer(arrival))
+        answer, _ = asyncio.run(self.fake.respond(arrival))
         assert answer.status < 500, answer
         if answer.body[:1] in {b"{", b"["}:
             self._find_ids(json.loads(answer.body, parse_constant=refuse_constant))
