@@ -91,7 +91,7 @@ async def test_a_name_that_is_no_text_is_printed_with_escapes(
     wav_file(tmp_path / "a.wav", 1).rename(tmp_path / name)
     done = await run(fake, "predict", tmp_path / name, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    words = ["predict", tmp_path / (name + "x"), "--out", tmp_path / "out"]
+    words: list[str | Path] = ["predict", tmp_path / (name + "x"), "--out", tmp_path / "out"]
     missing = await run_here(words, fake)
     assert missing.returncode == 2
     assert "no such file" in missing.stderr
@@ -102,7 +102,7 @@ async def test_a_list_on_standard_input_may_begin_with_a_byte_order_mark(
     fake: FakeHume, tmp_path: Path, encoding: str
 ) -> None:
     listed = f"{URL}\r\n# no\r\n".encode(encoding)
-    words = ["predict", "-", "--json", "--out", tmp_path / "out"]
+    words: list[str | Path] = ["predict", "-", "--json", "--out", tmp_path / "out"]
     done = await run_here(words, fake, listed)
     assert done.returncode == 0, done.stderr
     [job] = fake.jobs.values()
@@ -311,7 +311,7 @@ async def test_a_format_whose_package_is_missing_leaves_nothing_behind(
     fake: FakeHume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    arguments = ["predict", URL, "--out", tmp_path / "out"]
+    arguments: list[str | Path] = ["predict", URL, "--out", tmp_path / "out"]
     done = await run_here([*arguments, "--format", "parquet"], fake)
     assert (done.returncode, fake.requests) == (2, [])
     assert "pip install" in done.stderr
@@ -340,7 +340,7 @@ async def test_a_name_of_a_file_is_that_file_and_any_other_text_is_refused(
     assert done.returncode == 0, done.stderr
     [job] = fake.jobs.values()
     assert [source.kind for source in job.sources] == ["file"]
-    words = ["predict", "What a day!", "--out", tmp_path / "other"]
+    words: list[str | Path] = ["predict", "What a day!", "--out", tmp_path / "other"]
     refused = await run_here(words, fake)
     assert refused.returncode == 2
     assert len(fake.jobs) == 1
