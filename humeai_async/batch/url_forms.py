@@ -37,9 +37,12 @@ def normal_form(url: str) -> str:
         host = f"{host}:{port}"
     user = parts.netloc.rpartition("@")[0]
     path = _quoted(parts.path)
-    path = "/" + posixpath.normpath(path).lstrip("/") if "/." in path else path
+    if "/." in path:
+        end = "/" if path.endswith(("/", "/.", "/..")) else ""
+        path = f"/{posixpath.normpath(path).strip('/')}{end}".replace("//", "/")
     query = f"?{_quoted(parts.query)}" if parts.query else ""
-    return f"{scheme}://{user}@{host}{path.rstrip('/')}{query}"
+    # Without a path is the same as with nothing but a slash; elsewhere `a` and `a/` are two.
+    return f"{scheme}://{user}@{host}{'' if path == '/' else path}{query}"
 
 
 def mark_of(kind: str, given: str, size: int) -> bytes:

@@ -237,6 +237,20 @@ async def test_urls_that_are_nearly_the_same_get_their_own_results(
     assert 1 == max(service.carried_out.values())
 
 
+@pytest.mark.parametrize("job_size", [1, 6])
+async def test_urls_that_differ_in_their_last_slash_do_not_get_each_others_lost_jobs(
+    job_size: int, tmp_path: Path
+) -> None:
+    urls = [f"https://H.example.com/{name}" for name in ("a", "a/", "b/", "b", "c", "c/")]
+    async with HostileService(shapes=frozenset({"renamed", "reordered"})) as service:
+        service.posts.extend(["reset-after"] * len(urls))
+        assert await run(service, urls, tmp_path, job_size=job_size) is None
+    lines = lines_of(tmp_path)
+    assert [] == RunSources({"urls": urls}).swapped(lines)
+    assert set(urls) == {line["source"] for line in lines if "error" not in line}
+    assert 1 == max(service.carried_out.values())
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "shapes",
