@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import aiohttp
 import anyio.to_thread
 import pytest
 from live_support import silence, speech, wav
+from nested_pytest import ALONE, PLUGINS
 
 from humeai_async import HumeAI
 
@@ -77,11 +79,15 @@ async def test_the_tests_of_the_testing_guide_pass(tmp_path: Path) -> None:
     guide = next(guide for guide in GUIDES if guide.stem == "testing")
     for name, code in programs(guide).items():
         (tmp_path / name).write_text(code)
-    plugin = ["-p", "no:humeai_async", "-p", "humeai_async.pytest_plugin"]
-    command = [sys.executable, "-P", "-m", "pytest", "-q", *plugin, "-p", "no:cacheprovider"]
+    command = [sys.executable, "-P", "-m", "pytest", "-q", *PLUGINS]
     done = await anyio.to_thread.run_sync(
         lambda: subprocess.run(  # noqa: S603 - our own command
-            [*command, str(tmp_path)], capture_output=True, text=True, cwd=tmp_path, check=False
+            [*command, str(tmp_path)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=os.environ | ALONE,
+            check=False,
         )
     )
     assert "3 passed" in done.stdout, done.stdout + done.stderr

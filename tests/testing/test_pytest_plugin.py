@@ -8,12 +8,10 @@ import os
 from pathlib import Path
 
 import pytest
+from nested_pytest import ALONE, PLUGINS
 
 from humeai_async import HumeAI, pytest_plugin
 from humeai_async.testing import FakeHume, Fault
-
-# The entry point is left out where it is there, so that these are the same everywhere.
-PLUGIN = ("-p", "no:humeai_async", "-p", "humeai_async.pytest_plugin", "-p", "no:cacheprovider")
 
 ON_BOTH_BACKENDS = """
 import pytest
@@ -43,6 +41,13 @@ def test_the_closest_wins(hume, fake_hume):
 """
 
 
+@pytest.fixture(autouse=True)
+def no_other_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have processes of their own load the two plugins that they name, and no others."""
+    for name, value in ALONE.items():
+        monkeypatch.setenv(name, value)
+
+
 def test_the_module_imports_nothing_of_the_library_at_its_start() -> None:
     tree = ast.parse(Path(pytest_plugin.__file__).read_text("utf-8"))
     imported = {
@@ -59,14 +64,14 @@ def test_a_test_on_asyncio_passes_and_its_run_on_trio_is_skipped(
     pytester: pytest.Pytester,
 ) -> None:
     pytester.makepyfile(ON_BOTH_BACKENDS)
-    done = pytester.runpytest_subprocess(*PLUGIN)
+    done = pytester.runpytest_subprocess(*PLUGINS)
     done.assert_outcomes(passed=1, skipped=1)
 
 
 @pytest.mark.slow
 def test_marks_set_the_stand_in_up(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(WITH_MARKS)
-    pytester.runpytest_subprocess(*PLUGIN, "--strict-markers").assert_outcomes(passed=1)
+    pytester.runpytest_subprocess(*PLUGINS, "--strict-markers").assert_outcomes(passed=1)
 
 
 @pytest.mark.anyio
@@ -89,7 +94,7 @@ def test_a_mark_without_names_is_told_what_to_write(pytester: pytest.Pytester) -
         def test_mine(fake_hume): ...
         """
     )
-    done = pytester.runpytest_subprocess(*PLUGIN, "--strict-markers")
+    done = pytester.runpytest_subprocess(*PLUGINS, "--strict-markers")
     done.stdout.fnmatch_lines(["*the mark takes names: fake_hume(dialect=*"])
 
 
