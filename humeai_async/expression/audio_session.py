@@ -7,6 +7,7 @@ sends again what a lost connection had not measured.
 from __future__ import annotations
 
 from collections import deque
+from typing import cast
 
 import anyio
 from attrs import define, evolve, field
@@ -140,6 +141,8 @@ class AudioSession(ExpressionSession[AnyAudioMessage]):
             InvalidArgumentError: They are no whole samples, or a file of some format.
             SessionClosedError: The session is over.
         """
+        if not isinstance(cast("object", samples), (bytes, bytearray, memoryview)):
+            raise _refuse(f"samples must be bytes, not {type(samples).__name__}")
         data = bytes(samples)
         if not data or len(data) % WIDTH:
             raise _refuse(f"{len(data)} bytes are no whole 16-bit samples")
@@ -178,20 +181,29 @@ class AudioSession(ExpressionSession[AnyAudioMessage]):
             await anyio.sleep(self._pacer.wait(anyio.current_time()))
             if self._socket is not socket:
                 continue  # lost meanwhile
-            frame, connection = self._pending[0], self._connection
-            # Noted before: its results may come while it is still being written.
+            frame, connection = self._pending.popleft(), self._connection
+            # Noted before: results may come while it is being written, and a cancelled call has
+            # sent it too.
             connection.times.add(frame.start_ms, frame.length_ms)
-            if not await self._send_media(socket, frame.data):
-                if connection is self._connection:
-                    connection.times.take_back(frame.length_ms)
-                continue
-            self._pacer.sent(anyio.current_time(), frame.length_ms / 1000)
-            if connection is not self._connection:
-                continue  # lost meanwhile: it is among what is sent again, or still waits
-            self._pending.remove(frame)  # others may have come before it
             connection.frames, connection.last = connection.frames + 1, frame
+            self._pacer.sent(anyio.current_time(), frame.length_ms / 1000)
             self._kept.append(frame)
             self._forget()
+            if not await self._send_media(socket, frame.data):
+                # Where the connection was opened anew, it is among what is sent again.
+                if connection is self._connection and connection.last is frame:
+                    self._take_back(frame)
+                    self._pending.appendleft(frame)
+                await self._until_replaced(socket)
+
+    def _take_back(self, frame: _Frame) -> None:
+        """Forget the last frame that went out: the service did not take it."""
+        connection = self._connection
+        connection.last = None
+        connection.frames -= 1
+        connection.times.take_back(frame.length_ms)
+        if self._kept and self._kept[-1] is frame:
+            self._kept.pop()
 
     def _forget(self) -> None:
         """Let go of what need not be sent again."""
@@ -205,7 +217,7 @@ class AudioSession(ExpressionSession[AnyAudioMessage]):
     def _sent_ms(self) -> int:
         return self._kept[-1].end_ms if self._kept else 0
 
-    def _take(self, message: AnyAudioMessage) -> AnyAudioMessage | None:
+    def _translate(self, message: AnyAudioMessage) -> AnyAudioMessage | None:
         to_media = self._connection.times.to_media
         if isinstance(message, UtteranceStart):
             return self._start(message, to_media(message.audio_start_ms))
@@ -258,15 +270,11 @@ class AudioSession(ExpressionSession[AnyAudioMessage]):
     def _refuse_frame(self, error: SessionError) -> None:
         """Deal with a frame that was refused; the error names none, so it is the last one."""
         refused = {SessionErrorCode.RATE_LIMITED, SessionErrorCode.INVALID_AUDIO_FRAME}
-        frame, connection = self._connection.last, self._connection
+        frame = self._connection.last
         if error.code not in refused or frame is None:
             return
-        connection.last = None
-        connection.frames -= 1
-        connection.times.take_back(frame.length_ms)
+        self._take_back(frame)
         self.report.refused += 1
-        if self._kept and self._kept[-1] is frame:
-            self._kept.pop()
         self._pacer.slow_down(anyio.current_time(), frame.length_ms / 1000)
         if self._sends_again and error.code == SessionErrorCode.RATE_LIMITED:
             self._pending.appendleft(frame)

@@ -84,8 +84,8 @@ class Joiner:
         was_cut, self._is_cut = self._is_cut, False
         following = end_ms
         if not is_last:
-            following = self._follow(found, start_ms, end_ms)
-        ids = self._take_utterances(found, start_ms, was_cut=was_cut)
+            following = self._next_start(found, start_ms, end_ms)
+        ids = self._add_utterances(found, start_ms, was_cut=was_cut)
         for one in part.measurements:
             if one.utterance_id in ids:
                 self.measurements.append(
@@ -111,7 +111,7 @@ class Joiner:
             measurements=Items(self.measurements),
         )
 
-    def _follow(self, found: list[Utterance], start_ms: int, end_ms: int) -> int:
+    def _next_start(self, found: list[Utterance], start_ms: int, end_ms: int) -> int:
         """Decide where the next part begins, and drop what is measured again with it."""
         quiet = end_ms - TOUCH_MS
         if not found:
@@ -127,7 +127,7 @@ class Joiner:
         found.pop()
         return again
 
-    def _take_utterances(
+    def _add_utterances(
         self, found: Iterable[Utterance], start_ms: int, *, was_cut: bool
     ) -> dict[int, int]:
         """Put utterances on the one time line; return their new ids by the part's own."""

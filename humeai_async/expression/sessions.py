@@ -1,8 +1,8 @@
 """One session of Expression Measurement: messages out and in, and connections one after another.
 
-`Session` opens a socket, and a new one when it is lost; no task runs behind it: whoever receives
-also reconnects, and whoever sends waits meanwhile. What media are, the audio and video sessions
-know.
+`ExpressionSession` opens a socket, and a new one when it is lost; no task runs behind it: whoever
+receives also reconnects, and whoever sends waits meanwhile, or does it where nobody receives. What
+media are, the audio and video sessions know.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from humeai_async._base.cancellation import time_limit
 from humeai_async.errors import (
     APIConnectionError,
     APITimeoutError,
+    DecodeError,
     HumeError,
     SessionClosedError,
 )
@@ -106,7 +107,10 @@ class ExpressionSession(Generic[M]):
         self._update = update
         self._policy = reconnect
         self._socket: MediaSocket | None = None
-        self._notes: deque[M] = deque()
+        self._broken: MediaSocket | None = None
+        """The socket that took no more, which ends it."""
+        self._notes: deque[M | HumeError] = deque()
+        """What comes before the next message: notes, and what came while nobody received."""
         self._end: Closed | None = None
         self._error: SessionError | None = None
         self._cause: HumeError | None = None
@@ -141,22 +145,58 @@ class ExpressionSession(Generic[M]):
         return self
 
     async def __anext__(self) -> M:
-        async with self._reading:
-            while True:
-                if self._notes:
-                    return self._notes.popleft()
-                if self._end is not None:
-                    raise self._ended(self._end)
-                if self._socket is None:
-                    await self._reconnect()
-                    continue
-                got = await self._socket.receive()
-                if isinstance(got, Closed):
-                    await self._on_closed(got)
-                    continue
-                message = self._receive(codec.decode(self._endpoint.returns, got))
-                if message is not None:
-                    return message
+        if not self.report.connections:
+            raise SessionClosedError("the session is not open: enter it with `async with` first")
+        try:
+            async with self._reading:
+                return await self._next_message()
+        finally:
+            self._notify()  # whoever waits for another socket may have to receive now
+
+    async def _next_message(self) -> M:
+        """Wait for the next message, and reconnect meanwhile; one task at a time."""
+        while True:
+            if self._notes:
+                note = self._notes.popleft()
+                if isinstance(note, HumeError):
+                    raise note
+                return note
+            if self._end is not None:
+                raise self._ended(self._end)
+            message = await self._step()
+            if message is not None:
+                return message
+
+    async def _step(self) -> M | None:
+        """Do the next thing that is due: open the session anew, or receive."""
+        socket = self._socket
+        if socket is None:
+            await self._reconnect()
+            return None
+        got = await socket.receive()
+        if isinstance(got, Closed):
+            is_broken = self._broken is socket
+            await self._on_closed(Closed(LOST, "it took nothing more") if is_broken else got)
+            return None
+        return self._receive(codec.decode(self._endpoint.returns, got))
+
+    async def _until_replaced(self, socket: MediaSocket | None) -> None:
+        """Wait until there is another socket than this one, or the end.
+
+        Where nobody receives, this does: what comes is kept for whoever does so later.
+        """
+        while self._socket is socket and self._end is None:
+            if self._reading.locked():
+                await self._change.wait()
+                continue
+            async with self._reading:
+                try:
+                    message = await self._step()
+                except DecodeError as problem:
+                    self._notes.append(problem)
+                else:
+                    if message is not None:
+                        self._notes.append(message)
 
     async def finish(self) -> None:
         """Say that no more media come; what was sent is measured, then the iteration ends.
@@ -172,9 +212,10 @@ class ExpressionSession(Generic[M]):
                     continue  # lost meanwhile
                 try:
                     await socket.send(codec.encode(SessionClose()))
-                except APIConnectionError:
-                    while self._socket is socket and self._end is None:
-                        await self._change.wait()
+                except APIConnectionError as problem:
+                    if isinstance(problem, APITimeoutError):
+                        await self._cut(socket)
+                    await self._until_replaced(socket)
                 # Where the connection was lost meanwhile, the next one is to be closed.
                 self._is_finished = self._socket is socket or self._end is not None
 
@@ -211,7 +252,7 @@ class ExpressionSession(Generic[M]):
     async def _flush(self) -> None:
         """Send what is held back; nobody else sends meanwhile."""
 
-    def _take(self, message: M) -> M | None:
+    def _translate(self, message: M) -> M | None:
         """Read a message of the product; `None` for one that is not handed out."""
         raise NotImplementedError
 
@@ -229,13 +270,16 @@ class ExpressionSession(Generic[M]):
         except BaseException:
             await socket.aclose(wait=False)
             raise
+        if self._end is not None:  # closed meanwhile
+            await socket.aclose(wait=False)
+            return
         self.report.connections += 1
         self._opened_at = anyio.current_time()
         previous, self.session_id = self.session_id, created.session_id
         if created.session_id is not None:
             self.run_ids.append(created.session_id)
         if self.report.connections == 1:
-            self._notes.append(cast("M", created))
+            self._notes.appendleft(cast("M", created))
         else:
             note = SessionResumed(session_id=self.session_id, previous_session_id=previous)
             self._notes.append(cast("M", self._resume(note)))
@@ -244,16 +288,19 @@ class ExpressionSession(Generic[M]):
         self._notify()
 
     async def _first_message(self, socket: MediaSocket) -> SessionCreated:
+        """Wait for the session; what comes before it is a message as any other."""
         total = self._session.timeout.total
-        got: bytes | Closed | None = None
+        error: SessionError | None = None
         async with time_limit(FIRST_MESSAGE_WAIT if total is None else total):
-            got = await socket.receive()
-        if got is None:
-            raise APITimeoutError("the service opened a socket and sent nothing on it")
-        if isinstance(got, Closed):
-            raise APIConnectionError(f"the session was closed at once: {describe(got)}")
-        message: object = codec.decode(self._endpoint.returns, got)
-        return message if isinstance(message, SessionCreated) else SessionCreated()
+            while not isinstance(got := await socket.receive(), Closed):
+                message: object = codec.decode(self._endpoint.returns, got)
+                if isinstance(message, SessionCreated):
+                    return message
+                if isinstance(message, SessionError):
+                    error = message
+                self._notes.append(cast("M", message))
+            raise _refused(got, error)
+        raise APITimeoutError("the service opened a socket and no session on it")
 
     def _receive(self, message: M) -> M | None:
         """Learn from a message, whatever the product."""
@@ -264,11 +311,13 @@ class ExpressionSession(Generic[M]):
         elif isinstance(known, SessionClosed):
             self._was_closed = True
             self._count(known)
-            if self._may_resume_after(known):
+            if self._may_resume(known):
                 return None
             self._end_with(Closed(NORMAL, str(known.reason or "")))
             return message
-        return self._take(message)
+        elif self._error is not None and self._error.code not in _ENDING:
+            self._error = None  # the session goes on
+        return self._translate(message)
 
     def _count(self, closed: SessionClosed) -> None:
         """Note what the service says it took."""
@@ -282,31 +331,41 @@ class ExpressionSession(Generic[M]):
         self._account_for_rest()
         self._notify()
 
-    def _may_resume_after(self, closed: SessionClosed) -> bool:
-        is_shutdown = closed.reason == CloseReason.SERVER_SHUTDOWN
-        is_failure = self._error is not None and self._error.code == SessionErrorCode.INTERNAL_ERROR
-        may = is_shutdown or (is_failure and self._resumes_failures)
-        return may and self._policy is not None and not self._is_finished
+    def _may_resume(self, closed: Closed | SessionClosed) -> bool:
+        """Whether the session is opened anew after this; the one rule, which is Hume's own.
 
-    _resumes_failures = True
-    """Whether a session that ended with `internal_error` is opened anew."""
+        Args:
+            closed: The end of the connection, or the message that comes before it.
+        """
+        if self._policy is None or self._is_finished:
+            return False
+        if isinstance(closed, SessionClosed) and closed.reason == CloseReason.SERVER_SHUTDOWN:
+            return True
+        code = None if self._error is None else self._error.code
+        if code in _ENDING:
+            return False
+        if code == SessionErrorCode.INTERNAL_ERROR and self._resumes_failures:
+            return True
+        if isinstance(closed, SessionClosed):
+            return False
+        return self._was_closed or may_resume(closed.code)
 
     async def _on_closed(self, closed: Closed) -> None:
         """Decide what the end of a connection means."""
         socket, self._socket = self._socket, None
         if socket is not None:
             await socket.aclose(wait=False)
-        is_failure = self._error is not None
-        may = self._was_closed or (may_resume(closed.code) and not is_failure)
-        if is_failure and self._error is not None:
-            is_internal = self._error.code == SessionErrorCode.INTERNAL_ERROR
-            may = may or (is_internal and self._resumes_failures)
-        if self._policy is None or self._is_finished or not may:
+        if self._end is None and not self._may_resume(closed):
             self._end_with(evolve(closed, reason=self._session.redact(closed.reason)))
-        elif anyio.current_time() - self._opened_at >= self._policy.min_uptime:
-            self._tries = 0
-        self._error = None if self._end is None else self._error
+        elif self._end is None:
+            policy = cast("Reconnect", self._policy)
+            if anyio.current_time() - self._opened_at >= policy.min_uptime:
+                self._tries = 0
+            self._error = None
         self._notify()
+
+    _resumes_failures = True
+    """Whether a session that ended with `internal_error` is opened anew."""
 
     async def _reconnect(self) -> None:
         """Open the session anew; end it where that cannot help."""
@@ -316,7 +375,9 @@ class ExpressionSession(Generic[M]):
         while (pause := pause_before(policy, self._tries)) is not None:
             self._tries += 1
             try:
-                await self._session.pause(pause)
+                await self._pause(pause)
+                if self._end is not None:
+                    return
                 await self._open(once)
             except HumeError as problem:
                 self._cause = problem
@@ -328,33 +389,55 @@ class ExpressionSession(Generic[M]):
                 return
         self._end_with(Closed(LOST, f"not opened anew in {self._tries} tries"))
 
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than the session is open, and the client."""
+        with self._session.until_closed():
+            async with time_limit(seconds):
+                while self._end is None:
+                    await self._change.wait()
+
     async def _connected(self) -> MediaSocket:
         """Wait until there is a connection.
 
         Raises:
             SessionClosedError: The session is over.
         """
-        while self._socket is None:
-            if self._end is not None or not self.report.connections:
-                raise SessionClosedError(
-                    "the session is not open; nothing was sent",
-                    close_code=None if self._end is None else self._end.code,
-                )
-            await self._change.wait()
-        if self._end is not None or self._is_finished:
-            raise SessionClosedError("the session is over; nothing was sent")
+        if not self.report.connections:
+            raise SessionClosedError("the session is not open: enter it with `async with` first")
+        await self._until_replaced(None)
+        if self._end is not None:
+            raise SessionClosedError(
+                f"the session is over ({self._why(self._end)}); nothing was sent",
+                code=None if self._error is None else str(self._error.code),
+                close_code=self._end.code,
+                reason=self._end.reason,
+            )
+        if self._is_finished or self._socket is None:
+            raise SessionClosedError("the session was finished; nothing was sent")
         return self._socket
 
+    def _why(self, end: Closed) -> str:
+        """Say what ended the session."""
+        if self._error is not None:
+            return str(self._error.message or self._error.code)
+        return end.reason or "closed" if end.code == NORMAL else describe(end)
+
     async def _send_media(self, socket: MediaSocket, data: bytes) -> bool:
-        """Send a frame, and say whether it went out; wait for another connection if not."""
+        """Send a frame, and say whether it went out."""
+        self.report.sent += 1  # before: a cancelled call has sent it too
         try:
             await socket.send_binary(data)
-        except APIConnectionError:
-            while self._socket is socket and self._end is None:
-                await self._change.wait()
+        except APIConnectionError as problem:
+            self.report.sent -= 1
+            if isinstance(problem, APITimeoutError):
+                await self._cut(socket)
             return False
-        self.report.sent += 1
         return True
+
+    async def _cut(self, socket: MediaSocket) -> None:
+        """Let go of a connection that takes nothing more."""
+        self._broken = socket
+        await socket.aclose(wait=False)
 
     def _notify(self) -> None:
         """Wake whoever waits for another connection, or for the end."""
@@ -380,6 +463,17 @@ class ExpressionSession(Generic[M]):
     def __repr__(self) -> str:
         state = "over" if self.is_over else "open"
         return f"{type(self).__name__}(session_id={self.session_id!r}, {state})"
+
+
+def _refused(closed: Closed, error: SessionError | None) -> HumeError:
+    """Return the error for a connection that ended before there was a session."""
+    if error is None:
+        return APIConnectionError(f"the session was closed at once: {describe(closed)}")
+    message = f"the service opened no session: {error.message or error.code}"
+    code = None if error.code is None else str(error.code)
+    if error.retryable is False:
+        return SessionClosedError(message, code=code, close_code=closed.code, reason=closed.reason)
+    return APIConnectionError(message, code=code)
 
 
 _ENDING: frozenset[Any] = frozenset(

@@ -8,6 +8,7 @@ again.
 from __future__ import annotations
 
 from collections import deque
+from typing import cast
 
 import anyio
 from attrs import define, evolve, field
@@ -101,6 +102,9 @@ class VideoSession(ExpressionSession[AnyVideoMessage]):
             InvalidArgumentError: The service would refuse it, and bill it all the same.
             SessionClosedError: The session is over.
         """
+        if not isinstance(cast("object", image), (bytes, bytearray, memoryview)):
+            kind = type(image).__name__
+            raise InvalidArgumentError(f"image must be bytes, not {kind}", field="image")
         data = bytes(image)
         _, reason = await in_thread(why_no_image, data)
         if reason:
@@ -130,15 +134,15 @@ class VideoSession(ExpressionSession[AnyVideoMessage]):
             connections = self.report.connections
             frame = self._pending.popleft()
             self._underway.append(frame)
+            self._pacer.sent(anyio.current_time())
             if not await self._send_media(socket, frame.data):
                 # Where the connection was opened anew, it stands among what is sent again.
                 if connections == self.report.connections and frame in self._underway:
                     self._underway.remove(frame)
                     self._pending.appendleft(frame)
-                continue
-            self._pacer.sent(anyio.current_time())
+                await self._until_replaced(socket)
 
-    def _take(self, message: AnyVideoMessage) -> AnyVideoMessage | None:
+    def _translate(self, message: AnyVideoMessage) -> AnyVideoMessage | None:
         if isinstance(message, VideoMeasured):
             frame = self._reply()
             self._pacer.accepted()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from aiohttp import web
 from attrs import frozen
 
+Url: TypeAlias = AsyncGenerator[str]
 ANSWERS = Path(__file__).parents[1] / "samples" / "answers"
 
 
@@ -29,7 +31,23 @@ def example(name: str) -> list[dict[str, Any]]:
 
 
 @contextlib.asynccontextmanager
-async def playing(*sessions: Played) -> AsyncGenerator[str]:
+async def scripted(script: Callable[[web.WebSocketResponse, int], Awaitable[None]]) -> Url:
+    """Serve sockets, each by a call of the script with its number, from 0; gives the URL."""
+    numbers = itertools.count()
+
+    async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            await script(socket, next(numbers))
+        return socket
+
+    async with _served(serve) as url:
+        yield url
+
+
+@contextlib.asynccontextmanager
+async def playing(*sessions: Played) -> Url:
     """Serve the sessions, one a connection; gives the URL. Later handshakes are refused."""
     left = list(sessions)
 
@@ -44,7 +62,13 @@ async def playing(*sessions: Played) -> AsyncGenerator[str]:
         await socket.close(code=played.code)
         return socket
 
-    runner = web.ServerRunner(web.Server(serve))
+    async with _served(serve) as url:
+        yield url
+
+
+@contextlib.asynccontextmanager
+async def _served(serve: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> Url:
+    runner = web.ServerRunner(web.Server(serve), shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

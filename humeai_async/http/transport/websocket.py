@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, cast
 
 import aiohttp
@@ -136,6 +136,8 @@ class AiohttpSocket:
         self._ping: bytes | None = None
         """The server's last ping, until its pong is sent."""
         self._pinged = asyncio.Event()
+        self._writing: set[asyncio.Task[None]] = set()
+        """Frames that are being written."""
         self._received_at = self.loop.time()
         """When something arrived last, or reading began again."""
         self._reader = self.loop.create_task(self._run())
@@ -161,7 +163,7 @@ class AiohttpSocket:
         ensure_running(self.loop, "this WebSocket")
         async with time_limit(SEND_WAIT) as limit:
             with contextlib.suppress(*_BROKEN):
-                await self._socket.send_frame(message, kind)
+                await self._deliver(self._socket.send_frame(message, kind))
                 return
         if limit.expired():
             raise APITimeoutError(
@@ -172,6 +174,22 @@ class AiohttpSocket:
         raise APIConnectionError(
             "the connection broke while a message was sent", outcome_unknown=True
         )
+
+    async def _deliver(self, writing: Coroutine[Any, Any, None]) -> None:
+        """Write a frame in a task of its own, which goes on where the caller is cancelled.
+
+        aiohttp lets all who write wait for one future while the server takes nothing: the
+        cancellation of one would cancel every other, and whoever writes later.
+        """
+        task = self.loop.create_task(writing)
+        self._writing.add(task)
+        task.add_done_callback(self._on_written)
+        await asyncio.shield(task)
+
+    def _on_written(self, task: asyncio.Task[None]) -> None:
+        self._writing.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waits for it has it too; where nobody does, it is an end
 
     async def receive(self) -> bytes | Closed:
         """Wait for the next message; one task at a time.
@@ -313,10 +331,10 @@ class AiohttpSocket:
                 reading.cancel()
                 return
 
-    async def _write(self, writing: Awaitable[None]) -> None:
+    async def _write(self, writing: Coroutine[Any, Any, None]) -> None:
         """Write a control frame; where that fails the reading finds out how the socket ended."""
         with contextlib.suppress(*_BROKEN):
-            await writing
+            await self._deliver(writing)
 
     async def _stop(self) -> None:
         """End the task that reads, and let go of everything also where it never began."""
