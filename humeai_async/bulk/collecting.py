@@ -31,6 +31,10 @@ S = TypeVar("S")
 R = TypeVar("R")
 
 
+_LARGE_BODY = 2_000_000
+"""Bytes of results that are read in a thread: it takes milliseconds."""
+
+
 class MisnamedError(Exception):
     """A piece of work has a name under which the service has another one."""
 
@@ -186,10 +190,6 @@ class Results(Generic[S, R]):
                 await in_thread(self._kept.keep, work_id, body)
         elif kept is not None:
             await in_thread(self._kept.forget, work_id)
-
-
-_LARGE_BODY = 2_000_000
-"""Bytes of results that are read in a thread: it takes milliseconds."""
 
 
 def _has_unreadable(readings: Sequence[Reading[Any]]) -> bool:

@@ -27,7 +27,9 @@ from humeai_async._base.frozen import frozen
 from humeai_async.bulk.bill import Bill
 from humeai_async.bulk.ledger_records import Plan, key_of
 from humeai_async.bulk.work import (
+    CLOCK_SLACK_MS,
     REFUSED,
+    UNKNOWN_CLOCK_SLACK_MS,
     Item,
     NotCarriedOutError,
     Reading,
@@ -48,10 +50,6 @@ R = TypeVar("R")
 
 PAGE_SIZE = 200
 """Runs on a page of the list: the most."""
-CLOCK_SLACK_MS = 60_000
-"""Milliseconds by which the service's clocks may differ from one another."""
-UNKNOWN_CLOCK_SLACK_MS = 1_260_000
-"""Milliseconds by which clocks may differ if the service's was not told before a submission."""
 NEAR_MS = 3_000
 """Milliseconds between a submission and the start of a run that is believed not to be billed: a
 run from before could be another's, and what is sent again for it would be paid for twice."""

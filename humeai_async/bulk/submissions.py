@@ -60,8 +60,6 @@ _PASSING = (
     BudgetReachedError,
 )
 """Errors of a submission that say nothing against its sources."""
-
-
 LAST_RESPONSE_SECONDS = 30.0
 """Seconds that a run which is cancelled waits for responses that hold results."""
 
