@@ -55,3 +55,57 @@ def test_the_policy_is_read_and_kept() -> None:
     read(account, 50)
     account.read([], 0, is_refused=False)
     assert account.policy == (100, 10.0)
+
+
+def test_calls_left_end_the_second_after_which_a_number_is_taken_for_false() -> None:
+    account = Account()
+    read(account, 0)
+    assert account.hold(10.0, 1.0, 0.01) == 1.0
+    read(account, 50)
+    assert account.hold(10.5, 1.0, 0.01) == 0.0
+    read(account, 0)
+    assert account.hold(20.0, 1.0, 0.01) == 1.0
+
+
+def test_one_call_left_does_not_end_that_second() -> None:
+    account = Account()
+    read(account, 0)
+    assert account.hold(10.0, 1.0, 0.01) == 1.0
+    read(account, 1)
+    read(account, 0)
+    assert account.hold(10.5, 1.0, 0.01) == 0.5
+
+
+def test_calls_wait_longer_for_a_number_where_responses_take_long() -> None:
+    account = Account()
+    read(account, 0)
+    assert account.hold(10.0, 1.0, 0.5) == 2.0
+
+
+def test_a_small_bucket_that_falls_from_a_few_to_nothing_is_news_only_from_a_quarter() -> None:
+    account = Account()
+    read(account, 24)
+    read(account, 0)
+    assert not account.used_up
+    read(account, 25)
+    read(account, 1)
+    assert not account.used_up
+    read(account, 0)
+    assert account.used_up
+    read(account, 0)
+    assert not account.used_up
+
+
+def test_of_several_quotas_the_tightest_counts_and_unknown_numbers_do_not() -> None:
+    account = Account()
+    quotas = [Quota(remaining=9.0, reset=1.0), Quota(reset=7.0), Quota(remaining=3.0, reset=2.0)]
+    account.read(quotas, 0, is_refused=False)
+    assert (account.left, account.reset) == (3.0, 2.0)
+
+
+def test_on_another_clock_a_number_holds_calls_no_longer() -> None:
+    account = Account()
+    read(account, 0)
+    assert account.hold(10.0, 1.0, 0.01) == 1.0
+    account.shift(100.0)
+    assert account.hold(110.25, 1.0, 0.01) == 0.75

@@ -100,3 +100,18 @@ def test_a_declared_rate_goes_before_the_document() -> None:
         assert gate is not None
 
     in_virtual_time(run())
+
+
+def test_whoever_has_others_before_it_is_refused_by_the_time_that_they_take_too() -> None:
+    async def run() -> None:
+        gate = AllowanceGate(Allowance(2, 10.0))
+        await enter_many(gate, 2)
+        waiting = [asyncio.create_task(gate.enter()) for _ in range(2)]
+        await asyncio.sleep(0)
+        now = asyncio.get_running_loop().time()
+        with pytest.raises(RateLimitWaitError) as caught:
+            await gate.enter(now + 15)
+        assert caught.value.seconds == pytest.approx(20.1)
+        await asyncio.gather(*waiting)
+
+    in_virtual_time(run())

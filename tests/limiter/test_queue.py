@@ -268,3 +268,14 @@ def test_the_next_deadline_is_that_of_whoever_waits(steps: list[tuple[str, float
         assert queue.wait_queue.next_deadline == min(waiting.values(), default=float("inf"))
         assert queue.wait_queue.waiting == len(waiting)
     loop.close()
+
+
+@pytest.mark.parametrize(
+    ("priority", "head", "is_urgent"),
+    [(INTERACTIVE, False, True), (INTERACTIVE, True, True), (BULK, False, False)],
+)
+def test_an_interactive_call_makes_the_queue_urgent_whether_fresh_or_refused(
+    queue: Queue, priority: Priority, head: bool, is_urgent: bool
+) -> None:
+    queue.add("a", priority, head=head)
+    assert queue.wait_queue.is_urgent is is_urgent

@@ -187,3 +187,44 @@ def test_who_is_alone_is_held_by_nobody() -> None:
     turns.lose(0.0)
     assert turns.ready_in(10.0) == 0.0
     assert turns.wants(10.0) > 0
+
+
+def test_the_calls_of_a_share_are_those_of_the_last_two_seconds() -> None:
+    turns = Turns(100.0, 0.0)
+    turns.receive(0.0, turn(9, gap=0.5))
+    for number in range(9):
+        use(turns, number * 0.5, 1)
+    assert turns.known_share(4.0) == 4 / 2.0
+    assert turns.known_share(5.9) == 1 / 2.0
+    assert turns.known_share(6.0) is None
+
+
+def test_a_share_that_is_younger_than_two_seconds_is_taken_over_its_own_time() -> None:
+    turns = Turns(100.0, 10.0)
+    turns.receive(10.0, turn(5, gap=0.1))
+    for number in range(5):
+        use(turns, 10.0 + number * 0.1, 1)
+    assert turns.known_share(10.5) == pytest.approx(5 / 0.5)
+    turns.shift(-10.0)
+    assert turns.known_share(0.5) == pytest.approx(5 / 0.5)
+    assert turns.known_share(1.0) == pytest.approx(5 / 1.0)
+
+
+def test_what_was_granted_before_the_clock_changed_is_not_waited_for() -> None:
+    turns = Turns(100.0, 0.0)
+    turns.receive(0.0, turn(4, gap=0.0))
+    assert turns.wants(0.0) == 0
+    turns.shift(5.0)
+    assert turns.in_hand == 0
+    assert turns.wants(5.0) > 0
+
+
+def test_a_turn_that_a_fifth_is_used_of_is_not_too_large() -> None:
+    turns = Turns(1e6, 0.0)
+    turns.ready_in(0.0)
+    turns.receive(0.0, turn(10))
+    size = turns.wants(9.0)
+    use(turns, 0.1, 2)
+    turns.receive(9.0, turn(size))
+    turns.ready_in(18.0)
+    assert turns.wants(18.0) >= size
