@@ -9,7 +9,7 @@ itself: an entry that the types do not know must not look like one that is not t
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping
-from typing import Any, TypeGuard, cast
+from typing import Any, cast
 
 from humeai_async.batch.url_forms import mark_of
 from humeai_async.bulk.ledger_records import MARK_SIZE, Plan
@@ -20,6 +20,7 @@ from humeai_async.http import codec
 from humeai_async.http.endpoint import fill
 from humeai_async.http.session import Session
 from humeai_async.types.batch import InferenceRequest
+from humeai_async.types.json import is_object
 
 LIMIT = 50
 """Jobs in one request; fewer are the end of the list."""
@@ -87,7 +88,7 @@ async def find_job(
 def created_ms(entry: Mapping[str, Any]) -> int | None:
     """Return when a job was made, by the service's clock, if its entry says so."""
     state = entry.get("state")
-    created = state.get("created_timestamp_ms") if _is_object(state) else None
+    created = state.get("created_timestamp_ms") if is_object(state) else None
     is_number = isinstance(created, (int, float)) and not isinstance(created, bool)
     return int(cast("float", created)) if is_number else None
 
@@ -144,7 +145,7 @@ async def _page(
         raise DecodeError("the list of jobs is not an array", path="$")
     entries: list[dict[str, Any]] = []
     for place, entry in enumerate(cast("list[object]", found)):
-        if not _is_object(entry) or not isinstance(entry.get("job_id"), str):
+        if not is_object(entry) or not isinstance(entry.get("job_id"), str):
             raise DecodeError("an entry of the list of jobs has no id", path=f"$[{place}]")
         entries.append(dict(entry))
     for entry in entries:
@@ -162,8 +163,8 @@ def _is_planned(entry: Mapping[str, Any], plan: Plan, sent: Mapping[str, Any]) -
     if entry.get("type", "INFERENCE") != "INFERENCE":
         return False
     request = entry.get("request")
-    if not _is_object(request) or not any(request.get(kind) for kind in ("urls", "text", "files")):
-        if _is_object(request) and request.get("registry_files"):
+    if not is_object(request) or not any(request.get(kind) for kind in ("urls", "text", "files")):
+        if is_object(request) and request.get("registry_files"):
             return False
         raise DecodeError("a job in the list does not state its request", path="$.request")
     return (
@@ -191,7 +192,7 @@ def _has_sources(request: Mapping[str, Any], plan: Plan) -> bool:
         return False
     if plan.kind == "files":
         # Parts of a form may be told in any order.
-        found = sorted(str(one.get("md5sum")) if _is_object(one) else "" for one in sources)
+        found = sorted(str(one.get("md5sum")) if is_object(one) else "" for one in sources)
         return found == sorted(mark.hex() for mark in plan.marks)
     texts = [one for one in sources if isinstance(one, str)]
     return [mark_of(plan.kind, one, MARK_SIZE) for one in texts] == list(plan.marks)
@@ -200,7 +201,7 @@ def _has_sources(request: Mapping[str, Any], plan: Plan) -> bool:
 def _are_same_models(sent: object, listed: object) -> bool:
     """Whether models are those that were sent, with what the service fills in."""
     listed_models = _present(listed)
-    if not _is_object(sent):
+    if not is_object(sent):
         # Left out, they are all run.
         is_whole = not listed_models or set(listed_models) >= set(_DEFAULTS)
         return is_whole and all(
@@ -226,7 +227,7 @@ def _is_same_transcription(sent: Mapping[str, Any], request: Mapping[str, Any]) 
 
 def _are_same_settings(sent: object, listed: object, defaults: Mapping[str, Any]) -> bool:
     """Whether all that was sent is told, and all else that is told is what is filled in."""
-    if not _is_object(sent) or not _is_object(listed):
+    if not is_object(sent) or not is_object(listed):
         return sent == listed
     given, found = _present(sent), _present(listed)
     for name, value in found.items():
@@ -241,10 +242,6 @@ def _are_same_settings(sent: object, listed: object, defaults: Mapping[str, Any]
 
 
 def _present(value: object) -> dict[str, Any]:
-    if not _is_object(value):
+    if not is_object(value):
         return {}
     return {name: inner for name, inner in value.items() if inner is not None}
-
-
-def _is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
-    return isinstance(value, Mapping)
