@@ -28,17 +28,25 @@ ORDER = (
     "tables", "many-workers", "shared-quota", "web-backends", "testing", "logging", "versioning",
 )  # fmt: skip
 GUIDES = Path(humeai_async.__file__).parent / "guides"
+STYLE = """
+.pdoc .docstring table { display: block; overflow-x: auto; }
+.pdoc .attr, .pdoc dt { overflow-wrap: anywhere; }
+.pdoc nav h2 { font-size: 1.5rem; }
+"""
+"""What pdoc's own style lacks: tables and signatures that fit on a telephone, small headings."""
 
 
 def main(folder: str) -> None:
     """Build the site, and fail where a page has a warning."""
-    pdoc.render.configure(
-        docformat="google", footer_text=f"humeai_async {humeai_async.__version__}"
-    )
     site = Path(folder).resolve()
     # pdoc warns of a folder here that has the name of an installed package.
     with tempfile.TemporaryDirectory() as made, contextlib.chdir(made):
         write_guides(Path(made))
+        style = Path(made) / "style"
+        style.mkdir()
+        (style / "custom.css").write_text(STYLE, "utf-8")
+        version = f"humeai_async {humeai_async.__version__}"
+        pdoc.render.configure(docformat="google", footer_text=version, template_directory=style)
         sys.path.insert(0, made)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
