@@ -6,6 +6,7 @@ The programs are in `tests/support/ported`; the type checkers read them as stric
 from __future__ import annotations
 
 import json
+import runpy
 import zipfile
 from pathlib import Path
 
@@ -140,3 +141,12 @@ async def test_a_chats_history_becomes_a_transcript(hume: HumeAI, fake_hume: Fak
     assert "USER: " in conversations.transcript(events)
     assert len(conversations.strongest(events)) == 3
     assert await conversations.find_chat(hume, "no-such-chat") == 404
+
+
+def test_a_program_of_evi_without_a_cast_talks_and_deletes_what_it_made(
+    fake_hume: FakeHume, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    fake_hume.add_chat()
+    runpy.run_path(str(Path(__file__).parent / "typing" / "evi_program.py"))
+    assert b"You said: Hello from" in capfdbinary.readouterr().out
+    assert fake_hume.count(method="DELETE", path="/v0/evi/configs/*/version/*") == 1

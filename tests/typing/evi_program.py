@@ -1,4 +1,4 @@
-"""A program that uses EVI, as a user would write it: no cast, no silencer; it is never run."""
+"""A program that uses EVI, as a user would write it: no cast, no silencer; a test runs it."""
 
 from __future__ import annotations
 
