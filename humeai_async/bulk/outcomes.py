@@ -24,9 +24,7 @@ from humeai_async._base.cancellation import in_thread, run_uncancelled
 from humeai_async._base.packages import load_package
 from humeai_async.bulk.outcome import Outcome, label_of
 from humeai_async.bulk.outcome_queue import OutcomeQueue
-from humeai_async.errors import (
-    InvalidArgumentError,
-)
+from humeai_async.errors import ClientClosedError, InvalidArgumentError
 
 if TYPE_CHECKING:
     from humeai_async.types.predictions.failures import Failures
@@ -54,6 +52,7 @@ class Outcomes(AsyncOnly, Generic[S, P]):
         self._queue = OutcomeQueue[S, P]()
         self._host: asyncio.Task[None] | None = None
         self._failures: Failures | None = None
+        self._is_closed = False
 
     @property
     def has_begun(self) -> bool:
@@ -77,13 +76,20 @@ class Outcomes(AsyncOnly, Generic[S, P]):
 
         Returns:
             One or more; none after the last.
+
+        Raises:
+            ClientClosedError: The run was closed before its end.
         """
         if self._host is None:
+            if self._is_closed:
+                raise _closed_error()
             self._host = asyncio.create_task(_host(self._run, self._queue))
             self._host.add_done_callback(_look_at_error)
         outcomes = await self._queue.next_batch(most, acks=acks)
         if not outcomes:
             await asyncio.wait([self._host])
+            if self._host.cancelled():  # by `aclose`: nobody has cancelled the caller
+                raise _closed_error()
             self._host.result()
         return outcomes
 
@@ -209,7 +215,11 @@ class Outcomes(AsyncOnly, Generic[S, P]):
         return () if self._host else ("Nothing was sent yet: a loop over it begins.",)
 
     async def aclose(self) -> None:
-        """End everything that runs for this iterator, and wait until it has."""
+        """End everything that runs for this iterator, and wait until it has.
+
+        Whoever asks it for more afterwards gets a `ClientClosedError`, unless it was at its end.
+        """
+        self._is_closed = True
         if self._host is not None and not self._host.done():
             self._host.cancel()
             await run_uncancelled(_ended(self._host))
@@ -228,6 +238,13 @@ class Outcomes(AsyncOnly, Generic[S, P]):
     def __del__(self) -> None:
         if self._host is not None and not self._host.get_loop().is_closed():
             self._host.cancel()
+
+
+def _closed_error() -> ClientClosedError:
+    return ClientClosedError(
+        "the run was closed before its end: what is missing is not lost. Call `predict` again, "
+        "with the same ledger if it has one"
+    )
 
 
 def _look_at_error(host: asyncio.Task[None]) -> None:

@@ -17,6 +17,7 @@ from support import DIALECTS, client_of, media_folder
 
 from humeai_async import (
     AuthenticationError,
+    ClientClosedError,
     DecodeError,
     GatewayUnsupportedError,
     HumeAI,
@@ -196,6 +197,32 @@ async def test_closing_a_run_ends_it_and_waits_for_the_end() -> None:
         count = len(fake.requests)
         await anyio.sleep(0.05)
         assert count == len(fake.requests)
+
+
+async def test_a_run_that_was_closed_gives_no_more_and_cancels_nobody() -> None:
+    async with FakeHume(run_seconds=5) as fake, client_of(fake) as hume:
+
+        def posts() -> int:
+            return sum(request.method == "POST" for request in fake.requests)
+
+        begun, unbegun = (hume.batch.predict(urls(5), models=MODELS) for _ in range(2))
+        consumer = asyncio.ensure_future(anext(begun))
+        while posts() < 1:
+            await asyncio.sleep(0)
+        await begun.aclose()
+        await unbegun.aclose()
+        for next_outcome in (consumer, anext(begun), anext(unbegun)):
+            with pytest.raises(ClientClosedError, match="the run was closed before its end"):
+                await next_outcome
+        assert 1 == posts()
+
+
+async def test_a_run_at_its_end_can_be_closed_and_stays_at_its_end() -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+        run = hume.batch.predict(urls(2), models=MODELS)
+        assert 2 == len([one async for one in run])
+        await run.aclose()
+        assert [] == [one async for one in run]
 
 
 async def test_cancelling_the_consumer_ends_the_run() -> None:
