@@ -240,3 +240,17 @@ def test_a_pause_is_as_long_on_another_clock_and_calls_on_their_way_are_over(
     assert client.gate.in_flight == 0
     client.hear(call, 200, after=0.0)
     assert client.gate.accepted == 0
+
+
+def test_calls_that_were_let_in_after_a_refused_one_are_the_rate_of_a_bucket() -> None:
+    client = Client()
+    for call in [client.go() for _ in range(3)]:
+        client.hear(call, 200)
+    refused = client.go()
+    later = [client.go() for _ in range(6)]
+    client.hear(refused, 429)
+    noticed = client.now
+    for call in later:
+        client.hear(call, 200, after=0.0)
+    client.call(200)
+    assert client.gate.learner.rate == pytest.approx(6 / (noticed - refused.at))

@@ -107,3 +107,21 @@ def test_a_flow_in_less_time_than_can_be_measured_is_a_lower_bound() -> None:
     assert calls.meet(contact(calls.now, 0.2, 1000.0, between=6.0, noticed=0.003)) == 600.0
     calls.let_in(500.0, 2.0)
     assert calls.learner.pace > 2000.0
+
+
+def test_a_bucket_is_measured_from_one_closing_to_the_next_for_it_was_empty_at_both() -> None:
+    calls = known(100.0)
+    closed = calls.now - 0.2
+    calls.let_in(60.0, 1.0)
+    closed_again = calls.now
+    rate = calls.meet(contact(closed_again, 0.2, 98.5, between=1.0))
+    assert rate == pytest.approx(60 / (closed_again - closed))
+
+
+def test_what_came_before_a_rest_says_nothing_of_an_unknown_quota() -> None:
+    learner = Learner(0.0)
+    learner.start(0.0)
+    learner.accept(0.1, 1.0, is_pressed=False, is_busy=False)
+    assert learner.started == 0.0
+    learner.accept(100.0, 1.0, is_pressed=False, is_busy=False)
+    assert learner.started == 100.0
