@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 from humeai_async._base.cancellation import run_uncancelled
 from humeai_async._base.event_loops import running_loop
-from humeai_async.errors import ConfigurationError
+from humeai_async.errors import ClientClosedError, ConfigurationError
 
 P = TypeVar("P")
 P_co = TypeVar("P_co", covariant=True)
@@ -94,11 +94,12 @@ class RunUpdates(Generic[P, R_co]):
 
         Raises:
             HumeError: The run failed.
+            ClientClosedError: The block was left before the end of the run.
         """
         run = self._task
         await asyncio.wait([run])
         self._has_raised = True
-        return run.result()
+        return _result_of(run)
 
     @property
     def _task(self) -> asyncio.Task[R_co]:
@@ -114,7 +115,16 @@ class RunUpdates(Generic[P, R_co]):
         """Raise what the run failed with, unless the caller has had it."""
         if not self._has_raised:
             self._has_raised = True
-            run.result()
+            _result_of(run)
+
+
+def _result_of(run: asyncio.Task[R_co]) -> R_co:
+    """Return what a run returned; that it was cancelled cancels nobody else."""
+    if run.cancelled():
+        raise ClientClosedError(
+            "the run was ended before its end: what is missing is not lost. Start it again"
+        )
+    return run.result()
 
 
 async def _end(run: asyncio.Task[Any]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from bulk_support import urls
 from support import client_of
 
-from humeai_async import ConfigurationError, LedgerError, RunUpdates
+from humeai_async import ClientClosedError, ConfigurationError, LedgerError, RunUpdates
 from humeai_async.testing import FakeHume
 
 pytestmark = pytest.mark.anyio
@@ -65,6 +65,17 @@ async def test_what_the_run_raises_comes_out_of_the_loop_and_once() -> None:
 
     with pytest.raises(LedgerError):
         await watch()
+
+
+async def test_a_run_that_was_left_cancels_nobody_who_asks_for_its_result() -> None:
+    async def run(*, on_progress: Note) -> None:
+        on_progress(1)
+        await anyio.sleep_forever()
+
+    async with RunUpdates(run) as updates:
+        assert await anext(updates) == 1
+    with pytest.raises(ClientClosedError, match="Start it again"):
+        await updates.result()
 
 
 async def test_a_failed_run_that_nobody_looked_at_fails_its_block() -> None:
