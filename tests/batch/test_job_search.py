@@ -11,8 +11,8 @@ from bulk_support import PATIENCE, search_quickly, submitted, urls
 from scripted_transport import ScriptedTransport, json_answer
 from support import client_of, session_of
 
-from humeai_async import HumeAI
-from humeai_async.batch.job_search import find_job
+from humeai_async import DecodeError, HumeAI
+from humeai_async.batch.job_search import LIMIT, find_job
 from humeai_async.batch.url_forms import mark_of
 from humeai_async.bulk.ledger_records import MARK_SIZE, Plan
 from humeai_async.bulk.work import ServiceClock, local_ms
@@ -122,3 +122,79 @@ async def test_a_job_is_found_although_the_clock_was_set_before_the_service_told
     session = session_of(ScriptedTransport(listed))
     request = InferenceRequest(models=MODELS)
     assert await find_job(session, ServiceClock(), plan, request, ()) == "lost"
+
+
+URL = urls(1)[0]
+NOW_MS = local_ms()
+
+
+def listed_job(job_id: str = "lost", **changes: Any) -> dict[str, Any]:
+    """Return a job as the service lists it: the very one of `find`'s plan, but for changes."""
+    job = {
+        "job_id": job_id,
+        "type": "INFERENCE",
+        "request": {"urls": [URL], "models": MODELS},
+        "state": {"created_timestamp_ms": NOW_MS, "status": "COMPLETED"},
+    }
+    return job | changes
+
+
+async def find(*pages: object, known: tuple[str, ...] = ()) -> str | None:
+    """Search pages of the list for a planned job."""
+    mark = mark_of("urls", URL, MARK_SIZE)
+    plan = Plan(number=1, kind="urls", keys=(b"key",), marks=(mark,), planned_ms=NOW_MS)
+    answers = [json_answer(json.dumps(page).encode()) for page in pages]
+    session = session_of(ScriptedTransport(*answers))
+    return await find_job(session, ServiceClock(), plan, InferenceRequest(models=MODELS), known)
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        listed_job(type="TRAINING"),
+        listed_job(request={"registry_files": ["id"], "models": MODELS}),
+        listed_job(request={"urls": "no array", "models": MODELS}),
+        listed_job(request={"text": [URL], "models": MODELS}),
+        listed_job(state={"created_timestamp_ms": NOW_MS - 86_400_000}),
+    ],
+    ids=["training", "registry files", "no array", "another kind", "a day older"],
+)
+async def test_a_job_that_cannot_be_the_planned_one_is_passed_over(job: dict[str, Any]) -> None:
+    assert await find([job]) is None
+
+
+async def test_a_job_that_is_known_to_be_another_is_passed_over() -> None:
+    assert await find([listed_job("other"), listed_job()], known=("other",)) == "lost"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [{"jobs": []}, ["job"], [{"id": "x"}], [listed_job(request=None)]],
+    ids=["no array", "no object", "no id", "no request"],
+)
+async def test_a_list_that_cannot_be_read_is_no_proof_that_the_job_is_not_there(
+    page: object,
+) -> None:
+    with pytest.raises(DecodeError):
+        await find(page)
+
+
+async def test_the_planned_job_is_found_beside_one_that_cannot_be_read() -> None:
+    assert await find([listed_job("odd", request=None), listed_job()]) == "lost"
+
+
+async def test_a_job_that_does_not_say_when_it_was_made_is_looked_at() -> None:
+    assert await find([listed_job(state=None)]) == "lost"
+
+
+async def test_a_long_list_without_times_cannot_be_read_to_its_end() -> None:
+    page = [listed_job(f"job-{n}", type="TRAINING", state={}) for n in range(LIMIT)]
+    with pytest.raises(DecodeError, match="creation times"):
+        await find(page)
+
+
+async def test_more_jobs_of_one_time_than_the_list_shows_are_a_doubt() -> None:
+    page = [listed_job(f"job-{n}", type="TRAINING") for n in range(LIMIT)]
+    older = [listed_job("old", state={"created_timestamp_ms": NOW_MS - 86_400_000})]
+    with pytest.raises(DecodeError, match="at one time"):
+        await find(page, page, page, older)
