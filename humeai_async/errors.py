@@ -311,10 +311,11 @@ class SessionClosedError(HumeError):
 
 
 class PartialResultError(HumeError):
-    """A long recording was measured in part, and the next part failed; see its cause.
+    """A long recording was measured or decided in part, and could not be further; see its cause.
 
     Attributes:
-        result: What was measured and paid for, up to the part that failed.
+        result: What was paid for up to there: an `AudioResult` of `hume.expression.measure`, or a
+            `Timeline` of `hume.decisions.over`.
     """
 
     def __init__(self, message: str, *, result: Any, **context: Any) -> None:

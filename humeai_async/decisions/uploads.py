@@ -15,7 +15,7 @@ from humeai_async.http.multipart import LARGEST_FILE, File, as_part, read_whole
 from humeai_async.media.conversion import ConversionError, convert_to_wav, has_decoder
 from humeai_async.media.formats import NO_SOUND, Kind, kind_of
 from humeai_async.media.mp3 import duration
-from humeai_async.media.wav import HEADER_BYTES, RATE, WIDTH, WavError, read_wav
+from humeai_async.media.wav import HEADER_BYTES, RATE, WIDTH, PackedWavError, WavError, read_wav
 from humeai_async.types.questions import QuestionSet
 
 LARGEST_BODY = 25_000_000
@@ -79,6 +79,7 @@ async def read_clip(file: File, *, convert: bool = True) -> Clip:
     data = await read_whole(part)
     kind = kind_of(data)
     reason = f"the file is {kind}, and only WAV and MP3 are taken"
+    is_packed = False
     if kind is Kind.MP3:
         seconds = await in_thread(duration, data)
         if seconds:
@@ -89,7 +90,9 @@ async def read_clip(file: File, *, convert: bool = True) -> Clip:
             return _clip(data, part, "audio/wav", read_wav(data).seconds, "audio.wav")
         except WavError as problem:
             reason = f"the WAV file cannot be read: {problem}"
-    elif convert and kind not in NO_SOUND and kind is not Kind.UNKNOWN and has_decoder():
+            is_packed = isinstance(problem, PackedWavError)
+    is_other = kind not in NO_SOUND and kind not in {Kind.UNKNOWN, Kind.WAV, Kind.MP3}
+    if convert and (is_other or is_packed) and has_decoder():
         data = await _converted(data)
         return _clip(data, part, "audio/wav", (len(data) - HEADER_BYTES) / _SECOND, "audio.wav")
     raise refuse(reason, UNSUPPORTED)

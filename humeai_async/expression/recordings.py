@@ -30,21 +30,24 @@ async def measure_recording(
 
     Raises:
         InvalidArgumentError: It holds no sound that can be read.
-        PartialResultError: A part failed after others had been measured.
+        PartialResultError: A part failed, or could not be read, after others had been measured.
     """
+    joiner = Joiner()
     async with aclosing(samples_of(recording)) as blocks:
         reason = ""
         try:
-            return await _measure_parts(blocks, measure, longest_ms)
+            return await _measure_parts(blocks, measure, longest_ms, joiner)
         except ConversionError as problem:
             reason = str(problem)
-    raise refuse(f"the recording cannot be read: {reason}", UNSUPPORTED)
+    failure = refuse(f"the recording cannot be read: {reason}", UNSUPPORTED)
+    if joiner.run_ids:
+        raise _partial(joiner, failure) from failure
+    raise failure
 
 
 async def _measure_parts(
-    blocks: AsyncGenerator[bytes], measure: Measure, longest_ms: int
+    blocks: AsyncGenerator[bytes], measure: Measure, longest_ms: int, joiner: Joiner
 ) -> AudioResult:
-    joiner = Joiner()
     held, start_ms, is_last = bytearray(), 0, False
     while not is_last:
         while len(held) <= longest_ms * BYTES_A_MS and not is_last:
@@ -67,13 +70,17 @@ async def _measure_parts(
             del held[: (following - start_ms) * BYTES_A_MS]
             start_ms = following
             continue
-        raise PartialResultError(
-            f"the recording was measured up to {start_ms / 1000:.1f} s and not further: "
-            f"{failure.message}",
-            result=joiner.result(),
-            outcome_unknown=failure.outcome_unknown,
-        ) from failure
+        raise _partial(joiner, failure) from failure
     return joiner.result()
+
+
+def _partial(joiner: Joiner, failure: HumeError) -> PartialResultError:
+    return PartialResultError(
+        f"the recording was measured up to {joiner.end_ms / 1000:.1f} s and not further: "
+        f"{failure.message}",
+        result=joiner.result(),
+        outcome_unknown=failure.outcome_unknown,
+    )
 
 
 def _cut(held: bytearray, longest_ms: int, is_last: bool) -> tuple[Part, int]:

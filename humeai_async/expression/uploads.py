@@ -28,7 +28,7 @@ from humeai_async.http.multipart import LARGEST_FILE, File, as_part, read_whole
 from humeai_async.media.conversion import ConversionError, convert_to_wav, has_decoder
 from humeai_async.media.formats import NO_SOUND, Kind, kind_of
 from humeai_async.media.jpeg import JpegError, jpeg_size
-from humeai_async.media.wav import WIDTH, WavError, read_wav
+from humeai_async.media.wav import WIDTH, PackedWavError, WavError, read_wav
 
 LARGEST_SAMPLES = LARGEST_BODY - ENVELOPE
 """Bytes of samples in one upload: about 13 minutes."""
@@ -127,6 +127,8 @@ def _can_be_converted(data: bytes, kind: Kind) -> bool:
     if kind is Kind.WAV:
         try:
             wav = read_wav(data)
+        except PackedWavError:
+            return has_decoder()
         except WavError:
             return False
         return wav.is_16k_mono or has_decoder()

@@ -16,8 +16,17 @@ from typing import Any
 from humeai_async._base.cancellation import in_thread
 from humeai_async._base.packages import load_package
 from humeai_async.http.multipart import join_pieces
+from humeai_async.media.formats import Kind, kind_of
 from humeai_async.media.sources import Recording
-from humeai_async.media.wav import RATE, WIDTH, WavError, read_wav, wav_header
+from humeai_async.media.wav import (
+    RATE,
+    WIDTH,
+    PackedWavError,
+    Wav,
+    WavError,
+    read_wav,
+    wav_header,
+)
 
 BLOCK = 4 * RATE * WIDTH
 """Bytes of a block: four seconds of sound."""
@@ -84,21 +93,40 @@ def _blocks(recording: Recording) -> Generator[bytes]:
     with opened:
         total = opened.seek(0, io.SEEK_END)
         opened.seek(0)
-        wav = None
-        if not recording.is_headerless:
-            try:
-                wav = read_wav(opened.read(_HEAD), total=total)
-            except WavError:
-                wav = None
+        wav = None if recording.is_headerless else _read_header(opened, total)
+        if recording.is_headerless and total % WIDTH:
+            raise ConversionError(f"{total} bytes are no whole 16-bit samples; is it cut off?")
         if recording.is_headerless or (wav is not None and wav.is_16k_mono):
+            if channel:
+                raise ConversionError(f"it has no channel {channel}")
             opened.seek(0 if wav is None else wav.start)
-            left = total - total % WIDTH if wav is None else wav.size
+            left = total if wav is None else wav.size
             while left and (block := opened.read(min(BLOCK, left))):
                 left -= len(block)
                 yield block
             return
         opened.seek(0)
         yield from _converted(opened, channel)
+
+
+def _read_header(opened: io.BufferedIOBase | io.BytesIO, total: int) -> Wav | None:
+    """Read the header of a WAV file; `None` for what only a decoder can read.
+
+    Raises:
+        ConversionError: It is a WAV file that is damaged, of which a decoder would read a part.
+    """
+    head = opened.read(_HEAD)
+    reason = ""
+    try:
+        return read_wav(head, total=total)
+    except PackedWavError:
+        return None
+    except WavError as problem:
+        reason = str(problem)
+    is_whole = len(head) == total or b"data" in head
+    if kind_of(head) is Kind.WAV and is_whole:
+        raise ConversionError(reason)
+    return None
 
 
 def _converted(opened: io.BufferedIOBase | io.BytesIO, channel: int | None) -> Iterator[bytes]:

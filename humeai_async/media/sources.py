@@ -50,6 +50,10 @@ async def read_recording(
     Raises:
         InvalidArgumentError: It cannot be read, or is no recording.
     """
+    if channel is not None and (type(channel) is not int or channel < 0):
+        raise InvalidArgumentError(
+            f"channel must be a number from 0, not {channel!r}", field="channel"
+        )
     content: object = file.content if isinstance(file, Upload) else file
     part = await as_part(file, argument=argument, largest=1 << 62)
     if isinstance(content, (str, os.PathLike)):

@@ -30,6 +30,10 @@ class WavError(Exception):
     """A file is no WAV that can be read; the message says why."""
 
 
+class PackedWavError(WavError):
+    """The samples are packed, as in telephony; a decoder may read them."""
+
+
 @frozen
 class Wav:
     """What the header of a WAV file says, and where its data is."""
@@ -99,8 +103,10 @@ def _read_format(described: bytes, start: int, size: int, total: int) -> Wav:
         if len(described) < _LEAST_EXTENSIBLE:
             raise WavError("its extensible header is cut off")
         code = struct.unpack_from("<H", described, 24)[0]
-    if code not in {PCM, FLOAT} or not channels or not rate or not bits:
-        raise WavError(f"its data is packed in a way (format {code}) that is not taken")
+    if not channels or not rate:
+        raise WavError("its header has no channels or no rate")
+    if code not in {PCM, FLOAT} or not bits:
+        raise PackedWavError(f"its data is packed in a way (format {code}) that is not taken")
     there = total - start
     is_streamed = size in _UNKNOWN_SIZE and there > 0
     if size > there and not is_streamed:

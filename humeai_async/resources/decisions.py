@@ -40,6 +40,7 @@ from humeai_async.errors import (
     HumeError,
     InvalidArgumentError,
     MissingPackageError,
+    PartialResultError,
 )
 from humeai_async.http.arguments import check_many, check_number, check_seconds
 from humeai_async.http.endpoint import fill
@@ -230,6 +231,8 @@ class Decisions(Resource):
         Raises:
             InvalidArgumentError: It is no recording, or a limit is exceeded; nothing was sent.
             AuthenticationError: The credential is refused, by the first window that finds out.
+            PartialResultError: The recording could not be read to its end, or the credential was
+                refused, after windows had been decided; `result` is the `Timeline` of those.
             GatewayUnsupportedError: Through the gateway; nothing was read or sent.
 
         Source: https://dev.hume.ai/docs/audio-decisions/overview
@@ -262,18 +265,24 @@ class Decisions(Resource):
                 aclosing(windows_of(blocks, window_ms, hop_ms)) as windows,
                 anyio.create_task_group() as tasks,
             ):
-                async for start_ms, samples in windows:
-                    await slots.acquire()
-                    tasks.start_soon(decide, start_ms, samples, tasks)
-        except* ConversionError as problems:
-            reason = str(problems.exceptions[0])
+                try:
+                    async for start_ms, samples in windows:
+                        await slots.acquire()
+                        tasks.start_soon(decide, start_ms, samples, tasks)
+                except ConversionError as problem:  # what is under way is paid for
+                    reason = str(problem)
         except* MissingPackageError as problems:
             fatal.append(cast("HumeError", problems.exceptions[0]))
+        if not fatal and (reason or not found):
+            fatal.append(refuse(reason or "the recording holds no sound", UNSUPPORTED))
+        timeline = Timeline(tuple(found[at] for at in sorted(found)), question_set)
+        if fatal and any(one.decision is not None for one in timeline):
+            raise PartialResultError(
+                f"the recording was decided in part: {fatal[0].message}", result=timeline
+            ) from fatal[0]
         if fatal:
             raise fatal[0]
-        if reason or not found:
-            raise refuse(reason or "the recording holds no sound", UNSUPPORTED)
-        return Timeline(tuple(found[at] for at in sorted(found)), question_set)
+        return timeline
 
     def live(
         self,

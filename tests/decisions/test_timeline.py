@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
 from hypothesis import given
@@ -12,10 +12,19 @@ from hypothesis import strategies as st
 from live_support import silence, speech, wav
 from support import client_of
 
-from humeai_async import AuthenticationError, HumeAI, InvalidArgumentError, Retry
+from humeai_async import (
+    AuthenticationError,
+    HumeAI,
+    InvalidArgumentError,
+    PartialResultError,
+    Retry,
+)
 from humeai_async.decisions import Choice, Noul, QuestionSet, Span
 from humeai_async.decisions.timeline import DecisionWindow, Timeline, windows_of
+from humeai_async.media.conversion import ConversionError
+from humeai_async.media.sources import Recording
 from humeai_async.media.wav import BYTES_A_MS
+from humeai_async.resources import decisions
 from humeai_async.testing import FakeHume, Fault
 from humeai_async.types.decisions import Decision, SpanResult, TimeSpan
 
@@ -94,6 +103,22 @@ async def test_a_window_that_fails_costs_no_other() -> None:
         timeline = await hume.decisions.over(wav(speech(60)), QUESTIONS, window=20)
         assert len(timeline.failures) == 1
         assert len([one for one in timeline if one.decision]) == 2
+
+
+async def test_what_was_decided_before_a_damaged_place_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def damaged(recording: Recording) -> AsyncGenerator[bytes]:
+        del recording
+        yield speech(45)
+        raise ConversionError("it cannot be decoded")
+
+    monkeypatch.setattr(decisions, "samples_of", damaged)
+    async with FakeHume() as fake, client_of(fake) as hume:
+        with pytest.raises(PartialResultError, match="cannot be decoded") as caught:
+            await hume.decisions.over(wav(speech(60)), QUESTIONS, window=20)
+        assert caught.value.result.input_tokens == fake.decisions.input_tokens
+    assert len(caught.value.result) == 2
 
 
 async def test_a_credential_that_is_refused_ends_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -14,10 +15,12 @@ from live_support import silence, speech, wav
 from support import client_of
 
 from humeai_async import InvalidArgumentError, PartialResultError, Retry
+from humeai_async.expression import recordings
 from humeai_async.expression.parts import STEP_MS, find_cut
 from humeai_async.expression.recordings import measure_recording
 from humeai_async.http import codec
 from humeai_async.http.messages import Part
+from humeai_async.media.conversion import ConversionError
 from humeai_async.media.sources import Recording
 from humeai_async.testing import FakeHume, Fault
 from humeai_async.testing.live_media import SpeechFinder
@@ -124,6 +127,29 @@ async def test_what_was_measured_before_a_failure_is_not_lost() -> None:
     assert len(caught.value.result.run_ids) == 2
     assert caught.value.outcome_unknown
     assert caught.value.__cause__ is not None
+
+
+async def test_what_was_measured_before_a_damaged_place_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def damaged(recording: Recording) -> AsyncGenerator[bytes]:
+        assert isinstance(recording.source, bytes)
+        yield recording.source[44:]
+        raise ConversionError("it cannot be decoded")
+
+    monkeypatch.setattr(recordings, "samples_of", damaged)
+    talk = b"".join(silence(1) + speech(4, pitch=200 + n) for n in range(20))
+    async with FakeHume() as fake, client_of(fake) as hume:
+
+        async def upload(part: Part) -> AudioResult:
+            assert isinstance(part.content, bytes)
+            return await hume.expression.measure_audio(part.content)
+
+        with pytest.raises(PartialResultError, match="cannot be decoded") as caught:
+            await measure_recording(Recording(wav(talk)), upload, longest_ms=30_000)
+        runs = [run["run_id"] for run in fake.expression.runs]
+    assert sorted(caught.value.result.run_ids) == sorted(runs)
+    assert runs
 
 
 @pytest.mark.parametrize("source", [b"", b'{"no": "sound, no sound"}', speech(1)])

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 from live_support import extensible_wav, silence, speech, wav
 
-from humeai_async.errors import MissingPackageError
+from humeai_async.decisions.uploads import read_clip
+from humeai_async.errors import InvalidArgumentError, MissingPackageError
+from humeai_async.expression.uploads import audio_part
 from humeai_async.media.conversion import ConversionError, convert_to_wav, has_decoder, samples_of
-from humeai_async.media.sources import Recording
+from humeai_async.media.sources import Recording, read_recording
 from humeai_async.media.wav import read_wav
 
 pytestmark = pytest.mark.anyio
@@ -59,3 +63,37 @@ async def test_without_the_decoder_the_error_says_what_to_install(
     monkeypatch.setitem(__import__("sys").modules, "av", None)
     with pytest.raises(MissingPackageError, match=r"humeai_async\[media\]"):
         await read(b"fLaC")
+
+
+@pytest.mark.parametrize("damaged", [wav(speech(1))[:-5_000], wav(speech(1) + b"\0")])
+async def test_a_damaged_wav_file_is_not_read_in_part(damaged: bytes) -> None:
+    with pytest.raises(ConversionError, match=r"cut off|within a sample"):
+        await read(damaged)
+
+
+async def test_raw_samples_that_end_within_one_are_refused() -> None:
+    with pytest.raises(ConversionError, match="no whole 16-bit samples"):
+        [one async for one in samples_of(Recording(b"abc", is_headerless=True))]
+
+
+async def test_a_channel_that_a_mono_file_has_not_is_refused() -> None:
+    with pytest.raises(ConversionError, match="no channel 1"):
+        await read(wav(speech(1)), channel=1)
+
+
+@pytest.mark.parametrize("channel", [-1, "left", True, 0.0])
+async def test_a_channel_that_is_no_index_is_refused(channel: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match="channel must be a number from 0"):
+        await read_recording(wav(speech(1)), channel=channel)
+
+
+@needs_decoder
+async def test_a_recording_of_the_telephone_is_decoded() -> None:
+    form = struct.pack("<HHIIHH", 7, 1, 8_000, 8_000, 1, 8)
+    chunks = b"fmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", 16_000)
+    file = b"RIFF" + struct.pack("<I", 16_036) + b"WAVE" + chunks + bytes(range(100)) * 160
+    part = await audio_part(file, is_headerless=False, convert=True)
+    assert (part.size or 0) == pytest.approx(64_044, abs=200)
+    assert (await read_clip(file)).seconds == pytest.approx(2, abs=0.01)
+    with pytest.raises(InvalidArgumentError, match="format 7"):
+        await read_clip(file, convert=False)
