@@ -143,8 +143,8 @@ async def find(*pages: object, known: tuple[str, ...] = ()) -> str | None:
     """Search pages of the list for a planned job."""
     mark = mark_of("urls", URL, MARK_SIZE)
     plan = Plan(number=1, kind="urls", keys=(b"key",), marks=(mark,), planned_ms=NOW_MS)
-    answers = [json_answer(json.dumps(page).encode()) for page in pages]
-    session = session_of(ScriptedTransport(*answers))
+    responses = [json_answer(json.dumps(page).encode()) for page in pages]
+    session = session_of(ScriptedTransport(*responses))
     return await find_job(session, ServiceClock(), plan, InferenceRequest(models=MODELS), known)
 
 

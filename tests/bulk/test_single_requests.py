@@ -18,6 +18,7 @@ from humeai_async import (
     LedgerError,
     Outcome,
     ResultLostError,
+    UnknownSubmissionError,
     Upload,
     to_dict,
     to_json,
@@ -156,6 +157,30 @@ async def test_a_request_that_never_came_is_sent_again_after_the_search(
     found = await decide(hume, clips(tmp_path, 4), search_patience=0.3)
     assert [None] * 4 == [one.error for one in found]
     assert len(fake.decisions.runs) == 4
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        b"[]",
+        b'{"runs": 5}',
+        b'{"runs": [5]}',
+        b'{"runs": [{"started_at": "2026-01-01T00:00:00Z"}]}',
+        b'{"runs": [{"run_id": "r", "started_at": 5}]}',
+        b'{"runs": [], "next_cursor": "same"}',
+    ],
+    ids=["no object", "no list", "no run", "no id", "no time", "no end"],
+)
+async def test_a_lost_request_is_not_sent_again_where_the_list_of_runs_cannot_be_read(
+    listed: bytes, hume: HumeAI, fake: FakeHume, tmp_path: Path
+) -> None:
+    fake.faults.add(NEVER)
+    unread = Fault("status", method="GET", path="*/run", status=200, body=listed, times=None)
+    fake.faults.add(unread)
+    (found,) = await decide(hume, clips(tmp_path, 1), search_patience=0.1)
+    assert isinstance(found.error, UnknownSubmissionError)
+    assert found.is_open
+    assert fake.count(method="POST") == 1
 
 
 async def test_an_errored_run_without_tokens_is_sent_again_at_once(
