@@ -170,4 +170,8 @@ def _as_text(data: bytes | bytearray) -> str:
 def _shortened(source: str) -> str:
     """Return a source as the page shows it: no query, and no more than a line."""
     text = " ".join(without_queries(source).removesuffix("?***").removesuffix("#***").split())
-    return text if len(text) <= _LONGEST_NAME else f"...{text[3 - _LONGEST_NAME :]}"
+    if len(text) <= _LONGEST_NAME:
+        return text
+    if "/" in text and " " not in text:  # of a URL the end tells most, of a text the beginning
+        return f"...{text[3 - _LONGEST_NAME :]}"
+    return f"{text[: _LONGEST_NAME - 3]}..."

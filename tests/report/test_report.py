@@ -243,3 +243,23 @@ def test_a_disk_that_refuses_the_pace_stops_nothing(tmp_path: Path) -> None:
     log.update(progress(0.0, 0))
     log.update(progress(5.0, 3))
     assert read_pace(tmp_path / "not there") == []
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("https://media.example.com/" + "x" * 200 + "/take-2.mp4", "...*/take-2.mp4"),
+        ("What a day! " * 20, "What a day! *..."),
+        ("word" * 60, "wordword*..."),
+    ],
+)
+def test_of_a_long_url_the_end_is_shown_and_of_a_long_text_the_beginning(
+    source: str, shown: str
+) -> None:
+    digest = Digest(1)
+    digest.add(source, smiles(0.5))
+    (name,) = digest.to_json()["names"]
+    begin, _, end = shown.partition("*")
+    assert name.startswith(begin)
+    assert name.endswith(end)
+    assert len(name) <= 100
