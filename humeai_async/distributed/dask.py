@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 PARTITIONS_AT_A_THREAD = 2
 """Partitions that are submitted for each thread of the cluster: one under way, one to follow."""
+_GONE = "the scheduler has gone: start the run again with another cluster"
 _FOR_GOOD = (*FATAL_ERRORS, ConfigurationError, MissingPackageError)
 """Errors that every other partition would meet too, so they end the run."""
 
@@ -126,6 +127,9 @@ async def predict_over(
         raise ConfigurationError(
             "predict_over needs an asynchronous client: Client(address, asynchronous=True)"
         )
+    _check_place(client)
+    if ledger is not None:
+        _check_picklable("ledger", ledger)
     if quota is not None or rate is not None:
         check_quota(quota, rate)
     chosen = BulkOptions.of(options)
@@ -260,13 +264,30 @@ def check_quota(quota: RedisQuota | None, rate: float | None) -> None:
     if quota is None:
         raise ConfigurationError("rate needs a quota that workers share: pass quota, too")
     Limiter(rate=rate, shared=quota)
+    _check_picklable("quota", quota)
+
+
+def _check_picklable(what: str, given: object) -> None:
+    """Check that an argument can be sent to workers."""
     try:
-        pickle.dumps(quota)
+        pickle.dumps(given)
     except (TypeError, AttributeError, pickle.PicklingError) as problem:
         reason = str(problem)
     else:
         return
-    raise ConfigurationError(f"workers cannot have this quota, make it with a URL: {reason}")
+    raise ConfigurationError(f"workers cannot have this {what}, make it with a URL: {reason}")
+
+
+def _check_place(client: object) -> None:
+    """Check that it names what makes a client: the client itself cannot go to workers."""
+    parts = client.partition(":") if isinstance(client, str) else ("", "", "")
+    if all(parts):
+        return
+    given = repr(client) if isinstance(client, str) else type(client).__name__
+    raise ConfigurationError(
+        "each worker makes a client of its own: pass client as the name of a function that "
+        f'returns one, "module:function", not {given}'
+    )
 
 
 def _make_client(place: str, quota: RedisQuota | None, rate: float | None) -> HumeAI:
@@ -319,7 +340,10 @@ class _Driver:
         except Exception as problem:  # noqa: BLE001 - whatever a worker raises
             reason = f"{type(problem).__name__}: {problem}"
         if reason:
-            raise ConfigurationError(f"the workers cannot run humeai_async: {reason}")
+            raise ConfigurationError(
+                f"the workers cannot run humeai_async: {reason}. Have them install it with the "
+                'same extras as here, pip install "humeai_async[dask,redis]", on every worker'
+            )
         self._dask.subscribe_topic(self._name, self._see)
 
     async def end(self, plugin: WorkerClients) -> None:
@@ -338,13 +362,9 @@ class _Driver:
         self._report_progress()
         try:
             while waiting or futures:
-                threads = await self._threads()
-                while waiting and len(futures) < max(1, PARTITIONS_AT_A_THREAD * threads):
-                    partition = waiting.popleft()
-                    futures[self._submit(partition)] = partition.number
-                await self._distributed.wait(
-                    list(futures), timeout=None, return_when="FIRST_COMPLETED"
-                )
+                if not await self._progress(waiting, futures):
+                    open_numbers = [*futures.values(), *(one.number for one in waiting)]
+                    return problems | dict.fromkeys(open_numbers, _GONE)
                 for future in [one for one in futures if one.status != "pending"]:
                     number = futures.pop(future)
                     problem = await self._see_end(future)
@@ -354,6 +374,26 @@ class _Driver:
             for future in futures:
                 future.release()
         return problems
+
+    async def _progress(self, waiting: deque[Partition], futures: dict[Any, int]) -> bool:
+        """Submit what the cluster has room for and wait until one ends; false without a cluster."""
+        if self._has_ended():
+            return False
+        try:
+            threads = await self._threads()
+            while waiting and len(futures) < max(1, PARTITIONS_AT_A_THREAD * threads):
+                partition = waiting.popleft()
+                futures[self._submit(partition)] = partition.number
+            await self._distributed.wait(list(futures), timeout=None, return_when="FIRST_COMPLETED")
+        except OSError:  # what Dask's errors of connections are
+            return False
+        except self._distributed.client.FuturesCancelledError:
+            pass  # each future has its reason, or the client has ended
+        return not self._has_ended()
+
+    def _has_ended(self) -> bool:
+        """Whether the client has given up on its scheduler."""
+        return self._dask.status in {"closing", "closed"}
 
     def _submit(self, partition: Partition) -> Any:
         # Of this start alone: Dask keeps how tasks ended while anybody may ask.
