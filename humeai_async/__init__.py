@@ -60,7 +60,7 @@ from humeai_async.http.observing import (
     Paced,
     RetryScheduled,
 )
-from humeai_async.http.responses import RawResponse
+from humeai_async.http.raw_calls import RawResponse
 from humeai_async.http.transport.handed_in import BufferedResponse
 from humeai_async.http.transport.interface import Download, OpenResponse, Transport
 from humeai_async.limiter.limiter import Limiter

@@ -31,8 +31,7 @@ from humeai_async.http.oauth import TokenIssuer, fetch_token
 from humeai_async.http.observing import Observer, Observers
 from humeai_async.http.origin_arguments import CREDENTIALS, find_cloud, find_origin, hold_credential
 from humeai_async.http.origins import Origin
-from humeai_async.http.raw_calls import raw_call
-from humeai_async.http.responses import RawResponse
+from humeai_async.http.raw_calls import RawResponse, raw_call
 from humeai_async.http.session import Session
 from humeai_async.http.transport.handed_in import HandedInTransport
 from humeai_async.http.transport.interface import Transport

@@ -1,22 +1,40 @@
 """Calls that have no method of their own: any path of the API, with the same pacing and retries.
 
-`raw_call` checks what `HumeAI.request` was given and makes a `Call` of it.
+`raw_call` checks what `HumeAI.request` was given and makes a `Call` of it; what comes back is a
+`RawResponse`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
+
+from attrs import define
 
 from humeai_async._base.base_values import as_base
 from humeai_async._base.unset import UNSET
 from humeai_async.errors import InvalidArgumentError
+from humeai_async.http.codec import parse
 from humeai_async.http.endpoint import Call, Encoding, Endpoint, QueryValue, fill, has_dot_segments
+from humeai_async.http.messages import Response
 
 BUCKETS = frozenset({"batch", "decisions", "evi", "expression", "registry"})
 """Quotas of the catalog, which are named for the second part of their paths."""
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
+
+
+@define
+class RawResponse(Response):
+    """One response as Hume gave it: no envelope, Hume's own headers where they are known."""
+
+    def json(self) -> Any:
+        """Return the body as plain JSON objects.
+
+        Raises:
+            DecodeError: It is not JSON.
+        """
+        return parse(self.body)
 
 
 def raw_call(

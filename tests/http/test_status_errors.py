@@ -31,7 +31,7 @@ from humeai_async.errors import (
 from humeai_async.http.endpoint import Endpoint
 from humeai_async.http.gateway import LowCodeAPI
 from humeai_async.http.messages import Response
-from humeai_async.http.responses import RawResponse
+from humeai_async.http.raw_calls import RawResponse
 from humeai_async.http.status_errors import BODY_KEPT, to_error
 
 SAMPLES = Path(__file__).parents[1] / "samples"
