@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import anyio
 from attrs import define, field
@@ -104,6 +104,10 @@ class LiveTurns:
         Raises:
             InvalidArgumentError: They are no whole samples.
         """
+        if not isinstance(cast("object", samples), (bytes, bytearray, memoryview)):
+            raise InvalidArgumentError(
+                f"samples must be bytes, not {type(samples).__name__}", field="samples"
+            )
         if len(samples) % WIDTH:
             raise InvalidArgumentError(
                 f"{len(samples)} bytes are no whole 16-bit samples", field="samples"

@@ -181,22 +181,26 @@ class ExpressionSession(Generic[M]):
         return self._receive(codec.decode(self._endpoint.returns, got))
 
     async def _until_replaced(self, socket: MediaSocket | None) -> None:
-        """Wait until there is another socket than this one, or the end.
+        """Wait until there is another socket than this one, or the end."""
+        while self._socket is socket and self._end is None:
+            await self._wait_for_change()
+
+    async def _wait_for_change(self) -> None:
+        """Wait until something happened to the session.
 
         Where nobody receives, this does: what comes is kept for whoever does so later.
         """
-        while self._socket is socket and self._end is None:
-            if self._reading.locked():
-                await self._change.wait()
-                continue
-            async with self._reading:
-                try:
-                    message = await self._step()
-                except DecodeError as problem:
-                    self._notes.append(problem)
-                else:
-                    if message is not None:
-                        self._notes.append(message)
+        if self._reading.locked():
+            await self._change.wait()
+            return
+        async with self._reading:
+            try:
+                message = await self._step()
+            except DecodeError as problem:
+                self._notes.append(problem)
+            else:
+                if message is not None:
+                    self._notes.append(message)
 
     async def finish(self) -> None:
         """Say that no more media come; what was sent is measured, then the iteration ends.

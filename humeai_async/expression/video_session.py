@@ -119,7 +119,7 @@ class VideoSession(ExpressionSession[AnyVideoMessage]):
     async def _flush(self) -> None:
         await self._send_pending()
         while self._underway and self._sends_again and not self.is_over:
-            await self._change.wait()
+            await self._wait_for_change()
             await self._send_pending()
 
     async def _send_pending(self) -> None:

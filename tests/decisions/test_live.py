@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import anyio
 import pytest
 from live_support import silence, speech
@@ -135,3 +137,10 @@ async def test_nothing_goes_through_the_gateway() -> None:
     async with FakeHume(dialect="gateway-recorded") as fake, client_of(fake) as hume:
         with pytest.raises(GatewayUnsupportedError):
             hume.decisions.live(QUESTIONS)
+
+
+@pytest.mark.parametrize("samples", ["text", 4, None])
+async def test_samples_that_are_no_bytes_are_refused(hume: HumeAI, samples: Any) -> None:
+    async with hume.decisions.live(QUESTIONS) as call:
+        with pytest.raises(InvalidArgumentError, match="samples must be bytes"):
+            call.feed(samples)

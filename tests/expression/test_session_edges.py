@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -11,6 +12,7 @@ import pytest
 from aiohttp import web
 from live_support import silence, speech
 from played_sessions import scripted
+from support import jpeg_file
 
 from humeai_async import (
     APIConnectionError,
@@ -19,7 +21,7 @@ from humeai_async import (
     Reconnect,
     SessionClosedError,
 )
-from humeai_async.expression.timing import AudioPacer
+from humeai_async.expression.timing import AudioPacer, VideoPacer
 from humeai_async.http.transport import websocket
 from humeai_async.testing import FakeHume
 from humeai_async.testing.expression_sockets import SessionDrop
@@ -30,6 +32,7 @@ from humeai_async.types.expression_messages import (
     SessionResumed,
     UnknownMessage,
     UtteranceEnd,
+    VideoMeasured,
 )
 
 pytestmark = pytest.mark.anyio
@@ -46,6 +49,7 @@ def _time_flies(monkeypatch: pytest.MonkeyPatch) -> None:
         return 0.0
 
     monkeypatch.setattr(AudioPacer, "wait", wait)
+    monkeypatch.setattr(VideoPacer, "wait", wait)
 
 
 async def take_all(socket: web.WebSocketResponse) -> None:
@@ -63,7 +67,10 @@ async def test_a_lost_session_goes_on_where_nobody_receives(hume: HumeAI, fake: 
     fake.sessions.drops.append(SessionDrop(after=8))
     with anyio.fail_after(10):
         async with hume.expression.connect_audio(reconnect=QUICK) as session:
-            await session.send(silence(0.5) + speech(1) + silence(1))
+            await session.send(silence(0.5) + speech(1))
+            while session.report.connections == 1:  # until the loss is found out
+                await session.send(silence(0.1))
+                await anyio.sleep(0.01)
             await session.finish()
             messages = [message async for message in session]
     kinds = [type(one) for one in messages]
@@ -81,7 +88,9 @@ async def test_whoever_sends_goes_on_where_the_one_who_receives_has_left(
         async with hume.expression.connect_audio(reconnect=QUICK) as session:
             with anyio.move_on_after(0.05):
                 [message async for message in session]
-            await session.send(silence(1))
+            while session.report.connections == 1:
+                await session.send(silence(0.1))
+                await anyio.sleep(0.01)
             await session.finish()
     assert session.report.connections == 2
 
@@ -247,3 +256,16 @@ async def test_a_connection_that_takes_nothing_more_is_replaced(
             is_over.set()
     assert isinstance(messages[-1], SessionClosed)
     assert session.report.connections == 2
+
+
+async def test_a_video_session_is_finished_where_nobody_receives(
+    hume: HumeAI, tmp_path: Path
+) -> None:
+    image = jpeg_file(tmp_path / "a.jpg", 1).read_bytes()
+    with anyio.fail_after(10):
+        async with hume.expression.connect_video() as session:
+            numbers = [await session.send(image) for _ in range(2)]
+            await session.finish()
+            messages = [message async for message in session]
+    found = [one.frame_id for one in messages if isinstance(one, VideoMeasured)]
+    assert found == numbers
