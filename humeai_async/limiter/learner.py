@@ -133,7 +133,7 @@ class Learner(Measure):
         """
         if self.is_known:
             self._measure(contact)
-        elif self._is_burst_refused(contact):
+        elif self._was_used_up(contact) or self._is_burst_refused(contact):
             return
         else:
             self._measure_first(contact, policy)
@@ -148,6 +148,14 @@ class Learner(Measure):
         self.pace = min(self.rate * (1.0 if self._is_rough else _MARGIN), self.ceiling)
         self._at = self._busy_at = now
 
+    def _was_used_up(self, contact: Contact) -> bool:
+        """Begin anew where others had used the quota up, which says nothing of its rate."""
+        if self.accepted - self._start[1] > 1.0:
+            return False
+        self._start_at(contact)
+        self.pace = self.rate
+        return True
+
     def _is_burst_refused(self, contact: Contact) -> bool:
         """Take the first refusal for one of the burst at the start, and go on evenly."""
         count = self.accepted - self._start[1]
@@ -159,8 +167,12 @@ class Learner(Measure):
             return False
         self.is_even = True
         self.pace = self.rate
-        self._start, self._counted = (contact.opened, self.accepted - 1), self._at
+        self._start_at(contact)
         return True
+
+    def _start_at(self, contact: Contact) -> None:
+        """Measure from an opening on."""
+        self._start, self._counted = (contact.opened, self.accepted - 1), self._at
 
     def shift(self, seconds: float) -> None:
         """Move to a clock that shows this many seconds more; what spans the move is dropped."""

@@ -182,7 +182,7 @@ class Measure:
                 self._set_window(policy[1])
         elif contact.between:
             self.rate = (count - 1.0) / max(contact.noticed - start, _TIMING)
-            self._is_rough = count < 2 * FEW or self.is_even
+            self._is_rough = count < 2 * FEW
         elif share < 0.1:  # noqa: PLR2004 - as above: it began full, the measure is too high
             self.rate = average / 2
             self._is_rough = True
@@ -190,8 +190,8 @@ class Measure:
             self.rate = math.sqrt(average * max(average, contact.pace))
         else:
             self._measure_window(count, shortest, longest, is_hinted=contact.is_hinted)
-            few = count < 2 * FEW
-            self._is_rough = few and (contact.pause <= QUICK or contact.is_hinted)
+            # Nobody knows how much others had used when the calls began.
+            self._is_rough = count < 2 * FEW
 
     def _measure_window(
         self, count: float, shortest: float, longest: float, *, is_hinted: bool

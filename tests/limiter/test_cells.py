@@ -23,7 +23,7 @@ CELLS = {
     9025: (1.000, 0.094),  # gcra/burst 11 11 in 0.5 s; draft-8 on 429s, ms
     9029: (1.000, 0.146),  # fixed/first request 14 in 60 s 2 in flight; retry-after
     9033: (1.000, 0.039),  # leaky/burst 2 47 in 2 s 21 in flight; x-rate-limit on 429s, full
-    9045: (0.958, 0.127),  # both/key 18 in 30 s; x-rate-limit on all, left + Retry-After
+    9045: (0.958, 0.131),  # both/key 18 in 30 s; x-rate-limit on all, left + Retry-After
     9054: (1.000, 0.121),  # both/key 48 in 30 s; x-rate-limit on all, window
     9055: (1.000, 0.072),  # gcra/burst 7 14 in 5 s; draft-8 on all, window + Retry-After
     9061: (0.988, 0.000),  # sliding/log 67 in 0.5 s; draft-7 on all, left
@@ -36,7 +36,7 @@ CELLS = {
     9073: (0.421, 0.182),  # both/first request 8 in 15 s; draft-7 on all, full + Retry-After
     9076: (0.979, 0.116),  # leaky/burst 3 6 in 0.5 s; none
     9080: (0.958, 0.042),  # fixed/clock 12 in 15 s; draft-8 on all, window + Retry-After
-    9081: (0.900, 0.250),  # fixed/first request 5 in 10 s; none
+    9081: (0.900, 0.281),  # fixed/first request 5 in 10 s; none
     9082: (1.000, 0.273),  # sliding/log 4 in 2 s; x-ratelimit on 429s, window + Retry-After
     9089: (1.000, 0.000),  # fixed/clock 5 in 0.5 s; x-ratelimit on all, full
     9097: (1.000, 0.060),  # leaky/burst 8 15 in 2 s; x-ratelimit on all, window
@@ -44,8 +44,8 @@ CELLS = {
     9102: (0.636, 0.035),  # leaky/burst 6 11 in 2 s; retry-after
     9106: (0.937, 0.231),  # sliding/log 4 in 5 s; draft-8 on all, window + Retry-After
     9110: (0.800, 0.273),  # sliding/weighted 2 in 0.5 s; draft-7 on all, full + Retry-After
-    9111: (1.000, 0.137),  # both/key 18 in 60 s; x-rate-limit on 429s, left
-    9112: (0.942, 0.110),  # gcra/burst 2 13 in 30 s; none
+    9111: (1.000, 0.148),  # both/key 18 in 60 s; x-rate-limit on 429s, left
+    9112: (0.942, 0.118),  # gcra/burst 2 13 in 30 s; none
     9122: (0.777, 0.182),  # both/key 9 in 1 s; none
     9129: (
         0.934,
@@ -74,13 +74,13 @@ CELLS = {
         0.827,
         0.334,
     ),  # fixed/first request 5 in 2 s shared; x-ratelimit on all, full + Retry-After
-    12070: (1.000, 0.261),  # leaky/burst 3 6 in 30 s; x-rate-limit on all, left + Retry-After
+    12070: (1.000, 0.265),  # leaky/burst 3 6 in 30 s; x-rate-limit on all, left + Retry-After
     12075: (0.775, 0.206),  # fixed/first request 5 in 2 s; draft-8 on all, left
     12076: (1.000, 0.178),  # gcra/burst 2 8 in 60 s; draft-8 on all, full
     12077: (0.899, 0.049),  # token/burst 2 92 in 5 s; retry-after
     12078: (1.000, 0.099),  # fixed/key 23 in 10 s; none
     12089: (1.000, 0.078),  # both/clock 26 in 10 s 85 in flight; retry-after
-    12093: (1.000, 0.167),  # fixed/clock 5 in 2 s; none
+    12093: (1.000, 0.197),  # fixed/clock 5 in 2 s; none
     12099: (1.000, 0.053),  # token/burst 40 40 in 2 s; none
     12116: (
         0.698,

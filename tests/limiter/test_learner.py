@@ -125,3 +125,20 @@ def test_what_came_before_a_rest_says_nothing_of_an_unknown_quota() -> None:
     assert learner.started == 0.0
     learner.accept(100.0, 1.0, is_pressed=False, is_busy=False)
     assert learner.started == 100.0
+
+
+def test_a_quota_that_others_had_used_up_says_nothing_of_its_rate() -> None:
+    calls = Calls()
+    calls.let_in(1.0, 1.0)  # the probe that got through
+    assert calls.meet(Contact(0.0, 0.1, 15.0, 20.0, pace=24.0)) == math.inf
+    calls.let_in(50.0, 2.0)
+    assert calls.learner.pace > 500.0
+
+
+def test_a_few_calls_of_a_first_window_are_a_lower_bound() -> None:
+    calls = Calls()
+    calls.let_in(8.0, 1.0)
+    first = calls.meet(Contact(1.0, 1.1, 5.0, 10.0, pace=20.0))
+    assert first == pytest.approx(0.7)
+    calls.let_in(2.0, 8.0)
+    assert calls.learner.pace > 10 * first

@@ -241,3 +241,12 @@ def test_a_clock_that_jumps_stops_nothing(jumps: list[float]) -> None:
         now += gate.ready_in(now, 1.0)
         assert gate.ready_in(now, 1.0) <= 1e-6
         gate.take(now, 1.0)
+
+
+@pytest.mark.parametrize("used", [0.98, 1.0])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_quota_that_others_had_used_is_soon_used_to_the_full(shape: Shape, used: float) -> None:
+    """As by a run that was stopped, and is started again within the same window."""
+    for seed in SEEDS:
+        traffic = Traffic(shape=shape, rate=100.0, used=used, calls=1000, seed=seed).run()
+        assert traffic.seconds < 18.0

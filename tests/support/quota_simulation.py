@@ -50,6 +50,8 @@ class Traffic:
     stray: float = 0.0
     """Share of calls that are answered 429 whatever the quota says."""
     stray_headers: dict[str, str] = field(factory=dict[str, str])
+    used: float = 0.0
+    """Share of the quota that somebody else has used when the first call is made."""
     horizon: float = 10_000.0
     """Seconds after which the run is over; reaching it with calls left is a hang."""
 
@@ -88,6 +90,8 @@ class Traffic:
             clock=lambda: self.now,
             wall=lambda: EPOCH + self.now,
         )
+        for _ in range(round(self.used * self.quota.rate)):
+            self.quota.take()
         self.gate = Gate(self.now, self.declared)
         for at, rate in self.changes:
             self._later(start + at, "change", rate * per)
