@@ -177,8 +177,9 @@ def _check_body(body: object) -> bytes:
 
 def _hold_keys(key: object) -> list[Secret]:
     """Hold the keys so that no traceback shows them; what is no text becomes an empty one."""
-    is_several = isinstance(key, Sequence) and not isinstance(key, (str, bytes, bytearray))
-    keys = cast("Sequence[object]", key) if is_several else (key,)
+    keys: Sequence[object] = (key,)
+    if isinstance(key, Sequence) and not isinstance(key, (str, bytes, bytearray)):
+        keys = cast("Sequence[object]", key)
     return [Secret(one if isinstance(one, str) else "") for one in keys]
 
 

@@ -125,7 +125,7 @@ def is_paced(failure: HumeError) -> bool:
 
 def delivery_of(failure: HumeError) -> Delivery:
     """Say what a failed attempt leaves known of its request."""
-    if isinstance(failure, APIStatusError) and failure.status is not None:
+    if isinstance(failure, APIStatusError) and failure.status:
         return delivery_by_status(failure.status, failure.retry_after)
     if failure.outcome_unknown or isinstance(failure, DecodeError):
         # A response that cannot be read was a success all the same.

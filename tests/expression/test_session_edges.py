@@ -103,10 +103,10 @@ async def test_a_session_that_is_closed_is_not_opened_anew() -> None:
 
     async with scripted(script) as url, HumeAI(api_key="k", cloud_url=url) as hume:
         session = hume.expression.connect_audio(reconnect=Reconnect(initial_delay=30, jitter=0))
+        got: list[Any] = []
         with anyio.fail_after(5):
             async with anyio.create_task_group() as tasks:
                 async with session:
-                    got: list[Any] = []
 
                     async def receive() -> None:
                         got.extend([message async for message in session])
