@@ -36,6 +36,9 @@ else:
                 setattr(cls, name, method)
         if any("__dict__" in vars(base) for base in cls.__mro__[1:]):
             settings["slots"] = False  # which would save nothing, and cost time
+        if settings.get("slots") is False:
+            # Else those of a base with slots are inherited, which know its own fields alone.
+            settings.setdefault("getstate_setstate", True)
         return attrs.frozen(cls, **settings)
 
 

@@ -14,7 +14,7 @@ import pytest
 from attrs import field
 
 import humeai_async
-from humeai_async import Timeout
+from humeai_async import Config, Timeout
 from humeai_async._base import frozen as ours
 from humeai_async.types.evi_configs import ConfigPage
 
@@ -110,6 +110,11 @@ def test_a_class_without_slots_and_those_made_of_it_are_frozen_all_the_same() ->
     assert pickle.loads(pickle.dumps(page)) == page == copy.copy(page)  # noqa: S301 - our own
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         page.page_number = 2  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # refused on purpose
+
+
+def test_a_class_without_slots_that_comes_from_one_with_slots_is_copied_whole() -> None:
+    config = Config(id="a", version=0, name="kept")
+    assert pickle.loads(pickle.dumps(config)) == config == copy.copy(config)  # noqa: S301 - our own
 
 
 def test_a_class_may_do_without_the_shared_methods() -> None:
