@@ -182,7 +182,7 @@ def _at_once(self: AudioPacer, now: float) -> float:
 
 @contextlib.asynccontextmanager
 async def our_frames(url: str) -> AsyncGenerator[Call]:
-    AudioPacer.wait = _at_once  # type: ignore[method-assign] # this process measures only CPU
+    AudioPacer.wait = _at_once  # type: ignore[method-assign]  # this process measures only CPU
     async with clients.ours(url) as hume, hume.expression.connect_audio() as session:
 
         async def receive() -> None:

@@ -142,11 +142,11 @@ def sign(body: bytes, key: str, timestamp: int) -> dict[str, str]:
         ConfigurationError: The key is no text, or the body no bytes.
         InvalidArgumentError: The timestamp is no whole number.
     """
-    keys = _hold_keys(key)
+    held = Secret(key if isinstance(cast("object", key), str) else "")
     del key  # so that no traceback shows it
-    _check_keys(keys)
+    _check_keys([held])
     text = str(check_number("timestamp", timestamp, least=0))
-    return {TIMESTAMP_HEADER: text, SIGNATURE_HEADER: _sign(_check_body(body), text, keys[0])}
+    return {TIMESTAMP_HEADER: text, SIGNATURE_HEADER: _sign(_check_body(body), text, held)}
 
 
 def _sign(body: bytes, timestamp: str, key: Secret) -> str:

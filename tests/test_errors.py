@@ -52,7 +52,7 @@ def test_headers_of_an_error_can_only_be_read() -> None:
     error = errors.RateLimitError("no", status=429, headers={"X-Served-By": "edge\r\n7"})
     assert error.headers == copy.deepcopy(error).headers == {"x-served-by": "edge  7"}
     with pytest.raises(TypeError):
-        error.headers["x-served-by"] = "me"  # type: ignore[index] # pyright: ignore[reportIndexIssue]
+        error.headers["x-served-by"] = "me"  # type: ignore[index]  # pyright: ignore[reportIndexIssue]  # refused on purpose
     assert errors.ServerError("no").headers == {}
 
 

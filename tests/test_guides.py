@@ -61,7 +61,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.slow
 async def test_every_block_of_a_guide_runs(guide: Path, hume: HumeAI) -> None:
     for package in PACKAGES.get(guide.stem, []):
-        pytest.importorskip(package)
+        pytest.importorskip(package, reason="the guide is about an extra")
     names: dict[str, Any] = {"hume": hume, "__name__": "guide"}
     for code in blocks(guide):
         compiled = compile(code, guide.name, "exec", flags=TOP_LEVEL)
@@ -151,8 +151,8 @@ def test_every_method_of_the_official_sdk_has_a_row_and_what_it_names_is_there()
 async def test_a_job_with_a_progress_bar_is_started_followed_and_handed_out(
     folder: Path,
 ) -> None:
-    pytest.importorskip("fastapi")
-    pytest.importorskip("uvicorn")
+    pytest.importorskip("fastapi", reason="comes with the extra test")
+    pytest.importorskip("uvicorn", reason="comes with the extra test")
     guide = next(guide for guide in GUIDES if guide.stem == "web-backends")
     for name, code in programs(guide).items():
         (folder / name).write_text(code)

@@ -79,8 +79,8 @@ async def test_every_command_runs(tmp_path: Path) -> None:
 @pytest.mark.anyio
 @pytest.mark.slow
 async def test_fifty_urls_become_a_frame_and_a_picture(tmp_path: Path) -> None:
-    pytest.importorskip("vl_convert")
-    pytest.importorskip("altair")
+    pytest.importorskip("vl_convert", reason="comes with the extra report")
+    pytest.importorskip("altair", reason="comes with the extra report")
     async with FakeHume() as fake:
         settings = {"HUME_API_KEY": fake.api_key, "HUME_BASE_URL": fake.url}
         done = await anyio.run_process(

@@ -312,3 +312,9 @@ def test_nothing_is_signed_without_a_key_or_with_a_fraction_of_a_second() -> Non
         sign(b"{}", None, NOW)  # type: ignore[arg-type]  # a mistake
     with pytest.raises(InvalidArgumentError, match="a whole number"):
         sign(b"{}", KEY, NOW + 0.5)  # type: ignore[arg-type]  # a mistake
+
+
+def test_nothing_is_signed_with_several_keys() -> None:
+    several: Any = ["key-a", "key-b"]
+    with pytest.raises(ConfigurationError, match="no text"):
+        webhooks.sign(b"{}", several, 1)

@@ -122,7 +122,7 @@ def _result_of(run: asyncio.Task[R_co]) -> R_co:
     """Return what a run returned; that it was cancelled cancels nobody else."""
     if run.cancelled():
         raise ClientClosedError(
-            "the run was ended before its end: what is missing is not lost. Start it again"
+            "the run was stopped before its end: what is missing is not lost. Start it again"
         )
     return run.result()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 import anyio
 from attrs import define, field
@@ -18,6 +18,7 @@ from humeai_async._base.cancellation import time_limit
 from humeai_async.decisions.timeline import LEAST_WINDOW, DecisionWindow
 from humeai_async.decisions.uploads import LONGEST
 from humeai_async.errors import ClientClosedError, HumeError, InvalidArgumentError
+from humeai_async.http.arguments import check_bytes
 from humeai_async.media.wav import BYTES_A_MS, WIDTH
 from humeai_async.types.decisions import Decision
 
@@ -104,10 +105,7 @@ class LiveTurns:
         Raises:
             InvalidArgumentError: They are no whole samples.
         """
-        if not isinstance(cast("object", samples), (bytes, bytearray, memoryview)):
-            raise InvalidArgumentError(
-                f"samples must be bytes, not {type(samples).__name__}", field="samples"
-            )
+        check_bytes("samples", samples)
         if len(samples) % WIDTH:
             raise InvalidArgumentError(
                 f"{len(samples)} bytes are no whole 16-bit samples", field="samples"

@@ -7,7 +7,6 @@ sends again what a lost connection had not measured.
 from __future__ import annotations
 
 from collections import deque
-from typing import cast
 
 import anyio
 from attrs import define, evolve, field
@@ -18,6 +17,7 @@ from humeai_async.errors import InvalidArgumentError
 from humeai_async.expression.limits import INVALID_AUDIO_FRAME
 from humeai_async.expression.sessions import ExpressionSession
 from humeai_async.expression.timing import AudioPacer, TimeMap
+from humeai_async.http.arguments import check_bytes
 from humeai_async.http.session import Session
 from humeai_async.media.formats import Kind, kind_of
 from humeai_async.media.wav import BYTES_A_MS, WIDTH
@@ -141,8 +141,7 @@ class AudioSession(ExpressionSession[AnyAudioMessage]):
             InvalidArgumentError: They are no whole samples, or a file of some format.
             SessionClosedError: The session is over.
         """
-        if not isinstance(cast("object", samples), (bytes, bytearray, memoryview)):
-            raise _refuse(f"samples must be bytes, not {type(samples).__name__}")
+        check_bytes("samples", samples)
         data = bytes(samples)
         if not data or len(data) % WIDTH:
             raise _refuse(f"{len(data)} bytes are no whole 16-bit samples")

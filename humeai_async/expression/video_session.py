@@ -8,7 +8,6 @@ again.
 from __future__ import annotations
 
 from collections import deque
-from typing import cast
 
 import anyio
 from attrs import define, evolve, field
@@ -20,6 +19,7 @@ from humeai_async.expression.limits import INVALID_IMAGE_FRAME
 from humeai_async.expression.sessions import ExpressionSession
 from humeai_async.expression.timing import VideoPacer
 from humeai_async.expression.uploads import why_no_image
+from humeai_async.http.arguments import check_bytes
 from humeai_async.http.session import Session
 from humeai_async.settings import Reconnect
 from humeai_async.types.expression_messages import (
@@ -102,9 +102,7 @@ class VideoSession(ExpressionSession[AnyVideoMessage]):
             InvalidArgumentError: The service would refuse it, and bill it all the same.
             SessionClosedError: The session is over.
         """
-        if not isinstance(cast("object", image), (bytes, bytearray, memoryview)):
-            kind = type(image).__name__
-            raise InvalidArgumentError(f"image must be bytes, not {kind}", field="image")
+        check_bytes("image", image)
         data = bytes(image)
         _, reason = await in_thread(why_no_image, data)
         if reason:

@@ -120,6 +120,17 @@ def check_settings(**settings: object) -> None:
             )
 
 
+def check_bytes(name: str, value: object) -> None:
+    """Refuse what is no bytes: `bytes(value)` would make zeros of a number.
+
+    Raises:
+        InvalidArgumentError: `field` names the argument.
+    """
+    if not isinstance(value, (bytes, bytearray, memoryview)):
+        kind = type(value).__name__
+        raise InvalidArgumentError(f"{name} must be bytes, not {kind}", field=name)
+
+
 def check_many(name: str, value: object) -> None:
     """Refuse one thing where many are asked for: a text would be taken letter by letter.
 

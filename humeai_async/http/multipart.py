@@ -209,12 +209,17 @@ async def _path_part(
 
     async def read() -> AsyncIterator[bytes]:
         digest = hashlib.md5(usedforsecurity=False)
+
+        def read_piece(opened: io.BufferedReader) -> bytes:
+            piece = opened.read(_CHUNK)
+            if md5 is not None:
+                digest.update(piece)
+            return piece
+
         try:
             opened = await in_thread(lambda: path.open("rb"), discard=methodcaller("close"))
             try:
-                while piece := await in_thread(opened.read, _CHUNK):
-                    if md5 is not None:
-                        await in_thread(digest.update, piece)
+                while piece := await in_thread(read_piece, opened):
                     yield piece
             finally:
                 opened.close()
@@ -224,9 +229,7 @@ async def _path_part(
             if md5 is None or digest.digest() == md5:
                 return
             # The end of the body has not gone out, so nothing is carried out.
-            failure = refuse(
-                f"{path} was changed between the look at it and its upload: start the run again"
-            )
+            failure = refuse(f"{path} was changed during the run: start it again")
         raise failure
 
     return _part(upload, read, name, default_name=path.name, size=size)

@@ -82,7 +82,7 @@ def test_every_reader_takes_the_folder_for_one_table(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("small")
 @pytest.mark.filterwarnings("ignore")  # Dask's own
 def test_dask_takes_the_folder_for_one_table(tmp_path: Path) -> None:
-    dataframe = pytest.importorskip("dask.dataframe")
+    dataframe = pytest.importorskip("dask.dataframe", reason="comes with the extra server")
     table = write(tmp_path, frames("a", *range(9)), frames("b", 1, more=("Glee",)))
     found = dataframe.read_parquet(table).compute(scheduler="synchronous")
     assert found["frame"].tolist() == [*range(9), 1]

@@ -321,7 +321,7 @@ async def test_parquet_is_written_too(fake: FakeHume, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 async def test_report_writes_a_page_beside_the_results(fake: FakeHume, tmp_path: Path) -> None:
-    pytest.importorskip("vl_convert")
+    pytest.importorskip("vl_convert", reason="comes with the extra report")
     source = "https://media.example.com/a.mp4?signature=secret"
     await run(["predict", source, "--models", "face", "--out", tmp_path], fake)
     done = await run(["report", tmp_path])

@@ -48,7 +48,7 @@ class Talk:
         dice = random.Random(seed)  # noqa: S311 - faults, no secret
         self.samples = recording(dice)
         self.transport = MemoryTransport(dice, **faults)
-        client: Any = session_of(self.transport)  # type: ignore[arg-type] # opens sockets only
+        client: Any = session_of(self.transport)  # type: ignore[arg-type]  # opens sockets only
         self.session = AudioSession(
             client, None, Reconnect(attempts=100), replay_seconds=replay_seconds, sends_again=True
         )

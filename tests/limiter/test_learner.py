@@ -142,3 +142,11 @@ def test_a_few_calls_of_a_first_window_are_a_lower_bound() -> None:
     assert first == pytest.approx(0.7)
     calls.let_in(2.0, 8.0)
     assert calls.learner.pace > 10 * first
+
+
+def test_the_first_measure_of_a_quota_without_bursts_is_a_lower_bound() -> None:
+    calls = Calls(is_even=True)
+    calls.let_in(20.0, 1.0)
+    first = calls.meet(contact(calls.now, 0.2, 24.0, between=2.0))
+    calls.let_in(20.0, 2.0)
+    assert calls.learner.pace > 10 * first

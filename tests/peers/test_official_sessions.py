@@ -281,7 +281,7 @@ async def test_video_while_nobody_takes_results(
 
 
 async def test_who_converts_sound(tmp_path: Path) -> None:
-    pytest.importorskip("soxr")
+    pytest.importorskip("soxr", reason="comes with the official package")
     path = tmp_path / "voice.wav"
     path.write_bytes(wav(speech(4), rate=8_000))
     resampler = module("audio_helpers.resampler").Resampler
@@ -334,8 +334,8 @@ def _nothing() -> None:
 async def test_a_loop_that_is_slower_than_the_microphone(
     hume: HumeAI, fake: FakeHume, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("soxr")
-    numpy: Any = pytest.importorskip("numpy")
+    pytest.importorskip("soxr", reason="comes with the official package")
+    numpy: Any = pytest.importorskip("numpy", reason="comes with the official package")
     device = Device()
     monkeypatch.setitem(sys.modules, "sounddevice", device)
     async with module("audio_helpers.microphone").Microphone.open() as microphone:

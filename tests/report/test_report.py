@@ -59,7 +59,7 @@ def data_of(page: str) -> dict[str, Any]:
 @pytest.mark.slow
 @pytest.mark.anyio
 async def test_the_page_tells_what_ran_and_what_failed(tmp_path: Path) -> None:
-    pytest.importorskip("vl_convert")
+    pytest.importorskip("vl_convert", reason="comes with the extra report")
     await run_into(tmp_path)
     page = await build_report(tmp_path)
     data = data_of(page)
@@ -72,7 +72,7 @@ async def test_the_page_tells_what_ran_and_what_failed(tmp_path: Path) -> None:
 
 @pytest.mark.anyio
 async def test_the_page_holds_no_query_of_a_url_and_asks_no_server(tmp_path: Path) -> None:
-    pytest.importorskip("vl_convert")
+    pytest.importorskip("vl_convert", reason="comes with the extra report")
     await run_into(tmp_path)
     page = await build_report(tmp_path)
     assert "secret" not in page
@@ -84,7 +84,7 @@ async def test_the_page_holds_no_query_of_a_url_and_asks_no_server(tmp_path: Pat
 
 @pytest.mark.anyio
 async def test_a_folder_without_a_run_is_told(tmp_path: Path) -> None:
-    pytest.importorskip("vl_convert")
+    pytest.importorskip("vl_convert", reason="comes with the extra report")
     with pytest.raises(LedgerError, match="no ledger"):
         await build_report(tmp_path)
 
@@ -113,7 +113,7 @@ def test_new_expressions_of_a_file_of_several_parts_are_read_by_column(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("humeai_async.types.predictions.tables.BATCH_ROWS", 3)
-    pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow", reason="comes with the extra arrow")
     names = ("Joy", "sentiment_1", "Zest")
     place = Place("https://x/a", "a", "language", "unknown", begin=0.5, end=1.0, text="Good.")
     rows = [Row(place, names, [0.5, 0.25, n / 8]) for n in range(5)]

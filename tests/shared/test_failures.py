@@ -117,7 +117,7 @@ async def test_a_clock_that_was_set_holds_nobody(server: Server) -> None:
 async def test_a_password_over_tls_works_and_shows_nowhere(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    trustme = pytest.importorskip("trustme")
+    trustme = pytest.importorskip("trustme", reason="comes with the extra test")
     caplog.set_level(logging.DEBUG)
     authority = trustme.CA()
     certificate = authority.issue_cert("localhost", "127.0.0.1")

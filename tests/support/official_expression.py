@@ -11,7 +11,9 @@ import pytest
 
 from humeai_async.testing import FakeHume
 
-official: Any = pytest.importorskip("hume_expression_measurement")
+official: Any = pytest.importorskip(
+    "hume_expression_measurement", reason="the peer is installed where it is compared"
+)
 # It is imported bit by bit, and reads the environment when it is.
 importlib.import_module("hume_expression_measurement.client")
 

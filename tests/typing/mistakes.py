@@ -12,8 +12,8 @@ from humeai_async import HumeAI
 
 
 async def misspell_keys(hume: HumeAI) -> None:
-    await hume.batch.start_job(urls=["https://a"], models={"fase": {}})  # type: ignore[arg-type]
-    await hume.batch.start_job(urls=["https://a"], models={"face": {"fps": 1}})  # type: ignore[arg-type]
-    await hume.configs.create(name="a", evi_version="3", timeouts={"inactive": {}})  # type: ignore[arg-type]
-    await hume.configs.create(name="a", evi_version="3", tools=[{"version": 1}])  # type: ignore[list-item]
-    hume.chat.connect(session_settings={"audio": {"rate": 1}})  # type: ignore[arg-type]
+    await hume.batch.start_job(urls=["https://a"], models={"fase": {}})  # type: ignore[arg-type]  # no such model
+    await hume.batch.start_job(urls=["https://a"], models={"face": {"fps": 1}})  # type: ignore[arg-type]  # no such key
+    await hume.configs.create(name="a", evi_version="3", timeouts={"inactive": {}})  # type: ignore[arg-type]  # no such key
+    await hume.configs.create(name="a", evi_version="3", tools=[{"version": 1}])  # type: ignore[list-item]  # lacks the id
+    hume.chat.connect(session_settings={"audio": {"rate": 1}})  # type: ignore[arg-type]  # no such key

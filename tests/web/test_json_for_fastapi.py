@@ -11,8 +11,8 @@ from support import client_of
 from humeai_async import HumeAI, to_dict
 from humeai_async.testing import FakeHume
 
-pytest.importorskip("fastapi")
-pytest.importorskip("httpx")
+pytest.importorskip("fastapi", reason="comes with the extra test")
+pytest.importorskip("httpx", reason="FastAPI's test client needs it")
 from fastapi import FastAPI
 from fastapi.encoders import jsonable_encoder
 from httpx import ASGITransport, AsyncClient

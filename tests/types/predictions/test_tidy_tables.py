@@ -184,7 +184,7 @@ def read_by_pandas(path: Path) -> Any:
 
 
 def read_by_duckdb(path: Path) -> Any:
-    duckdb: Any = pytest.importorskip("duckdb")
+    duckdb: Any = pytest.importorskip("duckdb", reason="comes with the extra test")
     with duckdb.connect() as opened:
         return opened.read_parquet(str(path)).to_arrow_table().to_pylist()
 
@@ -201,7 +201,7 @@ def test_tables_go_to_parquet_and_come_back(read: Any, how: dict[str, Any], tmp_
 
 
 def test_duckdb_reads_a_table_where_it_lies() -> None:
-    duckdb: Any = pytest.importorskip("duckdb")
+    duckdb: Any = pytest.importorskip("duckdb", reason="comes with the extra test")
     table = mixed().to_arrow(long=True)
     with duckdb.connect() as opened:
         opened.register("scores", table)

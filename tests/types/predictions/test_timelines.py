@@ -83,7 +83,7 @@ def test_nothing_makes_an_empty_timeline() -> None:
 
 @pytest.fixture
 def altair() -> Any:
-    return pytest.importorskip("altair")
+    return pytest.importorskip("altair", reason="comes with the extra report")
 
 
 @pytest.mark.usefixtures("altair")
@@ -104,7 +104,7 @@ def test_a_single_prediction_is_drawn_as_bars() -> None:
 @pytest.mark.usefixtures("altair")
 @pytest.mark.slow
 def test_a_picture_is_saved_without_a_network(tmp_path: Path) -> None:
-    pytest.importorskip("vl_convert")
+    pytest.importorskip("vl_convert", reason="comes with the extra report")
     chart = FOUND.plot()
     chart.save(str(tmp_path / "a.svg"))
     chart.save(str(tmp_path / "a.html"), inline=True)
