@@ -33,6 +33,9 @@ R = TypeVar("R")
 
 _LARGE_BODY = 2_000_000
 """Bytes of results that are read in a thread: it takes milliseconds."""
+MISSING_SECONDS = 60.0
+"""Seconds for which the service must not know what it has named before that is believed, unless
+the patience of searches is shorter: a router that was set up wrongly gives a 404 too."""
 
 
 class MisnamedError(Exception):
@@ -92,19 +95,24 @@ class Results(Generic[S, R]):
     async def _collect_patiently(self, plan: Plan, work_id: str, items: Sequence[Item[S]]) -> bytes:
         """Wait for results and fetch them.
 
-        That a service does not know a piece of work which it has just named, or does not have
-        its results yet, is no end of it: not every part of a service knows the same at once.
+        That a service does not know a piece of work which it has named is no end of it: not
+        every part of a service knows the same at once, and not every 404 is the service's own.
         """
-        began, patience = anyio.current_time(), self._pipes.patience
+        patience = self._pipes.patience
+        longest = min(MISSING_SECONDS, self._pipes.options.search_patience)
+        missing_since: float | None = None
         for pause in search_pauses():
+            began = anyio.current_time()
             try:
                 return await self._collect(plan, work_id, items)
             except NotFoundError as failure:
-                left, reason = self._seconds_left(plan), failure.message
+                now, reason = anyio.current_time(), failure.message
+                if missing_since is None or now - began > longest:  # it was known meanwhile
+                    missing_since = now
+                left = max(self._seconds_left(plan), missing_since + longest - now)
                 if left <= 0:
                     raise
-            until = anyio.current_time() + left
-            with patience.waiting("search", reason, since=began, until=until):
+            with patience.waiting("search", reason, since=missing_since, until=now + left):
                 await self._pipes.pause(min(pause, left))
         raise AssertionError(math.inf)  # the pauses never end
 

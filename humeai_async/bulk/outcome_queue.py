@@ -50,6 +50,8 @@ class OutcomeQueue(Generic[S, P]):
         self.failed: int = 0
         """Those of them that were known to have failed."""
         self._all_acked = anyio.Event()
+        self.is_all_or_nothing = False
+        """Whether what the consumer makes of the outcomes is there only after the last one."""
         self.on_ack: Callable[[Sequence[Outcome[S, P]]], None] | None = None
         """Called with outcomes once the consumer has asked for the next ones."""
 

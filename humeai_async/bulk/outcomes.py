@@ -108,7 +108,9 @@ class Outcomes(AsyncOnly, Generic[S, P]):
 
         Memory holds the table and the jobs in flight. Each source has the name that it was
         given as, a text itself; the texts of a job that is only fetched are `JOB#0`, `JOB#1`.
-        What failed has no rows, ends nothing, and is in `failures` afterwards.
+        What failed has no rows, ends nothing, and is in `failures` afterwards. With a ledger an
+        outcome counts as delivered once the table is whole: one that was interrupted
+        is made again from the start, of the jobs that are there already.
 
         Args:
             model: One of `face`, `burst`, `prosody`, `language`, `ner`, `facemesh`, to read only
@@ -126,6 +128,7 @@ class Outcomes(AsyncOnly, Generic[S, P]):
         from humeai_async.types.predictions.failures import Failures
 
         self.ensure_not_begun()
+        self._queue.is_all_or_nothing = True
         async with self:
             table, failures = await make_table(self, model=model, long=long)
         self._failures = Failures(failures)

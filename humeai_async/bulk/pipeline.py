@@ -87,7 +87,10 @@ class Pipeline(Generic[S, R]):
                     queue.on_ack = lambda outcomes: ledger.note(
                         [_note(one) for one in outcomes if not one.is_open]
                     )
-                    keeping.start_soon(ledger.write_notes_forever)
+                    if queue.is_all_or_nothing:
+                        stack.push(lambda kind, *_: ledger.drop_notes() if kind else None)
+                    else:
+                        keeping.start_soon(ledger.write_notes_forever)
                 await self._run(queue)
                 await queue.all_acked()
                 keeping.cancel_scope.cancel()

@@ -42,7 +42,7 @@ A source:
     SUBMITTED   ARRIVED     the consumer has its results        passes it over
     SUBMITTED   FAILED      the service could not process it,   as above: it is paid again
                             or did not know its piece of work
-                            until the patience was over
+                            for a minute
     SUBMITTED   UNREADABLE  its results are there and paid      passes it over; reads or fetches
                             for, but cannot be read, or not     them again if `retry_failed` is
                             told from those of others           set; never submits it

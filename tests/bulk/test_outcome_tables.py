@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
-from bulk_support import urls
+from bulk_support import submitted, urls
 from support import client_of
 from tabular import body, face, url_source
 
@@ -141,6 +145,24 @@ async def test_nothing_is_submitted_for_a_table_that_cannot_be_made(
         with pytest.raises(MissingPackageError):
             await getattr(outcomes, f"to_{frame}")()
         assert fake.jobs == {}
+
+
+async def test_a_table_that_was_interrupted_is_whole_at_the_next_start(tmp_path: Path) -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+
+        def run() -> Outcomes[BulkSource, Any]:
+            given: dict[str, Any] = {"models": MODELS, "job_size": 1, "jobs_at_once": 1}
+            return hume.batch.predict(urls(4), ledger=tmp_path / "run.db", **given)
+
+        first = asyncio.create_task(run().to_arrow())
+        while len(fake.jobs) < 3:  # two outcomes have been taken
+            await anyio.sleep(0.01)
+        first.cancel()
+        await asyncio.wait([first])
+        assert first.cancelled()
+        table = await run().to_arrow()
+        assert set(urls(4)) == set(table["source"].to_pylist())
+        assert Counter(urls(4)) == submitted(fake)
 
 
 async def test_outcomes_of_another_product_make_no_table() -> None:

@@ -86,6 +86,20 @@ async def test_a_job_that_was_named_late_and_does_not_show_yet_is_not_given_up(
     assert [None] * 3 == [one.error for one in outcomes]
 
 
+async def test_a_single_404_does_not_give_up_a_job_that_was_named_long_ago(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    async with FakeHume() as fake, client_of(fake) as hume:
+        job = await hume.batch.start_job(urls=urls(3), models=MODELS)
+        async with await Ledger.open(path, CONFIGURATION) as ledger:
+            plan = await ledger.plan(draft("urls", urls(3), age=2 * DAY))
+            await ledger.send(plan.number, local_ms() - round(DAY * 1000))
+            await ledger.submit(plan.number, job.id)
+        fake.faults.add(Fault("status", status=404, method="GET", path=f"/v0/batch/jobs/{job.id}"))
+        outcomes = await run(hume, path, search_patience=5.0)
+        assert Counter(urls(3)) == submitted(fake)
+    assert [None] * 3 == [one.error for one in outcomes]
+
+
 async def test_a_submission_sent_days_ago_is_not_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     async with FakeHume() as fake, client_of(fake) as hume:
