@@ -187,6 +187,7 @@ class WorkerClients:
         self._rate = rate
         self._hume: HumeAI | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended = asyncio.Event()
         self._worker: Any = None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -198,16 +199,16 @@ class WorkerClients:
         """Start the event loop of a worker."""
         self._worker = worker
         self._loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=self._loop.run_forever, name=self.name, daemon=True)
-        thread.start()
+        threading.Thread(
+            target=self._serve, args=(self._loop,), name=self.name, daemon=True
+        ).start()
 
     def teardown(self, worker: Any) -> None:
-        """Close the client and stop the event loop of a worker."""
+        """Close the client and the event loop of a worker."""
         del worker
         loop, self._loop = self._loop, None
         if loop is not None:
-            # Nobody waits: this runs on the worker's own loop.
-            asyncio.run_coroutine_threadsafe(self._end(loop), loop)
+            loop.call_soon_threadsafe(self._ended.set)  # nobody waits: this is Dask's own loop
 
     def work(self, partition: Partition) -> PartitionReport:
         """Work on a partition, and wait for its end."""
@@ -219,6 +220,11 @@ class WorkerClients:
             work.close()
             raise ConfigurationError("the run has ended on this worker")
         return asyncio.run_coroutine_threadsafe(work, loop).result()
+
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run the event loop until the end of the run; no socket of it is left."""
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(self._serve_until_ended())
 
     async def _work(self, partition: Partition) -> PartitionReport:
         if self._hume is None:
@@ -235,7 +241,8 @@ class WorkerClients:
         counts = (progress.number, progress.done, progress.failed)
         self._worker.loop.add_callback(self._worker.log_event, self.name, counts)
 
-    async def _end(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _serve_until_ended(self) -> None:
+        await self._ended.wait()
         running = [one for one in asyncio.all_tasks() if one is not asyncio.current_task()]
         for one in running:
             one.cancel()
@@ -244,7 +251,6 @@ class WorkerClients:
             await self._hume.aclose()
         if self._quota is not None:
             await self._quota.aclose()
-        loop.call_soon(loop.stop)
 
 
 def work_on_dask(partition: Partition, name: str) -> PartitionReport:

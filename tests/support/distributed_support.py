@@ -35,6 +35,11 @@ def make_refused_client() -> HumeAI:
     return HumeAI(api_key="wrong")
 
 
+def make_no_client() -> HumeAI:
+    """Fail in a way that nobody planned."""
+    raise ZeroDivisionError("no client")
+
+
 def set_environment(**values: str) -> None:
     """Set variables in a worker process."""
     os.environ.update(values)
