@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, cast
 from attrs import evolve
 
 from humeai_async._base.advised import Advised
+from humeai_async._base.secret import hold
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.errors import ConfigurationError
-from humeai_async.http.additions import NO_ADDITIONS, Additions, hold_headers
+from humeai_async.http.additions import NO_ADDITIONS, Additions, hold_headers, try_query
 from humeai_async.http.calls import Shared, Stats
 from humeai_async.http.credentials import (
     AskCredential,
@@ -157,11 +158,10 @@ class HumeAI(Advised):
         given = {"api_token": api_token, "api_key": api_key, "access_token": access_token}
         credentials = {name: hold_credential(name, text) for name, text in given.items()}
         held = hold_headers(headers or {})
+        base, cloud = hold(base_url, "base_url"), hold(cloud_url, "cloud_url")
         # From here on they are held so that no traceback shows them.
-        del given, api_token, api_key, access_token, headers
-        check_setting("base_url", base_url, str)
-        check_setting("cloud_url", cloud_url, str)
-        origin = find_origin(credentials, base_url, gateway_carries)
+        del given, api_token, api_key, access_token, headers, base_url, cloud_url
+        origin = find_origin(credentials, base, gateway_carries)
         check_setting("retry", retry, Retry, optional=False)
         check_setting("limiter", limiter, Limiter)
         check_setting("pool", pool, Pool, optional=False)
@@ -182,7 +182,7 @@ class HumeAI(Advised):
             # Nobody knows what another transport reaches.
             shared=Shared(has_warned_of_sunset=transport is not None),
         )
-        self._cloud = self._session.with_settings(origin=find_cloud(origin, credentials, cloud_url))
+        self._cloud = self._session.with_settings(origin=find_cloud(origin, credentials, cloud))
         if isinstance(origin.source, TokenSource):
             _bind_tokens(origin.source, self._session)
 
@@ -320,17 +320,19 @@ class HumeAI(Advised):
         Raises:
             ConfigurationError: A setting cannot be.
         """
-        held = hold_headers(headers or {})
-        del headers
+        held, added = hold_headers(headers or {}), try_query(self._session.additions, query or {})
+        has_additions = bool(headers or query)
+        del headers, query  # so that no traceback shows them
+        if not isinstance(added, Additions):
+            raise added
         check_setting("retry", retry, Retry)
         check_setting("limiter", limiter, Limiter)
         check_setting("polling", polling, Polling)
-        additions = self._session.additions.with_headers(held).with_query(query or {})
         changes: dict[str, Any] = {
             "retry": retry,
             "limiter": limiter,
             "polling": polling,
-            "additions": _check_additions(additions, self._session.origin),
+            "additions": _check_additions(added.with_headers(held), self._session.origin),
             "priority": None if priority is None else _priority(priority),
         }
         changes = {name: value for name, value in changes.items() if value is not None}
@@ -345,7 +347,7 @@ class HumeAI(Advised):
         }
         mine["_session"] = self._session.with_settings(**changes)
         mine["_cloud"] = self._cloud.with_settings(**changes)
-        if not (polling or limiter or held or query):
+        if not (polling or limiter or has_additions):
             mine["_poller"] = self._poller
         relative = cls.__new__(cls)
         vars(relative).update(mine)

@@ -12,10 +12,11 @@ from ssl import SSLContext
 from typing import Any, TypeGuard
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from attrs import Attribute, field
+from attrs import Attribute, field, validate
 
 from humeai_async._base.base_values import as_base
 from humeai_async._base.frozen import frozen
+from humeai_async._base.secret import Secret, hold
 from humeai_async.errors import ConfigurationError
 
 
@@ -72,7 +73,7 @@ def _context_or_none(_: object, attribute: Attribute[Any], value: object) -> Non
 
 
 def _proxy_or_none(_: object, attribute: Attribute[Any], value: object) -> None:
-    if not (value is None or (isinstance(value, str) and is_proxy(value))):
+    if not (value is None or (isinstance(value, Secret) and is_proxy(value.reveal()))):
         # Not shown: it may hold a password.
         raise ConfigurationError(
             f"{attribute.name} must be a URL such as http://user:password@proxy.example:3128"
@@ -171,7 +172,7 @@ class Retry:
     Repeats that the service asks for (429, and 503 with Retry-After) do not count."""
 
 
-@frozen
+@frozen(init=False)
 class Pool:
     """The connections of a client."""
 
@@ -182,9 +183,10 @@ class Pool:
     time makes requests run into closed connections."""
     trust_env: bool = field(default=False, validator=_truth_value)
     """Take proxies from HTTP_PROXY, HTTPS_PROXY and NO_PROXY."""
-    proxy: str | None = field(default=None, repr=False, validator=_proxy_or_none)
+    proxy: Secret | None = field(default=None, repr=False, validator=_proxy_or_none)
     """URL of the proxy that all calls go through, with user and password if it asks for them.
-    It comes before those of the environment."""
+    It comes before those of the environment. It is given as a `str`, and held so that nothing shows
+    it."""
     ssl: SSLContext | None = field(default=None, validator=_context_or_none)
     """How servers are verified. Left out, against the system's certificate authorities, or
     those of SSL_CERT_FILE; `ssl.create_default_context(cafile=...)` adds one of your own."""
@@ -192,6 +194,22 @@ class Pool:
     """Largest response that is read into memory, in bytes after decompression; a larger one is
     a `ResponseTooLargeError`. Applies to a borrowed session too, but not to downloads that are
     saved to a file while they arrive."""
+
+    def __init__(  # by hand: in one that attrs wrote, a traceback would show the proxy's password
+        self,
+        limit: int = 100,
+        keepalive: float = 4.0,
+        trust_env: bool = False,  # noqa: FBT002 - a setting like the others
+        proxy: str | Secret | None = None,
+        ssl: SSLContext | None = None,
+        max_body: int = 1 << 30,
+    ) -> None:
+        held = hold(proxy)
+        del proxy
+        given = {"limit": limit, "keepalive": keepalive, "trust_env": trust_env, "proxy": held}
+        for name, value in {**given, "ssl": ssl, "max_body": max_body}.items():
+            object.__setattr__(self, name, value)
+        validate(self)
 
 
 @frozen

@@ -7,8 +7,10 @@ bodies, and fails in all the ways that make errors.
 from __future__ import annotations
 
 import base64
+import inspect
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -24,15 +26,18 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from humeai_async import (
+    ConfigurationError,
     HumeAI,
     HumeError,
     OAuth,
     Observer,
+    Pool,
     RateLimitError,
     Request,
     Response,
     Retry,
     to_json,
+    webhooks,
 )
 from humeai_async.http.session import Session
 from humeai_async.telemetry import OpenTelemetry
@@ -44,6 +49,7 @@ MARK = "m4rk3d"
 HEADERS = {"X-Credential-Key": "api_key", "X-Credential-Value": f"{MARK}-own/key+1"}
 STATUSES = (200, 400, 401, 403, 404, 429, 500, 503)
 FIRST_ERROR = 400
+BODY = b'{"event_name":"chat_started"}'
 
 
 async def ask_slowly() -> str:
@@ -162,3 +168,106 @@ async def test_a_secret_shows_nowhere(
     assert len(exchanges) >= len(STATUSES)
     for text in shown:
         assert not any(form in text for form in FORMS), text
+
+
+PLANTED = HumeAI(api_key="key", base_url="http://127.0.0.1:9")
+
+
+def begin_list(**given: Any) -> None:
+    PLANTED.chat.get(**given).send(None)
+
+
+def begin_message(**given: Any) -> None:
+    PLANTED.chat.connect().send(given).send(None)
+
+
+TAKES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
+    "HumeAI": (
+        HumeAI,
+        {"api_key": f"{MARK}-key", "headers": HEADERS, "base_url": f"http://me:{MARK}@127.0.0.1"},
+    ),
+    "HumeAI's cloud_url": (
+        HumeAI,
+        {"access_token": f"{MARK}-key", "cloud_url": f"http://127.0.0.1?key={MARK}"},
+    ),
+    "HumeAI with a gateway's token": (HumeAI, {"api_token": f"at_{MARK}", "headers": HEADERS}),
+    "with_options": (
+        PLANTED.with_options,
+        {"headers": HEADERS, "query": {"token": f"{MARK}-1", "other": object()}},
+    ),
+    "Pool": (Pool, {"proxy": f"http://me:{MARK}@proxy.example:3128"}),
+    "OAuth": (OAuth, {"api_key": f"{MARK}-key", "secret_key": f"{MARK}-secret"}),
+    "verify": (webhooks.verify, {"body": BODY, "headers": {}, "key": [f"{MARK}-1", f"{MARK}-2"]}),
+    "sign": (webhooks.sign, {"body": BODY, "key": f"{MARK}-key", "timestamp": 1}),
+    "chat.get": (
+        begin_list,
+        {"api_key": f"{MARK}-key", "access_token": f"{MARK}-token", "config_version": -1},
+    ),
+    "chat.connect": (
+        PLANTED.chat.connect,
+        {"session_settings": {"language_model_api_key": f"{MARK}-key"}},
+    ),
+    "chat.send": (
+        begin_message,
+        {"type": "session_settings", "language_model_api_key": f"{MARK}-key"},
+    ),
+}
+"""What takes secrets, and what it is given."""
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "chat.get": ("api_key", "access_token", "config_id"),
+    "chat.send": ("type", "audio"),
+}
+"""Of those that take any here."""
+SECRET = {
+    *("api_key", "access_token", "api_token", "secret_key", "key", "proxy", "base_url"),
+    *("cloud_url", "headers", "query", "session_settings"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:a LowCodeAPI token")
+@pytest.mark.parametrize("takes", TAKES)
+def test_what_refuses_an_argument_shows_no_secret_of_the_others(takes: str) -> None:
+    make, given = TAKES[takes]
+    errors: list[HumeError] = []
+    malformed = (f"{MARK}\n".encode(), f"{MARK}\n", f"http://me:{MARK}@:x", [MARK, object()])
+    for name in ARGUMENTS.get(takes) or inspect.signature(make).parameters:
+        for wrong in (
+            malformed if name in SECRET and given.get(name) else (object(), given.get(name))
+        ):
+            try:
+                made = make(**{**given, name: wrong})
+            except HumeError as problem:
+                errors.append(problem)
+            else:
+                assert MARK not in repr(made)
+    assert errors
+    for error in errors:
+        assert MARK not in collect_error_text(error, __file__)
+
+
+@pytest.mark.parametrize("name", ["HUME_BASE_URL", "HUME_CLOUD_URL"])
+@pytest.mark.parametrize("url", ["http://me:{}@h", "nope://me:{}@h", "http://me:{}@:x", "{} x"])
+def test_a_variable_that_holds_a_malformed_url_is_not_shown(
+    name: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, url.format(MARK))
+    with pytest.raises(ConfigurationError, match=f"^{name} must") as caught:
+        HumeAI(api_key="key")
+    assert MARK not in collect_error_text(caught.value, __file__)
+
+
+async def test_a_malformed_proxy_of_the_environment_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://me:{MARK}@:x")
+    pool = Pool(trust_env=True)
+    async with HumeAI(api_key="key", base_url="http://h.example", pool=pool) as hume:
+        with pytest.raises(ConfigurationError, match="HTTP_PROXY must") as caught:
+            await hume.configs.list()
+    assert MARK not in collect_error_text(caught.value, __file__)
+
+
+def test_pools_with_the_same_proxy_are_equal_and_can_be_changed() -> None:
+    pool = Pool(proxy=f"http://me:{MARK}@proxy.example:3128")
+    assert pool == Pool(proxy=f"http://me:{MARK}@proxy.example:3128") != Pool()
+    assert attrs.evolve(pool, limit=1).proxy == pool.proxy

@@ -141,8 +141,11 @@ class ChatSocket(AsyncOnly):
             APIConnectionError: There is no connection at the moment, or it broke.
             APITimeoutError: The server did not take the message within 30 seconds.
         """
-        kind, message = _write(event)
+        written = _write(event)
         del event  # this frame stands in tracebacks, which may show a language model's key
+        if isinstance(written, InvalidArgumentError):
+            raise written
+        kind, message = written
         if len(message) > LARGEST_MESSAGE:
             raise InvalidArgumentError(
                 f"the message has {len(message)} bytes; {LARGEST_MESSAGE} are allowed",
@@ -298,20 +301,18 @@ class ChatSocket(AsyncOnly):
         return f"ChatSocket(chat_id={self.chat_id!r}, {state})"
 
 
-def _write(event: ClientEvent | Mapping[str, Any]) -> tuple[str, bytes]:
-    """Return a message's type and its JSON text."""
+def _write(event: ClientEvent | Mapping[str, Any]) -> tuple[str, bytes] | InvalidArgumentError:
+    """Return a message's type and its JSON text, or the error: raised here it would show a key."""
     try:
         message = codec.encode_request(event)
     except InvalidArgumentError as problem:
-        reason = problem.message
-    else:
-        plain = codec.parse(message)
-        if not is_object(plain):
-            raise wrong_type("event", event, "a message such as UserInput, or a dict with a type")
-        kind = plain.get("type")
-        if not isinstance(kind, str):
-            raise InvalidArgumentError(
-                'a message needs a type, such as {"type": "user_input", ...}', field="event"
-            )
-        return kind, message
-    raise InvalidArgumentError(f"the message was not sent: {reason}", field="event")
+        return InvalidArgumentError(f"the message was not sent: {problem.message}", field="event")
+    plain = codec.parse(message)
+    if not is_object(plain):
+        return wrong_type("event", event, "a message such as UserInput, or a dict with a type")
+    kind = plain.get("type")
+    if not isinstance(kind, str):
+        return InvalidArgumentError(
+            'a message needs a type, such as {"type": "user_input", ...}', field="event"
+        )
+    return kind, message

@@ -16,9 +16,10 @@ from attrs import evolve, field
 
 from humeai_async._base.base_values import as_base
 from humeai_async._base.frozen import frozen
-from humeai_async.errors import ConfigurationError
+from humeai_async._base.secret import Secret, hold
+from humeai_async.errors import ConfigurationError, InvalidArgumentError
 from humeai_async.http.endpoint import Call, QueryValue, query_pairs
-from humeai_async.http.secrets import SHORTEST_KEY, Secret
+from humeai_async.http.secrets import SHORTEST_KEY
 
 C = TypeVar("C", bound=Call[object])
 
@@ -100,6 +101,19 @@ class Additions:
 NO_ADDITIONS = Additions()
 
 
+def try_query(
+    additions: Additions, query: Mapping[str, QueryValue]
+) -> Additions | ConfigurationError | InvalidArgumentError:
+    """Put query fields on, or return the error, for the caller to raise when it holds them no more.
+
+    A field may be a token, and the frames of an error show what they hold.
+    """
+    try:
+        return additions.with_query(query)
+    except (ConfigurationError, InvalidArgumentError) as problem:
+        return problem.with_traceback(None)
+
+
 def hold_headers(headers: object) -> object:
     """Hold the values of headers so that no traceback shows them; nothing is checked yet.
 
@@ -110,10 +124,7 @@ def hold_headers(headers: object) -> object:
     if not isinstance(headers, Mapping):
         return type(headers)
     items = cast("Mapping[object, object]", headers).items()
-    return {
-        name: Secret(value) if isinstance(value, str) else None if value is None else type(value)
-        for name, value in items
-    }
+    return {name: hold(value) for name, value in items}
 
 
 def _check_name(name: object) -> str:

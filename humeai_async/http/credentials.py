@@ -19,11 +19,10 @@ from typing import Protocol, TypeAlias, cast, runtime_checkable
 import anyio
 from attrs import define
 
-from humeai_async._base.base_values import as_base
 from humeai_async._base.event_loops import PerLoop
 from humeai_async._base.frozen import frozen
+from humeai_async._base.secret import Secret, hold
 from humeai_async.errors import ConfigurationError
-from humeai_async.http.secrets import Secret
 
 AskCredential: TypeAlias = Callable[[], str | Awaitable[str]]
 """A function that returns a credential, perhaps asynchronously."""
@@ -105,9 +104,10 @@ class AskedSource(SourceBase):
                 itself goes to the caller as it is.
         """
         made = await _ask(self._ask)
-        if not isinstance(made, _Given):
-            raise ConfigurationError(f"{self.origin} returned {made.__name__}, not a str")
-        if not made.is_usable():
+        if not isinstance(made, Secret):
+            kind = "NoneType" if made is None else made.__name__
+            raise ConfigurationError(f"{self.origin} returned {kind}, not a str")
+        if not made.is_whole():
             raise ConfigurationError(
                 f"{self.origin} returned what is empty or holds white space or control characters"
             )
@@ -117,20 +117,9 @@ class AskedSource(SourceBase):
         """Do nothing: the function is asked anew for the next request."""
 
 
-class _Given(Secret):
-    """What a function returned, held so that no traceback shows it."""
-
-    __slots__ = ()
-
-    def is_usable(self) -> bool:
-        """Whether it can stand in a header or a query."""
-        return self.reveal().isprintable() and " " not in self.reveal() and bool(self.reveal())
-
-
-async def _ask(ask: AskCredential) -> _Given | type:
+async def _ask(ask: AskCredential) -> Secret | type | None:
     made = ask()
-    value = cast("object", as_base(await made if inspect.isawaitable(made) else made))
-    return _Given(value) if isinstance(value, str) else type(value)
+    return hold(await made if inspect.isawaitable(made) else made)
 
 
 class OAuth:
@@ -157,12 +146,13 @@ class OAuth:
     __slots__ = ("api_key", "pair")
 
     def __init__(self, api_key: str, secret_key: str) -> None:
-        held = (_hold(api_key), _hold(secret_key))
+        held = (hold(api_key), hold(secret_key))
         del api_key, secret_key  # so that no traceback shows them
         for name, secret in zip(("api_key", "secret_key"), held, strict=True):
-            if not isinstance(secret, _Given):
-                raise ConfigurationError(f"OAuth: {name} is a str, not {secret.__name__}")
-            if not secret.is_usable() or (name == "api_key" and ":" in secret.reveal()):
+            if not isinstance(secret, Secret):
+                kind = "NoneType" if secret is None else secret.__name__
+                raise ConfigurationError(f"OAuth: {name} is a str, not {kind}")
+            if not secret.is_whole() or (name == "api_key" and ":" in secret.reveal()):
                 raise ConfigurationError(
                     f"OAuth: {name} is empty or holds characters that none has; was it copied "
                     "whole?"
@@ -173,10 +163,6 @@ class OAuth:
 
     def __repr__(self) -> str:
         return "OAuth(***)"
-
-
-def _hold(value: object) -> _Given | type:
-    return _Given(value) if isinstance(value, str) else type(value)
 
 
 def _joined(key: Secret, secret_key: Secret) -> tuple[Secret, Secret]:

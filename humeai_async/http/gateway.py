@@ -71,7 +71,7 @@ class LowCodeAPI(OriginBase):
         self,
         api_token: str | Secret | CredentialSource,
         *,
-        base_url: str = LOWCODEAPI_URL,
+        base_url: str | Secret = LOWCODEAPI_URL,
         carries: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(base_url, as_secret(api_token))

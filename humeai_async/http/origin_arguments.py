@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Collection, Mapping
 from typing import cast
 
+from humeai_async._base.secret import Secret, hold
 from humeai_async.errors import ConfigurationError, HumeWarning
 from humeai_async.http.credentials import (
     AskCredential,
@@ -23,7 +24,6 @@ from humeai_async.http.credentials import (
 )
 from humeai_async.http.gateway import LOWCODEAPI_URL, LowCodeAPI
 from humeai_async.http.origins import CLOUD_URL, HUME_URL, Direct, Origin
-from humeai_async.http.secrets import Secret
 from humeai_async.settings import check_setting
 
 CREDENTIALS = {
@@ -36,19 +36,22 @@ CREDENTIALS = {
 
 def hold_credential(name: str, given: object) -> Secret | CredentialSource | type | None:
     """Hold a credential so that it does not show; what is none is found out later."""
-    if isinstance(given, str):
-        return Secret(given, f"the argument {name}")
     if isinstance(given, OAuth) and name == "access_token":
         return TokenSource(given)
     if callable(given) and not isinstance(given, (OAuth, type)):
         return AskedSource(cast("AskCredential", given), name)
-    return None if given is None else type(given)
+    return hold(given, f"the argument {name}")
 
 
 def find_origin(
-    given: Mapping[str, object], base_url: str | None, carries: Collection[str]
+    given: Mapping[str, object], base_url: Secret | type | None, carries: Collection[str]
 ) -> Origin:
     """Return where calls go, with the one credential.
+
+    Args:
+        given: Credentials by the names of their arguments, held.
+        base_url: Where calls go, held: it may hold a password, which is refused.
+        carries: What a gateway can be trusted with.
 
     Raises:
         ConfigurationError: Something is wrong with what was given.
@@ -56,12 +59,14 @@ def find_origin(
     check_setting("gateway_carries", carries, (set, frozenset, list, tuple), optional=False)
     for ability in carries:
         check_setting("each of gateway_carries", ability, str, optional=False)
+    url = _find_url("base_url", base_url)
     name, credential = _find_credential(given)
-    base_url = base_url or os.environ.get("HUME_BASE_URL") or None
-    return _make_origin(name, credential, base_url, frozenset(carries))
+    return _make_origin(name, credential, url, frozenset(carries))
 
 
-def find_cloud(origin: Origin, given: Mapping[str, object], cloud_url: str | None) -> Origin:
+def find_cloud(
+    origin: Origin, given: Mapping[str, object], cloud_url: Secret | type | None
+) -> Origin:
     """Return where calls of the newer products go, with the same credential.
 
     Raises:
@@ -76,8 +81,23 @@ def find_cloud(origin: Origin, given: Mapping[str, object], cloud_url: str | Non
         return origin
     usual = CLOUD_URL if origin.is_hume else origin.base_url
     name, credential = _find_credential(given)
-    url = cloud_url or os.environ.get("HUME_CLOUD_URL") or usual
+    url = _find_url("cloud_url", cloud_url) or usual
     return _make_origin(name, credential, url, frozenset())
+
+
+def _find_url(name: str, held: Secret | type | None) -> Secret | None:
+    """Return a URL, held, that was given as an argument or by its environment variable.
+
+    Raises:
+        ConfigurationError: The argument is no text.
+    """
+    if isinstance(held, type):
+        raise ConfigurationError(f"{name} is a str, not {held.__name__}")
+    if held is not None and held.reveal():
+        return held
+    variable = f"HUME_{name.upper()}"
+    found = os.environ.get(variable)
+    return Secret(found, variable) if found else None
 
 
 def _find_credential(given: Mapping[str, object]) -> tuple[str, Secret | CredentialSource]:
@@ -116,7 +136,7 @@ def _find_credential(given: Mapping[str, object]) -> tuple[str, Secret | Credent
 def _make_origin(
     name: str,
     credential: Secret | CredentialSource,
-    base_url: str | None,
+    base_url: str | Secret | None,
     carries: frozenset[str],
 ) -> Origin:
     if name == "api_token":

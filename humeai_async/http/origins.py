@@ -13,13 +13,12 @@ import re
 from typing import Any, Protocol
 from urllib.parse import quote, quote_plus, urlsplit
 
-from humeai_async._base.base_values import as_base
+from humeai_async._base.secret import Secret
 from humeai_async._base.version import USER_AGENT
 from humeai_async.errors import ConfigurationError
 from humeai_async.http.credentials import CredentialSource
 from humeai_async.http.endpoint import Call, Endpoint, has_dot_segments
 from humeai_async.http.messages import Credential, Part, Request, Response
-from humeai_async.http.secrets import Secret
 from humeai_async.settings import can_be_found
 
 HUME_URL = "https://api.hume.ai"
@@ -98,7 +97,7 @@ class OriginBase:
     base_url: str = ""  # of one that is still being built
     credential: Credential
 
-    def __init__(self, base_url: str, held: Secret | CredentialSource) -> None:
+    def __init__(self, base_url: str | Secret, held: Secret | CredentialSource) -> None:
         self.base_url = check_base_url(base_url)
         self.credential_origin: str = held.origin
         self.source: CredentialSource | None = None
@@ -135,7 +134,8 @@ class Direct(OriginBase):
     """Hume's own API, or a stand-in that speaks like it.
 
     Args:
-        base_url: Scheme and host, perhaps with a path in front of `/v0/...`.
+        base_url: Scheme and host, perhaps with a path in front of `/v0/...`; a `Secret` as long as
+            nobody knows whether there is a password in it.
         api_key: Goes into the header `X-Hume-Api-Key`.
         access_token: Goes into `Authorization: Bearer`, in place of a key.
     """
@@ -145,7 +145,7 @@ class Direct(OriginBase):
 
     def __init__(
         self,
-        base_url: str = HUME_URL,
+        base_url: str | Secret = HUME_URL,
         *,
         api_key: str | Secret | CredentialSource | None = None,
         access_token: str | Secret | CredentialSource | None = None,
@@ -225,15 +225,24 @@ _HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+(%[\w.-]+)?\])(:[0-9]*)?")
 """A name, an IPv4 address or an IPv6 address in brackets, and perhaps a port."""
 
 
-def check_base_url(url: str) -> str:
+def check_base_url(url: str | Secret) -> str:
     """Return a base URL without its trailing slash.
 
     Raises:
         ConfigurationError: It is not an http or https URL, or carries more than host and path.
     """
-    url = as_base(url)
+    held = url if isinstance(url, Secret) else Secret(url, "base_url")
+    del url  # so that no traceback shows it
+    fault = _find_fault(held.reveal())
+    if fault is not None:
+        raise ConfigurationError(f"{held.origin} {fault}")
+    return held.reveal().rstrip("/")
+
+
+def _find_fault(url: str) -> str | None:
+    """Say what is wrong with a base URL, without showing what may be a password."""
     if any(mark in url for mark in "?#@\\"):
-        raise ConfigurationError("base_url must hold host and path only: no query, no user")
+        return "must hold host and path only: no query, no user"
     try:
         parts = urlsplit(url)
         is_host = _HOST.fullmatch(parts.netloc) and can_be_found(parts) and parts.port != 0
@@ -242,15 +251,14 @@ def check_base_url(url: str) -> str:
         )
     except ValueError:  # of a bad port or address
         is_usable = False
-    if not is_usable or not _is_one_word(url):
-        raise ConfigurationError("base_url must be a URL such as https://api.hume.ai")
-    url = url.rstrip("/")
-    if _VERSION.search(url):
-        raise ConfigurationError(
-            f"base_url ends with {_VERSION.findall(url)[0]!r}, which the paths of all endpoints "
-            "begin with: leave it off"
+    if not is_usable or not url.isprintable() or " " in url:
+        return "must be a URL such as https://api.hume.ai"
+    version = _VERSION.search(url.rstrip("/"))
+    if version is not None:
+        return (
+            f"ends with {version[0]!r}, which the paths of all endpoints begin with: leave it off"
         )
-    return url
+    return None
 
 
 _VERSION = re.compile(r"/v\d+$")
@@ -267,14 +275,9 @@ def check_credential(secret: Secret) -> Secret:
     Raises:
         ConfigurationError: It is empty or holds white space or control characters.
     """
-    if not secret.reveal() or not _is_one_word(secret.reveal()):
+    if not secret.is_whole():
         raise ConfigurationError(
             "the credential is empty or holds white space or control characters; "
             "was it copied whole?"
         )
     return secret
-
-
-def _is_one_word(text: str) -> bool:
-    """Whether a text holds no white space, control characters or halves of characters."""
-    return text.isprintable() and " " not in text

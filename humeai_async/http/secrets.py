@@ -3,8 +3,8 @@
 A signed URL opens the media to whoever reads it, and a webhook's path is often its key. Of
 both only what is known not to be secret may be shown: the path of a medium, the host of a
 webhook. `_base/urls.py` hides that in whole URLs; here the parts are looked for wherever they
-stand, which takes time, so only errors are searched. A credential is a `Secret` from the moment
-that a client is built. The client, the session and the jobs call it.
+stand, which takes time, so only errors are searched. A credential is a
+`Secret` from the moment that it is given. The client, the session and the jobs call it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,9 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from typing import NoReturn, Self
-from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
-import msgspec
-
-from humeai_async._base.base_values import as_base
+from humeai_async._base.secret import Secret
 from humeai_async.types.json import is_array, is_object
 
 __all__ = [
@@ -33,9 +30,6 @@ __all__ = [
 
 SHORTEST_KEY = 8
 """Characters of a key at least."""
-_SHORTEST_INSIDE = 4
-"""Characters of a credential that is looked for inside of words too. No real one is shorter, and
-a single letter is in every sentence."""
 _WORD = re.compile(r"[A-Z]?[a-z]+")
 """What stands in many a path, and in many a sentence too: no key."""
 _GROWTH = 6
@@ -142,51 +136,3 @@ def is_secret_header(name: str) -> bool:
 def find_keys(query: Iterable[tuple[str, str]]) -> list[str]:
     """Return the values of those fields of a query whose names speak of a key."""
     return [value for name, value in query if _KEY_NAMES.search(name) and _is_key(value)]
-
-
-class Secret:
-    """A credential that shows itself only when asked.
-
-    Args:
-        text: The credential.
-        origin: Where it comes from, such as `the variable HUME_API_KEY`; for messages.
-    """
-
-    __slots__ = ("_text", "origin")
-
-    def __init__(self, text: str, origin: str = "") -> None:
-        self._text: str = as_base(text)
-        self.origin: str = origin
-
-    @property
-    def escaped(self) -> str:
-        """The credential as it stands in a query."""
-        return quote_plus(self._text)
-
-    def reveal(self) -> str:
-        """Return the credential, for the one place that sends it."""
-        return self._text
-
-    def redact(self, text: str) -> str:
-        """Remove the credential from a text, as it is or escaped as in a URL or in JSON."""
-        in_json = msgspec.json.encode(self._text)[1:-1].decode()
-        in_url = quote(self._text, safe="")
-        for form in (self._text, in_url, self._text.replace("/", "\\/"), in_json):
-            if len(form) >= _SHORTEST_INSIDE:
-                text = text.replace(form, "***")
-            elif form:
-                text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", "***", text)
-        return text
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Self:
-        return self
-
-    def __reduce__(self) -> NoReturn:
-        """Refuse to be pickled: the pickle would show the credential."""
-        raise TypeError("what holds a credential cannot be pickled: make it anew where it is used")
-
-    def __repr__(self) -> str:
-        return "Secret(***)"

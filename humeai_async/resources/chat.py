@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
+from humeai_async._base.secret import hold
 from humeai_async.catalog import batch as catalog
 from humeai_async.chat.connections import ReconnectingSocket
 from humeai_async.chat.socket import ChatSocket
@@ -71,18 +72,21 @@ class Chat(Resource):
 
         Source: https://dev.hume.ai/reference/empathic-voice-interface-evi/chat/chat
         """
+        keys = {"access_token": hold(access_token), "api_key": hold(api_key)}
+        del access_token, api_key  # so that no traceback shows them
         if config_version is not None:
             check_number("config_version", config_version, least=0)
         query = {
-            "access_token": access_token,
-            "api_key": api_key,
             "config_id": config_id,
             "config_version": config_version,
             "resumed_chat_group_id": resumed_chat_group_id,
         }
         call = fill(catalog.CHAT_GET, query=query)
-        # This frame stands in tracebacks, which may show its variables.
-        del query, access_token, api_key
+        for name, key in keys.items():
+            if isinstance(key, type):
+                raise InvalidArgumentError(f"{name} is a str, not {key.__name__}", field=name)
+            if key is not None:
+                call.query += ((name, key.reveal()),)
         return await self._session.call(call)
 
     def connect(
@@ -128,6 +132,10 @@ class Chat(Resource):
 
         Source: https://dev.hume.ai/reference/empathic-voice-interface-evi/chat/chat
         """
+        settings = _read_settings({} if session_settings is None else session_settings)
+        del session_settings  # so that no traceback shows a language model's key
+        if isinstance(settings, InvalidArgumentError):
+            raise settings
         if config_version is not None:
             check_number("config_version", config_version, least=0)
         if event_limit is not None:
@@ -155,27 +163,32 @@ class Chat(Resource):
             raise InvalidArgumentError(
                 f"reconnect must be a Reconnect, True or False, not {kind}", field="reconnect"
             )
-        settings = _read_settings({} if session_settings is None else session_settings)
         return ChatSocket(ReconnectingSocket(self._session, query, settings, reconnect_as))
 
 
-def _read_settings(given: ConnectSettings | ConnectSettingsDict) -> ConnectSettings:
+def _read_settings(
+    given: ConnectSettings | ConnectSettingsDict,
+) -> ConnectSettings | InvalidArgumentError:
     """Read settings that may be given as a dict.
 
-    Raises:
-        InvalidArgumentError: They have an unknown key, or a value of a wrong type.
+    Returns:
+        The settings, or the error of an unknown key or a value of a wrong type: raised here it
+        would show the dict.
     """
     if isinstance(given, ConnectSettings):
         return given
     if not isinstance(cast("object", given), Mapping):
         kind = type(given).__name__
-        raise InvalidArgumentError(
+        return InvalidArgumentError(
             f"session_settings must be a ConnectSettings or a dict, not {kind}",
             field="session_settings",
         )
-    check_keys("session_settings", given, ConnectSettings)
     try:
+        check_keys("session_settings", given, ConnectSettings)
         return codec.structure(ConnectSettings, codec.to_plain(given))
     except DecodeError as problem:
-        reason = problem.message
-    raise InvalidArgumentError(f"session_settings: {reason}", field="session_settings")
+        return InvalidArgumentError(
+            f"session_settings: {problem.message}", field="session_settings"
+        )
+    except InvalidArgumentError as problem:
+        return problem.with_traceback(None)

@@ -12,9 +12,9 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 from humeai_async._base.frozen import frozen
+from humeai_async._base.secret import Secret
 from humeai_async.errors import ConfigurationError
 from humeai_async.http.messages import Request
-from humeai_async.http.secrets import Secret
 from humeai_async.settings import is_proxy
 
 
@@ -28,9 +28,9 @@ class Proxy:
     """Value of the header that holds user and password."""
 
     @classmethod
-    def read(cls, url: str) -> Proxy:
+    def read(cls, url: Secret) -> Proxy:
         """Read a URL that `is_proxy`."""
-        parts = urlsplit(url)
+        parts = urlsplit(url.reveal())
         bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
         if parts.username is None:
             return cls(bare)
@@ -63,15 +63,21 @@ def proxy_of(url: str) -> Proxy | None:
         ConfigurationError: What they name is no proxy that can be used.
     """
     parts = urlsplit(url)
-    proxy = getproxies_environment().get(parts.scheme)
-    if not proxy or proxy_bypass(parts.netloc):
+    proxy = _find_variable(parts.scheme)
+    if proxy is None or proxy_bypass(parts.netloc):
         return None
-    if "://" not in proxy:
-        proxy = f"http://{proxy}"
-    if is_proxy(proxy):
+    if is_proxy(proxy.reveal()):
         return Proxy.read(proxy)
     # Not shown: it may hold a password.
     raise ConfigurationError(
         f"{parts.scheme.upper()}_PROXY must be a URL such as "
         "http://user:password@proxy.example:3128"
     )
+
+
+def _find_variable(scheme: str) -> Secret | None:
+    """Return the URL of a scheme's proxy variable, which often has no scheme of its own."""
+    proxy = getproxies_environment().get(scheme)
+    if not proxy:
+        return None
+    return Secret(proxy if "://" in proxy else f"http://{proxy}")

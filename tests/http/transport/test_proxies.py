@@ -12,6 +12,7 @@ from proxyserver import ProxyServer
 from support import client_of
 
 from humeai_async import HumeAI, Pool, Retry
+from humeai_async._base.secret import Secret
 from humeai_async.http.transport.proxies import Proxy
 from humeai_async.testing import FakeHume
 
@@ -33,7 +34,9 @@ async def test_a_password_of_any_characters_is_sent_to_the_proxy(password: str) 
 
 
 def test_a_password_may_also_stand_in_the_url_as_it_is() -> None:
-    as_it_is, escaped = (Proxy.read(f"http://me:{one}@h:1") for one in ("пар", quote("пар")))
+    as_it_is, escaped = (
+        Proxy.read(Secret(f"http://me:{one}@h:1")) for one in ("пар", quote("пар"))
+    )
     assert as_it_is.authorization is not None
     assert escaped.authorization is not None
     assert as_it_is.authorization.reveal() == escaped.authorization.reveal()
@@ -41,7 +44,7 @@ def test_a_password_may_also_stand_in_the_url_as_it_is() -> None:
 
 @pytest.mark.parametrize("password", PASSWORDS[:3])
 def test_a_proxy_shows_no_password(password: str) -> None:
-    shown = repr(Proxy.read(f"http://me:{quote(password, safe='')}@127.0.0.1:3128"))
+    shown = repr(Proxy.read(Secret(f"http://me:{quote(password, safe='')}@127.0.0.1:3128")))
     assert "marked" not in shown
     assert "http://127.0.0.1:3128" in shown
 
