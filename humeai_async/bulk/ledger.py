@@ -10,7 +10,6 @@ whatever name they open it. It knows no requests; `storage.py` has its tables.
 from __future__ import annotations
 
 import functools
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Concatenate, ParamSpec, Protocol, Self, TypeVar
 import anyio
 
 from humeai_async._base.cancellation import in_executor, in_thread, run_uncancelled
+from humeai_async._base.file_lock import FileLock
 from humeai_async.bulk import storage
 from humeai_async.bulk.connection import Connection
 from humeai_async.bulk.ledger_file import close_file, open_file, read_copy, real_path, rejected
@@ -131,12 +131,12 @@ class Ledger:
     Args:
         path: The file.
         connection: Connection to it, with its keys loaded.
-        lock: Connection that holds the lock beside it.
+        lock: The lock beside it.
     """
 
     is_lasting = True
 
-    def __init__(self, path: Path, connection: Connection, lock: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: Connection, lock: FileLock) -> None:
         self.path = path
         self._connection = connection
         self._lock = lock

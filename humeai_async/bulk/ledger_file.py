@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from humeai_async._base.atomic_files import resolve_target
+from humeai_async._base.file_lock import FileLock
 from humeai_async.bulk import storage
 from humeai_async.bulk.connection import Connection
 from humeai_async.errors import LedgerError
@@ -54,21 +55,21 @@ def real_path(path: object) -> Path:
     raise LedgerError(f"cannot open {text}: {reason}")
 
 
-def open_file(path: Path, configuration: str) -> tuple[Connection, sqlite3.Connection]:
+def open_file(path: Path, configuration: str) -> tuple[Connection, FileLock]:
     """Lock a ledger and open it, or make it.
 
     Returns:
-        The connection to it, and the one that holds the lock.
+        The connection to it, and the lock.
 
     Raises:
         LedgerError: Another run is using it, it belongs to other settings, or it cannot be
             opened; nothing is locked then.
     """
     with contextlib.ExitStack() as stack:
-        lock = _take_lock(path)
-        stack.callback(lock.close)
         with rejected(path):
-            _refuse_second_name(path)
+            _refuse_other_files(path)
+            lock = _take_lock(path)
+            stack.callback(lock.close)
             connection = Connection(path, isolation_level=None, check_same_thread=False)
             stack.callback(connection.close)
             connection.execute(f"PRAGMA page_size = {storage.PAGE_SIZE}")
@@ -80,14 +81,16 @@ def open_file(path: Path, configuration: str) -> tuple[Connection, sqlite3.Conne
     return connection, lock
 
 
-def _refuse_second_name(path: Path) -> None:
-    """Refuse a folder, and a file that another name leads to: lock and log stand beside one.
+def _refuse_other_files(path: Path) -> None:
+    """Refuse what is no file, and one that has a second name: lock and log stand beside one.
 
     Raises:
-        LedgerError: It is a folder, or there is a hard link to it.
+        LedgerError: It is a folder or a device, or there is a hard link to it.
     """
     if path.is_dir():
         raise LedgerError(f"{path} is a folder: give the path of a file in it, such as run.db")
+    if path.exists() and not path.is_file():
+        raise LedgerError(f"cannot open {path}: it is a device or a pipe, and no file")
     if path.exists() and path.stat().st_nlink > 1:
         raise LedgerError(
             f"{path} has a second name (a hard link), by which another run could use it; copy the "
@@ -95,7 +98,7 @@ def _refuse_second_name(path: Path) -> None:
         )
 
 
-def close_file(connection: sqlite3.Connection, lock: sqlite3.Connection) -> None:
+def close_file(connection: sqlite3.Connection, lock: FileLock) -> None:
     """Close a ledger so that it is one plain file, and let go of its lock."""
     try:
         with contextlib.suppress(sqlite3.Error):  # somebody reads it: the log stays for now
@@ -182,27 +185,17 @@ def _has_content(file: Path) -> bool:
         return False
 
 
-def _take_lock(path: Path) -> sqlite3.Connection:
+def _take_lock(path: Path) -> FileLock:
     """Lock a file beside the ledger; the system lets go of it when the process dies."""
-    lock = None
     try:
-        lock = sqlite3.connect(
-            path.with_name(path.name + ".lock"),
-            isolation_level=None,
-            check_same_thread=False,
-            timeout=0,
-        )
-        lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.Error as problem:
-        is_busy = getattr(problem, "sqlite_errorcode", 0) & _PRIMARY == sqlite3.SQLITE_BUSY
-        reason = str(problem)
-    else:
-        return lock
-    if lock is not None:
-        lock.close()
-    if is_busy:
-        raise LedgerError(f"another run is using {path}; wait for its end, or use another ledger")
-    raise LedgerError(f"cannot open {path}: {reason}")
+        return FileLock(path.with_name(path.name + ".lock"))
+    except BlockingIOError:
+        reason = ""
+    except OSError as problem:
+        reason = problem.strerror or type(problem).__name__
+    if reason:
+        raise LedgerError(f"cannot open {path}: {reason}")
+    raise LedgerError(f"another run is using {path}; wait for its end, or use another ledger")
 
 
 def _prepare(connection: Connection, path: Path, configuration: str) -> None:

@@ -15,6 +15,7 @@ from bulk_support import PATIENCE, draft, search_quickly, submitted, urls
 from support import client_of
 
 from humeai_async import HumeAI, LedgerError, NotFoundError, Retry, Timeout
+from humeai_async._base.file_lock import FileLock
 from humeai_async.bulk.connection import Connection
 from humeai_async.bulk.ledger import Ledger, read_status
 from humeai_async.bulk.sinks import SourceOutcome
@@ -99,7 +100,7 @@ async def test_a_disk_that_is_full_under_the_ledger_is_told_and_costs_nothing(
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {pages}")
         connection.load_keys()
-        ledger = Ledger(path, connection, sqlite3.connect(":memory:", check_same_thread=False))
+        ledger = Ledger(path, connection, FileLock(tmp_path / "run.db.lock"))
         # SQLite's own way to say that there is no room: rows that need a new page do not fit.
         long = ["https://media.example.com/" + "x" * 20 + f"{n}.mp4" for n in range(400)]
         with pytest.raises(LedgerError, match="full"):
