@@ -15,9 +15,11 @@ RATE = 16_000
 
 def speech(seconds: float, *, pitch: int = 220) -> bytes:
     """Return samples that the stand-in takes for speech."""
-    count = round(seconds * RATE)
+    period = RATE // math.gcd(RATE, pitch)  # after which it is the same again
     step = 2 * math.pi * pitch / RATE
-    return array("h", [round(8000 * math.sin(step * n)) or 500 for n in range(count)]).tobytes()
+    once = array("h", [round(8000 * math.sin(step * n)) or 500 for n in range(period)]).tobytes()
+    size = 2 * round(seconds * RATE)
+    return (once * (size // len(once) + 1))[:size]
 
 
 def silence(seconds: float) -> bytes:
