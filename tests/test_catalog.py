@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -53,18 +51,6 @@ CONSTANTS: dict[str, Any] = {
 def test_a_name_that_is_no_endpoint_is_not_there() -> None:
     for name in ("CONFIGS_PAINT", "configs", "_ALL"):
         assert not hasattr(catalog, name)
-
-
-def test_the_first_resource_does_not_import_the_types_of_other_products() -> None:
-    script = (
-        "import sys, humeai_async; humeai_async.HumeAI(api_key='k').configs; "
-        "print(*[m for m in sys.modules if m.startswith('humeai_async.types.')])"
-    )
-    done = subprocess.run(  # noqa: S603 - our own
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
-    )
-    others = {"registry", "chat", "batch", "predictions"}
-    assert not others & {name.split(".")[2] for name in done.stdout.split()}
 
 
 def test_the_table_has_63_rows() -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import pickle
-import subprocess
-import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -84,15 +81,6 @@ def test_the_environment_is_read_when_the_client_is_built_and_not_before(
         HumeAI()
     monkeypatch.setenv("HUME_API_KEY", "key")
     HumeAI()
-
-
-@pytest.mark.slow
-def test_importing_needs_no_credential() -> None:
-    environment = {name: text for name, text in os.environ.items() if name not in VARIABLES}
-    two = {"HUME_API_KEY": "a", "LOWCODEAPI_API_TOKEN": "b"}
-    for extra in ({}, two):
-        command = [sys.executable, "-c", "import humeai_async"]
-        subprocess.run(command, env={**environment, **extra}, check=True)  # noqa: S603 - our own
 
 
 def test_no_credential_is_an_error_that_names_them_all() -> None:
