@@ -112,10 +112,12 @@ class HumeError(Exception):
         facts: dict[str, object] = {"error": type(self).__name__}
         return facts | {name: getattr(self, name) for name in names.split()}
 
-    def add_advice(self, advice: str) -> None:
-        """Put a sentence after the message; an empty one changes nothing."""
+    def add_advice(self, advice: str, *, is_first: bool = False) -> None:
+        """Put a sentence after the message, or before it; an empty one changes nothing."""
         if advice:
-            self.message = f"{self.message.rstrip('.')}; {_printable(advice)}"
+            one, other = self.message, _printable(advice)
+            one, other = (other, one) if is_first else (one, other)
+            self.message = f"{one.rstrip('.')}; {other}"
             self.args: tuple[object, ...] = (self.message,)
 
     def __str__(self) -> str:

@@ -151,6 +151,8 @@ class RunDisplay:
         self._seen = Profiles()
         self._profiles: list[Profile] = []
         self._latest: Progress | None = None
+        self._reasons: set[str] = set()
+        """Of failures of the service, those that were printed above the bar."""
         self._timer: asyncio.TimerHandle | None = None
         self._console = make_console(lossy_stderr())
         self._bar = Bar(
@@ -167,7 +169,13 @@ class RunDisplay:
         self._latest, self.seconds = progress, progress.seconds
         width = max(self._console.width - _BAR_WIDTH, _BAR_WIDTH)
         line = describe_progress(progress, width, self._unit)
-        self._bar.update(self._task, completed=progress.done, description=line)
+        total = self.total if progress.total is None else progress.total
+        self._bar.update(self._task, total=total, completed=progress.done, description=line)
+        holdup = progress.holdup
+        if holdup is not None and holdup.kind == "service" and holdup.reason not in self._reasons:
+            self._reasons.add(holdup.reason)
+            if self._bar.live.is_started:  # the bar has no room for it, lines have
+                print_message(f"the service fails: {holdup.reason}")
 
     def add_outcome(self, outcome: Outcome[Any, Any]) -> None:
         """Take note of one outcome for the tables at the end."""

@@ -24,8 +24,8 @@ BACKEND_URL = "https://backend.lowcodeapi.com/humeai"
 """Where LowCodeAPI publishes the definitions of its hosted gateway."""
 
 _NO_GATEWAY = (
-    "{} asks for a credential, which a gateway's definition does not need: Hume itself publishes "
-    "none. Give the URL of a LowCodeAPI gateway as base_url, or no URL for the hosted gateway"
+    "{} is no LowCodeAPI gateway, for it asks for a credential before it shows a definition, and "
+    "Hume itself has none to show: give a gateway's URL as base_url, or no URL for the hosted one"
 )
 _REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _ABSENT = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE})
@@ -62,7 +62,8 @@ async def fetch_definition(session: Session) -> Definition:
                 problems.append(failure)
             else:
                 is_refused = failure.status in _REFUSED
-                failure.add_advice(_NO_GATEWAY.format(base_url) if is_refused else "")
+                advice = _NO_GATEWAY.format(base_url) if is_refused else ""
+                failure.add_advice(advice, is_first=True)
                 failure.add_advice("; ".join(empty))
                 raise
             empty.append(f"{base_url}{path} has no definition")

@@ -188,7 +188,11 @@ def read_question(given: object) -> Question:
         raise _refuse(f"type must be one of {', '.join(KINDS)}", "/type")
     known = {"instructions"} if made is Span else {"instructions", "criteria"}
     if unknown := sorted(plain.keys() - known):
-        raise _refuse(f"a {made.kind} question has no key {unknown[0]!r}", f"/{unknown[0]}")
+        keys = ", ".join(sorted(known))
+        raise _refuse(
+            f"a {made.kind} question has no key {unknown[0]!r}: there are type, {keys}",
+            f"/{unknown[0]}",
+        )
     try:
         return made(**plain)
     except TypeError:

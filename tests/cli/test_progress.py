@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from attrs import evolve
 
 from humeai_async.bulk.patience import Holdup
 from humeai_async.bulk.progress import Progress
-from humeai_async.cli.progress import describe_progress
+from humeai_async.cli.progress import RunDisplay, describe_progress
 from humeai_async.limiter.limiter import Limiter
 
 PROGRESS = Progress(
@@ -68,3 +69,20 @@ def test_a_narrow_line_says_that_the_service_fails_without_the_reason() -> None:
     held = "40/100 done, the service has been failing for 12 s"
     assert describe_progress(progress, 64) == f"{held}, 2:00 left"
     assert describe_progress(progress).startswith(f"{held} ({reason}), 2:00 left")
+
+
+def test_a_bar_has_each_reason_of_the_service_above_it_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    holdup = Holdup(kind="service", seconds=12.0, left=3.0, reason="refused", count=1)
+    display = RunDisplay(100)
+    with display:
+        display.update(PROGRESS)
+        for seconds in (1.0, 2.0):
+            display.update(evolve(PROGRESS, holdup=evolve(holdup, seconds=seconds)))
+        display.update(evolve(PROGRESS, holdup=evolve(holdup, reason="no such host")))
+    shown = capsys.readouterr().err
+    assert shown.count("humeai-async: the service fails: refused") == 1
+    assert "humeai-async: the service fails: no such host" in shown

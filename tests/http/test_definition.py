@@ -138,7 +138,7 @@ async def test_a_failing_server_is_not_taken_for_one_without_a_definition() -> N
 
 
 async def test_hume_itself_refuses_and_that_says_what_to_give_instead() -> None:
-    with pytest.raises(AuthenticationError, match="Hume itself publishes none"):
+    with pytest.raises(AuthenticationError, match=r"^https://api.hume.example is no LowCodeAPI"):
         await fetch(Places(own=401), base_url="https://api.hume.example")
 
 
