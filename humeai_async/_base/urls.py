@@ -14,7 +14,7 @@ __all__ = ["repr_host_only", "repr_without_query", "without_queries"]
 _HIDDEN = "***"
 # A slash may be escaped, as in JSON. All but the scheme is optional, so that no text is gone
 # through twice.
-_PLACE = r"(?P<scheme>(?:https?|wss?):\\?/\\?/)(?:[^\s/@\"'<>\\]{0,1000}@)?"
+_PLACE = r"(?P<scheme>(?:https?|wss?|s?ftp|smb):\\?/\\?/)(?:[^\s/@\"'<>\\]{0,1000}@)?"
 _QUERY = re.compile(
     _PLACE + r"(?P<path>[^\s\"'<>?#]*)(?P<query>[?#][^\s\"'<>]*)?",
     re.IGNORECASE,

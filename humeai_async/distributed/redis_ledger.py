@@ -14,7 +14,14 @@ from typing import Any
 import anyio
 
 from humeai_async.errors import ConfigurationError, LedgerError
-from humeai_async.shared.connection import Connection, RedisUnavailableError, Script, shown
+from humeai_async.shared.connection import (
+    Connection,
+    RedisUnavailableError,
+    Script,
+    hold_target,
+    reveal_url,
+    shown,
+)
 
 KEPT_SECONDS = 30 * 24 * 3600
 """Seconds after its last step for which a partition's steps are kept."""
@@ -60,23 +67,24 @@ class RedisLedger:
 
     Raises:
         ConfigurationError: It is no URL of a Redis or Valkey server.
+        MissingPackageError: redis is not installed.
     """
 
     def __init__(self, target: object) -> None:
-        if isinstance(target, str) and "://" not in target:
-            raise ConfigurationError("a ledger needs a URL such as redis://host:6379/0, not a name")
-        self._target = target
+        held = hold_target(target)
+        del target  # so that no traceback shows its password
+        self._target = held
+        self.connect()  # says at once what is wrong with it
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Other processes connect by themselves.
+        return RedisLedger, (reveal_url(self._target),)
 
     def __repr__(self) -> str:
         return f"RedisLedger({shown(self._target)!r})"
 
     def connect(self) -> Connection:
-        """Make a connection, for the event loop that runs.
-
-        Raises:
-            ConfigurationError: It is no URL of a Redis or Valkey server.
-            MissingPackageError: redis is not installed.
-        """
+        """Make a connection, for the event loop that runs; it connects when it is used."""
         return Connection(self._target, timeout=TIMEOUT)
 
     def log(self, connection: Connection, run: str, number: int) -> RedisStepLog:

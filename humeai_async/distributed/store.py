@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import secrets
 import shutil
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path, PurePosixPath
-from typing import Protocol, TypeAlias
+from typing import Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
 from urllib.request import url2pathname
 
 from humeai_async._base import atomic_files
@@ -31,6 +32,29 @@ _WHOLE = frozenset(
 """Schemes of stores that show an object only once it is whole."""
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS})
 """What file systems say that have no second names for a file."""
+
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_S = TypeVar("_S", bound="Store")
+
+
+def _explained(method: Callable[Concatenate[_S, _P], _T]) -> Callable[Concatenate[_S, _P], _T]:
+    """Have a method raise a `SaveError` for whatever goes wrong with a store."""
+
+    @functools.wraps(method)
+    def explained(store: _S, /, *given: _P.args, **named: _P.kwargs) -> _T:
+        try:
+            return method(store, *given, **named)
+        except HumeError:
+            raise
+        except Exception as problem:  # noqa: BLE001 - each store has errors of its own
+            reason = getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
+        # Here, so that no frame of a store's package, which may hold credentials, stands behind it.
+        place = without_queries(store.place)
+        raise SaveError(f"{place} cannot be used: {without_queries(reason)[:300]}")
+
+    return explained
 
 
 class Store(Protocol):
@@ -90,19 +114,21 @@ class LocalStore:
         self.folder = folder
         self.place: str = str(folder)
 
+    @_explained
     def read(self, name: str) -> bytes | None:
         """Return a file's content; `None` if it is not there."""
-        with _explained(self.place):
-            try:
-                return (self.folder / name).read_bytes()
-            except FileNotFoundError:
-                return None
+        try:
+            return (self.folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
 
+    @_explained
     def put(self, name: str, content: bytes) -> None:
         """Put a file in place, whole."""
         with self._partial(name, content) as partial:
             atomic_files.put_in_place(partial, self.folder / name)
 
+    @_explained
     def put_new(self, name: str, content: bytes) -> bool:
         """Put a file in place if none is there; returns whether it was so."""
         with self._partial(name, content) as partial:
@@ -119,42 +145,41 @@ class LocalStore:
             atomic_files.sync_folder(partial.parent)
         return True
 
+    @_explained
     def put_file(self, name: str, file: Path) -> None:
         """Put a local file in place, whole; it may be gone afterwards."""
         target = self.folder / name
-        with _explained(self.place):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial = atomic_files.partial_name(target)
-            try:
-                shutil.move(file, partial)
-                with partial.open("rb+") as opened:
-                    atomic_files.flush(opened)
-                atomic_files.put_in_place(partial, target)
-            finally:
-                partial.unlink(missing_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = atomic_files.partial_name(target)
+        try:
+            shutil.move(file, partial)
+            with partial.open("rb+") as opened:
+                atomic_files.flush(opened)
+            atomic_files.put_in_place(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
 
+    @_explained
     def names(self, folder: str) -> list[str]:
         """Return the names of the files in a folder, in order; none where it is not there."""
-        with _explained(self.place):
-            try:
-                found = [one.name for one in os.scandir(self.folder / folder) if one.is_file()]
-            except FileNotFoundError:
-                return []
+        try:
+            found = [one.name for one in os.scandir(self.folder / folder) if one.is_file()]
+        except FileNotFoundError:
+            return []
         return sorted(name for name in found if not name.startswith("."))
 
     @contextlib.contextmanager
     def _partial(self, name: str, content: bytes) -> Generator[Path]:
         target = self.folder / name
-        with _explained(self.place):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial = atomic_files.partial_name(target)
-            try:
-                with atomic_files.create_partial(partial, target) as opened:
-                    opened.write(content)
-                    atomic_files.flush(opened)
-                yield partial
-            finally:
-                partial.unlink(missing_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = atomic_files.partial_name(target)
+        try:
+            with atomic_files.create_partial(partial, target) as opened:
+                opened.write(content)
+                atomic_files.flush(opened)
+            yield partial
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 class ObjectStore:
@@ -178,44 +203,46 @@ class ObjectStore:
             return
         raise ConfigurationError(f"{without_queries(url)} cannot be used: {reason}")
 
+    @_explained
     def read(self, name: str) -> bytes | None:
         """Return a file's content; `None` if it is not there."""
-        with _explained(self.place):
-            try:
-                content: bytes = self._files.cat_file(self._path(name))
-            except FileNotFoundError:
-                return None
+        try:
+            content: bytes = self._files.cat_file(self._path(name))
+        except FileNotFoundError:
+            return None
         return content
 
+    @_explained
     def put(self, name: str, content: bytes) -> None:
         """Put a file in place, whole."""
-        with _explained(self.place), self._target(name) as target:
+        with self._target(name) as target:
             self._files.pipe_file(target, content)
 
+    @_explained
     def put_new(self, name: str, content: bytes) -> bool:
         """Put a file in place if none is there; returns whether it was so."""
         path = self._path(name)
-        with _explained(self.place):
-            self._files.makedirs(str(PurePosixPath(path).parent), exist_ok=True)
-            try:
-                self._files.pipe_file(path, content, mode="create")
-            except FileExistsError:
-                return False
+        self._files.makedirs(str(PurePosixPath(path).parent), exist_ok=True)
+        try:
+            self._files.pipe_file(path, content, mode="create")
+        except FileExistsError:
+            return False
         return True
 
+    @_explained
     def put_file(self, name: str, file: Path) -> None:
         """Put a local file in place, whole."""
-        with _explained(self.place), self._target(name) as target:
+        with self._target(name) as target:
             self._files.put_file(str(file), target)
 
+    @_explained
     def names(self, folder: str) -> list[str]:
         """Return the names of the files in a folder, in order; none where it is not there."""
-        with _explained(self.place):
-            self._files.invalidate_cache()
-            try:
-                found = self._files.ls(self._path(folder), detail=True)
-            except FileNotFoundError:
-                return []
+        self._files.invalidate_cache()
+        try:
+            found = self._files.ls(self._path(folder), detail=True)
+        except FileNotFoundError:
+            return []
         names = [PurePosixPath(one["name"]).name for one in found if one["type"] == "file"]
         return sorted(name for name in names if not name.startswith("."))
 
@@ -233,17 +260,3 @@ class ObjectStore:
         partial = str(path.with_name(f".{path.name}.{secrets.token_hex(4)}.part"))
         yield partial
         self._files.mv(partial, str(path))
-
-
-@contextlib.contextmanager
-def _explained(place: str) -> Generator[None]:
-    """Turn what goes wrong with a store into a `SaveError`."""
-    try:
-        yield
-    except HumeError:
-        raise
-    except Exception as problem:  # noqa: BLE001 - each store has errors of its own
-        reason = getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
-    else:
-        return
-    raise SaveError(f"{without_queries(place)} cannot be used: {without_queries(reason)[:300]}")

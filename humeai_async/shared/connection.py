@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from humeai_async._base.packages import load_package
+from humeai_async._base.secret import Secret
 from humeai_async.errors import ConfigurationError
 
 _SCHEMES = frozenset({"redis", "rediss", "unix", "valkey", "valkeys"})
@@ -42,8 +43,8 @@ class Connection:
     """A client of one server, for one event loop.
 
     Args:
-        target: A URL such as `rediss://user:password@host:6379/0`, or a `redis.asyncio.Redis`
-            (or `RedisCluster`), which stays its owner's to close.
+        target: What `hold_target` has made of a URL such as `rediss://user:password@host:6379/0`,
+            or of a `redis.asyncio.Redis` (or `RedisCluster`), which stays its owner's to close.
         timeout: Seconds that the server may take to respond.
 
     Raises:
@@ -52,12 +53,17 @@ class Connection:
     """
 
     def __init__(self, target: object, *, timeout: float) -> None:
-        self._is_own = isinstance(target, str)
+        self._is_own = isinstance(target, Secret)
         self.place: str = shown(target)
         """The server's address, without user and password."""
         self._errors = load_package("redis.exceptions")
-        self._client = _client(target, timeout) if isinstance(target, str) else target
-        self._listener = _client(target, timeout, is_listening=True) if self._is_own else target
+        # Used from here alone: some releases show the password in a client's repr, and a traceback
+        # may show all variables of a method.
+        self._client: Any = target
+        self._listener: Any = target
+        if isinstance(target, Secret):
+            self._client = _client(target, timeout)
+            self._listener = _client(target, timeout, is_listening=True)
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[object]) -> Any:
         """Run a script.
@@ -66,12 +72,14 @@ class Connection:
             ConfigurationError: The server refuses it for good.
             RedisUnavailableError: It cannot be reached, or not written to, at the moment.
         """
-        client: Any = self._client
-        with self._explained():
+        try:
             try:
-                return await client.evalsha(script.digest, len(keys), *keys, *args)
+                return await self._client.evalsha(script.digest, len(keys), *keys, *args)
             except self._errors.NoScriptError:
-                return await client.eval(script.text, len(keys), *keys, *args)
+                return await self._client.eval(script.text, len(keys), *keys, *args)
+        except (self._errors.RedisError, OSError) as problem:
+            explained = self._explain(problem)
+        raise explained  # here, so that no frame of the client stands behind it
 
     async def messages(self, channel: str) -> AsyncGenerator[str]:
         """Yield what is published on a channel, until the server is away.
@@ -80,12 +88,11 @@ class Connection:
             ConfigurationError: The server refuses it for good.
             RedisUnavailableError: The server cannot be reached, or has gone.
         """
-        listener: Any = self._listener
-        if not hasattr(listener, "pubsub"):  # clients of clusters, of old releases
-            raise ConfigurationError(f"{type(listener).__name__} cannot listen to a channel")
-        with self._explained():
-            await listener.initialize()  # a cluster's client does not do so by itself
-            subscription = listener.pubsub(ignore_subscribe_messages=True)
+        if not hasattr(self._listener, "pubsub"):  # clients of clusters, of old releases
+            raise ConfigurationError(f"{type(self._listener).__name__} cannot listen to a channel")
+        try:
+            await self._listener.initialize()  # a cluster's client does not do so by itself
+            subscription = self._listener.pubsub(ignore_subscribe_messages=True)
             try:
                 await subscription.subscribe(channel)
                 async for message in subscription.listen():
@@ -94,69 +101,109 @@ class Connection:
             finally:
                 with contextlib.suppress(self._errors.RedisError, OSError):
                     await subscription.aclose()
+        except (self._errors.RedisError, OSError) as problem:
+            explained = self._explain(problem)
+        else:
+            return
+        raise explained
 
     async def aclose(self) -> None:
         """Close the clients, unless they were given."""
         if self._is_own:
-            clients: tuple[Any, ...] = (self._client, self._listener)
-            for client in clients:
+            for name in ("_client", "_listener"):
                 with contextlib.suppress(self._errors.RedisError, OSError):
-                    await client.aclose()
+                    await getattr(self, name).aclose()
 
-    @contextlib.contextmanager
-    def _explained(self) -> Generator[None]:
-        try:
-            yield
-        except (self._errors.AuthenticationError, self._errors.NoPermissionError) as problem:
-            wrong = str(problem)
-        except self._errors.MovedError:
+    def _explain(self, problem: Exception) -> ConfigurationError | RedisUnavailableError:
+        """Return an error of the client in this library's words."""
+        wrong = str(problem)
+        if isinstance(problem, self._errors.MovedError):
             wrong = (
                 "it is one node of a cluster and has other keys: give a redis.asyncio.RedisCluster"
             )
-        except self._errors.ClusterCrossSlotError as problem:
+        elif isinstance(problem, self._errors.ClusterCrossSlotError):
             wrong = f"CROSSSLOT {problem}"
-        except (self._errors.RedisError, OSError) as problem:
-            wrong = str(problem)
-            if not _is_for_good(self._errors, problem):
-                raise RedisUnavailableError(f"{self.place}: {_line(wrong)}") from None
-        else:
-            return
-        raise ConfigurationError(f"the server {self.place} refuses it: {_line(wrong)}")
+        elif not _is_for_good(self._errors, problem):
+            return RedisUnavailableError(f"{self.place}: {_line(wrong)}")
+        return ConfigurationError(f"the server {self.place} refuses it: {_line(wrong)}")
+
+
+def hold_target(target: object) -> object:
+    """Hold a URL so that nothing shows its password; a client is returned as it is.
+
+    Raises:
+        ConfigurationError: It is neither a URL nor an asynchronous client.
+    """
+    held = Secret(target) if isinstance(target, str) else target
+    del target  # so that no traceback shows it
+    is_client = hasattr(held, "evalsha") and (
+        hasattr(held, "__aenter__") or not hasattr(held, "__enter__")
+    )
+    if not isinstance(held, Secret) and not is_client:
+        raise ConfigurationError(
+            "give the URL of a Redis or Valkey server, such as redis://host:6379/0, or a "
+            f"redis.asyncio.Redis, not {type(held).__name__}"
+        )
+    return held
+
+
+def reveal_url(target: object) -> str:
+    """Return a held URL, for another process that connects by itself.
+
+    Raises:
+        TypeError: It is a client.
+    """
+    if not isinstance(target, Secret):
+        raise TypeError("what was made with a client cannot go to other processes")
+    return target.reveal()
 
 
 def shown(target: object) -> str:
-    """Return a server's address without what is secret in it."""
-    if not isinstance(target, str):
+    """Return a held URL without what may be secret in it, or the name of a client's type."""
+    if not isinstance(target, Secret):
         return type(target).__name__
+    return _read_place(target) or "(no URL)"
+
+
+def _read_place(url: Secret) -> str | None:
+    """Return scheme, host, port and path of a URL; `None` where they cannot be told for sure."""
     try:
-        parts = urlsplit(target)
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-        port = "" if parts.port is None else f":{parts.port}"
+        parts = urlsplit(url.reveal())
+        host, port = parts.hostname or "", parts.port
     except ValueError:
-        return "(no URL)"
-    return f"{parts.scheme}://{host}{port}{parts.path}"
+        return None
+    # What stands before a further @ is the half of a password that is not escaped.
+    if "://" not in url.reveal() or "@" in parts.path + parts.query + parts.fragment:
+        return None
+    host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{parts.path}"
 
 
-def _client(url: Any, timeout: float, *, is_listening: bool = False) -> Any:
-    scheme = url.partition("://")[0].lower()
-    if "://" not in url or scheme not in _SCHEMES:
+def _client(url: Secret, timeout: float, *, is_listening: bool = False) -> Any:
+    """Make a client; it connects when it is used."""
+    place = _read_place(url)
+    scheme = "" if place is None else place.partition("://")[0]
+    if scheme not in _SCHEMES:
         raise ConfigurationError(
             f"{shown(url)} is no URL of a Redis or Valkey server: write redis://host:6379/0, or "
-            "rediss://... for TLS"
+            "rediss://... for TLS, with user and password percent-encoded"
         )
     redis = load_package("redis.asyncio")
     retry = load_package("redis.asyncio.retry").Retry(load_package("redis.backoff").NoBackoff(), 0)
     try:
-        return redis.Redis.from_url(
-            scheme.replace("valkey", "redis") + url[len(scheme) :],
+        made = redis.Redis.from_url(
+            scheme.replace("valkey", "redis") + url.reveal()[len(scheme) :],
             socket_timeout=None if is_listening else timeout,  # a listener may wait for ever
             socket_keepalive=is_listening,
             socket_connect_timeout=timeout,
             retry=retry,
         )
+        made.connection_pool.make_connection()  # which refuses options that it does not know
     except (ValueError, TypeError) as problem:
-        reason = _line(str(problem)).replace(url, shown(url))
-    raise ConfigurationError(f"{shown(url)} cannot be used: {reason}")
+        reason = url.redact(_line(str(problem)))
+    else:
+        return made
+    raise ConfigurationError(f"{place} cannot be used: {reason}")
 
 
 def _is_for_good(errors: Any, problem: Exception) -> bool:
@@ -164,6 +211,8 @@ def _is_for_good(errors: Any, problem: Exception) -> bool:
     text = str(problem).upper()
     if isinstance(problem, errors.InvalidResponse) or "PROTOCOL ERROR" in text:
         return True  # it speaks something else
+    if isinstance(problem, (errors.AuthenticationError, errors.NoPermissionError)):
+        return True
     return isinstance(problem, errors.ResponseError) and text.startswith(_FOR_GOOD)
 
 

@@ -19,7 +19,13 @@ from weakref import WeakSet
 
 from humeai_async.errors import APIConnectionError, ConfigurationError, HumeError
 from humeai_async.limiter.turns import TurnListener
-from humeai_async.shared.connection import Connection, RedisUnavailableError, shown
+from humeai_async.shared.connection import (
+    Connection,
+    RedisUnavailableError,
+    hold_target,
+    reveal_url,
+    shown,
+)
 from humeai_async.shared.scripts import BUCKETS, KEYS, STATE
 from humeai_async.shared.state import BucketShares, read_bucket
 from humeai_async.shared.turn_source import FIRST_TIMEOUT, TRY_AGAIN, Outage, QuotaTurns
@@ -55,22 +61,23 @@ class RedisQuota:
     """
 
     def __init__(self, target: object, name: str = "default", outage: Outage = "share") -> None:
+        held = hold_target(target)
+        del target  # so that no traceback shows its password
+        self._target = held
         if not name or {"{", "}"} & set(name):
             raise ConfigurationError("a shared quota needs a name, without braces")
         if outage not in get_args(Outage):
             known = ", ".join(map(repr, get_args(Outage)))
             raise ConfigurationError(f"outage must be one of {known}, not {outage!r}")
-        self._target = target
         self._name = name
         self._outage: Outage = outage
-        Connection(target, timeout=FIRST_TIMEOUT)  # says at once what is wrong with it
+        Connection(held, timeout=FIRST_TIMEOUT)  # says at once what is wrong with it
         self._links: dict[asyncio.AbstractEventLoop, _Link] = {}
 
     def __reduce__(self) -> tuple[object, ...]:
         # Other processes connect by themselves.
-        if not isinstance(self._target, str):
-            raise TypeError("a RedisQuota made with a client cannot go to other processes")
-        return functools.partial(RedisQuota, outage=self._outage), (self._target, self._name)
+        given = reveal_url(self._target), self._name
+        return functools.partial(RedisQuota, outage=self._outage), given
 
     def __repr__(self) -> str:
         return f"RedisQuota({shown(self._target)!r}, name={self._name!r}, outage={self._outage!r})"

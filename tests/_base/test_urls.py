@@ -16,6 +16,7 @@ from humeai_async._base.urls import repr_host_only, repr_without_query, without_
         ("https://a.example?x and http://b.example/c#y", "https://a.example?*** and http://b.example/c#***"),
         ("https://me:word@a.example/b", "https://a.example/b"),
         ("wss://me@a.example/b?key=x", "wss://a.example/b?***"),
+        ("sftp://me:word@a.example/run-7", "sftp://a.example/run-7"),
         (r"'\ud800https://a.example/b?x' urlhttp://c?y", r"'\ud800https://a.example/b?***' urlhttp://c?***"),
         (r'["https:\/\/a.example\/b?x\u0026y", 1]', r'["https:\/\/a.example\/b?***", 1]'),
         ("https://a.example/" + "b" * 5000 + "?x", "https://a.example/" + "b" * 5000 + "?***"),

@@ -21,7 +21,6 @@ from humeai_async import (
 from humeai_async.distributed import (
     Partition,
     PartitionProgress,
-    RedisLedger,
     collect,
     partitions,
     plan,
@@ -204,15 +203,3 @@ async def test_an_object_store_needs_a_ledger() -> None:
     async with make_client("http://127.0.0.1:9") as hume:
         with pytest.raises(ConfigurationError, match="RedisLedger"):
             await work(partition, hume)
-
-
-@pytest.mark.server  # redis is in the extra
-@pytest.mark.parametrize("target", ["localhost:6379", "http://quota.internal", "redis"])
-def test_a_url_of_no_redis_is_a_configuration_error(target: str) -> None:
-    with pytest.raises(ConfigurationError):
-        RedisLedger(target).connect()
-
-
-def test_a_ledger_shows_no_password() -> None:
-    shown = repr(RedisLedger("rediss://user:s3cret@quota.internal:6380/2"))
-    assert shown == "RedisLedger('rediss://quota.internal:6380/2')"

@@ -22,7 +22,7 @@ from humeai_async import ConfigurationError, Limiter
 from humeai_async._base.packages import load_package
 from humeai_async.limiter.events import Alone, LimiterEvent
 from humeai_async.shared import RedisQuota
-from humeai_async.shared.connection import Connection, Script
+from humeai_async.shared.connection import Connection, Script, hold_target
 
 pytestmark = [pytest.mark.anyio, pytest.mark.server]
 RATE = 200.0
@@ -185,7 +185,7 @@ async def test_a_cluster_keeps_a_quota_on_one_node(
                 await asyncio.sleep(0.1)
         assert "nobody listens" not in caplog.text
         await cluster.aclose()
-        connection = Connection(server.url, timeout=1.0)
+        connection = Connection(hold_target(server.url), timeout=1.0)
         with pytest.raises(ConfigurationError, match="CROSSSLOT"):
             await connection.run(Script("return redis.call('GET', KEYS[1])"), ["a", "b"], ())
         await connection.aclose()
