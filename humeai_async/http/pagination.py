@@ -276,21 +276,28 @@ class CursorPages(Pages[T, E]):
     __slots__ = ("_call", "_session", "_size", "_start")
 
     def __init__(
-        self, session: Session, call: Call[Any], *, page_size: int | None, cursor: str | None
+        self,
+        session: Session,
+        call: Call[Any],
+        *,
+        page_size: int | None,
+        cursor: str | None,
+        most: int | None = LARGEST_CURSOR_PAGE,
     ) -> None:
         """Make the pages of a list.
 
         Args:
             session: How pages are fetched.
             call: The list, without `cursor` and `page_size`.
-            page_size: Items on each page, 1 to 200; the service takes 50 if left out.
+            page_size: Items on each page, 1 to `most`; the service takes 50 if left out.
             cursor: `next_cursor` of the page before, to begin there.
+            most: Items on a page at most; `None` where the service is to judge.
 
         Raises:
             InvalidArgumentError: `page_size` is out of range, or the cursor is no text.
         """
         if page_size is not None:
-            check_number("page_size", page_size, least=1, most=LARGEST_CURSOR_PAGE)
+            check_number("page_size", page_size, least=1, most=most)
         if cursor is not None:
             check_text("cursor", cursor)
         self._session = session

@@ -413,7 +413,8 @@ class ExpressionRuns(Resource):
         recorded at all.
 
         Args:
-            page_size: Runs a page, 1 to 200; the service takes 50 if left out.
+            page_size: Runs a page; the service takes 50 if left out, and says itself how many are
+                too many (of events 200 are the most).
             cursor: `next_cursor` of a page, to go on behind it.
             user_id: Only runs of this user.
             status: Only `live`, `ended` or `errored` ones.
@@ -437,7 +438,7 @@ class ExpressionRuns(Resource):
             "started_after": as_rfc3339("started_after", started_after),
         }
         call = fill(catalog.EXPRESSION_RUNS_LIST, query=query)
-        return CursorPages(self._session, call, page_size=page_size, cursor=cursor)
+        return CursorPages(self._session, call, page_size=page_size, cursor=cursor, most=None)
 
     async def get(self, run_id: str) -> ExpressionRun:
         """Fetch one run with its settings.
