@@ -24,7 +24,7 @@ from humeai_async.bulk.work import Item, WorkKind
 
 S = TypeVar("S")
 
-_UNSENT = frozenset({WorkState.PLANNED, WorkState.REJECTED, WorkState.ABANDONED})
+UNSENT = frozenset({WorkState.PLANNED, WorkState.REJECTED, WorkState.ABANDONED})
 """States of an earlier start's piece of work whose open sources are planned anew."""
 
 
@@ -115,7 +115,7 @@ class Grouping(Generic[S]):
             return None
         if self._is_passed_over(entry):
             return None
-        is_new = entry is None or entry.state is State.FAILED or entry.work_state in _UNSENT
+        is_new = entry is None or entry.state is State.FAILED or entry.work_state in UNSENT
         return self._add(item) if entry is None or is_new else await self._go_on(entry.work, item)
 
     def _is_passed_over(self, entry: Entry | None) -> bool:

@@ -18,6 +18,10 @@ KEY_SIZE = 12
 """Bytes that stand for a source."""
 MARK_SIZE = 16
 """Bytes that stand for the content of a file, or the normal form of a URL."""
+PART = "part"
+"""Kind of a part of a source that is too large for one piece of work."""
+WHOLE = "whole"
+"""Kind of such a source: its piece of work costs nothing, and is there once all parts are."""
 
 
 @frozen

@@ -21,9 +21,10 @@ from humeai_async.bulk.collecting import MisnamedError, Results
 from humeai_async.bulk.grouping import Group, Grouping, Reader
 from humeai_async.bulk.kept_results import KeptResults
 from humeai_async.bulk.ledger import Ledger, NoLedger
-from humeai_async.bulk.ledger_records import Note, Plan
+from humeai_async.bulk.ledger_records import WHOLE, Note, Plan
 from humeai_async.bulk.outcome import FATAL_ERRORS, Outcome
 from humeai_async.bulk.outcome_queue import OutcomeQueue
+from humeai_async.bulk.parted import PartedSources
 from humeai_async.bulk.states import State, WorkState
 from humeai_async.bulk.submissions import RejectedError, Submissions
 from humeai_async.bulk.work import REFUSED, Item, Pipes, Reading, Submitted
@@ -80,6 +81,19 @@ class Pipeline(Generic[S, R]):
                 submissions.requests,
                 memory.read_result,
                 submissions.search_once,
+            )
+            division = self._pipes.division
+            self._parted = (
+                None
+                if division is None
+                else PartedSources(
+                    division,
+                    memory,
+                    submissions,
+                    self._results,
+                    self._submitted,
+                    retries=self._options.retry_failed,
+                )
             )
             self._pipes.bill.spent += await memory.read_cost()
             async with anyio.create_task_group() as keeping:
@@ -140,9 +154,12 @@ class Pipeline(Generic[S, R]):
             await self._submissions.plan(REFUSED, items)
             yield [_failed(one, one.problem) for one in items if one.problem is not None]
             return
-        work_id = None
+        plan, work_id = group.earlier, None
+        if self._parted is not None and group.kind == WHOLE and plan and plan.work_id is None:
+            yield [await self._parted.outcome(items[0], plan)]
+            return
         try:
-            plan, submitted = await self._submitted(group, items)
+            plan, submitted = await self._submitted(plan, items)
             while True:
                 work_id = submitted.work_id
                 try:
@@ -156,10 +173,7 @@ class Pipeline(Generic[S, R]):
         except (*FATAL_ERRORS, LedgerError, SaveError):
             raise
         except RejectedError as refused:
-            if len(items) > 1 and _may_be_one_of_many(refused.problem):
-                self._halve(group, items)
-            else:
-                yield [_failed(one, refused.problem) for one in items]
+            yield await self._refused(group, items, refused.problem)
         except HumeError as problem:
             # Before the service has named it nothing is known to be wrong with the sources,
             # and afterwards they are paid for.
@@ -169,11 +183,24 @@ class Pipeline(Generic[S, R]):
             pairs = zip(items, readings, strict=True)
             yield [_outcome(item, reading, work_id) for item, reading in pairs]
 
-    async def _submitted(self, group: Group[S], items: Sequence[Item[S]]) -> tuple[Plan, Submitted]:
-        """Have a piece of work at the service, whatever was known of it before."""
-        plan, deadline = group.earlier, self._deadline()
+    async def _refused(
+        self, group: Group[S], items: Sequence[Item[S]], problem: HumeError
+    ) -> list[Outcome[S, R]]:
+        """Do with smaller pieces of work what was refused; return outcomes of what cannot be."""
+        if len(items) > 1 and _may_be_one_of_many(problem):
+            self._halve(group, items)
+            return []
+        if self._parted is not None and self._parted.takes(problem):
+            return [await self._parted.outcome(items[0])]
+        return [_failed(one, problem) for one in items]
+
+    async def _submitted(
+        self, plan: Plan | None, items: Sequence[Item[S]]
+    ) -> tuple[Plan, Submitted]:
+        """Have a piece of work at the service, whatever an earlier start has planned of it."""
+        deadline = self._deadline()
         if plan is None:
-            plan = await self._submissions.plan(group.kind, items)
+            plan = await self._submissions.plan(items[0].kind, items)
             if plan.state is not WorkState.SENT:
                 return await self._submissions.submit(plan, items, deadline)
             # The ledger has lost what it knew: an earlier start may have sent it.

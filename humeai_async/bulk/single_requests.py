@@ -25,7 +25,7 @@ from attrs import evolve
 from humeai_async._base.cancellation import in_thread
 from humeai_async._base.frozen import frozen
 from humeai_async.bulk.bill import Bill
-from humeai_async.bulk.ledger_records import Plan, key_of
+from humeai_async.bulk.ledger_records import PART, Plan, key_of
 from humeai_async.bulk.work import (
     CLOCK_SLACK_MS,
     REFUSED,
@@ -41,7 +41,7 @@ from humeai_async.bulk.work import (
 from humeai_async.errors import DecodeError, InvalidArgumentError, ResultLostError
 from humeai_async.http import codec
 from humeai_async.http.endpoint import Call, Endpoint, fill
-from humeai_async.http.messages import Upload
+from humeai_async.http.messages import Part, Upload
 from humeai_async.http.multipart import LARGEST_FILE, File, as_part, read_whole
 from humeai_async.http.session import Session
 from humeai_async.types.json import is_object
@@ -194,8 +194,7 @@ class SingleRequests(abc.ABC, Generic[R]):
             given = response.get("run_id")
             name = given if isinstance(given, str) and given else f"unnamed-{uuid.uuid4()}"
             self._claimed.add(name)
-        kept = b'{"seconds":%.3f,"response":%b}' % (prepared.seconds, body)
-        return Submitted(name, kept, self.cost_of(response))
+        return Submitted(name, keep_result(prepared.seconds, body), self.cost_of(response))
 
     async def search(
         self, plan: Plan, items: Sequence[Item[File]], known: Collection[str], *, is_new: bool
@@ -262,22 +261,22 @@ class SingleRequests(abc.ABC, Generic[R]):
 
     async def _identify(self, source: File) -> Item[File]:
         try:
-            data = (await self._read(source)).content
+            key = await self._key_of(source)
         except InvalidArgumentError as problem:
             return Item(REFUSED, key_of(REFUSED, repr(source)), source, problem=problem)
-        return Item("clip", await in_thread(_key, cast("bytes", data)), source)
+        return Item("clip", key, source)
+
+    async def _key_of(self, source: File) -> bytes:
+        """Return what stands for a source in a ledger."""
+        return await in_thread(_key, cast("bytes", (await self._read(source)).content))
 
     async def _read(self, source: File) -> Upload:
-        part = await as_part(source, argument="sources", largest=LARGEST_FILE)
-        content = source.content if isinstance(source, Upload) else source
-        if not part.repeatable or hasattr(content, "read"):  # an open file has been read once
-            raise InvalidArgumentError(
-                "a source of a bulk run is read more than once: give a path or bytes",
-                field="sources",
-            )
+        part = await read_part(source, largest=LARGEST_FILE)
         return Upload(await read_whole(part), part.filename)
 
     async def _prepare(self, item: Item[File]) -> Prepared:
+        if item.kind == PART:  # made by this start
+            return await self.prepare(cast("Upload", item.source))
         file = await self._read(item.source)
         if await in_thread(_key, cast("bytes", file.content)) != item.key:
             raise InvalidArgumentError(
@@ -350,8 +349,33 @@ class SingleRequests(abc.ABC, Generic[R]):
         return found
 
 
+async def read_part(source: File, *, largest: int) -> Part:
+    """Look at a source of a bulk run, without reading its content.
+
+    Raises:
+        InvalidArgumentError: It is none, larger than so many bytes, or can be read only once.
+    """
+    part = await as_part(source, argument="sources", largest=largest)
+    content = source.content if isinstance(source, Upload) else source
+    if not part.repeatable or hasattr(content, "read"):  # an open file has been read once
+        raise InvalidArgumentError(
+            "a source of a bulk run is read more than once: give a path or bytes", field="sources"
+        )
+    return part
+
+
+def keep_result(seconds: float, response: bytes) -> bytes:
+    """Return what the ledger keeps of a result, for `read_response`."""
+    return b'{"seconds":%.3f,"response":%b}' % (seconds, response)
+
+
+def key_of_digest(digest: str) -> bytes:
+    """Return what stands for a source in a ledger, by the SHA-256 of its content."""
+    return key_of("clip", digest)
+
+
 def _key(data: bytes) -> bytes:
-    return key_of("clip", hashlib.sha256(data).hexdigest())
+    return key_of_digest(hashlib.sha256(data).hexdigest())
 
 
 def _started_ms(run: Mapping[str, Any]) -> int:

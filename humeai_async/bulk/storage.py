@@ -19,6 +19,8 @@ from humeai_async.bulk.connection import Connection, conditions
 from humeai_async.bulk.ledger_records import (
     KEY_SIZE,
     MARK_SIZE,
+    PART,
+    WHOLE,
     Draft,
     Entry,
     Note,
@@ -306,7 +308,11 @@ def status(connection: sqlite3.Connection) -> RunStatus:
     """Count the run's sources by state, its pieces of work and its failures."""
     rows = connection.execute("SELECT state, sources FROM counts")
     counts = {_state(State, state): count for state, count in rows}
-    (jobs,) = connection.execute("SELECT count(work_id) FROM works").fetchone()
+    for state, count in _count_parts(connection):
+        counts[_state(State, state)] -= count
+    (jobs,) = connection.execute(
+        "SELECT count(work_id) FROM works WHERE kind != ?", (WHOLE,)
+    ).fetchone()
     (resubmitted,) = connection.execute(
         "SELECT count(*) FROM works WHERE state = ?", (WorkState.ABANDONED,)
     ).fetchone()
@@ -315,6 +321,18 @@ def status(connection: sqlite3.Connection) -> RunStatus:
     )
     known = {state: counts.get(state, 0) for state in State}
     return RunStatus(known, jobs, dict(reasons), resubmitted)
+
+
+def _count_parts(connection: sqlite3.Connection) -> list[tuple[int, int]]:
+    """Count parts of sources by state; they are none that anybody gave."""
+    one = connection.execute("SELECT * FROM works WHERE kind = ? LIMIT 1", (PART,)).fetchone()
+    if one is None:  # which is nearly always so, and most ledgers have more sources than works
+        return []
+    return connection.execute(
+        "SELECT sources.state, count(*) FROM sources JOIN works ON works.number = work "
+        "WHERE kind = ? GROUP BY sources.state",
+        (PART,),
+    ).fetchall()
 
 
 def _move(

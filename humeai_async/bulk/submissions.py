@@ -310,10 +310,11 @@ class Submissions(Generic[S, R]):
             HumeError: Nobody can tell.
         """
         # That a response has once called another by a name is no proof that this one does not
-        # have it, unless both ask for the same: the search compares whole requests.
-        mine = _request(plan)
+        # have it, unless both ask for the same: the search compares whole requests. A name that
+        # came with a result is that of one request.
+        mine, is_sure = _request(plan), not self._kind.keeps_results
         plan = evolve(plan, sent_ms=self._sent_ms.get(plan.number, plan.sent_ms))
-        others = {name for name, request in self._named.items() if request == mine}
+        others = {name for name, request in self._named.items() if is_sure or request == mine}
         is_new = plan.number in self._sent_ms
         return await self._kind.search(plan, items, others, is_new=is_new)
 

@@ -200,6 +200,30 @@ class WorkKind(Protocol[S, R]):
         ...
 
 
+DoPart = Callable[[Item[S]], Awaitable[R]]
+"""Has the service do one part, unless the ledger has its result."""
+
+
+class Division(Protocol[S, R]):
+    """How a kind of work divides a source."""
+
+    def is_for_parts(self, problem: HumeError) -> bool:
+        """Whether a source that was refused for this, before it was sent, can be divided."""
+        ...
+
+    async def do_in_parts(self, item: Item[S], do_part: DoPart[S, R]) -> tuple[R, str, bytes]:
+        """Have each part done, and put their results together.
+
+        Returns:
+            The result, a name for it, and what the kind of work reads it from again.
+
+        Raises:
+            PartialResultError: A part failed after others had been done.
+            HumeError: The first one failed, or the source cannot be divided.
+        """
+        ...
+
+
 class ServiceClock:
     """The service's clock, as far as its responses show it."""
 
@@ -267,6 +291,8 @@ class Pipes(Generic[S, R]):
     """A `Ledger`, the path of one, or `None`."""
     bill: Bill = field(factory=Bill)
     """What the run costs."""
+    division: Division[S, R] | None = None
+    """How a source that is too large for one piece of work is divided, if it can be."""
 
 
 def local_ms() -> int:

@@ -55,10 +55,10 @@ def measure(
 ) -> int:
     """Measure voices in recordings with Expression Measurement.
 
-    Each of SOURCES is a file of up to about 13 minutes, a folder of such, or - for a list on
-    standard input. Each is billed by its length, and at least ten seconds; the same command run
-    again pays for none a second time. The credential comes from the environment variable
-    HUME_API_KEY.
+    Each of SOURCES is a file of any length, a folder of such, or - for a list on standard input.
+    Each is billed by its length, and at least ten seconds for each 13 minutes of it; the same
+    command run again pays for none a second time. The credential comes from the environment
+    variable HUME_API_KEY.
 
     The exit code is 0 if every source arrived, 1 if any failed or is still open or the service
     refused, 2 for a mistake in the command, 3 if files or standard output cannot be written, and

@@ -1,30 +1,57 @@
 """Recordings to be measured as a kind of work for bulk runs: a recording a request.
 
-The bill counts seconds of audio, at least ten a recording. `hume.expression.measure_many` makes
-one for each run.
+One that is too long for a request is measured part by part, as `hume.expression.measure` does. The
+bill counts seconds of audio, at least ten a request. `hume.expression.measure_many` makes one for
+each run.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
+from attrs import evolve
+
+from humeai_async._base.cancellation import in_thread
 from humeai_async.bulk.bill import Bill
-from humeai_async.bulk.single_requests import Prepared, SingleRequests
-from humeai_async.bulk.work import ServiceClock
+from humeai_async.bulk.ledger_records import PART, key_of
+from humeai_async.bulk.outcomes import each
+from humeai_async.bulk.single_requests import (
+    Prepared,
+    Quote,
+    SingleRequests,
+    keep_result,
+    key_of_digest,
+    read_part,
+)
+from humeai_async.bulk.work import DoPart, Item, ServiceClock
 from humeai_async.catalog import expression as catalog
-from humeai_async.expression.limits import ENVELOPE, SHORTEST_BILL, TIMER_MS
-from humeai_async.expression.uploads import audio_part, config_part
+from humeai_async.errors import HumeError, InvalidArgumentError
+from humeai_async.expression.limits import (
+    AUDIO_TOO_LONG,
+    ENVELOPE,
+    SHORTEST_BILL,
+    TIMER_MS,
+    UNSUPPORTED,
+)
+from humeai_async.expression.recordings import measure_recording
+from humeai_async.expression.uploads import audio_part, config_part, refuse
 from humeai_async.http import codec
 from humeai_async.http.endpoint import Endpoint, fill
-from humeai_async.http.messages import Upload
+from humeai_async.http.messages import Part, Upload
+from humeai_async.http.multipart import LARGEST_FILE, File
 from humeai_async.http.session import Session
+from humeai_async.media.sources import Recording, read_recording
 from humeai_async.media.wav import HEADER_BYTES, RATE, WIDTH
 from humeai_async.types.expression import AudioResult
 from humeai_async.types.json import is_object
+from humeai_async.types.paging import Items
 
 UNIT = "seconds"
 _SECOND = RATE * WIDTH
+_ANY_SIZE = 1 << 62
+_NOTHING = AudioResult(run_id="", utterances=Items(()), measurements=Items(()))
 
 
 class MeasureWork(SingleRequests[AudioResult]):
@@ -58,6 +85,71 @@ class MeasureWork(SingleRequests[AudioResult]):
     def configuration(self) -> str:
         """What the results depend on besides the sources, as text."""
         return f"expression audio {self._timer or TIMER_MS[0]}"
+
+    async def quote(self, source: File) -> Quote:
+        """Say what a recording would cost, all parts of it as far as can be known before.
+
+        Raises:
+            InvalidArgumentError: The service would not take it.
+        """
+        try:
+            return await super().quote(source)
+        except InvalidArgumentError as problem:
+            if not self.is_for_parts(problem):
+                raise
+        lengths: list[float] = []
+
+        async def measure(part: Part, start_ms: int) -> AudioResult:
+            del start_ms
+            lengths.append(max(0, (part.size or 0) - HEADER_BYTES) / _SECOND)
+            return _NOTHING
+
+        await measure_recording(await self._recording(source), measure)
+        cost = sum([await self.price(one) for one in lengths])
+        return Quote(await self._key_of(source), sum(lengths), cost)
+
+    def is_for_parts(self, problem: HumeError) -> bool:
+        """Whether a recording was refused for its length."""
+        return isinstance(problem, InvalidArgumentError) and problem.code == AUDIO_TOO_LONG
+
+    async def do_in_parts(
+        self, item: Item[File], do_part: DoPart[File, AudioResult]
+    ) -> tuple[AudioResult, str, bytes]:
+        """Measure a recording part by part.
+
+        Raises:
+            PartialResultError: A part failed after others had been measured.
+            InvalidArgumentError: It holds no sound that can be read, or has changed since.
+        """
+        recording = await self._recording(item.source)
+        if await self._key_of(item.source) != item.key:
+            raise InvalidArgumentError("a source was changed during the run", field="sources")
+
+        async def measure(part: Part, start_ms: int) -> AudioResult:
+            key = key_of(PART, f"{item.key.hex()} {start_ms} {part.size}")
+            return await do_part(Item(PART, key, Upload(cast("bytes", part.content), "part.wav")))
+
+        result = await measure_recording(recording, measure)
+        seconds = ((result.received and result.received.audio_duration_ms) or 0) / 1000
+        name = f"{result.run_id}+{len(result.run_ids) - 1}"
+        return result, name, keep_result(seconds, codec.encode(result))
+
+    async def _recording(self, source: File) -> Recording:
+        found = await read_recording(source, argument="sources", code=UNSUPPORTED)
+        return evolve(found, converts=self._convert)
+
+    async def _key_of(self, source: File) -> bytes:
+        part, digest = await read_part(source, largest=_ANY_SIZE), hashlib.sha256()
+        pieces = [part.content] if isinstance(part.content, bytes) else part.content()
+        async for piece in each(pieces):
+            await in_thread(digest.update, piece)
+        return key_of_digest(digest.hexdigest())
+
+    async def _read(self, source: File) -> Upload:
+        part = await read_part(source, largest=_ANY_SIZE)
+        if (part.size or 0) > LARGEST_FILE:
+            raise refuse("the recording is read part by part", AUDIO_TOO_LONG, "sources")
+        return await super()._read(source)
 
     async def prepare(self, file: Upload) -> Prepared:
         """Make the request for a recording."""

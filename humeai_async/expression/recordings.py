@@ -19,8 +19,8 @@ from humeai_async.media.sources import Recording
 from humeai_async.media.wav import BYTES_A_MS, to_wav
 from humeai_async.types.expression import AudioResult
 
-Measure = Callable[[Part], Awaitable[AudioResult]]
-"""Uploads one part."""
+Measure = Callable[[Part, int], Awaitable[AudioResult]]
+"""Uploads one part, which begins at so many milliseconds of the recording."""
 
 
 async def measure_recording(
@@ -59,7 +59,7 @@ async def _measure_parts(
             raise refuse("the recording holds no sound", AUDIO_UNREADABLE)
         part, length_ms = await in_thread(_cut, held, longest_ms, is_last)
         try:
-            measured = await measure(part)
+            measured = await measure(part, start_ms)
         except HumeError as problem:
             if not joiner.run_ids:
                 raise
@@ -76,8 +76,8 @@ async def _measure_parts(
 
 def _partial(joiner: Joiner, failure: HumeError) -> PartialResultError:
     return PartialResultError(
-        f"the recording was measured up to {joiner.end_ms / 1000:.1f} s and not further: "
-        f"{failure.message}",
+        f"the recording was measured up to {joiner.end_ms / 1000:.1f} s and not further; "
+        f"part {len(joiner.run_ids) + 1}: {failure.message}",
         result=joiner.result(),
         outcome_unknown=failure.outcome_unknown,
     )

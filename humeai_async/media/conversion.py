@@ -105,6 +105,8 @@ def _blocks(recording: Recording) -> Generator[bytes]:
                 left -= len(block)
                 yield block
             return
+        if not recording.converts:
+            raise ConversionError("it is not 16-bit 16 kHz mono WAV, and is not to be converted")
         opened.seek(0)
         yield from _converted(opened, channel)
 

@@ -28,6 +28,8 @@ class Recording:
     """Whether it is raw samples: 16 bit, 16 kHz, mono, low byte first."""
     channel: int | None = None
     """Index of the one channel to keep; all are mixed if left out."""
+    converts: bool = True
+    """Whether sound of another form is converted; otherwise it cannot be read."""
 
 
 async def read_recording(

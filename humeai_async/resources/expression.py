@@ -158,7 +158,8 @@ class Expression(Resource):
         config = {"measurement_timer_ms": measurement_timer_ms} if measurement_timer_ms else None
         session = patient(self._session)
 
-        async def upload(part: Part) -> AudioResult:
+        async def upload(part: Part, start_ms: int) -> AudioResult:
+            del start_ms
             parts = [part] if config is None else [config_part(config), part]
             return await session.call(fill(catalog.EXPRESSION_MEASURE_AUDIO, parts=parts))
 
@@ -177,18 +178,18 @@ class Expression(Resource):
         search_patience: float = 60.0,
         outage_patience: float | None = 600.0,
     ) -> PaidOutcomes[AudioResult]:
-        """Measure any number of recordings, and pay for each once.
+        """Measure any number of recordings of any length, and pay for each once.
 
-        Costs one request a recording, billed by its length and at least ten seconds, and one at
-        the start. A result is in the ledger before the next step. A request whose response was
+        Costs one request a recording, or one for each 13 minutes of it (see `measure`), billed by
+        the length and at least ten seconds, and one at the start. A result, or that of a part, is
+        in the ledger before the next step. A request whose response was
         lost may be billed: the list of runs says whether it is, by time, size and settings, before
         anything is sent again. If it was billed, its result is lost, and its outcome a
         `ResultLostError`.
 
         Args:
-            sources: Recordings of up to about 13 minutes, from any iterable: paths, bytes or
-                `Upload`s of them; see `measure_audio`. `measure` takes longer ones. Read only as
-                fast as outcomes are taken.
+            sources: Recordings from any iterable: paths, bytes or `Upload`s of them; see
+                `measure_audio`. Read only as fast as outcomes are taken.
             measurement_timer_ms: Milliseconds of speech between two measurements, 3000 to 10000;
                 the service takes 3000 if left out. The same at every start.
             ledger: File that remembers what was sent and what arrived, made if it is not there:
@@ -199,7 +200,8 @@ class Expression(Resource):
                 than is left is not sent: its outcome is open, with a `BudgetReachedError`.
             convert: Whether to convert sound of another form first, which needs the extra `media`.
                 Otherwise it is refused.
-            concurrency: Requests in flight at once; each holds its file in memory.
+            concurrency: Requests in flight at once; each holds up to 100 MB of its file in memory,
+                or a part of a larger one.
             retry_failed: Whether to send those again that failed at earlier starts with the same
                 ledger, and those whose result was lost, which are billed again.
             search_patience: Seconds that a request without a response is looked for among the
@@ -210,7 +212,8 @@ class Expression(Resource):
         Returns:
             Async iterator of one `Outcome` a recording, in the order in which they arrive;
             `predictions` is its `AudioResult`. A recording that failed has an `error` and ends
-            nothing. `bill` says what was spent.
+            nothing; that of one which could not be measured further after some parts of it is a
+            `PartialResultError`, which says at which part and why. `bill` says what was spent.
 
         Raises:
             InvalidArgumentError: A setting is out of range.
@@ -238,6 +241,7 @@ class Expression(Resource):
             options,
             ledger,
         )
+        pipes = evolve(pipes, division=cast("MeasureWork", pipes.kind))
         bucket = catalog.EXPRESSION_MEASURE_AUDIO.bucket
         return PaidOutcomes(pipes, sources, "measurements", lambda: session.quota(bucket))
 

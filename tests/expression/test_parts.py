@@ -35,7 +35,8 @@ class Service:
     def __init__(self) -> None:
         self.lengths_ms: list[int] = []
 
-    async def measure(self, part: Part) -> AudioResult:
+    async def measure(self, part: Part, start_ms: int) -> AudioResult:
+        del start_ms
         assert isinstance(part.content, bytes)
         samples = part.content[44:]
         self.lengths_ms.append(len(samples) // 32)
@@ -116,7 +117,7 @@ async def test_what_was_measured_before_a_failure_is_not_lost() -> None:
     async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:
         fail = Fault("status", status=503, after_work=True)
 
-        async def upload(part: Part) -> AudioResult:
+        async def upload(part: Part, _: int) -> AudioResult:
             if len(fake.expression.runs) == 2:
                 fake.faults.add(fail)
             assert isinstance(part.content, bytes)
@@ -141,7 +142,7 @@ async def test_what_was_measured_before_a_damaged_place_is_not_lost(
     talk = b"".join(silence(1) + speech(4, pitch=200 + n) for n in range(20))
     async with FakeHume() as fake, client_of(fake) as hume:
 
-        async def upload(part: Part) -> AudioResult:
+        async def upload(part: Part, _: int) -> AudioResult:
             assert isinstance(part.content, bytes)
             return await hume.expression.measure_audio(part.content)
 
