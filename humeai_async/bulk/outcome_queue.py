@@ -95,7 +95,8 @@ class OutcomeQueue(Generic[S, P]):
         while not self._offers:
             if self._has_ended:
                 return []
-            self._news = anyio.Event()
+            if self._news.is_set():  # else another task waits for it already
+                self._news = anyio.Event()
             await self._news.wait()
         offer = self._offers[0]
         batch = [offer.left.popleft() for _ in range(min(most, len(offer.left)))]

@@ -40,6 +40,9 @@ class Outcomes(AsyncOnly, Generic[S, P]):
 
     Leaving the loop early ends everything that runs for it. `async with` makes that certain
     on interpreters that do not collect garbage at once.
+
+    Several tasks may take from it. Each request for more says of all outcomes so far that they
+    are dealt with: where a ledger is to know what was lost in a crash, let one task take.
     """
 
     _instead = (

@@ -189,6 +189,22 @@ async def test_leaving_the_loop_early_leaves_nothing_running() -> None:
                 await anyio.sleep(0.005)
 
 
+async def test_several_tasks_may_take_from_a_run_and_all_come_to_its_end() -> None:
+    found: list[BulkSource] = []
+    async with FakeHume() as fake, client_of(fake) as hume:
+        outcomes = hume.batch.predict(urls(6), models={"face": {}}, job_size=2)
+
+        async def take() -> None:
+            async for outcome in outcomes:
+                found.append(outcome.source)  # noqa: PERF401 - the tasks share it
+
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(3):
+                    tasks.start_soon(take)
+    assert Counter(urls(6)) == Counter(found)
+
+
 async def test_closing_a_run_ends_it_and_waits_for_the_end() -> None:
     async with FakeHume(run_seconds=5) as fake, client_of(fake) as hume:
         async with hume.batch.predict(urls(5), models=MODELS, job_size=1) as run:
