@@ -53,11 +53,14 @@ class AsCompleted(AsyncOnly):
             await polls.next_event(wait)
         finally:
             polls.unsubscribe(wait)
+            # Another task that takes from here may have had the same news.
             for details in wait.news:
-                job = self._jobs[details.job_id]
+                job = self._jobs.get(details.job_id)
+                if job is None:
+                    continue
                 job.update(details)
                 if is_finished(details):
                     self._ready.append(self._jobs.pop(job.id))
             for job_id, failure in wait.failures.items():
-                del self._jobs[job_id]
-                self._failures.append(failure)
+                if self._jobs.pop(job_id, None) is not None:
+                    self._failures.append(failure)

@@ -32,6 +32,9 @@ minutes on either side of an interruption, for this machine's may have been set 
 CLOCK_SLACK_MS = 60_000
 """Milliseconds by which the service's clocks may differ from one another."""
 
+STEP_MS = 5_000
+"""Milliseconds by which two clocks of this machine do not part unless one was set, or stood."""
+
 REFUSED = "refused"
 """Kind of what is no source at all."""
 
@@ -230,6 +233,8 @@ class ServiceClock:
     def __init__(self) -> None:
         self.ahead_ms: int | None = None
         """Milliseconds by which it is ahead of this machine's; `None` while not known."""
+        self._started_ms = 0
+        """The service's time when this machine's steady clock began, by the last response."""
         self.newest_ms: int | None = None
         """When the newest piece of work at the service was made, as last seen by its clock."""
 
@@ -240,9 +245,11 @@ class ServiceClock:
         try:
             sent_at = parsedate_to_datetime(response.headers.get("date", ""))
             # Cut to the second: half of one is the best guess.
-            self.ahead_ms = round(sent_at.timestamp() * 1000) + 500 - local_ms()
+            time_ms = round(sent_at.timestamp() * 1000) + 500
         except (TypeError, ValueError, OverflowError):  # none, or none that can be read
             return
+        self.ahead_ms = time_ms - local_ms()
+        self._started_ms = time_ms - _steady_ms()
 
     def see(self, created_ms: int) -> None:
         """Note when a piece of work at the service was made."""
@@ -250,14 +257,27 @@ class ServiceClock:
 
     @property
     def now_ms(self) -> int | None:
-        """The service's time; where it is not told, the newest that was seen, if any was."""
+        """The service's time, or an earlier one, as no piece of work from now on can have.
+
+        Where it is not told, it is the newest that was seen, if any was.
+        """
         # Another of the service's clocks may be ahead: no piece of work is from the future.
-        return self.newest_ms if self.ahead_ms is None else local_ms() + self.ahead_ms
+        return self.newest_ms if self.ahead_ms is None else min(self._times())
 
     @property
     def sent_ms(self) -> int | None:
-        """The service's time of what is sent now; `None` where it is not told."""
-        return None if self.ahead_ms is None else local_ms() + self.ahead_ms
+        """The service's time of what is sent now; `None` where it is not known."""
+        if self.ahead_ms is None:
+            return None
+        by_wall, by_steady = self._times()
+        return by_wall if abs(by_wall - by_steady) < STEP_MS else None
+
+    def _times(self) -> tuple[int, int]:
+        """Return the service's time by this machine's two clocks, as of the last response.
+
+        One may be set, the other may stand while the machine sleeps.
+        """
+        return local_ms() + (self.ahead_ms or 0), _steady_ms() + self._started_ms
 
     def earliest_ms(self, plan: Plan) -> int:
         """Return a time of the service's clock before which a planned one cannot be made."""
@@ -266,13 +286,13 @@ class ServiceClock:
         return plan.planned_ms + (self.ahead_ms or 0) - UNKNOWN_CLOCK_SLACK_MS
 
     def age_ms(self, plan: Plan) -> int | None:
-        """Return how long ago a piece of work was last sent, by the service's clock, if known.
+        """Return for how long at least a piece of work is sent, by the service's clock, if known.
 
         This machine's clock says nothing of that: it may have been set since.
         """
         if self.ahead_ms is None or plan.sent_ms is None:
             return None
-        return local_ms() + self.ahead_ms - plan.sent_ms
+        return min(self._times()) - plan.sent_ms
 
 
 @frozen(kw_only=True)
@@ -293,6 +313,11 @@ class Pipes(Generic[S, R]):
     """What the run costs."""
     division: Division[S, R] | None = None
     """How a source that is too large for one piece of work is divided, if it can be."""
+
+
+def _steady_ms() -> int:
+    """Return milliseconds by a clock that nobody sets."""
+    return round(time.monotonic() * 1000)
 
 
 def local_ms() -> int:

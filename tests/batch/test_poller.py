@@ -359,6 +359,23 @@ async def test_jobs_are_given_as_they_end_failed_ones_included() -> None:
     assert requests == 1
 
 
+async def test_several_tasks_may_take_jobs_as_they_end() -> None:
+    ended: list[str] = []
+    async with FakeHume(run_seconds=0.1) as fake, client_of(fake) as hume:
+        jobs = await start(hume, 4)
+        completed = hume.batch.as_completed(jobs)
+
+        async def take() -> None:
+            async for job in completed:
+                ended.append(job.id)  # noqa: PERF401 - the tasks share it
+
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(3):
+                    tasks.start_soon(take)
+    assert sorted(job.id for job in jobs) == sorted(ended)
+
+
 async def test_the_order_of_completion_is_the_order_given() -> None:
     clock = ManualClock()
     slowest = {"clip-0": 30.0, "clip-1": 10.0, "clip-2": 20.0}

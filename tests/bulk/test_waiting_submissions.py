@@ -201,3 +201,24 @@ async def test_a_submission_that_was_cut_off_on_its_way_is_in_doubt(tmp_path: Pa
         fake.faults.add(Fault("stall", method="POST"))
         await wait_in_the_limiter(hume, path)
         assert await work_state(path) is WorkState.SENT
+
+
+async def test_a_clock_that_is_set_while_a_run_waits_for_its_sources_hides_no_lost_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def come_late() -> AsyncIterator[str]:
+        await anyio.sleep(0.2)  # the run has begun, and knows the service's time
+        for module in ("work", "submissions"):
+            monkeypatch.setattr(
+                f"humeai_async.bulk.{module}.local_ms", lambda: local_ms() + 600_000
+            )
+        for url in urls(3):
+            yield url
+
+    async with FakeHume() as fake, client_of(fake) as hume:
+        fake.faults.add(Fault("reset", method="POST", after_work=True))
+        given: dict[str, Any] = {"ledger": tmp_path / "run.db", "search_patience": 0.5}
+        async with hume.batch.predict(come_late(), models=MODELS, **given) as outcomes:
+            found = [one async for one in outcomes]
+        assert Counter(urls(3)) == submitted(fake)
+    assert [None] * 3 == [one.error for one in found]
