@@ -11,14 +11,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from humeai_async._base.packages import load_package
 from humeai_async.errors import DecodeError, MissingPackageError
 from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.columns import text_array
-from humeai_async.types.predictions.rows import Row
+from humeai_async.types.predictions.rows import RowBatch
 
 __all__ = ["encode_line", "encode_plain_rows", "encode_rows"]
 
@@ -39,22 +39,19 @@ def encode_line(values: Iterable[object]) -> bytes:
     return text.getvalue().encode()
 
 
-def encode_rows(rows: Sequence[Row], columns: Sequence[str]) -> bytes:
+def encode_rows(batches: Sequence[RowBatch], columns: Sequence[str]) -> bytes:
     """Return rows as lines of CSV.
 
     Args:
-        rows: The rows.
+        batches: The rows.
         columns: All columns, in order; a row is empty where it has none of that name.
     """
-    if len(rows) >= FEWEST_ROWS:
+    if sum(batch.size for batch in batches) >= FEWEST_ROWS:
         try:
-            return b"".join(
-                _encode_by_pyarrow(rows[start : start + tables.BATCH_ROWS], columns)
-                for start in range(0, len(rows), tables.BATCH_ROWS)
-            )
+            return b"".join(_encode_by_pyarrow(batches, columns))
         except (MissingPackageError, DecodeError):
             pass  # it is not installed, or there are more names than a table may have
-    return encode_plain_rows(rows, columns)
+    return encode_plain_rows([row for batch in batches for row in batch.rows()], columns)
 
 
 class PlainRow(Protocol):
@@ -77,15 +74,21 @@ def encode_plain_rows(rows: Sequence[PlainRow], columns: Sequence[str]) -> bytes
     return text.getvalue().encode()
 
 
-def _encode_by_pyarrow(rows: Sequence[Row], columns: Sequence[str]) -> bytes:
-    pa, writer = load_package("pyarrow"), load_package("pyarrow.csv")
+def _encode_by_pyarrow(batches: Sequence[RowBatch], columns: Sequence[str]) -> Iterator[bytes]:
     collected = tables.Columns(grows=True)
-    for row in rows:
-        collected.append(row)
-    batch = collected.take()
+    for batch in batches:
+        collected.append(batch)
+        if len(collected) >= tables.BATCH_ROWS:
+            yield _encode_table(collected.take(), columns)
+    if len(collected):
+        yield _encode_table(collected.take(), columns)
+
+
+def _encode_table(batch: Any, columns: Sequence[str]) -> bytes:
+    pa, writer = load_package("pyarrow"), load_package("pyarrow.csv")
     found = dict(zip(batch.schema.names, batch.columns, strict=True))
     quoted: list[bytes] = []
-    nothing = pa.nulls(len(rows), pa.string())
+    nothing = pa.nulls(batch.num_rows, pa.string())
     cells = [_as_text(pa, found.get(name, nothing), quoted) for name in columns]
     # Names are no part of what is written; any that differ will do.
     table = pa.Table.from_arrays(cells, names=[str(number) for number in range(len(cells))])

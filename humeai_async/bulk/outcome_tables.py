@@ -16,7 +16,7 @@ from humeai_async.errors import DecodeError, HumeError, InvalidArgumentError
 from humeai_async.types.predictions.failures import Failure, find_failures
 from humeai_async.types.predictions.measurements import SourcePredictions
 from humeai_async.types.predictions.predictions import Predictions
-from humeai_async.types.predictions.rows import flat
+from humeai_async.types.predictions.rows import row_batches
 from humeai_async.types.predictions.tables import TableMaker, check_model
 from humeai_async.types.sources import name_of
 
@@ -91,11 +91,11 @@ class _Collector:
         self.failures += find_failures(name, found, outcome.job_id)
         try:
             # All of them first: a source that breaks off in the middle has no rows.
-            rows = [*flat(name, found, self._models, described=self._described)]
+            batches = [*row_batches(name, found, self._models, described=self._described)]
         except DecodeError as problem:
             self._fail(name, outcome, problem)
         else:
-            self.maker.add(rows)
+            self.maker.add(batches)
 
     def _fail(self, name: str, outcome: _Outcome, problem: HumeError) -> None:
         failure = Failure(

@@ -20,7 +20,7 @@ from humeai_async._base import atomic_files
 from humeai_async._base.packages import load_package
 from humeai_async.errors import SaveError
 from humeai_async.types.predictions import tables
-from humeai_async.types.predictions.rows import Row
+from humeai_async.types.predictions.rows import RowBatch
 
 COMPRESSION = "zstd"
 
@@ -66,14 +66,14 @@ class ParquetParts:
         self._position = position
         self._go_back()
 
-    def write(self, rows: Sequence[Row]) -> None:
+    def write(self, batches: Sequence[RowBatch]) -> None:
         """Take rows in; a row group goes to the disk whenever there are enough.
 
         Raises:
             SaveError: The disk refuses it.
         """
-        for row in rows:
-            self._rows.append(row)
+        for batch in batches:
+            self._rows.append(batch)
             if len(self._rows) >= tables.BATCH_ROWS:
                 self._write_group()
 

@@ -36,7 +36,7 @@ from humeai_async.bulk.text_files import (
 from humeai_async.errors import DecodeError, HumeError, InvalidArgumentError, SaveError
 from humeai_async.http.arguments import check_path
 from humeai_async.types.predictions.predictions import Predictions
-from humeai_async.types.predictions.rows import Row, flat
+from humeai_async.types.predictions.rows import RowBatch, row_batches
 from humeai_async.types.sources import name_of
 
 __all__ = [
@@ -59,7 +59,7 @@ class Sink(Protocol):
     wants_rows: ClassVar[bool]
     """Whether it is given the rows of an outcome; otherwise they need not be made."""
 
-    def write(self, outcome: AnyOutcome, rows: Sequence[Row]) -> None:
+    def write(self, outcome: AnyOutcome, rows: Sequence[RowBatch]) -> None:
         """Write one outcome, with the rows of its predictions."""
 
     def sync(self) -> int:
@@ -97,7 +97,7 @@ class Parquet:
     ) -> None:
         self._parts = ParquetParts(path, position, score_bits=score_bits, one_file=one_file)
 
-    def write(self, outcome: AnyOutcome, rows: Sequence[Row]) -> None:
+    def write(self, outcome: AnyOutcome, rows: Sequence[RowBatch]) -> None:
         """Write the rows of one outcome."""
         del outcome
         self._parts.write(rows)
@@ -319,7 +319,7 @@ def check_formats(
         load_package("pyarrow")
 
 
-def rows_of(outcome: AnyOutcome) -> list[Row]:
+def rows_of(outcome: AnyOutcome) -> list[RowBatch]:
     """Flatten an outcome of a source or of a job; a failed one gives nothing.
 
     Raises:
@@ -329,8 +329,8 @@ def rows_of(outcome: AnyOutcome) -> list[Row]:
     if found is None:
         return []
     if isinstance(found, Predictions):
-        return list(found.rows(texts=name_of(outcome.source)))
-    return list(flat(name_of(outcome.source), found))
+        return list(found.row_batches(texts=name_of(outcome.source)))
+    return list(row_batches(name_of(outcome.source), found))
 
 
 PREDICTIONS = Layout(FORMATS, rows_of)

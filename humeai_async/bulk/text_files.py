@@ -22,7 +22,7 @@ from humeai_async.bulk.outcome import Outcome, label_of
 from humeai_async.errors import SaveError
 from humeai_async.http import codec
 from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
-from humeai_async.types.predictions.rows import COLUMNS, Row
+from humeai_async.types.predictions.rows import COLUMNS, RowBatch
 from humeai_async.types.sources import BulkSource
 
 __all__ = [
@@ -96,7 +96,7 @@ class JsonLines(_Appended):
 
     wants_rows: ClassVar[bool] = False
 
-    def write(self, outcome: AnyOutcome, rows: Sequence[Row]) -> None:
+    def write(self, outcome: AnyOutcome, rows: Sequence[RowBatch]) -> None:
         """Write one outcome, with the rows of its predictions."""
         del rows
         self.append(*_line_of(outcome))
@@ -136,7 +136,7 @@ class CompressedJsonLines:
         self._file = _Appended(path, position)
         self._waiting = bytearray()
 
-    def write(self, outcome: AnyOutcome, rows: Sequence[Row]) -> None:
+    def write(self, outcome: AnyOutcome, rows: Sequence[RowBatch]) -> None:
         """Write one outcome, with the rows of its predictions."""
         del rows
         for part in _line_of(outcome):
@@ -201,7 +201,7 @@ class Csv:
             self._file.append(self.head)
             self._start = len(self.head)
 
-    def write(self, outcome: AnyOutcome, rows: Sequence[Row]) -> None:
+    def write(self, outcome: AnyOutcome, rows: Sequence[RowBatch]) -> None:
         """Write the rows of one outcome."""
         del outcome
         known = set(self._columns)
@@ -211,7 +211,7 @@ class Csv:
         if rows:
             self._file.append(self._encode(rows, self._columns))
 
-    def _encode(self, rows: Sequence[Row], columns: Sequence[str]) -> bytes:
+    def _encode(self, rows: Sequence[RowBatch], columns: Sequence[str]) -> bytes:
         return encode_rows(rows, columns)
 
     def sync(self) -> int:

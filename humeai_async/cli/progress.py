@@ -24,7 +24,7 @@ from humeai_async.bulk.states import State
 from humeai_async.cli.output import escape_controls, lossy_stderr, make_console, print_message
 from humeai_async.errors import DecodeError
 from humeai_async.types.predictions.measurements import SourcePredictions
-from humeai_async.types.predictions.rows import flat
+from humeai_async.types.predictions.rows import row_batches
 from humeai_async.types.predictions.summary import Profile, Profiles, Summary
 from humeai_async.types.sources import name_of
 
@@ -186,7 +186,7 @@ class RunDisplay:
         found: object = outcome.predictions
         if isinstance(found, SourcePredictions) and len(self._profiles) < MAX_ROWS:
             with contextlib.suppress(DecodeError):  # whoever reads the results gets this error
-                self._seen.add(flat(name_of(outcome.source), found))
+                self._seen.add(row_batches(name_of(outcome.source), found))
             self._profiles += self._seen.take()
 
     def print_strongest(self, console: Console) -> None:

@@ -24,7 +24,7 @@ from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.blocks import Block, blocks_of, is_expression
 from humeai_async.types.predictions.measurements import SourcePredictions
 from humeai_async.types.predictions.predictions import Predictions
-from humeai_async.types.predictions.rows import PLACE, flat
+from humeai_async.types.predictions.rows import PLACE, row_batches
 
 __all__ = ["read_results", "results_file"]
 
@@ -108,10 +108,10 @@ def _read_line(line: _Line) -> Iterator[_Source]:
     text = bytes(line.predictions)
     if text.startswith(b"["):  # a whole job
         for name, found in Predictions.from_json(text).named(line.source):
-            yield name, [*blocks_of(flat(name, found))]
+            yield name, [*blocks_of(row_batches(name, found))]
     elif text != b"null":
         found = _source_decoder.decode(text)
-        yield line.source, [*blocks_of(flat(line.source, found))]
+        yield line.source, [*blocks_of(row_batches(line.source, found))]
 
 
 def _read_csv(file: Path) -> Iterator[_Source]:

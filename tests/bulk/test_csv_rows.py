@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tabular import body, face, text_source, url_source, word
+from tabular import batches_of, body, face, text_source, url_source, word
 
 from humeai_async.bulk import csv_rows
 from humeai_async.bulk.csv_rows import encode_rows
@@ -49,7 +49,7 @@ TEXTS = st.none() | st.text(st.sampled_from('a,"\r\n\0; 0é'), max_size=6)
 @given(st.lists(st.builds(row, NUMBERS, TEXTS, st.none() | st.integers(0, 2**62)), min_size=1))
 def test_any_row_has_the_bytes_of_the_standard_library(rows: list[Row]) -> None:
     columns = (*COLUMNS, "Glee")
-    assert encode_rows(rows, columns) == by_the_standard_library(rows, columns)
+    assert encode_rows(batches_of(rows), columns) == by_the_standard_library(rows, columns)
 
 
 def test_bodies_of_all_kinds_have_the_bytes_of_the_standard_library() -> None:
@@ -61,17 +61,17 @@ def test_bodies_of_all_kinds_have_the_bytes_of_the_standard_library() -> None:
     ]
     rows = [*Predictions.from_json(body(*sources)).rows()]
     columns = [*COLUMNS, "Unused", "Glee"]
-    assert encode_rows(rows, columns) == by_the_standard_library(rows, columns)
+    assert encode_rows(batches_of(rows), columns) == by_the_standard_library(rows, columns)
 
 
 def test_without_pyarrow_the_standard_library_writes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     rows = [row(0.5, "a,b"), row(1.0)]
     columns = (*COLUMNS, "Glee")
-    assert encode_rows(rows, columns) == by_the_standard_library(rows, columns)
+    assert encode_rows(batches_of(rows), columns) == by_the_standard_library(rows, columns)
 
 
 def test_more_names_than_a_table_may_have_are_written_too() -> None:
     rows = [Row(Place("a", "f", "face", "x"), (f"n{n}",), [0.5]) for n in range(1100)]
     columns = (*COLUMNS, *(f"n{n}" for n in range(1100)))
-    assert encode_rows(rows, columns) == by_the_standard_library(rows, columns)
+    assert encode_rows(batches_of(rows), columns) == by_the_standard_library(rows, columns)

@@ -16,7 +16,7 @@ from humeai_async.bulk import parquet
 from humeai_async.bulk.outcome import Outcome
 from humeai_async.bulk.sinks import Sinks, SourceOutcome
 from humeai_async.errors import InvalidArgumentError, SaveError
-from humeai_async.types.predictions import tables
+from humeai_async.types.predictions import layouts, tables
 from humeai_async.types.predictions.predictions import Predictions
 from humeai_async.types.predictions.rows import SCORES
 
@@ -52,6 +52,7 @@ def groups_of(file: Path) -> list[int]:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "BATCH_ROWS", 4)
+    monkeypatch.setattr(layouts, "MOST_TOGETHER", 2)
     monkeypatch.setattr(parquet, "FILE_ROWS", 8)
     monkeypatch.setattr(parquet, "LARGE_PART", 2)
 

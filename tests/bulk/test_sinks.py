@@ -27,7 +27,7 @@ from humeai_async.bulk.sinks import (
     rows_of,
 )
 from humeai_async.errors import DecodeError, InvalidArgumentError, MissingPackageError, SaveError
-from humeai_async.types.predictions import tables
+from humeai_async.types.predictions import layouts, tables
 from humeai_async.types.predictions.predictions import Predictions, UnreadPredictions
 from humeai_async.types.predictions.rows import COLUMNS, Row, rows
 from humeai_async.types.sources import name_of
@@ -318,6 +318,7 @@ def test_row_groups_go_to_the_disk_as_rows_come(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tables, "BATCH_ROWS", 4)
+    monkeypatch.setattr(layouts, "MOST_TOGETHER", 4)
     with Sinks(tmp_path, ("parquet",)) as sinks:
         sinks.write(frames("a", *range(10)))
         sinks.sync()

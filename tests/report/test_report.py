@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from support import client_of
-from tabular import body, face, scores, url_source
+from tabular import batches_of, body, face, scores, url_source
 
 from humeai_async.bulk.parquet import ParquetParts
 from humeai_async.bulk.progress import Progress
@@ -119,7 +119,7 @@ def test_new_expressions_of_a_file_of_several_parts_are_read_by_column(
     rows = [Row(place, names, [0.5, 0.25, n / 8]) for n in range(5)]
     other = Row(place._replace(source="https://x/b", begin=None), ("Joy",), [math.nan])
     parts = ParquetParts(tmp_path / "predictions.parquet", score_bits=32)
-    parts.write([*rows, other])
+    parts.write(batches_of([*rows, other]))
     parts.sync()
     parts.finish()
     (_, blocks), (name, others) = read_results(tmp_path)
@@ -164,7 +164,7 @@ def smile(*joys: float | None) -> list[Row]:
 
 
 def smiles(*joys: float | None) -> list[Block]:
-    return [*blocks_of(smile(*joys))]
+    return [*blocks_of(batches_of(smile(*joys)))]
 
 
 def test_a_digest_holds_means_and_lines_as_bytes() -> None:
@@ -197,7 +197,7 @@ def test_ten_thousand_sources_stay_below_four_megabytes_of_data() -> None:
     many = [row._replace(names=row.names + more, scores=row.scores * 24) for row in rows]
     digest = Digest(10_000)
     for n in range(100):
-        digest.add(f"https://media.example.com/{n}-{'x' * 200}", [*blocks_of(many)])
+        digest.add(f"https://media.example.com/{n}-{'x' * 200}", [*blocks_of(batches_of(many))])
     data = digest.to_json()
     size = len(json.dumps([data["lines"], data["names"]])) + len(data["heat"][0]["cells"])
     assert size * 100 < 4_000_000
@@ -206,8 +206,8 @@ def test_ten_thousand_sources_stay_below_four_megabytes_of_data() -> None:
 def test_many_profiles_keep_the_strongest_expressions_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("humeai_async.report.digest._HEAT_BYTES", 9)
     digest = Digest(1)
-    rows = Predictions.from_json(body(url_source("https://x/a", face=[face(0)]))).rows()
-    digest.add("https://x/a", [*blocks_of(rows)])
+    found = Predictions.from_json(body(url_source("https://x/a", face=[face(0)])))
+    digest.add("https://x/a", [*blocks_of(found.row_batches())])
     assert len(digest.to_json()["heat"][0]["expressions"]) == 9
 
 

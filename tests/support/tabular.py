@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import math
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from humeai_async.types.predictions.rows import (
@@ -13,6 +14,8 @@ from humeai_async.types.predictions.rows import (
     LANGUAGE_EXPRESSIONS,
     SENTIMENT,
     TOXICITY,
+    Row,
+    RowBatch,
 )
 
 # Their types are not known, or not whole.
@@ -64,6 +67,14 @@ def text_source(**models: list[dict[str, Any]]) -> dict[str, Any]:
 
 def body(*sources: dict[str, Any]) -> bytes:
     return json.dumps(sources).encode()
+
+
+def batches_of(rows: Iterable[Row]) -> list[RowBatch]:
+    """Make a batch of each row."""
+    return [
+        RowBatch(row.place[:4], [*row.place[4:]], row.names, array("d", row.scores), 1)
+        for row in rows
+    ]
 
 
 def is_missing(value: Any) -> bool:

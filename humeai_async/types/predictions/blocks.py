@@ -10,16 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import groupby, islice
 
-from humeai_async.types.predictions.rows import Row
+from humeai_async.types.predictions.rows import RowBatch
 
 __all__ = ["Block", "blocks_of", "is_expression"]
 
 _BESIDE = ("sentiment_", "toxicity_", "facs_", "descriptions_")
 """How columns begin whose scores are no expressions."""
-_MOST_ROWS = 256
-"""Predictions of a block, so that few are in memory where many come one by one."""
 
 
 def is_expression(name: str) -> bool:
@@ -85,28 +82,18 @@ def _sums_of(columns: dict[str, Sequence[float]]) -> dict[str, float]:
     return {name: math.fsum(some) for name, some in numbers.items() if some}
 
 
-def blocks_of(rows: Iterable[Row]) -> Iterator[Block]:
-    """Make blocks of rows; those that follow one another with the same names go together."""
-    for ((source, _, model, label), names), run in groupby(rows, _kind_of):
-        places = _places_of(names)
-        while some := [*islice(run, _MOST_ROWS)]:
-            columns: dict[str, Sequence[float]]
-            if len(places) == len(names):
-                scores = zip(*[row.scores for row in some], strict=True)
-                columns = dict(zip(names, scores, strict=True))
-            else:
-                columns = {name: [row.scores[at] for row in some] for name, at in places.items()}
-            yield Block(
-                (source, model, label),
-                [row.place.begin for row in some],
-                [row.place.end for row in some],
-                [row.place.text for row in some],
-                columns,
-            )
-
-
-def _kind_of(row: Row) -> tuple[tuple[str, str, str, str], tuple[str, ...]]:
-    return row.place[:4], row.names
+def blocks_of(batches: Iterable[RowBatch]) -> Iterator[Block]:
+    """Make a block of each batch of rows."""
+    for batch in batches:
+        (source, _, model, label), width = batch.start, len(batch.names)
+        places = batch.place_columns()
+        yield Block(
+            (source, model, label),
+            places["begin"],
+            places["end"],
+            places["text"],
+            {name: batch.scores[at::width] for name, at in _places_of(batch.names).items()},
+        )
 
 
 @lru_cache(maxsize=256)  # asked for each block, and those of a model have the same names

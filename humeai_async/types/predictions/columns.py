@@ -10,12 +10,12 @@ from __future__ import annotations
 import itertools
 import math
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 from humeai_async._base.packages import load_package
 from humeai_async.errors import DecodeError
-from humeai_async.types.predictions.rows import PLACE, Row
+from humeai_async.types.predictions.rows import PLACE, PLACE_WIDTH, RowBatch
 from humeai_async.types.predictions.schema import (
     FLOAT,
     INT,
@@ -45,11 +45,15 @@ LONG_BATCH_ROWS = 2_048
 """The same for the long form, which has some 50 rows for each of these."""
 
 
+_STARTS = len(PLACE) - PLACE_WIDTH
+"""Values that are the same for all places of a batch."""
+
+
 class RowCollector(Protocol):
     """Collects rows and gives them as Arrow record batches."""
 
-    def append(self, row: Row) -> None:
-        """Add one row to the rest."""
+    def append(self, batch: RowBatch) -> None:
+        """Add rows to the rest."""
 
     def take(self) -> Any:
         """Return all rows so far as a `pyarrow.RecordBatch`, and forget them."""
@@ -64,26 +68,48 @@ class _Kind:
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = tuple(dict.fromkeys(names))
-        self.order: list[int] = []
+        self.count = 0
+        self.order: list[range] = []
         """Numbers of the rows among all that were collected."""
+        self.starts: list[tuple[tuple[str, str, str, str], int]] = []
+        """Source, file, model and label, and for how many rows."""
         self.places: list[Any] = []
-        """The places, one after the other: many tuples would keep the garbage collector busy."""
+        """The rest of the places, one after the other: many tuples would keep the garbage
+        collector busy."""
         self.scores: array[float] = array("d")
+        self.may_have_gaps = False
         self._last = None
         if len(self.names) < len(names):  # the last one counts, as everywhere
             self._last = [len(names) - 1 - names[::-1].index(name) for name in self.names]
 
-    def append(self, number: int, row: Row) -> None:
-        """Add one row to the rest."""
-        self.order.append(number)
-        self.places += row.place
-        scores = row.scores if self._last is None else [row.scores[at] for at in self._last]
-        self.scores.fromlist(scores)
+    def append(self, number: int, batch: RowBatch) -> None:
+        """Add rows to the rest; the first one has this number."""
+        self.count += batch.size
+        self.order.append(range(number, number + batch.size))
+        self.starts.append((batch.start, batch.size))
+        self.places += batch.places
+        self.may_have_gaps |= batch.may_have_gaps
+        if self._last is None:
+            self.scores.extend(batch.scores)
+        else:
+            width = len(batch.names)
+            for first in range(0, width * batch.size, width):
+                self.scores.fromlist([batch.scores[first + at] for at in self._last])
 
-    def place_columns(self, names: Iterable[str]) -> dict[str, Sequence[Any]]:
-        """Return some columns that say where the rows come from."""
-        width = len(PLACE)
-        return {name: self.places[PLACE.index(name) :: width] for name in names}
+    def place_columns(self, pa: Any, kinds: Mapping[str, str]) -> dict[str, Any]:
+        """Return arrays of the columns that say where the rows come from, those with a kind."""
+        found: dict[str, Any] = {}
+        for at, name in enumerate(PLACE):
+            if name not in kinds:
+                continue
+            beyond = at - _STARTS
+            if beyond < 0:
+                found[name] = _repeated_labels(pa, [(start[at], n) for start, n in self.starts])
+                if kinds[name] == STRING:
+                    found[name] = found[name].dictionary_decode()
+            else:
+                found[name] = _column(pa, kinds[name], self.places[beyond::PLACE_WIDTH])
+        return found
 
     def score_columns(self) -> dict[str, array[float]]:
         """Return the columns of the scores."""
@@ -98,20 +124,16 @@ class _Kinds:
 
     def _forget(self) -> None:
         self._kinds: dict[tuple[str, ...], _Kind] = {}
-        self._last_names: tuple[str, ...] | None = None
-        self._last_kind = _Kind(())
         self._count = 0
 
-    def append(self, row: Row) -> None:
-        """Add one row to the table.
+    def append(self, batch: RowBatch) -> None:
+        """Add rows to the table.
 
         Raises:
             DecodeError: The rows have more than `MOST_NAMES` different names of scores.
         """
-        if row.names is not self._last_names:
-            self._last_names, self._last_kind = row.names, self._kind_of(row.names)
-        self._last_kind.append(self._count, row)
-        self._count += 1
+        self._kind_of(batch.names).append(self._count, batch)
+        self._count += batch.size
 
     def _kind_of(self, names: tuple[str, ...]) -> _Kind:
         kind = self._kinds.get(names)
@@ -131,7 +153,10 @@ class _Kinds:
         if len(batches) == 1:
             return batches[0]
         table = pa.Table.from_batches(batches)
-        numbers = [_repeated(kind.order, len(kind.names) if long else 1) for kind in kinds]
+        numbers = [
+            _repeated([*itertools.chain.from_iterable(kind.order)], len(kind.names) if long else 1)
+            for kind in kinds
+        ]
         # As each kind is in order, sorting only merges them.
         place = [*itertools.chain.from_iterable(numbers)]
         order = array("q", sorted(range(len(place)), key=place.__getitem__))
@@ -184,17 +209,17 @@ class Columns(_Kinds):
         return self._in_order(batches, long=False)
 
     def _batch(self, pa: Any, columns: Any, kind: _Kind) -> Any:
-        places, scores = kind.place_columns(self._place_names), kind.score_columns()
-        has_gaps = math.isnan(sum(kind.scores))
+        scores = kind.score_columns()
+        found = kind.place_columns(pa, {name: SCHEMA[name] for name in self._place_names})
         arrays: list[Any] = []
         for field in columns:
-            if field.name in places:
-                arrays.append(_column(pa, SCHEMA[field.name], places[field.name]))
+            if field.name in found:
+                arrays.append(found[field.name])
             elif field.name in scores:
-                numbers = _plain(pa, FLOAT, scores[field.name], may_have_gaps=has_gaps)
+                numbers = _plain(pa, FLOAT, scores[field.name], may_have_gaps=kind.may_have_gaps)
                 arrays.append(_as_type(numbers, field.type))
             else:
-                arrays.append(pa.nulls(len(kind.order), field.type))
+                arrays.append(pa.nulls(kind.count, field.type))
         return pa.RecordBatch.from_arrays(arrays, schema=columns)
 
     def _add(self, names: tuple[str, ...]) -> None:
@@ -233,13 +258,10 @@ class LongColumns(_Kinds):
 
     def _batch(self, pa: Any, columns: Any, kind: _Kind) -> Any:
         often = len(kind.names)
-        rows = _plain(pa, INT, array("q", _repeated(range(len(kind.order)), often)))
-        names = [name for name in LONG_SCHEMA if name in PLACE]
-        arrays = {
-            name: _column(pa, LONG_SCHEMA[name], values).take(rows)
-            for name, values in kind.place_columns(names).items()
-        }
-        places = array("i", range(often)) * len(kind.order)
+        rows = _plain(pa, INT, array("q", _repeated(range(kind.count), often)))
+        found = kind.place_columns(pa, LONG_SCHEMA)
+        arrays = {name: column.take(rows) for name, column in found.items()}
+        places = array("i", range(often)) * kind.count
         arrays["expression"] = _labels(pa, places, kind.names)
         arrays["score"] = _as_type(_plain(pa, FLOAT, kind.scores), columns.field("score").type)
         return pa.RecordBatch.from_arrays([arrays[name] for name in columns.names], schema=columns)
@@ -249,7 +271,7 @@ def _as_type(numbers: Any, kind: Any) -> Any:
     return numbers if numbers.type == kind else numbers.cast(kind)
 
 
-def _repeated(numbers: Iterable[int], often: int) -> Iterable[int]:
+def _repeated(numbers: Sequence[int], often: int) -> Iterable[int]:
     """Give each number so many times."""
     if often == 1:
         return numbers
@@ -276,6 +298,15 @@ def _column(pa: Any, kind: str, values: Sequence[Any]) -> Any:
     except TypeError:  # None among them
         plain = array("d", [math.nan if value is None else value for value in values])
     return _plain(pa, FLOAT, plain)
+
+
+def _repeated_labels(pa: Any, values: Sequence[tuple[str, int]]) -> Any:
+    """Make an array of labels of texts that stand in so many rows each."""
+    numbers = {text: at for at, text in enumerate(dict.fromkeys([text for text, _ in values]))}
+    places = array("i")
+    for text, often in values:
+        places.extend(array("i", [numbers[text]]) * often)
+    return _labels(pa, places, [*numbers])
 
 
 def _encoded(pa: Any, values: Sequence[str | None]) -> Any:

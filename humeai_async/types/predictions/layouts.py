@@ -11,7 +11,9 @@ predictions with it.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Sequence
+import struct
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import nan
 from typing import Annotated, Any, TypeAlias
 
@@ -24,13 +26,15 @@ from humeai_async.types.predictions.measurements import Int64
 from humeai_async.types.predictions.scores import Scored, Scores
 from humeai_async.types.predictions.slices import Slices
 
-__all__ = ["Names", "read_each"]
+__all__ = ["Names", "Stretch", "read_stretches"]
 
 Names: TypeAlias = tuple[tuple[str, ...] | None, ...]
 """Names of the scores in each field that is read; `None` where there is no list."""
 
 MOST_LAYOUTS = 64
 """Orders that are compiled, which takes milliseconds each; the service has about ten."""
+MOST_TOGETHER = 256
+"""Predictions of one stretch, so that few are in memory where many come one by one."""
 MOST_NAMES = 128
 """Names of one order; the service's longest list has fewer than sixty."""
 
@@ -126,14 +130,43 @@ class Layout:
     """Read a prediction; raises an error of the scanner where it has another order."""
     fields: tuple[str, ...]
     """Fields that hold scores."""
+    pack: Callable[..., bytes]
+    """Make the bytes of 64-bit floats of as many numbers as there are names."""
 
-    def scores(self, prediction: Any) -> list[float]:
-        """Return the scores of a prediction that `read` has made, a number for each column."""
+    def scores(self, prediction: Any) -> bytes:
+        """Return the scores of a prediction that `read` has made, as 64-bit floats."""
         first, *more = self.fields
         scores = [*map(_score, getattr(prediction, first))]
         for field in more:
             scores += map(_score, getattr(prediction, field))
-        return scores
+        return self.pack(*scores)
+
+
+class Stretch:
+    """Predictions that follow one another and whose scores have the same names.
+
+    Attributes:
+        names: Names of the scores in each field.
+        kept: What was kept of the predictions, one after the other.
+        scores: Their scores, those of all fields, one prediction after the other.
+        count: The number of predictions.
+        may_have_gaps: Whether scores can be not a number, which stands for none.
+    """
+
+    __slots__ = ("count", "kept", "may_have_gaps", "names", "scores")
+
+    def __init__(self, names: Names) -> None:
+        self.names: Names = names
+        self.kept: list[Any] = []
+        self.scores: array[float] = array("d")
+        self.count: int = 0
+        self.may_have_gaps: bool = False
+
+    def add(self, kept: Iterable[Any], scores: bytes) -> None:
+        """Add one prediction to the rest."""
+        self.kept += kept
+        self.scores.frombytes(scores)
+        self.count += 1
 
 
 _layouts: dict[tuple[str, tuple[str, ...], Names], Layout | None] = {}
@@ -142,53 +175,71 @@ _latest: dict[tuple[str, tuple[str, ...]], Layout] = {}
 """The last one that was found, by model and fields."""
 
 
-def read_each(
-    model: str, predictions: Sequence[Scored], fields: tuple[str, ...]
-) -> Iterator[tuple[Any, Names, list[float]]]:
+def read_stretches(
+    model: str,
+    predictions: Sequence[Scored],
+    fields: tuple[str, ...],
+    keep: Callable[[Any], Iterable[Any]] = lambda _: (),
+) -> Iterator[Stretch]:
     """Read predictions of one group, and all their scores in some fields.
 
     Args:
         model: Name of the model, as columns have it.
         predictions: The predictions.
         fields: Fields of scores to read; of the others nothing is known.
+        keep: Gives what to keep of each prediction, which is what `measurements.py` or
+            `LIGHT_CLASSES` has for it.
 
     Returns:
-        Each prediction, as what `measurements.py` or `LIGHT_CLASSES` has for it; the names of its
-        scores, the same tuple for the same names mostly; and the scores, those of all fields.
+        All predictions in their order, at most `MOST_TOGETHER` in each stretch.
 
     Raises:
-        DecodeError: A part is not what was promised; `path` begins at the list.
+        DecodeError: A part is not what was promised; `path` begins at the list. What stands
+            before it was given.
     """
     raws = predictions.to_wire() if isinstance(predictions, Slices) else ()
     layout = _latest.get((model, fields)) if raws else None
+    stretch = Stretch(())
     for index in range(len(predictions)):
-        if layout is not None:
+        try:
+            one = None if layout is None else layout.read(raws[index])
+        except UNREADABLE:
+            one = None  # it has other names, or is wrong: the slower way tells
+        is_slow = layout is None or one is None
+        if layout is not None and one is not None:
+            names, scores = layout.names, layout.scores(one)
+        else:
             try:
-                light = layout.read(raws[index])
-            except UNREADABLE:
-                pass  # it has other names, or is wrong: the slower way tells
-            else:
-                yield light, layout.names, layout.scores(light)
-                continue
-        prediction = predictions[index]
-        names, scores = _split(prediction, fields, index)
-        yield prediction, names, scores
-        layout = _find_layout(model, fields, names) if raws else None
+                one = predictions[index]
+                names, scores = _split(one, fields, index)
+            except DecodeError:
+                if stretch.count:
+                    yield stretch
+                raise
+            layout = _find_layout(model, fields, names) if raws else None
+        if names != stretch.names or stretch.count >= MOST_TOGETHER:
+            if stretch.count:
+                yield stretch
+            stretch = Stretch(names)
+        stretch.may_have_gaps |= is_slow
+        stretch.add(keep(one), scores)
+    if stretch.count:
+        yield stretch
 
 
-def _split(prediction: Scored, fields: tuple[str, ...], index: int) -> tuple[Names, list[float]]:
+def _split(prediction: Scored, fields: tuple[str, ...], index: int) -> tuple[Names, bytes]:
     """Return the names of a prediction's scores in some fields, and the scores."""
     names: list[tuple[str, ...] | None] = []
-    scores: list[float] = []
+    scores = array("d")
     for field in fields:
         some: Scores | None = getattr(prediction, field)
         try:
-            found, more = (None, ()) if some is None else some.split()
+            found, more = (None, []) if some is None else some.split()
         except DecodeError as problem:
             raise with_path_prefix(problem, f"$[{index}].{field}") from None
         names.append(found)
-        scores += more
-    return tuple(names), scores
+        scores.fromlist(more)
+    return tuple(names), scores.tobytes()
 
 
 def _find_layout(model: str, fields: tuple[str, ...], names: Names) -> Layout | None:
@@ -229,7 +280,8 @@ def _compile(model: str, fields: tuple[str, ...], names: Names) -> Layout:
         gc=False,
     )
     with_scores = tuple([field for field, some in lists.items() if some])
-    return Layout(names, msgspec.json.Decoder(whole).decode, with_scores)
+    pack = struct.Struct(f"{sum(map(len, filter(None, names)))}d").pack
+    return Layout(names, msgspec.json.Decoder(whole).decode, with_scores, pack)
 
 
 def _struct_field(name: str, names: tuple[str, ...] | None) -> tuple[str, Any, Any]:

@@ -28,7 +28,7 @@ from humeai_async.types.json import (
 )
 from humeai_async.types.paging import Undecodable
 from humeai_async.types.predictions import tables
-from humeai_async.types.predictions.layouts import read_each
+from humeai_async.types.predictions.layouts import read_stretches
 from humeai_async.types.predictions.measurements import Source, SourcePredictions
 from humeai_async.types.predictions.rows import MODELS, SCORE_FIELDS
 from humeai_async.types.predictions.score_table import ScoreTable
@@ -220,8 +220,8 @@ class Predictions(PredictionViews):
         for where, many in self._lists((model,), None, None):
             before = len(table)
             try:
-                for _, names, numbers in read_each(model, many, (field,)):
-                    table.append(names[0] or (), numbers)
+                for some in read_stretches(model, many, (field,)):
+                    table.extend(some.names[0] or (), some.scores, some.count)
             except DecodeError as problem:
                 place = len(table) - before
                 inside = "" if problem.path.startswith("$[") else f"[{place}].{field}"

@@ -9,11 +9,12 @@ tools call it too.
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from humeai_async.types.predictions.expressions import EXPRESSIONS, LANGUAGE_EXPRESSIONS
-from humeai_async.types.predictions.layouts import Names, read_each
+from humeai_async.types.predictions.layouts import Names, read_stretches
 from humeai_async.types.predictions.measurements import (
     BurstPrediction,
     FacemeshPrediction,
@@ -35,7 +36,9 @@ __all__ = [
     "TOXICITY",
     "Place",
     "Row",
+    "RowBatch",
     "flat",
+    "row_batches",
     "rows",
 ]
 
@@ -127,13 +130,47 @@ class Row(NamedTuple):
         return place | dict(zip(self.names, scores, strict=True))
 
 
-def flat(
+class RowBatch(NamedTuple):
+    """Rows that follow one another, of one group and with the same names of scores."""
+
+    start: tuple[str, str, str, str]
+    """What all places begin with: source, file, model and label."""
+    places: list[Any]
+    """The rest of each place, one after the other."""
+    names: tuple[str, ...]
+    """Columns of the scores, as in `Row`."""
+    scores: array[float]
+    """Score of each of these columns, row after row; not a number where there is none."""
+    size: int
+    """The number of rows."""
+    may_have_gaps: bool = True
+    """Whether any of the scores can be missing."""
+
+    def rows(self) -> Iterator[Row]:
+        """Give the rows one by one."""
+        places, width, step = self.places, len(self.names), PLACE_WIDTH
+        for at in range(self.size):
+            place = _new_place(Place, (*self.start, *places[at * step : (at + 1) * step]))
+            scores = self.scores[at * width : (at + 1) * width].tolist()
+            yield _new_row(Row, (place, self.names, scores))
+
+    def place_columns(self) -> dict[str, list[Any]]:
+        """Return the rest of the places by column."""
+        names = PLACE[len(self.start) :]
+        return {name: self.places[at::PLACE_WIDTH] for at, name in enumerate(names)}
+
+
+PLACE_WIDTH = len(PLACE) - 4
+"""Values of a place after source, file, model and label."""
+
+
+def row_batches(
     source: str,
     predictions: SourcePredictions,
     models: Sequence[str] = MODELS,
     *,
     described: bool = False,
-) -> Iterator[Row]:
+) -> Iterator[RowBatch]:
     """Flatten what was found for one source.
 
     Args:
@@ -154,18 +191,32 @@ def flat(
     for file in predictions.files:
         for model in MODELS:
             found = getattr(file.models, model) if model in models else None
-            fields, to_place = _FIELDS[described, model], _PLACES[model]
+            fields, place_of = _FIELDS[described, model], _PLACES[model]
             for group in found.grouped_predictions if found else ():
                 start = (source, file.file, model, group.id)
-                last: Names | None = None
-                columns: tuple[str, ...] = ()
-                for one, names, scores in read_each(model, group.predictions, fields):
-                    if names is not last:
-                        columns = known.get(names) or known.setdefault(
-                            names, _columns(fields, names)
-                        )
-                        last = names
-                    yield _new_row(Row, (to_place(start, one), columns, scores))
+                for some in read_stretches(model, group.predictions, fields, place_of):
+                    columns = known.get(some.names)
+                    if columns is None:
+                        columns = known[some.names] = _columns(fields, some.names)
+                    yield RowBatch(
+                        start, some.kept, columns, some.scores, some.count, some.may_have_gaps
+                    )
+
+
+def flat(
+    source: str,
+    predictions: SourcePredictions,
+    models: Sequence[str] = MODELS,
+    *,
+    described: bool = False,
+) -> Iterator[Row]:
+    """Flatten what was found for one source, row by row; else as `row_batches`.
+
+    Raises:
+        DecodeError: A list of scores is not what was promised.
+    """
+    for batch in row_batches(source, predictions, models, described=described):
+        yield from batch.rows()
 
 
 def rows(source: str, predictions: SourcePredictions) -> Iterator[dict[str, Any]]:
@@ -186,62 +237,61 @@ def rows(source: str, predictions: SourcePredictions) -> Iterator[dict[str, Any]
         yield row.as_dict()
 
 
-_Start: TypeAlias = tuple[str, str, str, str]
-"""Source, file, model and label."""
-
 # By position, and without the constructor's look at each: this is the fastest way.
 _new: Any = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # untyped in typeshed
 _new_place: Callable[[type[Place], tuple[Any, ...]], Place] = _new
 _new_row: Callable[[type[Row], tuple[Any, ...]], Row] = _new
 
 
-def _face_place(start: _Start, face: Any) -> Place:
+# What a place has after source, file, model and label, all of it in the order of `PLACE`.
+
+
+def _face_place(face: Any) -> tuple[Any, ...]:
     time, box = face.time, face.box
-    return _new_place(Place, (
-        *start, face.frame, time, time, None, None,
+    return (
+        face.frame, time, time, None, None,
         box.x, box.y, box.w, box.h, None, face.prob, None, None,
-    ))  # fmt: skip
+    )  # fmt: skip
 
 
-def _burst_place(start: _Start, burst: Any) -> Place:
-    return Place(*start, None, burst.time.begin, burst.time.end)
+def _burst_place(burst: Any) -> tuple[Any, ...]:
+    span = burst.time
+    return (None, span.begin, span.end, *_NOTHING[3:])
 
 
-def _prosody_place(start: _Start, speech: Any) -> Place:
-    return _new_place(Place, (
-        *start, None, speech.time.begin, speech.time.end, None, None, None, None, None, None,
-        speech.text, None, speech.confidence, speech.speaker_confidence,
-    ))  # fmt: skip
+def _prosody_place(speech: Any) -> tuple[Any, ...]:
+    return _spoken_place(speech, speech.text, speech.time, *_NOTHING[:2])
 
 
-def _words_place(start: _Start, words: Any, text: str | None) -> Place:
-    span, position = words.time, words.position
+def _language_place(words: Any) -> tuple[Any, ...]:
+    position = words.position
+    return _spoken_place(words, words.text, words.time, position.begin, position.end)
+
+
+def _ner_place(words: Any) -> tuple[Any, ...]:
+    position = words.position
+    return _spoken_place(words, words.entity, words.time, position.begin, position.end)
+
+
+def _spoken_place(
+    spoken: Any, text: str | None, span: Any, text_begin: int | None, text_end: int | None
+) -> tuple[Any, ...]:
     begin, end = (None, None) if span is None else (span.begin, span.end)
-    return _new_place(Place, (
-        *start, None, begin, end, position.begin, position.end, None, None, None, None,
-        text, None, words.confidence, words.speaker_confidence,
-    ))  # fmt: skip
+    return (
+        None, begin, end, text_begin, text_end, None, None, None, None,
+        text, None, spoken.confidence, spoken.speaker_confidence,
+    )  # fmt: skip
 
 
-def _language_place(start: _Start, words: Any) -> Place:
-    return _words_place(start, words, words.text)
+_NOTHING = (None,) * PLACE_WIDTH
 
-
-def _ner_place(start: _Start, words: Any) -> Place:
-    return _words_place(start, words, words.entity)
-
-
-def _place_alone(start: _Start, _: Any) -> Place:
-    return Place(*start)
-
-
-_PLACES: Mapping[str, Callable[[_Start, Any], Place]] = {
+_PLACES: Mapping[str, Callable[[Any], tuple[Any, ...]]] = {
     "face": _face_place,
     "burst": _burst_place,
     "prosody": _prosody_place,
     "language": _language_place,
     "ner": _ner_place,
-    "facemesh": _place_alone,
+    "facemesh": lambda _: _NOTHING,
 }
 """By model, what tells where a prediction comes from."""
 

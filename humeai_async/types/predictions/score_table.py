@@ -42,8 +42,6 @@ class ScoreTable:
         self._values: array[float] = array("d")
         self._rows = 0
         self._orders: dict[tuple[str, ...], list[int]] = {}
-        self._latest: tuple[str, ...] | None = None
-        """Names of a row that were found to be those of the columns."""
 
     @property
     def values(self) -> array[float]:
@@ -55,25 +53,21 @@ class ScoreTable:
             self._join()
         return self._values
 
-    def append(self, names: tuple[str, ...], scores: list[float]) -> None:
-        """Add a row of scores.
+    def extend(self, names: tuple[str, ...], scores: array[float], rows: int) -> None:
+        """Add rows of scores.
 
         Args:
             names: Names of the scores; of a name that is there twice the last one counts.
-            scores: As many scores.
+            scores: As many scores for each row, row after row.
+            rows: The number of rows.
 
         Raises:
             DecodeError: There are more than `MOST_NAMES` names by now.
         """
-        # Nearly always the very tuple of the row before: comparing it name by name would cost
-        # as much as taking the scores in.
-        if names is not self._latest:
-            if names != self.names:
-                scores = self._in_order(names, scores)
-            else:
-                self._latest = names
-        self._values.fromlist(scores)
-        self._rows += 1
+        if names != self.names:
+            scores = self._in_order(names, scores, rows)
+        self._values.extend(scores)
+        self._rows += rows
 
     def column(self, name: str) -> array[float]:
         """Return a copy of one column.
@@ -92,12 +86,17 @@ class ScoreTable:
     def __repr__(self) -> str:
         return f"ScoreTable({len(self)} rows, {len(self.names)} names)"
 
-    def _in_order(self, names: tuple[str, ...], scores: list[float]) -> list[float]:
+    def _in_order(self, names: tuple[str, ...], scores: array[float], rows: int) -> array[float]:
         order = self._orders.get(names)
         if order is None:
             order = self._learn(names)
-        padded = [*scores, math.nan]
-        return [padded[place] for place in order]
+            if names == self.names:
+                return scores
+        moved = array("d")
+        for row in range(rows):
+            padded = [*scores[row * len(names) : (row + 1) * len(names)], math.nan]
+            moved.fromlist([padded[place] for place in order])
+        return moved
 
     def _learn(self, names: tuple[str, ...]) -> list[int]:
         """Work out, once for each list of names, where each column's score stands in it."""
@@ -120,7 +119,6 @@ class ScoreTable:
             self._values = array("d")
         self.names += names
         self._orders.clear()
-        self._latest = None
 
     def _join(self) -> None:
         """Pad the rows from before the last columns came, and put all rows together."""

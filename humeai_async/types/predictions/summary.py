@@ -15,7 +15,7 @@ from humeai_async._base.frozen import frozen
 from humeai_async._base.urls import without_queries
 from humeai_async.types.predictions.blocks import Block, blocks_of
 from humeai_async.types.predictions.expressions import EXPRESSIONS, LANGUAGE_EXPRESSIONS
-from humeai_async.types.predictions.rows import Row
+from humeai_async.types.predictions.rows import RowBatch
 
 __all__ = ["Expression", "Profile", "Profiles", "Summary"]
 
@@ -124,9 +124,9 @@ class Profiles:
     def __init__(self) -> None:
         self._profiles: dict[tuple[str, str], Profile] = {}
 
-    def add(self, rows: Iterable[Row]) -> None:
+    def add(self, batches: Iterable[RowBatch]) -> None:
         """Take rows of any source in."""
-        for block in blocks_of(rows):
+        for block in blocks_of(batches):
             key = block.source, block.model
             if key not in self._profiles:
                 self._profiles[key] = Profile(*key)

@@ -9,7 +9,7 @@ and values of `expression` in the long one. `Predictions`, outcomes and the sink
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from humeai_async._base.packages import load_package
@@ -20,7 +20,7 @@ from humeai_async.types.predictions.columns import (
     LongColumns,
     RowCollector,
 )
-from humeai_async.types.predictions.rows import Row
+from humeai_async.types.predictions.rows import RowBatch
 from humeai_async.types.predictions.schema import (
     LONG_SCHEMA,
     SCHEMA,
@@ -36,7 +36,6 @@ __all__ = [
     "Columns",
     "LongColumns",
     "TableMaker",
-    "batches",
     "check_model",
     "long_schema",
     "schema",
@@ -65,14 +64,14 @@ class TableMaker:
         self._most = LONG_BATCH_ROWS if long else BATCH_ROWS
         self._parts: list[Any] = []
 
-    def add(self, rows: Iterable[Row]) -> None:
+    def add(self, batches: Iterable[RowBatch]) -> None:
         """Add rows; memory holds them as columns, and `BATCH_ROWS` of them as they are.
 
         Raises:
             DecodeError: A list of scores is not what was promised.
         """
-        for row in rows:
-            self._rows.append(row)
+        for batch in batches:
+            self._rows.append(batch)
             if len(self._rows) >= self._most:
                 self._parts.append(self._rows.take())
 
@@ -88,32 +87,11 @@ class TableMaker:
         return joined.replace_schema_metadata(columns.metadata)
 
 
-def batches(rows: Iterable[Row], size: int = BATCH_ROWS, *, grows: bool = False) -> Iterator[Any]:
-    """Turn rows into record batches of the wide form.
-
-    Args:
-        rows: The rows, in order.
-        size: Rows in each batch.
-        grows: Whether expressions beyond `SCHEMA` become columns at the end of the batch in
-            which they first occur, and of all after it; otherwise they are left out.
-
-    Raises:
-        MissingPackageError: pyarrow is not installed.
-    """
-    columns = Columns(grows=grows)
-    for row in rows:
-        columns.append(row)
-        if len(columns) >= size:
-            yield columns.take()
-    if len(columns):
-        yield columns.take()
-
-
-def to_arrow(rows: Iterable[Row], *, model: str | None = None, long: bool = False) -> Any:
+def to_arrow(batches: Iterable[RowBatch], *, model: str | None = None, long: bool = False) -> Any:
     """Make a `pyarrow.Table` of rows, with all expressions that occur in them.
 
     Args:
-        rows: The rows, in order.
+        batches: The rows, in order.
         model: The model that all rows are of, so that only its columns are made.
         long: Whether to make the long form.
 
@@ -122,7 +100,7 @@ def to_arrow(rows: Iterable[Row], *, model: str | None = None, long: bool = Fals
         MissingPackageError: pyarrow is not installed.
     """
     maker = TableMaker(model=model, long=long)
-    maker.add(rows)
+    maker.add(batches)
     return maker.finish()
 
 

@@ -14,7 +14,7 @@ from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.blocks import blocks_of
 from humeai_async.types.predictions.failures import Failures, find_failures
 from humeai_async.types.predictions.measurements import SourcePredictions
-from humeai_async.types.predictions.rows import MODELS, Row, flat
+from humeai_async.types.predictions.rows import MODELS, Row, RowBatch, row_batches
 from humeai_async.types.predictions.summary import Profiles, Summary
 from humeai_async.types.predictions.timelines import make_timeline
 
@@ -76,8 +76,8 @@ class PredictionViews(Sequence[SourcePredictions]):
         """
         models = tables.check_model(model)
         try:
-            rows = self.rows(models, described=long or model is not None)
-            return tables.to_arrow(rows, model=model, long=long)
+            batches = self.row_batches(models, described=long or model is not None)
+            return tables.to_arrow(batches, model=model, long=long)
         except DecodeError:
             self.validate()
             raise
@@ -117,8 +117,19 @@ class PredictionViews(Sequence[SourcePredictions]):
         Raises:
             DecodeError: A part is not what was promised.
         """
+        for batch in self.row_batches(models, described=described, texts=texts):
+            yield from batch.rows()
+
+    def row_batches(
+        self, models: Sequence[str] = MODELS, *, described: bool = False, texts: str = ""
+    ) -> Iterator[RowBatch]:
+        """Flatten all predictions as `rows` does, some rows at a time, which is faster.
+
+        Raises:
+            DecodeError: A part is not what was promised.
+        """
         for name, found in self.named(texts):
-            yield from flat(name, found, models, described=described)
+            yield from row_batches(name, found, models, described=described)
 
     def _repr_html_(self) -> str:
         """Show the first predictions in a notebook."""
@@ -136,7 +147,7 @@ class PredictionViews(Sequence[SourcePredictions]):
         """
         profiles = Profiles()
         try:
-            profiles.add(self.rows())
+            profiles.add(self.row_batches())
         except DecodeError:
             self.validate()
             raise
@@ -173,7 +184,7 @@ class PredictionViews(Sequence[SourcePredictions]):
                 f"top must be from 1 to {_MOST_DRAWN}, not {top!r}", field="top"
             )
         for name, found in self._chosen(source):
-            timeline = make_timeline(blocks_of(flat(name, found, models)), top=top)
+            timeline = make_timeline(blocks_of(row_batches(name, found, models)), top=top)
             if timeline.tracks:
                 return charts.draw_timeline(name, timeline)
         raise InvalidArgumentError(

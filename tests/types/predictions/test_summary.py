@@ -7,7 +7,7 @@ import random
 
 import pytest
 from attrs import evolve
-from tabular import body, face, text_source, url_source, word
+from tabular import batches_of, body, face, text_source, url_source, word
 
 from humeai_async.errors import DecodeError
 from humeai_async.types.predictions.blocks import blocks_of
@@ -78,7 +78,7 @@ def test_a_wrong_score_is_told_with_its_path() -> None:
 
 def test_profiles_are_forgotten_once_they_are_taken() -> None:
     profiles = Profiles()
-    profiles.add(smiling(0.5).rows())
+    profiles.add(smiling(0.5).row_batches())
     assert len(profiles.take()) == 1
     assert profiles.take() == []
 
@@ -135,7 +135,7 @@ def odd_rows(seed: int) -> list[Row]:
 def test_columns_are_added_up_to_what_is_added_up_score_by_score(seed: int) -> None:
     rows = odd_rows(seed)
     profiles = Profiles()
-    profiles.add(rows)
+    profiles.add(batches_of(rows))
     (profile,) = profiles.take()
     expected = one_by_one(rows)
     for ours, theirs in zip(profile.strongest(100), expected, strict=True):
@@ -143,4 +143,4 @@ def test_columns_are_added_up_to_what_is_added_up_score_by_score(seed: int) -> N
         assert evolve(ours, mean=theirs.mean) == theirs
     means = {one.name: -one.mean for one in expected}
     order = sorted(means, key=lambda name: (means[name], name))
-    assert make_timeline(blocks_of(rows), top=100).expressions == order
+    assert make_timeline(blocks_of(batches_of(rows)), top=100).expressions == order

@@ -25,7 +25,7 @@ from tabular import (
 from humeai_async.errors import DecodeError, InvalidArgumentError, MissingPackageError
 from humeai_async.types.predictions.predictions import Predictions
 from humeai_async.types.predictions.rows import COLUMNS, EXPRESSIONS, LANGUAGE_EXPRESSIONS, rows
-from humeai_async.types.predictions.tables import BATCH_ROWS, SCHEMA, batches, schema
+from humeai_async.types.predictions.tables import BATCH_ROWS, SCHEMA, Columns, schema
 
 SAMPLE = Predictions.from_json(
     (Path(__file__).parents[2] / "samples/answers/get_job_predictions.json").read_bytes()
@@ -123,13 +123,9 @@ def test_an_expression_that_comes_late_is_missing_in_the_rows_before_it() -> Non
 
 def test_batches_of_one_schema_leave_unknown_expressions_out() -> None:
     strange = Predictions.from_json(body(url_source("https://x/a", face=[face(0, ("Ennui",))])))
-    assert next(batches(strange.rows())).schema == schema()
-
-
-def test_many_rows_come_in_batches() -> None:
-    found = list(batches((row for _ in range(5) for row in FACES.rows()), size=4))
-    assert [batch.num_rows for batch in found] == [4, 4, 4, 3]
-    assert {batch.schema for batch in found} == {schema()}
+    columns = Columns()
+    columns.append(next(strange.row_batches()))
+    assert columns.take().schema == schema()
 
 
 def test_polars_has_the_same_columns_types_and_values() -> None:

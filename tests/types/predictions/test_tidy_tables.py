@@ -147,8 +147,8 @@ def test_units_are_in_the_metadata_of_the_fields() -> None:
 
 def test_scores_can_be_floats_of_32_bits() -> None:
     for columns in (Columns(grows=True, scores="float"), LongColumns(scores="float")):
-        for row in mixed().rows():
-            columns.append(row)
+        for batch in mixed().row_batches():
+            columns.append(batch)
         batch = columns.take()
         name = "score" if "score" in batch.schema.names else "Schadenfreude"
         assert batch.schema.field(name).type == pa.float32()

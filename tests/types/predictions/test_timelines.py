@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tabular import body, face, scores, text_source, url_source, word
+from tabular import batches_of, body, face, scores, text_source, url_source, word
 
 from humeai_async.errors import InvalidArgumentError, MissingPackageError
 from humeai_async.types.predictions.blocks import blocks_of
@@ -46,7 +46,7 @@ def rows_of(place: int) -> list[Any]:
 
 
 def test_a_track_for_each_face_and_speaker_with_the_transcript() -> None:
-    timeline = make_timeline(blocks_of(rows_of(1)))
+    timeline = make_timeline(blocks_of(batches_of(rows_of(1))))
     assert [track.title for track in timeline.tracks] == ["face a", "prosody a"]
     assert [words.text for words in timeline.tracks[1].words] == ["Hello there.", "Goodbye."]
     assert timeline.has_time
@@ -56,7 +56,7 @@ def test_a_track_for_each_face_and_speaker_with_the_transcript() -> None:
 
 def test_many_predictions_become_means_of_few_spans() -> None:
     found = Predictions.from_json(body(url_source("https://x/a.mp4", face=faces(1000))))
-    (track,) = make_timeline(blocks_of(found.rows()), top=1, spans=10).tracks
+    (track,) = make_timeline(blocks_of(found.row_batches()), top=1, spans=10).tracks
     (line,) = track.scores.values()
     assert len(track.places) == len(line) == 10
     whole = [score for row in found.rows() for score in row.scores[-1:]]
@@ -67,12 +67,12 @@ def test_spans_without_predictions_are_left_out() -> None:
     found = Predictions.from_json(
         body(url_source("https://x/a.mp4", face=[face(0), face(1), face(400)]))
     )
-    (track,) = make_timeline(blocks_of(found.rows()), spans=3).tracks
+    (track,) = make_timeline(blocks_of(found.row_batches()), spans=3).tracks
     assert len(track.places) == 2
 
 
 def test_words_without_a_time_stand_in_their_order() -> None:
-    timeline = make_timeline(blocks_of(rows_of(2)))
+    timeline = make_timeline(blocks_of(batches_of(rows_of(2))))
     assert not timeline.has_time
     assert timeline.tracks[0].words == []
 
