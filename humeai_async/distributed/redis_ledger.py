@@ -139,6 +139,9 @@ class RedisStepLog:
             except RedisUnavailableError as problem:
                 reason = str(problem)
             if time.monotonic() >= until:
-                raise LedgerError(f"the ledger cannot be used: {reason}")
+                raise LedgerError(
+                    f"the ledger cannot be used: {reason}. Nothing is lost: start the run again "
+                    "when it can"
+                )
             await anyio.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
             attempt += 1

@@ -62,6 +62,7 @@ class SteppedLedger(PartitionLedger):
 
     _log: StepLog
     _lost_since_ms: int | None
+    """Since when jobs may have been submitted of which the log has lost the steps."""
     _one_step: anyio.Lock
 
     @classmethod
@@ -84,7 +85,11 @@ class SteppedLedger(PartitionLedger):
         steps = await log.take()
         ledger = await cls.open(path, configuration)
         try:
-            await ledger.follow(log, steps, None if steps else begun_since_ms)
+            await ledger.follow(log, steps)
+            if not steps and begun_since_ms is not None:
+                # For all who come after this holder too: what it has not come to is lost as well.
+                await log.append(_encode("lost", begun_since_ms))
+                ledger._lost_since_ms = begun_since_ms  # noqa: SLF001 - its own class
         except BaseException:
             await ledger.aclose()
             raise
@@ -146,18 +151,20 @@ class SteppedLedger(PartitionLedger):
             await super().end_work(number, state)
             await self._log.append(_encode("end_work", number, state.value))
 
-    async def follow(self, log: StepLog, steps: Sequence[bytes], lost_since_ms: int | None) -> None:
+    async def follow(self, log: StepLog, steps: Sequence[bytes]) -> None:
         """Do again what earlier holders have written down, and write there from now on.
 
         Raises:
             LedgerError: No run has written that.
         """
-        self._log, self._lost_since_ms, self._one_step = log, lost_since_ms, anyio.Lock()
+        self._log, self._lost_since_ms, self._one_step = log, None, anyio.Lock()
         problem = ""
         try:
             for step in steps:
                 name, *given = msgspec.msgpack.decode(step)
-                if name == "plan":
+                if name == "lost":
+                    self._lost_since_ms = int(given[0])
+                elif name == "plan":
                     await super().plan(_draft(given))
                 elif name == "send":
                     await super().send(*given)

@@ -124,6 +124,8 @@ class Connection:
         elif isinstance(problem, self._errors.ClusterCrossSlotError):
             wrong = f"CROSSSLOT {problem}"
         elif not _is_for_good(self._errors, problem):
+            if "maxmemory" in wrong:
+                wrong = f"its memory is full, raise maxmemory or free some there ({wrong})"
             return RedisUnavailableError(f"{self.place}: {_line(wrong)}")
         return ConfigurationError(f"the server {self.place} refuses it: {_line(wrong)}")
 

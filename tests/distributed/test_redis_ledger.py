@@ -104,6 +104,19 @@ async def test_what_a_worker_began_and_the_server_lost_is_searched_for_first(
         await ledger.end_work(made.number, WorkState.ABANDONED)
 
 
+async def test_what_the_server_lost_is_searched_for_by_every_holder_after_that(
+    server: Server, tmp_path: Path
+) -> None:
+    async with holding(server, tmp_path) as ledger:
+        for count in (2, 3):
+            made = await ledger.plan(draft(count))
+            await ledger.send(made.number, None)
+    server.say("FLUSHALL")
+    for count in (2, 3):  # the first one ends before it comes to the second piece
+        async with holding(server, tmp_path, since=local_ms()) as ledger:
+            assert (await ledger.plan(draft(count))).state is WorkState.SENT
+
+
 async def test_a_holder_whose_server_lost_everything_is_refused(
     server: Server, tmp_path: Path
 ) -> None:
@@ -135,6 +148,99 @@ async def test_a_server_that_is_gone_is_a_ledger_error(
         server.kill()
         with pytest.raises(LedgerError, match=r"redis://127\.0\.0\.1"):
             await ledger.plan(draft())
+
+
+async def test_a_server_whose_memory_is_full_is_waited_for(server: Server, tmp_path: Path) -> None:
+    async with holding(server, tmp_path) as ledger:
+        server.fill()
+        planning = asyncio.create_task(ledger.plan(draft()))
+        await asyncio.sleep(0.3)
+        assert not planning.done()
+        server.empty_out()
+        made = await planning
+    async with holding(server, tmp_path) as second:
+        assert (await second.read_plan(made.number)).keys == draft().keys
+
+
+async def test_a_server_that_stays_full_is_a_ledger_error_that_says_what_to_do(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("humeai_async.distributed.redis_ledger.PATIENCE", 0.3)
+    server.fill()
+    with pytest.raises(LedgerError, match=r"raise maxmemory or free some there.*start the run"):
+        async with holding(server, tmp_path):
+            pass
+
+
+async def test_what_was_sent_is_never_taken_for_not_sent_where_the_server_is_full_afterwards(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("humeai_async.distributed.redis_ledger.PATIENCE", 0.3)
+    async with holding(server, tmp_path) as first:
+        plans = [await first.plan(draft(count)) for count in (2, 3)]
+        for one in plans:
+            await first.send(one.number, 5)
+        server.fill()
+        for step in (
+            first.submit(plans[0].number, "job-1"),
+            first.end_work(plans[1].number, WorkState.REJECTED),
+        ):
+            with pytest.raises(LedgerError, match="maxmemory"):
+                await step
+    server.empty_out()
+    async with holding(server, tmp_path) as second:
+        for one in plans:
+            found = await second.read_plan(one.number)
+            assert (found.state, found.sent_ms) == (WorkState.SENT, 5)
+
+
+@pytest.mark.parametrize("key", ["holder", "steps"])
+async def test_a_holder_whose_keys_were_evicted_is_refused_and_the_next_one_searches(
+    key: str, server: Server, tmp_path: Path
+) -> None:
+    async with holding(server, tmp_path) as first:
+        made = await first.plan(draft())
+        await first.send(made.number, 5)
+        server.evict(f"humeai_async:{{run:7}}:{key}")
+        with pytest.raises(LedgerError, match="lost it"):
+            await first.plan(draft(3))
+    has_steps = server.say("EXISTS", "humeai_async:{run:7}:steps") == b":1\r\n"
+    async with holding(server, tmp_path, since=local_ms()) as second:
+        if has_steps:
+            assert (await second.read_plan(made.number)).state is WorkState.SENT
+        else:
+            assert (await second.plan(draft(4))).state is WorkState.SENT
+
+
+@pytest.mark.slow
+async def test_a_run_whose_ledger_is_full_or_loses_keys_all_the_time_doubles_nothing(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("humeai_async.distributed.redis_ledger.PATIENCE", 0.2)
+    into, options = tmp_path / "run", BulkOptions(search_patience=0.5)
+    refused = 0
+    async with FakeHume() as fake, make_client(fake.url) as hume:
+        await plan(into, urls(60), models=MODELS, partition_size=20, job_size=5)
+        for round_ in range(30):
+            for partition in await partitions(into):
+                jobs = len(fake.jobs)
+                working = asyncio.create_task(
+                    work(partition, hume, ledger=RedisLedger(server.url), options=options)
+                )
+                while len(fake.jobs) <= jobs + round_ % 3 and not working.done():
+                    await asyncio.sleep(0)
+                if round_ < 6 and round_ % 2:
+                    server.fill()
+                elif round_ < 6:
+                    server.evict(f"humeai_async:{{{partition.run}:{partition.number}}}:steps")
+                await asyncio.wait([working])
+                server.empty_out()
+                refused += isinstance(working.exception(), LedgerError)
+            if not await partitions(into):
+                break
+        assert set(submitted(fake).values()) == {1}
+    assert refused
+    assert sources_in(into) == dict.fromkeys(urls(60), 1)
 
 
 async def test_a_wrong_password_is_a_configuration_error_and_not_shown(tmp_path: Path) -> None:

@@ -76,6 +76,55 @@ async def test_a_replica_that_takes_no_writes_is_an_outage(server: Server, tmp_p
                     await go(limiter)
 
 
+async def test_a_server_whose_memory_is_full_is_an_outage_that_says_what_to_do(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with RedisQuota(server.url) as quota:
+        limiter = Limiter(rate=RATE, shared=quota)
+        await go(limiter, 5)
+        server.fill()
+        await asyncio.sleep(0.1)  # what was in hand is gone
+        await go(limiter, 5)
+        assert limiter.snapshot().shared == "outage"
+        assert caplog.text.count("raise maxmemory or free some there") == 1
+        assert [one.name for one in await quota.state()] == [""]
+        server.empty_out()
+        async with asyncio.timeout(5):
+            while limiter.snapshot().shared == "outage":
+                await go(limiter)
+
+
+async def test_a_server_that_is_full_from_the_start_holds_a_fleet_to_a_part_of_its_rate(
+    server: Server,
+) -> None:
+    server.fill()
+    async with RedisQuota(server.url) as one, RedisQuota(server.url) as other:
+        fleet = [Member(one, RATE), Member(other, RATE)]
+        async with asyncio.TaskGroup() as tasks:
+            for member in fleet:
+                tasks.create_task(member.work(time.monotonic() + 2.0))
+    assert fleet[0].went
+    assert most_in_a_second(fleet) <= 2 * RATE / 16 * 1.2
+
+
+@pytest.mark.parametrize("key", ["line", "members", "rates", "shares"])
+async def test_a_key_that_is_evicted_holds_nobody_and_brings_no_burst(
+    key: str, server: Server
+) -> None:
+    async with RedisQuota(server.url) as one, RedisQuota(server.url) as other:
+        fleet = [Member(one, RATE), Member(other, RATE)]
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as tasks:
+            for member in fleet:
+                tasks.create_task(member.work(began + 1.8))
+            await asyncio.sleep(0.8)
+            await asyncio.to_thread(server.evict, f"{KEY}{key}")
+        assert {member.limiter.snapshot().shared for member in fleet} == {"yes"}
+    times = sorted(at - began for member in fleet for at in member.went)
+    assert max(times) > 1.6
+    assert most_in_a_second(fleet, since=began + 0.3) <= 1.2 * RATE
+
+
 async def test_a_server_that_still_loads_its_data_is_an_outage(tmp_path: Path) -> None:
     slow = ("--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024")
     with running("redis", tmp_path) as server:

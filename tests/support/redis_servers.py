@@ -85,6 +85,27 @@ class Server:
             connection.sendall("".join(f"{line}\r\n" for line in lines).encode())
             return connection.recv(1 << 16)
 
+    def fill(self) -> None:
+        """Let it take no more writes, as if its memory were used up."""
+        self.say("CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", "1")
+
+    def empty_out(self) -> None:
+        """Let it take writes again."""
+        self.say("CONFIG", "SET", "maxmemory", "0")
+
+    def evict(self, key: str) -> None:
+        """Write what others might, until a key was evicted for it; `allkeys-random`."""
+        used = int(self.say("INFO", "memory").split(b"used_memory:")[1].split(b"\r")[0])
+        self.say("CONFIG", "SET", "maxmemory-policy", "allkeys-random")
+        self.say("CONFIG", "SET", "maxmemory", str(used + (1 << 18)))
+        for number in range(10_000):
+            if self.say("EXISTS", key) == b":0\r\n":
+                break
+            self.say("SET", f"another:{number}", "x" * 4096)
+        else:
+            raise AssertionError(f"{key} is not evicted")
+        self.empty_out()
+
 
 def free_port() -> int:
     with socket.socket() as listening:
