@@ -7,6 +7,7 @@ those of all products make outcomes.
 from __future__ import annotations
 
 import os
+from http import HTTPStatus
 from typing import Generic, Protocol, TypeVar, cast
 
 from attrs import define, field, setters
@@ -33,7 +34,15 @@ FATAL_ERRORS = (
     GatewayUnsupportedError,
     ClientClosedError,
 )
-"""Errors that every other source would meet too, so they end the run."""
+"""Errors that every other source would meet too, so they end the run; see `is_fatal`."""
+_NO_CREDIT = "E0300"
+"""Hume's code where an account has no credit left, with whatever status."""
+
+
+def is_fatal(problem: HumeError) -> bool:
+    """Whether every other source would meet an error too, so that it ends the run."""
+    has_no_credit = problem.status == HTTPStatus.PAYMENT_REQUIRED or problem.code == _NO_CREDIT
+    return has_no_credit or isinstance(problem, FATAL_ERRORS)
 
 
 class SourceFailedError(HumeError):

@@ -22,7 +22,7 @@ from humeai_async.bulk.grouping import Group, Grouping, Reader
 from humeai_async.bulk.kept_results import KeptResults
 from humeai_async.bulk.ledger import Ledger, NoLedger
 from humeai_async.bulk.ledger_records import WHOLE, Note, Plan
-from humeai_async.bulk.outcome import FATAL_ERRORS, Outcome
+from humeai_async.bulk.outcome import Outcome, is_fatal
 from humeai_async.bulk.outcome_queue import OutcomeQueue
 from humeai_async.bulk.parted import PartedSources
 from humeai_async.bulk.states import State, WorkState
@@ -170,11 +170,11 @@ class Pipeline(Generic[S, R]):
                 plan, submitted = await self._submissions.rename(
                     plan, name, items, self._deadline()
                 )
-        except (*FATAL_ERRORS, LedgerError, SaveError):
-            raise
         except RejectedError as refused:
             yield await self._refused(group, items, refused.problem)
         except HumeError as problem:
+            if isinstance(problem, (LedgerError, SaveError)) or is_fatal(problem):
+                raise
             # Before the service has named it nothing is known to be wrong with the sources,
             # and afterwards they are paid for.
             is_lost = work_id is not None and isinstance(problem, _LOST)

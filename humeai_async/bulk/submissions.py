@@ -19,7 +19,7 @@ from attrs import evolve
 from humeai_async._base.cancellation import run_uncancelled_while
 from humeai_async.bulk.ledger import Memory
 from humeai_async.bulk.ledger_records import Draft, Plan, request_of
-from humeai_async.bulk.outcome import FATAL_ERRORS, UnknownSubmissionError
+from humeai_async.bulk.outcome import UnknownSubmissionError, is_fatal
 from humeai_async.bulk.patience import search_pauses
 from humeai_async.bulk.states import WorkState
 from humeai_async.bulk.work import (
@@ -237,7 +237,7 @@ class Submissions(Generic[S, R]):
         except HumeError as problem:
             if not _is_doubtful(problem):
                 await self._memory.end_work(plan.number, WorkState.REJECTED)
-                if isinstance(problem, (*FATAL_ERRORS, *_PASSING)):
+                if isinstance(problem, _PASSING) or is_fatal(problem):
                     raise
                 raise RejectedError(problem) from None
         except BaseException:

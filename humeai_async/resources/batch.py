@@ -346,6 +346,7 @@ class Batch(Resource):
         Raises:
             InvalidArgumentError: A setting is out of range.
             AuthenticationError: The credential is refused; no source could succeed.
+            APIStatusError: The account has no credit (402, or Hume's code E0300).
             LedgerError: Another run has the ledger, it is not this run's, or it cannot be
                 written.
         """

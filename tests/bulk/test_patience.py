@@ -17,7 +17,14 @@ import pytest
 from bulk_support import PATIENCE, search_quickly, submitted, urls
 from support import client_of, media_folder
 
-from humeai_async import BulkOptions, HumeAI, InvalidArgumentError, LedgerError, Retry
+from humeai_async import (
+    APIStatusError,
+    BulkOptions,
+    HumeAI,
+    InvalidArgumentError,
+    LedgerError,
+    Retry,
+)
 from humeai_async.bulk import storage
 from humeai_async.bulk.ledger import read_status
 from humeai_async.bulk.progress import Progress
@@ -82,6 +89,26 @@ async def test_a_quota_that_is_used_up_costs_no_source() -> None:
         outcomes = await run(hume, urls(6), job_size=2)
         assert Counter(urls(6)) == submitted(fake)
     assert [None] * 6 == [one.error for one in outcomes]
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(402, b"{}"), (400, b'{"code": "E0300", "message": "exhausted credit balance"}')],
+)
+async def test_an_account_without_credit_ends_the_run_and_costs_no_source(
+    status: int, body: bytes, tmp_path: Path
+) -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+        fake.faults.add(Fault("status", status=status, body=body, method="POST", times=99))
+        given: dict[str, Any] = {"ledger": tmp_path / "run.db", "job_size": 4, "jobs_at_once": 2}
+        with pytest.raises(APIStatusError) as caught:
+            await run(hume, urls(40), **given)
+        assert status == caught.value.status
+        assert 2 >= sum(one.method == "POST" for one in fake.requests)
+        fake.faults.clear()
+        outcomes = await run(hume, urls(40), **given)
+        assert Counter(urls(40)) == submitted(fake)
+    assert [None] * 40 == [one.error for one in outcomes]
 
 
 @pytest.mark.slow
