@@ -14,6 +14,7 @@ import warnings
 from pathlib import Path
 
 import pdoc
+from pygments.formatters import HtmlFormatter
 
 import humeai_async
 
@@ -31,9 +32,20 @@ GUIDES = Path(humeai_async.__file__).parent / "guides"
 STYLE = """
 .pdoc .docstring table { display: block; overflow-x: auto; }
 .pdoc .attr, .pdoc dt { overflow-wrap: anywhere; }
-.pdoc nav h2 { font-size: 1.5rem; }
+nav.pdoc h2 { font-size: 1.5rem; }
+@media (prefers-color-scheme: dark) {
+    :root { --pdoc-background: #1b1d20; color-scheme: dark; }
+    .pdoc {
+        --text: #d8dadd; --muted: #9a9fa5; --link: #8ab4f8; --link-hover: #b4cffb; --code: #25282c;
+        --active: #5a5010; --accent: #2b2f33; --accent2: #4a4f55; --nav-hover: rgba(0, 0, 0, .3);
+        --name: #7cc4ff; --def: #6cd07a; --annotation: #7fd6a0;
+    }
+    CODE
+}
 """
-"""What pdoc's own style lacks: tables and signatures that fit on a telephone, small headings."""
+"""What pdoc's own style lacks: tables and signatures that fit on a telephone, small headings, and
+colours for those who like it dark. `CODE` stands for the colours of source text."""
+DARK_CODE = HtmlFormatter(style="github-dark").get_style_defs(".pdoc .pdoc-code")
 
 
 def main(folder: str) -> None:
@@ -44,7 +56,7 @@ def main(folder: str) -> None:
         write_guides(Path(made))
         style = Path(made) / "style"
         style.mkdir()
-        (style / "custom.css").write_text(STYLE, "utf-8")
+        (style / "custom.css").write_text(STYLE.replace("CODE", DARK_CODE), "utf-8")
         version = f"humeai_async {humeai_async.__version__}"
         pdoc.render.configure(docformat="google", footer_text=version, template_directory=style)
         sys.path.insert(0, made)

@@ -19,6 +19,8 @@ from humeai_async._base.frozen import frozen
 from humeai_async._base.secret import Secret, hold
 from humeai_async.errors import ConfigurationError
 
+__all__ = ["Polling", "Pool", "Reconnect", "Retry", "Timeout"]
+
 
 def is_number(value: object) -> TypeGuard[float]:
     """Whether a value is a number that a setting can be: finite, and no truth value."""

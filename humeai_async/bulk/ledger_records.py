@@ -74,11 +74,15 @@ class Note:
     reason: str | None = None
 
 
+def _named(counts: Mapping[State, int]) -> str:
+    return str({state.name.lower(): count for state, count in counts.items() if count})
+
+
 @frozen
 class RunStatus:
     """How many of a run's sources are in each state, and why some failed."""
 
-    counts: Mapping[State, int]
+    counts: Mapping[State, int] = attrs.field(repr=_named)
     """Sources in each state."""
     jobs: int
     """Pieces of work that are at the service."""
