@@ -18,6 +18,7 @@ import aiohttp
 import anyio
 
 from humeai_async._base.cancellation import run_uncancelled, time_limit
+from humeai_async._base.eager import Rest, begin
 from humeai_async._base.event_loops import ensure_running
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import APIConnectionError, APITimeoutError, ClientClosedError
@@ -57,6 +58,8 @@ LOST = 1006
 """The connection ended without a close frame."""
 
 _SWITCHING = 101
+_TURN = 1 << 16
+"""Bytes that are sent before others have their turn."""
 _OVERHEAD = 128
 """Bytes that a message takes in memory beside its text, at most."""
 LATE = 1.0
@@ -137,7 +140,9 @@ class AiohttpSocket:
         """The server's last ping, until its pong is sent."""
         self._pinged = asyncio.Event()
         self._writing: set[asyncio.Task[None]] = set()
-        """Frames that are being written."""
+        """Frames that are being written, where the server takes no more at once."""
+        self._written = 0
+        """Bytes that were sent since others had their turn."""
         self._received_at = self.loop.time()
         """When something arrived last, or reading began again."""
         self._reader = self.loop.create_task(self._run())
@@ -161,11 +166,17 @@ class AiohttpSocket:
     async def _send(self, message: bytes, kind: aiohttp.WSMsgType) -> None:
         self._check_uncut()
         ensure_running(self.loop, "this WebSocket")
-        async with time_limit(SEND_WAIT) as limit:
-            with contextlib.suppress(*_BROKEN):
-                await self._deliver(self._socket.send_frame(message, kind))
+        is_late = False
+        with contextlib.suppress(*_BROKEN):
+            rest = begin(self._socket.send_frame(message, kind))
+            if rest is not None:
+                async with time_limit(SEND_WAIT) as limit:
+                    await self._finish(rest)
+                is_late = limit.expired()
+            if not is_late:
+                await self._give_way(len(message))
                 return
-        if limit.expired():
+        if is_late:
             raise APITimeoutError(
                 f"the server did not take a message within {SEND_WAIT:g} s; it may be waiting "
                 "for its own messages to be read, so read events while you send",
@@ -175,16 +186,23 @@ class AiohttpSocket:
             "the connection broke while a message was sent", outcome_unknown=True
         )
 
-    async def _deliver(self, writing: Coroutine[Any, Any, None]) -> None:
-        """Write a frame in a task of its own, which goes on where the caller is cancelled.
+    async def _finish(self, rest: Rest) -> None:
+        """Write the rest of a frame in a task, which goes on where the caller is cancelled.
 
         aiohttp lets all who write wait for one future while the server takes nothing: the
         cancellation of one would cancel every other, and whoever writes later.
         """
-        task = self.loop.create_task(writing)
+        task = self.loop.create_task(rest.run())
         self._writing.add(task)
         task.add_done_callback(self._on_written)
         await asyncio.shield(task)
+
+    async def _give_way(self, size: int) -> None:
+        """Let others have their turn now and then: a write that need not wait never does."""
+        self._written += size
+        if self._written > _TURN:
+            self._written = 0
+            await asyncio.sleep(0)
 
     def _on_written(self, task: asyncio.Task[None]) -> None:
         self._writing.discard(task)
@@ -334,7 +352,9 @@ class AiohttpSocket:
     async def _write(self, writing: Coroutine[Any, Any, None]) -> None:
         """Write a control frame; where that fails the reading finds out how the socket ended."""
         with contextlib.suppress(*_BROKEN):
-            await self._deliver(writing)
+            rest = begin(writing)
+            if rest is not None:
+                await self._finish(rest)
 
     async def _stop(self) -> None:
         """End the task that reads, and let go of everything also where it never began."""

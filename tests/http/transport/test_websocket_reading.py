@@ -7,6 +7,7 @@ import contextlib
 import struct
 import time
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import aiohttp
 import anyio
@@ -201,6 +202,62 @@ async def test_a_server_that_takes_nothing_ends_a_send_by_name(
         is_over.set()
         await socket.aclose(wait=False)
         await is_read.wait()
+
+
+async def test_sending_makes_no_task_while_the_server_takes_it_and_lets_others_run() -> None:
+    made: list[object] = []
+    turns = 0
+
+    def make(loop: asyncio.AbstractEventLoop, work: Any, **more: Any) -> asyncio.Task[Any]:
+        made.append(work)
+        return asyncio.Task(work, loop=loop, **more)
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async with socket_server(b"", wait_for_ever) as url, opened(url) as socket:
+        others = asyncio.create_task(take_turns())
+        await anyio.sleep(0.01)  # its own tasks have begun
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(make)
+        before = turns
+        try:
+            for _ in range(100):
+                await socket.send(b"x" * 3_200)
+        finally:
+            loop.set_task_factory(None)
+            others.cancel()
+    assert made == []
+    assert turns > before + 3
+
+
+async def test_sends_that_wait_for_the_server_are_whole_and_in_order_whoever_is_cancelled() -> None:
+    may_read, received = asyncio.Event(), bytearray()
+    size = 1 << 20
+
+    async def talk(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await may_read.wait()
+        while len(received) < 8 * size and (data := await reader.read(1 << 20)):
+            received.extend(data)
+
+    async with socket_server(b"", talk) as url, opened(url) as socket:
+        sends = [asyncio.create_task(socket.send(bytes([65 + n]) * size)) for n in range(8)]
+        await anyio.sleep(0.05)
+        waiting = [one for one in sends if not one.done()]
+        assert len(waiting) >= 4
+        for one in waiting[::2]:
+            one.cancel()
+        may_read.set()
+        for one in sends:
+            with contextlib.suppress(asyncio.CancelledError):
+                await one
+        await socket.send(b"end")
+        while len(received) < 8 * size:
+            await anyio.sleep(0.01)
+    assert sum(one.cancelled() for one in sends) == len(waiting[::2])
 
 
 async def test_a_pong_that_the_server_does_not_take_keeps_nobody_from_reading() -> None:
