@@ -36,8 +36,8 @@ from typing import Any
 
 from benchmarks.bulk import MODELS, client, predict_to_parquet, urls
 from benchmarks.canned import canned_server
+from benchmarks.fleet import Redis, show
 from benchmarks.measuring import Spent, Stopwatch, fresh
-from benchmarks.shared import Redis, show
 from humeai_async import HumeAI, Limiter, Polling, Retry
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.distributed import RedisLedger, RunReport, collect, plan, predict_over

@@ -1,213 +1,33 @@
-"""Many processes on one declared quota: each promise beside its number, and the machine's load.
+"""Many processes on one quota: each promise beside its number, and the machine's load.
 
-    python -m benchmarks.shared [--seconds 6] [--processes 8] [--only "2,000"]
+    python -m benchmarks.shared [--full] [--seconds 6] [--processes 8] [--only learned]
 
-starts a redis-server on a free port, and processes of callers each. Beside them in the same run:
-`Limiter(rate=R)` in each process, which is what happens without a shared quota, and the library
-`limits` asked through the same server until it lets a call go. Pace and milliseconds say little
-on a busy machine: look at the load. Needs the extra `redis` and the program `redis-server`.
+starts a redis-server on a free port, and processes of callers each: on a rate that is declared, and
+on quotas of three shapes that nobody declares and a service enforces. Beside them in the same run:
+a limiter in each process that knows of no other, which is what happens without a shared quota, and
+the library `limits` asked through the same server until it lets a call go. Some four minutes;
+`--full` lets learned quotas run for 24 s, with three kinds of hint, and takes twelve. Pace and
+milliseconds say little on a busy machine: look at the load. Needs the extras `redis` and `bench`
+and the program `redis-server`.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
 import importlib.util
-import itertools
-import json
-import os
-import shutil
 import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, get_args
 
-from attrs import asdict, evolve, frozen
+from attrs import evolve
 
-from humeai_async import Limiter
-from humeai_async.limiter.limiter import BULK, INTERACTIVE
-from humeai_async.shared import RedisQuota
+from benchmarks.fleet import WARM_UP, Calls, Job, Redis, begin, ended, enforcing, show
+from humeai_async.testing import Hint, Quota, Shape
 
-LEAD = 0.5
-"""Seconds from the signal to the start."""
-WARM_UP = 1.0
-"""Seconds at the start of a run that count for nothing."""
-
-
-@frozen(kw_only=True)
-class Job:
-    """What one process does."""
-
-    url: str
-    rate: float
-    seconds: float = 6.0
-    callers: int = 8
-    pause: float = 0.0
-    """Seconds between two calls of a caller."""
-    is_urgent: bool = False
-    way: str = "shared"
-    """`shared`, `alone` (a limiter of its own) or `limits` (the library)."""
-
-
-@contextlib.asynccontextmanager
-async def opened(job: Job) -> AsyncGenerator[Callable[[], Any]]:
-    """Give what waits until a call may go."""
-    if job.way == "limits":
-        limits = importlib.import_module("limits")
-        storage = importlib.import_module("limits.storage").storage_from_string(
-            f"async+{job.url}", implementation="redispy"
-        )
-        line = importlib.import_module("limits.aio.strategies").MovingWindowRateLimiter(storage)
-        item = limits.RateLimitItemPerSecond(int(job.rate))
-
-        async def poll() -> None:
-            while not await line.hit(item, "fleet"):  # noqa: ASYNC110 - it has no way to wait
-                await asyncio.sleep(0.005)
-
-        yield poll
-        return
-    priority = INTERACTIVE if job.is_urgent else BULK
-    async with RedisQuota(job.url) as quota:
-        shared = quota if job.way == "shared" else None
-        limiter = Limiter(rate=job.rate, shared=shared)
-
-        async def acquire() -> None:
-            (await limiter.acquire(priority=priority)).done(200)
-
-        yield acquire
-
-
-async def work(job: Job) -> list[tuple[float, float]]:
-    """Make calls from a common start on; returns when each went, and how long it waited."""
-    went: list[tuple[float, float]] = []
-
-    async def call(wait: Callable[[], Any], start: float) -> None:
-        while (began := time.monotonic()) < start + job.seconds:
-            await wait()
-            now = time.monotonic()
-            went.append((now - start, now - began))
-            if job.pause:
-                await asyncio.sleep(job.pause)
-
-    async with opened(job) as wait:
-        await wait()  # by then all is imported and connected
-        print("ready", flush=True)
-        start = float(await asyncio.to_thread(sys.stdin.readline))
-        await asyncio.sleep(start - time.monotonic())
-        await asyncio.gather(*(call(wait, start) for _ in range(job.callers)))
-    return went
-
-
-def begin(jobs: Sequence[Job]) -> list[subprocess.Popen[bytes]]:
-    """Start processes, wait until all have imported what they need, and give the signal."""
-    words = [sys.executable, "-m", "benchmarks.shared", "--work"]
-    processes = [
-        subprocess.Popen(  # noqa: S603 - this program
-            [*words, json.dumps(asdict(job))], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        for job in jobs
-    ]
-    for one in processes:
-        if one.stdout is not None:
-            one.stdout.readline()
-    start = time.monotonic() + LEAD
-    for one in processes:
-        if one.stdin is not None:
-            one.stdin.write(f"{start}\n".encode())
-            one.stdin.flush()
-    time.sleep(LEAD)
-    return processes
-
-
-class Calls:
-    """What came of a run: when calls went, by process."""
-
-    def __init__(self, found: Sequence[Sequence[tuple[float, float]]], rate: float) -> None:
-        self.found, self.rate = found, rate
-        self.times: list[float] = sorted(at for one in found for at, _ in one)
-
-    def pace(self, begin: float, end: float) -> float:
-        """Return the share of the rate that was used between two times."""
-        return sum(begin <= at < end for at in self.times) / (end - begin) / self.rate
-
-    def most(self, begin: float = WARM_UP, end: float = 1e9) -> float:
-        """Return the most calls within any second, as a share of the rate."""
-        times = [at for at in self.times if begin <= at < end]
-        first = most = 0
-        for last, at in enumerate(times):
-            while times[first] <= at - 1.0:
-                first += 1
-            most = max(most, last - first + 1)
-        return most / self.rate
-
-    def gap(self, begin: float, end: float) -> float:
-        """Return the longest time without a call."""
-        times = [begin, *(at for at in self.times if begin <= at < end), end]
-        return max(after - before for before, after in itertools.pairwise(times))
-
-    def jain(self) -> float:
-        counts = [len(one) for one in self.found]
-        return sum(counts) ** 2 / (len(counts) * sum(count**2 for count in counts) or 1)
-
-    def waits(self, process: int) -> list[float]:
-        return sorted(wait for at, wait in self.found[process] if at > WARM_UP)
-
-
-def ended(processes: Sequence[subprocess.Popen[bytes]], rate: float) -> Calls:
-    outputs = [one.communicate(timeout=120)[0] for one in processes]
-    return Calls([json.loads(one) if one else [] for one in outputs], rate)
-
-
-class Redis:
-    """A server of our own on a free port."""
-
-    def __init__(self, folder: str) -> None:
-        with socket.socket() as listening:
-            listening.bind(("127.0.0.1", 0))
-            self.port = listening.getsockname()[1]
-        self._folder = folder
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.start()
-
-    def start(self) -> None:
-        program = shutil.which("redis-server") or "redis-server"
-        self._process = subprocess.Popen(  # noqa: S603 - a server that is installed
-            [program, "--port", str(self.port), "--save", "", "--dir", self._folder],
-            stdout=subprocess.DEVNULL,
-        )
-        time.sleep(0.3)
-
-    def signal(self, number: int) -> None:
-        self._process.send_signal(number)
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def empty(self) -> None:
-        self.say("FLUSHALL")
-        self.say("CONFIG RESETSTAT")
-
-    def say(self, *words: str) -> str:
-        with socket.create_connection(("127.0.0.1", self.port)) as connection:
-            connection.sendall((" ".join(words) + "\r\n").encode())
-            return connection.recv(1 << 16).decode()
-
-    def trips(self) -> int:
-        found = self.say("INFO commandstats").splitlines()
-        lines = [line for line in found if line.startswith(("cmdstat_eval", "cmdstat_hit"))]
-        return sum(int(line.split("calls=")[1].split(",")[0]) for line in lines)
-
-
-def show(name: str, what: str, figure: str, promise: str = "") -> None:
-    print(
-        f"{name:34} {what:30} {figure:>12}   {promise:22} load {os.getloadavg()[0]:.1f}", flush=True
-    )
+WINDOW = 2.0
+"""Seconds of the windows of quotas that have one."""
 
 
 def steady(redis: Redis, rate: float, most_trips: float, processes: int, seconds: float) -> None:
@@ -238,6 +58,39 @@ def beside(redis: Redis, processes: int, seconds: float) -> None:
         if way == "limits":
             trips = redis.trips() / max(1, len(found.times))
             show(name, "server calls a call", f"{trips:.1f}")
+
+
+def learned(redis: Redis, processes: int, seconds: float, *, full: bool) -> None:
+    """A quota that nobody declares: learned together, by each alone, or known to a library."""
+    rate, steady_from = 200.0, seconds / 2
+    hints: tuple[Hint, ...] = ("retry-after", "ratelimit", "silent") if full else ("retry-after",)
+    for shape, hint in ((shape, hint) for shape in get_args(Shape) for hint in hints):
+        for way in ("shared", "alone", "limits"):
+            if way == "limits" and (hint != hints[0] or importlib.util.find_spec("limits") is None):
+                continue
+            redis.empty()
+            per = 1.0 if shape == "token" else WINDOW
+            with enforcing(Quota(rate * per, per, shape=shape, hints=hint)) as port:
+                job = Job(url=redis.url, rate=rate, seconds=seconds, way=way, service=port)
+                found = ended(begin([job] * processes), rate)
+            _show_learned(f"{shape}, {hint}: {_WAYS[way]}", found, steady_from, seconds, shape, way)
+
+
+_WAYS = {"shared": "learned by all", "alone": "each alone", "limits": "limits, declared"}
+
+
+def _show_learned(
+    name: str, found: Calls, steady_from: float, end: float, shape: Shape, way: str
+) -> None:
+    is_fixed = shape == "fixed"
+    most, least = ("at most 2 %", "at least 95 %") if is_fixed else ("at most 1 %", "at least 97 %")
+    for what, figure, promise in (
+        ("429s, all", f"{found.refused():.1%}", most),
+        ("429s, steady", f"{found.refused(steady_from):.1%}", "at most 1 %"),
+        ("pace, steady", f"{found.pace(steady_from, end):.1%}", least),
+        ("Jain index, steady", f"{found.jain(steady_from):.3f}", "at least 0.98"),
+    ):
+        show(name, what, figure, promise if way == "shared" else "")
 
 
 def unequal(redis: Redis, seconds: float) -> None:
@@ -319,7 +172,7 @@ def away(redis: Redis, *, is_frozen: bool) -> None:
 
 
 def main(arguments: Any) -> None:
-    processes, seconds = arguments.processes, arguments.seconds
+    processes, seconds, full = arguments.processes, arguments.seconds, arguments.full
     with tempfile.TemporaryDirectory() as folder:
         redis = Redis(folder)
         cases: dict[str, Callable[[], None]] = {
@@ -327,26 +180,25 @@ def main(arguments: Any) -> None:
             "2,000": lambda: steady(redis, 2000.0, 0.1, processes, seconds),
             "20,000": lambda: steady(redis, 20000.0, 0.01, processes, seconds),
             "beside": lambda: beside(redis, processes, seconds),
+            "learned": lambda: learned(redis, processes, 24.0 if full else 12.0, full=full),
             "unequal": lambda: unequal(redis, max(seconds, 10.0)),
             "urgent": lambda: urgent(redis, seconds),
             "killed": lambda: killed(redis),
             "frozen": lambda: away(redis, is_frozen=True),
             "away": lambda: away(redis, is_frozen=False),
         }
-        for name, case in cases.items():
-            if not arguments.only or name in arguments.only:
-                case()
-        redis.kill()
+        try:
+            for name, case in cases.items():
+                if not arguments.only or name in arguments.only:
+                    case()
+        finally:
+            redis.kill()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="learned quotas for longer, all hints")
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--processes", type=int, default=8)
     parser.add_argument("--only", nargs="+", default=[])
-    parser.add_argument("--work")
-    given = parser.parse_args()
-    if given.work is None:
-        main(given)
-    else:
-        print(json.dumps(asyncio.run(work(Job(**json.loads(given.work))))))
+    main(parser.parse_args())
