@@ -24,6 +24,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from virtual_time import BACKEND
 
 from humeai_async import (
     ConfigurationError,
@@ -120,6 +121,7 @@ async def test_an_error_keeps_headers_without_their_secrets(given: dict[str, Any
     assert not any(form in text for form in FORMS for text in headers.values())
 
 
+@pytest.mark.parametrize("anyio_backend", [BACKEND], ids=["virtual"])  # it repeats calls
 @pytest.mark.parametrize("given", GIVEN.values(), ids=GIVEN)
 async def test_a_secret_shows_nowhere(
     given: dict[str, Any], caplog: pytest.LogCaptureFixture

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from itertools import pairwise
 
 import anyio
 import anyio.lowlevel
 import pytest
 from support import client_of
+from virtual_time import BACKEND
 
 from humeai_async import (
     APIConnectionError,
@@ -20,14 +22,17 @@ from humeai_async import (
     JobTimeoutError,
     NotFoundError,
     Polling,
+    Request,
     Retry,
     ServerError,
 )
 from humeai_async.batch import poller
 from humeai_async.batch.job import Job
-from humeai_async.testing import FakeHume, Fault, ManualClock, Options
+from humeai_async.testing import FakeHume, Fault, ManualClock, MockTransport, Options
 
 pytestmark = pytest.mark.anyio
+
+QUEUED = {"status": "QUEUED", "created_timestamp_ms": 1}
 
 
 async def start(hume: HumeAI, count: int, name: str = "clip") -> list[Job]:
@@ -331,6 +336,7 @@ async def test_a_refused_credential_ends_all_waits_at_once() -> None:
                 await job.wait(timeout=20)
 
 
+@pytest.mark.parametrize("anyio_backend", [BACKEND], ids=["virtual"])
 async def test_the_pauses_between_rounds_grow_with_the_time_waited(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -338,14 +344,24 @@ async def test_the_pauses_between_rounds_grow_with_the_time_waited(
         return 1.0
 
     monkeypatch.setattr("humeai_async.batch.poller.random.uniform", no_jitter)
-    polling = Polling(min_interval=0.02, max_interval=0.08)
-    async with FakeHume() as fake, client_of(fake, polling=polling) as hume:
-        (job,) = await start(hume, 1, "stuck-job")
+    rounds: list[float] = []
+
+    def describe(_: Request) -> tuple[int, object]:
+        rounds.append(anyio.current_time())
+        return 200, {"type": "INFERENCE", "job_id": "a", "request": {}, "state": QUEUED}
+
+    hume = HumeAI(
+        api_key="k",
+        transport=MockTransport(describe),
+        polling=Polling(min_interval=1, max_interval=4),
+    )
+    async with hume:
         with pytest.raises(JobTimeoutError):
-            await job.wait(timeout=1.0)
-        rounds = fake.count(method="GET")
-    # 0.02 s apart at first, a quarter of the time waited from 0.08 s on, and 0.08 s at last.
-    assert 10 <= rounds <= 22
+            await hume.batch.job("a").wait(timeout=50)
+    pauses = [later - earlier for earlier, later in pairwise(rounds)]
+    waited = [at - rounds[0] for at in rounds]
+    assert pauses == pytest.approx([min(max(1, one / 4), 4) for one in waited[:-1]])
+    assert (pauses[0], pauses[-1]) == pytest.approx((1, 4))
 
 
 async def test_jobs_are_given_as_they_end_failed_ones_included() -> None:

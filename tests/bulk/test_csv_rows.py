@@ -9,7 +9,8 @@ import sys
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from fuzzing.budget import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from tabular import batches_of, body, face, text_source, url_source, word
 
@@ -45,7 +46,7 @@ NUMBERS = st.one_of(
 TEXTS = st.none() | st.text(st.sampled_from('a,"\r\n\0; 0é'), max_size=6)
 
 
-@settings(deadline=None)
+@examples(40)
 @given(st.lists(st.builds(row, NUMBERS, TEXTS, st.none() | st.integers(0, 2**62)), min_size=1))
 def test_any_row_has_the_bytes_of_the_standard_library(rows: list[Row]) -> None:
     columns = (*COLUMNS, "Glee")

@@ -51,6 +51,7 @@ async def test_a_table_of_a_run_imports_nothing_on_the_loop(importer: Importer, 
     assert importer.on_the_loop() == set()
 
 
+@pytest.mark.slow
 async def test_a_run_into_a_folder_and_its_report_import_nothing_on_the_loop(
     importer: Importer, tmp_path: Path
 ) -> None:

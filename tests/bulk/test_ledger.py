@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,7 +26,7 @@ from humeai_async.bulk.ledger import Ledger, read_status
 from humeai_async.bulk.ledger_records import Note, key_of
 from humeai_async.bulk.sinks import SourceOutcome
 from humeai_async.bulk.states import State
-from humeai_async.testing import FakeHume, Fault
+from humeai_async.testing import FakeHume, Fault, ManualClock
 from humeai_async.types.dicts import ModelsDict
 
 pytestmark = pytest.mark.anyio
@@ -217,7 +218,7 @@ async def test_a_source_given_twice_around_one_of_an_earlier_job_is_submitted_on
             yield f"https://example.com/{name}.mp4"
 
     earlier = [f"https://example.com/A{n}.mp4" for n in range(4)]
-    begun, seconds = anyio.Event(), 0.5
+    begun, clock, seconds = anyio.Event(), ManualClock(epoch=time.time()), 1.0
 
     def run_seconds(_: object) -> float:
         return seconds
@@ -228,12 +229,13 @@ async def test_a_source_given_twice_around_one_of_an_earlier_job_is_submitted_on
 
         await hume.batch.predict_into(tmp_path, earlier, job_size=2, on_job=on_job)
 
-    async with FakeHume(run_seconds=run_seconds) as fake, client_of(fake) as hume:
+    async with FakeHume(clock=clock, run_seconds=run_seconds) as fake, client_of(fake) as hume:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stop_early)
             await begun.wait()
             tasks.cancel_scope.cancel()
         seconds = 0.0
+        clock.advance(1)
         sources: Any = given() if is_async else [one async for one in given()]
         found = await hume.batch.predict_into(tmp_path, sources, job_size=2)
     assert found.outcomes == len(set(order))

@@ -8,6 +8,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import anyio.lowlevel
 import pytest
 from bulk_support import PATIENCE, search_quickly, submitted, urls
 from support import client_of, media_folder
+from waiting import until
 
 from humeai_async import (
     APIStatusError,
@@ -173,8 +175,10 @@ async def test_files_whose_submission_was_cut_off_are_found_after_the_restart(
     path = tmp_path / "run.db"
     async with FakeHume() as fake, client_of(fake) as hume:
         fake.faults.add(Fault("stall", method="POST", after_work=True))
-        with anyio.move_on_after(1.5):
-            await run(hume, files, ledger=path, models=None)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(run, hume, files, ledger=path, models=None))
+            await until(lambda: fake.jobs)
+            tasks.cancel_scope.cancel()
         assert len(fake.jobs) == 1
         outcomes = await run(hume, files, ledger=path, models=None)
         assert len(fake.jobs) == 1

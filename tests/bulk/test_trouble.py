@@ -43,7 +43,7 @@ async def test_a_job_that_vanishes_fails_its_sources_and_can_be_tried_again(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "run.db"
-    async with FakeHume(run_seconds=0.2) as fake, client_of(fake) as hume:
+    async with FakeHume(run_seconds=0.05) as fake, client_of(fake) as hume:
         first: list[str] = []
 
         def lose_the_first(job: Any) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from cli_support import run
 
 from humeai_async import HumeAI
 
@@ -98,11 +99,11 @@ def test_sigterm_ends_it_too(start: Start) -> None:
     assert "Traceback" not in messages
 
 
-def test_a_port_that_is_taken_is_one_line_and_exit_code_3(start: Start) -> None:
+@pytest.mark.anyio
+async def test_a_port_that_is_taken_is_one_line_and_exit_code_3() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        process = start("--port", str(port))
-        _, messages = process.communicate(timeout=20)
-    assert process.returncode == 3
-    assert f"cannot serve on port {port} of 127.0.0.1: " in messages
-    assert "Traceback" not in messages
+        done = await run(["fake", "--port", str(port)])
+    assert done.returncode == 3
+    assert f"cannot serve on port {port} of 127.0.0.1: " in done.stderr
+    assert "Traceback" not in done.stderr

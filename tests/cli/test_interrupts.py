@@ -62,10 +62,12 @@ def press(*pauses: float, ending: float = 0.0) -> tuple[int, str, str]:
     return process.returncode, first + output, messages
 
 
+@pytest.mark.slow
 def test_the_first_ctrl_c_stops_a_command_in_order() -> None:
     assert press(0.05) == (130, "running\nended in order\n", "")
 
 
+@pytest.mark.slow
 def test_many_within_milliseconds_are_one() -> None:
     pauses = [0.05, *[0.001] * 15]
     assert press(*pauses, ending=0.2) == (130, "running\nended in order\n", "")

@@ -50,7 +50,7 @@ def _time_flies(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def wait(pacer: object, now: float) -> float:
         del pacer, now
-        return 0.002
+        return 0.0005
 
     monkeypatch.setattr(AudioPacer, "wait", wait)
     monkeypatch.setattr(VideoPacer, "wait", wait)
@@ -243,7 +243,7 @@ async def test_a_later_refusal_ends_it_for_good(hume: HumeAI, fake: FakeHume) ->
 
 async def test_a_server_that_says_nothing_is_a_timeout(fake: FakeHume) -> None:
     fake.sessions.is_silent = True
-    async with client_of(fake, timeout=0.3) as hume:
+    async with client_of(fake, timeout=0.1) as hume:
         with pytest.raises(APITimeoutError):
             async with hume.expression.connect_audio():
                 pass

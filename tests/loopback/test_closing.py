@@ -13,6 +13,7 @@ from attrs import field, frozen
 from cancelling import Means, Trial, cut_everywhere, no_complaints, settle
 from chat_support import NEVER_SOON
 from support import client_of
+from waiting import until
 
 from humeai_async import ClientClosedError, HumeAI, Limiter, Pool, Retry
 from humeai_async.settings import Polling, Timeout
@@ -225,11 +226,6 @@ SCENES: dict[str, Scene] = {
     "chat's pause": Scene(lost_chat, has_lost_chat),
     "chat that sends": Scene(chat_that_sends, has_chat),
 }
-
-
-async def until(is_so: Callable[[], object]) -> None:
-    while not is_so():
-        await asyncio.sleep(0.001)
 
 
 def client_for(fake: FakeHume, scene: Scene) -> HumeAI:

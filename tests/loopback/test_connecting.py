@@ -166,7 +166,7 @@ async def test_a_name_that_is_looked_up_for_ever_holds_up_no_other_call() -> Non
     async with (
         FakeHume() as fake,
         HumeAI(api_key=fake.api_key, base_url=fake.url) as other,
-        hume_at(NOWHERE, Timeout(connect=0.3, total=None), limit=1) as hume,
+        hume_at(NOWHERE, Timeout(connect=0.2, total=None), limit=1) as hume,
     ):
 
         async def ask() -> None:

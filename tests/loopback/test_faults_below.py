@@ -182,6 +182,7 @@ async def test_a_name_that_is_looked_up_for_ever_ends_with_the_call(
     assert not caught.value.outcome_unknown
 
 
+REPEATS = Retry(attempts=2, initial_delay=0.001)
 TO_NO_TLS = b"\x15\x03\x01\x00\x02\x02\x46"
 """What a server with TLS says to a request without: the version of that protocol is unknown."""
 
@@ -192,7 +193,7 @@ async def test_a_server_with_tls_that_is_spoken_to_without_is_named(
 ) -> None:
     async with (
         RawServer(raw(TO_NO_TLS), reads_bodies=False) as server,
-        HumeAI(api_key="key", base_url=server.url, retry=Retry(attempts=2)) as hume,
+        HumeAI(api_key="key", base_url=server.url, retry=REPEATS) as hume,
     ):
         problem = await attempt(hume, KINDS[name], furnish(FakeHume()), tmp_path / "out")
     # What it says is no HTTP, which may hide anything.

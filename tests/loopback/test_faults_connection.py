@@ -137,7 +137,7 @@ async def test_a_call_whose_time_is_up_before_it_got_a_connection_was_not_carrie
         before = len(fake.jobs)
         await hume.batch.get_job(things.job)  # so that there is a connection
         fake.faults.add(Fault("stall", after_work=True, times=None))
-        hasty = hume.with_options(timeout=0.2)
+        hasty = hume.with_options(timeout=0.1)
 
         async def start() -> APITimeoutError:
             with pytest.raises(APITimeoutError) as caught:

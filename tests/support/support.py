@@ -25,8 +25,9 @@ QUICK = Polling(min_interval=0.01, max_interval=0.05)
 
 
 def client_of(fake: FakeHume, **settings: Any) -> HumeAI:
-    """Return a client that speaks the fake's dialect."""
+    """Return a client that speaks the fake's dialect, polls often and soon repeats what failed."""
     settings.setdefault("polling", QUICK)
+    settings.setdefault("retry", Retry(initial_delay=0.01))
     if fake.dialect == "direct":
         return HumeAI(api_key=fake.api_key, base_url=fake.url, **settings)
     return HumeAI(api_token=fake.api_token, base_url=fake.url, **settings)

@@ -154,7 +154,7 @@ async def test_the_fake_says_what_was_carried_out() -> None:
 @pytest.mark.parametrize("kind", ["reset", "close", "stall"])
 async def test_what_cuts_the_answer_comes_before_or_after_the_work(kind: FaultKind) -> None:
     faults = [Fault(kind), Fault(kind, after_work=True)]
-    async with open_raw_client(faults=faults, timeout=0.2) as call:
+    async with open_raw_client(faults=faults, timeout=0.1) as call:
         for jobs in (0, 1):
             with pytest.raises((aiohttp.ClientError, TimeoutError)):
                 await post(call)

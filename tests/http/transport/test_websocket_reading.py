@@ -116,7 +116,7 @@ async def test_an_error_that_nobody_foresaw_ends_the_socket_by_its_name(
 async def test_a_full_buffer_outlasts_the_heartbeat_of_a_healthy_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    quicken(monkeypatch, 0.2)
+    quicken(monkeypatch, 0.05)
     monkeypatch.setattr(websocket, "READ_AHEAD", 1000)
     numbers = [b"%04d" % n + b"x" * 50_000 for n in range(40)]
 
@@ -128,7 +128,7 @@ async def test_a_full_buffer_outlasts_the_heartbeat_of_a_healthy_connection(
             writer.write(frame(b"", PONG))
 
     async with socket_server(b"", talk) as url, opened(url) as socket:
-        await anyio.sleep(1)
+        await anyio.sleep(0.25)
         assert [await socket.receive() for _ in numbers] == numbers
 
 
