@@ -126,6 +126,31 @@ async def test_a_service_that_cannot_be_reached_is_waited_for_and_told(tmp_path:
     assert told[-1].holdup is None
 
 
+async def test_while_nobody_listens_no_source_is_given_up(tmp_path: Path) -> None:
+    told: list[Progress] = []
+    outage = anyio.Event()
+
+    def watch(progress: Progress) -> None:
+        told.append(progress)
+        if progress.holdup is not None and progress.holdup.kind == "service":
+            outage.set()
+
+    async with FakeHume() as gone:
+        port = gone.port
+    fake = FakeHume(port=port)  # which nobody has started yet
+    url = f"http://127.0.0.1:{port}"
+    async with HumeAI(api_key=fake.api_key, base_url=url, retry=Retry(attempts=1)) as hume:
+        given: dict[str, Any] = {"models": MODELS, "job_size": 2, "on_progress": watch}
+        running = asyncio.ensure_future(hume.batch.predict_into(tmp_path, urls(60), **given))
+        with anyio.fail_after(20):
+            await outage.wait()
+            async with fake:
+                report = await running
+    assert Counter(urls(60)) == submitted(fake)
+    assert report.counts[State.ARRIVED] == 60
+    assert "could not connect" in str(next(one.holdup for one in told if one.holdup))
+
+
 async def test_an_outage_while_jobs_are_waited_for_is_told_and_waited_out(tmp_path: Path) -> None:
     told: list[Progress] = []
     async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:
