@@ -96,6 +96,7 @@ def _check(opened: BinaryIO) -> str:
 
 
 _END, _END64, _LOCATOR64 = b"PK\5\6", b"PK\6\6", b"PK\6\7"
+"""How the records at an archive's end begin (PKWARE's APPNOTE, 4.3.14 to 4.3.16)."""
 _END_SIZE, _LOCATOR_SIZE, _LONGEST_COMMENT = 22, 20, 0xFFFF
 
 

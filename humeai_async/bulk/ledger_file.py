@@ -218,5 +218,6 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version != storage.VERSION:
         raise LedgerError(
-            f"{path} is a ledger of version {version}; this release reads version {storage.VERSION}"
+            f"{path} is a ledger of version {version}, and this release reads version "
+            f"{storage.VERSION}: finish the run with the release that began it"
         )

@@ -44,7 +44,8 @@ class OutcomeQueue(Generic[S, P]):
         self._in_hand: list[Outcome[S, P]] = []
         self._is_due = False
         """Whether the consumer is to let others run before it gets more."""
-        self._untaken = 0
+        self._unacked = 0
+        """Outcomes handed over that the consumer has not dealt with yet."""
         self.taken: int = 0
         """Outcomes that the consumer has had."""
         self.failed: int = 0
@@ -61,18 +62,18 @@ class OutcomeQueue(Generic[S, P]):
         if not offer.left:
             return
         self._offers.append(offer)
-        self._untaken += len(offer.left)
+        self._unacked += len(offer.left)
         self._news.set()
         try:
             await offer.is_empty.wait()
         finally:
             if offer.left:
-                self._untaken -= len(offer.left)
+                self._unacked -= len(offer.left)
                 self._offers.remove(offer)
 
     async def all_acked(self) -> None:
         """Wait until the consumer has asked for another one after the last."""
-        while self._untaken:
+        while self._unacked:
             self._all_acked = anyio.Event()
             await self._all_acked.wait()
 
@@ -118,10 +119,10 @@ class OutcomeQueue(Generic[S, P]):
         outcomes, self._in_hand = self._in_hand, []
         if not outcomes:
             return
-        self._untaken -= len(outcomes)
+        self._unacked -= len(outcomes)
         if self.on_ack is not None:
             self.on_ack(outcomes if dealt_with is None else dealt_with)
-        if not self._untaken:
+        if not self._unacked:
             self._all_acked.set()
 
     def at_hand(self) -> Iterator[Outcome[S, P]]:

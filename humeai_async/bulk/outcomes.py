@@ -53,14 +53,15 @@ class Outcomes(AsyncOnly, Generic[S, P]):
     def __init__(self, run: Callable[[OutcomeQueue[S, P]], Awaitable[None]]) -> None:
         self._run = run
         self._queue = OutcomeQueue[S, P]()
-        self._host: asyncio.Task[None] | None = None
+        self._running: asyncio.Task[None] | None = None
+        """The task in which the pipeline runs; `None` before the first outcome is asked for."""
         self._failures: Failures | None = None
         self._is_closed = False
 
     @property
     def has_begun(self) -> bool:
         """Whether anything runs for it, or has."""
-        return self._host is not None
+        return self._running is not None
 
     def __aiter__(self) -> Self:
         return self
@@ -83,17 +84,17 @@ class Outcomes(AsyncOnly, Generic[S, P]):
         Raises:
             ClientClosedError: The run was closed before its end.
         """
-        if self._host is None:
+        if self._running is None:
             if self._is_closed:
                 raise _closed_error()
-            self._host = asyncio.create_task(_host(self._run, self._queue))
-            self._host.add_done_callback(_look_at_error)
+            self._running = asyncio.create_task(_run_pipeline(self._run, self._queue))
+            self._running.add_done_callback(_look_at_error)
         outcomes = await self._queue.next_batch(most, acks=acks)
         if not outcomes:
-            await asyncio.wait([self._host])
-            if self._host.cancelled():  # by `aclose`: nobody has cancelled the caller
+            await asyncio.wait([self._running])
+            if self._running.cancelled():  # by `aclose`: nobody has cancelled the caller
                 raise _closed_error()
-            self._host.result()
+            self._running.result()
         return outcomes
 
     def ack(self, dealt_with: Sequence[Outcome[S, P]] | None = None) -> None:
@@ -205,20 +206,20 @@ class Outcomes(AsyncOnly, Generic[S, P]):
 
     @property
     def _state(self) -> str:
-        host = self._host
-        if host is None:
+        running = self._running
+        if running is None:
             return "not begun"
-        if not host.done():
+        if not running.done():
             return "under way"
-        if host.cancelled():
+        if running.cancelled():
             return "stopped"
-        problem = host.exception()
+        problem = running.exception()
         return "finished" if problem is None else f"ended by {type(problem).__name__}: {problem}"
 
     @property
     def _notes(self) -> Sequence[str]:
         """Sentences to stand below the table of a notebook."""
-        return () if self._host else ("Nothing was sent yet: a loop over it begins.",)
+        return () if self._running else ("Nothing was sent yet: a loop over it begins.",)
 
     async def aclose(self) -> None:
         """End everything that runs for this iterator, and wait until it has.
@@ -226,9 +227,9 @@ class Outcomes(AsyncOnly, Generic[S, P]):
         Whoever asks it for more afterwards gets a `ClientClosedError`, unless it was at its end.
         """
         self._is_closed = True
-        if self._host is not None and not self._host.done():
-            self._host.cancel()
-            await run_uncancelled(_ended(self._host))
+        if self._running is not None and not self._running.done():
+            self._running.cancel()
+            await run_uncancelled(_ended(self._running))
 
     async def __aenter__(self) -> Self:
         return self
@@ -242,8 +243,8 @@ class Outcomes(AsyncOnly, Generic[S, P]):
         await self.aclose()
 
     def __del__(self) -> None:
-        if self._host is not None and not self._host.get_loop().is_closed():
-            self._host.cancel()
+        if self._running is not None and not self._running.get_loop().is_closed():
+            self._running.cancel()
 
 
 def _closed_error() -> ClientClosedError:
@@ -253,17 +254,17 @@ def _closed_error() -> ClientClosedError:
     )
 
 
-def _look_at_error(host: asyncio.Task[None]) -> None:
+def _look_at_error(running: asyncio.Task[None]) -> None:
     """Look at a run's error: whoever left the loop early does not, and asyncio would complain."""
-    if not host.cancelled():
-        host.exception()
+    if not running.cancelled():
+        running.exception()
 
 
-async def _ended(host: asyncio.Task[None]) -> None:
-    await asyncio.wait([host])
+async def _ended(running: asyncio.Task[None]) -> None:
+    await asyncio.wait([running])
 
 
-async def _host(
+async def _run_pipeline(
     run: Callable[[OutcomeQueue[S, P]], Awaitable[None]], queue: OutcomeQueue[S, P]
 ) -> None:
     """Run a pipeline; it holds no reference to the iterator, so that one can be collected."""

@@ -98,7 +98,7 @@ class ParquetParts:
             SaveError: The disk refuses it, or a part cannot be read.
         """
         files = self._files()
-        if not self._path.exists() or self._held() < self._position:
+        if not self._path.exists() or self._finished_position() < self._position:
             _remove(self._next)
             self._next.mkdir()
             try:
@@ -130,7 +130,7 @@ class ParquetParts:
             self._former.rename(self._path)
         for left in (self._former, self._next):
             _remove(left)
-        held = self._held()
+        held = self._finished_position()
         if held > self._position:
             raise SaveError(f"{self._path} holds results later than the last checkpoint")
         needed = {self._part(number) for number in range(held + 1, self._position + 1)}
@@ -141,7 +141,7 @@ class ParquetParts:
         for file in there - needed:
             file.unlink()
 
-    def _held(self) -> int:
+    def _finished_position(self) -> int:
         """Return the last checkpoint whose rows are in the folder; 0 where there is none."""
         if not self._path.exists():
             return 0
@@ -151,7 +151,7 @@ class ParquetParts:
                 metadata: dict[bytes, bytes] = self._parquet.read_schema(file).metadata or {}
                 positions.append(int(metadata.get(_POSITION, b"-1")))
         if not positions or min(positions) < 0:
-            raise SaveError(f"{self._path} exists already and is not from this run") from None
+            raise SaveError(f"{self._path} exists already and is not from this run")
         return max(positions)
 
     def _finished(self) -> list[Path]:
@@ -160,7 +160,7 @@ class ParquetParts:
 
     def _files(self) -> list[Path]:
         """Return the files whose rows make up the whole, in order."""
-        held = self._held()
+        held = self._finished_position()
         parts = [self._part(number) for number in range(held + 1, self._position + 1)]
         return [*self._finished(), *parts]
 
@@ -201,7 +201,7 @@ class ParquetParts:
         """Write the files of the table: all have the same columns, so that they are one."""
         schema = self._schema_of(files)
         made = 0
-        for some in self._runs(files, schema):
+        for some in self._by_way(files, schema):
             if isinstance(some, Path):
                 _link(some, self._next / part_name(made))
                 made += 1
@@ -211,8 +211,8 @@ class ParquetParts:
         if not made:
             self._write_files([schema.empty_table()], schema, made)
 
-    def _runs(self, files: list[Path], schema: Any) -> Iterator[Path | list[Path]]:
-        """Give the files in order: each that can stay as it is, and others in lists."""
+    def _by_way(self, files: list[Path], schema: Any) -> Iterator[Path | list[Path]]:
+        """Give files in order: each that stays as it is, and lists of those to be joined."""
         small: list[Path] = []
         for file in files:
             if self._can_stay(file, schema, is_alone=len(files) == 1):

@@ -53,9 +53,11 @@ class Into(Generic[S, R]):
     folder: Path
     formats: tuple[str, ...]
     pace: Callable[[], BucketState]
+    """Says how the limiter stands, for the progress."""
     score_bits: int = 32
     layout: Layout = PREDICTIONS
     on_start: Callable[[Mapping[State, int]], None] | None = None
+    """Called with the states that the given sources have at the start."""
     on_outcome: Callable[[Outcome[S, R]], None] | None = None
     on_progress: Callable[[Progress], None] | None = None
 
@@ -178,7 +180,8 @@ class _Writer(Generic[S, R]):
         self._on_outcome = on_outcome
         self._waiting: list[Outcome[S, R]] = []
         self._next_checkpoint = time.monotonic() + CHECKPOINT_SECONDS
-        self._has_failed = False
+        self._is_cut_off = False
+        """Whether a write has begun and not come to its end: then nothing more is written."""
         self.count = 0
         """Outcomes written."""
 
@@ -194,7 +197,7 @@ class _Writer(Generic[S, R]):
                 if limit.expired() or len(self._waiting) >= WRITE_SIZE:
                     await run_uncancelled(self._flush(outcomes))
         finally:
-            if not self._has_failed:
+            if not self._is_cut_off:
                 await run_uncancelled(self._finish(outcomes))
 
     async def _finish(self, outcomes: Outcomes[S, R]) -> None:
@@ -204,7 +207,7 @@ class _Writer(Generic[S, R]):
     async def _flush(self, outcomes: Outcomes[S, R]) -> None:
         """Write what waits, and make a checkpoint if one is due."""
         waiting, self._waiting = self._waiting, []
-        self._has_failed = True
+        self._is_cut_off = True
         try:
             written = await in_thread(lambda: [self._write_one(one) for one in waiting])
         except BaseException:
@@ -214,7 +217,7 @@ class _Writer(Generic[S, R]):
             self._ledger.before_checkpoint = None
             raise
         outcomes.ack(written)
-        self._has_failed = False
+        self._is_cut_off = False
         self.count += len(written)
         for outcome in written:
             if self._on_outcome is not None:

@@ -233,7 +233,10 @@ class Csv:
         first = encode_line(self._columns)
         partial = atomic_files.partial_name(self._path)
         try:
-            with self._path.open("rb") as old, partial.open("xb") as new:
+            with (
+                self._path.open("rb") as old,
+                atomic_files.create_partial(partial, self._path) as new,
+            ):
                 old.seek(self._start)
                 new.write(first)
                 shutil.copyfileobj(old, new)

@@ -56,7 +56,11 @@ class Product:
         paging: Pagination | None = None,
         repeatable: bool | None = None,
     ) -> Endpoint[T]:
-        """Describe one endpoint of this product; the rest follows from what is given."""
+        """Describe one endpoint of this product; `Endpoint` says what each argument is.
+
+        What is left out follows from the others: a body is JSON, items make a list in pages,
+        and GET and DELETE may be repeated.
+        """
         if encoding is None:
             encoding = Encoding.JSON if body else Encoding.NONE
         if paging is None:

@@ -27,7 +27,7 @@ SAME_PRESS = 1.0
 
 
 class _Interrupts:
-    """Hears of each Ctrl-C while a task runs."""
+    """Called for each Ctrl-C while a task runs."""
 
     def __init__(self, task: asyncio.Task[Any]) -> None:
         self._task = task
