@@ -46,23 +46,6 @@ from humeai_async.errors import (
     UnprocessableEntityError,
     WebhookError,
 )
-from humeai_async.http.calls import Stats
-from humeai_async.http.credentials import OAuth
-from humeai_async.http.exchanges import Exchange
-from humeai_async.http.json_out import to_dict, to_json
-from humeai_async.http.messages import Request, Response, Upload
-from humeai_async.http.observing import (
-    AttemptEnded,
-    AttemptStarted,
-    CallEnded,
-    CallStarted,
-    Observer,
-    Paced,
-    RetryScheduled,
-)
-from humeai_async.http.raw_calls import RawResponse
-from humeai_async.http.transport.handed_in import BufferedResponse
-from humeai_async.http.transport.interface import Download, OpenResponse, Transport
 from humeai_async.limiter.limiter import Limiter
 from humeai_async.settings import Polling, Pool, Reconnect, Retry, Timeout
 
@@ -75,7 +58,24 @@ if TYPE_CHECKING:
     from humeai_async.bulk.outcomes import Outcomes
     from humeai_async.bulk.updates import RunUpdates
     from humeai_async.chat.socket import ChatSocket
+    from humeai_async.http.calls import Stats
+    from humeai_async.http.credentials import OAuth
+    from humeai_async.http.exchanges import Exchange
+    from humeai_async.http.json_out import to_dict, to_json
+    from humeai_async.http.messages import Request, Response, Upload
+    from humeai_async.http.observing import (
+        AttemptEnded,
+        AttemptStarted,
+        CallEnded,
+        CallStarted,
+        Observer,
+        Paced,
+        RetryScheduled,
+    )
     from humeai_async.http.pages import Page, Pages
+    from humeai_async.http.raw_calls import RawResponse
+    from humeai_async.http.transport.handed_in import BufferedResponse
+    from humeai_async.http.transport.interface import Download, OpenResponse, Transport
     from humeai_async.types.batch import (
         Face,
         Granularity,
@@ -105,7 +105,8 @@ if TYPE_CHECKING:
         WebSocketError,
     )
     from humeai_async.types.chat_settings import AudioConfiguration, ConnectSettings, SessionContext
-    from humeai_async.types.evi import BuiltinToolConfig, Chat, ChatEvent, ChatGroup, Prompt, Tool
+    from humeai_async.types.evi import BuiltinToolConfig, Prompt, Tool
+    from humeai_async.types.evi_chats import Chat, ChatEvent, ChatGroup
     from humeai_async.types.evi_configs import (
         Config,
         ConfigPrompt,
@@ -289,9 +290,9 @@ _LATER = {
     "ConnectSettings": "types.chat_settings",
     "SessionContext": "types.chat_settings",
     "BuiltinToolConfig": "types.evi",
-    "Chat": "types.evi",
-    "ChatEvent": "types.evi",
-    "ChatGroup": "types.evi",
+    "Chat": "types.evi_chats",
+    "ChatEvent": "types.evi_chats",
+    "ChatGroup": "types.evi_chats",
     "Prompt": "types.evi",
     "Tool": "types.evi",
     "Config": "types.evi_configs",
@@ -318,6 +319,26 @@ _LATER = {
     "Job": "batch.job",
     "Outcome": "bulk.outcome",
     "Outcomes": "bulk.outcomes",
+    "Stats": "http.calls",
+    "OAuth": "http.credentials",
+    "Exchange": "http.exchanges",
+    "to_dict": "http.json_out",
+    "to_json": "http.json_out",
+    "Request": "http.messages",
+    "Response": "http.messages",
+    "Upload": "http.messages",
+    "AttemptEnded": "http.observing",
+    "AttemptStarted": "http.observing",
+    "CallEnded": "http.observing",
+    "CallStarted": "http.observing",
+    "Observer": "http.observing",
+    "Paced": "http.observing",
+    "RetryScheduled": "http.observing",
+    "RawResponse": "http.raw_calls",
+    "BufferedResponse": "http.transport.handed_in",
+    "Download": "http.transport.interface",
+    "OpenResponse": "http.transport.interface",
+    "Transport": "http.transport.interface",
     "Page": "http.pages",
     "Pages": "http.pages",
     "Undecodable": "types.paging",

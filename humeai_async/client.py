@@ -2,39 +2,26 @@
 
 It finds the one credential, picks the origin, makes the transport and the limiter or takes
 those it is given. The resources hang on them, each imported with its types when it is first
-used. It makes no call itself but `request`.
+used, and so is the session with all that makes a call. It makes no call itself but `request`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, cast
-
-from attrs import evolve
 
 from humeai_async._base.advised import Advised
 from humeai_async._base.secret import hold
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.errors import ConfigurationError
 from humeai_async.http.additions import NO_ADDITIONS, Additions, hold_headers, try_query
-from humeai_async.http.calls import Shared, Stats
-from humeai_async.http.credentials import (
-    AskCredential,
-    OAuth,
-    TokenSource,
-)
+from humeai_async.http.credentials import AskCredential, OAuth
 from humeai_async.http.endpoint import QueryValue
-from humeai_async.http.exchanges import Exchange, capturing
-from humeai_async.http.oauth import TokenIssuer, fetch_token
-from humeai_async.http.observing import Observer, Observers
 from humeai_async.http.origin_arguments import CREDENTIALS, find_cloud, find_origin, hold_credential
 from humeai_async.http.origins import Origin
-from humeai_async.http.raw_calls import RawResponse, raw_call
-from humeai_async.http.session import Session
-from humeai_async.http.transport.handed_in import HandedInTransport
 from humeai_async.http.transport.interface import Transport
 from humeai_async.http.transport.pool import AiohttpTransport, ClientSession
 from humeai_async.limiter.limiter import Limiter
@@ -43,6 +30,11 @@ from humeai_async.settings import Polling, Pool, Retry, Timeout, check_setting
 
 if TYPE_CHECKING:
     from humeai_async.batch.poller import Poller
+    from humeai_async.http.calls import Stats
+    from humeai_async.http.exchanges import Exchange
+    from humeai_async.http.observing import Observer
+    from humeai_async.http.raw_calls import RawResponse
+    from humeai_async.http.session import Session
     from humeai_async.resources.batch import Batch
     from humeai_async.resources.chat import Chat
     from humeai_async.resources.chat_groups import ChatGroups
@@ -167,24 +159,36 @@ class HumeAI(Advised):
         check_setting("pool", pool, Pool, optional=False)
         check_setting("session", session, ClientSession)
         check_setting("polling", polling, Polling, optional=False)
-        watching = Observers(tuple(_check_observers(observers)))
-        additions = _check_additions(NO_ADDITIONS.with_headers(held), origin)
-        self._transport = _make_transport(transport, pool, session)
-        self._session = Session(
-            origin=origin,
-            transport=self._transport,
-            limiter=limiter or Limiter(),
-            retry=retry,
-            timeout=Timeout.of(timeout),
-            polling=polling,
-            additions=additions,
-            observers=watching,
+        check_setting("observers", observers, (list, tuple), optional=False)
+        if observers:
+            _check_observers(observers)
+        self._cloud_origin = find_cloud(origin, credentials, cloud)
+        self._settings: dict[str, Any] = {
+            "origin": origin,
+            "transport": _make_transport(transport, pool, session),
+            "limiter": limiter or Limiter(),
+            "retry": retry,
+            "timeout": Timeout.of(timeout),
+            "polling": polling,
+            "additions": _check_additions(NO_ADDITIONS.with_headers(held), origin),
+            "observers": tuple(observers),
             # Nobody knows what another transport reaches.
-            shared=Shared(has_warned_of_sunset=transport is not None),
-        )
-        self._cloud = self._session.with_settings(origin=find_cloud(origin, credentials, cloud))
-        if isinstance(origin.source, TokenSource):
-            _bind_tokens(origin.source, self._session)
+            "has_warned_of_sunset": transport is not None,
+        }
+
+    @functools.cached_property
+    def _session(self) -> Session:
+        """What makes the calls. It is built, and all that it needs imported, with the first use."""
+        from humeai_async.http.opening import open_session
+
+        # Two threads that come at once get the same one.
+        opened: Session = vars(self).setdefault("_session", open_session(**self._settings))
+        return opened
+
+    @functools.cached_property
+    def _cloud(self) -> Session:
+        """What makes the calls of the newer products."""
+        return self._session.with_settings(origin=self._cloud_origin)
 
     @functools.cached_property
     def batch(self) -> Batch:
@@ -346,7 +350,6 @@ class HumeAI(Advised):
             if not isinstance(getattr(cls, name, None), functools.cached_property)
         }
         mine["_session"] = self._session.with_settings(**changes)
-        mine["_cloud"] = self._cloud.with_settings(**changes)
         if not (polling or limiter or has_additions):
             mine["_poller"] = self._poller
         relative = cls.__new__(cls)
@@ -375,9 +378,7 @@ class HumeAI(Advised):
         Raises:
             InvalidArgumentError: The method, path, query or body cannot be used.
         """
-        call = raw_call(method, path, query, json)
-        response = await self._session.send(call)
-        return RawResponse(response.status, response.headers, response.body, response.responder)
+        return await self._session.request(method, path, query, json)
 
     def capture(self) -> contextlib.AbstractContextManager[list[Exchange]]:
         """Take down what goes over the wire in a block: the raw responses beside the typed ones.
@@ -396,7 +397,7 @@ class HumeAI(Advised):
         Returns:
             A context manager that gives a list, which fills while calls end.
         """
-        return capturing(self._session.shared)
+        return self._session.capture()
 
     async def definition(self) -> Definition:
         """Fetch the gateway's own definition of its API: its rows and their parameters.
@@ -442,7 +443,7 @@ class HumeAI(Advised):
     async def aclose(self) -> None:
         """Close the connections; calls and waits in flight end with `ClientClosedError`."""
         self._session.close()
-        await self._transport.aclose()
+        await self._session.transport.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -481,8 +482,8 @@ class HumeAI(Advised):
         )
 
     def __repr__(self) -> str:
-        session: Session | None = vars(self).get("_session")  # none while it is being built
-        return f"HumeAI({session.origin!r})" if session else "HumeAI(unfinished)"
+        settings: dict[str, Any] | None = vars(self).get("_settings")  # none while it is built
+        return f"HumeAI({settings['origin']!r})" if settings else "HumeAI(unfinished)"
 
 
 def _make_transport(
@@ -495,6 +496,8 @@ def _make_transport(
     """
     if transport is None:
         return AiohttpTransport(pool, session)
+    from humeai_async.http.transport.handed_in import HandedInTransport
+
     if session is not None:
         raise ConfigurationError("give a transport or an aiohttp session, not both")
     given = cast("object", transport)
@@ -508,18 +511,18 @@ def _make_transport(
     return HandedInTransport(transport)
 
 
-def _check_observers(observers: object) -> Iterator[Observer]:
-    """Give the observers, each of which is one.
+def _check_observers(observers: Sequence[object]) -> None:
+    """Refuse what is no observer.
 
     Raises:
-        ConfigurationError: One has not the methods of `Observer`, or there is no list of them.
+        ConfigurationError: One has not the methods of `Observer`.
     """
-    check_setting("observers", observers, (list, tuple), optional=False)
-    for one in cast("Sequence[object]", observers):
+    from humeai_async.http.observing import Observer
+
+    for one in observers:
         if not isinstance(one, Observer):
             kind = type(one).__name__
             raise ConfigurationError(f"observers is a list of Observer objects, not of {kind}")
-        yield one
 
 
 def _check_additions(additions: Additions, origin: Origin) -> Additions:
@@ -549,11 +552,3 @@ def _priority(name: object) -> Priority:
     if isinstance(name, str) and name.upper() in Priority.__members__:
         return Priority[name.upper()]
     raise ConfigurationError(f'priority is "interactive" or "bulk", not {name!r}')
-
-
-def _bind_tokens(source: TokenSource, session: Session) -> None:
-    """Have access tokens fetched through the client's own pool and limiter."""
-    issuer = TokenIssuer(session.origin.base_url, source.oauth)
-    additions = evolve(session.additions, query=())
-    own = session.with_settings(origin=issuer, additions=additions)
-    source.fetch = functools.partial(fetch_token, own, source)

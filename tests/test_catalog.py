@@ -17,7 +17,7 @@ import attrs
 import pytest
 
 from humeai_async import catalog
-from humeai_async.catalog import batch, chat, custom_models, decisions, evi, expression
+from humeai_async.catalog import batch, chat, custom_models, decisions, evi, evi_chats, expression
 from humeai_async.http.endpoint import Encoding, Endpoint
 from humeai_async.types.batch import InferenceRequest
 from humeai_async.types.evi import PromptRequest, ToolRequest
@@ -42,7 +42,7 @@ NO_DATE_KNOWN = dt.date(2024, 7, 22)
 
 CONSTANTS: dict[str, Any] = {
     name: value
-    for table in (batch, chat, custom_models, decisions, evi, expression)
+    for table in (batch, chat, custom_models, decisions, evi, evi_chats, expression)
     for name, value in vars(table).items()
     if isinstance(value, Endpoint)
 }

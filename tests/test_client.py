@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from support import session_in
 
 from humeai_async import (
     BadRequestError,
@@ -244,7 +245,7 @@ async def test_other_options_hold_for_the_new_client_alone() -> None:
 
 def settings_of(hume: HumeAI) -> Session:
     """Look inside: nothing else shows the settings without sending anything."""
-    session: Session = vars(hume)["_session"]
+    session: Session = session_in(hume)
     return session
 
 

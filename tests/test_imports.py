@@ -12,12 +12,17 @@ import pytest
 
 Imported: TypeAlias = dict[str, set[str]]
 
+MOST_MODULES = 43
+"""Of this package, for a client that calls Hume."""
+READING = {"json", "paging", "tagged", "unknown_fields"}
+"""Modules of `types` that any response is read with."""
+
 STEPS = """
 import json, sys
 def note(step):
     found[step] = [*sys.modules]
 found = {}
-import aiohttp, attrs, cattrs, anyio.lowlevel, anyio.to_thread, msgspec
+import aiohttp, attrs, anyio.to_thread
 note("libraries")
 import humeai_async
 note("package")
@@ -70,22 +75,35 @@ def rooms_of(names: set[str]) -> set[str]:
     return {name.split(".")[1] for name in names if name.startswith("humeai_async.")}
 
 
+def test_a_client_of_a_gateway_is_built_without_what_makes_calls() -> None:
+    program = "import json, sys, humeai_async; humeai_async.HumeAI(api_token='at_key'); "
+    found = run(program + "print(json.dumps({'client': [*sys.modules]}))")
+    assert not found["client"] & {"cattrs", "humeai_async.http.session"}
+
+
 def test_importing_the_package_does_not_import_what_notebooks_show(imported: Imported) -> None:
     assert "humeai_async._base.html" not in imported["package"]
 
 
 def test_a_client_imports_next_to_nothing_beyond_its_libraries(imported: Imported) -> None:
+    """What reads bodies, msgspec and cattrs, comes with the first use."""
     beyond = imported["client"] - imported["libraries"]
     assert {name for name in beyond if name.partition(".")[0] != "humeai_async"} == set()
-    core = {"_base", "client", "errors", "http", "limiter", "settings", "types"}
+    core = {"_base", "client", "errors", "http", "limiter", "settings"}
     assert rooms_of(imported["client"]) == core
+
+
+def test_a_client_is_built_with_few_modules(imported: Imported) -> None:
+    own = {name for name in imported["client"] if name.startswith("humeai_async")}
+    assert len(own) <= MOST_MODULES
+    assert "humeai_async.http.session" not in own
 
 
 def test_the_first_resource_imports_nothing_of_other_products(imported: Imported) -> None:
     added = imported["configs"] - imported["client"]
     assert rooms_of(added) == {"catalog", "http", "resources", "types"}
     names = {name.split(".")[2] for name in added if name.startswith("humeai_async.types.")}
-    assert names == {"evi", "evi_configs", "json_text", "times"}
+    assert names == READING | {"evi", "evi_configs", "json_text", "times"}
 
 
 def test_the_first_use_of_batch_imports_neither_bulk_runs_nor_archives(

@@ -24,6 +24,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from support import session_in
 from virtual_time import BACKEND
 
 from humeai_async import (
@@ -140,7 +141,7 @@ async def test_a_secret_shows_nowhere(
         observers=[keeping, telemetry],
         retry=Retry(attempts=2, initial_delay=0.001),
     )
-    session: Session = vars(hume)["_session"]
+    session: Session = session_in(hume)
     relative = hume.with_options(headers={"X-More": f"{MARK}-more-value"}, timeout=0.5)
     async with hume:
         with hume.capture() as exchanges:

@@ -1,4 +1,4 @@
-"""attrs' `frozen`, with one equality, hash and repr for all classes instead of three for each.
+"""attrs' `frozen` and `define`, with one equality, hash and repr for all classes.
 
 attrs writes these methods class by class and has them compiled. That took 31 of the 85 ms that
 the types take to import, in which the event loop stands still. The shared ones do the same, a
@@ -11,38 +11,43 @@ come a few at a time, and making them is a good part of a small call.
 
 from __future__ import annotations
 
-import functools
 from reprlib import recursive_repr
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 if TYPE_CHECKING:
-    from attrs import frozen
+    from attrs import define, frozen
 else:
 
     def frozen(cls: type | None = None, **settings: Any) -> Any:
         """Do what `attrs.frozen` does; a method that the class has is left alone."""
+        return _build(attrs.frozen, _hash, cls, settings)
+
+    def define(cls: type | None = None, **settings: Any) -> Any:
+        """Do what `attrs.define` does; a method that the class has is left alone."""
+        return _build(attrs.define, None, cls, settings)
+
+    def _build(decorate: Any, hash_one: Any, cls: type | None, settings: dict[str, Any]) -> Any:
         if cls is None:
-            return functools.partial(frozen, **settings)
-        left_out = {
-            name
-            for option, names in _OPTIONS.items()
-            if settings.get(option) is False
-            for name in names
-        }
-        for name, method in _SHARED.items():
-            if name not in vars(cls) and name not in left_out:
+            return lambda cls: _build(decorate, hash_one, cls, settings)
+        shared = {}
+        if settings.get("eq") is not False:
+            shared |= {"__eq__": _equals, "__hash__": hash_one}
+        if settings.get("repr") is not False:
+            shared["__repr__"] = _show
+        for name, method in shared.items():
+            if name not in vars(cls):
                 setattr(cls, name, method)
         if any("__dict__" in vars(base) for base in cls.__mro__[1:]):
-            settings["slots"] = False  # which would save nothing, and cost time
+            settings = {**settings, "slots": False}  # which would save nothing, and cost time
         if settings.get("slots") is False:
             # Else those of a base with slots are inherited, which know its own fields alone.
-            settings.setdefault("getstate_setstate", True)
-        return attrs.frozen(cls, **settings)
+            settings = {"getstate_setstate": True, **settings}
+        return decorate(cls, **settings)
 
 
-__all__ = ["frozen"]
+__all__ = ["define", "frozen"]
 
 
 def _equals(self: Any, other: Any) -> Any:
@@ -64,8 +69,3 @@ def _show(self: Any) -> str:
             show = repr if field.repr is True else field.repr
             shown.append(f"{field.name}={show(getattr(self, field.name, attrs.NOTHING))}")
     return f"{type(self).__qualname__.rsplit('>.', 1)[-1]}({', '.join(shown)})"
-
-
-_SHARED = {"__eq__": _equals, "__hash__": _hash, "__repr__": _show}
-_OPTIONS = {"eq": ("__eq__", "__hash__"), "repr": ("__repr__",)}
-"""Methods that a class does without where it is given such an option as false."""

@@ -6,11 +6,10 @@ first, deletes its own argument, and checks the rest after that. It knows nothin
 
 from __future__ import annotations
 
+import json
 import re
 from typing import NoReturn, Self
 from urllib.parse import quote, quote_plus
-
-import msgspec
 
 from humeai_async._base.base_values import as_base
 
@@ -66,7 +65,7 @@ class Secret:
 
     def redact(self, text: str) -> str:
         """Remove the credential from a text, as it is or escaped as in a URL or in JSON."""
-        in_json = msgspec.json.encode(self._text)[1:-1].decode()
+        in_json = json.dumps(self._text, ensure_ascii=False)[1:-1]
         in_url = quote(self._text, safe="")
         for form in (self._text, in_url, self._text.replace("/", "\\/"), in_json):
             if len(form) >= _SHORTEST_INSIDE:

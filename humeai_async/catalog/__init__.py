@@ -37,12 +37,20 @@ def __getattr__(name: str) -> Any:
 
 def _collect() -> dict[str, Any]:
     """Collect the constants of all tables, so that no second list of them has to be kept."""
-    from humeai_async.catalog import batch, chat, custom_models, decisions, evi, expression
+    from humeai_async.catalog import (
+        batch,
+        chat,
+        custom_models,
+        decisions,
+        evi,
+        evi_chats,
+        expression,
+    )
     from humeai_async.http.endpoint import Endpoint
 
     constants: dict[str, Any] = {
         name: value
-        for table in (batch, evi, custom_models, chat, expression, decisions)
+        for table in (batch, evi, evi_chats, custom_models, chat, expression, decisions)
         for name, value in vars(table).items()
         if isinstance(value, Endpoint)
     }

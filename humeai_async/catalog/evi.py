@@ -1,4 +1,4 @@
-"""The endpoints of the Empathic Voice Interface: configs, prompts, tools, chats and privacy.
+"""The endpoints of the Empathic Voice Interface: configs, prompts and tools.
 
 A constant is named for the method that calls it: `CONFIGS_LIST` belongs to `configs.list`.
 Where the documented table is wrong about Hume, the constant does what Hume does and a comment
@@ -9,11 +9,6 @@ from __future__ import annotations
 
 from humeai_async.catalog.product import EVI, NOTHING, PAGE
 from humeai_async.types.evi import (
-    ChatEventsPage,
-    ChatGroupEventsPage,
-    ChatGroupPage,
-    ChatPage,
-    PrivacySettings,
     Prompt,
     PromptPage,
     Tool,
@@ -21,7 +16,6 @@ from humeai_async.types.evi import (
 )
 from humeai_async.types.evi_configs import Config, ConfigPage
 
-_DIRECTED = (*PAGE, "ascending_order")
 # Hume takes restrict_to_most_recent as true if it is left out, in the lists of versions too,
 # which then hold one version: those must send false.
 _VERSIONS = (*PAGE, "restrict_to_most_recent")
@@ -48,25 +42,6 @@ _TOOL = ("parameters", "version_description", "description", "fallback_content")
 # An entry reads like a row of the reference: what, where, what comes back; then the rest.
 # fmt: off
 
-# The table lacks config_id.
-CHAT_GROUPS_LIST = EVI.endpoint(
-    "chat_groups.list", "GET", "/v0/evi/chat_groups", ChatGroupPage,
-    row="List chat_groups", docs="chat-groups/list-chat-groups",
-    query=(*_DIRECTED, "config_id"), items="chat_groups_page")
-# The table calls id a chat's; it is the group's.
-CHAT_GROUPS_LIST_EVENTS = EVI.endpoint(
-    "chat_groups.list_events", "GET", "/v0/evi/chat_groups/{id}/events", ChatGroupEventsPage,
-    row="List chat events from a specific chat_group", docs="chat-groups/list-chat-group-events",
-    query=_DIRECTED, items="events_page")
-# The table lacks config_id and status.
-CHATS_LIST = EVI.endpoint(
-    "chats.list", "GET", "/v0/evi/chats", ChatPage,
-    row="List chats", docs="chats/list-chats",
-    query=(*_DIRECTED, "config_id", "status"), items="chats_page")
-# The path is the chat itself: its own fields come with each page of events.
-CHATS_LIST_EVENTS = EVI.endpoint(
-    "chats.list_events", "GET", "/v0/evi/chats/{id}", ChatEventsPage,
-    row="List chat events", docs="chats/list-chat-events", query=_DIRECTED, items="events_page")
 # The table lacks name.
 CONFIGS_LIST = EVI.endpoint(
     "configs.list", "GET", "/v0/evi/configs", ConfigPage,
@@ -101,18 +76,6 @@ CONFIGS_UPDATE_DESCRIPTION = EVI.endpoint(
     "configs.update_description", "PATCH", "/v0/evi/configs/{id}/version/{version}", Config,
     row="Update config description", docs="configs/update-config-description",
     body=("version_description",))
-# Probably gone since 2025, with EVI at the latest; what the responses hold was never published.
-PRIVACY_GET_SETTINGS = EVI.endpoint(
-    "privacy.get_settings", "GET", "/v0/evi/privacy/settings", PrivacySettings,
-    row="Get User Privacy Settings", docs="privacy/get-user-privacy-settings")
-# The fields go into the query, in camelCase; the table has them in the body.
-PRIVACY_UPDATE_SETTINGS = EVI.endpoint(
-    "privacy.update_settings", "PATCH", "/v0/evi/privacy/settings", object,
-    row="Patch User Privacy Settings", docs="privacy/patch-user-privacy-settings",
-    query=("allowRetention", "allowTraining"))
-PRIVACY_DELETE_DATA = EVI.endpoint(
-    "privacy.delete_data", "DELETE", "/v0/evi/privacy", NOTHING,
-    row="Delete User Data", docs="privacy/delete-user-data")
 # The table lacks name.
 PROMPTS_LIST = EVI.endpoint(
     "prompts.list", "GET", "/v0/evi/prompts", PromptPage,

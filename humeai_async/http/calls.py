@@ -12,9 +12,10 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from anyio.lowlevel import checkpoint_if_cancelled
-from attrs import define, field
+from attrs import field
 
 from humeai_async._base.event_loops import PerLoop
+from humeai_async._base.frozen import define
 from humeai_async.errors import (
     APITimeoutError,
     DecodeError,

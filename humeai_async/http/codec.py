@@ -22,11 +22,14 @@ from humeai_async.http.messages import JsonText
 from humeai_async.http.parts import check_parts
 from humeai_async.types.json import (
     BYTE_ORDER_MARK,
-    UNREADABLE,
     is_array,
+    is_json,
     is_object,
     json_type,
-    scan,
+    members,
+    not_json,
+    on_one_line,
+    parse,
 )
 
 __all__ = [
@@ -106,7 +109,7 @@ def _read_nothing(body: bytes) -> None:
     """
     if _says_nothing(body):
         return
-    reason, is_whole = _not_json(body), False
+    reason, is_whole = not_json(body), False
     try:
         value = parse(body)
     except DecodeError:
@@ -138,23 +141,6 @@ _READERS: dict[type, Callable[[bytes], object]] = {
     object: _read_anything,
 }
 """Types that are not made from JSON values; others have a `from_json` of their own."""
-
-
-def parse(body: bytes) -> Any:
-    """Read JSON text into plain values.
-
-    Raises:
-        DecodeError: It is not JSON.
-    """
-    body = body.removeprefix(BYTE_ORDER_MARK)
-    try:
-        return _decoder.decode(body)
-    except UNREADABLE:
-        pass
-    return scan(_decoder, body, _not_json(body))
-
-
-_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 
 def encode_request(value: object) -> bytes:
@@ -217,50 +203,3 @@ def _written_as(value: object) -> object:
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_written_as)
-
-
-def is_json(text: bytes) -> bool:
-    """Whether a text is JSON, of whatever shape; nothing is made of it."""
-    try:
-        _scanner.decode(text)
-    except UNREADABLE:
-        return False
-    return True
-
-
-_scanner = msgspec.json.Decoder(msgspec.Raw)
-
-
-def on_one_line(text: bytes) -> bytes:
-    """Return JSON text without the line breaks that its white space may hold, as UTF-8."""
-    if not text.isascii():
-        # Raw parts may hold bytes that are no UTF-8, where nobody has read them yet.
-        text = text.decode("utf-8", errors="replace").encode()
-    # Within texts line breaks are escaped.
-    is_one_line = b"\n" not in text and b"\r" not in text
-    return text if is_one_line else msgspec.json.format(text, indent=-1)
-
-
-def members(body: bytes) -> dict[str, bytes] | None:
-    """Split a JSON object into its members' own texts, without reading those.
-
-    Returns:
-        The raw text of each member, or `None` if the body is not an object.
-    """
-    try:
-        found = scan(_members_decoder, body.removeprefix(BYTE_ORDER_MARK), "")
-    except DecodeError:
-        return None
-    return {name: bytes(raw) for name, raw in found.items()}
-
-
-_members_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
-def _not_json(body: bytes) -> str:
-    start = body.lstrip()[:15].lower()
-    if not start:
-        return "the response is empty, not JSON"
-    if start.startswith((b"<!doctype", b"<html")):
-        return "the response is an HTML page, not JSON"
-    return "the response is not JSON"

@@ -30,7 +30,12 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from humeai_async._base.unset import Unset
 from humeai_async.errors import DecodeError
 from humeai_async.types.json import is_array, is_object, json_type
-from humeai_async.types.paging import Items, ListPage, OneOrMany, SpringPage, Undecodable
+from humeai_async.types.paging import (
+    Items,
+    ListPage,
+    OneOrMany,
+    Undecodable,
+)
 from humeai_async.types.tagged import FALLBACKS, MEMBERS, UNIONS
 from humeai_async.types.unknown_fields import Open
 
@@ -328,7 +333,7 @@ def _page_hook(cls: Any, converter: Converter) -> Hook:
     lists = [f.name for f in fields(resolve_types(cls)) if get_origin(f.type) is Items]
 
     def read_page(value: Any, hint: Any) -> object:
-        if type(value) in _ARRAY and issubclass(cls, SpringPage):
+        if type(value) in _ARRAY and cls.may_come_in_parts:
             return _join_pages(cls, value, converter)
         if type(value) in _OBJECT:
             _check_known(names, value)

@@ -1,4 +1,4 @@
-"""Credentials that change: a function of the user's, and access tokens that are renewed.
+"""Credentials that change: a function of the user's, and the keys of access tokens.
 
 A `CredentialSource` is asked when a request is about to be sent, so what waited long for its turn
 has a credential that is new. Origins hold one in place of a `Secret`; the session asks it, and
@@ -7,20 +7,12 @@ tells it of a 401, after which it is asked once more.
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import contextvars
-import copy
 import hashlib
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeAlias, cast, runtime_checkable
 
-import anyio
-from attrs import define
-
-from humeai_async._base.event_loops import PerLoop
-from humeai_async._base.frozen import frozen
 from humeai_async._base.secret import Secret, hold
 from humeai_async.errors import ConfigurationError
 
@@ -169,86 +161,3 @@ def _joined(key: Secret, secret_key: Secret) -> tuple[Secret, Secret]:
     """Return the key, and the pair as it is sent with `Authorization: Basic`."""
     pair = f"{key.reveal()}:{secret_key.reveal()}".encode()
     return key, Secret(base64.b64encode(pair).decode(), "the OAuth pair given as access_token")
-
-
-@frozen
-class Token:
-    """An access token, and how long it lives."""
-
-    secret: Secret
-    lifetime: float
-    """Seconds."""
-
-
-@define(eq=False)
-class _Fetch:
-    """The request for a token that is going on, on one event loop."""
-
-    task: asyncio.Task[Token] | None = None
-
-
-_EARLY = 60.0
-"""Seconds before its end in which a token is renewed, so that none ends on its way..."""
-_EARLY_SHARE = 0.1
-"""... but no more than this share of its life."""
-
-
-class TokenSource(SourceBase):
-    """Fetches access tokens, one request for all who wait, and renews them before they end.
-
-    The request belongs to no call: whoever is cancelled stops waiting for it, and that is all.
-
-    Args:
-        oauth: What tokens are made from.
-    """
-
-    def __init__(self, oauth: OAuth) -> None:
-        super().__init__(oauth.api_key.reveal(), oauth.pair.origin)
-        self.oauth: OAuth = oauth
-        self.fetch: Callable[[], Awaitable[Token]] | None = None
-        """Makes the request; the client sets it as soon as it has a session."""
-        self._token: tuple[Secret, float] | None = None
-        """The token, and the time of the event loop's clock from which on it is renewed."""
-        self._fetches = PerLoop(lambda _: _Fetch())
-        self.hold(oauth.pair.reveal())
-
-    async def current(self) -> Secret:
-        """Return a token that lives on for a while.
-
-        Raises:
-            HumeError: None could be fetched.
-        """
-        token = self._token
-        if token is not None and anyio.current_time() < token[1]:
-            return token[0]
-        fetch = self._fetches.current()
-        if fetch.task is None or fetch.task.done():
-            # Seen by no capture: it is not one caller's alone.
-            fetch.task = contextvars.Context().run(asyncio.create_task, self._renew())
-            fetch.task.add_done_callback(_look_at)
-        await asyncio.wait([fetch.task])
-        if fetch.task.cancelled():  # its event loop ends
-            raise asyncio.CancelledError
-        failure = fetch.task.exception()
-        if failure is not None:
-            raise copy.copy(failure)  # each call writes its own facts on its error
-        return fetch.task.result().secret
-
-    def reject(self, secret: Secret) -> None:
-        """Give a token out no more; one that took its place meanwhile stays."""
-        if self._token is not None and self._token[0] is secret:
-            self._token = None
-
-    async def _renew(self) -> Token:
-        if self.fetch is None:
-            raise ConfigurationError("OAuth goes to HumeAI(access_token=...)")
-        token = await self.fetch()
-        early = min(_EARLY, token.lifetime * _EARLY_SHARE)
-        self._token = token.secret, anyio.current_time() + token.lifetime - early
-        return token
-
-
-def _look_at(task: asyncio.Task[Token]) -> None:
-    """Look at how a request ended, for those who waited may all be gone."""
-    if not task.cancelled():
-        task.exception()

@@ -14,7 +14,9 @@ import contextlib
 import math
 from types import TracebackType
 
-from attrs import define, field
+from attrs import field
+
+from humeai_async._base.frozen import define
 
 
 @define(eq=False, repr=False)

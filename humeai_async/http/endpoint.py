@@ -15,10 +15,10 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from typing import Generic, TypeAlias, TypeVar, cast
 from urllib.parse import unquote
 
-from attrs import Factory, define, field
+from attrs import Factory, field
 
 from humeai_async._base.base_values import as_base
-from humeai_async._base.frozen import frozen
+from humeai_async._base.frozen import define, frozen
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async._base.urls import repr_without_query
 from humeai_async.errors import InvalidArgumentError

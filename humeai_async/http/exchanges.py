@@ -15,9 +15,9 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
-from attrs import define, field
+from attrs import field
 
-from humeai_async._base.frozen import frozen
+from humeai_async._base.frozen import define, frozen
 from humeai_async.errors import DecodeError
 from humeai_async.http.messages import Request, Response
 from humeai_async.http.secrets import Secret, find_keys, is_secret_header, without_keys

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from humeai_async.errors import ConfigurationError, DecodeError, GatewayUnsupportedError
-from humeai_async.http import codec
 from humeai_async.http.credentials import CredentialSource
 from humeai_async.http.endpoint import Call, Encoding, Endpoint
 from humeai_async.http.messages import Credential, Part, Request, Responder, Response
@@ -27,7 +26,7 @@ from humeai_async.http.origins import (
     query_text,
 )
 from humeai_async.http.secrets import Secret
-from humeai_async.types.json import is_object
+from humeai_async.types import json
 
 logger: logging.Logger = logging.getLogger("humeai_async.origins")
 
@@ -153,7 +152,7 @@ class LowCodeAPI(OriginBase):
 
     def read(self, response: Response) -> Response:
         """Take one envelope off, of the three shapes of success and the two of failure."""
-        members = codec.members(response.body)
+        members = json.members(response.body)
         read = _read_success if response.is_success else _read_error
         found = read(response, members)
         # A gateway has headers, and a clock, of its own.
@@ -212,7 +211,7 @@ def _shows_route(response: Response) -> bool:
         return False
     if response.body.lstrip()[:1] == b"<":
         return False
-    members = codec.members(response.body)
+    members = json.members(response.body)
     return not members or not members.keys() <= _SAYS_NOTHING
 
 
@@ -303,7 +302,7 @@ def _is_humes_own(members: Mapping[str, bytes]) -> bool:
 def _inner_error(members: Mapping[str, bytes]) -> bytes:
     """Return Hume's own error body, or the gateway's words where Hume's body was empty."""
     error = members.get("error", b"")
-    inner = codec.members(error)
+    inner = json.members(error)
     if inner is not None and set(inner) == {"headers", "code"}:
         return b'{"message":' + members.get("message", b'""') + b"}"
     return error
@@ -312,10 +311,10 @@ def _inner_error(members: Mapping[str, bytes]) -> bytes:
 def _inner_headers(raw: bytes | None, outer: Mapping[str, str]) -> Mapping[str, str]:
     """Return Hume's headers from inside the envelope; names are in lower case there."""
     try:
-        found = codec.parse(raw) if raw else None
+        found = json.parse(raw) if raw else None
     except DecodeError:
         found = None
-    if not is_object(found):
+    if not json.is_object(found):
         return outer
     return {
         name.lower(): str(value)

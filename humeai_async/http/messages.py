@@ -9,15 +9,15 @@ freezing doubles what it takes to make one.
 from __future__ import annotations
 
 import enum
+import json
 import os
 from collections.abc import AsyncIterable, Callable, Mapping
 from typing import Any, BinaryIO, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
-import msgspec
-from attrs import define, field
+from attrs import field
 
-from humeai_async._base.frozen import frozen
+from humeai_async._base.frozen import define, frozen
 from humeai_async.http.secrets import Secret
 
 Content: TypeAlias = (
@@ -147,7 +147,7 @@ class Request:
         """
         if isinstance(self.body, tuple):
             raise TypeError("the body is multipart: see `body`, its parts")
-        return None if self.body is None else msgspec.json.decode(self.body)
+        return None if self.body is None else json.loads(self.body)
 
     def signed(self) -> tuple[str, dict[str, str]]:
         """Return URL and headers with the credential in one of them.

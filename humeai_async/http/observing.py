@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self, TypeAlias, TypeVar
 
 import msgspec
-from attrs import define, field
+from attrs import field
 
+from humeai_async._base.frozen import define
 from humeai_async.errors import HumeError
 from humeai_async.http.exchanges import Capture, Exchange
 from humeai_async.http.messages import Request, Response, size_of_body

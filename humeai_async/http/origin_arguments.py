@@ -2,7 +2,7 @@
 
 A credential is held from the first moment on so that it does not show. There is exactly one,
 from the arguments or the environment; with it goes the origin, Hume or a gateway. The client
-calls it.
+calls it. What stands behind a gateway's token, or an `OAuth`, is imported when one is given.
 """
 
 from __future__ import annotations
@@ -20,9 +20,7 @@ from humeai_async.http.credentials import (
     CredentialSource,
     OAuth,
     SourceBase,
-    TokenSource,
 )
-from humeai_async.http.gateway import LOWCODEAPI_URL, LowCodeAPI
 from humeai_async.http.origins import CLOUD_URL, HUME_URL, Direct, Origin
 from humeai_async.settings import check_setting
 
@@ -37,6 +35,8 @@ CREDENTIALS = {
 def hold_credential(name: str, given: object) -> Secret | CredentialSource | type | None:
     """Hold a credential so that it does not show; what is none is found out later."""
     if isinstance(given, OAuth) and name == "access_token":
+        from humeai_async.http.oauth import TokenSource
+
         return TokenSource(given)
     if callable(given) and not isinstance(given, (OAuth, type)):
         return AskedSource(cast("AskCredential", given), name)
@@ -72,7 +72,7 @@ def find_cloud(
     Raises:
         ConfigurationError: An address for them goes with a gateway, which does not reach them.
     """
-    if isinstance(origin, LowCodeAPI):
+    if origin.has_envelopes:
         if cloud_url is not None:
             raise ConfigurationError(
                 "cloud_url goes with api_key or access_token: a LowCodeAPI token opens the gateway "
@@ -140,6 +140,8 @@ def _make_origin(
     carries: frozenset[str],
 ) -> Origin:
     if name == "api_token":
+        from humeai_async.http.gateway import LOWCODEAPI_URL, LowCodeAPI
+
         if isinstance(credential, Secret) and not credential.reveal().startswith("at_"):
             warnings.warn(
                 "a LowCodeAPI token usually starts with 'at_'; is this one whole?",

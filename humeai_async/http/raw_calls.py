@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from attrs import define
-
 from humeai_async._base.base_values import as_base
+from humeai_async._base.frozen import define
 from humeai_async._base.unset import UNSET
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http.codec import parse
@@ -73,6 +72,11 @@ def raw_call(
         kind = type(query).__name__
         raise InvalidArgumentError(f"query is a dict of its fields, not {kind}", field="query")
     return fill(endpoint, query=query, body=UNSET if json is None else json)
+
+
+def raw_response(_: object, response: Response) -> RawResponse:
+    """Return a response as users of `HumeAI.request` get it."""
+    return RawResponse(response.status, response.headers, response.body, response.responder)
 
 
 def _encoding_of(body: object) -> Encoding:

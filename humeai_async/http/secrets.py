@@ -12,10 +12,10 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from typing import cast
 from urllib.parse import unquote, unquote_plus, urlsplit
 
 from humeai_async._base.secret import Secret
-from humeai_async.types.json import is_array, is_object
 
 __all__ = [
     "SHORTEST_KEY",
@@ -76,10 +76,10 @@ def _urls(sent: object) -> Iterator[list[str]]:
     rest = [("", sent)]
     while rest:
         name, value = rest.pop()
-        if is_object(value):
-            rest.extend(value.items())
-        elif is_array(value):
-            rest.extend((name, one) for one in value)
+        if isinstance(value, dict):
+            rest.extend(cast("dict[str, object]", value).items())
+        elif isinstance(value, list):
+            rest.extend((name, one) for one in cast("list[object]", value))
         elif isinstance(value, str) and "://" in value[:10]:
             yield _secret_parts(value, is_medium=name == "urls")
 

@@ -38,11 +38,12 @@ from humeai_async.http.calls import NO_HEADERS, Kept, Progress, Shared, Stats, T
 from humeai_async.http.codec import encode_request
 from humeai_async.http.credentials import CredentialSource
 from humeai_async.http.deadlines import Deadline
-from humeai_async.http.endpoint import Call, Endpoint
-from humeai_async.http.exchanges import captures_of
+from humeai_async.http.endpoint import Call, Endpoint, QueryValue
+from humeai_async.http.exchanges import Exchange, captures_of, capturing
 from humeai_async.http.messages import Delivery, Request, Response, unknown_encoding
 from humeai_async.http.observing import Observers, Watch
 from humeai_async.http.origins import Origin, Route
+from humeai_async.http.raw_calls import RawResponse, raw_call, raw_response
 from humeai_async.http.reading import (
     LARGE,
     Read,
@@ -149,6 +150,20 @@ class Session:
     def send(self, call: Call[Any]) -> Coroutine[Any, Any, Response]:
         """Make a call and return its response, the envelope taken off."""
         return self._run(call)
+
+    def request(
+        self, method: str, path: str, query: Mapping[str, QueryValue] | None, json: object
+    ) -> Coroutine[Any, Any, RawResponse]:
+        """Make a call that has no method of its own.
+
+        Raises:
+            InvalidArgumentError: The method, path, query or body cannot be used.
+        """
+        return self._run(raw_call(method, path, query, json), raw_response)
+
+    def capture(self) -> contextlib.AbstractContextManager[list[Exchange]]:
+        """Take down what the calls of a block exchange, by the client's whole family."""
+        return capturing(self.shared)
 
     def _run(self, call: Call[Any], read: Read | None = None) -> Coroutine[Any, Any, Any]:
         send = self._send_once

@@ -34,12 +34,12 @@ from humeai_async.limiter.allowance import Allowance, AllowanceGate
 from humeai_async.limiter.bucket import Bucket, Permit
 from humeai_async.limiter.gate import Gate
 from humeai_async.limiter.queue import Priority
-from humeai_async.limiter.shared_gate import SharedGate
 from humeai_async.settings import is_number
 
 if TYPE_CHECKING:
     from humeai_async.limiter.events import LimiterEvent
-    from humeai_async.limiter.turns import SharedQuota
+    from humeai_async.limiter.shared_gate import SharedGate
+    from humeai_async.limiter.turns import SharedQuota, TurnSource
 
 INTERACTIVE: Final = Priority.INTERACTIVE
 BULK: Final = Priority.BULK
@@ -131,6 +131,7 @@ class Limiter:
         self._max_wait = math.inf if max_wait is None else max_wait
         self._max_waiting = math.inf if max_waiting is None else max_waiting
         self._shared = shared
+        self._shared_gate = None if shared is None else _shared_gate()
         self._on_event = on_event
         self._buckets: dict[str, Bucket] = {}
         self._further: dict[tuple[asyncio.AbstractEventLoop, str], Bucket] = {}
@@ -213,7 +214,10 @@ class Limiter:
             gate = Gate(0.0, self._rate, self._burst)
             return _state(gate, 0, 0.0)
         state = _state(place.gate, place.wait_queue.waiting, place.now())
-        return state if self._shared is None else _with_share(state, place)
+        gate, shared_gate = place.gate, self._shared_gate
+        if shared_gate is None or not isinstance(gate, shared_gate):
+            return state
+        return _with_share(state, gate.source, place.now())
 
     @property
     def buckets(self) -> tuple[str, ...]:
@@ -269,9 +273,9 @@ class Limiter:
     def _made(self, name: str, loop: asyncio.AbstractEventLoop) -> Bucket:
         now = loop.time()
         bucket = Bucket(name, Gate(now, self._rate, self._burst), loop, self._on_event)
-        if self._shared is not None:
+        if self._shared is not None and self._shared_gate is not None:
             source = self._shared.join(name, self._rate, self._burst, bucket)
-            bucket.gate = SharedGate(now, self._rate, self._burst, source)
+            bucket.gate = self._shared_gate(now, self._rate, self._burst, source)
         return bucket
 
 
@@ -285,15 +289,19 @@ def _check(
         raise ConfigurationError(f"{name} must be {bound}, not {value!r}")
 
 
-def _with_share(state: BucketState, place: Bucket) -> BucketState:
-    if not isinstance(place.gate, SharedGate):
-        return state
-    source = place.gate.source
+def _shared_gate() -> type[SharedGate]:
+    """Import what paces a shared quota, which most limiters do without."""
+    from humeai_async.limiter.shared_gate import SharedGate
+
+    return SharedGate
+
+
+def _with_share(state: BucketState, source: TurnSource, now: float) -> BucketState:
     return evolve(
         state,
         shared="outage" if source.is_away else "yes",
         members=source.turns.members,
-        share=source.turns.share(place.now()),
+        share=source.turns.share(now),
     )
 
 

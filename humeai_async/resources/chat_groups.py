@@ -5,12 +5,12 @@ Lists groups and what was said in all chats of one. It knows nothing of how call
 
 from __future__ import annotations
 
-from humeai_async.catalog import evi as catalog
+from humeai_async.catalog import evi_chats as catalog
 from humeai_async.http.endpoint import fill
 from humeai_async.http.pages import Pages
 from humeai_async.http.pagination import NumberedPages
 from humeai_async.resources._base import Resource
-from humeai_async.types.evi import ChatEvent, ChatGroup, ChatGroupEventsPage
+from humeai_async.types.evi_chats import ChatEvent, ChatGroup, ChatGroupEventsPage
 
 
 class ChatGroups(Resource):

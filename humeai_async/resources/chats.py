@@ -6,12 +6,12 @@ It knows nothing of how calls are made.
 
 from __future__ import annotations
 
-from humeai_async.catalog import evi as catalog
+from humeai_async.catalog import evi_chats as catalog
 from humeai_async.http.endpoint import fill
 from humeai_async.http.pages import Pages
 from humeai_async.http.pagination import NumberedPages
 from humeai_async.resources._base import Resource
-from humeai_async.types.evi import Chat, ChatEvent, ChatEventsPage, ChatStatus
+from humeai_async.types.evi_chats import Chat, ChatEvent, ChatEventsPage, ChatStatus
 
 
 class Chats(Resource):

@@ -43,11 +43,11 @@ from humeai_async.errors import (
     PartialResultError,
 )
 from humeai_async.http.arguments import check_many, check_number, check_seconds
+from humeai_async.http.cursor_pages import CursorPages
 from humeai_async.http.endpoint import fill
 from humeai_async.http.messages import Upload
 from humeai_async.http.multipart import File
 from humeai_async.http.pages import Pages
-from humeai_async.http.pagination import CursorPages
 from humeai_async.limiter.limiter import BULK
 from humeai_async.media.conversion import ConversionError, samples_of
 from humeai_async.media.sources import read_recording

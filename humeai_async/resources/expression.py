@@ -22,11 +22,11 @@ from humeai_async.expression.recordings import measure_recording
 from humeai_async.expression.uploads import audio_part, config_part, image_parts
 from humeai_async.expression.video_session import VideoSession
 from humeai_async.http.arguments import check_many, check_seconds, check_text
+from humeai_async.http.cursor_pages import CursorPages
 from humeai_async.http.endpoint import fill
 from humeai_async.http.messages import Part
 from humeai_async.http.multipart import File
 from humeai_async.http.pages import Pages
-from humeai_async.http.pagination import CursorPages
 from humeai_async.http.session import Session
 from humeai_async.limiter.limiter import BULK
 from humeai_async.media.sources import read_recording

@@ -6,11 +6,11 @@ are made.
 
 from __future__ import annotations
 
-from humeai_async.catalog import evi as catalog
+from humeai_async.catalog import evi_chats as catalog
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http.endpoint import fill
 from humeai_async.resources._base import Resource
-from humeai_async.types.evi import PrivacySettings
+from humeai_async.types.evi_chats import PrivacySettings
 
 
 class Privacy(Resource):

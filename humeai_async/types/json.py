@@ -19,8 +19,13 @@ __all__ = [
     "BYTE_ORDER_MARK",
     "UNREADABLE",
     "is_array",
+    "is_json",
     "is_object",
     "json_type",
+    "members",
+    "not_json",
+    "on_one_line",
+    "parse",
     "repaired",
     "scan",
     "scan_error",
@@ -181,3 +186,68 @@ def json_type(value: object) -> str:
         list: "array",
     }
     return "null" if value is None else names.get(type(value), "object")
+
+
+def parse(body: bytes) -> Any:
+    """Read JSON text into plain values.
+
+    Raises:
+        DecodeError: It is not JSON.
+    """
+    body = body.removeprefix(BYTE_ORDER_MARK)
+    try:
+        return _decoder.decode(body)
+    except UNREADABLE:
+        pass
+    return scan(_decoder, body, not_json(body))
+
+
+_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
+
+
+def is_json(text: bytes) -> bool:
+    """Whether a text is JSON, of whatever shape; nothing is made of it."""
+    try:
+        _scanner.decode(text)
+    except UNREADABLE:
+        return False
+    return True
+
+
+_scanner = msgspec.json.Decoder(msgspec.Raw)
+
+
+def on_one_line(text: bytes) -> bytes:
+    """Return JSON text without the line breaks that its white space may hold, as UTF-8."""
+    if not text.isascii():
+        # Raw parts may hold bytes that are no UTF-8, where nobody has read them yet.
+        text = text.decode("utf-8", errors="replace").encode()
+    # Within texts line breaks are escaped.
+    is_one_line = b"\n" not in text and b"\r" not in text
+    return text if is_one_line else msgspec.json.format(text, indent=-1)
+
+
+def members(body: bytes) -> dict[str, bytes] | None:
+    """Split a JSON object into its members' own texts, without reading those.
+
+    Returns:
+        The raw text of each member, or `None` if the body is not an object.
+    """
+    try:
+        found = scan(_members_decoder, body.removeprefix(BYTE_ORDER_MARK), "")
+    except DecodeError:
+        return None
+    return {name: bytes(raw) for name, raw in found.items()}
+
+
+_members_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def not_json(body: bytes) -> str:
+    """Say what a body is that is no JSON."""
+    start = body.lstrip()[:15].lower()
+    if not start:
+        return "the response is empty, not JSON"
+    if start.startswith((b"<!doctype", b"<html")):
+        return "the response is an HTML page, not JSON"
+    return "the response is not JSON"

@@ -6,9 +6,8 @@ anything: `pagination.py` goes from page to page, and the converter fills the li
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from attrs import field
 
@@ -16,13 +15,6 @@ from humeai_async._base.frozen import frozen
 from humeai_async._base.urls import repr_host_only
 
 T = TypeVar("T")
-
-
-class PaginationDirection(enum.StrEnum):
-    """Whether a list starts with its oldest or its newest items."""
-
-    ASCENDING = "ASC"
-    DESCENDING = "DESC"
 
 
 @frozen(kw_only=True)
@@ -74,6 +66,8 @@ class ListPage:
     """Number of nulls that stood among the items; they are left out."""
     undecodable: list[Undecodable] = field(factory=list[Undecodable], eq=False)
     """Entries that could not be read; they are not among the items."""
+    may_come_in_parts: ClassVar[bool] = False
+    """Whether the service may send an array of such pages in place of one."""
 
 
 @frozen(kw_only=True)
@@ -94,73 +88,3 @@ class CursorPage(ListPage):
 
     next_cursor: str | None = None
     """Where the next page begins; none on the last page."""
-
-
-@frozen(kw_only=True)
-class DirectedPage(NumberedPage):
-    """A page of a list whose order `ascending_order` reverses."""
-
-    pagination_direction: PaginationDirection | str | None = None
-    """Order of the items by time."""
-
-
-@frozen(kw_only=True)
-class Sort:
-    """How the items of a registry page are sorted."""
-
-    empty: bool | None = None
-    """True if the request asked for no order."""
-    sorted: bool | None = None
-    """True if the items are sorted."""
-    unsorted: bool | None = None
-    """True if the items are not sorted."""
-
-
-@frozen(kw_only=True)
-class Pageable:
-    """Which page of a registry list was requested."""
-
-    offset: int | None = None
-    """Number of items before the first one of this page."""
-    sort: Sort | None = None
-    """Order that was requested."""
-    paged: bool | None = None
-    """True if the list was requested page by page."""
-    unpaged: bool | None = None
-    """True if the whole list was requested."""
-    page_number: int | None = None
-    """Index of the requested page."""
-    page_size: int | None = None
-    """Requested number of items on a page."""
-
-
-@frozen(kw_only=True)
-class SpringPage(ListPage):
-    """A page of the registry's lists; subclasses add `content`, the items.
-
-    The reference does not say whether `number` starts at 0; pages of this make (Java's Spring)
-    do.
-    """
-
-    number: int | None = None
-    """Index of this page."""
-    size: int | None = None
-    """Largest number of items on a page."""
-    total_pages: int | None = None
-    """Number of pages in the whole list."""
-    total_elements: int | None = None
-    """Number of items on all pages together."""
-    total: int | None = None
-    """Another total of the service, which the reference does not explain."""
-    number_of_elements: int | None = None
-    """Number of items on this page."""
-    first: bool | None = None
-    """True if this is the first page."""
-    last: bool | None = None
-    """True if this is the last page."""
-    empty: bool | None = None
-    """True if this page has no items."""
-    pageable: Pageable | None = None
-    """Which page was requested."""
-    sort: Sort | None = None
-    """How the items are sorted."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from attrs import Factory, field
 
 from humeai_async._base.frozen import frozen
 from humeai_async._base.urls import repr_host_only, repr_without_query
-from humeai_async.types.paging import Items, SpringPage
+from humeai_async.types.paging import Items, ListPage
 
 
 class FeatureType(enum.StrEnum):
@@ -50,6 +50,69 @@ class TrainingAlternative(enum.StrEnum):
     """Further models that a training job can make."""
 
     LANGUAGE_ONLY = "language_only"
+
+
+@frozen(kw_only=True)
+class Sort:
+    """How the items of a registry page are sorted."""
+
+    empty: bool | None = None
+    """True if the request asked for no order."""
+    sorted: bool | None = None
+    """True if the items are sorted."""
+    unsorted: bool | None = None
+    """True if the items are not sorted."""
+
+
+@frozen(kw_only=True)
+class Pageable:
+    """Which page of a registry list was requested."""
+
+    offset: int | None = None
+    """Number of items before the first one of this page."""
+    sort: Sort | None = None
+    """Order that was requested."""
+    paged: bool | None = None
+    """True if the list was requested page by page."""
+    unpaged: bool | None = None
+    """True if the whole list was requested."""
+    page_number: int | None = None
+    """Index of the requested page."""
+    page_size: int | None = None
+    """Requested number of items on a page."""
+
+
+@frozen(kw_only=True)
+class SpringPage(ListPage):
+    """A page of the registry's lists; subclasses add `content`, the items.
+
+    The reference does not say whether `number` starts at 0; pages of this make (Java's Spring)
+    do.
+    """
+
+    may_come_in_parts: ClassVar[bool] = True
+    number: int | None = None
+    """Index of this page."""
+    size: int | None = None
+    """Largest number of items on a page."""
+    total_pages: int | None = None
+    """Number of pages in the whole list."""
+    total_elements: int | None = None
+    """Number of items on all pages together."""
+    total: int | None = None
+    """Another total of the service, which the reference does not explain."""
+    number_of_elements: int | None = None
+    """Number of items on this page."""
+    first: bool | None = None
+    """True if this is the first page."""
+    last: bool | None = None
+    """True if this is the last page."""
+    empty: bool | None = None
+    """True if this page has no items."""
+    pageable: Pageable | None = None
+    """Which page was requested."""
+    sort: Sort | None = None
+    """How the items are sorted."""
 
 
 @frozen(kw_only=True)

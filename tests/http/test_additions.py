@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from error_text import collect_error_text
 from replay_server import ReplayServer
+from support import session_in
 
 import humeai_async
 from humeai_async import AuthenticationError, ConfigurationError, HumeAI, Request, Retry
@@ -92,7 +93,7 @@ async def test_with_options_adds_query_fields_but_a_call_knows_better() -> None:
 async def test_a_bulk_client_stands_behind_interactive_ones() -> None:
     hume = client_of([])
     for name in ("bulk", "interactive"):
-        session: Any = vars(hume.with_options(priority=name))["_session"]
+        session: Any = session_in(hume.with_options(priority=name))
         assert session.priority.name == name.upper()
     with pytest.raises(ConfigurationError, match='"interactive" or "bulk"'):
         hume.with_options(priority="urgent")  # type: ignore[arg-type]  # the mistake under test
@@ -133,7 +134,7 @@ def test_a_token_of_the_gateway_is_no_query_field() -> None:
 
 def test_no_repr_shows_the_value_of_a_header() -> None:
     hume = HumeAI(api_key="key", headers={"X-Team": SECRET})
-    session = vars(hume)["_session"]
+    session = session_in(hume)
     assert SECRET not in f"{hume!r} {vars(hume)!r} {session!r} {session.additions!r}"
     assert SECRET not in repr(hold_headers({"X-Team": SECRET.encode()}))
 

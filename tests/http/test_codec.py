@@ -30,11 +30,16 @@ from humeai_async.types.chat import (
     UnknownEvent,
     UserInput,
 )
-from humeai_async.types.evi import ChatEvent, PrivacySettings
-from humeai_async.types.paging import Items, NumberedPage, OneOrMany, SpringPage, Undecodable
+from humeai_async.types.evi_chats import ChatEvent, PrivacySettings
+from humeai_async.types.paging import (
+    Items,
+    NumberedPage,
+    OneOrMany,
+    Undecodable,
+)
 from humeai_async.types.predictions.predictions import Predictions
 from humeai_async.types.predictions.scores import Scores
-from humeai_async.types.registry import Dataset
+from humeai_async.types.registry import Dataset, SpringPage
 
 MARK = b"\xef\xbb\xbf"
 

@@ -19,7 +19,7 @@ from humeai_async.resources.configs import Configs
 from humeai_async.resources.datasets import Datasets
 from humeai_async.resources.models import Models
 from humeai_async.resources.prompts import Prompts
-from humeai_async.types.evi import ChatEventsPage
+from humeai_async.types.evi_chats import ChatEventsPage
 from humeai_async.types.evi_configs import Config
 from humeai_async.types.paging import Items
 

@@ -16,7 +16,12 @@ from humeai_async.resources._request_bodies import request_body
 from humeai_async.testing import FakeHume
 from humeai_async.types import batch, chat, chat_settings, dicts, evi, evi_configs, registry
 from humeai_async.types.batch import Face, InferenceRequest, Models
-from humeai_async.types.evi import BuiltinToolConfig, EmbeddedPrompt, EmbeddedTool, Tool
+from humeai_async.types.evi import (
+    BuiltinToolConfig,
+    EmbeddedPrompt,
+    EmbeddedTool,
+    Tool,
+)
 from humeai_async.types.evi_configs import BuiltinTool, ConfigRequest, Timeouts, Voice
 
 pytestmark = pytest.mark.anyio

@@ -175,7 +175,7 @@ def has_chat(_: HumeAI, fake: FakeHume) -> object:
 
 def has_lost_chat(hume: HumeAI, fake: FakeHume) -> object:
     inside: Any = hume
-    return fake.chat.connections and not inside._transport.open_sockets
+    return fake.chat.connections and not inside._session.transport.open_sockets
 
 
 def has_waiter_in_limiter(hume: HumeAI, _: FakeHume) -> object:
@@ -188,7 +188,7 @@ def has_waiters_in_pool(hume: HumeAI, fake: FakeHume) -> object:
 
 def is_idle(hume: HumeAI) -> bool:
     inside: Any = hume
-    return bool(inside._transport.in_flight == 0)
+    return bool(inside._session.transport.in_flight == 0)
 
 
 SLOW_RETRY: dict[str, Any] = {"retry": Retry(initial_delay=HOUR, max_delay=HOUR, budget=1e6)}

@@ -151,7 +151,7 @@ async def test_a_call_whose_client_closes_before_it_is_connected_was_not_carried
     async with place() as (url, pool), hume_at(url, LONG, **pool) as hume:
         inside: Any = hume
         call = asyncio.ensure_future(CALLS["call"](hume))
-        while not inside._transport.in_flight:
+        while not inside._session.transport.in_flight:
             await asyncio.sleep(0)
         if place is tunnelled:
             await asyncio.sleep(0.05)

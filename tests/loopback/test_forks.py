@@ -17,7 +17,7 @@ from typing import Any
 
 import anyio
 import pytest
-from support import client_of
+from support import client_of, session_in
 
 from humeai_async import ClientClosedError, ConfigurationError, HumeAI, HumeError, Limiter
 from humeai_async.settings import Polling, Timeout
@@ -358,7 +358,7 @@ def test_closing_on_one_event_loop_ends_the_calls_on_another(fake: FakeHume) -> 
     fake.faults.add(Fault("stall", path="/v0/evi/tools"))
 
     async def listing() -> None:
-        transport: Any = vars(other)["_transport"]
+        transport: Any = session_in(other).transport
         await list_one(other)
         pool = transport.connections().session
         with pytest.raises(ClientClosedError):

@@ -17,7 +17,7 @@ from support import DIALECTS, client_of
 
 from humeai_async import APITimeoutError, GatewayUnsupportedError, Job, Page, Timeout, catalog
 from humeai_async.testing import Dialect, FakeHume, Recorded
-from humeai_async.types import batch, evi, evi_configs, registry
+from humeai_async.types import batch, evi, evi_chats, evi_configs, registry
 from humeai_async.types.predictions import predictions
 
 pytestmark = pytest.mark.anyio
@@ -35,10 +35,10 @@ ANSWERS: dict[str, Any] = {
     "BatchJob": batch.JobDetails,
     "list[UnionPredictResult]": predictions.Predictions,
     "bytes": bytes,
-    "ReturnPagedChatGroups": evi.ChatGroupPage,
-    "ReturnChatGroupPagedEvents": evi.ChatGroupEventsPage,
-    "ReturnPagedChats": evi.ChatPage,
-    "ReturnChatPagedEvents": evi.ChatEventsPage,
+    "ReturnPagedChatGroups": evi_chats.ChatGroupPage,
+    "ReturnChatGroupPagedEvents": evi_chats.ChatGroupEventsPage,
+    "ReturnPagedChats": evi_chats.ChatPage,
+    "ReturnChatPagedEvents": evi_chats.ChatEventsPage,
     "ReturnPagedConfigs": evi_configs.ConfigPage,
     "ReturnConfig": evi_configs.Config,
     "none": type(None),
@@ -56,7 +56,7 @@ ANSWERS: dict[str, Any] = {
     "ExternalModel": registry.Model,
     "list[ExternalModelVersion]": [registry.ModelVersion],
     "ExternalModelVersion": registry.ModelVersion,
-    "PrivacySettings": evi.PrivacySettings,
+    "PrivacySettings": evi_chats.PrivacySettings,
     "ReturnPagedPrompts": evi.PromptPage,
     "ReturnPrompt": evi.Prompt,
     "ReturnPagedUserDefinedTools": evi.ToolPage,

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from attrs import define, field, frozen
 from faulty_server import Tally, faulty_server, tally_of
+from support import session_in
 
 from humeai_async import HumeAI, HumeError, Limiter, Timeout
 
@@ -168,7 +169,7 @@ async def test_a_long_run_with_faults_loses_doubles_and_leaves_nothing(
 def check_idle(pair: tuple[HumeAI, ...], limiter: Limiter) -> None:
     """Check that no call holds a connection or a place in the limiter."""
     for hume in pair:
-        transport: Any = vars(hume)["_transport"]
+        transport: Any = session_in(hume).transport
         assert transport.in_flight == 0
     for bucket in limiter.buckets:
         state = limiter.snapshot(bucket)

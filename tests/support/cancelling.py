@@ -198,8 +198,8 @@ def assert_idle(hume: HumeAI) -> None:
         state = hume.limiter.snapshot(bucket)
         assert (state.in_flight, state.waiting) == (0, 0), f"a slot of the limiter leaked: {state}"
     inside: Any = hume  # what is not public is looked at through this
-    assert inside._transport.in_flight == 0, "a connection was not given back"
-    assert inside._transport.open_sockets == 0, "a WebSocket was left open"
+    assert inside._session.transport.in_flight == 0, "a connection was not given back"
+    assert inside._session.transport.open_sockets == 0, "a WebSocket was left open"
     rounds = inside._poller.current()
     assert not rounds._waits, "a wait for a job was left"
     assert rounds._leader is None, "nobody leads the waits"

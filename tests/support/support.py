@@ -73,6 +73,13 @@ def session_of(transport: ScriptedTransport, **settings: Any) -> Session:
     return Session(transport=transport, **settings)
 
 
+def session_in(hume: HumeAI) -> Session:
+    """Return what makes a client's calls."""
+    inside: Any = hume
+    opened: Session = inside._session
+    return opened
+
+
 def parquet_column(path: Path, name: str) -> list[Any]:
     """Read one column of a Parquet file."""
     parquet: Any = importlib.import_module("pyarrow.parquet")  # untyped in part

@@ -9,7 +9,13 @@ import pytest
 
 from humeai_async.errors import DecodeError
 from humeai_async.http import codec
-from humeai_async.types.evi import Chat, ChatEvent, ChatEventsPage, ChatGroup, Prompt, Tool
+from humeai_async.types.evi import Prompt, Tool
+from humeai_async.types.evi_chats import (
+    Chat,
+    ChatEvent,
+    ChatEventsPage,
+    ChatGroup,
+)
 from humeai_async.types.evi_configs import Config
 from humeai_async.types.registry import (
     Dataset,

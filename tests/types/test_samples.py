@@ -37,7 +37,8 @@ from humeai_async.types.chat import (
     UserInput,
 )
 from humeai_async.types.chat_settings import SessionContext
-from humeai_async.types.evi import ChatStatus, VersionDescriptionRequest
+from humeai_async.types.evi import VersionDescriptionRequest
+from humeai_async.types.evi_chats import ChatStatus
 from humeai_async.types.evi_configs import Config
 from humeai_async.types.unknown_fields import Open
 

@@ -10,7 +10,8 @@ import pytest
 from humeai_async.http import codec
 from humeai_async.types.batch import JobState
 from humeai_async.types.decisions import DecisionRun
-from humeai_async.types.evi import Chat, ChatEvent, ChatGroup, Prompt, Tool
+from humeai_async.types.evi import Prompt, Tool
+from humeai_async.types.evi_chats import Chat, ChatEvent, ChatGroup
 from humeai_async.types.evi_configs import Config
 from humeai_async.types.expression import ExpressionRun
 

@@ -18,7 +18,13 @@ from humeai_async.errors import DecodeError
 from humeai_async.http.messages import JsonText
 from humeai_async.types import chat
 from humeai_async.types.chat_settings import AudioConfiguration, ConnectSettings, SessionContext
-from humeai_async.types.evi import Chat, ChatEvent, ChatEventsPage, ChatStatus, Tool
+from humeai_async.types.evi import Tool
+from humeai_async.types.evi_chats import (
+    Chat,
+    ChatEvent,
+    ChatEventsPage,
+    ChatStatus,
+)
 from humeai_async.types.json_text import read_json, read_json_object, read_scores
 from humeai_async.types.tagged import Tagged
 

@@ -37,14 +37,13 @@ from humeai_async.bulk.progress import Progress
 from humeai_async.bulk.runs import Report
 from humeai_async.types.batch import JobDetails, JobStatus
 from humeai_async.types.chat import AnyServerEvent, AssistantMessage, AudioOutput
-from humeai_async.types.evi import (
+from humeai_async.types.evi import Prompt, Tool
+from humeai_async.types.evi_chats import (
     Chat,
     ChatEvent,
     ChatEventsPage,
     ChatGroup,
     ChatGroupEventsPage,
-    Prompt,
-    Tool,
 )
 from humeai_async.types.evi_configs import Config
 from humeai_async.types.expression import RunEventsPage

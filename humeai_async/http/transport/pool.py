@@ -23,10 +23,11 @@ from typing import Any, Self
 
 import aiohttp
 from aiohttp import ClientSession
-from attrs import define, field
+from attrs import field
 
 from humeai_async._base.cancellation import run_uncancelled
 from humeai_async._base.event_loops import PerLoop
+from humeai_async._base.frozen import define
 from humeai_async.errors import ClientClosedError
 from humeai_async.http.messages import Request, Response
 from humeai_async.http.transport.bodies import RequestBody, chunks_of, read_body
