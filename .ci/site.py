@@ -32,6 +32,7 @@ GUIDES = Path(humeai_async.__file__).parent / "guides"
 STYLE = """
 .pdoc .docstring table { display: block; overflow-x: auto; }
 .pdoc .attr, .pdoc dt { overflow-wrap: anywhere; }
+.pdoc .param { white-space: pre-wrap; overflow-wrap: anywhere; }
 nav.pdoc h2 { font-size: 1.5rem; }
 @media (prefers-color-scheme: dark) {
     :root { --pdoc-background: #1b1d20; color-scheme: dark; }
@@ -45,7 +46,7 @@ nav.pdoc h2 { font-size: 1.5rem; }
 """
 """What pdoc's own style lacks: tables and signatures that fit on a telephone, small headings, and
 colours for those who like it dark. `CODE` stands for the colours of source text."""
-DARK_CODE = HtmlFormatter(style="github-dark").get_style_defs(".pdoc .pdoc-code")
+DARK_CODE = "\n".join(HtmlFormatter(style="github-dark").get_token_style_defs(".pdoc .pdoc-code"))
 
 
 def main(folder: str) -> None:
