@@ -26,7 +26,7 @@ from humeai_async.bulk.progress import Progress, Track
 from humeai_async.bulk.sinks import PREDICTIONS, Layout, Sinks, check_formats
 from humeai_async.bulk.states import State
 from humeai_async.bulk.work import Pipes
-from humeai_async.errors import SaveError
+from humeai_async.errors import LedgerError, SaveError
 from humeai_async.limiter.limiter import BucketState
 
 S = TypeVar("S")
@@ -34,6 +34,8 @@ R = TypeVar("R")
 
 LEDGER = "ledger.db"
 """Name of the ledger in a run's folder."""
+PARTITIONS = "_run/run.json"
+"""What a run over many workers has in its folder in place of a ledger."""
 
 CHECKPOINT_SECONDS = 1.0
 """Seconds between two checkpoints; a crash makes the run fetch again what came since."""
@@ -95,6 +97,11 @@ async def run_into(
     track = Track(into.pace, lambda: pipes.patience.holdup, into.on_progress)
     pipes.patience.on_change = track.tell
     await _make(into.folder)
+    if await in_thread((into.folder / PARTITIONS).exists):
+        raise LedgerError(
+            f"{into.folder} belongs to a run over many workers: go on with it by predict_over, or "
+            "use another folder"
+        )
     configuration = f"{pipes.kind.configuration} as {','.join(into.formats)}"
     ledger = await Ledger.open(into.folder / LEDGER, configuration)
     with await _sinks(into, ledger) as sinks:

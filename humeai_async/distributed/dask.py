@@ -23,7 +23,7 @@ from humeai_async._base.packages import load_package
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async._base.urls import without_queries
 from humeai_async.bulk.options import BulkOptions
-from humeai_async.bulk.outcome import FATAL_ERRORS
+from humeai_async.bulk.outcome import is_fatal
 from humeai_async.distributed.collect import RunReport, collect
 from humeai_async.distributed.partition import (
     Partition,
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
 PARTITIONS_AT_A_THREAD = 2
 """Partitions that are submitted for each thread of the cluster: one under way, one to follow."""
 _GONE = "the scheduler has gone: start the run again with another cluster"
-_FOR_GOOD = (*FATAL_ERRORS, ConfigurationError, MissingPackageError)
-"""Errors that every other partition would meet too, so they end the run."""
 
 
 @frozen(kw_only=True)
@@ -424,8 +422,9 @@ class _Driver:
         if future.status != "error":
             return "the scheduler has lost it"
         problem = await future.exception()
-        if isinstance(problem, _FOR_GOOD):
-            raise problem
+        is_wrong = isinstance(problem, (ConfigurationError, MissingPackageError))
+        if is_wrong or (isinstance(problem, HumeError) and is_fatal(problem)):
+            raise problem  # every other partition would meet it too
         if isinstance(problem, self._distributed.KilledWorker):
             return "workers died while they worked on it"
         return without_queries(f"{type(problem).__name__}: {problem}")[:500]

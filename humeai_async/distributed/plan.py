@@ -27,6 +27,7 @@ from humeai_async._base.urls import repr_without_query, without_queries
 from humeai_async.batch.bulk_jobs import identified
 from humeai_async.bulk.ledger_records import key_of
 from humeai_async.bulk.options import BulkOptions
+from humeai_async.bulk.runs import LEDGER, PARTITIONS
 from humeai_async.bulk.work import REFUSED, local_ms
 from humeai_async.distributed.store import IntoFolder, Store, open_store
 from humeai_async.errors import DecodeError, LedgerError
@@ -44,7 +45,6 @@ PARTITION_SIZE = 1000
 """Sources in a partition, where no other number is given."""
 MOST_IN_PARTITION = 100_000
 """Sources in a partition at most: its results are made again as a whole."""
-_RUN = "_run/run.json"
 SOURCES = "_run/sources"
 """Where the sources of partitions stand in a run's folder."""
 
@@ -192,7 +192,7 @@ def read_sources(store: Store, number: int) -> list[PlannedSource]:
 
 def _settings(store: Store) -> RunSettings | None:
     """Return what stands in a run's first file; `None` where there is none."""
-    content = store.read(_RUN)
+    content = store.read(PARTITIONS)
     if content is None:
         return None
     try:
@@ -214,7 +214,12 @@ def _agree(store: Store, request: Mapping[str, Any], job_size: int) -> RunSettin
     facts = {"name": uuid.uuid4().hex, "request": request, "job_size": job_size}
     content = codec.encode({"version": VERSION, "created_ms": local_ms(), **facts})
     if _settings(store) is None:
-        store.put_new(_RUN, content)
+        if LEDGER in store.names(""):
+            raise LedgerError(
+                f"{without_queries(store.place)} belongs to a run of one process: go on with it by "
+                "predict_into, or use another folder"
+            )
+        store.put_new(PARTITIONS, content)
     found = read_settings(store)
     if (found.request, found.job_size) != (request, job_size):
         raise LedgerError(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import io
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from humeai_async import (
     HumeAI,
     InvalidArgumentError,
     LedgerError,
+    SaveError,
 )
 from humeai_async.distributed import (
     Partition,
@@ -99,11 +103,47 @@ async def test_other_settings_are_refused(tmp_path: Path) -> None:
 
 async def test_what_cannot_be_sent_fails_alone(tmp_path: Path) -> None:
     async with FakeHume() as fake, make_client(str(fake.url)) as hume:
-        await plan(tmp_path, [*urls(2), "photo.jpg", ""], models=MODELS)
+        given: list[Any] = [*urls(2), "photo.jpg", "", io.BytesIO(b"RIFF"), lambda: None, None]
+        await plan(tmp_path, given, models=MODELS)
         (partition,) = await partitions(tmp_path)
         report = await work(partition, hume)
-    assert (report.arrived, report.failed) == (2, 2)
-    assert sum((await collect(tmp_path)).reasons.values()) == 2
+    assert (report.arrived, report.failed) == (2, 5)
+    assert sum((await collect(tmp_path)).reasons.values()) == 5
+
+
+async def test_a_folder_of_a_run_of_one_process_is_refused_and_the_other_way_round(
+    tmp_path: Path,
+) -> None:
+    one, many = tmp_path / "one", tmp_path / "many"
+    async with FakeHume() as fake, make_client(fake.url) as hume:
+        await hume.batch.predict_into(one, urls(1), models=MODELS)
+        with pytest.raises(LedgerError, match="run of one process"):
+            await plan(one, urls(1), models=MODELS)
+        await plan(many, urls(1), models=MODELS)
+        with pytest.raises(LedgerError, match="over many workers"):
+            await hume.batch.predict_into(many, urls(1), models=MODELS)
+        assert len(fake.jobs) == 1
+    assert len(await partitions(many)) == 1
+
+
+async def test_a_folder_that_is_full_leaves_the_partition_open_and_costs_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async with FakeHume() as fake, make_client(fake.url) as hume:
+        await plan(tmp_path, urls(6), models=MODELS, partition_size=3)
+        for partition in await partitions(tmp_path):
+            with monkeypatch.context() as patched:
+                patched.setattr("humeai_async._base.atomic_files.put_in_place", is_full)
+                with pytest.raises(SaveError, match="space"):
+                    await work(partition, hume)
+        assert len(await partitions(tmp_path)) == 2
+        assert (await collect(tmp_path)).left_open == 6
+        await work_on_all(tmp_path, hume)
+        assert set(submitted(fake).values()) == {1}
+    assert sources_in(tmp_path) == dict.fromkeys(urls(6), 1)
 
 
 async def test_what_failed_is_tried_again_and_what_arrived_is_not(tmp_path: Path) -> None:

@@ -172,6 +172,19 @@ async def test_a_server_that_stays_full_is_a_ledger_error_that_says_what_to_do(
             pass
 
 
+async def test_a_replica_that_takes_no_writes_is_waited_for(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("humeai_async.distributed.redis_ledger.PATIENCE", 0.3)
+    folder = tmp_path / "replica"
+    folder.mkdir()
+    with running(server.kind, folder, "--replicaof", "127.0.0.1", str(server.port)) as replica:
+        with pytest.raises(LedgerError, match="read only"):
+            await take(replica.url)
+        replica.say("REPLICAOF", "NO", "ONE")
+        await take(replica.url)
+
+
 async def test_what_was_sent_is_never_taken_for_not_sent_where_the_server_is_full_afterwards(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

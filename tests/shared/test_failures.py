@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import shared_quota
-from redis_servers import KINDS, Server, free_port, running
+from redis_servers import KINDS, Server, delayed, free_port, running
 from shared_quota import Member, most_in_a_second
 
 from humeai_async import ConfigurationError, Limiter
@@ -74,6 +74,25 @@ async def test_a_replica_that_takes_no_writes_is_an_outage(server: Server, tmp_p
             async with asyncio.timeout(5):
                 while limiter.snapshot().shared == "outage":
                     await go(limiter)
+
+
+async def test_a_server_that_is_far_away_costs_no_pace_and_no_overrun(server: Server) -> None:
+    async with delayed(server, 0.02) as url, RedisQuota(url) as one, RedisQuota(url) as other:
+        fleet = [Member(quota, RATE) for quota in (one, other)]
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as tasks:
+            for member in fleet * 4:
+                tasks.create_task(member.work(began + 2.0))
+        assert {member.limiter.snapshot().shared for member in fleet} == {"yes"}
+    assert most_in_a_second(fleet, since=began + 0.5) <= 1.05 * RATE
+    assert sum(len(member.went) for member in fleet) > 0.6 * 2 * RATE
+
+
+async def test_a_server_that_is_too_slow_is_an_outage_and_holds_nobody(server: Server) -> None:
+    async with delayed(server, 0.4) as url, RedisQuota(url) as quota:
+        limiter = Limiter(rate=RATE, shared=quota)
+        await go(limiter, 5, seconds=4.0)
+        assert limiter.snapshot().shared == "outage"
 
 
 async def test_a_server_whose_memory_is_full_is_an_outage_that_says_what_to_do(

@@ -15,6 +15,8 @@ from humeai_async import ConfigurationError, Limiter, RateLimitWaitError
 from humeai_async.limiter.events import Alone, LimiterEvent, Paused, Shared
 from humeai_async.limiter.limiter import INTERACTIVE
 from humeai_async.shared import RedisQuota
+from humeai_async.shared.connection import Connection, hold_target
+from humeai_async.shared.scripts import CLOSE, OPEN
 
 pytestmark = [pytest.mark.anyio, pytest.mark.server]
 
@@ -76,6 +78,26 @@ async def test_who_tries_for_all_and_dies_holds_the_others_no_longer_than_twice_
             refused = await go(Limiter(rate=50, shared=one), 429, retry_after=0.4)
             await see_pause(second)
         assert 0.4 < await go(second) - refused < 0.4 * 1.5 + 0.5 + 1.0
+
+
+async def test_who_was_to_try_for_all_and_comes_back_later_opens_nothing(server: Server) -> None:
+    connection = Connection(hold_target(server.url), timeout=5.0)
+    keys = ("line", "gate", "learned")
+
+    async def close(who: str, pause: float, probing: float) -> None:
+        await connection.run(CLOSE, keys, (who, pause, probing, "channel", "bucket"))
+
+    async def open_again(who: str) -> int:
+        given = (who, "channel", "bucket", "-", "0.0", "0.0", "1.0")
+        return int(await connection.run(OPEN, keys, given))
+
+    await close("first", 0.01, 0.01)
+    await asyncio.sleep(0.05)  # its time to try is over
+    await close("second", 60.0, 1.0)
+    assert await open_again("first") == 0
+    assert float(server.say("HGET", "gate", "until").split()[1]) > time.time() + 50
+    assert await open_again("second") == 1
+    await connection.aclose()
 
 
 async def test_what_is_told_and_shown_of_an_outage_and_its_end(server: Server) -> None:

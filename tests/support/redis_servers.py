@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib
 import os
@@ -10,7 +11,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
 from attrs import define, field
@@ -105,6 +106,37 @@ class Server:
         else:
             raise AssertionError(f"{key} is not evicted")
         self.empty_out()
+
+
+@contextlib.asynccontextmanager
+async def delayed(server: Server, seconds: float) -> AsyncGenerator[str]:
+    """Give the URL of a server as if it were so far away, each way."""
+    tasks: set[asyncio.Task[None]] = set()
+    writers: set[asyncio.StreamWriter] = set()
+
+    async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        loop = asyncio.get_running_loop()
+        while data := await source.read(1 << 16):
+            loop.call_later(seconds, target.write, data)
+        loop.call_later(seconds, target.close)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection("127.0.0.1", server.port)
+        writers.update((writer, there[1]))
+        for one in (pass_on(reader, there[1]), pass_on(there[0], writer)):
+            tasks.add(asyncio.create_task(one))
+
+    proxy = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"redis://127.0.0.1:{proxy.sockets[0].getsockname()[1]}/0"
+    finally:
+        proxy.close()
+        for one in tasks:
+            one.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in writers:
+            writer.close()
+        await asyncio.gather(*(one.wait_closed() for one in writers), return_exceptions=True)
 
 
 def free_port() -> int:
