@@ -123,14 +123,23 @@ def _with_marks(pa: Any, column: Any, quoted: list[bytes]) -> Any:
 def _as_python_writes(column: Any) -> Any:
     """Write those numbers of a column as Python does that pyarrow writes in another form."""
     compute = load_package("pyarrow.compute")
-    size = compute.abs(column)
-    differs = compute.or_(
-        compute.equal(compute.floor(column), column),  # 1.0 and 1
-        compute.or_(compute.less(size, _DECIMAL[0]), compute.greater_equal(size, _DECIMAL[1])),
-    )
-    if not compute.any(differs).as_py():
+    least, most = compute.min_max(column).as_py().values()
+    if least is None or (least >= _DECIMAL[0] and most < 1):
         return column
+    if least >= 0 and most < 1:  # as scores nearly always are; the rest takes four times as long
+        differs = compute.less(column, _DECIMAL[0])
+    else:
+        differs = _is_written_differently(compute, column)
+        if not compute.any(differs).as_py():
+            return column
     differs = compute.fill_null(differs, False)
     texts = [repr(number) for number in column.filter(differs).to_pylist()]
     pa = load_package("pyarrow")
     return compute.replace_with_mask(column.cast(pa.string()), differs, text_array(pa, texts))
+
+
+def _is_written_differently(compute: Any, column: Any) -> Any:
+    is_whole = compute.equal(compute.floor(column), column)  # 1.0 and 1
+    size = compute.abs(column)
+    is_small, is_large = compute.less(size, _DECIMAL[0]), compute.greater_equal(size, _DECIMAL[1])
+    return compute.or_(is_whole, compute.or_(is_small, is_large))
