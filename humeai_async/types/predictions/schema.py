@@ -6,6 +6,7 @@ imported when they are asked for and never before.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -117,7 +118,7 @@ def schema(extra: Iterable[str] = (), *, model: str | None = None, scores: str =
     place, names = columns_of(model)
     kinds = [(name, SCHEMA[name]) for name in place]
     kinds += [(name, scores) for name in (*names, *extra)]
-    return _arrow_schema(kinds, {"form": "wide", "model": model or "all"})
+    return _arrow_schema((*kinds,), form="wide", model=model or "all")
 
 
 def long_schema(*, scores: str = FLOAT) -> Any:
@@ -130,10 +131,11 @@ def long_schema(*, scores: str = FLOAT) -> Any:
         MissingPackageError: pyarrow is not installed.
     """
     kinds = {**LONG_SCHEMA, "score": scores}
-    return _arrow_schema([*kinds.items()], {"form": "long"})
+    return _arrow_schema((*kinds.items(),), form="long")
 
 
-def _arrow_schema(kinds: list[tuple[str, str]], about: dict[str, str]) -> Any:
+@functools.lru_cache  # each batch has one, and making it takes a millisecond
+def _arrow_schema(kinds: tuple[tuple[str, str], ...], **about: str) -> Any:
     pa = load_package("pyarrow")
     fields: list[Any] = []
     for name, kind in kinds:
@@ -142,6 +144,7 @@ def _arrow_schema(kinds: list[tuple[str, str]], about: dict[str, str]) -> Any:
     return pa.schema(fields, metadata={f"humeai_async.{key}": each for key, each in about.items()})
 
 
+@functools.cache  # asked for each column of each batch
 def arrow_type(kind: str) -> Any:
     """Return a type by the name that `SCHEMA` has for it, as pyarrow's own.
 
