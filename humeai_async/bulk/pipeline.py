@@ -10,8 +10,8 @@ may have been submitted is looked for before it is submitted again.
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Sequence
+from contextlib import AsyncExitStack, aclosing, contextmanager
 from typing import Any, Generic, TypeVar
 
 import anyio
@@ -102,7 +102,7 @@ class Pipeline(Generic[S, R]):
                         [_note(one) for one in outcomes if not one.is_open]
                     )
                     if queue.is_all_or_nothing:
-                        stack.push(lambda kind, *_: ledger.drop_notes() if kind else None)
+                        stack.enter_context(_dropping_notes_on_error(ledger))
                     else:
                         keeping.start_soon(ledger.write_notes_forever)
                 await self._run(queue)
@@ -222,6 +222,16 @@ class Pipeline(Generic[S, R]):
     async def _do_half(self, half: Group[S]) -> None:
         await self._slots.acquire()
         await self._do_group(half)
+
+
+@contextmanager
+def _dropping_notes_on_error(ledger: Ledger) -> Generator[None]:
+    """Forget what was noted in a block that an error or a cancellation ends."""
+    try:
+        yield
+    except BaseException:
+        ledger.drop_notes()
+        raise
 
 
 def _may_be_one_of_many(problem: HumeError) -> bool:
