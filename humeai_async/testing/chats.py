@@ -12,7 +12,14 @@ from collections.abc import Callable, Sequence
 
 from attrs import define, field
 
-from humeai_async.testing.exchange import Arrival, FakeResponse, Record, Refusal, json_response
+from humeai_async.testing.exchange import (
+    Arrival,
+    FakeResponse,
+    Record,
+    Refusal,
+    found,
+    json_response,
+)
 from humeai_async.testing.paging import directed
 from humeai_async.testing.scores import EXPRESSIONS, scores
 from humeai_async.testing.world import World
@@ -142,9 +149,7 @@ class ChatStore:
 
     def list_events(self, arrival: Arrival, id: str) -> FakeResponse:
         """GET /v0/evi/chats/{id}: the chat with one page of its events."""
-        chat = self.chats.get(id)
-        if chat is None:
-            raise Refusal(404, f"chat {id} not found", "E0404")
+        chat = found(self.chats, id, "chat")
         page = directed(arrival, chat.events, "events_page", dict[str, object])
         return json_response({**chat.record(), **page})
 

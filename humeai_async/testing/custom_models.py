@@ -15,6 +15,8 @@ from humeai_async.testing.exchange import (
     Refusal,
     as_list,
     as_record,
+    found,
+    invalid,
     json_response,
 )
 from humeai_async.testing.jobs import JobStore
@@ -74,7 +76,7 @@ class CustomModels:
         self._find(id)
         name = arrival.first("name")
         if not name:
-            raise Refusal(400, "The query field name is required", "E0101")
+            raise invalid("The query field name is required")
         self._names[id] = name
         return json_response(self._record(id))
 
@@ -103,7 +105,7 @@ class CustomModels:
         """PATCH /v0/registry/models/version/{id}: the body is a bare JSON string."""
         version, description = self._find_version(id), arrival.json()
         if not isinstance(description, str):
-            raise Refusal(400, "The payload must be a JSON string", "E0101")
+            raise invalid("The payload must be a JSON string")
         version["description"] = description
         return json_response(version)
 
@@ -112,12 +114,12 @@ class CustomModels:
         body = arrival.object()
         model, dataset = _object(body, "custom_model"), _object(body, "dataset")
         if not model.get("name"):
-            raise Refusal(400, "custom_model.name is required", "E0101")
+            raise invalid("custom_model.name is required")
         if not (dataset.get("id") or dataset.get("version_id")):
-            raise Refusal(400, "dataset needs an id or a version_id", "E0101")
+            raise invalid("dataset needs an id or a version_id")
         task = body.get("task")
         if task is not None and str(_object(body, "task").get("type")) not in _TASKS:
-            raise Refusal(400, "task.type must be classification or regression", "E0101")
+            raise invalid("task.type must be classification or regression")
         request: Record = {
             "custom_model": {"description": None, "tags": [], **model},
             "dataset": dataset,
@@ -142,7 +144,7 @@ class CustomModels:
         body = arrival.object()
         model = _object(body, "custom_model")
         if not (model.get("id") or model.get("version_id")):
-            raise Refusal(400, "custom_model needs an id or a version_id", "E0101")
+            raise invalid("custom_model needs an id or a version_id")
         self._settle()
         model_id = str(model.get("id") or self._find_version(model["version_id"])["model_id"])
         self._find(model_id)
@@ -150,7 +152,7 @@ class CustomModels:
         files = read_strings(body, "registry_files")
         check_urls(urls)
         if not (urls or files):
-            raise Refusal(400, "At least one of urls and registry_files is needed", "E0101")
+            raise invalid("At least one of urls and registry_files is needed")
         request = {
             "custom_model": model,
             "urls": urls,
@@ -229,8 +231,7 @@ class CustomModels:
 
     def _find(self, id: str) -> None:
         self._settle()
-        if id not in self.models:
-            raise Refusal(404, f"model {id} not found", "E0404")
+        found(self.models, id, "model")
 
     def _find_version(self, id: str) -> Record:
         self._settle()
@@ -244,5 +245,5 @@ class CustomModels:
 def _object(body: Record, name: str) -> Record:
     value = as_record(body.get(name))
     if value is None:
-        raise Refusal(400, f"{name} must be an object", "E0101")
+        raise invalid(f"{name} must be an object")
     return value

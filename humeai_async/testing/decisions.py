@@ -16,15 +16,14 @@ from humeai_async.testing.exchange import (
     Arrival,
     FakeResponse,
     FormPart,
+    Record,
     Refusal,
     as_record,
     json_response,
 )
 from humeai_async.testing.live_media import is_packed_sound, wav_form
-from humeai_async.testing.live_runs import as_time, filtered, page_of, refusal
+from humeai_async.testing.live_runs import as_time, filtered, find_run, page_of, refusal
 from humeai_async.testing.world import World
-
-Record = dict[str, Any]
 
 LARGEST_BODY = 25_000_000
 _MP3_BYTES_A_SECOND = 16_000
@@ -89,7 +88,7 @@ class DecisionStore:
             self.on_run.pop(0)(run)
         seed = parts[1].sha256 + json.dumps(request)
         results = {
-            name: _respond_to(question, f"{seed}{name}".encode(), milliseconds)
+            name: _KINDS[question["type"]](question, f"{seed}{name}".encode(), milliseconds)
             for name, question in request["questions"].items()
             if name not in self.omit
         }
@@ -116,10 +115,7 @@ class DecisionStore:
     def get_run(self, arrival: Arrival, id: str) -> FakeResponse:
         """Give one run."""
         del arrival
-        for run in self.runs:
-            if run["run_id"] == id:
-                return json_response(run)
-        raise refusal(404, "not_found", "no such run")
+        return json_response(find_run(self.runs, id))
 
     def _paced(self, handler: Any) -> Any:
         def handle(*args: Any) -> FakeResponse:
@@ -158,7 +154,7 @@ def _check_questions(request: object) -> None:
         raise refusal(400, "question_invalid", "too many questions", param="/questions")
     for name, one in questions.items():
         place = f"/questions/{name}"
-        if not name or len(name) > 256 or one.get("type") not in _ANSWERS:  # noqa: PLR2004 - as documented
+        if not name or len(name) > 256 or one.get("type") not in _KINDS:  # noqa: PLR2004 - as documented
             raise refusal(400, "question_invalid", "no such question", param=place)
         if one["type"] in {"choice", "score"} and len(one.get("criteria", ())) < 2:  # noqa: PLR2004 - as said below
             raise refusal(400, "question_invalid", "two or more", param=f"{place}/criteria")
@@ -227,8 +223,4 @@ def _span(question: Record, seed: bytes, milliseconds: int) -> Record:
     return {"type": "span", "spans": [span]}
 
 
-_ANSWERS = {"noul": _noul, "choice": _choice, "score": _score, "span": _span}
-
-
-def _respond_to(question: Record, seed: bytes, milliseconds: int) -> Record:
-    return _ANSWERS[question["type"]](question, seed, milliseconds)
+_KINDS = {"noul": _noul, "choice": _choice, "score": _score, "span": _span}

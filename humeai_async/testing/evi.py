@@ -15,9 +15,9 @@ from humeai_async.testing.exchange import (
     Arrival,
     FakeResponse,
     Record,
-    Refusal,
     as_list,
     as_record,
+    invalid,
     json_response,
     read_json,
 )
@@ -141,7 +141,7 @@ def _config_kind(prompts: VersionedStore, tools: VersionedStore) -> Kind:
         for name in _CONFIG_FIELDS:
             expected = list if name in _LISTS else dict
             if body.get(name) is not None and not isinstance(body[name], expected):
-                raise Refusal(400, f"{name} must be a JSON {expected.__name__}", "E0101")
+                raise invalid(f"{name} must be a JSON {expected.__name__}")
         chosen = {name: body.get(name) or default for name, default in _DEFAULTS.items()}
         return {
             "evi_version": body["evi_version"],
@@ -179,10 +179,10 @@ def _each(body: Record, name: str, fields: tuple[str, ...]) -> list[tuple[str, A
     given = as_record(body.get(name)) or {}
     unknown = given.keys() - set(fields)
     if unknown:
-        raise Refusal(400, f"{name}: unknown field {min(unknown)!r}", "E0101")
+        raise invalid(f"{name}: unknown field {min(unknown)!r}")
     for field, value in given.items():
         if value is not None and as_record(value) is None:
-            raise Refusal(400, f"{name}.{field} must be an object", "E0101")
+            raise invalid(f"{name}.{field} must be an object")
     return [(field, given.get(field)) for field in fields]
 
 
@@ -190,7 +190,7 @@ def _objects(body: Record, name: str) -> list[Record]:
     given = as_list(body.get(name)) or []
     objects = [record for record in map(as_record, given) if record is not None]
     if len(objects) != len(given):
-        raise Refusal(400, f"{name} must be a list of objects", "E0101")
+        raise invalid(f"{name} must be a list of objects")
     return objects
 
 
@@ -201,7 +201,7 @@ def _prompt(body: Record, prompts: VersionedStore) -> Record | None:
     if spec.get("id") is not None:
         return {**prompts.find(str(spec["id"]), spec.get("version")), "version_type": "FIXED"}
     if not spec.get("text"):
-        raise Refusal(400, "prompt needs an id or a text", "E0101")
+        raise invalid("prompt needs an id or a text")
     made = prompts.add({**spec, "name": f"{body['name']} prompt"})
     return {**made, "version_type": "FIXED"}
 
@@ -209,7 +209,7 @@ def _prompt(body: Record, prompts: VersionedStore) -> Record | None:
 def _tool(spec: Any, tools: VersionedStore) -> Record:
     wanted = as_record(spec)
     if wanted is None or "id" not in wanted:
-        raise Refusal(400, "tools: each needs an id", "E0101")
+        raise invalid("tools: each needs an id")
     return {**tools.find(str(wanted["id"]), wanted.get("version")), "version_type": "FIXED"}
 
 
@@ -217,7 +217,7 @@ def _voice(spec: Record | None) -> Record | None:
     if not spec:
         return None
     if not (spec.get("id") or spec.get("name")):
-        raise Refusal(400, "voice needs an id or a name", "E0101")
+        raise invalid("voice needs an id or a name")
     return {
         "id": spec.get("id") or "1433ebe1-2920-579c-85b1-3e210523e75f",
         "name": spec.get("name") or "Library Narrator",

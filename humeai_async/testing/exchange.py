@@ -12,12 +12,13 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from attrs import field, frozen
 
 from humeai_async.testing.faults import Fault
 
+T = TypeVar("T")
 Record: TypeAlias = dict[str, Any]
 """A JSON object as it goes over the wire."""
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
@@ -47,6 +48,22 @@ class Refusal(Exception):  # noqa: N818 - it is a response on its way out, not a
         self.status = status
         self.message = message
         self.code = code
+
+
+def invalid(message: str) -> Refusal:
+    """Return the error response to a request that says what cannot be."""
+    return Refusal(400, message, "E0101")
+
+
+def found(records: Mapping[str, T], id: str, what: str) -> T:
+    """Return what has an id.
+
+    Raises:
+        Refusal: Nothing has it.
+    """
+    if id not in records:
+        raise Refusal(404, f"{what} {id} not found", "E0404")
+    return records[id]
 
 
 @frozen
@@ -108,7 +125,7 @@ class Arrival:
         if value is None or value == "":
             return default
         if value not in {"true", "false"}:
-            raise Refusal(400, f"{name} must be true or false, not {value!r}", "E0101")
+            raise invalid(f"{name} must be true or false, not {value!r}")
         return value == "true"
 
     def number(self, name: str, *, default: int, least: int, most: int | None = None) -> int:
@@ -121,10 +138,10 @@ class Arrival:
         if value is None or value == "":
             return default
         if not _WHOLE_NUMBER.fullmatch(value):
-            raise Refusal(400, f"{name} must be a whole number, not {value!r}", "E0101")
+            raise invalid(f"{name} must be a whole number, not {value!r}")
         number = int(value)
         if number < least or (most is not None and number > most):
-            raise Refusal(400, f"{name} is out of range: {number}", "E0101")
+            raise invalid(f"{name} is out of range: {number}")
         return number
 
     def json(self) -> Any:
@@ -143,7 +160,7 @@ class Arrival:
         """
         record = as_record(self.json())
         if record is None:
-            raise Refusal(400, "The payload must be a JSON object", "E0101")
+            raise invalid("The payload must be a JSON object")
         return record
 
     def part(self, name: str) -> FormPart | None:

@@ -11,7 +11,14 @@ import base64
 import json
 from typing import Any
 
-from humeai_async.testing.exchange import Arrival, FakeResponse, FormPart, as_record, json_response
+from humeai_async.testing.exchange import (
+    Arrival,
+    FakeResponse,
+    FormPart,
+    Record,
+    as_record,
+    json_response,
+)
 from humeai_async.testing.live_media import (
     SpeechFinder,
     faces,
@@ -19,10 +26,8 @@ from humeai_async.testing.live_media import (
     picture_size,
     wav_form,
 )
-from humeai_async.testing.live_runs import as_time, filtered, page_of, refusal
+from humeai_async.testing.live_runs import as_time, filtered, find_run, page_of, refusal
 from humeai_async.testing.world import World
-
-Record = dict[str, Any]
 
 LARGEST_BODY = 25_000_000
 LARGEST_IMAGE = 2_000_000
@@ -153,20 +158,14 @@ class ExpressionStore:
     def get_run(self, arrival: Arrival, id: str) -> FakeResponse:
         """Give one run."""
         del arrival
-        return json_response(self._find(id))
+        return json_response(find_run(self.runs, id))
 
     def list_events(self, arrival: Arrival, id: str) -> FakeResponse:
         """List a session's problems."""
-        run = self._find(id)
+        run = find_run(self.runs, id)
         page = page_of(self.events.get(run["run_id"], []), arrival)
         page["events"] = page.pop("items")
         return json_response({**page, "at_cap": False, "capped_kinds": [], "gaps": False})
-
-    def _find(self, id: str) -> Record:
-        for run in self.runs:
-            if run["run_id"] == id:
-                return run
-        raise refusal(404, "not_found", "no such run")
 
     def _known_faces(self, state: object) -> int:
         """Return the next face id of an earlier upload; another account's state is ignored."""

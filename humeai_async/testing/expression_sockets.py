@@ -15,12 +15,11 @@ from typing import Any
 from aiohttp import WSMsgType, web
 from attrs import define, field, frozen
 
-from humeai_async.testing.exchange import Arrival, FakeResponse
+from humeai_async.testing.exchange import Arrival, FakeResponse, Record
 from humeai_async.testing.expression import AUDIO, IMAGE, ExpressionStore, read_face, read_timer
 from humeai_async.testing.live_media import SpeechFinder, faces, picture_size
 from humeai_async.testing.upstream import UNKNOWN_LIVE_KEY, Upstream
 
-Record = dict[str, Any]
 Respond = Callable[[web.BaseRequest, FakeResponse], Awaitable[web.StreamResponse]]
 
 PATHS = {"/v1/expression/audio/realtime": "audio", "/v1/expression/video/realtime": "video"}

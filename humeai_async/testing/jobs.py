@@ -18,6 +18,7 @@ from humeai_async.testing.exchange import (
     FakeResponse,
     Record,
     Refusal,
+    invalid,
     json_response,
 )
 from humeai_async.testing.jobstate import FakeJob, JobType, Outcome
@@ -59,7 +60,7 @@ class JobStore:
         now = self._world.clock.now()
         self._waiting = [other for other in self._waiting if other.status(now) == "QUEUED"]
         if len(self._waiting) >= self._world.options.max_queued:
-            raise Refusal(400, f"{len(self._waiting)} jobs are queued, no more are taken", "E0101")
+            raise invalid(f"{len(self._waiting)} jobs are queued, no more are taken")
         self.jobs[job.id] = job
         self._waiting.append(job)
         return json_response({"job_id": job.id})
@@ -157,7 +158,7 @@ class JobStore:
         status = job.status(self._world.clock.now())
         if status != "COMPLETED":
             # The status of this response is not documented; 400 is the fake's choice.
-            raise Refusal(400, f"The job is {status}, it has no predictions", "E0101")
+            raise invalid(f"The job is {status}, it has no predictions")
         return job
 
     def _predict(self, job: FakeJob) -> list[Record]:
@@ -193,7 +194,7 @@ def _marked_outcome(sources: tuple[Source, ...]) -> Outcome:
 def _choice(arrival: Arrival, name: str, known: tuple[str, ...]) -> str:
     value = arrival.first(name) or known[0]
     if value not in known:
-        raise Refusal(400, f"{name} must be one of {', '.join(known)}", "E0101")
+        raise invalid(f"{name} must be one of {', '.join(known)}")
     return value
 
 

@@ -10,9 +10,8 @@ import hashlib
 import struct
 from array import array
 from collections.abc import Iterator
-from typing import Any
 
-Record = dict[str, Any]
+from humeai_async.testing.exchange import Record
 
 LIVE_PRODUCTS = ("/v1/expression/", "/v0/decisions/")
 """Beginnings of the paths of the products that look at all that is uploaded."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-from typing import Any
 
-from humeai_async.testing.exchange import Arrival, Refusal
+from humeai_async.testing.exchange import Arrival, Record, Refusal
 
-Record = dict[str, Any]
 _LARGEST_PAGE = 200
 
 
@@ -42,6 +40,14 @@ def page_of(items: list[Record], arrival: Arrival, code: str = "invalid_request"
     if end < len(items):
         page["next_cursor"] = base64.urlsafe_b64encode(str(end).encode()).decode()
     return page
+
+
+def find_run(runs: list[Record], id: str) -> Record:
+    """Return the run of an id."""
+    for run in runs:
+        if run["run_id"] == id:
+            return run
+    raise refusal(404, "not_found", "no such run")
 
 
 def filtered(runs: list[Record], arrival: Arrival, *names: str) -> list[Record]:

@@ -22,6 +22,8 @@ from humeai_async.testing.exchange import (
     Refusal,
     as_list,
     as_record,
+    found,
+    invalid,
     json_response,
     read_json,
 )
@@ -98,7 +100,7 @@ class Registry:
         part = arrival.part("name")
         name = part.content.decode("utf-8", "replace") if part is not None else ""
         if not name:
-            raise Refusal(400, "The part name is required", "E0101")
+            raise invalid("The part name is required")
         cells, features = _labels(arrival)
         dataset = _Dataset(self._world.new_id("dataset"), name)
         self._add_version(dataset, cells, features)
@@ -153,7 +155,7 @@ class Registry:
         """POST /v0/registry/files: a list in, a list out; metadata only."""
         items = as_list(arrival.json())
         if not items:
-            raise Refusal(400, "The payload must be a list of files", "E0101")
+            raise invalid("The payload must be a list of files")
         made = [_posted_file(item) for item in items]
         return json_response([self._add_file(*fields) for fields in made], 201)
 
@@ -161,7 +163,7 @@ class Registry:
         """POST /v0/registry/files/upload: multipart with `file` and optional `attributes`."""
         part = arrival.part("file")
         if part is None or part.filename is None:
-            raise Refusal(400, "The part file is required", "E0101")
+            raise invalid("The part file is required")
         if part.size > _MOST_BYTES:
             raise Refusal(413, "The file is over 100 MB", "E0101")
         self._world.uploads.append(part)
@@ -192,7 +194,7 @@ class Registry:
         """PATCH /v0/registry/files/{id}: the name stands in the query."""
         record, name = self._file(id), arrival.first("name")
         if not name:
-            raise Refusal(400, "The query field name is required", "E0101")
+            raise invalid("The query field name is required")
         record["file"]["name"] = name
         record["file"]["modified_on"] = self._world.now_ms()
         return json_response(record)
@@ -203,10 +205,7 @@ class Registry:
         return json_response([predict_source(source, Recipe({"burst": {}}))])
 
     def _dataset(self, id: str) -> _Dataset:
-        dataset = self._datasets.get(id)
-        if dataset is None:
-            raise Refusal(404, f"dataset {id} not found", "E0404")
-        return dataset
+        return found(self._datasets, id, "dataset")
 
     def _dataset_version(self, id: str) -> tuple[_Dataset, Record]:
         for dataset in self._datasets.values():
@@ -216,10 +215,7 @@ class Registry:
         raise Refusal(404, f"dataset version {id} not found", "E0404")
 
     def _file(self, id: str) -> Record:
-        record = self.files.get(id)
-        if record is None:
-            raise Refusal(404, f"file {id} not found", "E0404")
-        return record
+        return found(self.files, id, "file")
 
     def _add_version(self, dataset: _Dataset, cells: frozenset[str], features: Record) -> None:
         number = len(dataset.versions)
@@ -275,14 +271,14 @@ def _labels(arrival: Arrival) -> tuple[frozenset[str], Record]:
     """Read the labels file: all its cells, and the type of each column."""
     part = arrival.part("labels_file")
     if part is None:
-        raise Refusal(400, "The part labels_file is required", "E0101")
+        raise invalid("The part labels_file is required")
     text = part.content.decode("utf-8-sig", "replace")
     try:
         rows = list(csv.reader(io.StringIO(text, newline="")))
     except csv.Error as problem:
-        raise Refusal(400, f"labels_file is no CSV: {problem}", "E0101") from None
+        raise invalid(f"labels_file is no CSV: {problem}") from None
     if not rows or not rows[0]:
-        raise Refusal(400, "labels_file has no header", "E0101")
+        raise invalid("labels_file has no header")
     given = arrival.part("feature_types")
     features = _feature_types(given) if given else {}
     for place, column in enumerate(rows[0]):
@@ -294,10 +290,10 @@ def _labels(arrival: Arrival) -> tuple[frozenset[str], Record]:
 def _feature_types(part: FormPart) -> Record:
     types = as_record(_json_of(part))
     if types is None:
-        raise Refusal(400, "feature_types must be a JSON object", "E0101")
+        raise invalid("feature_types must be a JSON object")
     for name, value in types.items():
         if str(value) not in _FEATURE_TYPES:
-            raise Refusal(400, f"feature_types: {name} is {value!r}", "E0101")
+            raise invalid(f"feature_types: {name} is {value!r}")
     return types
 
 
@@ -320,10 +316,10 @@ def _posted_file(item: object) -> tuple[Record, list[Record]]:
     file = as_record(posted.get("file")) or {}
     for name in ("name", "data_type", "hume_storage"):
         if name not in file:
-            raise Refusal(400, f"file.{name} is required", "E0101")
+            raise invalid(f"file.{name} is required")
     for name in ("name", "data_type", "uri"):
         if not isinstance(file.get(name, ""), str):
-            raise Refusal(400, f"file.{name} must be a string", "E0101")
+            raise invalid(f"file.{name} must be a string")
     return file, _attributes(posted.get("attributes"))
 
 
@@ -332,5 +328,5 @@ def _attributes(given: object) -> list[Record]:
         return []
     attributes = [as_record(attribute) or {} for attribute in as_list(given) or [None]]
     if any({"name", "value"} != attribute.keys() for attribute in attributes):
-        raise Refusal(400, "attributes must be a list of name and value", "E0101")
+        raise invalid("attributes must be a list of name and value")
     return attributes

@@ -16,6 +16,7 @@ from humeai_async.testing.exchange import (
     Refusal,
     as_list,
     as_record,
+    invalid,
     read_json,
 )
 from humeai_async.testing.sources import Source, describe
@@ -69,7 +70,7 @@ def read_inference(arrival: Arrival) -> tuple[Record, tuple[Source, ...]]:
     urls, texts = read_strings(body, "urls"), read_strings(body, "text")
     registry = read_strings(body, "registry_files")
     if not (urls or texts or files or registry):
-        raise Refusal(400, "At least one of urls, text, registry_files and file is needed", "E0101")
+        raise invalid("At least one of urls, text, registry_files and file is needed")
     check_urls(urls)
     request: Record = {
         "models": _models(body),
@@ -97,9 +98,9 @@ def read_notices(body: Record) -> Record:
     """
     callback, notify = body.get("callback_url"), body.get("notify")
     if callback is not None and not isinstance(callback, str):
-        raise Refusal(400, "callback_url must be a string", "E0101")
+        raise invalid("callback_url must be a string")
     if notify is not None and not isinstance(notify, bool):
-        raise Refusal(400, "notify must be true or false", "E0101")
+        raise invalid("notify must be true or false")
     return {"callback_url": callback, "notify": bool(notify)}
 
 
@@ -108,19 +109,19 @@ def _body_and_files(arrival: Arrival) -> tuple[Record, list[FormPart]]:
         return arrival.object(), []
     files = [part for part in arrival.parts if part.name == "file"]
     if len(files) > MOST_SOURCES:
-        raise Refusal(400, f"At most {MOST_SOURCES} files in a job", "E0101")
+        raise invalid(f"At most {MOST_SOURCES} files in a job")
     for part in files:
         if part.size > MOST_FILE_BYTES:
             raise Refusal(413, f"{part.filename} is over 100 MB", "E0101")
     unknown = {part.name for part in arrival.parts} - {"file", "json"}
     if unknown:
-        raise Refusal(400, f"Unknown parts: {', '.join(sorted(unknown))}", "E0101")
+        raise invalid(f"Unknown parts: {', '.join(sorted(unknown))}")
     settings = arrival.part("json")
     if settings is None:
         return {}, files
     body = as_record(read_json(settings.content, "The part json"))
     if body is None:
-        raise Refusal(400, "The part json must be a JSON object", "E0101")
+        raise invalid("The part json must be a JSON object")
     return body, files
 
 
@@ -137,7 +138,7 @@ def check_urls(urls: list[str]) -> None:
         except ValueError:  # such as http://[broken
             is_url = False
         if not is_url:
-            raise Refusal(400, f"urls: {url!r} is not a URL", "E0101")
+            raise invalid(f"urls: {url!r} is not a URL")
 
 
 def read_strings(body: Record, name: str) -> list[str]:
@@ -151,9 +152,9 @@ def read_strings(body: Record, name: str) -> list[str]:
         return []
     items = as_list(value)
     if items is None or not all(isinstance(item, str) for item in items):
-        raise Refusal(400, f"{name} must be a list of strings", "E0101")
+        raise invalid(f"{name} must be a list of strings")
     if len(items) > MOST_SOURCES:
-        raise Refusal(400, f"At most {MOST_SOURCES} {name} in a job", "E0101")
+        raise invalid(f"At most {MOST_SOURCES} {name} in a job")
     return items
 
 
@@ -162,11 +163,11 @@ def _models(body: Record) -> Record | None:
         return None
     models = as_record(body["models"])
     if models is None:
-        raise Refusal(400, "models must be an object", "E0101")
+        raise invalid("models must be an object")
     echo: Record = {}
     for name, settings in models.items():
         if name not in _DEFAULTS:
-            raise Refusal(400, f"models: {name!r} is not a model", "E0101")
+            raise invalid(f"models: {name!r} is not a model")
         if settings is not None:
             echo[name] = _filled(f"models.{name}", settings, _DEFAULTS[name])
             _check_settings(name, settings, echo[name])
@@ -176,14 +177,14 @@ def _models(body: Record) -> Record | None:
 def _check_settings(name: str, given: Record, settings: Record) -> None:
     granularity = settings.get("granularity")
     if granularity is not None and granularity not in _GRANULARITIES:
-        raise Refusal(400, f"models.{name}.granularity: {granularity!r} is unknown", "E0101")
+        raise invalid(f"models.{name}.granularity: {granularity!r} is unknown")
     if settings.get("window") is None:
         return
     if given.get("granularity") is not None:
-        raise Refusal(400, "models.prosody: window and granularity exclude each other", "E0101")
+        raise invalid("models.prosody: window and granularity exclude each other")
     window = _filled("models.prosody.window", settings["window"], _WINDOW)
     if min(window.values()) < _SHORTEST_WINDOW:
-        raise Refusal(400, "models.prosody.window: at least 0.5 seconds", "E0101")
+        raise invalid("models.prosody.window: at least 0.5 seconds")
     settings["window"] = window
 
 
@@ -197,13 +198,13 @@ def _filled(where: str, given: object, defaults: Record) -> Record:
     """Return settings with the server's defaults in place of missing and null ones."""
     settings = as_record(given)
     if settings is None:
-        raise Refusal(400, f"{where} must be an object", "E0101")
+        raise invalid(f"{where} must be an object")
     unknown = settings.keys() - defaults.keys()
     if unknown:
-        raise Refusal(400, f"{where}: unknown field {min(unknown)!r}", "E0101")
+        raise invalid(f"{where}: unknown field {min(unknown)!r}")
     for name, value in settings.items():
         if value is not None and not _is_like(value, defaults[name]):
-            raise Refusal(400, f"{where}.{name}: {value!r} is of the wrong type", "E0101")
+            raise invalid(f"{where}.{name}: {value!r} is of the wrong type")
     return {**defaults, **{name: v for name, v in settings.items() if v is not None}}
 
 

@@ -14,8 +14,7 @@ from humeai_async.testing.exchange import Record
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _TABLE = """
-GET /v0/batch/jobs
-POST /v0/batch/jobs
+GET POST /v0/batch/jobs
 GET /v0/batch/jobs/{id}
 GET /v0/batch/jobs/{id}/predictions
 GET /v0/batch/jobs/{id}/artifacts
@@ -23,60 +22,33 @@ GET /v0/evi/chat_groups
 GET /v0/evi/chat_groups/{id}/events
 GET /v0/evi/chats
 GET /v0/evi/chats/{id}
-GET /v0/evi/configs
-POST /v0/evi/configs
-GET /v0/evi/configs/{id}
-POST /v0/evi/configs/{id}
-DELETE /v0/evi/configs/{id}
-PATCH /v0/evi/configs/{id}
-GET /v0/evi/configs/{id}/version/{version}
-DELETE /v0/evi/configs/{id}/version/{version}
-PATCH /v0/evi/configs/{id}/version/{version}
-GET /v0/registry/datasets
-POST /v0/registry/datasets
-GET /v0/registry/datasets/{id}
-POST /v0/registry/datasets/{id}
-DELETE /v0/registry/datasets/{id}
+GET POST /v0/evi/configs
+GET POST DELETE PATCH /v0/evi/configs/{id}
+GET DELETE PATCH /v0/evi/configs/{id}/version/{version}
+GET POST /v0/registry/datasets
+GET POST DELETE /v0/registry/datasets/{id}
 GET /v0/registry/datasets/{id}/versions
 GET /v0/registry/datasets/{id}/files
 GET /v0/registry/datasets/version/{id}
 GET /v0/registry/datasets/version/{id}/files
-GET /v0/registry/files
-POST /v0/registry/files
+GET POST /v0/registry/files
 POST /v0/registry/files/upload
-GET /v0/registry/files/{id}
-DELETE /v0/registry/files/{id}
-PATCH /v0/registry/files/{id}
+GET DELETE PATCH /v0/registry/files/{id}
 GET /v0/registry/files/{id}/predictions
 POST /v0/registry/v0/batch/jobs/tl/train
 POST /v0/registry/v0/batch/jobs/tl/inference
 GET /v0/registry/models
-GET /v0/registry/models/{id}
-PATCH /v0/registry/models/{id}
+GET PATCH /v0/registry/models/{id}
 GET /v0/registry/models/version
-GET /v0/registry/models/version/{id}
-PATCH /v0/registry/models/version/{id}
-GET /v0/evi/privacy/settings
-PATCH /v0/evi/privacy/settings
+GET PATCH /v0/registry/models/version/{id}
+GET PATCH /v0/evi/privacy/settings
 DELETE /v0/evi/privacy
-GET /v0/evi/prompts
-POST /v0/evi/prompts
-GET /v0/evi/prompts/{id}
-POST /v0/evi/prompts/{id}
-DELETE /v0/evi/prompts/{id}
-PATCH /v0/evi/prompts/{id}
-GET /v0/evi/prompts/{id}/version/{version}
-DELETE /v0/evi/prompts/{id}/version/{version}
-PATCH /v0/evi/prompts/{id}/version/{version}
-GET /v0/evi/tools
-POST /v0/evi/tools
-GET /v0/evi/tools/{id}
-POST /v0/evi/tools/{id}
-DELETE /v0/evi/tools/{id}
-PATCH /v0/evi/tools/{id}
-GET /v0/evi/tools/{id}/version/{version}
-DELETE /v0/evi/tools/{id}/version/{version}
-PATCH /v0/evi/tools/{id}/version/{version}
+GET POST /v0/evi/prompts
+GET POST DELETE PATCH /v0/evi/prompts/{id}
+GET DELETE PATCH /v0/evi/prompts/{id}/version/{version}
+GET POST /v0/evi/tools
+GET POST DELETE PATCH /v0/evi/tools/{id}
+GET DELETE PATCH /v0/evi/tools/{id}/version/{version}
 """
 
 
@@ -99,7 +71,11 @@ class Row:
         return _PARAMETER.sub(r"\1", self.path)
 
 
-ROWS: tuple[Row, ...] = tuple(Row(*line.split()) for line in _TABLE.split("\n") if line)
+ROWS: tuple[Row, ...] = tuple(
+    Row(method, path)
+    for *methods, path in map(str.split, _TABLE.strip().split("\n"))
+    for method in methods
+)
 """The table, in its order; row 1, the chat, is filed by the gateway under List jobs' path."""
 
 _OLD = {(row.method, row.old_path): row for row in ROWS}

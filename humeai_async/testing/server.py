@@ -156,17 +156,10 @@ class FakeHume(LoopbackServer):
         """Seconds before a response; may be set anew at any time."""
         self.requests: list[Recorded] = []
         """Every request, in order."""
-        given = options or Options()
-        self._world = World(
-            evolve(
-                given,
-                queue_seconds=given.queue_seconds if queue_seconds is None else queue_seconds,
-                run_seconds=given.run_seconds if run_seconds is None else run_seconds,
-                outcome=given.outcome if outcome is None else outcome,
-                frames=given.frames if frames is None else frames,
-            ),
-            self.clock,
-        )
+        own: Record = {"queue_seconds": queue_seconds, "run_seconds": run_seconds}
+        own |= {"outcome": outcome, "frames": frames}
+        own = {name: value for name, value in own.items() if value is not None}
+        self._world = World(evolve(options or Options(), **own), self.clock)
         self._credentials = credentials or Credentials()
         self.upstream: Upstream = Upstream(self._world, self._credentials, quota, self.faults)
         """Hume behind it, with all state."""
@@ -175,7 +168,6 @@ class FakeHume(LoopbackServer):
         happen to them."""
         self.sessions: ExpressionSockets = ExpressionSockets(self.upstream)
         """The sockets of Expression Measurement: their sessions, and what is to happen to them."""
-        self._hume = _Witness(self.upstream)
         self._record_bodies = record_bodies
         self._allow_origin = allow_origin
         self._application = self._front(gateway_state, body_limit)
@@ -383,11 +375,11 @@ class FakeHume(LoopbackServer):
             parts=arrival.parts,
         )
         self.requests.append(recorded)
-        self._hume.last, self.upstream.was_carried_out = None, False
+        self.upstream.last, self.upstream.was_carried_out = None, False
         response = self._application.handle(arrival)
         if origin is not None:
             response = allow(response, origin)
-        recorded.upstream = self._hume.last
+        recorded.upstream = self.upstream.last
         recorded.is_carried_out = self.upstream.was_carried_out
         if not (response.silent or (response.fault and response.fault.is_mute)):
             recorded.status = response.status
@@ -416,24 +408,12 @@ class FakeHume(LoopbackServer):
         job.run_seconds = now - job.started
 
     def _front(self, state: GatewayState, body_limit: int) -> Application:
-        hume = self._hume
+        hume = self.upstream
         if self.dialect == "gateway-documented":
             return DocumentedGateway(hume, self._credentials)
         if self.dialect == "gateway-recorded":
             return RecordedGateway(hume, self._credentials, state=state, body_limit=body_limit)
         return hume
-
-
-class _Witness:
-    """Hume, with its last request noted before it responds."""
-
-    def __init__(self, upstream: Upstream) -> None:
-        self.last: Arrival | None = None
-        self._upstream = upstream
-
-    def handle(self, arrival: Arrival) -> FakeResponse:
-        self.last = arrival
-        return self._upstream.handle(arrival)
 
 
 def _has_path(request: Recorded, pattern: str) -> bool:

@@ -61,8 +61,10 @@ class Upstream:
         self.jobs: JobStore = JobStore(world)
         self.evi: EviStore = EviStore(world)
         self.registry: Registry = Registry(world, self.jobs)
+        self.last: Arrival | None = None
+        """The last request; the one who asks resets it, and what follows."""
         self.was_carried_out: bool = False
-        """Whether the last request was; the one who asks resets it."""
+        """Whether the last request was."""
         self.expression: ExpressionStore = ExpressionStore(world)
         self.decisions: DecisionStore = DecisionStore(world)
         self._tokens = TokenDesk(world.clock, credentials.api_key, credentials.secret_key)
@@ -80,10 +82,11 @@ class Upstream:
 
     def handle(self, arrival: Arrival) -> FakeResponse:
         """Respond to one request."""
+        self.last = arrival
         self._requests += 1
         headers = {"X-Request-Id": f"req-{self._requests:06d}"}
         is_live = arrival.path.startswith(LIVE_PRODUCTS)
-        if not self._is_known(arrival):
+        if not self.is_known(arrival):
             return _with_headers(UNKNOWN_LIVE_KEY if is_live else UNKNOWN_KEY, headers)
         if self.quota is not None:
             verdict = self.quota.take()
@@ -98,20 +101,6 @@ class Upstream:
 
     def is_known(self, arrival: Arrival) -> bool:
         """Whether a request has the credential, and one only, in a header."""
-        return self._is_known(arrival)
-
-    def is_known_socket(self, arrival: Arrival) -> bool:
-        """Whether a WebSocket may be opened; its credential may also stand in the query."""
-        known = self.credentials
-        token = arrival.first("access_token") or ""
-        return (
-            self._is_known(arrival)
-            or arrival.first("api_key") == known.api_key
-            or token == known.access_token
-            or self._tokens.is_good(token)
-        )
-
-    def _is_known(self, arrival: Arrival) -> bool:
         key = arrival.headers.get("x-hume-api-key")
         bearer = arrival.headers.get("authorization", "")
         if key is not None and bearer:
@@ -122,6 +111,17 @@ class Upstream:
         kind, _, token = bearer.partition(" ")
         is_token = kind == "Bearer" and (token == known.access_token or self._tokens.is_good(token))
         return key == known.api_key or is_token
+
+    def is_known_socket(self, arrival: Arrival) -> bool:
+        """Whether a WebSocket may be opened; its credential may also stand in the query."""
+        known = self.credentials
+        token = arrival.first("access_token") or ""
+        return (
+            self.is_known(arrival)
+            or arrival.first("api_key") == known.api_key
+            or token == known.access_token
+            or self._tokens.is_good(token)
+        )
 
     def _work(self, arrival: Arrival) -> FakeResponse:
         try:

@@ -18,6 +18,7 @@ from humeai_async.testing.exchange import (
     FakeResponse,
     Record,
     Refusal,
+    invalid,
     json_response,
     text_response,
 )
@@ -124,7 +125,7 @@ class VersionedStore:
         self._newest(id)
         name = arrival.object().get("name")
         if not isinstance(name, str) or not name:
-            raise Refusal(400, "name is required", "E0101")
+            raise invalid("name is required")
         self._check_name(name, but=id)
         for version in self.things[id].values():
             version["name"] = name
@@ -148,7 +149,7 @@ class VersionedStore:
         found = self.find(id, version)
         description = arrival.object().get("version_description")
         if description is not None and not isinstance(description, str):
-            raise Refusal(400, "version_description must be a string", "E0101")
+            raise invalid("version_description must be a string")
         found["version_description"] = description
         found["modified_on"] = self._world.now_ms()
         return json_response(self._view(found))
@@ -201,11 +202,11 @@ class VersionedStore:
         body = arrival.object()
         for name in required:
             if not isinstance(body.get(name), str) or not body[name]:
-                raise Refusal(400, f"{name} is required", "E0101")
+                raise invalid(f"{name} is required")
         known = {"name", "version_description", *self.kind.required, *self.kind.optional}
         unknown = sorted(body.keys() - (known - set(without)))
         if unknown:
-            raise Refusal(400, f"Unknown field {unknown[0]!r}", "E0101")
+            raise invalid(f"Unknown field {unknown[0]!r}")
         return body
 
     def _view(self, version: Record) -> Record:
