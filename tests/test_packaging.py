@@ -61,7 +61,7 @@ def build(target: str, folder: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("switches", [("-W", "error"), ("-X", "dev"), ("-O",), ("-OO",)], ids=str)
+@pytest.mark.parametrize("switches", [("-W", "error", "-X", "dev"), ("-OO",)], ids=str)
 def test_every_module_imports_without_a_warning(switches: tuple[str, ...]) -> None:
     assert run(*switches, "-c", IMPORT_ALL) == "imported\n"
 

@@ -28,7 +28,8 @@ from humeai_async import HumeAI, HumeError, LedgerError, Limiter, Polling, Retry
 
 KINDS: tuple[Kind, ...] = ("urls", "text", "files")
 OnEvent: TypeAlias = Callable[[str, int, asyncio.Task[None]], None]
-PATIENCE = 1.5
+PATIENCE = 0.6
+"""Twice as long as the service may be late with a submission."""
 FLIPS = 600 if SOAK else 16
 NOBODY = 65534
 COPIES = 10 if SOAK else 1

@@ -42,7 +42,7 @@ MODELS: ModelsDict = {"face": {}}
 @pytest.mark.slow
 @pytest.mark.parametrize("dialect", DIALECTS)
 async def test_every_source_has_one_outcome_with_its_own_predictions(dialect: Dialect) -> None:
-    sources: list[BulkSource] = [*urls(230), "What a day!", "Not again."]
+    sources: list[BulkSource] = [*urls(130), "What a day!", "Not again."]
     async with FakeHume(dialect=dialect) as fake, client_of(fake) as hume:
         outcomes = [o async for o in hume.batch.predict(sources, models=MODELS | {"language": {}})]
     assert Counter(sources) == Counter(o.source for o in outcomes)

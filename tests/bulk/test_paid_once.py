@@ -38,7 +38,7 @@ async def run(
     service: HostileService, sources: list[Any], folder: Path, **settings: Any
 ) -> HumeError | None:
     """Run sources into a folder; returns the error that ended it, if one did."""
-    given: dict[str, Any] = {"models": LANGUAGE, "job_size": 2, "search_patience": 1.0, **settings}
+    given: dict[str, Any] = {"models": LANGUAGE, "job_size": 2, "search_patience": 0.4, **settings}
     service.client_started()
     async with HumeAI(
         **service.settings,

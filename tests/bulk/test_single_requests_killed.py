@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.soak]
 SOAK = bool(os.environ.get("HUMEAI_ASYNC_SOAK"))
 CLIPS, KILLS = (2000, 20) if SOAK else (120, 3)
 PROGRAM = Path(__file__).parents[1] / "support" / "paid_run.py"
-PATIENCE = 3.0
+PATIENCE = 1.0
 TROUBLE = [
     Fault("reset", "POST", "*/file", after_work=True, times=None, probability=0.02),
     Fault("truncate", "POST", "*/file", times=None, probability=0.01),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from humeai_async.catalog.comparison import Comparison
 from humeai_async.cli.main import main
 from humeai_async.testing import FakeHume, rows
 
@@ -41,6 +42,33 @@ def test_differences_are_json_too(
     assert found["new"] == ["GET /v1/new"]
     assert {"row", "missing", "new"} == found["changed"][0].keys()
     assert found["is_equal"] is False
+
+
+@pytest.mark.parametrize(
+    ("given", "lines"),
+    [
+        ({}, ["the same endpoints and parameters as in this library"]),
+        ({"missing": ("GET /v0/a",)}, ["GET /v0/a", "not in the definition"]),
+        ({"new": ("GET /v1/\x1b[2J",)}, ["GET /v1/\\x1b[2J", "unknown to this library"]),
+    ],
+    ids=["equal", "missing", "new"],
+)
+@pytest.mark.usefixtures("fake_hume")
+def test_a_definition_that_has_more_or_less_is_told_endpoint_by_endpoint(
+    given: dict[str, Any],
+    lines: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def compare(*_: object) -> Comparison:
+        return Comparison(
+            **{"url": "u", "rows": 1, "missing": (), "new": (), "changed": (), **given}
+        )
+
+    monkeypatch.setattr("humeai_async.cli.check.compare", compare)
+    assert check() == int(bool(given))
+    printed = capsys.readouterr().out
+    assert [line for line in lines if line not in printed] == []
 
 
 def test_a_mistake_in_the_command_is_exit_code_2() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import signal
 import subprocess
 import sys
@@ -9,6 +11,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
+
+from humeai_async.cli import interrupts
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -60,6 +64,64 @@ def press(*pauses: float, ending: float = 0.0) -> tuple[int, str, str]:
             process.send_signal(signal.SIGINT)
         output, messages = process.communicate(timeout=20)
     return process.returncode, first + output, messages
+
+
+def test_work_that_is_not_interrupted_returns_its_result() -> None:
+    async def work() -> str:
+        return "done"
+
+    assert interrupts.run(work()) == "done"
+
+
+def test_work_that_is_interrupted_ends_in_order_first() -> None:
+    ended: list[str] = []
+
+    async def work() -> None:
+        try:
+            for _ in range(3):  # two of them mean nothing more
+                signal.raise_signal(signal.SIGINT)
+            await asyncio.sleep(10)
+        finally:
+            await asyncio.sleep(0)
+            ended.append("in order")
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupts.run(work())
+    assert ended == ["in order"]
+
+
+def test_work_that_cancels_itself_was_not_interrupted() -> None:
+    async def work() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        interrupts.run(work())
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_a_later_one_ends_the_process_and_shows_the_cursor_again(
+    is_terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes: list[int] = []
+    stderr = io.StringIO()
+    monkeypatch.setattr(stderr, "isatty", lambda: is_terminal)
+    monkeypatch.setattr(interrupts, "SAME_PRESS", 0.0)
+    monkeypatch.setattr("os._exit", codes.append)
+    monkeypatch.setattr("sys.stderr", stderr)
+
+    async def work() -> None:
+        signal.raise_signal(signal.SIGINT)
+        try:
+            await asyncio.sleep(10)
+        finally:
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.sleep(0.001)  # until the event loop has seen it
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupts.run(work())
+    assert codes == [130]
+    assert "stopped at once" in stderr.getvalue()
+    assert ("\x1b[?25h" in stderr.getvalue()) == is_terminal
 
 
 @pytest.mark.slow

@@ -21,7 +21,9 @@ async def run(url: str, key: str, folder: Path, patience: float) -> None:
     """Go on with the run to its end."""
     paths = sorted(folder.glob("*.wav"))
     with (folder / "outcomes.jsonl").open("a") as written:
-        async with HumeAI(api_key=key, base_url=url, retry=Retry(attempts=2)) as hume:
+        async with HumeAI(
+            api_key=key, base_url=url, retry=Retry(attempts=2, initial_delay=0.05)
+        ) as hume:
             outcomes = hume.decisions.create_many(
                 paths, QUESTIONS, ledger=folder / "run.db", search_patience=patience
             )

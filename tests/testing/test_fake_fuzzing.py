@@ -13,6 +13,7 @@ from urllib.parse import quote
 import anyio
 import pytest
 from aiohttp_release import IS_3_14
+from fuzzing.budget import DEEP
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from raw_client import open_raw_client
@@ -221,7 +222,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.slow
-@settings(max_examples=150)
+@settings(max_examples=150 if DEEP else 50)
 @given(st.sampled_from(DIALECTS), STEPS)
 def test_no_sequence_of_requests_breaks_the_fake(dialect: Dialect, steps: Any) -> None:
     requests = Requests(dialect)
@@ -230,7 +231,7 @@ def test_no_sequence_of_requests_breaks_the_fake(dialect: Dialect, steps: Any) -
 
 
 @pytest.mark.slow
-@settings(max_examples=150)
+@settings(max_examples=150 if DEEP else 50)
 @given(PLAUSIBLE)
 @example({"urls": ["http://[broken"]})
 @example({"urls": [URL], "models": {"face": {"fps_pred": 1e-320}}})

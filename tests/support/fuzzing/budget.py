@@ -1,4 +1,4 @@
-"""How many examples a test tries: a few hundred always, a hundred times that on request."""
+"""How many examples a test tries: a few always, more where time is no matter."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, Phase, settings
 
 SOAK = bool(os.environ.get("HUMEAI_ASYNC_SOAK"))
 """Whether this is the long form: many more examples, and others each time."""
+DEEP = SOAK or bool(os.environ.get("HUMEAI_ASYNC_DEEP"))
+"""Whether tests that repeat one experiment do so as often as continuous integration wants it."""
 
 
 def examples(count: int) -> Callable[[Any], Any]:
