@@ -16,6 +16,7 @@ from humeai_async._base.urls import repr_without_query
 from humeai_async.errors import (
     AuthenticationError,
     ClientClosedError,
+    ConfigurationError,
     DecodeError,
     GatewayUnsupportedError,
     HumeError,
@@ -33,6 +34,7 @@ FATAL_ERRORS = (
     PermissionDeniedError,
     GatewayUnsupportedError,
     ClientClosedError,
+    ConfigurationError,
 )
 """Errors that every other source would meet too, so they end the run; see `is_fatal`."""
 _NO_CREDIT = "E0300"

@@ -18,14 +18,17 @@ from support import DIALECTS, client_of, media_folder
 from humeai_async import (
     AuthenticationError,
     ClientClosedError,
+    ConfigurationError,
     DecodeError,
     GatewayUnsupportedError,
     HumeAI,
     InvalidArgumentError,
     NotFoundError,
+    Pool,
     Retry,
     SourceFailedError,
 )
+from humeai_async.bulk.states import State
 from humeai_async.limiter.bucket import Permit
 from humeai_async.limiter.limiter import BULK, INTERACTIVE, Limiter
 from humeai_async.limiter.queue import Priority
@@ -132,6 +135,25 @@ async def test_a_refused_credential_ends_the_run() -> None:
             async for _ in hume.batch.predict(urls(1000), models=MODELS, jobs_at_once=1):
                 pass
         assert len(fake.requests) == 1
+
+
+@pytest.mark.parametrize("is_proxy_bad", [True, False])
+async def test_settings_that_let_no_request_out_end_the_run_and_fail_no_source(
+    is_proxy_bad: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if is_proxy_bad:
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:x")
+    hume = HumeAI(
+        api_key="key" if is_proxy_bad else lambda: "",
+        base_url="http://hume.example",
+        pool=Pool(trust_env=True),
+    )
+    async with hume:
+        with pytest.raises(ConfigurationError):
+            await hume.batch.predict_into(tmp_path, urls(3), models=MODELS)
+    async with FakeHume() as fake, client_of(fake) as good:
+        found = await good.batch.predict_into(tmp_path, urls(3), models=MODELS)
+    assert found.counts[State.ARRIVED] == 3
 
 
 async def test_files_through_the_gateway_are_told_at_once(tmp_path: Path) -> None:
