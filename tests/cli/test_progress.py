@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from humeai_async.bulk.patience import Holdup
+from humeai_async.bulk.patience import Holdup, HoldupKind
 from humeai_async.bulk.progress import Progress
 from humeai_async.cli.progress import RunDisplay, describe_progress
 from humeai_async.limiter.limiter import Limiter
@@ -86,3 +86,17 @@ def test_a_bar_has_each_reason_of_the_service_above_it_once(
     shown = capsys.readouterr().err
     assert shown.count("humeai-async: the service fails: refused") == 1
     assert "humeai-async: the service fails: no such host" in shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "text"),
+    [
+        ("quota", 3, "the quota is used up, next call in 3 s"),
+        ("service", 1, "the service has been failing for 12 s (refused)"),
+        ("search", 1, "looking for a submission without a response, 3 s left"),
+        ("search", 2, "looking for 2 submissions without a response, 3 s left"),
+    ],
+)
+def test_what_a_run_waits_for_is_a_sentence(kind: HoldupKind, count: int, text: str) -> None:
+    holdup = Holdup(kind=kind, seconds=12.0, left=3.0, reason="refused", count=count)
+    assert str(holdup) == text

@@ -93,11 +93,10 @@ async def test_a_run_that_has_ended_leaves_nothing_on_a_worker_and_takes_no_furt
     clients = WorkerClients("run of a test", CLIENT, None, OPTIONS)
     clients.setup(Worker())
     (thread,) = (one for one in threading.enumerate() if one.name == "run of a test")
-    loop = clients._loop
+    loop = vars(clients)["_loop"]
     for _ in range(2):
         clients.teardown(Worker())
     await asyncio.to_thread(thread.join, 10)
-    assert loop is not None
     assert loop.is_closed()  # a worker outlives many runs
     with pytest.raises(ConfigurationError, match="run has ended"):
         await asyncio.to_thread(clients.work, partition)

@@ -104,6 +104,7 @@ async def test_a_session_that_is_closed_is_not_opened_anew() -> None:
 
     async with scripted(script) as url, HumeAI(api_key="k", cloud_url=url) as hume:
         session = hume.expression.connect_audio(reconnect=Reconnect(initial_delay=30, jitter=0))
+        inside: Any = session
         got: list[Any] = []
         with anyio.fail_after(5):
             async with anyio.create_task_group() as tasks:
@@ -113,7 +114,7 @@ async def test_a_session_that_is_closed_is_not_opened_anew() -> None:
                         got.extend([message async for message in session])
 
                     tasks.start_soon(receive)
-                    await until(lambda: session._tries)  # it waits before the next one
+                    await until(lambda: inside._tries)  # it waits before the next one
                     await session.aclose()
     assert [type(one) for one in got] == [SessionCreated]
     assert session.report.connections == 1
@@ -277,3 +278,74 @@ async def test_a_video_session_is_finished_where_nobody_receives(
             messages = [message async for message in session]
     found = [one.frame_id for one in messages if isinstance(one, VideoMeasured)]
     assert found == numbers
+
+
+async def test_a_session_can_be_opened_only_once(hume: HumeAI) -> None:
+    session = hume.expression.connect_audio()
+    async with session:
+        pass
+    with pytest.raises(SessionClosedError, match="only once"):
+        async with session:
+            pass
+
+
+async def test_nothing_can_be_sent_into_a_session_that_was_finished(hume: HumeAI) -> None:
+    async with hume.expression.connect_audio() as session:
+        await session.finish()
+        await session.finish()
+        with pytest.raises(SessionClosedError, match=r"was finished|is over"):
+            await session.send(silence(0.1))
+
+
+async def test_a_connection_that_ends_before_there_is_a_session_is_an_error_of_connections() -> (
+    None
+):
+    async def script(socket: web.WebSocketResponse, number: int) -> None:
+        del number
+        await socket.close()
+
+    async with scripted(script) as url, HumeAI(api_key="k", cloud_url=url) as hume:
+        with pytest.raises(APIConnectionError, match="closed at once"):
+            async with hume.expression.connect_audio():
+                pass
+
+
+async def test_a_session_that_cannot_be_opened_anew_ends_after_its_tries() -> None:
+    numbers: list[int] = []
+
+    async def script(socket: web.WebSocketResponse, number: int) -> None:
+        numbers.append(number)
+        if number == 0:
+            await socket.send_json({"type": "session.created"})  # without its ID
+        await socket.close(code=1012)
+
+    tries = Reconnect(attempts=2, initial_delay=0.001, jitter=0, min_uptime=0)
+    async with scripted(script) as url, HumeAI(api_key="k", cloud_url=url) as hume:
+        async with hume.expression.connect_audio(reconnect=tries) as session:
+            with pytest.raises(SessionClosedError, match="not opened anew in 2 tries"):
+                [message async for message in session]
+    assert numbers == [0, 1, 2]
+    assert session.session_id is None
+    assert session.run_ids == []
+
+
+async def test_an_error_after_which_a_session_goes_on_does_not_end_it_later() -> None:
+    """Its close code alone decides then."""
+    error = {"type": "error", "code": "odd", "message": "no", "retryable": False}
+
+    async def script(socket: web.WebSocketResponse, number: int) -> None:
+        await socket.send_json(CREATED)
+        if number == 0:
+            await socket.send_json(error)
+            await socket.send_json({"type": "session.odd"})
+            await socket.close(code=1012)
+        await take_all(socket)
+
+    async with scripted(script) as url, HumeAI(api_key="k", cloud_url=url) as hume:
+        async with hume.expression.connect_audio(reconnect=QUICK) as session:
+            kinds: list[type] = []
+            async for message in session:
+                kinds.append(type(message))
+                if isinstance(message, SessionResumed):
+                    await session.finish()
+    assert kinds[-2:] == [SessionResumed, SessionClosed]

@@ -27,16 +27,14 @@ def picture(width: int, height: int, size: int = 100) -> bytes:
         (picture(8, 8), "files must be a list"),
         ("photo.jpg", "files must be a list"),
         ([], "at least one image"),
-        ([picture(60_000, 60_000)], "60000 x 60000 pixels"),
-        ([picture(8, 8, 1_900_000)] * 14, "the images have 26.6 MB together"),
+        ([Upload(picture(60_000, 60_000))], "60000 x 60000 pixels"),
+        ([Upload(picture(8, 8, 1_900_000))] * 14, "the images have 26.6 MB together"),
     ],
     ids=["bytes", "a name", "none", "pixels", "too many"],
 )
 async def test_images_that_cannot_be_sent_are_refused_by_reason(
     hume: HumeAI, fake: FakeHume, files: Any, message: str
 ) -> None:
-    if isinstance(files, list):
-        files = [Upload(one) for one in files]
     with pytest.raises(InvalidArgumentError, match=message):
         await hume.expression.measure_images(files, face={})
     assert fake.requests == []

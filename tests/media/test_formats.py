@@ -41,6 +41,8 @@ def jpeg(width: int, height: int, *before: bytes) -> bytes:
         (speech(0.1), Kind.UNKNOWN),
         (silence(0.1), Kind.UNKNOWN),
         (b"\xff\xfb\x94\xc4" + bytes(4000), Kind.UNKNOWN),
+        (b"\xff\xf1\x50\x80\x02\0\xfc" + bytes(9) + b"\xff\xf1", Kind.AAC),
+        (b"\xff\xf1\x50\x80\x02\0\xfc" + bytes(11), Kind.UNKNOWN),
     ],
 )
 def test_a_file_is_told_by_its_bytes(data: bytes, kind: Kind) -> None:
