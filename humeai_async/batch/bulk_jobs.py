@@ -116,6 +116,9 @@ class JobWork:
         # Results and lost jobs are told apart by what a file held when it was planned.
         md5s = [item.mark for item in items]
         job = await start_inference(request, files, self._session, self._poller, sending, md5s)
+        if job.id in self._older:
+            reason = "the response names a job that was there before"
+            raise DecodeError(reason, path="$.job_id", outcome_unknown=True)
         if files is None:
             self._sent[job.id] = tuple(given)
         return Submitted(job.id)

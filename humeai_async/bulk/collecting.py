@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 import anyio
@@ -33,6 +34,8 @@ R = TypeVar("R")
 
 _LARGE_BODY = 2_000_000
 """Bytes of results that are read in a thread: it takes milliseconds."""
+_LOOKS = 3
+"""Searches for a request before another one, under the name given for it, is believed to be it."""
 MISSING_SECONDS = 60.0
 """Seconds for which the service must not know what it has named before that is believed, unless
 the patience of searches is shorter: a router that was set up wrongly gives a 404 too."""
@@ -70,6 +73,8 @@ class Results(Generic[S, R]):
         self._requests = requests
         self._read_result = read_result
         self._search = search
+        self._has_other_words = False
+        """Whether the service tells requests in other words, as far as is known."""
 
     async def fetch(
         self, plan: Plan, submitted: Submitted, items: Sequence[Item[S]]
@@ -132,7 +137,6 @@ class Results(Generic[S, R]):
 
         body = await self._pipes.patience.call(collect, deadline=until)
         if suspect is not None:
-            # Only now: the list shows what is new a moment late.
             found = await self._find(plan, items, suspect)
             if found is not None and found.work_id != work_id:
                 raise MisnamedError
@@ -165,13 +169,21 @@ class Results(Generic[S, R]):
             UnknownSubmissionError: Nobody can tell, and the one named for it has other sources.
         """
         try:
-            return await self._pipes.patience.call(lambda: self._search(plan, items))
+            for pause in islice(search_pauses(), 0 if self._has_other_words else _LOOKS):
+                found = await self._pipes.patience.call(lambda: self._search(plan, items))
+                if found is not None:
+                    return found
+                await self._pipes.pause(pause)  # what is new shows a moment late
+            found = await self._pipes.patience.call(lambda: self._search(plan, items))
         except (AuthenticationError, ClientClosedError, LedgerError):
             raise
         except HumeError as failure:
             if request_of(recorded.kind, recorded.marks) == request_of(plan.kind, plan.marks):
                 return None  # nothing says so
             problem = failure
+        else:
+            self._has_other_words = self._has_other_words or found is None
+            return found
         raise UnknownSubmissionError(
             "the service has other sources under the name that it gave to a submission, and "
             f"whether it has these under another one is unknown: {problem}",

@@ -23,6 +23,7 @@ from humeai_async.bulk.outcome import UnknownSubmissionError, is_fatal
 from humeai_async.bulk.patience import search_pauses
 from humeai_async.bulk.states import WorkState
 from humeai_async.bulk.work import (
+    CLOCK_SLACK_MS,
     Item,
     NotCarriedOutError,
     Pipes,
@@ -205,7 +206,7 @@ class Submissions(Generic[S, R]):
         age_ms, longest = self._clock.age_ms(plan), self._kind.longest_submission
         if age_ms is None or longest is None:
             return left
-        return min(left, patience + longest - age_ms / 1000)
+        return min(left, patience + longest + (CLOCK_SLACK_MS - age_ms) / 1000)
 
     async def _send_once(
         self, plan: Plan, items: Sequence[Item[S]], deadline: float

@@ -414,6 +414,7 @@ async def test_a_job_called_by_anothers_name_is_found_out_after_a_restart(
     assert {} == await asyncio.to_thread(sources.find_faults, out, service.carried_out)
 
 
+OTHERS = [f"https://others.example.com/{n}.mp4" for n in range(2)]
 OTHER_JOBS: dict[str, dict[str, Any]] = {
     "new": {},
     "of other models": {"models": {"face": {}}},
@@ -437,7 +438,7 @@ async def test_a_response_that_names_a_job_of_somebody_else_is_found_out(
         "is_same": False,
         **OTHER_JOBS[name],
     }
-    given = [f"https://others.example.com/{n}.mp4" for n in range(2)]
+    given = OTHERS
     if kind == "files":
         given = [hashlib.md5(one.encode(), usedforsecurity=False).hexdigest() for one in given]
     if other.pop("is_same"):
@@ -452,14 +453,42 @@ async def test_a_response_that_names_a_job_of_somebody_else_is_found_out(
     assert {} == await asyncio.to_thread(sources.find_faults, out, service.carried_out)
 
 
+def add_foreign_with_the_first(service: HostileService, kind: Kind) -> None:
+    """Have somebody else's job made as the first submission arrives, after the run began."""
+
+    def add(event: str) -> None:
+        if event == "arrived":
+            service.on_event = lambda _: None
+            service.add_foreign(kind, OTHERS, LANGUAGE, age=0.0)
+
+    service.on_event = add
+
+
+@pytest.mark.parametrize("kind", ["urls", "text"])
+@pytest.mark.parametrize("is_older", [False, True], ids=["younger than the run", "older"])
+async def test_a_job_of_somebody_else_is_not_believed_because_the_own_one_shows_late(
+    kind: Kind, tmp_path: Path, *, is_older: bool
+) -> None:
+    sources = RunSources.make(tmp_path, [kind], 2)
+    out = tmp_path / "out"
+    async with HostileService(lag=0.15) as service:
+        if is_older:
+            service.add_foreign(kind, OTHERS, LANGUAGE, age=0.0)
+        else:
+            add_foreign_with_the_first(service, kind)
+        service.posts.append("foreign")
+        assert await run(service, sources.given, out) is None
+    assert {} == await asyncio.to_thread(sources.find_faults, out, service.carried_out)
+
+
 async def test_a_job_of_somebody_else_is_not_believed_where_the_list_cannot_be_read(
     tmp_path: Path,
 ) -> None:
     sources = RunSources.make(tmp_path, ["urls"], 2)
     out = tmp_path / "out"
     async with HostileService() as service:
-        service.add_foreign("urls", ["https://others.example.com/a.mp4"] * 2, LANGUAGE, age=0.0)
-        service.posts.extend(["foreign"])
+        add_foreign_with_the_first(service, "urls")
+        service.posts.append("foreign")
         service.lists.extend(["ok", "404"])  # the first one is that of the start
         assert await run(service, sources.given, out) is None
         assert [] == lines_of(out)
