@@ -92,7 +92,9 @@ def _encode_table(batch: Any, columns: Sequence[str]) -> bytes:
     cells = [_as_text(pa, found.get(name, nothing), quoted) for name in columns]
     # Names are no part of what is written; any that differ will do.
     table = pa.Table.from_arrays(cells, names=[str(number) for number in range(len(cells))])
-    options = writer.WriteOptions(include_header=False, quoting_style="none")
+    options = writer.WriteOptions(
+        include_header=False, quoting_style="none", batch_size=tables.BATCH_ROWS
+    )
     stream = pa.BufferOutputStream()
     writer.write_csv(table, stream, options)
     lines: bytes = stream.getvalue().to_pybytes().replace(b"\n", b"\r\n")
