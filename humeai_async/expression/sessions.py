@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
 import anyio
-from attrs import define, evolve
+from attrs import evolve
 
 from humeai_async._base.cancellation import time_limit
 from humeai_async.errors import (
@@ -23,9 +23,13 @@ from humeai_async.errors import (
     HumeError,
     SessionClosedError,
 )
+from humeai_async.expression import endings
+from humeai_async.expression.messages import read_message
+from humeai_async.expression.opening import open_session
+from humeai_async.expression.report import SessionReport
 from humeai_async.http import codec
-from humeai_async.http.endpoint import Endpoint, fill
-from humeai_async.http.reconnect import describe, may_resume, may_try_again, pause_before
+from humeai_async.http.endpoint import Endpoint
+from humeai_async.http.reconnect import may_try_again, pause_before
 from humeai_async.http.session import Session
 from humeai_async.http.transport.websocket import LOST, NORMAL, Closed, MediaSocket
 from humeai_async.settings import Reconnect
@@ -33,12 +37,9 @@ from humeai_async.types.expression_messages import (
     AnyAudioMessage,
     AnyVideoMessage,
     ClientMessage,
-    CloseReason,
     SessionClose,
     SessionClosed,
-    SessionCreated,
     SessionError,
-    SessionErrorCode,
     SessionResumed,
 )
 
@@ -46,31 +47,8 @@ M = TypeVar("M", AnyAudioMessage, AnyVideoMessage)
 
 logger: logging.Logger = logging.getLogger("humeai_async.expression")
 
-FIRST_MESSAGE_WAIT = 30.0
-"""Seconds to wait for the first message of a session, where the client has no total timeout."""
 CLOSE_WAIT = 30.0
 """Seconds to wait for what is due when a session is closed."""
-
-
-@define
-class SessionReport:
-    """What became of the frames of a session, over all of its connections.
-
-    Once the session is over, each frame is either `measured` or `lost`.
-    """
-
-    sent: int = 0
-    """Frames that went out, repeats included."""
-    refused: int = 0
-    """Frames that the service refused; those that were sent again are counted for each time."""
-    measured: int = 0
-    """Frames that the service took for good, each counted once; of video, those with a result."""
-    lost: int = 0
-    """Frames of which nothing is measured, and which are not sent again, each counted once."""
-    replayed: int = 0
-    """Frames that were sent again on a new connection, for each time."""
-    connections: int = 0
-    """Connections that were opened."""
 
 
 class ExpressionSession(Generic[M]):
@@ -115,7 +93,7 @@ class ExpressionSession(Generic[M]):
         self._error: SessionError | None = None
         self._cause: HumeError | None = None
         self._was_closed = False
-        self._is_finished = False
+        self._is_finished = self._is_left = False
         self._opened_at = 0.0
         self._tries = 0
         self._reading = anyio.Lock()
@@ -178,7 +156,12 @@ class ExpressionSession(Generic[M]):
             is_broken = self._broken is socket
             await self._on_closed(Closed(LOST, "it took nothing more") if is_broken else got)
             return None
-        return self._receive(codec.decode(self._endpoint.returns, got))
+        try:
+            message: M = read_message(self._endpoint.returns, got)
+        except DecodeError:
+            self._pass_over(got)
+            raise
+        return self._receive(message)
 
     async def _until_replaced(self, socket: MediaSocket | None) -> None:
         """Wait until there is another socket than this one, or the end."""
@@ -235,6 +218,7 @@ class ExpressionSession(Generic[M]):
                 tasks.start_soon(self._close_orderly)
                 await self._receive_rest()
         if self._end is None:
+            self._is_left = True
             self._end_with(Closed(NORMAL))
         socket, self._socket = self._socket, None
         if socket is not None:
@@ -260,20 +244,18 @@ class ExpressionSession(Generic[M]):
         """Read a message of the product; `None` for one that is not handed out."""
         raise NotImplementedError
 
+    def _pass_over(self, data: bytes) -> None:
+        """Account for a message that cannot be read."""
+
     def _resume(self, note: SessionResumed) -> SessionResumed:
         """Decide what is sent again on a new connection, and note it."""
         raise NotImplementedError
 
     async def _open(self, session: Session) -> None:
-        """Open a connection, wait for the first message, and send the settings."""
-        socket = cast("MediaSocket", await session.open_socket(fill(self._endpoint)))
-        try:
-            created = await self._first_message(socket)
-            if self._update is not None:
-                await socket.send(codec.encode(self._update))
-        except BaseException:
-            await socket.aclose(wait=False)
-            raise
+        """Open a connection, and take it where the session still wants one."""
+        socket, created = await open_session(
+            session, self._endpoint, self._update, self._notes.append
+        )
         if self._end is not None:  # closed meanwhile
             await socket.aclose(wait=False)
             return
@@ -291,35 +273,20 @@ class ExpressionSession(Generic[M]):
         self._was_closed = False
         self._notify()
 
-    async def _first_message(self, socket: MediaSocket) -> SessionCreated:
-        """Wait for the session; what comes before it is a message as any other."""
-        total = self._session.timeout.total
-        error: SessionError | None = None
-        async with time_limit(FIRST_MESSAGE_WAIT if total is None else total):
-            while not isinstance(got := await socket.receive(), Closed):
-                message: object = codec.decode(self._endpoint.returns, got)
-                if isinstance(message, SessionCreated):
-                    return message
-                if isinstance(message, SessionError):
-                    error = message
-                self._notes.append(cast("M", message))
-            raise _refused(got, error)
-        raise APITimeoutError("the service opened a socket and no session on it")
-
     def _receive(self, message: M) -> M | None:
         """Learn from a message, whatever the product."""
         known: object = message
         if isinstance(known, SessionError):
-            if known.retryable is False or known.code in _ENDING:
+            if known.retryable is False or known.code in endings.ENDING:
                 self._error = known
         elif isinstance(known, SessionClosed):
             self._was_closed = True
             self._count(known)
-            if self._may_resume(known):
+            if self._may_reopen(known):
                 return None
             self._end_with(Closed(NORMAL, str(known.reason or "")))
             return message
-        elif self._error is not None and self._error.code not in _ENDING:
+        elif self._error is not None and self._error.code not in endings.ENDING:
             self._error = None  # the session goes on
         return self._translate(message)
 
@@ -335,31 +302,22 @@ class ExpressionSession(Generic[M]):
         self._account_for_rest()
         self._notify()
 
-    def _may_resume(self, closed: Closed | SessionClosed) -> bool:
-        """Whether the session is opened anew after this; the one rule, which is Hume's own.
-
-        Args:
-            closed: The end of the connection, or the message that comes before it.
-        """
+    def _may_reopen(self, closed: Closed | SessionClosed) -> bool:
         if self._policy is None or self._is_finished:
             return False
-        if isinstance(closed, SessionClosed) and closed.reason == CloseReason.SERVER_SHUTDOWN:
-            return True
-        code = None if self._error is None else self._error.code
-        if code in _ENDING:
-            return False
-        if code == SessionErrorCode.INTERNAL_ERROR and self._resumes_failures:
-            return True
-        if isinstance(closed, SessionClosed):
-            return False
-        return self._was_closed or may_resume(closed.code)
+        return endings.may_reopen(
+            closed,
+            self._error,
+            was_closed=self._was_closed,
+            resumes_failures=self._resumes_failures,
+        )
 
     async def _on_closed(self, closed: Closed) -> None:
         """Decide what the end of a connection means."""
         socket, self._socket = self._socket, None
         if socket is not None:
             await socket.aclose(wait=False)
-        if self._end is None and not self._may_resume(closed):
+        if self._end is None and not self._may_reopen(closed):
             self._end_with(evolve(closed, reason=self._session.redact(closed.reason)))
         elif self._end is None:
             policy = cast("Reconnect", self._policy)
@@ -410,21 +368,10 @@ class ExpressionSession(Generic[M]):
             raise SessionClosedError("the session is not open: enter it with `async with` first")
         await self._until_replaced(None)
         if self._end is not None:
-            raise SessionClosedError(
-                f"the session is over ({self._why(self._end)}); nothing was sent",
-                code=None if self._error is None else str(self._error.code),
-                close_code=self._end.code,
-                reason=self._end.reason,
-            )
+            raise endings.error_for_sender(self._end, self._error)
         if self._is_finished or self._socket is None:
             raise SessionClosedError("the session was finished; nothing was sent")
         return self._socket
-
-    def _why(self, end: Closed) -> str:
-        """Say what ended the session."""
-        if self._error is not None:
-            return str(self._error.message or self._error.code)
-        return end.reason or "closed" if end.code == NORMAL else describe(end)
 
     async def _send_media(self, socket: MediaSocket, data: bytes) -> bool:
         """Send a frame, and say whether it went out."""
@@ -449,38 +396,14 @@ class ExpressionSession(Generic[M]):
         change.set()
 
     def _ended(self, end: Closed) -> Exception:
-        if self._error is not None:
-            return SessionClosedError(
-                f"the service ended the session: {self._error.message or self._error.code}",
-                code=None if self._error.code is None else str(self._error.code),
-                close_code=end.code,
-                reason=end.reason,
-            )
-        if self._was_closed or end.code == NORMAL:
+        # A close in good order has a last message, unless it was asked for.
+        is_asked = self._is_left or (self._is_finished and end.code == NORMAL)
+        if self._error is None and (self._was_closed or is_asked):
             return StopAsyncIteration()
-        error = SessionClosedError(
-            f"the session was closed: {describe(end)}", close_code=end.code, reason=end.reason
-        )
+        error = endings.error_for_receiver(end, self._error, self.report.lost)
         error.__cause__ = self._cause
         return error
 
     def __repr__(self) -> str:
         state = "over" if self.is_over else "open"
         return f"{type(self).__name__}(session_id={self.session_id!r}, {state})"
-
-
-def _refused(closed: Closed, error: SessionError | None) -> HumeError:
-    """Return the error for a connection that ended before there was a session."""
-    if error is None:
-        return APIConnectionError(f"the session was closed at once: {describe(closed)}")
-    message = f"the service opened no session: {error.message or error.code}"
-    code = None if error.code is None else str(error.code)
-    if error.retryable is False:
-        return SessionClosedError(message, code=code, close_code=closed.code, reason=closed.reason)
-    return APIConnectionError(message, code=code)
-
-
-_ENDING: frozenset[Any] = frozenset(
-    {SessionErrorCode.CONFIG_INVALID, SessionErrorCode.MESSAGE_TOO_LARGE}
-)
-"""Codes of errors that end a session whatever they say of it."""

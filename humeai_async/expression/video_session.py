@@ -16,6 +16,7 @@ from humeai_async._base.cancellation import in_thread
 from humeai_async.catalog.expression import EXPRESSION_CONNECT_VIDEO
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.expression.limits import INVALID_IMAGE_FRAME
+from humeai_async.expression.messages import is_result
 from humeai_async.expression.sessions import ExpressionSession
 from humeai_async.expression.timing import VideoPacer
 from humeai_async.expression.uploads import why_no_image
@@ -149,6 +150,10 @@ class VideoSession(ExpressionSession[AnyVideoMessage]):
         if isinstance(message, SessionError) and message.code in _REPLIES:
             return self._fail(message)
         return message
+
+    def _pass_over(self, data: bytes) -> None:
+        if is_result(data) and self._reply() is not None:
+            self.report.lost += 1
 
     def _reply(self) -> _Frame | None:
         frame = self._underway.popleft() if self._underway else None
