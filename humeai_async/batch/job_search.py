@@ -8,8 +8,10 @@ itself: an entry that the types do not know must not look like one that is not t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any, cast
+
+from attrs import define
 
 from humeai_async.batch.url_forms import mark_of
 from humeai_async.bulk.ledger_records import MARK_SIZE, Plan
@@ -23,7 +25,7 @@ from humeai_async.types.batch import InferenceRequest
 from humeai_async.types.json import is_object
 
 LIMIT = 50
-"""Jobs in one request; fewer are the end of the list."""
+"""Jobs in one request; as many as the service shows at once."""
 
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "face": {"fps_pred": 3, "prob_threshold": 0.99, "identify_faces": False, "min_face_size": 60,
@@ -102,9 +104,9 @@ async def _since(
         DecodeError: The list cannot be read, or not all of it was shown.
     """
     seen: set[str] = set()
-    limit, edge, is_whole = LIMIT, None, True
+    way = _WayBack()
     while True:
-        found = await _page(session, clock, limit, edge)
+        found = await _page(session, clock, way.limit, way.edge)
         fresh = [one for one in found if one["job_id"] not in seen]
         seen.update(one["job_id"] for one in fresh)
         least = clock.earliest_ms(plan)
@@ -113,23 +115,60 @@ async def _since(
             made = created_ms(one)
             if made is None or made > least:
                 yield one
-        if len(found) < LIMIT or (times and min(times) <= least):
+        if times and min(times) <= least:
             break
-        if not times:
-            raise DecodeError("the listed jobs have no creation times to go by", path="$")
-        # Times that are cut to whole seconds leave open which of that second were shown.
-        is_cut = all(created % 1000 == 0 for created in times)
-        edge = min(times) + (1000 if is_cut else 1)
-        if fresh:
-            limit = LIMIT
-        elif len(found) >= limit:
-            limit += LIMIT  # so many were made at one time
-        else:
-            # It shows no more of them than this: those that were made before may still be read.
-            is_whole, edge = False, min(times)
-    if not is_whole:
+        if not way.go_on(times, count=len(found), has_fresh=bool(fresh)):
+            break
+    if not way.is_whole:
         reason = "more jobs were made at one time than the service lists"
         raise DecodeError(reason, path="$")
+
+
+@define
+class _WayBack:
+    """The way through a list of jobs, newest first, a request at a time."""
+
+    limit: int = LIMIT
+    """Jobs to ask for."""
+    edge: int | None = None
+    """Time before which they are to be made; `None` is now."""
+    is_whole: bool = True
+    """Whether no jobs were passed over, as far as is known."""
+    _most: int = 0
+    _is_past: bool = False
+    """Whether the last request left those of one time behind."""
+
+    def go_on(self, times: Sequence[int], *, count: int, has_fresh: bool) -> bool:
+        """Say whether the list goes on behind what came last, and where.
+
+        Args:
+            times: When the jobs that came were made, as far as they say.
+            count: How many came.
+            has_fresh: Whether some of them had not come before.
+
+        Raises:
+            DecodeError: They say nothing to go by.
+        """
+        # Fewer than asked for are no end: a service may show fewer at a time than documented.
+        if count < max(self._most, 1) or (not times and count < LIMIT):
+            return False
+        if not times:
+            raise DecodeError("the listed jobs have no creation times to go by", path="$")
+        self._most = max(self._most, count)
+        # Times that are cut to whole seconds leave open which of that second were shown.
+        is_cut = all(created % 1000 == 0 for created in times)
+        self.edge = min(times) + (1000 if is_cut else 1)
+        if has_fresh:
+            self.limit, self._is_past = LIMIT, False
+        elif count >= self.limit:
+            self.limit += LIMIT  # so many were made at one time
+        else:
+            # It shows no more of them than this: those that were made before may still be read.
+            self.is_whole = self.is_whole and count < LIMIT
+            if self._is_past:
+                return False  # it does not go back in time
+            self.edge, self._is_past = min(times), True
+        return True
 
 
 async def _page(

@@ -140,10 +140,10 @@ def listed_job(job_id: str = "lost", **changes: Any) -> dict[str, Any]:
 
 
 async def find(*pages: object, known: tuple[str, ...] = ()) -> str | None:
-    """Search pages of the list for a planned job."""
+    """Search pages of the list for a planned job; empty ones follow."""
     mark = mark_of("urls", URL, MARK_SIZE)
     plan = Plan(number=1, kind="urls", keys=(b"key",), marks=(mark,), planned_ms=NOW_MS)
-    responses = [json_answer(json.dumps(page).encode()) for page in pages]
+    responses = [json_answer(json.dumps(page).encode()) for page in (*pages, [], [])]
     session = session_of(ScriptedTransport(*responses))
     return await find_job(session, ServiceClock(), plan, InferenceRequest(models=MODELS), known)
 
@@ -198,3 +198,29 @@ async def test_more_jobs_of_one_time_than_the_list_shows_are_a_doubt() -> None:
     older = [listed_job("old", state={"created_timestamp_ms": NOW_MS - 86_400_000})]
     with pytest.raises(DecodeError, match="at one time"):
         await find(page, page, page, older)
+
+
+async def test_a_list_that_shows_fewer_jobs_than_asked_for_is_read_to_its_end() -> None:
+    def others(start: int) -> list[dict[str, Any]]:
+        return [
+            listed_job(
+                f"job-{n}", type="TRAINING", state={"created_timestamp_ms": NOW_MS + 1000 - n}
+            )
+            for n in range(start, start + 7)
+        ]
+
+    assert await find(others(0), others(6), [*others(12)[:5], listed_job()]) == "lost"
+
+
+@pytest.mark.parametrize("count", [LIMIT, 3 * LIMIT])
+async def test_a_list_that_does_not_go_back_in_time_is_not_asked_for_ever(count: int) -> None:
+    page = [
+        listed_job(f"job-{n}", type="TRAINING", state={"created_timestamp_ms": NOW_MS + n})
+        for n in range(count)
+    ]
+    with pytest.raises(DecodeError, match="at one time"):
+        await find(*[page] * 6, [listed_job()])  # which it does not come to
+
+
+async def test_a_short_list_that_does_not_go_back_in_time_is_taken_for_whole() -> None:
+    assert await find(*[[listed_job("another", type="TRAINING")]] * 5) is None
