@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import anyio
 import pytest
 from bulk_support import draft, search_quickly, submitted, urls
 from support import client_of
+from waiting import until
 
 from humeai_async import HumeAI, Limiter, Pool
 from humeai_async.bulk.ledger import Ledger
@@ -47,10 +49,20 @@ async def work_state(ledger: Path) -> WorkState:
         return (await opened.read_plan(1)).state
 
 
-async def wait_in_the_limiter(hume: HumeAI, ledger: Path) -> None:
-    """Start a run, and leave it once its submission waits for its turn."""
-    with anyio.move_on_after(0.3):
-        await run(hume, ledger, search_patience=LONG)
+async def leave_a_run(
+    hume: HumeAI, ledger: Path, is_so: Callable[[], object], then: Callable[[], object] = int
+) -> None:
+    """Start a run, wait until something is so, do another thing, and leave the run."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(run, hume, ledger, search_patience=LONG))
+        await until(is_so)
+        then()
+        tasks.cancel_scope.cancel()
+
+
+def waits_in_the_limiter(hume: HumeAI) -> Callable[[], object]:
+    limiter = hume.limiter
+    return lambda: any(limiter.snapshot(bucket).waiting for bucket in limiter.buckets)
 
 
 async def test_a_submission_that_waited_long_and_was_cut_off_is_searched_for_patiently(
@@ -119,14 +131,9 @@ async def test_a_submission_that_still_waits_for_its_turn_goes_at_once_after_the
     path, copy = tmp_path / "run.db", tmp_path / "copy.db"
     async with FakeHume() as fake:
         only_one = Limiter(rate=0.01, burst=1)  # it is the list that the run begins with
-        async with (
-            client_of(fake, limiter=only_one) as hume,
-            anyio.create_task_group() as group,
-        ):
-            group.start_soon(wait_in_the_limiter, hume, path)
-            await anyio.sleep(0.2)
-            for end in ("", "-wal"):
-                shutil.copy(f"{path}{end}", f"{copy}{end}")
+        async with client_of(fake, limiter=only_one) as hume:
+            waits = waits_in_the_limiter(hume)
+            await leave_a_run(hume, path, waits, lambda: copy_ledger(path, copy))
         left = copy if is_killed else path
         assert await work_state(left) is WorkState.PLANNED
         async with client_of(fake) as hume:
@@ -145,7 +152,7 @@ async def test_a_submission_that_was_refused_and_waits_goes_at_once_after_an_int
             Fault("status", status=429, method="POST", headers={"Retry-After": "100"}, times=1)
         )
         async with client_of(fake) as hume:
-            await wait_in_the_limiter(hume, path)
+            await leave_a_run(hume, path, waits_in_the_limiter(hume))
         assert await work_state(path) is WorkState.REJECTED
         async with client_of(fake) as hume:
             with anyio.fail_after(20):
@@ -191,6 +198,10 @@ async def _list_tools(hume: HumeAI) -> None:
 
 async def _copy_later(path: Path, copy: Path) -> None:
     await anyio.sleep(0.3)
+    copy_ledger(path, copy)
+
+
+def copy_ledger(path: Path, copy: Path) -> None:
     for end in ("", "-wal"):
         shutil.copy(f"{path}{end}", f"{copy}{end}")
 
@@ -199,7 +210,7 @@ async def test_a_submission_that_was_cut_off_on_its_way_is_in_doubt(tmp_path: Pa
     path = tmp_path / "run.db"
     async with FakeHume() as fake, client_of(fake) as hume:
         fake.faults.add(Fault("stall", method="POST"))
-        await wait_in_the_limiter(hume, path)
+        await leave_a_run(hume, path, lambda: fake.count(method="POST"))
         assert await work_state(path) is WorkState.SENT
 
 
