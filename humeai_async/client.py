@@ -14,10 +14,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, cast
 
 from humeai_async._base.advised import Advised
-from humeai_async._base.secret import hold
+from humeai_async._base.secret import call_without_frames, hold
 from humeai_async._base.unset import UNSET, Unset
-from humeai_async.errors import ConfigurationError
-from humeai_async.http.additions import NO_ADDITIONS, Additions, hold_headers, try_query
+from humeai_async.errors import ConfigurationError, HumeError
+from humeai_async.http.additions import NO_ADDITIONS, Additions, hold_headers
 from humeai_async.http.credentials import AskCredential, OAuth
 from humeai_async.http.endpoint import QueryValue
 from humeai_async.http.origin_arguments import CREDENTIALS, find_cloud, find_origin, hold_credential
@@ -324,10 +324,11 @@ class HumeAI(Advised):
         Raises:
             ConfigurationError: A setting cannot be.
         """
-        held, added = hold_headers(headers or {}), try_query(self._session.additions, query or {})
+        held = hold_headers(headers or {})
+        added = call_without_frames(self._session.additions.with_query, query or {})
         has_additions = bool(headers or query)
         del headers, query  # so that no traceback shows them
-        if not isinstance(added, Additions):
+        if isinstance(added, HumeError):
             raise added
         check_setting("retry", retry, Retry)
         check_setting("limiter", limiter, Limiter)
@@ -378,7 +379,11 @@ class HumeAI(Advised):
         Raises:
             InvalidArgumentError: The method, path, query or body cannot be used.
         """
-        return await self._session.request(method, path, query, json)
+        made = call_without_frames(self._session.request, method, path, query, json)
+        del query, json  # so that no traceback shows them
+        if isinstance(made, HumeError):
+            raise made
+        return await made
 
     def capture(self) -> contextlib.AbstractContextManager[list[Exchange]]:
         """Take down what goes over the wire in a block: the raw responses beside the typed ones.

@@ -173,11 +173,39 @@ async def test_a_secret_shows_nowhere(
         assert not any(form in text for form in FORMS), text
 
 
+TOKENS = (
+    f'{{"token": "{MARK}", "error": "invalid_client"}}',
+    f'{{"access_token": "{MARK}"',
+    f'["{MARK}"]',
+    f"<html>{MARK}",
+    f'{{"access_token": "{MARK} and more"}}',
+    f'{{"access_token": "{MARK}\\u00e9"}}',
+    f'{{"access_token": 3, "refresh_token": "{MARK}"}}',
+)
+
+
+@pytest.mark.parametrize("body", TOKENS)
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 500])
+async def test_a_token_that_cannot_be_used_is_not_shown(status: int, body: str) -> None:
+    given = OAuth(f"{MARK}-oauth-key", f"{MARK}-oauth/secret")
+    transport = MockTransport(lambda _: Response(status, {}, body.encode()))
+    async with HumeAI(access_token=given, transport=transport, retry=Retry(attempts=1)) as hume:
+        with pytest.raises(HumeError) as caught:
+            await hume.request("GET", "/v0/x", query={"key": f"{MARK}-1"}, json={"key": MARK})
+    text = collect_error_text(caught.value, __file__)
+    assert MARK not in text
+    assert ("invalid_client" in text) == ("invalid_client" in body and status != 200)
+
+
 PLANTED = HumeAI(api_key="key", base_url="http://127.0.0.1:9")
 
 
 def begin_list(**given: Any) -> None:
     PLANTED.chat.get(**given).send(None)
+
+
+def begin_request(**given: Any) -> None:
+    PLANTED.request("GET", **given).send(None)
 
 
 def begin_message(**given: Any) -> None:
@@ -206,6 +234,10 @@ TAKES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         begin_list,
         {"api_key": f"{MARK}-key", "access_token": f"{MARK}-token", "config_version": -1},
     ),
+    "request": (
+        begin_request,
+        {"path": "no-path", "query": {"key": f"{MARK}-1"}, "json": {"key": MARK}},
+    ),
     "chat.connect": (
         PLANTED.chat.connect,
         {"session_settings": {"language_model_api_key": f"{MARK}-key"}},
@@ -219,6 +251,7 @@ TAKES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
 ARGUMENTS: dict[str, tuple[str, ...]] = {
     "chat.get": ("api_key", "access_token", "config_id"),
     "chat.send": ("type", "audio"),
+    "request": ("path", "query"),
 }
 """Of those that take any here."""
 SECRET = {

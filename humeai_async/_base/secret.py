@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from typing import NoReturn, Self
+from collections.abc import Callable
+from typing import NoReturn, ParamSpec, Self, TypeVar
 from urllib.parse import quote, quote_plus
 
 from humeai_async._base.base_values import as_base
+from humeai_async.errors import HumeError
 
-__all__ = ["Secret", "hold"]
+__all__ = ["Secret", "call_without_frames", "hold"]
+
+T = TypeVar("T")
+P = ParamSpec("P")
 
 _SHORTEST_INSIDE = 4
 """Characters of a credential that is looked for inside of words too. No real one is shorter, and
@@ -34,6 +39,20 @@ def hold(given: object, origin: str = "") -> Secret | type | None:
     if given is None or isinstance(given, Secret):
         return given
     return Secret(given, origin) if isinstance(given, str) else type(given)
+
+
+def call_without_frames(
+    function: Callable[P, T], *args: P.args, **settings: P.kwargs
+) -> T | HumeError:
+    """Call a function whose arguments may hold a secret, and return its error if it fails.
+
+    The error has no frames, which would show the arguments: whoever calls deletes its own, and
+    raises it then.
+    """
+    try:
+        return function(*args, **settings)
+    except HumeError as problem:
+        return problem.with_traceback(None)
 
 
 class Secret:

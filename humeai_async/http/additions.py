@@ -17,7 +17,7 @@ from attrs import evolve, field
 from humeai_async._base.base_values import as_base
 from humeai_async._base.frozen import frozen
 from humeai_async._base.secret import Secret, hold
-from humeai_async.errors import ConfigurationError, InvalidArgumentError
+from humeai_async.errors import ConfigurationError
 from humeai_async.http.endpoint import Call, QueryValue, query_pairs
 from humeai_async.http.secrets import SHORTEST_KEY
 
@@ -99,19 +99,6 @@ class Additions:
 
 
 NO_ADDITIONS = Additions()
-
-
-def try_query(
-    additions: Additions, query: Mapping[str, QueryValue]
-) -> Additions | ConfigurationError | InvalidArgumentError:
-    """Put query fields on, or return the error, for the caller to raise when it holds them no more.
-
-    A field may be a token, and the frames of an error show what they hold.
-    """
-    try:
-        return additions.with_query(query)
-    except (ConfigurationError, InvalidArgumentError) as problem:
-        return problem.with_traceback(None)
 
 
 def hold_headers(headers: object) -> object:

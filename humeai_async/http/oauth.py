@@ -12,6 +12,7 @@ import contextvars
 import copy
 import functools
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any, TypeAlias
 
 import anyio
@@ -19,9 +20,10 @@ from attrs import evolve
 
 from humeai_async._base.event_loops import PerLoop
 from humeai_async.errors import ConfigurationError, DecodeError
+from humeai_async.http.codec import encode
 from humeai_async.http.credentials import OAuth, SourceBase
 from humeai_async.http.endpoint import Call, Endpoint, fill
-from humeai_async.http.messages import Credential, Part, Request
+from humeai_async.http.messages import Credential, Part, Request, Response
 from humeai_async.http.origins import Direct, Route, SingleRoute, headers_for
 from humeai_async.http.secrets import Secret
 from humeai_async.http.session import Session
@@ -38,6 +40,8 @@ _TOKEN = Endpoint(
     repeatable=True,  # a token too many does no harm
 )
 _FORM = b"grant_type=client_credentials"
+_REASONS = ("error", "message", "fault", "detail", "code", "request_id")
+"""Members of a response without a token that are shown."""
 _LIFETIME = 1800.0
 """Seconds that a token lives, as Hume documents it."""
 
@@ -138,6 +142,16 @@ class TokenIssuer(Direct):
         request = Request(endpoint.method, endpoint.path, url, headers, _FORM, self.credential)
         return SingleRoute(request)
 
+    def read(self, response: Response) -> Response:
+        """Keep of a failure what says why: anything else that comes from here may be a token."""
+        if response.status != HTTPStatus.OK:
+            found: object = None
+            with contextlib.suppress(DecodeError):
+                found = parse(response.body)
+            known = found if is_object(found) else {}
+            response.body = encode({name: known[name] for name in _REASONS if name in known})
+        return response
+
 
 async def fetch_token(session: Session, source: TokenSource) -> Token:
     """Fetch an access token.
@@ -158,7 +172,7 @@ async def fetch_token(session: Session, source: TokenSource) -> Token:
     text = found.get("access_token") if is_object(found) else None
     lifetime = found.get("expires_in") if is_object(found) else None
     del found  # from here on the token is held so that no traceback shows it
-    if not isinstance(text, str) or not text.isprintable() or not text or " " in text:
+    if not (isinstance(text, str) and text.isascii() and Secret(text).is_whole()):
         text = None
         raise DecodeError("the response holds no usable token", path="$.access_token")
     return source.hold(text), lifetime if is_number(lifetime) and lifetime > 0 else _LIFETIME
