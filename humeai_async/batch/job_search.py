@@ -15,7 +15,7 @@ from attrs import define
 
 from humeai_async.batch.url_forms import mark_of
 from humeai_async.bulk.ledger_records import MARK_SIZE, Plan
-from humeai_async.bulk.work import ServiceClock
+from humeai_async.bulk.work import CLOCK_SLACK_MS, ServiceClock
 from humeai_async.catalog import batch as catalog
 from humeai_async.errors import DecodeError
 from humeai_async.http import codec
@@ -115,6 +115,8 @@ async def _since(
             made = created_ms(one)
             if made is None or made > least:
                 yield one
+        if len(found) >= LIMIT and times and times[-1] - times[0] > CLOCK_SLACK_MS:
+            raise DecodeError("the list of jobs is not newest first, as it was asked for", path="$")
         if times and min(times) <= least:
             break
         if not way.go_on(times, count=len(found), has_fresh=bool(fresh)):

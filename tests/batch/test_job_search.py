@@ -143,7 +143,8 @@ async def find(*pages: object, known: tuple[str, ...] = ()) -> str | None:
     """Search pages of the list for a planned job; empty ones follow."""
     mark = mark_of("urls", URL, MARK_SIZE)
     plan = Plan(number=1, kind="urls", keys=(b"key",), marks=(mark,), planned_ms=NOW_MS)
-    responses = [json_answer(json.dumps(page).encode()) for page in (*pages, [], [])]
+    ends: list[object] = [[], []]
+    responses = [json_answer(json.dumps(page).encode()) for page in (*pages, *ends)]
     session = session_of(ScriptedTransport(*responses))
     return await find_job(session, ServiceClock(), plan, InferenceRequest(models=MODELS), known)
 
@@ -224,3 +225,18 @@ async def test_a_list_that_does_not_go_back_in_time_is_not_asked_for_ever(count:
 
 async def test_a_short_list_that_does_not_go_back_in_time_is_taken_for_whole() -> None:
     assert await find(*[[listed_job("another", type="TRAINING")]] * 5) is None
+
+
+async def test_a_long_list_that_begins_with_the_oldest_is_no_proof_that_the_job_is_not_there() -> (
+    None
+):
+    page = [
+        listed_job(
+            f"job-{n}",
+            type="TRAINING",
+            state={"created_timestamp_ms": NOW_MS - 86_400_000 + n * 60_000},
+        )
+        for n in range(LIMIT)
+    ]
+    with pytest.raises(DecodeError, match="newest first"):
+        await find(page)
