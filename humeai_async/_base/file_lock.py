@@ -6,6 +6,7 @@ such as a copy of its folder, does not let go of it. It knows nothing of what is
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -42,6 +43,7 @@ class FileLock:
     """
 
     def __init__(self, file: Path) -> None:
+        self.path = file
         self._file = file.open("ab")
         try:
             _lock(self._file.fileno())
@@ -49,6 +51,13 @@ class FileLock:
             self._file.close()
             raise
         watch(self, FileLock.close)  # a forked child would hold it longer than its parent
+
+    def is_in_place(self) -> bool:
+        """Whether whoever comes meets it: its file was neither moved nor removed."""
+        try:
+            return os.path.samestat(self.path.stat(), os.fstat(self._file.fileno()))
+        except (OSError, ValueError):  # it is gone, or closed here
+            return False
 
     def close(self) -> None:
         """Let go of it; a second call does nothing."""

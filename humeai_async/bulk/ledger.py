@@ -315,10 +315,23 @@ class Ledger:
             # along. A note that is lost with the power makes a source come twice, no more; a plan
             # was not sent; one that is lost with the process cannot be.
             is_lesser = work in {storage.note, storage.plan}
+            self._ensure_locked()
             with self._connection.transaction(synchronous="NORMAL" if is_lesser else "FULL"):
                 return work(self._connection, *args, **kwargs)
 
         return await self._in_thread(transact)
+
+    def _ensure_locked(self) -> None:
+        """Refuse to write where another run may have begun since.
+
+        Raises:
+            LedgerError: The file of the lock was moved or removed.
+        """
+        if not self._lock.is_in_place():
+            raise LedgerError(
+                f"{self._lock.path} was moved or removed during the run, so that another one can "
+                "begin beside it: start the run again, and leave that file where it is"
+            )
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         """Do work in the ledger's thread, one after another; a cancelled caller waits for it."""

@@ -48,6 +48,19 @@ def test_a_copy_of_its_folder_does_not_let_go_of_it(tmp_path: Path) -> None:
     assert not is_held_for_others(folder / "a.lock")
 
 
+def test_a_file_that_was_removed_or_replaced_is_not_in_place(tmp_path: Path) -> None:
+    lock = FileLock(tmp_path / "a.lock")
+    assert lock.is_in_place()
+    (tmp_path / "a.lock").unlink()
+    assert not lock.is_in_place()
+    other = FileLock(tmp_path / "a.lock")
+    assert not lock.is_in_place()
+    assert other.is_in_place()
+    other.close()
+    assert not other.is_in_place()
+    lock.close()
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
 def test_a_forked_child_neither_holds_it_nor_lets_go_of_it(tmp_path: Path) -> None:
     lock = FileLock(tmp_path / "a.lock")

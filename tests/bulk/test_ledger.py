@@ -200,6 +200,19 @@ async def test_two_runs_cannot_have_one_ledger(tmp_path: Path) -> None:
         await run(hume, path, urls(3))
 
 
+async def test_a_run_whose_lock_was_removed_writes_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    async with FakeHume() as fake, client_of(fake) as hume:
+        first = hume.batch.predict(urls(9), models=MODELS, ledger=path, job_size=3, jobs_at_once=1)
+        await anext(first)
+        (tmp_path / "run.db.lock").unlink()
+        second = await run(hume, path, urls(9))
+        with pytest.raises(LedgerError, match="removed during the run"):
+            [one async for one in first]
+        assert Counter(urls(9)) == submitted(fake)
+    assert [None] * len(second) == [one.error for one in second]
+
+
 async def test_a_ledger_of_another_configuration_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "run.db"
     async with FakeHume() as fake, client_of(fake) as hume:
