@@ -41,11 +41,11 @@ def collect_error_text(error: BaseException, file: str, own: str = NOTHING) -> s
     """
     said: list[str] = []
     for one in chain(error):
-        shown = traceback.TracebackException(
-            type(one), one, below(one.__traceback__, file), capture_locals=True
-        )
         said += [str(one), repr(one), repr(one.args), repr(vars(one))]
-        frames = [re.sub(own, "***", line) for line in shown.stack.format()]
-        said += [*frames, *shown.format_exception_only(), *getattr(one, "__notes__", ())]
+        walk = traceback.walk_tb(below(one.__traceback__, file))
+        # Without the places in lines, which take longest to find: lines are read anyhow.
+        stack = traceback.StackSummary.extract(walk, capture_locals=True)
+        said += [re.sub(own, "***", line) for line in stack.format()]
+        said += traceback.format_exception_only(one)
     said.append(pickle.dumps(error).decode("latin-1"))
     return "\n".join(said)
