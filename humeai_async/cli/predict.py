@@ -127,11 +127,11 @@ def predict(
             search_patience=search_patience,
         )  # fmt: skip
         cluster = Cluster(scheduler=dask, ledger=ledger, quota=quota, rate=rate)
-        over = run_over_dask(
+        work = run_over_dask(
             cluster, found, out, models=read_models(models), options=options,
             retry_failed=retry_failed,
         )  # fmt: skip
-        return print_report(interrupts.run(over), as_json=as_json)
+        return print_report(interrupts.run(work), as_json=as_json)
     folder = local_folder(out, ", which only runs with --dask take")
     settings: dict[str, Any] = {
         "formats": tuple(dict.fromkeys(formats)),

@@ -56,11 +56,12 @@ def error_of(
     endpoint: Endpoint[Any] = LIVE,
     headers: Mapping[str, str] | None = None,
     retry_after: float | None = None,
+    is_hume: bool = True,
 ) -> APIStatusError:
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
     answer = Response(status, headers or {}, text)
     return to_error(
-        answer, endpoint, retry_after=retry_after, scrub=hide, today=TODAY, is_hume=True
+        answer, endpoint, retry_after=retry_after, scrub=hide, today=TODAY, is_hume=is_hume
     )
 
 
@@ -276,6 +277,38 @@ def test_what_hume_switched_off_says_so(status: int) -> None:
     assert (error.sunset, error.replacement, error.status) == (TODAY, "the new one", status)
     assert str(TODAY) in error.message
     assert "Its successor is the new one" in error.message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": "config nope version 1 not found"},
+        {"error": {"code": "E0404", "message": "no such job"}},
+        {"detail": "Not Found", "job_id": "a"},
+    ],
+)
+def test_a_stand_in_that_serves_an_endpoint_past_its_sunset_has_ordinary_404s(body: Any) -> None:
+    error = error_of(body, 404, endpoint=SUNSET, is_hume=False)
+    assert type(error) is NotFoundError
+    assert str(TODAY) not in error.message
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"detail": "Not Found"}, 404),
+        ({"message": "no Route matched"}, 404),
+        ({}, 404),
+        (b"", 404),
+        (b"<html>404</html>", 404),
+        (b"404 page not found", 404),
+        ({"message": "config nope version 1 not found"}, 410),
+    ],
+)
+def test_elsewhere_a_routers_404_and_a_410_say_that_an_endpoint_is_gone(
+    body: Any, status: int
+) -> None:
+    assert isinstance(error_of(body, status, endpoint=SUNSET, is_hume=False), SunsetError)
 
 
 def test_a_sunset_without_a_replacement_says_so() -> None:
