@@ -47,5 +47,12 @@ def begin(coroutine: Coroutine[Any, Any, None]) -> Rest | None:
         return None
     if waits_for is not None:
         # A task does so with each future that it is given, or nobody else could wait for it.
+        waits_for.add_done_callback(_look_at_error)
         waits_for._asyncio_future_blocking = False  # noqa: SLF001 - asyncio's protocol of tasks and futures
     return Rest(coroutine, waits_for)
+
+
+def _look_at_error(future: asyncio.Future[Any]) -> None:
+    """Look at an error: where an event loop ends meanwhile, nobody else does, and it complains."""
+    if not future.cancelled():
+        future.exception()

@@ -75,7 +75,7 @@ async def read_clip(file: File, *, convert: bool = True) -> Clip:
     Raises:
         InvalidArgumentError: It would not; `code` is the service's own.
     """
-    part = await as_part(file, argument="file", largest=LARGEST_FILE)
+    part = await as_part(file, argument="file", largest=LARGEST_FILE, too_large=TOO_LARGE)
     data = await read_whole(part)
     kind = kind_of(data)
     reason = f"the file is {kind}, and only WAV and MP3 are taken"

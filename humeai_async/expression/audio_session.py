@@ -19,6 +19,7 @@ from humeai_async.expression.sessions import ExpressionSession
 from humeai_async.expression.timing import AudioPacer, TimeMap
 from humeai_async.http.arguments import check_bytes
 from humeai_async.http.session import Session
+from humeai_async.http.transport.websocket import MediaSocket
 from humeai_async.media.formats import Kind, kind_of
 from humeai_async.media.wav import BYTES_A_MS, WIDTH
 from humeai_async.settings import Reconnect
@@ -65,6 +66,10 @@ class _Connection:
     times: TimeMap = field(factory=TimeMap)
     frames: int = 0
     """Frames that it took, as far as is known."""
+    confirmed: int = 0
+    """Those of them that had gone out when its last message came."""
+    is_stalled: bool = False
+    """Whether it took nothing more, so that nobody knows what it read after that message."""
     taken: int | None = None
     """Frames that it took, as it says when it is closed."""
     first_ms: int = 0
@@ -217,6 +222,7 @@ class AudioSession(ExpressionSession[AnyAudioMessage]):
         return self._kept[-1].end_ms if self._kept else 0
 
     def _translate(self, message: AnyAudioMessage) -> AnyAudioMessage | None:
+        self._connection.confirmed = self._connection.frames
         to_media = self._connection.times.to_media
         if isinstance(message, UtteranceStart):
             return self._start(message, to_media(message.audio_start_ms))
@@ -290,8 +296,21 @@ class AudioSession(ExpressionSession[AnyAudioMessage]):
         self._account(len(again), lost)
         self.report.lost += unsent + len(again)
 
+    async def _cut(self, socket: MediaSocket) -> None:
+        if self._socket is socket:
+            self._connection.is_stalled = True
+        await super()._cut(socket)
+
     def _unmeasured(self) -> tuple[list[_Frame], int]:
         """Return the frames that a lost connection owes, and how many more are not kept."""
+        again, lost = self._owed()
+        connection = self._connection
+        if connection.is_stalled:
+            lost = max(lost, connection.frames - connection.confirmed - len(again))
+        return again, lost
+
+    def _owed(self) -> tuple[list[_Frame], int]:
+        """Return what is owed by a connection that read whatever it was sent."""
         speech = self._speech or self._resumed  # a connection may be lost before it tells of speech
         if speech is None:
             start_ms = max(self._sent_ms - _SILENCE_KEPT_MS, self._ended_ms)

@@ -55,7 +55,7 @@ async def audio_part(file: File, *, is_headerless: bool, convert: bool) -> Part:
     Raises:
         InvalidArgumentError: The service would refuse it, or measure it as noise.
     """
-    part = await as_part(file, argument="file", largest=LARGEST_FILE)
+    part = await as_part(file, argument="file", largest=LARGEST_FILE, too_large=AUDIO_TOO_LONG)
     data = await read_whole(part)
     if is_headerless:
         return _audio(check_headerless(data), part, "application/octet-stream")
@@ -69,7 +69,8 @@ async def audio_part(file: File, *, is_headerless: bool, convert: bool) -> Part:
             UNSUPPORTED,
         )
     reason, code = _why_not_as_it_is(data, kind)
-    if not reason:
+    # Which chunks around the samples the service reads, nobody says: none is surely right.
+    if not reason and (not convert or read_wav(data).is_bare):
         return _audio(data, part, "audio/wav")
     if code == AUDIO_TOO_LONG or not convert or not _can_be_converted(data, kind):
         raise refuse(reason, code)
@@ -165,7 +166,9 @@ async def image_parts(files: Sequence[File]) -> list[Part]:
     parts: list[Part] = []
     size = ENVELOPE
     for index, file in enumerate(files):
-        part = await as_part(file, argument="files", largest=LARGEST_FILE)
+        part = await as_part(
+            file, argument="files", largest=LARGEST_FILE, too_large=IMAGE_TOO_LARGE
+        )
         data = await read_whole(part)
         code, reason = why_no_image(data)
         if reason:

@@ -46,6 +46,7 @@ async def as_part(
     name: str = "file",
     argument: str = "files",
     largest: int = LARGEST_FILE,
+    too_large: str | None = None,
     md5: bytes | None = None,
 ) -> Part:
     """Make a part of a file.
@@ -55,6 +56,7 @@ async def as_part(
         name: Name of the part.
         argument: Argument that the file was given in, for errors.
         largest: Bytes at most.
+        too_large: The service's code for a larger one.
         md5: MD5 that a file of a path must have, so that it is not sent whole with another.
 
     Raises:
@@ -84,9 +86,11 @@ async def as_part(
             f"{type(content).__name__}"
         )
     if part.size is not None and part.size > largest:
-        raise refuse(
+        raise InvalidArgumentError(
             f"{part.filename} has {part.size / MEGABYTE:.0f} MB; "
-            f"{largest // MEGABYTE} MB are the most for one uploaded file"
+            f"{largest // MEGABYTE} MB are the most for one uploaded file",
+            field=argument,
+            code=too_large,
         )
     if isinstance(part.content, bytes):
         return part

@@ -53,6 +53,8 @@ class Wav:
     """Bytes of data that are there."""
     is_plain: bool
     """Whether the header is one that every reader takes, with a size that is right."""
+    is_bare: bool
+    """Whether there is nothing beside such a header and the data."""
 
     @property
     def frame_size(self) -> int:
@@ -120,6 +122,7 @@ def _read_format(described: bytes, start: int, size: int, total: int) -> Wav:
         start=start,
         size=there if is_streamed else size,
         is_plain=not is_extensible and not is_streamed,
+        is_bare=not is_extensible and (start, there) == (HEADER_BYTES, size),
     )
     if not wav.size:
         raise WavError("it holds no sound")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from humeai_async import (
     Timeout,
 )
 from humeai_async.expression.timing import AudioPacer, VideoPacer
+from humeai_async.http.transport import websocket
 from humeai_async.types.expression_messages import (
     SessionClosed,
     SessionCreated,
@@ -110,7 +112,7 @@ async def test_an_unreadable_message_before_a_session_that_is_opened_anew_ends_n
     async with scripted(script) as url, HumeAI(api_key="k", cloud_url=url) as hume:
         async with hume.expression.connect_audio(reconnect=QUICK) as session:
             assert isinstance(await anext(session), SessionCreated)
-            kinds = {type(await anext_or_error(session)) for _ in range(2)}
+            kinds: set[type[object]] = {type(await anext_or_error(session)) for _ in range(2)}
             assert kinds == {DecodeError, SessionResumed}
 
 
@@ -247,3 +249,31 @@ async def test_a_result_that_cannot_be_read_is_that_of_its_image_all_the_same(
     assert [type(one) for one in found] == kinds
     assert found[2].frame_id == 1
     assert (session.report.measured, session.report.lost) == (1, 1)
+
+
+@pytest.mark.parametrize("reconnect", [False, QUICK])
+async def test_what_a_server_that_reads_nothing_was_sent_is_not_believed_measured(
+    monkeypatch: pytest.MonkeyPatch, reconnect: bool | Reconnect
+) -> None:
+    monkeypatch.setattr(websocket, "SEND_WAIT", 0.05)
+    is_over = anyio.Event()
+
+    async def script(socket: web.WebSocketResponse, number: int) -> None:
+        await socket.send_json(CREATED)
+        if number == 0:
+            await is_over.wait()
+        else:
+            await close_in_order(socket)
+
+    async with scripted(script) as url, HumeAI(api_key="k", cloud_url=url) as hume:
+        async with hume.expression.connect_audio(reconnect=reconnect) as session:
+            with contextlib.suppress(SessionClosedError):
+                while session.report.connections == 1:
+                    await session.send(silence(1))
+                await session.finish()
+                await take_all(session)
+        is_over.set()
+    report = session.report
+    assert report.lost > 1000
+    first_sent = report.sent - report.replayed
+    assert report.measured == (0 if reconnect is False else first_sent - report.lost)

@@ -18,6 +18,7 @@ from humeai_async import (
     ServerError,
     Upload,
 )
+from humeai_async.decisions import Noul
 from humeai_async.errors import AuthenticationError, ConfigurationError
 from humeai_async.media import conversion
 from humeai_async.testing import FakeHume, Fault, FormPart
@@ -75,6 +76,35 @@ async def test_an_extensible_header_is_replaced(hume: HumeAI, fake: FakeHume) ->
     result = await hume.expression.measure_audio(extensible_wav(SPEECH))
     assert len(result.utterances) == 2
     assert parts_of(fake)[0].content[:44] == wav(SPEECH)[:44]
+
+
+@pytest.mark.parametrize("place", ["before", "after", "stray"])
+async def test_what_stands_around_the_samples_is_not_sent(
+    hume: HumeAI, fake: FakeHume, place: str
+) -> None:
+    whole = wav(SPEECH)
+    note = b"LIST" + (26).to_bytes(4, "little") + b"INFOISFT" + bytes(18)
+    source = {
+        "before": whole[:36] + note + whole[36:],
+        "after": whole + note,
+        "stray": whole + b"\0",
+    }[place]
+    await hume.expression.measure_audio(source)
+    (file,) = parts_of(fake)
+    assert file.content == whole
+    await hume.expression.measure_audio(source, convert=False)
+    assert fake.requests[1].parts is not None
+    assert fake.requests[1].parts[0].content == source
+
+
+async def test_a_file_of_more_than_100_mb_has_the_services_code(hume: HumeAI) -> None:
+    source = b"RIFF" + bytes(100_000_001)
+    assert await refusal(hume, source) == "audio_too_long"
+    with pytest.raises(InvalidArgumentError) as images:
+        await hume.expression.measure_images([source])
+    with pytest.raises(InvalidArgumentError) as clip_:
+        await hume.decisions.create(source, {"calm": Noul("Calm?")})
+    assert (images.value.code, clip_.value.code) == ("image_too_large", "payload_too_large")
 
 
 @pytest.mark.parametrize(
