@@ -129,20 +129,24 @@ class Layout:
 
     names: Names
     """Names of the scores in each field."""
-    read: Callable[[bytes | msgspec.Raw], Any]
+    decode: Callable[[bytes | msgspec.Raw], Any]
     """Read a prediction; raises an error of the scanner where it has another order."""
     fields: tuple[str, ...]
     """Fields that hold scores."""
     pack: Callable[..., bytes]
     """Make the bytes of 64-bit floats of as many numbers as there are names."""
 
-    def scores(self, prediction: Any) -> bytes:
-        """Return the scores of a prediction that `read` has made, as 64-bit floats."""
+    def read(self, raw: msgspec.Raw) -> tuple[Any, bytes] | None:
+        """Return a prediction and its scores as 64-bit floats; `None` if its order is another."""
+        try:
+            one = self.decode(raw)
+        except UNREADABLE:
+            return None  # it has other names, or is wrong: the slower way tells
         first, *more = self.fields
-        scores = [one.score for one in getattr(prediction, first)]
+        scores = [each.score for each in getattr(one, first)]
         for field in more:
-            scores += [one.score for one in getattr(prediction, field)]
-        return self.pack(*scores)
+            scores += [each.score for each in getattr(one, field)]
+        return one, self.pack(*scores)
 
 
 class Stretch:
@@ -204,13 +208,10 @@ def read_stretches(
     layout = _latest.get((model, fields)) if raws else None
     stretch = Stretch(())
     for index in range(len(predictions)):
-        try:
-            one = None if layout is None else layout.read(raws[index])
-        except UNREADABLE:
-            one = None  # it has other names, or is wrong: the slower way tells
-        is_slow = layout is None or one is None
-        if layout is not None and one is not None:
-            names, scores = layout.names, layout.scores(one)
+        found = None if layout is None else layout.read(raws[index])
+        if layout is not None and found is not None:
+            names = layout.names
+            one, scores = found
         else:
             try:
                 one = predictions[index]
@@ -224,7 +225,7 @@ def read_stretches(
             if stretch.count:
                 yield stretch
             stretch = Stretch(names)
-        stretch.may_have_gaps |= is_slow
+        stretch.may_have_gaps |= found is None
         stretch.add(keep(one), scores)
     if stretch.count:
         yield stretch

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from tabular import body, face, url_source
+
+from humeai_async.errors import DecodeError
+from humeai_async.types.predictions.layouts import MOST_TOGETHER
 from humeai_async.types.predictions.predictions import Predictions
-from humeai_async.types.predictions.rows import COLUMNS, EXPRESSIONS, MODELS, flat, rows
+from humeai_async.types.predictions.rows import COLUMNS, EXPRESSIONS, MODELS, Row, flat, rows
 
 SAMPLE = Predictions.from_json(
     (Path(__file__).parents[2] / "samples/answers/get_job_predictions.json").read_bytes()
@@ -61,3 +66,21 @@ def test_rows_share_one_tuple_of_names() -> None:
     names = [row.names for row in flat("a", FOUND) if row.place.model == "face"]
     assert len(names) > 1
     assert len({id(one) for one in names}) <= 2
+
+
+def test_a_batch_holds_rows_of_the_same_names_and_no_more_than_some_hundred() -> None:
+    faces = [face(n) for n in range(MOST_TOGETHER + 5)] + [face(n, ("Joy", "Joy")) for n in (1, 2)]
+    found = Predictions.from_json(body(url_source("https://x/a", face=faces)))
+    assert [batch.size for batch in found.row_batches()] == [MOST_TOGETHER, 5, 2]
+    assert [row.place.frame for row in found.rows()] == [*range(MOST_TOGETHER + 5), 1, 2]
+    assert [*found.rows()][-1].scores == [2 / 1024, 3 / 1024]
+
+
+def test_rows_before_a_wrong_one_are_given_before_its_error() -> None:
+    wrong = face(3) | {"emotions": [{"name": "Joy", "score": "high"}]}
+    faces = [face(0), face(1), face(2), wrong]
+    found = Predictions.from_json(body(url_source("https://x/a", face=faces)))
+    given: list[Row] = []
+    with pytest.raises(DecodeError, match=r"emotions\[0\]\.score"):
+        given.extend(found.rows())
+    assert [row.place.frame for row in given] == [0, 1, 2]
