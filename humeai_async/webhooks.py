@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
+from humeai_async._base.secret import Secret
 from humeai_async.errors import (
     ConfigurationError,
     DecodeError,
@@ -24,7 +25,6 @@ from humeai_async.errors import (
 from humeai_async.http.arguments import check_number, check_seconds
 from humeai_async.http.codec import parse, structure
 from humeai_async.http.endpoint import check_id
-from humeai_async.http.secrets import Secret
 from humeai_async.types.webhooks import (
     AnyWebhookEvent,
     BatchCallback,

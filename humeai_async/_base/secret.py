@@ -15,10 +15,13 @@ from urllib.parse import quote, quote_plus
 from humeai_async._base.base_values import as_base
 from humeai_async.errors import HumeError
 
-__all__ = ["Secret", "call_without_frames", "hold"]
+__all__ = ["SHORTEST_KEY", "Secret", "call_without_frames", "hold"]
 
 T = TypeVar("T")
 P = ParamSpec("P")
+
+SHORTEST_KEY = 8
+"""Characters of a key at least."""
 
 _SHORTEST_INSIDE = 4
 """Characters of a credential that is looked for inside of words too. No real one is shorter, and

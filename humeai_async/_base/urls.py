@@ -15,11 +15,9 @@ _HIDDEN = "***"
 # A slash may be escaped, as in JSON. All but the scheme is optional, so that no text is gone
 # through twice.
 _PLACE = r"(?P<scheme>(?:https?|wss?|s?ftp|smb):\\?/\\?/)(?:[^\s/@\"'<>\\]{0,1000}@)?"
-_QUERY = re.compile(
-    _PLACE + r"(?P<path>[^\s\"'<>?#]*)(?P<query>[?#][^\s\"'<>]*)?",
-    re.IGNORECASE,
-)
-_BEHIND_HOST = re.compile(_PLACE + r"(?P<host>[^\s\"'<>?#/\\]*)[^\s\"'<>]*", re.IGNORECASE)
+_QUERY = _PLACE + r"(?P<path>[^\s\"'<>?#]*)(?P<query>[?#][^\s\"'<>]*)?"
+_BEHIND_HOST = _PLACE + r"(?P<host>[^\s\"'<>?#/\\]*)[^\s\"'<>]*"
+# They are compiled when the first text is shown, which most programs never do.
 
 
 def without_queries(text: str) -> str:
@@ -29,7 +27,7 @@ def without_queries(text: str) -> str:
         query = found["query"]
         return found["scheme"] + found["path"] + (query[0] + _HIDDEN if query else "")
 
-    return _QUERY.sub(hide, text) if ":" in text else text
+    return re.sub(_QUERY, hide, text, flags=re.IGNORECASE) if ":" in text else text
 
 
 def repr_without_query(value: object) -> str:
@@ -39,4 +37,4 @@ def repr_without_query(value: object) -> str:
 
 def repr_host_only(value: object) -> str:
     """Return the repr of a value that may hold URLs whose path is a secret too."""
-    return _BEHIND_HOST.sub(rf"\g<scheme>\g<host>/{_HIDDEN}", repr(value))
+    return re.sub(_BEHIND_HOST, rf"\g<scheme>\g<host>/{_HIDDEN}", repr(value), flags=re.IGNORECASE)

@@ -160,7 +160,7 @@ class ReconnectingSocket:
             return
         if self._policy is None or not may_resume(closed.code):
             reason = without_queries(self._session.redact(closed.reason))
-            self.end = evolve(closed, reason=reason)
+            self.end = closed._replace(reason=reason)
             return
         logger.info("the chat's connection ended (%d), resuming", closed.code)
         assert self._opened_at is not None  # noqa: S101 - a connection that ended was opened

@@ -318,7 +318,7 @@ class ExpressionSession(Generic[M]):
         if socket is not None:
             await socket.aclose(wait=False)
         if self._end is None and not self._may_reopen(closed):
-            self._end_with(evolve(closed, reason=self._session.redact(closed.reason)))
+            self._end_with(closed._replace(reason=self._session.redact(closed.reason)))
         elif self._end is None:
             policy = cast("Reconnect", self._policy)
             if anyio.current_time() - self._opened_at >= policy.min_uptime:

@@ -16,10 +16,9 @@ from attrs import evolve, field
 
 from humeai_async._base.base_values import as_base
 from humeai_async._base.frozen import frozen
-from humeai_async._base.secret import Secret, hold
+from humeai_async._base.secret import SHORTEST_KEY, Secret, hold
 from humeai_async.errors import ConfigurationError
 from humeai_async.http.endpoint import Call, QueryValue, query_pairs
-from humeai_async.http.secrets import SHORTEST_KEY
 
 C = TypeVar("C", bound=Call[object])
 

@@ -18,9 +18,10 @@ import msgspec
 from attrs import field
 
 from humeai_async._base.frozen import define, frozen
+from humeai_async._base.secret import Secret
 from humeai_async.errors import DecodeError
 from humeai_async.http.messages import Request, Response
-from humeai_async.http.secrets import Secret, find_keys, is_secret_header, without_keys
+from humeai_async.http.secrets import find_keys, is_secret_header, without_keys
 
 _HIDDEN = "***"
 

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from humeai_async._base.secret import Secret
 from humeai_async.errors import ConfigurationError, DecodeError, GatewayUnsupportedError
 from humeai_async.http.credentials import CredentialSource
 from humeai_async.http.endpoint import Call, Encoding, Endpoint
@@ -25,7 +26,6 @@ from humeai_async.http.origins import (
     new_path,
     query_text,
 )
-from humeai_async.http.secrets import Secret
 from humeai_async.types import json
 
 logger: logging.Logger = logging.getLogger("humeai_async.origins")

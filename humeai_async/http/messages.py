@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 from attrs import field
 
 from humeai_async._base.frozen import define, frozen
-from humeai_async.http.secrets import Secret
+from humeai_async._base.secret import Secret
 
 Content: TypeAlias = (
     bytes | os.PathLike[str] | BinaryIO | AsyncIterable[bytes] | Callable[[], AsyncIterable[bytes]]

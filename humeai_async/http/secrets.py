@@ -15,11 +15,9 @@ from collections.abc import Iterable, Iterator
 from typing import cast
 from urllib.parse import unquote, unquote_plus, urlsplit
 
-from humeai_async._base.secret import Secret
+from humeai_async._base.secret import SHORTEST_KEY, Secret
 
 __all__ = [
-    "SHORTEST_KEY",
-    "Secret",
     "find_keys",
     "find_secrets",
     "is_secret_header",
@@ -28,8 +26,6 @@ __all__ = [
     "without_secrets",
 ]
 
-SHORTEST_KEY = 8
-"""Characters of a key at least."""
 _WORD = re.compile(r"[A-Z]?[a-z]+")
 """What stands in many a path, and in many a sentence too: no key."""
 _GROWTH = 6

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Final
+from typing import Final, NamedTuple
 
-from humeai_async._base.frozen import frozen
 from humeai_async.errors import RateLimitWaitError
 
 _GROWTH: Final = 1.05
@@ -22,8 +21,7 @@ _MARGIN: Final = 0.005
 """Share of the window that is waited on top: networks and clocks jitter."""
 
 
-@frozen
-class Allowance:
+class Allowance(NamedTuple):
     """Calls that are allowed in any window of so many seconds."""
 
     calls: int

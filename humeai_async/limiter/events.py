@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
-from humeai_async._base.frozen import frozen
+from typing import NamedTuple, TypeAlias
 
 
-@frozen
-class Waited:
+class Waited(NamedTuple):
     """A call got its turn after it had to wait."""
 
     bucket: str
     seconds: float
 
 
-@frozen
-class Paused:
+class Paused(NamedTuple):
     """The quota is used up: nobody goes for so long."""
 
     bucket: str
     seconds: float
 
 
-@frozen
-class RateChanged:
+class RateChanged(NamedTuple):
     """The rate was measured, and is another than before."""
 
     bucket: str
@@ -32,8 +27,7 @@ class RateChanged:
     rate: float
 
 
-@frozen
-class Shared:
+class Shared(NamedTuple):
     """A quota that many processes share can be reached again: the bucket takes turns with them."""
 
     bucket: str
@@ -41,8 +35,7 @@ class Shared:
     """Processes that share it now."""
 
 
-@frozen
-class Alone:
+class Alone(NamedTuple):
     """It cannot be reached: the process goes on by its share so far, or stops."""
 
     bucket: str

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from routes import is_final, request_of, url_of
 
 from humeai_async import catalog
+from humeai_async._base.secret import Secret
 from humeai_async.errors import ConfigurationError, GatewayUnsupportedError
 from humeai_async.http.endpoint import Call, Encoding, Endpoint, fill
 from humeai_async.http.gateway import LowCodeAPI
 from humeai_async.http.messages import Part, Responder, Response
 from humeai_async.http.origins import Direct, Format, check_base_url, check_credential
-from humeai_async.http.secrets import Secret
 from humeai_async.limiter.headers import parse_retry_after
 
 RECORDED = json.loads(

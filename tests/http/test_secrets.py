@@ -12,7 +12,8 @@ from urllib.parse import quote
 import pytest
 
 from humeai_async import OAuth
-from humeai_async.http.secrets import Secret, without_secrets
+from humeai_async._base.secret import Secret
+from humeai_async.http.secrets import without_secrets
 
 HOOK = "https://me:s3cretUser@hooks.example.com/services/T0Marked99/s3cretPath?to=s3cretQuery#s3cretEnd"
 MEDIUM = (

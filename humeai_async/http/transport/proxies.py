@@ -7,19 +7,17 @@ characters beyond Latin-1 in them. The transport and the sockets read all proxie
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
-from humeai_async._base.frozen import frozen
 from humeai_async._base.secret import Secret
 from humeai_async.errors import ConfigurationError
 from humeai_async.http.messages import Request
 from humeai_async.settings import is_proxy
 
 
-@frozen
-class Proxy:
+class Proxy(NamedTuple):
     """A proxy as aiohttp takes it."""
 
     url: str

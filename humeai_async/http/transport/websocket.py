@@ -12,7 +12,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import aiohttp
 import anyio
@@ -20,7 +20,6 @@ import anyio
 from humeai_async._base.cancellation import run_uncancelled, time_limit
 from humeai_async._base.eager import Rest, begin
 from humeai_async._base.event_loops import ensure_running
-from humeai_async._base.frozen import frozen
 from humeai_async.errors import APIConnectionError, APITimeoutError, ClientClosedError
 from humeai_async.http.messages import Request, Response
 from humeai_async.http.transport.bodies import LARGEST_ERROR, read_at_most
@@ -69,8 +68,7 @@ _BROKEN = (aiohttp.ClientError, OSError, RuntimeError)
 """What aiohttp and the event loops raise where something is written to a connection that ended."""
 
 
-@frozen
-class Closed:
+class Closed(NamedTuple):
     """How a socket ended."""
 
     code: int
