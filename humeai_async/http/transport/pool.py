@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import math
 import warnings
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine, Mapping
@@ -29,11 +30,13 @@ from humeai_async._base.cancellation import run_uncancelled
 from humeai_async._base.event_loops import PerLoop
 from humeai_async._base.frozen import define
 from humeai_async.errors import ClientClosedError
+from humeai_async.http.deadlines import Deadlines
 from humeai_async.http.messages import Request, Response
 from humeai_async.http.transport.bodies import RequestBody, chunks_of, read_body
 from humeai_async.http.transport.errors import client_closed, explain
 from humeai_async.http.transport.proxies import Proxy, addressed, proxy_of
 from humeai_async.http.transport.sending import watch_sending
+from humeai_async.http.transport.stalls import StallLimit
 from humeai_async.http.transport.websocket import (
     AiohttpSocket,
     Socket,
@@ -45,6 +48,9 @@ from humeai_async.settings import Pool, Timeout
 __all__ = ["AiohttpTransport", "ClientSession"]
 
 logger: logging.Logger = logging.getLogger("humeai_async")
+_WRITTEN_AT_ONCE = 1 << 16
+"""Bytes of a body that go to the operating system with the head of the request."""
+_NO_LIMIT: contextlib.nullcontext[None] = contextlib.nullcontext()
 
 
 class AiohttpTransport:
@@ -145,9 +151,15 @@ class AiohttpTransport:
             found = self._connections.renew()
         return found
 
-    def timeout_for(self, timeout: Timeout) -> aiohttp.ClientTimeout:
-        """Translate a timeout: neither limit covers the wait for a free connection."""
-        key = timeout.connect, timeout.read
+    def timeout_for(self, timeout: Timeout, *, has_reads: bool = True) -> aiohttp.ClientTimeout:
+        """Translate a timeout: neither limit covers the wait for a free connection.
+
+        Args:
+            timeout: What the caller wants.
+            has_reads: Whether aiohttp limits how long the server may send nothing.
+        """
+        read = timeout.read if has_reads else None
+        key = timeout.connect, read
         found = self._timeouts.get(key)
         if found is None:
             # The pool of a borrowed session makes calls wait within `connect`.
@@ -156,7 +168,7 @@ class AiohttpTransport:
                 total=None,
                 connect=timeout.connect if is_own else None,
                 sock_connect=None if is_own else timeout.connect,
-                sock_read=timeout.read,
+                sock_read=read,
             )
         return found
 
@@ -196,7 +208,7 @@ class AiohttpTransport:
             trust_env=lender.trust_env,
             auto_decompress=False,
             timeout=self.timeout_for(timeout),
-            middlewares=(functools.partial(watch_sending, request), read_refusal),
+            middlewares=(functools.partial(watch_sending, request, None), read_refusal),
         )
 
 
@@ -210,6 +222,8 @@ class Connections:
     in_flight: int = 0
     """Requests that wait for a response, or whose response is open."""
     sockets: set[AiohttpSocket] = field(factory=set[AiohttpSocket])
+    deadlines: Deadlines = field(factory=lambda: Deadlines(asyncio.get_running_loop()))
+    """Watches what servers take their time with."""
     guard: AsyncGenerator[None] | None = None
     """Closes the session: when it is closed, when nobody holds it any more, or with the loop."""
     _abandoning: weakref.finalize[..., Any] | None = None
@@ -294,6 +308,8 @@ class _Exchange:
         """Where it takes a slot."""
         self._body: RequestBody | None = None
         self._response: aiohttp.ClientResponse | None = None
+        self._limit: StallLimit | None = None
+        """How long the server may send nothing; none where aiohttp limits that."""
         self.status: int = 0
         self.headers: Mapping[str, str] = {}
 
@@ -305,12 +321,17 @@ class _Exchange:
                 await connections.slots.acquire()
             self._connections = connections
             connections.in_flight += 1
-            response = self._response = await self._send(connections.session, timeout)
-            self.status, self.headers = response.status, response.headers
+            body = self._request.body
+            if body is None or (isinstance(body, bytes) and len(body) <= _WRITTEN_AT_ONCE):
+                seconds = math.inf if timeout.read is None else timeout.read
+                self._limit = StallLimit(connections.deadlines, math.inf, seconds)
+            with self._limit or _NO_LIMIT:
+                response = self._response = await self._send(connections.session, timeout)
+                self.status, self.headers = response.status, response.headers
+                return self
+            failure = self._explain(TimeoutError())
         except BaseException as problem:  # noqa: BLE001 - whatever comes from below is explained
             failure = self._explain(problem)
-        else:
-            return self
         await self.aclose()
         raise failure
 
@@ -322,7 +343,9 @@ class _Exchange:
             APIConnectionError: It broke off.
         """
         try:
-            return await read_body(self._opened, self._transport.settings.max_body)
+            with self._until_stalled():
+                return await read_body(self._opened, self._transport.settings.max_body)
+            failure = self._explain(TimeoutError())
         except BaseException as problem:  # noqa: BLE001 - whatever comes from below is explained
             failure = self._explain(problem)
         raise failure
@@ -330,15 +353,16 @@ class _Exchange:
     async def chunks(self) -> AsyncIterator[bytes]:
         """Read the body piece by piece."""
         chunks = chunks_of(self._opened)
-        while True:
-            try:
-                chunk = await anext(chunks, None)
-            except BaseException as problem:  # noqa: BLE001 - whatever comes from below is explained
-                failure = self._explain(problem)
-                break
-            if chunk is None:
-                return
+        while (chunk := await self._next(chunks)) is not None:
             yield chunk
+
+    async def _next(self, chunks: AsyncIterator[bytes]) -> bytes | None:
+        try:
+            with self._until_stalled():
+                return await anext(chunks, None)
+            failure = self._explain(TimeoutError())
+        except BaseException as problem:  # noqa: BLE001 - whatever comes from below is explained
+            failure = self._explain(problem)
         raise failure
 
     async def aclose(self) -> None:
@@ -353,6 +377,14 @@ class _Exchange:
                 connections.slots.release()
         if self._body is not None:
             await self._body.aclose()
+
+    def _until_stalled(self) -> StallLimit | contextlib.nullcontext[None]:
+        """Return a block that ends when the rest of the body does not come in time."""
+        content = self._opened.content
+        if self._limit is None or content.is_eof():  # all of it is there
+            return _NO_LIMIT
+        self._limit.start(content)
+        return self._limit
 
     @property
     def _opened(self) -> aiohttp.ClientResponse:
@@ -372,12 +404,12 @@ class _Exchange:
             request.method,
             **addressed(request, self._transport.proxy_for(request)),
             data=data,
-            timeout=self._transport.timeout_for(timeout),
+            timeout=self._transport.timeout_for(timeout, has_reads=self._limit is None),
             allow_redirects=False,
             # Whatever a borrowed session has for a default:
             raise_for_status=False,
             auto_decompress=False,
-            middlewares=(functools.partial(watch_sending, request),),
+            middlewares=(functools.partial(watch_sending, request, self._limit),),
         )
 
     def _explain(self, problem: BaseException) -> BaseException:

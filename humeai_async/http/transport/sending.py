@@ -18,6 +18,7 @@ from humeai_async.http.transport.errors import (
     UnsolicitedDataError,
     system_reason,
 )
+from humeai_async.http.transport.stalls import StallLimit
 
 _Send: TypeAlias = Callable[[Connection], Awaitable[aiohttp.ClientResponse]]
 _MOST_SKIPPED = 4
@@ -26,15 +27,18 @@ not keep it for ever."""
 
 
 async def watch_sending(
-    request: Request, sent: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    request: Request,
+    limit: StallLimit | None,
+    sent: aiohttp.ClientRequest,
+    handler: aiohttp.ClientHandlerType,
 ) -> aiohttp.ClientResponse:
-    """Send a request once, and note in it when its first byte is written.
+    """Send a request once, and note in it when its first byte is written; its limit runs then.
 
     On a stale connection aiohttp sends GET and DELETE again by itself, without telling, for two
     classes of errors; ours is neither. The session decides about repeats, counts them and paces
     them.
     """
-    is_watched = _watch_connection(request, sent)
+    is_watched = _watch_connection(request, limit, sent)
     skipped = 0
     try:
         while True:
@@ -54,7 +58,9 @@ async def watch_sending(
             del sent.send  # or the request would hold itself in memory
 
 
-def _watch_connection(request: Request, sent: aiohttp.ClientRequest) -> bool:
+def _watch_connection(
+    request: Request, limit: StallLimit | None, sent: aiohttp.ClientRequest
+) -> bool:
     """Look at the connection that a request is given, before it is written there.
 
     What comes on an idle connection, be it the rest of a body longer than was said, aiohttp
@@ -72,12 +78,16 @@ def _watch_connection(request: Request, sent: aiohttp.ClientRequest) -> bool:
     send: _Send | None = getattr(sent, "send", None)
     if send is None:
         request.delivery = Delivery.UNKNOWN
+        if limit is not None:
+            limit.start()
         return False
 
     def send_once(connection: Connection) -> Awaitable[aiohttp.ClientResponse]:
         if connection.protocol is not None and connection.protocol.should_close:
             raise UnsolicitedDataError
         request.delivery = Delivery.UNKNOWN
+        if limit is not None:
+            limit.start()
         return send(connection)
 
     sent.send = send_once  # type: ignore[method-assign,assignment]  # it is awaited alone

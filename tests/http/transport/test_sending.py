@@ -96,7 +96,7 @@ async def test_a_request_counts_as_written_from_the_moment_at_which_aiohttp_writ
         return await one.send(Line(should_close=lines.pop(0)))
 
     given: Any = sent
-    response: Any = await watch_sending(request, given, handle)
+    response: Any = await watch_sending(request, None, given, handle)
     assert response == "sent"
     assert known == [Delivery.NOT_SENT] * (bad_lines + 1)
     assert request.delivery is Delivery.UNKNOWN
@@ -112,5 +112,5 @@ async def test_without_a_place_to_watch_from_a_request_counts_as_written_from_th
         return "sent"
 
     given: Any = sent
-    response: Any = await watch_sending(request, given, handle)
+    response: Any = await watch_sending(request, None, given, handle)
     assert response == "sent"
