@@ -19,7 +19,7 @@ from humeai_async._base.advised import Advised
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http.arguments import check_number
-from humeai_async.types.paging import Items, ListPage, Undecodable
+from humeai_async.types.paging import Items, ListPage, Undecodable, none_undecodable
 
 Envelope: TypeAlias = ListPage | Items[Any]
 """What a list comes in: the fields of its pages, or the list itself where it has no pages."""
@@ -50,7 +50,7 @@ class Page(Sequence[T_co], Generic[T_co, E_co]):
     """Number of pages in the list, if the service sends it."""
     next_cursor: str | None = None
     """Where the next page begins, in lists that are paged by cursor; none on the last page."""
-    undecodable: list[Undecodable] = field(factory=list[Undecodable], eq=False)
+    undecodable: list[Undecodable] = field(factory=none_undecodable, eq=False)
     """Entries that could not be read, each with its JSON and the reason; mostly none."""
     request_id: str | None = field(default=None, eq=False)
     """The service's id of the request that brought the page, to quote to its support."""

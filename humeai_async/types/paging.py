@@ -34,6 +34,11 @@ class Undecodable:
     """Place of the entry in its list as the service sent it; the first is 0."""
 
 
+def none_undecodable() -> list[Undecodable]:
+    """Return an empty list; `list[Undecodable]()` does, too, and takes ten times as long."""
+    return []
+
+
 class Items(list[T]):
     """A list that the service gives as a whole; nulls in it are left out.
 
@@ -64,7 +69,7 @@ class ListPage:
 
     nulls: int = field(default=0, eq=False)
     """Number of nulls that stood among the items; they are left out."""
-    undecodable: list[Undecodable] = field(factory=list[Undecodable], eq=False)
+    undecodable: list[Undecodable] = field(factory=none_undecodable, eq=False)
     """Entries that could not be read; they are not among the items."""
     may_come_in_parts: ClassVar[bool] = False
     """Whether the service may send an array of such pages in place of one."""

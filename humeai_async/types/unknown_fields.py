@@ -14,9 +14,13 @@ from attrs import field
 from humeai_async._base.frozen import frozen
 
 
+def _nothing() -> dict[str, Any]:
+    return {}
+
+
 @frozen(kw_only=True)
 class Open:
     """Keys that came with an object and are no field of its class."""
 
-    extra: Mapping[str, Any] = field(factory=dict[str, Any], repr=False, hash=False)
+    extra: Mapping[str, Any] = field(factory=_nothing, repr=False, hash=False)
     """Members that this version of the library does not know, as plain JSON values."""

@@ -342,9 +342,12 @@ class _Exchange:
             ResponseTooLargeError: It has more bytes than `Pool.max_body`.
             APIConnectionError: It broke off.
         """
+        opened, most = self._opened, self._transport.settings.max_body
         try:
-            with self._until_stalled():
-                return await read_body(self._opened, self._transport.settings.max_body)
+            if opened.content.is_eof():  # all of it is there, as nearly always
+                return await read_body(opened, most)
+            with self._until_stalled(opened):
+                return await read_body(opened, most)
             failure = self._explain(TimeoutError())
         except BaseException as problem:  # noqa: BLE001 - whatever comes from below is explained
             failure = self._explain(problem)
@@ -352,13 +355,16 @@ class _Exchange:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Read the body piece by piece."""
-        chunks = chunks_of(self._opened)
-        while (chunk := await self._next(chunks)) is not None:
+        opened = self._opened
+        chunks = chunks_of(opened)
+        while (chunk := await self._next(opened, chunks)) is not None:
             yield chunk
 
-    async def _next(self, chunks: AsyncIterator[bytes]) -> bytes | None:
+    async def _next(
+        self, opened: aiohttp.ClientResponse, chunks: AsyncIterator[bytes]
+    ) -> bytes | None:
         try:
-            with self._until_stalled():
+            with self._until_stalled(opened):
                 return await anext(chunks, None)
             failure = self._explain(TimeoutError())
         except BaseException as problem:  # noqa: BLE001 - whatever comes from below is explained
@@ -378,12 +384,13 @@ class _Exchange:
         if self._body is not None:
             await self._body.aclose()
 
-    def _until_stalled(self) -> StallLimit | contextlib.nullcontext[None]:
+    def _until_stalled(
+        self, opened: aiohttp.ClientResponse
+    ) -> StallLimit | contextlib.nullcontext[None]:
         """Return a block that ends when the rest of the body does not come in time."""
-        content = self._opened.content
-        if self._limit is None or content.is_eof():  # all of it is there
+        if self._limit is None:
             return _NO_LIMIT
-        self._limit.start(content)
+        self._limit.start(opened.content)
         return self._limit
 
     @property
