@@ -212,13 +212,16 @@ def query_text(pairs: tuple[tuple[str, str], ...]) -> str:
 
     Nothing is kept for a next time: some endpoints take credentials in the query.
     """
+    text = "&".join([f"{name}={value}" for name, value in pairs])
     # Nearly all names and values are plain, and the library function takes its time to see so.
-    if _UNRESERVED.fullmatch("".join([name + value for name, value in pairs])):
-        return "&".join([f"{name}={value}" for name, value in pairs])
+    has_marks = text.count("=") > len(pairs) or text.count("&") >= len(pairs)
+    if _PLAIN.fullmatch(text) and not has_marks:
+        return text
     return "&".join([f"{quote_plus(name)}={quote_plus(value)}" for name, value in pairs])
 
 
-_UNRESERVED = re.compile(r"[\w.~-]*", re.ASCII)
+_PLAIN = re.compile(r"[\w.~&=-]*", re.ASCII)
+"""Unreserved characters, and what separates the pairs."""
 
 
 _HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+(%[\w.-]+)?\])(:[0-9]*)?")
