@@ -1,10 +1,12 @@
-"""Total timeouts of calls: any number of them on one timer of the event loop.
+"""Timeouts of calls and of silent servers: any number of them on one timer of the event loop.
 
-When the client is closed, all times are up.
+When the client is closed, the time of every call is up.
 
 A cancel scope of its own for each call costs more than the rest of the session's work, since
-hardly any call ever comes to its deadline. Here a call only enters a set; the one timer is set
-for the earliest deadline and looks at the set when it goes off. The session uses it.
+hardly any call ever comes to its deadline; and aiohttp's limit for a server that sends nothing sets
+a timer for each request and for each piece of a body. Here both only enter a set; the one timer is
+set for the earliest deadline and looks at the set when it goes off. The session and the transport
+use it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import asyncio
 import contextlib
 import math
 from types import TracebackType
+from typing import Protocol
 
 from attrs import field
 
@@ -115,3 +118,56 @@ class Deadlines:
         following = min((one.when for one in self.running), default=math.inf)
         if following < math.inf:
             self._set_timer(following)
+
+
+_LOOKS = 8
+"""Looks at a body in the time of a stall, which may so be found that much later."""
+
+
+class Body(Protocol):
+    """A body that is on its way."""
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes that have come."""
+        ...
+
+
+@define(eq=False, repr=False)
+class StallLimit(Deadline):
+    """A block of code that is cancelled when the server has sent nothing for too long.
+
+    The time runs from `start` on, and for a body that is being read from its block's begin.
+    """
+
+    seconds: float
+    """How long; infinite means for ever."""
+    content: Body | None = None
+    """The body that is being read."""
+    _received: int = 0
+    _since: float = 0.0
+
+    def start(self, content: Body | None = None) -> None:
+        """Let the time run: a request was written, or the next piece of a body is waited for."""
+        owner = self._owner
+        self._since = owner.loop.time()
+        self.content = content
+        if content is None:
+            self.when = self._since + self.seconds
+        else:
+            self._received = content.total_bytes
+            self.when = self._since + self.seconds / _LOOKS
+        if self._task is not None:
+            owner.watch(self)
+
+    def expire(self) -> None:
+        """Cancel the block, unless something came since the last look."""
+        now = max(self._owner.loop.time(), self.when)
+        if self.content is not None and self.content.total_bytes != self._received:
+            self._received, self._since = self.content.total_bytes, now
+        end = self._since + self.seconds
+        if now >= end:
+            super().expire()
+        else:
+            self.when = min(end, now + self.seconds / _LOOKS)
+            self._owner.watch(self)

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import anyio
 import pytest
 import virtual_time
 
-from humeai_async.http.deadlines import Deadline, Deadlines
+from humeai_async.http.deadlines import Deadline, Deadlines, StallLimit
 
 pytestmark = pytest.mark.anyio
 
@@ -144,3 +145,48 @@ def test_a_timer_that_comes_early_ends_its_block_all_the_same() -> None:
         ended, _ = runner.run(run())
     assert ended == "cut"
     assert loop.timers == 2
+
+
+class Arriving:
+    """A body of which a piece has come at each of some times."""
+
+    def __init__(self, *times: float) -> None:
+        self._times = [now() + time for time in times]
+
+    @property
+    def total_bytes(self) -> int:
+        return sum(time <= now() for time in self._times)
+
+
+async def read_within(deadlines: Deadlines, body: Arriving | None, seconds: float) -> float:
+    """Wait for a body under a limit of 10 s, and return for how long that was."""
+    began, limit = now(), StallLimit(deadlines, math.inf, 10.0)
+    limit.start(body)
+    with limit:
+        await asyncio.sleep(seconds)
+    return now() - began
+
+
+async def test_a_server_that_sends_nothing_is_waited_for_no_longer(deadlines: Deadlines) -> None:
+    assert await read_within(deadlines, None, 100) == 10
+    assert await read_within(deadlines, Arriving(), 100) == 10
+
+
+async def test_a_body_that_goes_on_is_waited_for_however_long_it_takes(
+    deadlines: Deadlines,
+) -> None:
+    assert await read_within(deadlines, Arriving(*range(0, 100, 9)), 100) == 100
+
+
+async def test_a_body_that_stalls_is_given_up_an_eighth_late_at_most(deadlines: Deadlines) -> None:
+    waited = await read_within(deadlines, Arriving(1, 5, 12), 100)
+    assert 12 + 10 <= waited <= 12 + 10 + 10 / 8
+
+
+async def test_the_time_of_a_request_runs_from_when_it_was_written(deadlines: Deadlines) -> None:
+    began, limit = now(), StallLimit(deadlines, math.inf, 10.0)
+    with limit:
+        await asyncio.sleep(30)  # for a connection
+        limit.start()
+        await asyncio.sleep(100)
+    assert now() - began == 40

@@ -30,13 +30,12 @@ from humeai_async._base.cancellation import run_uncancelled
 from humeai_async._base.event_loops import PerLoop
 from humeai_async._base.frozen import define
 from humeai_async.errors import ClientClosedError
-from humeai_async.http.deadlines import Deadlines
+from humeai_async.http.deadlines import Deadlines, StallLimit
 from humeai_async.http.messages import Request, Response
 from humeai_async.http.transport.bodies import RequestBody, chunks_of, read_body
 from humeai_async.http.transport.errors import client_closed, explain
 from humeai_async.http.transport.proxies import Proxy, addressed, proxy_of
 from humeai_async.http.transport.sending import watch_sending
-from humeai_async.http.transport.stalls import StallLimit
 from humeai_async.http.transport.websocket import (
     AiohttpSocket,
     Socket,

@@ -12,13 +12,13 @@ from typing import TypeAlias
 import aiohttp
 from aiohttp.connector import Connection
 
+from humeai_async.http.deadlines import StallLimit
 from humeai_async.http.messages import Delivery, Request
 from humeai_async.http.transport.errors import (
     DroppedConnectionError,
     UnsolicitedDataError,
     system_reason,
 )
-from humeai_async.http.transport.stalls import StallLimit
 
 _Send: TypeAlias = Callable[[Connection], Awaitable[aiohttp.ClientResponse]]
 _MOST_SKIPPED = 4
