@@ -118,7 +118,7 @@ def _details(progress: Progress, unit: str) -> list[str]:
         f"{progress.failed} failed": progress.failed > 0,
         f"{progress.left_open} open": progress.left_open > 0,
         f"{rate}/s": progress.rate > 0,
-        f"{progress.jobs} {unit}": True,
+        f"{progress.jobs} {unit if progress.jobs != 1 else unit.removesuffix('s')}": True,
         f"quota used up for {pace.paused_for:.0f} s": pace.paused_for > 0,
         f"{pace.refused} x 429": pace.refused > 0,
     }

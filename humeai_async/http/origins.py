@@ -235,7 +235,6 @@ def check_base_url(url: str | Secret) -> str:
         ConfigurationError: It is not an http or https URL, or carries more than host and path.
     """
     held = url if isinstance(url, Secret) else Secret(url, "base_url")
-    del url  # so that no traceback shows it
     fault = _find_fault(held.reveal())
     if fault is not None:
         raise ConfigurationError(f"{held.origin} {fault}")
