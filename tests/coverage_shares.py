@@ -15,9 +15,9 @@ from typing import Any
 REPORT = Path("coverage.json")
 SETTINGS = Path(__file__).parents[1] / "pyproject.toml"
 
-BRANCHES = 93.0
-"""Least share of branches, in per cent. It is to become that of lines: the newest rooms
-(expression, decisions, distributed) and their stand-ins reach less than the others."""
+BRANCHES = 94.5
+"""Least share of branches, in per cent. It is to become that of lines: stand-ins, and the newest
+rooms (expression, decisions), reach less than the others."""
 
 
 def main() -> int:

@@ -268,7 +268,9 @@ async def test_a_service_that_stays_of_no_use_ends_the_waits_with_its_error(
 
 @pytest.mark.parametrize("jobs", [1, 5])
 async def test_an_outage_longer_than_many_rounds_is_waited_out(jobs: int) -> None:
-    async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:
+    rounds = Polling(min_interval=0.002, max_interval=0.01)
+    once = Retry(attempts=1)
+    async with FakeHume() as fake, client_of(fake, retry=once, polling=rounds) as hume:
         handles = await start(hume, jobs)
         fake.faults.add(Fault("reset", method="GET", times=12))
         await wait_all(handles)

@@ -30,7 +30,7 @@ KINDS: tuple[Kind, ...] = ("urls", "text", "files")
 OnEvent: TypeAlias = Callable[[str, int, asyncio.Task[None]], None]
 PATIENCE = 0.6
 """Twice as long as the service may be late with a submission."""
-FLIPS = 600 if SOAK else 16
+FLIPS = 600 if SOAK else 8
 NOBODY = 65534
 COPIES = 10 if SOAK else 1
 """Copies of a run's folder for each transition."""

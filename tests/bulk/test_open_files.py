@@ -131,7 +131,7 @@ async def test_a_run_that_is_cancelled_waits_for_the_responses_that_are_on_their
     tmp_path: Path, concurrency: int
 ) -> None:
     paths, out = clips(tmp_path, 4), tmp_path / "out"
-    async with FakeHume(latency=0.1) as fake, client_of(fake) as hume:
+    async with FakeHume(latency=0.05) as fake, client_of(fake) as hume:
         run = hume.expression.measure_many(paths, concurrency=concurrency)
         task = asyncio.create_task(run.write_to(out))
         while not fake.expression.runs:

@@ -26,7 +26,7 @@ from humeai_async.testing import FakeHume, Fault
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.soak]
 
 SOAK = bool(os.environ.get("HUMEAI_ASYNC_SOAK"))
-CLIPS, KILLS = (2000, 20) if SOAK else (120, 3)
+CLIPS, KILLS = (2000, 20) if SOAK else (60, 3)
 PROGRAM = Path(__file__).parents[1] / "support" / "paid_run.py"
 PATIENCE = 1.0
 TROUBLE = [

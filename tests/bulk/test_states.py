@@ -199,6 +199,7 @@ def test_a_piece_of_work_that_loses_its_name_takes_back_what_its_results_were_no
     assert storage.status(connection).reasons == {}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="counts what the process writes")
 def test_a_source_costs_a_kilobyte_on_disk_at_most_and_a_status_no_look_at_the_sources(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

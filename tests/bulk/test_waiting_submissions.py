@@ -161,6 +161,7 @@ async def test_a_submission_that_was_refused_and_waits_goes_at_once_after_an_int
     assert [None] * 3 == [one.error for one in outcomes]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_killed", [False, True], ids=["interrupted", "killed"])
 async def test_a_submission_that_waits_for_a_connection_counts_as_sent_until_it_is_cancelled(
     is_killed: bool, tmp_path: Path

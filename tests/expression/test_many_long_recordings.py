@@ -181,6 +181,7 @@ async def test_a_part_whose_result_was_lost_is_named_and_paid_for_again_only_on_
     assert (status.counts[State.ARRIVED], sum(status.counts.values())) == (1, 1)
 
 
+@pytest.mark.slow
 async def test_a_part_that_was_never_carried_out_is_sent_again_after_the_search(
     hume: HumeAI, fake: FakeHume, path: Path, tmp_path: Path
 ) -> None:

@@ -81,6 +81,7 @@ def check_windows(times: list[float]) -> None:
         assert beyond - first >= WINDOW
 
 
+@pytest.mark.slow
 async def test_all_calls_together_keep_to_six_hundred_in_any_minute(
     made: tuple[Decisions, Service],
 ) -> None:

@@ -182,6 +182,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 def test_a_client_that_is_never_closed_says_how_to_close_it_and_nothing_else_does() -> None:
     with in_thread(RawServer(answer())) as url:
         done = subprocess.run(  # noqa: S603 - our own

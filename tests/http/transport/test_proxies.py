@@ -75,6 +75,7 @@ gc.collect()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", ["http://hume.test", "https://hume.test"])
 def test_an_event_loop_that_is_closed_with_a_call_open_warns_without_the_password(
     url: str,
