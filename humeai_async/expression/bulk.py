@@ -122,17 +122,23 @@ class MeasureWork(SingleRequests[AudioResult]):
             InvalidArgumentError: It holds no sound that can be read, or has changed since.
         """
         recording = await self._recording(item.source)
-        if await self._key_of(item.source) != item.key:
-            raise InvalidArgumentError("a source was changed during the run", field="sources")
+        await self._check_unchanged(item)
 
         async def measure(part: Part, start_ms: int) -> AudioResult:
-            key = key_of(PART, f"{item.key.hex()} {start_ms} {part.size}")
-            return await do_part(Item(PART, key, Upload(cast("bytes", part.content), "part.wav")))
+            data = cast("bytes", part.content)
+            digest = await in_thread(lambda: hashlib.sha256(data).hexdigest())
+            key = key_of(PART, f"{item.key.hex()} {start_ms} {digest}")
+            return await do_part(Item(PART, key, Upload(data, "part.wav")))
 
         result = await measure_recording(recording, measure)
+        await self._check_unchanged(item)  # else these are parts of two recordings
         seconds = ((result.received and result.received.audio_duration_ms) or 0) / 1000
         name = f"{result.run_id}+{len(result.run_ids) - 1}"
         return result, name, keep_result(seconds, codec.encode(result))
+
+    async def _check_unchanged(self, item: Item[File]) -> None:
+        if await self._key_of(item.source) != item.key:
+            raise InvalidArgumentError("a source was changed during the run", field="sources")
 
     async def _recording(self, source: File) -> Recording:
         found = await read_recording(source, argument="sources", code=UNSUPPORTED)

@@ -25,6 +25,7 @@ from humeai_async.bulk.states import State
 from humeai_async.expression import recordings, uploads
 from humeai_async.expression.limits import ENVELOPE
 from humeai_async.testing import FakeHume, Fault
+from humeai_async.testing.exchange import Arrival
 from humeai_async.types.expression import AudioResult
 
 pytestmark = pytest.mark.anyio
@@ -212,3 +213,24 @@ async def test_a_recording_that_is_not_to_be_converted_is_not_converted_in_parts
     (outcome,) = await measure(hume, [source], convert=False)
     assert isinstance(outcome.error, InvalidArgumentError)
     assert fake.expression.runs == []
+
+
+async def test_a_recording_that_changes_between_two_parts_is_none(
+    hume: HumeAI, fake: FakeHume, path: Path, tmp_path: Path
+) -> None:
+    ledger, before = tmp_path / "run.db", path.read_bytes()
+
+    def change(arrival: Arrival) -> float:
+        if arrival.method == "POST":
+            path.write_bytes(wav(TALK[::-1]))
+        return 0.0
+
+    fake.latency = change
+    (outcome,) = await measure(hume, [path], ledger=ledger)
+    assert isinstance(outcome.error, InvalidArgumentError)
+    assert "changed" in outcome.error.message
+    fake.latency = 0.0
+    path.write_bytes(before)
+    (outcome,) = await measure(hume, [path], ledger=ledger, retry_failed=True)
+    whole = await hume.expression.measure(path)
+    assert without_runs(outcome.result()) == without_runs(whole)
