@@ -239,7 +239,7 @@ async def test_a_line_of_progress_comes_where_there_is_no_terminal(tmp_path: Pat
             )
     lines = done.stderr.decode().splitlines()
     assert len(lines) > 3
-    assert "humeai-async: 0/1 done, 1 jobs" in lines
+    assert "humeai-async: 0/1 done, 1 job" in lines
 
 
 async def on_terminal(fake: FakeHume, columns: int, *arguments: str) -> str:
