@@ -98,6 +98,7 @@ class SharedGate(Gate):
         quotas: Sequence[Quota] = (),
     ) -> None:
         """Learn from a response; all who share the quota learn what closes or opens it."""
+        self.shared_learner.has_headers |= bool(quotas)
         was_closed, before, accepted = self.closed, super().paused_for(now), self.accepted
         tries = self._tries
         super().record_response(now, sent, status, retry_after, quotas)

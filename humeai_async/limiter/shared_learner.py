@@ -7,6 +7,7 @@ found, as a `Lesson`, whose times are ages: no process' clock matters. It knows 
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Final
 
@@ -49,12 +50,15 @@ class Lesson:
 class SharedLearner(Learner):
     """A learner that takes in what other processes see and find."""
 
-    __slots__ = ("_found", "_lately")
+    __slots__ = ("_found", "_is_hinted", "_lately", "has_headers")
 
     def __init__(self, now: float, rate: float | None = None) -> None:
         """Begin with a declared rate, or with none."""
         super().__init__(now, rate)
         self._found: Contact | None = None
+        self._is_hinted = False
+        self.has_headers: bool = False
+        """Whether responses say how much of the quota is left."""
         self._lately = WindowCount(_LATELY, 16)
 
     def accept(self, now: float, cost: float, *, is_pressed: bool, is_busy: bool) -> None:
@@ -75,6 +79,7 @@ class SharedLearner(Learner):
         """Learn from a contact of this process."""
         super().open(now, contact, policy)
         self._found = contact
+        self._is_hinted = contact.is_hinted
 
     def lesson(self, now: float) -> Lesson:
         """Return what is known, and the contact it is known from if that is news."""
@@ -88,6 +93,26 @@ class SharedLearner(Learner):
             is_rough=self._is_rough,
             contact=None if found is None else _moved(found, -now),
         )
+
+    @property
+    def opens_for_few(self) -> bool:
+        """Whether the quota closed again after a few calls, as a sliding window does."""
+        return self._row > 1
+
+    def recent(self, now: float, slots: int) -> list[float]:
+        """Return the calls of all in the last window, oldest first.
+
+        None without a window, and none where the service says when to go on: pauses that it asks
+        for are made up for by going faster, which a count of calls would prevent.
+
+        Args:
+            now: The time.
+            slots: By how many parts of the window to count; one part more is returned.
+        """
+        if self.window is None or self._is_hinted or self.has_headers:
+            return []
+        edges = [now - self.window * n / slots for n in range(slots + 1, -1, -1)]
+        return [self._log.between(*pair) for pair in itertools.pairwise(edges)]
 
     def learn(self, at: float, lesson: Lesson, accepted_since: float = 0.0) -> None:
         """Take over what another process has found.

@@ -56,7 +56,7 @@ class Turns:
 
     __slots__ = (
         "_alone_rate", "_began", "_calls", "_debt", "_granted", "_held_until", "_is_hungry",
-        "_next_alone", "_size", "_started", "_went", "members", "rate",
+        "_next_alone", "_next_turn", "_size", "_started", "_went", "members", "rate",
     )  # fmt: skip
 
     def __init__(self, rate: float, now: float) -> None:
@@ -75,6 +75,8 @@ class Turns:
         self._next_alone = now
         self._held_until = -math.inf
         """Until when all wait, as far as is known: the quota is used up."""
+        self._next_turn = -math.inf
+        """When the next turn may be asked for."""
 
     @property
     def is_alone(self) -> bool:
@@ -97,8 +99,8 @@ class Turns:
             # Time that nobody used is gone here too.
             self._next_alone = max(self._next_alone, now - LIFE)
             return max(0.0, self._next_alone - now)
-        if now < self._held_until - _HAIR:
-            return self._held_until - now
+        if now < (until := max(self._held_until, self._next_turn)) - _HAIR:
+            return until - now
         self._is_hungry = True
         return math.inf
 
@@ -126,7 +128,7 @@ class Turns:
 
     def wants(self, now: float) -> int:
         """Return how many calls to ask for now; 0 while enough are in hand, or all wait."""
-        if now < self._held_until - _HAIR and self._alone_rate is None:
+        if now < max(self._held_until, self._next_turn) - _HAIR and self._alone_rate is None:
             return 0
         is_enough = 2 * len(self._calls) > self._granted
         return 0 if self._granted and is_enough else self._size
@@ -135,11 +137,10 @@ class Turns:
         """Take a turn in hand."""
         self.members = turn.members
         if not turn.calls:
-            if self._alone_rate is None:
-                self.hold(now, turn.first)
+            self._next_turn = now + turn.first
             return
         self._alone_rate = None
-        self._held_until = -math.inf
+        self._held_until = self._next_turn = -math.inf
         # By what was used of the last one, not by who waits: a few workers of a process may
         # never all wait at once, and would get a few calls a turn.
         if self._granted and self._started < _LITTLE * self._granted:
@@ -158,7 +159,7 @@ class Turns:
             now: The time.
             seconds: How long; 0 ends it.
         """
-        self._held_until = now + seconds
+        self._held_until, self._next_turn = now + seconds, -math.inf
         if seconds > 0.0:
             self._calls.clear()
         if not self._calls:
@@ -211,6 +212,7 @@ class Turns:
         self._began += seconds
         self._next_alone += seconds
         self._held_until += seconds
+        self._next_turn = -math.inf
         self._calls.clear()
         self._granted = 0
         self._went = deque(at + seconds for at in self._went)

@@ -7,7 +7,8 @@ once is a share of a cycle. `rates` holds what was declared, of which the lowest
 the version of the scripts that its process has. `gate` is what a 429 closes for all: until when,
 and which one process tries then. `shares` is what each has had lately, for whoever looks. Where
 nobody declares a rate `learned` holds what all have learned: the cost of all calls let in, the
-last lesson and its number (the gate's era then), and the pace, which grows until the next.
+last lesson and its number (the gate's era then), and the pace, which grows until the next; and of a
+window that was seen to slide, without a hint of the service, the calls in it by slots of time.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ SHARE_SECONDS: Final = 2.0
 """Seconds of calls that a member's share is counted over."""
 PROBE_SECONDS: Final = 0.5
 """Seconds after a pause for which one process alone tries whether the quota is open again."""
+SLOTS: Final = 64
+"""Parts of a window by which calls in it are counted; one more is kept, so that none is forgotten
+too early."""
 KEYS: Final = ("line", "members", "rates", "return", "early", "gate", "shares", "learned")
 """What a bucket has on the server; `buckets` beside them names all buckets of a quota."""
 
@@ -49,7 +53,7 @@ if known_lesson >= 0 then
     -- Nobody declares a rate: this is the pace of the one who asks, unless he knows less than all.
     total = redis.call('HINCRBYFLOAT', KEYS[8], 'accepted', text(accepted))
     learned = redis.call('HMGET', KEYS[8], 'number', 'pace', 'lesson', 'at', 'owed',
-        'haste')
+        'haste', 'window', 'slots', 'newest', 'slides')
     number = tonumber(learned[1] or '0')
     local pace = tonumber(learned[2] or '0')
     if number > known_lesson then rate = pace else rate = math.max(rate, pace) end
@@ -104,6 +108,29 @@ if probing > 0 and probing <= 600 then
 end
 
 local count = math.min(want, want_most)
+local window = learned and learned[10] and tonumber(learned[7]) or 0
+if window > 0 and probing <= 0 then
+    -- A window holds so many calls, whenever they came: as many go in as fall out of it.
+    local slots, held = {}, 0
+    for one in string.gmatch(learned[8], '%S+') do table.insert(slots, tonumber(one)) end
+    local width = window / (#slots - 1)
+    local newest = math.floor(now / width)
+    for _ = 1, math.min(#slots, newest - tonumber(learned[9])) do
+        table.remove(slots, 1)
+        table.insert(slots, 0)
+    end
+    for _, one in ipairs(slots) do held = held + one end
+    local room = math.max(1, rate * window + 0.5) - held
+    if room < 1 then
+        for n, one in ipairs(slots) do
+            room = room + one
+            if room >= 1 then return wait((newest + n) * width - now + 0.001) end
+        end
+    end
+    count = math.min(count, math.floor(room))
+    slots[#slots] = slots[#slots] + count
+    redis.call('HSET', KEYS[8], 'slots', table.concat(slots, ' '), 'newest', newest)
+end
 local longest = math.max(cycle, members / rate)
 local line = tonumber(redis.call('GET', KEYS[1]) or 'nan')
 if line ~= line then
@@ -199,8 +226,13 @@ local lesson, pace, owed = ARGV[4], ARGV[5], ARGV[6]
 -- Who was refused twice while making up for a pause does so no more.
 if tonumber(redis.call('HGET', KEYS[3], 'in_vain') or '0') >= 2 then owed = '0' end
 if lesson ~= '-' then
+    -- Once it was seen to slide, a window of that length does so again.
+    local window = redis.call('HGET', KEYS[3], 'window')
+    if window ~= ARGV[8] then redis.call('HDEL', KEYS[3], 'slides') end
+    if ARGV[11] == '1' then redis.call('HSET', KEYS[3], 'slides', '1') end
     redis.call('HSET', KEYS[3], 'number', era, 'pace', pace, 'lesson', lesson, 'at', text(now),
-        'owed', owed, 'haste', ARGV[7])
+        'owed', owed, 'haste', ARGV[7], 'window', ARGV[8], 'slots', ARGV[9],
+        'newest', math.floor(now / tonumber(ARGV[8]) * tonumber(ARGV[10])))
     redis.call('EXPIRE', KEYS[3], 86400)
 end
 redis.call('SET', KEYS[1], text(now), 'EX', 3600)

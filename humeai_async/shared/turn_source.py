@@ -33,6 +33,7 @@ from humeai_async.shared.scripts import (
     REPORT,
     RETURN_SECONDS,
     SHARE_SECONDS,
+    SLOTS,
     TEACH,
     TURN,
     VERSION,
@@ -170,9 +171,16 @@ class QuotaTurns:
             text = self._known = write_lesson(lesson)
             self._lesson = self._era
         pace = 0.0 if lesson is None else lesson.pace
+        now = asyncio.get_running_loop().time()
+        slots, slides = list[float](), False
+        if self._gate is not None:
+            slots = self._gate.shared_learner.recent(now, SLOTS)
+            slides = self._gate.shared_learner.opens_for_few
+        window = 0.0 if lesson is None or not slots else lesson.window or 0.0
         self._send(
-            OPEN, self._who, self._channel, self.bucket, text, f"{pace:.6f}", f"{owed:.6f}", haste
-        )
+            OPEN, self._who, self._channel, self.bucket, text, f"{pace:.6f}", f"{owed:.6f}", haste,
+            f"{window:.6f}", " ".join(f"{one:.6g}" for one in slots), SLOTS, int(slides),
+        )  # fmt: skip
 
     def hold(self, era: int, seconds: float, rest: str) -> None:
         """Take note that the gate was closed by somebody for so long, or opened.
@@ -356,6 +364,8 @@ class QuotaTurns:
             # Granted before the gate closed, of which was heard meanwhile.
             calls, first = 0, 0.0
         else:
+            if int(era) > self._era and not int(calls) and not self._is_away:
+                self.turns.hold(now, float(first))  # of this closing nobody had heard here
             self._era = int(era)  # lower where the server has lost it
         turn = Turn(calls=int(calls), first=float(first), gap=float(gap), members=int(members))
         self._next_try = -math.inf if turn.calls else now + turn.first

@@ -25,6 +25,17 @@ def test_without_a_turn_nothing_goes_and_one_is_wanted() -> None:
     assert turns.wants(0.0) == 1
 
 
+def test_a_turn_that_has_to_be_waited_for_leaves_the_calls_in_hand() -> None:
+    turns = Turns(100.0, 0.0)
+    turns.receive(5.0, turn(1))
+    turns.receive(5.0, turn(0, first=0.5))
+    use(turns, 5.0, 1)
+    assert turns.ready_in(5.0) == 0.5
+    assert turns.wants(5.0) == 0
+    assert turns.held_for(5.0) == 0.0
+    assert turns.wants(5.5) == 1
+
+
 def test_calls_go_at_the_times_of_the_turn() -> None:
     turns = Turns(100.0, 0.0)
     turns.receive(5.0, turn(2, first=0.02, gap=0.01))

@@ -47,6 +47,15 @@ def test_eight_processes_find_a_quota_together_and_share_it(
     assert fleet.jain() > 0.98
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_a_sliding_window_lets_in_as_many_as_fall_out_of_it(seed: int) -> None:
+    # After the first opening those are the few of the start: without a count all run into it.
+    fleet = Fleet(shape="sliding", hint="silent", seconds=12, seed=seed).run()
+    assert fleet.share_refused() < 0.04
+    assert fleet.pace(4, 12) > 0.7
+
+
 def test_one_alone_finds_the_same_quota() -> None:
     fleet = Fleet(processes=1, callers=64, seconds=8).run()
     assert fleet.share_refused() < 0.03
