@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, cast
+
+import anyio.to_thread
 
 from humeai_async._base.advised import Advised
 from humeai_async._base.secret import call_without_frames, hold
@@ -69,6 +73,8 @@ SETTINGS = frozenset(
     }
 )
 """Arguments of a client, which cannot be changed later."""
+_OPENING = "humeai_async.http.opening"
+"""The module with which all comes that makes calls."""
 
 
 class HumeAI(Advised):
@@ -451,6 +457,9 @@ class HumeAI(Advised):
         await self._session.transport.aclose()
 
     async def __aenter__(self) -> Self:
+        """Import what makes calls, in a thread: the event loop has turns meanwhile."""
+        if _OPENING not in sys.modules:
+            await anyio.to_thread.run_sync(importlib.import_module, _OPENING)
         return self
 
     async def __aexit__(

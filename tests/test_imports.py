@@ -51,6 +51,23 @@ async def main():
 asyncio.run(main())
 """
 
+ENTERING = """
+import asyncio, json, sys
+from humeai_async import HumeAI
+async def main():
+    turns = []
+    async def take_turns():
+        while True:
+            turns.append(str(len(turns)))
+            await asyncio.sleep(0)
+    hume, before = HumeAI(api_key="k"), [*sys.modules]
+    other = asyncio.create_task(take_turns())
+    async with hume:
+        print(json.dumps({"before": before, "after": [*sys.modules], "turns": turns}))
+        other.cancel()
+asyncio.run(main())
+"""
+
 
 def run(program: str, **credentials: str) -> Imported:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("HUME_", "LOWCODEAPI_"))}
@@ -123,3 +140,10 @@ def test_the_first_call_imports_nothing_that_the_resource_did_not() -> None:
     """Two credentials at once are an error of a client that is not given one, and of no import."""
     found = run(FIRST_CALL, HUME_API_KEY="a", LOWCODEAPI_API_TOKEN="b")
     assert found["after"] == found["before"]
+
+
+def test_entering_a_client_imports_what_makes_calls_while_the_event_loop_has_turns() -> None:
+    found = run(ENTERING)
+    assert "humeai_async.http.session" not in found["before"]
+    assert "humeai_async.http.session" in found["after"]
+    assert found["turns"]

@@ -16,6 +16,7 @@ from humeai_async.http.endpoint import Endpoint, fill
 from humeai_async.http.pages import Pages
 from humeai_async.http.pagination import NumberedPages
 from humeai_async.resources._base import Resource
+from humeai_async.resources._request_bodies import check_changes, revised
 from humeai_async.types.evi import NameRequest, VersionDescriptionRequest
 from humeai_async.types.json import is_array, is_object
 
@@ -210,8 +211,6 @@ class VersionedResource(Resource, Generic[T]):
             InvalidArgumentError: The id is malformed, or there is no such field.
             NotFoundError: Nothing has this id.
         """
-        from humeai_async.resources._request_bodies import check_changes, revised
-
         check_changes(changes, self._request)
         newest = await self._newest(id)
         body = revised(newest, changes)
