@@ -299,6 +299,18 @@ async def test_a_newer_job_of_somebody_else_from_a_clock_that_is_ahead_hides_not
     assert {} == await asyncio.to_thread(sources.find_faults, out, service.carried_out)
 
 
+@pytest.mark.parametrize("ahead", [-600.0, 600.0])
+async def test_a_lost_job_is_found_behind_sixty_newer_ones_whatever_the_local_clock_says(
+    ahead: float, tmp_path: Path
+) -> None:
+    sources = RunSources.make(tmp_path, ["urls"], 2)
+    out = tmp_path / "out"
+    async with HostileService(clock=ahead, newer=60) as service:
+        service.posts.append("reset-after")
+        assert await run(service, sources.given, out) is None
+    assert {} == await asyncio.to_thread(sources.find_faults, out, service.carried_out)
+
+
 async def test_a_lost_job_is_not_passed_over_where_times_are_cut_to_seconds_and_many_share_one(
     tmp_path: Path,
 ) -> None:
