@@ -32,7 +32,7 @@ from humeai_async.cli.progress import (
     print_open,
     print_refused,
 )
-from humeai_async.errors import HumeError, InvalidArgumentError
+from humeai_async.errors import APIStatusError, HumeError, InvalidArgumentError
 from humeai_async.http.calls import Stats
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -149,19 +149,29 @@ async def show_run(
     try:
         with display:
             return await start()
-    except asyncio.CancelledError:
-        await _print_stopped(folder, display.total)
+    except (asyncio.CancelledError, APIStatusError) as end:
+        await _print_stopped(folder, display.total, is_error=isinstance(end, APIStatusError))
         raise
 
 
-async def _print_stopped(folder: Path, total: int) -> None:
-    """Say how far a run came that was interrupted, as `status` would."""
+async def _print_stopped(folder: Path, total: int, *, is_error: bool) -> None:
+    """Say how far a run came that was interrupted, as `status` would.
+
+    Args:
+        folder: The run's folder.
+        total: Sources that were given.
+        is_error: Whether an error ended it: that is printed too, and says enough where nothing
+            had come.
+    """
     try:
         counts = count_sources((await read_status(folder / LEDGER)).counts)
     except HumeError:  # it was stopped before there was a ledger
-        print_message("stopped before the run began; run the same command again to start it")
+        if not is_error:
+            print_message("stopped before the run began; run the same command again to start it")
         return
     done = counts["arrived"] + counts["failed"]
+    if is_error and not done:
+        return
     total = max(total, counts["sources"])
     print_message(
         f"stopped: {done} of {total} results are in {folder}; run the same command again to "

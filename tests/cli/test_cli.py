@@ -236,6 +236,19 @@ async def test_the_same_command_again_goes_on(fake: FakeHume, tmp_path: Path) ->
     assert len(fake.jobs) == 3
 
 
+async def test_an_account_without_credit_is_told_with_what_is_there_already(
+    fake: FakeHume, tmp_path: Path
+) -> None:
+    urls = [f"https://media.example.com/{n}.mp4" for n in range(6)]
+    arguments: list[str | Path] = ["predict", "--job-size", "2", "--out", tmp_path / "out"]
+    await run([*arguments, *urls[:4]], fake)
+    fake.faults.add(Fault("status", status=402, method="POST", times=9))
+    done = await run([*arguments, *urls], fake)
+    assert done.returncode == 1
+    assert "status 402" in done.stderr
+    assert "4 of 6 results are in" in done.stderr
+
+
 async def test_other_settings_in_the_same_folder_are_refused(
     fake: FakeHume, tmp_path: Path
 ) -> None:
