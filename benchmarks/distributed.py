@@ -22,6 +22,7 @@ import argparse
 import asyncio
 import contextlib
 import importlib
+import logging
 import os
 import random
 import resource
@@ -310,6 +311,8 @@ async def measure(redis: Redis, folder: str, chosen: Collection[str], *, full: b
 
 
 def main(arguments: argparse.Namespace) -> None:
+    for name in ("asyncio", "distributed", "tornado"):  # which log what is killed here
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     chosen = arguments.only or [*SHORT, *(["crash"] if arguments.full else [])]
     with tempfile.TemporaryDirectory() as folder:
         redis = Redis(folder)

@@ -13,8 +13,10 @@ window that was seen to slide, without a hint of the service, the calls in it by
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
+from humeai_async._base.frozen import frozen
 from humeai_async.shared.connection import Script
 
 CYCLE: Final = 0.1
@@ -181,9 +183,74 @@ end
 return result(count, first - now, gap)
 """
 )
-"""Takes a turn: calls, seconds to the first, seconds between, members, rate, era of the gate, and
-another version of the scripts that is in use, if there is one. For a rate that is learned also:
-cost of all calls let in, number of the last lesson, the lesson if it is news, and its age."""
+"""Takes a turn, with the words of a `TurnRequest`. Returns calls, seconds to the first, seconds
+between, members, rate, era of the gate, and another version of the scripts that is in use, if there
+is one. For a rate that is learned also: cost of all calls let in, number of the last lesson, the
+lesson if it is news, and its age."""
+
+
+@frozen(kw_only=True)
+class TurnRequest:
+    """What a process tells the server when it asks for a turn."""
+
+    who: str
+    """The member's name."""
+    calls: int
+    is_urgent: bool
+    """Whether somebody waits for a response."""
+    rate: float
+    """Calls a second of all together, as declared or as learned here."""
+    burst: float
+    """Seconds of calls that may go at once after a rest."""
+    is_back: bool
+    """Whether the server was away for this process."""
+    settling: float
+    """Seconds for which all keep their shares then; 0 to go on at once."""
+    bucket: str
+    accepted: float
+    """Cost of the calls that were let in and not counted yet."""
+    lesson: int
+    """Number of the last lesson that is known; -1 where the rate is declared."""
+
+    def words(self) -> tuple[object, ...]:
+        """Return it in the order of the script's ARGV."""
+        return (
+            self.who, self.calls, int(self.is_urgent), f"{self.rate:.6f}", f"{self.burst:.6f}",
+            CYCLE, int(self.is_back), self.settling, self.bucket, VERSION, SHARE_SECONDS,
+            f"{self.accepted:.6f}", self.lesson,
+        )  # fmt: skip
+
+
+@frozen(kw_only=True)
+class OpenRequest:
+    """What a process tells the server, and all others, when its call got through."""
+
+    who: str
+    """The member's name."""
+    channel: str
+    bucket: str
+    lesson: str
+    """What was learned, as text; `-` is nothing."""
+    pace: float
+    owed: float
+    """Calls to make up for."""
+    haste: float
+    """How much faster than the pace they go."""
+    window: float
+    """Seconds of a window whose calls are counted; 0 is none."""
+    slots: Sequence[float]
+    """Calls in it, by parts of it, the oldest first."""
+    slides: bool
+    """Whether it was seen to let in as many as fall out of it."""
+
+    def words(self) -> tuple[object, ...]:
+        """Return it in the order of the script's ARGV."""
+        return (
+            self.who, self.channel, self.bucket, self.lesson, f"{self.pace:.6f}",
+            f"{self.owed:.6f}", self.haste, f"{self.window:.6f}",
+            " ".join(f"{one:.6g}" for one in self.slots), SLOTS, int(self.slides),
+        )  # fmt: skip
+
 
 CLOSE: Final = Script(
     _HEAD
@@ -240,7 +307,7 @@ redis.call('PUBLISH', ARGV[2], ARGV[3] .. ' ' .. era .. ' 0 ' .. lesson)
 return 1
 """
 )
-"""Opens it, for whoever closed it, with what he has learned."""
+"""Opens it, for whoever closed it, with the words of an `OpenRequest`."""
 
 REPORT: Final = Script("return redis.call('HINCRBYFLOAT', KEYS[3], 'accepted', ARGV[1])")
 """Adds calls that were let in, for whoever measures when the gate opens."""

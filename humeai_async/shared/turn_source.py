@@ -26,17 +26,17 @@ from humeai_async.shared.connection import Connection, RedisUnavailableError, Sc
 from humeai_async.shared.lessons import read_lesson, write_lesson
 from humeai_async.shared.scripts import (
     CLOSE,
-    CYCLE,
     KEYS,
     OPEN,
     PROBE_SECONDS,
     REPORT,
     RETURN_SECONDS,
-    SHARE_SECONDS,
     SLOTS,
     TEACH,
     TURN,
     VERSION,
+    OpenRequest,
+    TurnRequest,
 )
 
 TIMEOUT: Final = 0.25
@@ -177,10 +177,11 @@ class QuotaTurns:
             slots = self._gate.shared_learner.recent(now, SLOTS)
             slides = self._gate.shared_learner.opens_for_few
         window = 0.0 if lesson is None or not slots else lesson.window or 0.0
-        self._send(
-            OPEN, self._who, self._channel, self.bucket, text, f"{pace:.6f}", f"{owed:.6f}", haste,
-            f"{window:.6f}", " ".join(f"{one:.6g}" for one in slots), SLOTS, int(slides),
+        request = OpenRequest(
+            who=self._who, channel=self._channel, bucket=self.bucket, lesson=text, pace=pace,
+            owed=owed, haste=haste, window=window, slots=slots, slides=slides,
         )  # fmt: skip
+        self._send(OPEN, *request.words())
 
     def hold(self, era: int, seconds: float, rest: str) -> None:
         """Take note that the gate was closed by somebody for so long, or opened.
@@ -263,17 +264,13 @@ class QuotaTurns:
         pace = START_RATE if self._gate is None else self._gate.shared_pace
         rate = pace if self._rate is None else self._rate
         settling = 0.0 if self._outage == "stop" else RETURN_SECONDS
+        request = TurnRequest(
+            who=self._who, calls=calls, is_urgent=self._listener.is_urgent, rate=rate,
+            burst=self._burst, is_back=self._is_away, settling=settling, bucket=self.bucket,
+            accepted=counted, lesson=self._lesson if self._rate is None else -1,
+        )  # fmt: skip
         try:
-            found = await self._run(
-                TURN,
-                self._keys,
-                (
-                    self._who, calls, int(self._listener.is_urgent), f"{rate:.6f}",
-                    f"{self._burst:.6f}", CYCLE, int(self._is_away), settling, self.bucket,
-                    VERSION, SHARE_SECONDS, f"{counted:.6f}",
-                    -1 if self._rate is not None else self._lesson,
-                ),
-            )  # fmt: skip
+            found = await self._run(TURN, self._keys, request.words())
         except (RedisUnavailableError, TimeoutError) as problem:
             self._lose(loop.time(), loop.time() - began, problem)
         except HumeError as problem:
