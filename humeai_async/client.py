@@ -2,30 +2,33 @@
 
 It finds the one credential, picks the origin, makes the transport and the limiter or takes
 those it is given. The resources hang on them, each imported with its types when it is first
-used, and so is the session with all that makes a call. It makes no call itself but `request`.
+used. It makes no call itself but `request`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import importlib
-import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, cast
-
-import anyio.to_thread
 
 from humeai_async._base.advised import Advised
 from humeai_async._base.secret import call_without_frames, hold
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async.errors import ConfigurationError, HumeError
 from humeai_async.http.additions import NO_ADDITIONS, Additions, hold_headers
+from humeai_async.http.calls import Shared, Stats
 from humeai_async.http.credentials import AskCredential, OAuth
 from humeai_async.http.endpoint import QueryValue
+from humeai_async.http.exchanges import Exchange
+from humeai_async.http.oauth import TokenSource, bind
+from humeai_async.http.observing import Observer, Observers
 from humeai_async.http.origin_arguments import CREDENTIALS, find_cloud, find_origin, hold_credential
 from humeai_async.http.origins import Origin
+from humeai_async.http.raw_calls import RawResponse
+from humeai_async.http.session import Session
+from humeai_async.http.transport.handed_in import HandedInTransport
 from humeai_async.http.transport.interface import Transport
 from humeai_async.http.transport.pool import AiohttpTransport, ClientSession
 from humeai_async.limiter.limiter import Limiter
@@ -34,11 +37,6 @@ from humeai_async.settings import Polling, Pool, Retry, Timeout, check_setting
 
 if TYPE_CHECKING:
     from humeai_async.batch.poller import Poller
-    from humeai_async.http.calls import Stats
-    from humeai_async.http.exchanges import Exchange
-    from humeai_async.http.observing import Observer
-    from humeai_async.http.raw_calls import RawResponse
-    from humeai_async.http.session import Session
     from humeai_async.resources.batch import Batch
     from humeai_async.resources.chat import Chat
     from humeai_async.resources.chat_groups import ChatGroups
@@ -73,8 +71,6 @@ SETTINGS = frozenset(
     }
 )
 """Arguments of a client, which cannot be changed later."""
-_OPENING = "humeai_async.http.opening"
-"""The module with which all comes that makes calls."""
 
 
 class HumeAI(Advised):
@@ -165,36 +161,24 @@ class HumeAI(Advised):
         check_setting("pool", pool, Pool, optional=False)
         check_setting("session", session, ClientSession)
         check_setting("polling", polling, Polling, optional=False)
-        check_setting("observers", observers, (list, tuple), optional=False)
-        if observers:
-            _check_observers(observers)
-        self._cloud_origin = find_cloud(origin, credentials, cloud)
-        self._settings: dict[str, Any] = {
-            "origin": origin,
-            "transport": _make_transport(transport, pool, session),
-            "limiter": limiter or Limiter(),
-            "retry": retry,
-            "timeout": Timeout.of(timeout),
-            "polling": polling,
-            "additions": _check_additions(NO_ADDITIONS.with_headers(held), origin),
-            "observers": tuple(observers),
+        watching = Observers(tuple(_check_observers(observers)))
+        self._session: Session = Session(
+            origin=origin,
+            transport=_make_transport(transport, pool, session),
+            limiter=limiter or Limiter(),
+            retry=retry,
+            timeout=Timeout.of(timeout),
+            polling=polling,
+            additions=_check_additions(NO_ADDITIONS.with_headers(held), origin),
+            observers=watching,
             # Nobody knows what another transport reaches.
-            "has_warned_of_sunset": transport is not None,
-        }
-
-    @functools.cached_property
-    def _session(self) -> Session:
-        """What makes the calls. It is built, and all that it needs imported, with the first use."""
-        from humeai_async.http.opening import open_session
-
-        # Two threads that come at once get the same one.
-        opened: Session = vars(self).setdefault("_session", open_session(**self._settings))
-        return opened
-
-    @functools.cached_property
-    def _cloud(self) -> Session:
-        """What makes the calls of the newer products."""
-        return self._session.with_settings(origin=self._cloud_origin)
+            shared=Shared(has_warned_of_sunset=transport is not None),
+        )
+        self._cloud: Session = self._session.with_settings(
+            origin=find_cloud(origin, credentials, cloud)
+        )
+        if isinstance(origin.source, TokenSource):
+            bind(origin.source, self._session)
 
     @functools.cached_property
     def batch(self) -> Batch:
@@ -357,6 +341,7 @@ class HumeAI(Advised):
             if not isinstance(getattr(cls, name, None), functools.cached_property)
         }
         mine["_session"] = self._session.with_settings(**changes)
+        mine["_cloud"] = self._cloud.with_settings(**changes)
         if not (polling or limiter or has_additions):
             mine["_poller"] = self._poller
         relative = cls.__new__(cls)
@@ -457,9 +442,6 @@ class HumeAI(Advised):
         await self._session.transport.aclose()
 
     async def __aenter__(self) -> Self:
-        """Import what makes calls, in a thread: the event loop has turns meanwhile."""
-        if _OPENING not in sys.modules:
-            await anyio.to_thread.run_sync(importlib.import_module, _OPENING)
         return self
 
     async def __aexit__(
@@ -496,8 +478,8 @@ class HumeAI(Advised):
         )
 
     def __repr__(self) -> str:
-        settings: dict[str, Any] | None = vars(self).get("_settings")  # none while it is built
-        return f"HumeAI({settings['origin']!r})" if settings else "HumeAI(unfinished)"
+        session: Session | None = vars(self).get("_session")  # none while it is being built
+        return f"HumeAI({session.origin!r})" if session else "HumeAI(unfinished)"
 
 
 def _make_transport(
@@ -510,8 +492,6 @@ def _make_transport(
     """
     if transport is None:
         return AiohttpTransport(pool, session)
-    from humeai_async.http.transport.handed_in import HandedInTransport
-
     if session is not None:
         raise ConfigurationError("give a transport or an aiohttp session, not both")
     given = cast("object", transport)
@@ -525,18 +505,18 @@ def _make_transport(
     return HandedInTransport(transport)
 
 
-def _check_observers(observers: Sequence[object]) -> None:
-    """Refuse what is no observer.
+def _check_observers(observers: object) -> Iterator[Observer]:
+    """Give the observers, each of which is one.
 
     Raises:
-        ConfigurationError: One has not the methods of `Observer`.
+        ConfigurationError: One has not the methods of `Observer`, or there is no list of them.
     """
-    from humeai_async.http.observing import Observer
-
-    for one in observers:
+    check_setting("observers", observers, (list, tuple), optional=False)
+    for one in cast("Sequence[object]", observers):
         if not isinstance(one, Observer):
             kind = type(one).__name__
             raise ConfigurationError(f"observers is a list of Observer objects, not of {kind}")
+        yield one
 
 
 def _check_additions(additions: Additions, origin: Origin) -> Additions:

@@ -2,7 +2,7 @@
 
 A credential is held from the first moment on so that it does not show. There is exactly one,
 from the arguments or the environment; with it goes the origin, Hume or a gateway. The client
-calls it. What stands behind a gateway's token, or an `OAuth`, is imported when one is given.
+calls it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from humeai_async.http.credentials import (
     OAuth,
     SourceBase,
 )
+from humeai_async.http.gateway import LOWCODEAPI_URL, LowCodeAPI
+from humeai_async.http.oauth import TokenSource
 from humeai_async.http.origins import CLOUD_URL, HUME_URL, Direct, Origin
 from humeai_async.settings import check_setting
 
@@ -35,8 +37,6 @@ CREDENTIALS = {
 def hold_credential(name: str, given: object) -> Secret | CredentialSource | type | None:
     """Hold a credential so that it does not show; what is none is found out later."""
     if isinstance(given, OAuth) and name == "access_token":
-        from humeai_async.http.oauth import TokenSource
-
         return TokenSource(given)
     if callable(given) and not isinstance(given, (OAuth, type)):
         return AskedSource(cast("AskCredential", given), name)
@@ -140,8 +140,6 @@ def _make_origin(
     carries: frozenset[str],
 ) -> Origin:
     if name == "api_token":
-        from humeai_async.http.gateway import LOWCODEAPI_URL, LowCodeAPI
-
         if isinstance(credential, Secret) and not credential.reveal().startswith("at_"):
             warnings.warn(
                 "a LowCodeAPI token usually starts with 'at_'; is this one whole?",
