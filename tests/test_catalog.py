@@ -22,7 +22,8 @@ from humeai_async.http.endpoint import Encoding, Endpoint
 from humeai_async.types.batch import InferenceRequest
 from humeai_async.types.evi import PromptRequest, ToolRequest
 from humeai_async.types.evi_configs import ConfigRequest
-from humeai_async.types.registry import CustomModelInferenceRequest, FileRequest, TrainingRequest
+from humeai_async.types.registry import FileRequest
+from humeai_async.types.training import CustomModelInferenceRequest, TrainingRequest
 
 FACTS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[0] / "samples" / "endpoints.json").read_text("utf-8")

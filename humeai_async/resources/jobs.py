@@ -19,7 +19,7 @@ from humeai_async.http.endpoint import Endpoint, fill
 from humeai_async.http.session import Session
 from humeai_async.resources._base import Resource
 from humeai_async.types.batch import JobId
-from humeai_async.types.registry import (
+from humeai_async.types.training import (
     CustomModelInferenceRequest,
     DatasetRef,
     Evaluation,

@@ -17,9 +17,9 @@ from humeai_async._base.frozen import frozen
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async._base.urls import repr_host_only, repr_without_query
 from humeai_async.errors import DecodeError
-from humeai_async.types.registry import CustomModelInferenceRequest, TrainingRequest
 from humeai_async.types.tagged import Tagged
 from humeai_async.types.times import from_milliseconds
+from humeai_async.types.training import CustomModelInferenceRequest, TrainingRequest
 
 
 class JobStatus(enum.StrEnum):

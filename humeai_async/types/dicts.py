@@ -36,7 +36,8 @@ from humeai_async.types.evi_configs import (
     VoiceProvider,
     WebhookEventType,
 )
-from humeai_async.types.registry import Attribute, DataType, FileInput, Tag, TaskType, Validation
+from humeai_async.types.registry import Attribute, DataType, FileInput
+from humeai_async.types.training import Tag, TaskType, Validation
 
 
 class UnconfigurableDict(TypedDict):

@@ -14,7 +14,16 @@ from humeai_async import HumeAI, InvalidArgumentError, SessionSettings
 from humeai_async.http.parts import check_keys, check_parts
 from humeai_async.resources._request_bodies import request_body
 from humeai_async.testing import FakeHume
-from humeai_async.types import batch, chat, chat_settings, dicts, evi, evi_configs, registry
+from humeai_async.types import (
+    batch,
+    chat,
+    chat_settings,
+    dicts,
+    evi,
+    evi_configs,
+    registry,
+    training,
+)
 from humeai_async.types.batch import Face, InferenceRequest, Models
 from humeai_async.types.evi import (
     BuiltinToolConfig,
@@ -32,7 +41,7 @@ DICTS = [one for name, one in vars(dicts).items() if re.fullmatch(r"(?!Typed)\w+
 def test_a_dict_has_the_keys_of_its_class() -> None:
     for kind in DICTS:
         name = kind.__name__.removesuffix("Dict")
-        modules = (evi_configs, batch, chat, chat_settings, evi, registry)
+        modules = (evi_configs, batch, chat, chat_settings, evi, registry, training)
         cls = next(vars(module)[name] for module in modules if name in vars(module))
         known = [one for one in fields(cls) if one.name != "extra"]
         hints = get_type_hints(kind, include_extras=True)

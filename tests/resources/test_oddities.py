@@ -37,7 +37,8 @@ from humeai_async.testing import FakeHume, Options
 from humeai_async.types.batch import CustomModelInferenceJob, TrainingJob
 from humeai_async.types.evi import BuiltinToolConfig
 from humeai_async.types.evi_configs import ConfigPrompt, EventMessage, EventMessages, EviVersion
-from humeai_async.types.registry import Attribute, DatasetRef, FileInput, FileRequest, NewModel
+from humeai_async.types.registry import Attribute, FileInput, FileRequest
+from humeai_async.types.training import DatasetRef, NewModel
 
 pytestmark = pytest.mark.anyio
 
