@@ -84,7 +84,8 @@ async def test_a_server_that_is_far_away_costs_no_pace_and_no_overrun(server: Se
             for member in fleet * 4:
                 tasks.create_task(member.work(began + 2.0))
         assert {member.limiter.snapshot().shared for member in fleet} == {"yes"}
-    assert most_in_a_second(fleet, since=began + 0.5) <= 1.05 * RATE
+    # A process that is held up may make its calls 50 ms late, beside those of the next second.
+    assert most_in_a_second(fleet, since=began + 0.5) <= 1.1 * RATE
     assert sum(len(member.went) for member in fleet) > 0.6 * 2 * RATE
 
 
