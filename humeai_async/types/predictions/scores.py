@@ -166,7 +166,7 @@ class Scores(Sequence[ExpressionScore]):
         """
         if self._numbers is not None:
             return self._names, self._numbers.tolist()
-        found = self._scan()
+        found: Sequence[Any] = self._scan()  # names are of a type from a table, see above
         return _shared(tuple([one.name for one in found])), [one.score for one in found]
 
     def validate(self) -> None:
