@@ -137,6 +137,7 @@ class _WayBack:
     is_whole: bool = True
     """Whether no jobs were passed over, as far as is known."""
     _most: int = 0
+    """Jobs that came at once, at most."""
     _is_past: bool = False
     """Whether the last request left those of one time behind."""
 
@@ -152,7 +153,8 @@ class _WayBack:
             DecodeError: They say nothing to go by.
         """
         # Fewer than asked for are no end: a service may show fewer at a time than documented.
-        if count < max(self._most, 1) or (not times and count < LIMIT):
+        most = min(self._most, self.limit)
+        if count < max(most, 1) or (not times and count < LIMIT):
             return False
         if not times:
             raise DecodeError("the listed jobs have no creation times to go by", path="$")

@@ -213,6 +213,23 @@ async def test_a_list_that_shows_fewer_jobs_than_asked_for_is_read_to_its_end() 
     assert await find(others(0), others(6), [*others(12)[:5], listed_job()]) == "lost"
 
 
+async def test_a_list_is_read_to_its_end_after_more_jobs_of_one_time_than_it_shows_at_once() -> None:
+    def others(start: int, end: int) -> list[dict[str, Any]]:
+        # Sixty were made in one millisecond, the others each in one of its own.
+        return [
+            listed_job(
+                f"job-{n}",
+                type="TRAINING",
+                state={"created_timestamp_ms": NOW_MS + 1000 - max(n - 59, 0)},
+            )
+            for n in range(start, end)
+        ]
+
+    of_one_time = others(0, LIMIT)
+    pages = of_one_time, of_one_time, others(0, 2 * LIMIT), others(99, 99 + LIMIT)
+    assert await find(*pages, [*others(148, 150), listed_job()]) == "lost"
+
+
 @pytest.mark.parametrize("count", [LIMIT, 3 * LIMIT])
 async def test_a_list_that_does_not_go_back_in_time_is_not_asked_for_ever(count: int) -> None:
     page = [
