@@ -10,7 +10,7 @@ from collections.abc import AsyncIterable, Callable, Iterable
 import anyio
 
 from humeai_async.batch.job import Job
-from humeai_async.bulk.outcome import FATAL_ERRORS, Outcome
+from humeai_async.bulk.outcome import Outcome, is_fatal
 from humeai_async.bulk.outcome_queue import OutcomeQueue
 from humeai_async.bulk.outcomes import each
 from humeai_async.errors import HumeError
@@ -60,9 +60,9 @@ class Fetching:
         try:
             job = given if isinstance(given, Job) else self._attach(given)
             await job.wait(timeout=self._timeout)
-        except FATAL_ERRORS:
-            raise
         except HumeError as problem:
+            if is_fatal(problem):
+                raise
             await queue.give([Outcome(source=job_id, job_id=job_id, error=problem)])
         else:
             await self._slots.acquire()
@@ -75,8 +75,8 @@ class Fetching:
 async def _fetched(job: Job) -> Outcome[str, Predictions]:
     try:
         found = await job.unread_predictions()
-    except FATAL_ERRORS:
-        raise
     except HumeError as problem:
+        if is_fatal(problem):
+            raise
         return Outcome(source=job.id, job_id=job.id, error=problem)
     return Outcome(source=job.id, job_id=job.id, unread=found)

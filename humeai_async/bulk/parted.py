@@ -9,13 +9,13 @@ source is divided. The pipeline calls it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeGuard, TypeVar
 
 from humeai_async.bulk.collecting import Results
 from humeai_async.bulk.grouping import UNSENT
 from humeai_async.bulk.ledger import Ledger, Memory
 from humeai_async.bulk.ledger_records import WHOLE, Note, Plan
-from humeai_async.bulk.outcome import FATAL_ERRORS, Outcome
+from humeai_async.bulk.outcome import Outcome, is_fatal
 from humeai_async.bulk.states import State
 from humeai_async.bulk.submissions import RejectedError, Submissions
 from humeai_async.bulk.work import Division, Item, Submitted
@@ -23,9 +23,6 @@ from humeai_async.errors import HumeError, LedgerError, PartialResultError, Save
 
 S = TypeVar("S")
 R = TypeVar("R")
-
-FATAL = (*FATAL_ERRORS, LedgerError, SaveError)
-"""Errors that end the run, wherever they come from."""
 
 
 class PartedSources(Generic[S, R]):
@@ -77,11 +74,11 @@ class PartedSources(Generic[S, R]):
             result, name, body = await self._division.do_in_parts(
                 item, lambda part: self._do_part(part, held_up)
             )
-        except FATAL:
-            raise
         except HumeError as problem:
             cause = problem.__cause__
-            if isinstance(problem, PartialResultError) and isinstance(cause, FATAL):
+            if _ends_run(problem):
+                raise
+            if isinstance(problem, PartialResultError) and _ends_run(cause):
                 raise cause from None
             is_open = problem in held_up or cause in held_up
             return Outcome(source=item.source, error=problem, key=item.key, is_open=is_open)
@@ -115,3 +112,9 @@ class PartedSources(Generic[S, R]):
         if entry.state is State.FAILED and self._retries:
             return None
         return await self._memory.read_plan(entry.work)
+
+
+def _ends_run(problem: BaseException | None) -> TypeGuard[HumeError]:
+    return isinstance(problem, (LedgerError, SaveError)) or (
+        isinstance(problem, HumeError) and is_fatal(problem)
+    )

@@ -213,7 +213,9 @@ async def test_a_list_that_shows_fewer_jobs_than_asked_for_is_read_to_its_end() 
     assert await find(others(0), others(6), [*others(12)[:5], listed_job()]) == "lost"
 
 
-async def test_a_list_is_read_to_its_end_after_more_jobs_of_one_time_than_it_shows_at_once() -> None:
+async def test_a_list_is_read_to_its_end_after_more_jobs_of_one_time_than_it_shows_at_once() -> (
+    None
+):
     def others(start: int, end: int) -> list[dict[str, Any]]:
         # Sixty were made in one millisecond, the others each in one of its own.
         return [

@@ -13,6 +13,7 @@ from live_support import silence, speech, wav
 from support import client_of
 
 from humeai_async import (
+    APIStatusError,
     BudgetReachedError,
     HumeAI,
     InvalidArgumentError,
@@ -204,6 +205,21 @@ async def test_a_part_that_the_service_refuses_fails_its_recording_alone(
     assert failed.source == path
     assert not failed.is_open
     assert len(outcomes) == 2
+
+
+@pytest.mark.parametrize("parts", [0, 1], ids=["at the first part", "at a later one"])
+async def test_an_account_without_credit_ends_the_run_within_a_recording(
+    hume: HumeAI, fake: FakeHume, path: Path, tmp_path: Path, parts: int
+) -> None:
+    ledger = tmp_path / "run.db"
+    if parts:
+        await measure(hume, [path], ledger=ledger, budget=35)
+    body = b'{"code": "E0300", "message": "your account is out of credit"}'
+    fake.faults.add(Fault("status", method="POST", status=402, body=body))
+    with pytest.raises(APIStatusError, match="credit"):
+        await measure(hume, [path], ledger=ledger)
+    (outcome,) = await measure(hume, [path], ledger=ledger)
+    assert len(fake.expression.runs) == len(outcome.result().run_ids)
 
 
 async def test_a_recording_that_is_not_to_be_converted_is_not_converted_in_parts(
