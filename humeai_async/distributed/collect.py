@@ -34,6 +34,9 @@ class RunReport:
     folder's `_run/done`."""
     left_open: int
     """Sources of partitions that are not done; the next start goes on with them."""
+    billed: float = 0.0
+    """What partitions that are done were billed for, as far as is known: seconds of audio of
+    measurements, input tokens of decisions, and nothing of jobs, which do not say."""
     reasons: Mapping[str, int] = field(factory=dict[str, int])
     """Why sources failed, and how many, the most frequent first."""
     files: tuple[str, ...] = ()
@@ -74,6 +77,7 @@ def _collect(into: IntoFolder, problems: Mapping[int, str]) -> RunReport:
         arrived=sum(one.arrived for one in reports),
         failed=sum(one.failed for one in reports),
         left_open=left_open,
+        billed=sum(one.billed for one in reports),
         reasons=dict(reasons.most_common()),
         files=tuple(f"{store.place.rstrip('/')}/{results_name(one.number)}" for one in reports),
         problems={n: text for n, text in problems.items() if n in open_numbers},

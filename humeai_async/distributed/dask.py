@@ -14,13 +14,12 @@ import pickle
 import secrets
 import threading
 from collections import deque
-from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from humeai_async._base.cancellation import run_uncancelled
 from humeai_async._base.frozen import frozen
 from humeai_async._base.packages import load_package
-from humeai_async._base.unset import UNSET, Unset
 from humeai_async._base.urls import without_queries
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.outcome import is_fatal
@@ -32,19 +31,16 @@ from humeai_async.distributed.partition import (
     partitions,
     work,
 )
-from humeai_async.distributed.plan import PARTITION_SIZE, plan
+from humeai_async.distributed.plan import RunPlan
 from humeai_async.distributed.redis_ledger import RedisLedger
 from humeai_async.distributed.retries import retry_failed as plan_failed
 from humeai_async.distributed.store import IntoFolder
 from humeai_async.errors import ConfigurationError, HumeError, MissingPackageError
 from humeai_async.limiter.limiter import Limiter
 from humeai_async.shared.quota import RedisQuota
-from humeai_async.types.batch import Models, Transcription
-from humeai_async.types.sources import BulkSource
 
 if TYPE_CHECKING:
     from humeai_async.client import HumeAI
-    from humeai_async.types.dicts import ModelsDict, TranscriptionDict
 
 PARTITIONS_AT_A_THREAD = 2
 """Partitions that are submitted for each thread of the cluster: one under way, one to follow."""
@@ -66,79 +62,47 @@ class RunProgress:
     """Worker processes of the cluster."""
 
 
-async def predict_over(
+async def run_over(
     dask: Any,
     into: IntoFolder,
-    sources: Iterable[BulkSource] | AsyncIterable[BulkSource],
+    planning: Callable[[], Awaitable[RunPlan]],
     *,
-    models: Models | ModelsDict | None = None,
-    transcription: Transcription | TranscriptionDict | Unset | None = UNSET,
     ledger: RedisLedger | None = None,
-    client: str = "humeai_async:HumeAI",
-    options: BulkOptions | None = None,
-    partition_size: int = PARTITION_SIZE,
-    retry_failed: bool = False,
-    quota: RedisQuota | None = None,
-    rate: float | None = None,
-    on_progress: Callable[[RunProgress], None] | None = None,
+    client: str,
+    options: BulkOptions | None,
+    partition_size: int,
+    retry_failed: bool,
+    quota: RedisQuota | None,
+    rate: float | None,
+    on_progress: Callable[[RunProgress], None] | None,
 ) -> RunReport:
-    """Predict sources on a Dask cluster; continue where an earlier start stopped.
-
-    Each source is once in the results, whatever workers and schedulers die and however often it
-    is started again; with a ledger none is paid for twice. Costs what `hume.batch.predict`
-    costs.
+    """Plan a run, and have a cluster work on its partitions.
 
     Args:
-        dask: A `dask.distributed.Client` with `asynchronous=True`.
-        into: The run's folder: a path that all workers have, or a URL that fsspec knows, such as
-            `s3://bucket/run-7`. A file of results for each partition is put in place there,
-            whole.
-        sources: As for `plan`.
-        models: As for `plan`; the same at every start.
-        transcription: As for `plan`; the same at every start.
-        ledger: Where all workers write down what they submit. Left out, it is a file in the
-            run's folder, which has to be a path of the file system then.
-        client: Where workers find what makes their client, as `"module:function"`: it is called
-            without arguments, or with `limiter` where there is a quota. The one that stands here
-            takes credential and address from the worker's environment variables.
-        options: How it is done; `job_size` is given at the first start and stays.
-        partition_size: Sources in a partition.
-        retry_failed: Submit sources once more that failed at an earlier start.
-        quota: The quota that all workers share, made with a URL that they all reach.
-        rate: Calls a second of all workers together, which the quota needs.
+        dask: The cluster's client.
+        into: The run's folder.
+        planning: Plans it, once all else is known to be right.
+        ledger: Where all workers write down what they submit.
+        client: Where workers find what makes their client.
+        options: How it is done.
+        partition_size: Sources in a partition of those that are tried again.
+        retry_failed: Whether to do sources once more that failed at an earlier start.
+        quota: The quota that all workers share.
+        rate: Calls a second of all workers together.
         on_progress: Called with how far the run is.
-
-    Returns:
-        How the run stands: `problems` names partitions that are not done, which the next start
-        goes on with.
-
-    Raises:
-        ConfigurationError: The client is not asynchronous, workers lack the library or a
-            credential, or quota and rate are not given together or cannot go to workers.
-        MissingPackageError: distributed is not installed here, or another package on workers.
-        LedgerError: The folder belongs to a run with other settings.
-        SaveError: The folder cannot be written to.
-        AuthenticationError: The credential is refused.
     """
     load_package("distributed")
     if not getattr(dask, "asynchronous", False):
         raise ConfigurationError(
-            "predict_over needs an asynchronous client: Client(address, asynchronous=True)"
+            "a run over a cluster needs an asynchronous client: Client(address, asynchronous=True)"
         )
     _check_place(client)
     if ledger is not None:
         _check_picklable("ledger", ledger)
     if quota is not None or rate is not None:
         check_quota(quota, rate)
-    chosen = BulkOptions.of(options)
-    made = await plan(
-        into,
-        sources,
-        models=models,
-        transcription=transcription,
-        partition_size=partition_size,
-        job_size=chosen.job_size,
-    )
+    BulkOptions.of(options)
+    made = await planning()
     if retry_failed:
         await plan_failed(into, partition_size=partition_size)
     stands = await collect(into)
@@ -147,7 +111,7 @@ async def predict_over(
     driver = _Driver(dask, name, stands, on_progress)
     # Dask takes only plugins of its own class, which is not there in a base install.
     kind = type("DaskWorkerClients", (WorkerClients, load_package("distributed").WorkerPlugin), {})
-    plugin: WorkerClients = kind(name, client, ledger, chosen, quota, rate)
+    plugin: WorkerClients = kind(name, client, ledger, options, quota, rate)
     await driver.register(plugin)
     try:
         problems = await driver.run(await partitions(into))
@@ -173,7 +137,7 @@ class WorkerClients:
         name: str,
         client: str,
         ledger: RedisLedger | None,
-        options: BulkOptions,
+        options: BulkOptions | None,
         quota: RedisQuota | None = None,
         rate: float | None = None,
     ) -> None:

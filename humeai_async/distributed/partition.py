@@ -19,13 +19,14 @@ from attrs import asdict, field
 
 from humeai_async._base.cancellation import in_thread, run_uncancelled
 from humeai_async._base.frozen import frozen
-from humeai_async._base.unset import UNSET
 from humeai_async._base.urls import repr_without_query, without_queries
 from humeai_async.bulk.ledger import Ledger
 from humeai_async.bulk.options import BulkOptions
+from humeai_async.bulk.outcome import Outcome, label_of
+from humeai_async.bulk.paid_outcomes import PaidOutcomes
 from humeai_async.bulk.pipeline import reason_of
-from humeai_async.bulk.sinks import Parquet, Sinks, SourceOutcome
 from humeai_async.bulk.work import REFUSED
+from humeai_async.distributed.kinds import RunKind, kind_of
 from humeai_async.distributed.plan import (
     PlannedSource,
     RunSettings,
@@ -39,7 +40,6 @@ from humeai_async.distributed.steps import PartitionLedger, SteppedLedger
 from humeai_async.distributed.store import IntoFolder, LocalStore, Store, open_store
 from humeai_async.errors import ConfigurationError, DecodeError, LedgerError
 from humeai_async.http import codec
-from humeai_async.types.sources import name_of
 
 if TYPE_CHECKING:
     from humeai_async.client import HumeAI
@@ -89,6 +89,9 @@ class PartitionReport:
     and the next start goes on with it."""
     reasons: Mapping[str, int] = field(factory=dict[str, int])
     """Why sources failed or are open, and how many."""
+    billed: float = 0.0
+    """Seconds of audio that measurements were billed for over all starts, or input tokens of
+    decisions, as far as is known."""
 
     @property
     def is_done(self) -> bool:
@@ -125,17 +128,20 @@ async def work(
     options: BulkOptions | None = None,
     on_progress: Callable[[PartitionProgress], None] | None = None,
 ) -> PartitionReport:
-    """Predict the sources of a partition and put its results in place, whole.
+    """Predict, measure or decide the sources of a partition; put its results in place, whole.
 
     Done already, it costs nothing. Begun by a worker that died, it goes on where that one was:
-    jobs at Hume are waited for and fetched, and none is submitted twice.
+    jobs at Hume are waited for and fetched, and none is submitted twice. Results that came with
+    their responses are in the ledger.
 
     Args:
         partition: What to do, one of `partitions`.
         hume: The client; one for all partitions of a process.
         ledger: Where all workers write down what they submit. Left out, it is a file in the
-            run's folder, which has to be a path of the file system then.
-        options: How it is done; `job_size` is the run's own.
+            run's folder, which has to be a path of the file system then. Measurements and
+            decisions always have that file: their results are in it until they are in place.
+        options: How it is done; `job_size` is the run's own. Of measurements and decisions it is
+            `jobs_at_once`, requests in flight, `search_patience` and `outage_patience`.
         on_progress: Called with how far it is, twice a second at most.
 
     Returns:
@@ -144,11 +150,17 @@ async def work(
     Raises:
         LedgerError: Another worker has taken the partition since, or it belongs to another run.
         SaveError: The results cannot be written.
-        ConfigurationError: An object store without a ledger.
+        ConfigurationError: An object store without a ledger, or a `RedisLedger` for
+            measurements or decisions. Nothing was sent.
         MissingPackageError: A package is not installed.
         AuthenticationError: The credential is refused; no source could succeed.
     """
     task = await in_thread(_Task, partition)
+    if ledger is not None and not task.kind.takes_redis:
+        raise ConfigurationError(
+            f"a RedisLedger cannot keep {task.settings.kind}, whose results exist nowhere else: "
+            "leave the ledger out, it is a file in the run's folder then"
+        )
     found = await in_thread(read_report, task.store, partition.number)
     if found is not None:
         return found
@@ -159,7 +171,7 @@ async def work(
         # Who had it before may have ended just now.
         found = await in_thread(read_report, task.store, partition.number)
         if found is None:
-            found = await _predict(task, hume, opened, folder, options, on_progress)
+            found = await _run(task, hume, opened, folder, options, on_progress)
         if found.is_done:
             await opened.forget()
         return found
@@ -175,6 +187,7 @@ class _Task:
         if self.settings.name != partition.run:
             place = without_queries(self.store.place)
             raise LedgerError(f"{place} belongs to another run than partition {self.number}")
+        self.kind: RunKind = kind_of(self.settings)
         self.sources: list[PlannedSource] = read_sources(self.store, self.number)
         self.configuration = codec.encode(dict(self.settings.request)).decode()
 
@@ -224,7 +237,7 @@ async def _open_ledger(
         await run_uncancelled(connection.aclose())
 
 
-async def _predict(
+async def _run(
     task: _Task,
     hume: HumeAI,
     opened: _OpenedLedger,
@@ -233,22 +246,16 @@ async def _predict(
     on_progress: Callable[[PartitionProgress], None] | None,
 ) -> PartitionReport:
     """Run a partition's sources, and put the results in place if none is left open."""
-    request = task.settings.request
     results = await in_thread(_Results, task, folder, on_progress, discard=_Results.close)
     try:
-        outcomes = hume.batch.predict(
-            [one.source() for one in task.sources if one.kind != REFUSED],
-            models=request.get("models"),
-            transcription=request.get("transcription", UNSET),
-            ledger=opened.ledger,
-            options=options,
-            job_size=task.settings.job_size,
-        )
+        sources = [one.source() for one in task.sources if one.kind != REFUSED]
+        outcomes = task.kind.run(hume, sources, opened.ledger, options)
         async with outcomes:
             while found := await outcomes.next_batch(_AT_ONCE):
                 await in_thread(results.write, found)
                 results.tell()
-        report = results.report()
+        billed = outcomes.bill.spent if isinstance(outcomes, PaidOutcomes) else 0.0
+        report = results.report(billed)
         if report.is_done:
             await in_thread(results.finish)
             if isinstance(opened.ledger, SteppedLedger):
@@ -277,7 +284,7 @@ class _Results:
     ) -> None:
         self._task = task
         self._on_progress = on_progress
-        self._sinks = Sinks(folder, ("parquet",), one_file=True)
+        self._files = task.kind.open_files(folder)
         self._failures: list[dict[str, str | None]] = []
         self._reasons: Counter[str] = Counter()
         self._arrived = self._left_open = 0
@@ -286,19 +293,18 @@ class _Results:
             if one.kind == REFUSED:
                 self._fail(one.text, None, f"InvalidArgumentError: {one.reason}")
 
-    def write(self, outcomes: Sequence[SourceOutcome]) -> None:
+    def write(self, outcomes: Sequence[Outcome[Any, Any]]) -> None:
         """Write outcomes."""
         for outcome in outcomes:
             if outcome.is_open and outcome.error is not None:
                 self._left_open += 1
                 self._reasons[reason_of(outcome.error)] += 1
                 continue
-            written = self._sinks.write(outcome)
+            written = self._files.write(outcome)
             if written.error is None:
                 self._arrived += 1
             else:
-                name = name_of(outcome.source)
-                self._fail(name, outcome.job_id, reason_of(written.error))
+                self._fail(label_of(outcome.source), outcome.job_id, reason_of(written.error))
 
     def tell(self, *, is_last: bool = False) -> None:
         """Tell how far it is, if it is time."""
@@ -316,9 +322,12 @@ class _Results:
             )
         )
 
-    def report(self) -> PartitionReport:
+    def report(self, billed: float) -> PartitionReport:
         """Return what came of the partition so far; what has no outcome is open."""
         failed = len(self._failures)
+        same = len(self._task.sources) - self._arrived - failed - self._left_open
+        if same:
+            self._reasons["files have been changed, and are the same as others now"] = same
         return PartitionReport(
             number=self._task.number,
             sources=len(self._task.sources),
@@ -326,23 +335,26 @@ class _Results:
             failed=failed,
             left_open=len(self._task.sources) - self._arrived - failed,
             reasons=dict(self._reasons.most_common()),
+            billed=billed,
         )
 
     def finish(self) -> None:
-        """Bring the file to its end."""
-        self._sinks.sync()
-        self._sinks.finish()
+        """Bring the files to their end."""
+        self._files.finish()
 
     def put(self, report: PartitionReport) -> None:
-        """Put report and file in place; the file last, by which the partition is done."""
+        """Put report and files in place; the table last, by which the partition is done."""
         number = self._task.number
+        if self._files.lines is not None:
+            name = f"_run/results/{file_name(number)}.jsonl.zst"
+            self._task.store.put_file(name, self._files.lines)
         content = codec.encode({**asdict(report), "failures": self._failures})
         self._task.store.put(f"_run/done/{file_name(number)}", content)
-        self._task.store.put_file(results_name(number), self._sinks.paths[0] / Parquet.first_file)
+        self._task.store.put_file(results_name(number), self._files.table)
 
     def close(self) -> None:
         """Let go of the files."""
-        self._sinks.close()
+        self._files.close()
 
     def _fail(self, source: str, job_id: str | None, reason: str) -> None:
         self._failures.append({"source": source, "job_id": job_id, "reason": reason})

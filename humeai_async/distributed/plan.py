@@ -4,6 +4,7 @@
     into/_run/sources/00017     sources of a partition, one JSON line each
     into/_run/begun/00017       a worker has begun with it
     into/_run/done/00017        what came of it (`partition.py`)
+    into/_run/results/00017.jsonl.zst   its whole results, where the service keeps none
     into/part-00017.parquet     its results
 
 Sources may be signed URLs: the folder is as private as the list was, and nothing else holds them.
@@ -14,11 +15,11 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from attrs import field
+from attrs import asdict, evolve, field
 
 from humeai_async._base.cancellation import in_thread
 from humeai_async._base.frozen import frozen
@@ -28,6 +29,7 @@ from humeai_async.batch.bulk_jobs import identified
 from humeai_async.bulk.ledger_records import key_of
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.runs import LEDGER, PARTITIONS
+from humeai_async.bulk.single_requests import key_of_digest
 from humeai_async.bulk.work import REFUSED, local_ms
 from humeai_async.distributed.store import IntoFolder, Store, open_store
 from humeai_async.errors import DecodeError, LedgerError
@@ -38,6 +40,8 @@ from humeai_async.types.sources import BulkSource, Text, name_of
 
 if TYPE_CHECKING:
     from humeai_async.types.dicts import ModelsDict, TranscriptionDict
+
+S = TypeVar("S")
 
 VERSION = 1
 """Version of the folder's layout."""
@@ -69,10 +73,12 @@ class RunSettings:
 
     name: str
     request: Mapping[str, Any]
-    """Models and transcription, as they are sent with each job."""
+    """What results depend on besides the sources; models and transcription, say."""
     job_size: int
     created_ms: int
     """When the run was first planned, in milliseconds since 1970."""
+    kind: str = "predictions"
+    """Kind of the run's work, one of `kinds.KINDS`."""
 
 
 @frozen
@@ -85,12 +91,16 @@ class PlannedSource:
     """Why it is refused without being sent."""
     failed_in: int | None = None
     """Number of the partition in which it failed and is planned once more."""
+    digest: str = ""
+    """SHA-256 of the file's content, where ledgers know a source by it."""
 
     @property
     def key(self) -> bytes:
         """Digest by which ledgers and results know the source."""
         if self.kind == REFUSED:
             return key_of(REFUSED, self.text)
+        if self.digest:
+            return key_of_digest(self.digest)
         return identified(self.source()).key
 
     def source(self) -> BulkSource:
@@ -134,15 +144,38 @@ async def plan(
         SaveError: The folder cannot be written to.
         ConfigurationError: `into` is no folder.
     """
-    check_many("sources", sources)
-    check_number("partition_size", partition_size, least=1, most=MOST_IN_PARTITION)
     size = BulkOptions.of(None, job_size=job_size).job_size
     request = codec.encode_request(InferenceRequest(models=models, transcription=transcription))
-    store = await in_thread(open_store, into)
-    settings = await in_thread(_agree, store, codec.parse(request), size)
+    facts = {"request": codec.parse(request), "job_size": size}
+    return await plan_run(open_store, into, sources, facts, _planned, partition_size)
+
+
+async def plan_run(
+    open_folder: Callable[[IntoFolder], Store],
+    into: IntoFolder,
+    sources: Iterable[S] | AsyncIterable[S],
+    facts: Mapping[str, Any],
+    planned_as: Callable[[S], PlannedSource],
+    partition_size: int,
+) -> RunPlan:
+    """Cut sources of any kind of work into partitions.
+
+    Args:
+        open_folder: Opens the run's folder; called in a thread, as is `planned_as`.
+        into: The run's folder.
+        sources: Sources of the run.
+        facts: `request`, `job_size` and `kind` of its settings.
+        planned_as: Says how a source is written down.
+        partition_size: Sources in a partition.
+    """
+    check_many("sources", sources)
+    check_number("partition_size", partition_size, least=1, most=MOST_IN_PARTITION)
+    store = await in_thread(open_folder, into)
+    settings = await in_thread(_agree, store, facts)
     planning = await in_thread(_Planning, store)
     async for chunk in _chunks(sources, partition_size):
-        await in_thread(planning.add, chunk, partition_size)
+        # Each is made in the thread, which may read a file for it.
+        await in_thread(planning.add, map(planned_as, chunk), partition_size)
     await in_thread(planning.write_rest)
     return RunPlan(
         into=store.place,
@@ -205,14 +238,15 @@ def _settings(store: Store) -> RunSettings | None:
     raise LedgerError(f"{without_queries(store.place)} holds no run that can be read: {problem}")
 
 
-def _agree(store: Store, request: Mapping[str, Any], job_size: int) -> RunSettings:
+def _agree(store: Store, facts: Mapping[str, Any]) -> RunSettings:
     """Write the settings down, or check that they are those of the run.
 
     Raises:
         LedgerError: They are others.
     """
-    facts = {"name": uuid.uuid4().hex, "request": request, "job_size": job_size}
-    content = codec.encode({"version": VERSION, "created_ms": local_ms(), **facts})
+    as_read = codec.parse(codec.encode(dict(facts)))
+    wanted = RunSettings(name=uuid.uuid4().hex, created_ms=local_ms(), **as_read)
+    content = codec.encode({"version": VERSION, **asdict(wanted)})
     if _settings(store) is None:
         if LEDGER in store.names(""):
             raise LedgerError(
@@ -221,10 +255,10 @@ def _agree(store: Store, request: Mapping[str, Any], job_size: int) -> RunSettin
             )
         store.put_new(PARTITIONS, content)
     found = read_settings(store)
-    if (found.request, found.job_size) != (request, job_size):
+    if evolve(wanted, name=found.name, created_ms=found.created_ms) != found:
         raise LedgerError(
-            f"{without_queries(store.place)} belongs to a run with other settings "
-            f"({codec.encode(dict(found.request)).decode()}, {found.job_size} sources a job): use "
+            f"{without_queries(store.place)} belongs to a run with other settings ({found.kind}, "
+            f"{codec.encode(dict(found.request)).decode()}, {found.job_size} sources a job): use "
             "another folder"
         )
     return found
@@ -253,10 +287,9 @@ class _Planning:
         """Partitions that are written."""
         return len(self._numbers)
 
-    def add(self, sources: Sequence[BulkSource], size: int) -> None:
+    def add(self, sources: Iterable[PlannedSource], size: int) -> None:
         """Take sources in; a partition is written whenever there are enough."""
-        for source in sources:
-            planned_one = _planned(source)
+        for planned_one in sources:
             if (key := planned_one.key) not in self._known:
                 self._known.add(key)
                 self._waiting.append(planned_one)
@@ -308,13 +341,13 @@ def _planned(source: BulkSource) -> PlannedSource:
 def line_of(source: PlannedSource) -> bytes:
     """Return a source as one line of JSON."""
     facts = [source.kind, source.text, source.reason, source.failed_in]
+    if source.digest:
+        facts.append(source.digest)
     return codec.on_one_line(codec.encode(facts))
 
 
-async def _chunks(
-    sources: Iterable[BulkSource] | AsyncIterable[BulkSource], size: int
-) -> AsyncIterator[list[BulkSource]]:
-    chunk: list[BulkSource] = []
+async def _chunks(sources: Iterable[S] | AsyncIterable[S], size: int) -> AsyncIterator[list[S]]:
+    chunk: list[S] = []
     if isinstance(sources, AsyncIterable):
         async for source in sources:
             chunk.append(source)

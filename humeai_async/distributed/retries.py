@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, cast
 
+from attrs import evolve
+
 from humeai_async._base.cancellation import in_thread
 from humeai_async.bulk.work import REFUSED
 from humeai_async.distributed.partition import numbers_done
@@ -74,11 +76,7 @@ def _failed(store: Store) -> list[PlannedSource]:
         names = {one["source"] for one in _failures(_report(store, number))}
         if names:
             sources = (one for one in read_sources(store, number) if one.kind != REFUSED)
-            found += [
-                PlannedSource(one.kind, one.text, "", number)
-                for one in sources
-                if one.text in names
-            ]
+            found += [evolve(one, failed_in=number) for one in sources if one.text in names]
     return found
 
 

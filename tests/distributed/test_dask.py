@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,20 @@ from typing import Any
 import pytest
 from bulk_support import submitted
 from distributed_support import MODELS, set_environment, sources_in, urls
+from live_support import silence, speech, wav
 from redis_servers import Server, running
 
 from humeai_async import AuthenticationError, ConfigurationError
 from humeai_async._base.packages import load_package
 from humeai_async.bulk.options import BulkOptions
-from humeai_async.distributed import RedisLedger, RunProgress, predict_over
+from humeai_async.decisions import Noul
+from humeai_async.distributed import (
+    RedisLedger,
+    RunProgress,
+    decide_over,
+    measure_over,
+    predict_over,
+)
 from humeai_async.shared import RedisQuota
 from humeai_async.testing import FakeHume
 
@@ -94,6 +103,40 @@ async def test_a_worker_that_is_killed_costs_no_source(
     assert (report.done, report.arrived, report.problems) == (12, 120, {})
     assert sources_in(into) == dict.fromkeys(urls(120), 1)
     assert set(submitted(fake).values()) == {1}
+
+
+@pytest.mark.parametrize("product", ["measurements", "decisions"])
+async def test_a_killed_worker_has_no_recording_paid_for_twice(
+    dask: Any, fake: FakeHume, tmp_path: Path, product: str
+) -> None:
+    fake.decisions.calls_a_minute = 1_000_000
+    paths, into = [tmp_path / f"clip-{n:02}.wav" for n in range(40)], tmp_path / "run"
+    for number, path in enumerate(paths):  # each has a length of its own
+        path.write_bytes(wav(speech(1 + number / 50) + silence(0.2)))
+    pids = list((await dask.run(os.getpid)).values())
+
+    def kill_one(progress: RunProgress) -> None:
+        if progress.partitions_done and pids:
+            os.kill(pids.pop(), signal.SIGKILL)
+            pids.clear()
+
+    given: dict[str, Any] = {"client": CLIENT, "options": OPTIONS, "partition_size": 5}
+    if product == "measurements":
+        report = await measure_over(dask, into, paths, **given, on_progress=kill_one)
+        sizes = Counter(run["bytes_received"] for run in fake.expression.runs)
+    else:
+        questions = {"calm": Noul("Calm?")}
+        report = await decide_over(dask, into, paths, questions, **given, on_progress=kill_one)
+        sizes = Counter(run["received"]["file_bytes"] for run in fake.decisions.runs)
+    assert not pids
+    assert (report.partitions, report.done, report.problems) == (8, 8, {})
+    # The response to what was on its way was lost with the worker, and is named.
+    assert {reason.partition(":")[0] for reason in report.reasons} <= {"ResultLostError"}
+    assert report.arrived + report.failed == 40
+    found = sources_in(into)
+    assert len(found) == report.arrived
+    assert set(found.values()) == {1}
+    assert sizes == {path.stat().st_size: 1 for path in paths}
 
 
 async def test_workers_without_a_credential_are_a_configuration_error(
