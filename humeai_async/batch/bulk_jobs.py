@@ -17,7 +17,7 @@ from attrs import evolve
 
 from humeai_async._base.cancellation import in_thread
 from humeai_async._base.urls import repr_without_query, without_queries
-from humeai_async.batch.job import Job
+from humeai_async.batch.job import Job, is_finished
 from humeai_async.batch.job_search import created_ms, find_job, has_settings, newest_jobs
 from humeai_async.batch.matching import given_text, match
 from humeai_async.batch.poller import Poller
@@ -139,7 +139,10 @@ class JobWork:
         return None if found is None else Submitted(found)
 
     async def collect(
-        self, work_id: str, timeout: float | None, on_request: Callable[[RecordedRequest], None]
+        self,
+        work_id: str,
+        timeout: float | None,
+        on_request: Callable[[RecordedRequest | None], None],
     ) -> bytes:
         """Wait for a job and fetch its predictions; one request and a share of the polling."""
         job = Job(work_id, self._session, self._poller)
@@ -156,6 +159,8 @@ class JobWork:
             ):
                 on_request(recorded)
             is_checked = True
+            if not is_finished(seen.details):
+                on_request(None)
 
         with anyio.CancelScope() as scope:
 

@@ -105,30 +105,42 @@ class Results(Generic[S, R]):
         """
         patience = self._pipes.patience
         longest = min(MISSING_SECONDS, self._pipes.options.search_patience)
-        missing_since: float | None = None
+        since: float | None = None
+        last, missing = 0.0, 0.0
+
+        def see() -> None:
+            nonlocal since
+            since = None
+
         for pause in search_pauses():
-            began = anyio.current_time()
             try:
-                return await self._collect(plan, work_id, items)
+                return await self._collect(plan, work_id, items, see)
             except NotFoundError as failure:
                 now, reason = anyio.current_time(), failure.message
-                if missing_since is None or now - began > longest:  # it was known meanwhile
-                    missing_since = now
-                left = max(self._seconds_left(plan), missing_since + longest - now)
+                if since is None:
+                    since, last, missing = now, now, 0.0
+                # Nobody knows what was there in an outage, or in a long wait for a turn.
+                missing, last = missing + min(now - last, longest / 2), now
+                left = max(self._seconds_left(plan), longest - missing)
                 if left <= 0:
                     raise
-            with patience.waiting("search", reason, since=missing_since, until=now + left):
+            with patience.waiting("search", reason, since=since, until=now + left):
                 await self._pipes.pause(min(pause, left))
         raise AssertionError(math.inf)  # the pauses never end
 
-    async def _collect(self, plan: Plan, work_id: str, items: Sequence[Item[S]]) -> bytes:
+    async def _collect(
+        self, plan: Plan, work_id: str, items: Sequence[Item[S]], see: Callable[[], None]
+    ) -> bytes:
         timeout = self._pipes.options.timeout
         until = math.inf if timeout is None else anyio.current_time() + timeout
 
         suspect: RecordedRequest | None = None
 
-        def check(recorded: RecordedRequest) -> None:
+        def check(recorded: RecordedRequest | None) -> None:
             nonlocal suspect
+            if recorded is None:
+                see()
+                return
             suspect = recorded if self._may_be_another(plan, recorded) else None
 
         async def collect() -> bytes:

@@ -232,7 +232,10 @@ class SingleRequests(abc.ABC, Generic[R]):
         return None
 
     async def collect(
-        self, work_id: str, timeout: float | None, on_request: Callable[[RecordedRequest], None]
+        self,
+        work_id: str,
+        timeout: float | None,
+        on_request: Callable[[RecordedRequest | None], None],
     ) -> bytes:
         """Return what says that a result is lost: the service keeps none."""
         del work_id, timeout, on_request

@@ -184,7 +184,10 @@ class WorkKind(Protocol[S, R]):
         ...
 
     async def collect(
-        self, work_id: str, timeout: float | None, on_request: Callable[[RecordedRequest], None]
+        self,
+        work_id: str,
+        timeout: float | None,
+        on_request: Callable[[RecordedRequest | None], None],
     ) -> bytes:
         """Wait for a piece of work and fetch its results.
 
@@ -193,6 +196,7 @@ class WorkKind(Protocol[S, R]):
             timeout: Seconds at most; `None` is without limit.
             on_request: Called, before anything else is believed of it, with what the service has
                 recorded of its request, where it shows that. Raises where it is another one.
+                With `None` where the service knows it, and is not done with it.
         """
         ...
 
