@@ -163,7 +163,8 @@ async def under_quota(dask: Any, redis: Redis, folder: str, *, full: bool) -> No
         service = Quota(rate)
         async with FakeHume(quota=service) as fake, RedisQuota(redis.url) as quota:
             await point_to(dask, fake.url)
-            given = run_settings(redis, count // 12) | {"options": BulkOptions(job_size=10)}
+            given = run_settings(redis, count // 12)
+            given["options"] = BulkOptions(job_size=10)
             into = Path(folder) / f"quota-{is_shared}"
             began = time.perf_counter()
             report = await predict_over(
@@ -242,6 +243,7 @@ async def crash(redis: Redis, folder: str, seed: int) -> None:
     name, count, into = f"killed, frozen, lost; seed {seed}", 2_000, Path(folder) / f"crash-{seed}"
     given = run_settings(redis, 100)
     began = time.perf_counter()
+    done, first = Counter[str](), 0
     async with FakeHume(latency=0.02) as fake:
         for round_ in range(3):
             done, first = sources_in(into), len(fake.requests)

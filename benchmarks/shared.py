@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import itertools
 import signal
 import tempfile
 import time
@@ -64,7 +65,8 @@ def learned(redis: Redis, processes: int, seconds: float, *, full: bool) -> None
     """A quota that nobody declares: learned together, by each alone, or known to a library."""
     rate, steady_from = 200.0, seconds / 2
     hints: tuple[Hint, ...] = ("retry-after", "ratelimit", "silent") if full else ("retry-after",)
-    for shape, hint in ((shape, hint) for shape in get_args(Shape) for hint in hints):
+    shapes: tuple[Shape, ...] = get_args(Shape)
+    for shape, hint in itertools.product(shapes, hints):
         for way in ("shared", "alone", "limits"):
             if way == "limits" and (hint != hints[0] or importlib.util.find_spec("limits") is None):
                 continue

@@ -71,6 +71,9 @@ class Deadline:
             self._is_over = True
             self._task.cancel()
 
+    def _move(self, when: float) -> None:
+        self.when = when
+
 
 class Deadlines:
     """The deadlines of all calls on one event loop."""
@@ -153,10 +156,10 @@ class StallLimit(Deadline):
         self._since = owner.loop.time()
         self.content = content
         if content is None:
-            self.when = self._since + self.seconds
+            self._move(self._since + self.seconds)
         else:
             self._received = content.total_bytes
-            self.when = self._since + self.seconds / _LOOKS
+            self._move(self._since + self.seconds / _LOOKS)
         if self._task is not None:
             owner.watch(self)
 
@@ -169,5 +172,5 @@ class StallLimit(Deadline):
         if now >= end:
             super().expire()
         else:
-            self.when = min(end, now + self.seconds / _LOOKS)
+            self._move(min(end, now + self.seconds / _LOOKS))
             self._owner.watch(self)
