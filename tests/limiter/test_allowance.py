@@ -105,13 +105,90 @@ def test_a_declared_rate_goes_before_the_document() -> None:
 def test_whoever_has_others_before_it_is_refused_by_the_time_that_they_take_too() -> None:
     async def run() -> None:
         gate = AllowanceGate(Allowance(2, 10.0))
-        await enter_many(gate, 2)
-        waiting = [asyncio.create_task(gate.enter()) for _ in range(2)]
-        await asyncio.sleep(0)
-        now = asyncio.get_running_loop().time()
-        with pytest.raises(RateLimitWaitError) as caught:
-            await gate.enter(now + 15)
-        assert caught.value.seconds == pytest.approx(20.1)
+        await gate.enter()
+        await asyncio.sleep(1)
+        await gate.enter()
+        loop = asyncio.get_running_loop()
+        waiting: list[asyncio.Task[None]] = []
+        for seconds in (9.05, 10.05, 19.1, 20.1):
+            with pytest.raises(RateLimitWaitError) as caught:
+                await gate.enter(loop.time() + seconds - 0.1)
+            assert caught.value.seconds == pytest.approx(seconds)
+            waiting.append(asyncio.create_task(gate.enter(loop.time() + seconds + 0.1)))
+            await asyncio.sleep(0)
         await asyncio.gather(*waiting)
+
+    in_virtual_time(run())
+
+
+def test_a_call_that_need_not_wait_goes_even_after_its_deadline() -> None:
+    async def run() -> None:
+        await asyncio.sleep(5)
+        await AllowanceGate(TEN_A_MINUTE).enter(1.0)
+
+    in_virtual_time(run())
+
+
+def test_the_next_call_goes_as_soon_as_the_window_is_over() -> None:
+    async def run() -> None:
+        gate = AllowanceGate(Allowance(1, 10.0))
+        first, second, third = await enter_many(gate, 3)
+        assert (second - first, third - second) == pytest.approx((10.05, 10.05), abs=1e-3)
+
+    in_virtual_time(run())
+
+
+def test_the_count_grows_by_a_twentieth_for_each_window_that_was_used_up() -> None:
+    async def run() -> None:
+        gate = AllowanceGate(Allowance(100, 10.0))
+        times = await enter_many(gate, 700)
+        assert 104 <= gate.calls < 100 * 1.05 ** (times[-1] / 10.0)
+
+    in_virtual_time(run())
+
+
+def test_a_refusal_counts_the_calls_of_the_last_window_alone_and_leaves_at_least_one() -> None:
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        gate = AllowanceGate(TEN_A_MINUTE)
+        await enter_many(gate, 10)
+        await asyncio.sleep(100)
+        await enter_many(gate, 4)
+        gate.refuse(loop.time())
+        assert gate.calls == 3
+        await asyncio.sleep(100)
+        gate.refuse(loop.time())
+        assert gate.calls == 1
+
+    in_virtual_time(run())
+
+
+def test_after_a_refusal_the_count_grows_only_when_a_whole_window_was_used_up_again() -> None:
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        gate = AllowanceGate(TEN_A_MINUTE)
+        waiting = asyncio.create_task(enter_many(gate, 60))
+        await asyncio.sleep(59)
+        gate.refuse(loop.time())
+        assert gate.calls == 9
+        await asyncio.sleep(60)
+        assert gate.calls == 9
+        await waiting
+        assert gate.calls > 9
+
+    in_virtual_time(run())
+
+
+def test_a_refusal_that_moves_a_turn_beyond_the_deadline_is_told_when_it_would_have_come() -> None:
+    async def run() -> None:
+        gate = AllowanceGate(Allowance(2, 10.0))
+        await gate.enter()
+        await asyncio.sleep(8)
+        await gate.enter()
+        waiting = asyncio.create_task(gate.enter(asyncio.get_running_loop().time() + 4))
+        await asyncio.sleep(1)
+        gate.refuse(asyncio.get_running_loop().time())
+        with pytest.raises(RateLimitWaitError):
+            await waiting
 
     in_virtual_time(run())
