@@ -245,7 +245,7 @@ def test_a_lesson_sets_the_pace_from_then_on() -> None:
     process.gate.learn(0.0, 0.0, evolve(LESSON, rate=10.0, pace=10.0), 0.0)
     assert process.gate.rate == 10.0
     assert process.gate.shared_pace == 10.0
-    times = []
+    times: list[float] = []
     for _ in range(4):
         process.call(200)
         times.append(process.now)
@@ -278,7 +278,7 @@ def test_a_lesson_that_nothing_is_known_leaves_room_for_one_more_call() -> None:
 
 
 def test_a_lone_refusal_that_another_has_borne_is_borne_for_all() -> None:
-    rates: list[float | None] = []
+    rates: list[float] = []
     contact = Contact(-0.2, -0.1, -0.2, -0.1, pace=40.0)
     for lessons in ([], [LESSON] * 5, [*[LESSON] * 5, evolve(LESSON, contact=contact)]):
         process = Process()
@@ -290,7 +290,10 @@ def test_a_lone_refusal_that_another_has_borne_is_borne_for_all() -> None:
         before = process.gate.learner.rate
         process.call(429)
         process.call(200)
-        rates.append(process.gate.learner.rate / before)
+        after = process.gate.learner.rate
+        assert before is not None
+        assert after is not None
+        rates.append(after / before)
     assert rates[0] == 1.0
     assert rates[1] < 1.0
     assert rates[2] < 1.0

@@ -68,8 +68,7 @@ def test_what_one_process_finds_another_knows_alike() -> None:
     one, other = fresh(), fresh(1000.0)
     let_in(one, 0.0, 100.0, 2.0)
     let_in(other, 1000.0, 100.0, 2.0)
-    contact = Contact(2.0, 2.1, 2.5, 2.6, pace=100.0)
-    one.open(2.6, contact, (200.0, 2.5))
+    one.open(2.6, Contact(2.0, 2.1, 2.5, 2.6, pace=100.0), (200.0, 2.5))
     lesson = one.lesson(2.6)
     contact = lesson.contact
     assert contact is not None
@@ -114,14 +113,15 @@ def test_a_window_that_another_found_is_counted_from_the_calls_seen_here() -> No
     learner.learn(3.0, evolve(LESSON, window=2.0))
     count = learner.count
     assert count is not None
-    assert (count.window, count.between(0.0, 3.0)) == (2.0, pytest.approx(20.0, abs=1.0))
+    assert count.window == 2.0
+    assert count.between(0.0, 3.0) == pytest.approx(20.0, abs=1.0)
     learner.learn(3.0, evolve(LESSON, window=2.0, rate=41.0))
     assert learner.count is count
     learner.learn(3.0, evolve(LESSON, window=1.0))
     assert learner.count is not None
     assert learner.count.window == 1.0
     learner.learn(3.0, LESSON)
-    assert (learner.count, learner.window) == (None, None)
+    assert [learner.count, learner.window] == [None, None]
 
 
 def test_calls_that_were_let_in_since_a_lesson_belong_to_the_next_measure() -> None:
