@@ -53,6 +53,9 @@ class OutcomeQueue(Generic[S, P]):
         self._all_acked = anyio.Event()
         self.is_all_or_nothing = False
         """Whether what the consumer makes of the outcomes is there only after the last one."""
+        self.is_all_given: bool = False
+        """Whether the run waits for the consumer to have made that of them."""
+        self._is_made = anyio.Event()
         self.on_ack: Callable[[Sequence[Outcome[S, P]]], None] | None = None
         """Called with outcomes once the consumer has asked for the next ones."""
 
@@ -72,10 +75,19 @@ class OutcomeQueue(Generic[S, P]):
                 self._offers.remove(offer)
 
     async def all_acked(self) -> None:
-        """Wait until the consumer has asked for another one after the last."""
+        """Wait until the consumer has asked for another one after the last, and made all of it."""
         while self._unacked:
             self._all_acked = anyio.Event()
             await self._all_acked.wait()
+        if self.is_all_or_nothing:
+            self.is_all_given = True
+            self.end()
+            await self._is_made.wait()
+
+    def confirm(self) -> None:
+        """Note that there is what the consumer makes of the outcomes, all of them."""
+        self.is_all_given = False
+        self._is_made.set()
 
     async def next_batch(self, most: int, *, acks: bool = True) -> list[Outcome[S, P]]:
         """Return the next outcomes.

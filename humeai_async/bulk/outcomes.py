@@ -90,7 +90,7 @@ class Outcomes(AsyncOnly, Generic[S, P]):
             self._running = asyncio.create_task(_run_pipeline(self._run, self._queue))
             self._running.add_done_callback(_look_at_error)
         outcomes = await self._queue.next_batch(most, acks=acks)
-        if not outcomes:
+        if not outcomes and not self._queue.is_all_given:
             await asyncio.wait([self._running])
             if self._running.cancelled():  # by `aclose`: nobody has cancelled the caller
                 raise _closed_error()
@@ -128,6 +128,11 @@ class Outcomes(AsyncOnly, Generic[S, P]):
             InvalidArgumentError: There is no such model, or outcomes have been taken already.
             MissingPackageError: pyarrow is not installed (extra `arrow`). Nothing was begun.
         """
+        return await self._make_table(model, long=long, convert=None)
+
+    async def _make_table(
+        self, model: str | None, *, long: bool, convert: Callable[[Any], Any] | None
+    ) -> Any:
         from humeai_async.bulk.outcome_tables import make_table
         from humeai_async.types.predictions.failures import Failures
 
@@ -135,6 +140,10 @@ class Outcomes(AsyncOnly, Generic[S, P]):
         self._queue.is_all_or_nothing = True
         async with self:
             table, failures = await make_table(self, model=model, long=long)
+            if convert is not None:
+                table = await in_thread(convert, table)
+            self._queue.confirm()
+            await self.next_batch(most=1)  # there is none, or the error that the run ended with
         self._failures = Failures(failures)
         return table
 
@@ -161,7 +170,7 @@ class Outcomes(AsyncOnly, Generic[S, P]):
         from humeai_async.types.predictions import tables
 
         await in_thread(load_package, "polars")
-        return await in_thread(tables.to_polars, await self.to_arrow(model, long=long))
+        return await self._make_table(model, long=long, convert=tables.to_polars)
 
     async def to_pandas(self, model: str | None = None, *, long: bool = False) -> Any:
         """Run to the end, and make a `pandas.DataFrame`; else as `to_arrow`.
@@ -173,7 +182,7 @@ class Outcomes(AsyncOnly, Generic[S, P]):
         from humeai_async.types.predictions import tables
 
         await in_thread(load_package, "pandas")
-        return await in_thread(tables.to_pandas, await self.to_arrow(model, long=long))
+        return await self._make_table(model, long=long, convert=tables.to_pandas)
 
     @property
     def failures(self) -> Failures:

@@ -165,6 +165,28 @@ async def test_a_table_that_was_interrupted_is_whole_at_the_next_start(tmp_path:
         assert Counter(urls(4)) == submitted(fake)
 
 
+@pytest.mark.parametrize("name", ["TableMaker.finish", "to_polars"])
+async def test_a_table_that_did_not_fit_at_its_end_is_whole_at_the_next_start(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise MemoryError
+
+    async with FakeHume() as fake, client_of(fake) as hume:
+
+        def run() -> Outcomes[BulkSource, Any]:
+            return hume.batch.predict(urls(4), models=MODELS, ledger=tmp_path / "run.db")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(f"humeai_async.types.predictions.tables.{name}", fail)
+            with pytest.raises(MemoryError):
+                await run().to_polars()
+        table = await run().to_polars()
+        assert set(urls(4)) == set(table["source"])
+        assert Counter(urls(4)) == submitted(fake)
+        assert (await run().to_polars()).height == 0
+
+
 async def test_outcomes_of_another_product_make_no_table() -> None:
     outcomes = outcomes_of(Outcome(source="a", predictions=5))
     with pytest.raises(InvalidArgumentError, match="predictions of batch jobs only"):
