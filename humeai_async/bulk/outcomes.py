@@ -27,7 +27,7 @@ from humeai_async.bulk.outcome_queue import OutcomeQueue
 from humeai_async.errors import ClientClosedError, InvalidArgumentError
 
 if TYPE_CHECKING:
-    from humeai_async.types.predictions.failures import Failures
+    from humeai_async.types.predictions.failures import Failure, Failures
 
 S = TypeVar("S")
 P = TypeVar("P")
@@ -133,19 +133,24 @@ class Outcomes(AsyncOnly, Generic[S, P]):
     async def _make_table(
         self, model: str | None, *, long: bool, convert: Callable[[Any], Any] | None
     ) -> Any:
-        from humeai_async.bulk.outcome_tables import make_table
         from humeai_async.types.predictions.failures import Failures
 
         self.ensure_not_begun()
         self._queue.is_all_or_nothing = True
         async with self:
-            table, failures = await make_table(self, model=model, long=long)
+            table, failures = await self._collect(model, long=long)
             if convert is not None:
                 table = await in_thread(convert, table)
             self._queue.confirm()
             await self.next_batch(most=1)  # there is none, or the error that the run ended with
         self._failures = Failures(failures)
         return table
+
+    async def _collect(self, model: str | None, *, long: bool) -> tuple[Any, list[Failure]]:
+        """Make a table of all outcomes, and a list of what failed."""
+        from humeai_async.bulk.outcome_tables import make_table
+
+        return await make_table(self, model=model, long=long)
 
     def ensure_not_begun(self) -> None:
         """Refuse to make a table of what a loop, or another table, has left.

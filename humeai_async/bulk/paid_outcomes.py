@@ -31,7 +31,7 @@ from humeai_async.http.arguments import check_number, check_path
 from humeai_async.http.multipart import File
 from humeai_async.http.session import Session
 from humeai_async.limiter.limiter import BucketState
-from humeai_async.types.predictions.failures import Failure, Failures
+from humeai_async.types.predictions.failures import Failure
 from humeai_async.types.tabular import Tabular, make_table
 
 R = TypeVar("R")
@@ -201,23 +201,23 @@ class PaidOutcomes(Outcomes[File, R]):
             InvalidArgumentError: A model is named, or outcomes have been taken already.
             MissingPackageError: pyarrow is not installed (extra `arrow`). Nothing was begun.
         """
+        return await super().to_arrow(model, long=long)
+
+    async def _collect(self, model: str | None, *, long: bool) -> tuple[Any, list[Failure]]:
         if model is not None:
             raise InvalidArgumentError("these results have no models", field="model")
         await in_thread(load_package, "pyarrow")
-        self.ensure_not_begun()
         rows: list[dict[str, Any]] = []
         columns: dict[str, str] = {"source": "string"}
         failures: list[Failure] = []
-        async with self:
-            async for one in self:
-                name, found = label_of(one.source), one.predictions
-                if isinstance(found, Tabular):
-                    rows += [{"source": name, **row} for row in found.rows(long=long)]
-                    columns |= found.columns(long=long)
-                elif one.error is not None:
-                    failures.append(_failure(name, one, one.error))
-        self._failures = Failures(failures)
-        return await in_thread(make_table, rows, columns)
+        async for one in self:
+            name, found = label_of(one.source), one.predictions
+            if isinstance(found, Tabular):
+                rows += [{"source": name, **row} for row in found.rows(long=long)]
+                columns |= found.columns(long=long)
+            elif one.error is not None:
+                failures.append(_failure(name, one, one.error))
+        return await in_thread(make_table, rows, columns), failures
 
 
 def _failure(name: str, outcome: Outcome[File, R], problem: HumeError) -> Failure:

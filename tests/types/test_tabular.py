@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from live_support import silence, speech, wav
 from support import client_of
 
 from humeai_async import InvalidArgumentError
+from humeai_async.bulk.paid_outcomes import PaidOutcomes
 from humeai_async.decisions import Choice, Decision, Noul, QuestionSet, Score, Span
 from humeai_async.http import codec
 from humeai_async.testing import FakeHume
@@ -129,3 +131,24 @@ async def test_a_run_is_one_table_that_names_its_sources(tmp_path: Any) -> None:
         assert ["source", "run_id", "input_tokens", *QUESTIONS] == table.column_names
         with pytest.raises(InvalidArgumentError):
             await hume.decisions.create_many([path], QUESTIONS).to_arrow("face")
+
+
+async def test_a_table_of_paid_results_that_did_not_fit_is_whole_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    sources = [wav(speech(2)), wav(speech(3))]
+    async with FakeHume() as fake, client_of(fake) as hume:
+
+        def run() -> PaidOutcomes[AudioResult]:
+            return hume.expression.measure_many(sources, ledger=tmp_path / "run.db")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("humeai_async.bulk.paid_outcomes.make_table", fail)
+            with pytest.raises(MemoryError):
+                await run().to_arrow()
+        assert (await run().to_arrow()).num_rows > 0
+        assert len(fake.expression.runs) == 2
+        assert (await run().to_arrow()).num_rows == 0
