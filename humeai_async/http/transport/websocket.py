@@ -59,6 +59,8 @@ LOST = 1006
 _SWITCHING = 101
 _TURN = 1 << 16
 """Bytes that are sent before others have their turn."""
+_WRITE_OVERHEAD = 2048
+"""Bytes that are sent in the time that a write itself takes, about."""
 _OVERHEAD = 128
 """Bytes that a message takes in memory beside its text, at most."""
 LATE = 1.0
@@ -140,7 +142,7 @@ class AiohttpSocket:
         self._writing: set[asyncio.Task[None]] = set()
         """Frames that are being written, where the server takes no more at once."""
         self._written = 0
-        """Bytes that were sent since others had their turn."""
+        """Bytes that were sent since others had their turn, and what the writes took beside."""
         self._received_at = self.loop.time()
         """When something arrived last, or reading began again."""
         self._reader = self.loop.create_task(self._run())
@@ -197,7 +199,7 @@ class AiohttpSocket:
 
     async def _give_way(self, size: int) -> None:
         """Let others have their turn now and then: a write that need not wait never does."""
-        self._written += size
+        self._written += size + _WRITE_OVERHEAD
         if self._written > _TURN:
             self._written = 0
             await asyncio.sleep(0)

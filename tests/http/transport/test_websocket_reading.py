@@ -204,7 +204,10 @@ async def test_a_server_that_takes_nothing_ends_a_send_by_name(
         await is_read.wait()
 
 
-async def test_sending_makes_no_task_while_the_server_takes_it_and_lets_others_run() -> None:
+@pytest.mark.parametrize(("messages", "size"), [(100, 3_200), (300, 1)], ids=["audio", "tiny"])
+async def test_sending_makes_no_task_while_the_server_takes_it_and_lets_others_run(
+    messages: int, size: int
+) -> None:
     made: list[object] = []
     turns = 0
 
@@ -225,8 +228,8 @@ async def test_sending_makes_no_task_while_the_server_takes_it_and_lets_others_r
         loop.set_task_factory(make)
         before = turns
         try:
-            for _ in range(100):
-                await socket.send(b"x" * 3_200)
+            for _ in range(messages):
+                await socket.send(b"x" * size)
         finally:
             loop.set_task_factory(None)
             others.cancel()
