@@ -315,7 +315,8 @@ class Ledger:
             # along. A note that is lost with the power makes a source come twice, no more; a plan
             # was not sent; one that is lost with the process cannot be.
             is_lesser = work in {storage.note, storage.plan}
-            self._ensure_locked()
+            if work is not storage.submit:  # what was paid for may be in the response alone
+                self._ensure_locked()
             with self._connection.transaction(synchronous="NORMAL" if is_lesser else "FULL"):
                 return work(self._connection, *args, **kwargs)
 

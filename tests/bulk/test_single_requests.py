@@ -27,6 +27,7 @@ from humeai_async.bulk.ledger import read_status
 from humeai_async.bulk.states import State
 from humeai_async.decisions import Noul, QuestionSet, Span
 from humeai_async.testing import FakeHume, Fault
+from humeai_async.testing.exchange import Arrival
 
 pytestmark = pytest.mark.anyio
 
@@ -318,3 +319,23 @@ async def test_concurrency_is_refused_under_its_own_name(hume: HumeAI) -> None:
         await measure(hume, [], concurrency=0)
     with pytest.raises(InvalidArgumentError, match="1 or more and a whole number"):
         await decide(hume, [], concurrency=1.5)
+
+
+async def test_results_under_way_are_kept_although_the_lock_file_is_removed(
+    hume: HumeAI, fake: FakeHume, tmp_path: Path
+) -> None:
+    ledger, sources = tmp_path / "run.db", clips(tmp_path, 4)
+
+    def remove_lock(arrival: Arrival) -> float:
+        if arrival.method == "POST":
+            (tmp_path / "run.db.lock").unlink(missing_ok=True)
+        return 0.05
+
+    fake.latency = remove_lock
+    with pytest.raises(LedgerError, match="moved or removed"):
+        await measure(hume, sources, ledger=ledger, concurrency=2)
+    assert fake.expression.runs
+    fake.latency = 0.0
+    outcomes = await measure(hume, sources, ledger=ledger)
+    assert [None] * 4 == [one.error for one in outcomes]
+    assert len(fake.expression.runs) == 4
