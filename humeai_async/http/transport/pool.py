@@ -341,12 +341,12 @@ class _Exchange:
             ResponseTooLargeError: It has more bytes than `Pool.max_body`.
             APIConnectionError: It broke off.
         """
-        opened, most = self._opened, self._transport.settings.max_body
+        most = self._transport.settings.max_body
         try:
-            if opened.content.is_eof():  # all of it is there, as nearly always
-                return await read_body(opened, most)
-            with self._until_stalled(opened):
-                return await read_body(opened, most)
+            if self._opened.content.is_eof():  # all of it is there, as nearly always
+                return await read_body(self._opened, most)
+            with self._until_stalled():
+                return await read_body(self._opened, most)
             failure = self._explain(TimeoutError())
         except BaseException as problem:  # noqa: BLE001 - whatever comes from below is explained
             failure = self._explain(problem)
@@ -354,16 +354,13 @@ class _Exchange:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Read the body piece by piece."""
-        opened = self._opened
-        chunks = chunks_of(opened)
-        while (chunk := await self._next(opened, chunks)) is not None:
+        chunks = chunks_of(self._opened)
+        while (chunk := await self._next(chunks)) is not None:
             yield chunk
 
-    async def _next(
-        self, opened: aiohttp.ClientResponse, chunks: AsyncIterator[bytes]
-    ) -> bytes | None:
+    async def _next(self, chunks: AsyncIterator[bytes]) -> bytes | None:
         try:
-            with self._until_stalled(opened):
+            with self._until_stalled():
                 return await anext(chunks, None)
             failure = self._explain(TimeoutError())
         except BaseException as problem:  # noqa: BLE001 - whatever comes from below is explained
@@ -383,17 +380,17 @@ class _Exchange:
         if self._body is not None:
             await self._body.aclose()
 
-    def _until_stalled(
-        self, opened: aiohttp.ClientResponse
-    ) -> StallLimit | contextlib.nullcontext[None]:
+    def _until_stalled(self) -> StallLimit | contextlib.nullcontext[None]:
         """Return a block that ends when the rest of the body does not come in time."""
         if self._limit is None:
             return _NO_LIMIT
-        self._limit.start(opened.content)
+        self._limit.start(self._opened.content)
         return self._limit
 
     @property
     def _opened(self) -> aiohttp.ClientResponse:
+        # No variable of a frame that may be in a traceback holds it: it shows its URL, and a
+        # gateway's URL holds the credential.
         if self._response is None:
             raise RuntimeError("no response is open")
         return self._response
