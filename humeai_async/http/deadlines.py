@@ -125,6 +125,8 @@ class Deadlines:
 
 _LOOKS = 8
 """Looks at a body in the time of a stall, which may so be found that much later."""
+_READING = 0.1
+"""Seconds in which an event loop that was late reads what came meanwhile."""
 
 
 class Body(Protocol):
@@ -149,11 +151,13 @@ class StallLimit(Deadline):
     """The body that is being read."""
     _received: int = 0
     _since: float = 0.0
+    _is_last_look: bool = False
 
     def start(self, content: Body | None = None) -> None:
         """Let the time run: a request was written, or the next piece of a body is waited for."""
         owner = self._owner
         self._since = owner.loop.time()
+        self._is_last_look = False
         self.content = content
         if content is None:
             self._move(self._since + self.seconds)
@@ -168,9 +172,15 @@ class StallLimit(Deadline):
         now = max(self._owner.loop.time(), self.when)
         if self.content is not None and self.content.total_bytes != self._received:
             self._received, self._since = self.content.total_bytes, now
+            self._is_last_look = False
         end = self._since + self.seconds
-        if now >= end:
+        if now < end:
+            self._move(min(end, now + self.seconds / _LOOKS))
+            self._owner.watch(self)
+        elif self._is_last_look:
             super().expire()
         else:
-            self._move(min(end, now + self.seconds / _LOOKS))
+            # What came while the event loop stood still is not read yet, and may be paid for.
+            self._is_last_look = True
+            self._move(now + min(now - self.when, _READING))
             self._owner.watch(self)

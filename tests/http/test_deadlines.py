@@ -190,3 +190,33 @@ async def test_the_time_of_a_request_runs_from_when_it_was_written(deadlines: De
         limit.start()
         await asyncio.sleep(100)
     assert now() - began == 40
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.05], ids=["read before timers", "read after them"])
+async def test_a_response_that_came_while_the_event_loop_stood_still_is_not_thrown_away(
+    deadlines: Deadlines, delay: float
+) -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, virtual_time.VirtualLoop)
+    arrived: asyncio.Future[str] = loop.create_future()
+
+    def stand_still() -> None:
+        loop.stand_still(20)
+        loop.call_at(loop.time() + delay, loop.call_soon, arrived.set_result, "response")
+
+    loop.call_later(1, stand_still)
+    limit, response = StallLimit(deadlines, math.inf, 10.0), ""
+    with limit:
+        limit.start()
+        response = await arrived
+    assert response == "response"
+    assert deadlines.running == set()
+
+
+async def test_a_server_that_sent_nothing_while_the_event_loop_stood_still_is_given_up(
+    deadlines: Deadlines,
+) -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, virtual_time.VirtualLoop)
+    loop.call_later(1, loop.stand_still, 20)
+    assert 21 <= await read_within(deadlines, None, 100) < 22

@@ -39,6 +39,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return 1000.0 + self._jumping.offset
 
+    def stand_still(self, seconds: float) -> None:
+        """Let time pass in which no task has a turn."""
+        self._jumping.offset += seconds
+
 
 class CoarseLoop(VirtualLoop):
     """A clock and timers in whole milliseconds, as uvloop's, whose turns take time."""
