@@ -188,7 +188,8 @@ class PaidOutcomes(Outcomes[File, R]):
         """Run to the end, and make one table of all results, the first column naming the source.
 
         Memory holds the table. What failed has no rows, ends nothing, and is in `failures`
-        afterwards. Bytes without a name are called `file`.
+        afterwards. Bytes without a name are called `file`. With a ledger a result counts as
+        delivered once the table is whole: the next start makes it of what was paid for already.
 
         Args:
             model: Nothing: these results have no models.
