@@ -10,10 +10,11 @@ from collections.abc import AsyncIterable, Callable, Iterable
 import anyio
 
 from humeai_async.batch.job import Job
-from humeai_async.bulk.outcome import Outcome, is_fatal
+from humeai_async.bulk.outcome import Outcome
 from humeai_async.bulk.outcome_queue import OutcomeQueue
 from humeai_async.bulk.outcomes import each
 from humeai_async.errors import HumeError
+from humeai_async.http.fatal_errors import is_fatal
 from humeai_async.types.predictions.predictions import Predictions
 
 AHEAD = 500

@@ -7,20 +7,14 @@ those of all products make outcomes.
 from __future__ import annotations
 
 import os
-from http import HTTPStatus
 from typing import Generic, Protocol, TypeVar, cast
 
 from attrs import define, field, setters
 
 from humeai_async._base.urls import repr_without_query
 from humeai_async.errors import (
-    AuthenticationError,
-    ClientClosedError,
-    ConfigurationError,
     DecodeError,
-    GatewayUnsupportedError,
     HumeError,
-    PermissionDeniedError,
 )
 from humeai_async.http.messages import Upload
 from humeai_async.types.sources import BulkSource, Text, name_of
@@ -28,23 +22,6 @@ from humeai_async.types.sources import BulkSource, Text, name_of
 S = TypeVar("S")
 P = TypeVar("P")
 P_co = TypeVar("P_co", covariant=True)
-
-FATAL_ERRORS = (
-    AuthenticationError,
-    PermissionDeniedError,
-    GatewayUnsupportedError,
-    ClientClosedError,
-    ConfigurationError,
-)
-"""Errors that every other source would meet too, so they end the run; see `is_fatal`."""
-_NO_CREDIT = "E0300"
-"""Hume's code where an account has no credit left, with whatever status."""
-
-
-def is_fatal(problem: HumeError) -> bool:
-    """Whether every other source would meet an error too, so that it ends the run."""
-    has_no_credit = problem.status == HTTPStatus.PAYMENT_REQUIRED or problem.code == _NO_CREDIT
-    return has_no_credit or isinstance(problem, FATAL_ERRORS)
 
 
 class SourceFailedError(HumeError):

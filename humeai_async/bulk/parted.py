@@ -15,11 +15,12 @@ from humeai_async.bulk.collecting import Results
 from humeai_async.bulk.grouping import UNSENT
 from humeai_async.bulk.ledger import Ledger, Memory
 from humeai_async.bulk.ledger_records import WHOLE, Note, Plan
-from humeai_async.bulk.outcome import Outcome, is_fatal
+from humeai_async.bulk.outcome import Outcome
 from humeai_async.bulk.states import State
 from humeai_async.bulk.submissions import RejectedError, Submissions
 from humeai_async.bulk.work import Division, Item, Submitted
 from humeai_async.errors import HumeError, LedgerError, PartialResultError, SaveError
+from humeai_async.http.fatal_errors import is_fatal
 
 S = TypeVar("S")
 R = TypeVar("R")

@@ -22,7 +22,7 @@ from humeai_async.bulk.grouping import Group, Grouping, Reader
 from humeai_async.bulk.kept_results import KeptResults
 from humeai_async.bulk.ledger import Ledger, NoLedger
 from humeai_async.bulk.ledger_records import WHOLE, Note, Plan
-from humeai_async.bulk.outcome import Outcome, is_fatal
+from humeai_async.bulk.outcome import Outcome
 from humeai_async.bulk.outcome_queue import OutcomeQueue
 from humeai_async.bulk.parted import PartedSources
 from humeai_async.bulk.states import State, WorkState
@@ -38,6 +38,7 @@ from humeai_async.errors import (
     NotFoundError,
     SaveError,
 )
+from humeai_async.http.fatal_errors import is_fatal
 
 S = TypeVar("S")
 R = TypeVar("R")

@@ -19,7 +19,7 @@ from attrs import evolve
 from humeai_async._base.cancellation import run_uncancelled_while
 from humeai_async.bulk.ledger import Memory
 from humeai_async.bulk.ledger_records import Draft, Plan, request_of
-from humeai_async.bulk.outcome import UnknownSubmissionError, is_fatal
+from humeai_async.bulk.outcome import UnknownSubmissionError
 from humeai_async.bulk.patience import search_pauses
 from humeai_async.bulk.states import WorkState
 from humeai_async.bulk.work import (
@@ -44,6 +44,7 @@ from humeai_async.errors import (
     SaveError,
     ServerError,
 )
+from humeai_async.http.fatal_errors import is_fatal
 
 S = TypeVar("S")
 R = TypeVar("R")

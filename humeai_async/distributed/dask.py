@@ -22,7 +22,6 @@ from humeai_async._base.frozen import frozen
 from humeai_async._base.packages import load_package
 from humeai_async._base.urls import without_queries
 from humeai_async.bulk.options import BulkOptions
-from humeai_async.bulk.outcome import is_fatal
 from humeai_async.distributed.collect import RunReport, collect
 from humeai_async.distributed.partition import (
     Partition,
@@ -36,6 +35,7 @@ from humeai_async.distributed.redis_ledger import RedisLedger
 from humeai_async.distributed.retries import retry_failed as plan_failed
 from humeai_async.distributed.store import IntoFolder
 from humeai_async.errors import ConfigurationError, HumeError, MissingPackageError
+from humeai_async.http.fatal_errors import is_fatal
 from humeai_async.limiter.limiter import Limiter
 from humeai_async.shared.quota import RedisQuota
 

@@ -14,7 +14,6 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, cast
 
 import anyio
-from anyio.abc import TaskGroup
 
 from humeai_async._base.cancellation import in_thread
 from humeai_async.catalog import decisions as catalog
@@ -35,8 +34,6 @@ from humeai_async.decisions.uploads import (
     refuse,
 )
 from humeai_async.errors import (
-    AuthenticationError,
-    ClientClosedError,
     HumeError,
     InvalidArgumentError,
     MissingPackageError,
@@ -45,6 +42,7 @@ from humeai_async.errors import (
 from humeai_async.http.arguments import check_many, check_number, check_seconds
 from humeai_async.http.cursor_pages import CursorPages
 from humeai_async.http.endpoint import fill
+from humeai_async.http.fatal_errors import is_fatal
 from humeai_async.http.messages import Upload
 from humeai_async.http.multipart import File
 from humeai_async.http.pages import Pages
@@ -61,9 +59,6 @@ if TYPE_CHECKING:
     from humeai_async.bulk.ledger import Ledger
     from humeai_async.bulk.paid_outcomes import PaidOutcomes
     from humeai_async.decisions.live import LiveTurns
-
-FATAL_ERRORS = (AuthenticationError, ClientClosedError)
-"""Errors after which no other window can succeed."""
 
 
 class Decisions(Resource):
@@ -231,8 +226,9 @@ class Decisions(Resource):
         Raises:
             InvalidArgumentError: It is no recording, or a limit is exceeded; nothing was sent.
             AuthenticationError: The credential is refused, by the first window that finds out.
-            PartialResultError: The recording could not be read to its end, or the credential was
-                refused, after windows had been decided; `result` is the `Timeline` of those.
+            PartialResultError: The recording could not be read to its end, the credential was
+                refused, or the account has no credit left, after windows had been decided;
+                `result` is the `Timeline` of those.
             GatewayUnsupportedError: Through the gateway; nothing was read or sent.
 
         Source: https://dev.hume.ai/docs/audio-decisions/overview
@@ -248,15 +244,14 @@ class Decisions(Resource):
         fatal: list[HumeError] = []
         slots = anyio.Semaphore(concurrency)
 
-        async def decide(start_ms: int, samples: bytes, tasks: TaskGroup) -> None:
+        async def decide(start_ms: int, samples: bytes) -> None:
             try:
                 one = await self._decide_window(start_ms, samples, question_set)
             finally:
                 slots.release()
             found[start_ms] = one
-            if isinstance(one.error, FATAL_ERRORS):
+            if one.error is not None and is_fatal(one.error):
                 fatal.append(one.error)
-                tasks.cancel_scope.cancel()
 
         reason = ""
         try:
@@ -268,7 +263,9 @@ class Decisions(Resource):
                 try:
                     async for start_ms, samples in windows:
                         await slots.acquire()
-                        tasks.start_soon(decide, start_ms, samples, tasks)
+                        if fatal:
+                            break  # but what is under way may be paid for, so it ends first
+                        tasks.start_soon(decide, start_ms, samples)
                 except ConversionError as problem:  # what is under way is paid for
                     reason = str(problem)
         except* MissingPackageError as problems:

@@ -127,6 +127,20 @@ async def test_a_credential_that_is_refused_ends_it() -> None:
             await hume.decisions.over(wav(speech(60)), QUESTIONS, window=5)
 
 
+@pytest.mark.parametrize("status", [401, 402])
+async def test_windows_under_way_are_decided_where_one_shows_that_no_more_can_be(
+    status: int,
+) -> None:
+    async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:
+        fake.faults.add(Fault("status", status=status, times=1))
+        fake.faults.add(Fault("stall-body", seconds=0.05, times=2))
+        with pytest.raises(PartialResultError) as caught:
+            await hume.decisions.over(wav(speech(120)), QUESTIONS, window=10, concurrency=3)
+        result: Timeline = caught.value.result
+        assert result.input_tokens == fake.decisions.input_tokens > 0
+        assert len(result) < 12
+
+
 @pytest.mark.parametrize(
     ("settings", "field"),
     [({"window": 0.9}, "window"), ({"window": 301}, "window"), ({"window": 5, "hop": 6}, "hop")],
