@@ -12,10 +12,7 @@ from typing import Generic, Protocol, TypeVar, cast
 from attrs import define, field, setters
 
 from humeai_async._base.urls import repr_without_query
-from humeai_async.errors import (
-    DecodeError,
-    HumeError,
-)
+from humeai_async.errors import DecodeError, HumeError
 from humeai_async.http.messages import Upload
 from humeai_async.types.sources import BulkSource, Text, name_of
 

@@ -77,9 +77,9 @@ class PartedSources(Generic[S, R]):
             )
         except HumeError as problem:
             cause = problem.__cause__
-            if _ends_run(problem):
+            if ends_run(problem):
                 raise
-            if isinstance(problem, PartialResultError) and _ends_run(cause):
+            if isinstance(problem, PartialResultError) and ends_run(cause):
                 raise cause from None
             is_open = problem in held_up or cause in held_up
             return Outcome(source=item.source, error=problem, key=item.key, is_open=is_open)
@@ -115,7 +115,8 @@ class PartedSources(Generic[S, R]):
         return await self._memory.read_plan(entry.work)
 
 
-def _ends_run(problem: BaseException | None) -> TypeGuard[HumeError]:
+def ends_run(problem: BaseException | None) -> TypeGuard[HumeError]:
+    """Whether an error ends a run: every other source would meet it, or nothing can be kept."""
     return isinstance(problem, (LedgerError, SaveError)) or (
         isinstance(problem, HumeError) and is_fatal(problem)
     )

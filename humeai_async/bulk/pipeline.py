@@ -24,7 +24,7 @@ from humeai_async.bulk.ledger import Ledger, NoLedger
 from humeai_async.bulk.ledger_records import WHOLE, Note, Plan
 from humeai_async.bulk.outcome import Outcome
 from humeai_async.bulk.outcome_queue import OutcomeQueue
-from humeai_async.bulk.parted import PartedSources
+from humeai_async.bulk.parted import PartedSources, ends_run
 from humeai_async.bulk.states import State, WorkState
 from humeai_async.bulk.submissions import RejectedError, Submissions
 from humeai_async.bulk.work import REFUSED, Item, Pipes, Reading, Submitted
@@ -34,11 +34,8 @@ from humeai_async.errors import (
     HumeError,
     InvalidArgumentError,
     JobFailedError,
-    LedgerError,
     NotFoundError,
-    SaveError,
 )
-from humeai_async.http.fatal_errors import is_fatal
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -174,7 +171,7 @@ class Pipeline(Generic[S, R]):
         except RejectedError as refused:
             yield await self._refused(group, items, refused.problem)
         except HumeError as problem:
-            if isinstance(problem, (LedgerError, SaveError)) or is_fatal(problem):
+            if ends_run(problem):
                 raise
             # Before the service has named it nothing is known to be wrong with the sources,
             # and afterwards they are paid for.

@@ -386,8 +386,8 @@ class _Driver:
         if future.status != "error":
             return "the scheduler has lost it"
         problem = await future.exception()
-        is_wrong = isinstance(problem, (ConfigurationError, MissingPackageError))
-        if is_wrong or (isinstance(problem, HumeError) and is_fatal(problem)):
+        is_fatal_here = isinstance(problem, HumeError) and is_fatal(problem)
+        if is_fatal_here or isinstance(problem, MissingPackageError):
             raise problem  # every other partition would meet it too
         if isinstance(problem, self._distributed.KilledWorker):
             return "workers died while they worked on it"

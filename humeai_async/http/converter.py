@@ -30,12 +30,7 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from humeai_async._base.unset import Unset
 from humeai_async.errors import DecodeError
 from humeai_async.types.json import is_array, is_object, json_type
-from humeai_async.types.paging import (
-    Items,
-    ListPage,
-    OneOrMany,
-    Undecodable,
-)
+from humeai_async.types.paging import Items, ListPage, OneOrMany, Undecodable
 from humeai_async.types.tagged import FALLBACKS, MEMBERS, UNIONS
 from humeai_async.types.unknown_fields import Open
 
