@@ -194,7 +194,7 @@ async def test_a_password_over_tls_works_and_shows_nowhere(
     certificate.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     with running("redis", tmp_path, "--requirepass", "s3cret") as plain:
-        tls_port = str(plain.port + 1 if plain.port < 65000 else plain.port - 1)
+        tls_port = str(free_port())
         settings = {"tls-cert-file": "cert.pem", "tls-key-file": "key.pem"}
         settings |= {"tls-ca-cert-file": "ca.pem", "tls-auth-clients": "no", "tls-port": tls_port}
         url = f"rediss://:s3cret@127.0.0.1:{tls_port}/0"

@@ -82,7 +82,8 @@ class Slices(Sequence[T]):
         return self._raws
 
     def __repr__(self) -> str:
-        return f"Slices({len(self)} of {self._decoder.type.__name__})"
+        kind = self._decoder.type
+        return f"Slices({len(self)} of {getattr(kind, '__name__', kind)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unread, (self._decoder.type, b"[%b]" % b",".join(self._raws))
