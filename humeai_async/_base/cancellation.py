@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -119,6 +119,12 @@ async def in_thread(
             discard(made[0])
         raise
     return made[0]
+
+
+async def close_stream(stream: AsyncIterable[object]) -> None:
+    """Close what an async generator has open; other iterators have nothing."""
+    if isinstance(stream, AsyncGenerator):
+        await stream.aclose()
 
 
 async def in_executor(executor: Executor, work: Callable[[], T]) -> T:

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -173,9 +174,10 @@ async def plan_run(
     store = await in_thread(open_folder, into)
     settings = await in_thread(_agree, store, facts)
     planning = await in_thread(_Planning, store)
-    async for chunk in _chunks(sources, partition_size):
-        # Each is made in the thread, which may read a file for it.
-        await in_thread(planning.add, map(planned_as, chunk), partition_size)
+    async with aclosing(_chunks(sources, partition_size)) as chunks:
+        async for chunk in chunks:
+            # Each is made in the thread, which may read a file for it.
+            await in_thread(planning.add, map(planned_as, chunk), partition_size)
     await in_thread(planning.write_rest)
     return RunPlan(
         into=store.place,
@@ -346,7 +348,7 @@ def line_of(source: PlannedSource) -> bytes:
     return codec.on_one_line(codec.encode(facts))
 
 
-async def _chunks(sources: Iterable[S] | AsyncIterable[S], size: int) -> AsyncIterator[list[S]]:
+async def _chunks(sources: Iterable[S] | AsyncIterable[S], size: int) -> AsyncGenerator[list[S]]:
     chunk: list[S] = []
     if isinstance(sources, AsyncIterable):
         async for source in sources:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import aclosing
 from typing import Any, cast
 
 from attrs import evolve
@@ -16,7 +17,6 @@ from attrs import evolve
 from humeai_async._base.cancellation import in_thread
 from humeai_async.bulk.bill import Bill
 from humeai_async.bulk.ledger_records import PART, key_of
-from humeai_async.bulk.outcomes import each
 from humeai_async.bulk.single_requests import (
     Prepared,
     Quote,
@@ -40,7 +40,7 @@ from humeai_async.expression.uploads import audio_part, config_part, refuse
 from humeai_async.http import codec
 from humeai_async.http.endpoint import Endpoint, fill
 from humeai_async.http.messages import Part, Upload
-from humeai_async.http.multipart import LARGEST_FILE, File
+from humeai_async.http.multipart import LARGEST_FILE, File, pieces_of
 from humeai_async.http.session import Session
 from humeai_async.media.sources import Recording, read_recording
 from humeai_async.media.wav import HEADER_BYTES, RATE, WIDTH
@@ -146,9 +146,9 @@ class MeasureWork(SingleRequests[AudioResult]):
 
     async def _key_of(self, source: File) -> bytes:
         part, digest = await read_part(source, largest=_ANY_SIZE), hashlib.sha256()
-        pieces = [part.content] if isinstance(part.content, bytes) else part.content()
-        async for piece in each(pieces):
-            await in_thread(digest.update, piece)
+        async with aclosing(pieces_of(part)) as pieces:
+            async for piece in pieces:
+                await in_thread(digest.update, piece)
         return key_of_digest(digest.hexdigest())
 
     async def _read(self, source: File) -> Upload:

@@ -16,6 +16,7 @@ import os
 import re
 import stat
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from contextlib import aclosing
 from operator import methodcaller
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, TypeGuard, cast
@@ -23,7 +24,7 @@ from typing import Any, BinaryIO, TypeAlias, TypeGuard, cast
 from attrs import evolve
 
 from humeai_async._base.base_values import as_base
-from humeai_async._base.cancellation import in_thread
+from humeai_async._base.cancellation import close_stream, in_thread
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http.messages import Content, Part, Upload
 
@@ -106,8 +107,28 @@ async def read_whole(part: Part) -> bytes:
     """
     if isinstance(part.content, bytes):
         return part.content
-    pieces = [piece async for piece in part.content()]
+    async with aclosing(pieces_of(part)) as content:
+        pieces = [piece async for piece in content]
     return await in_thread(join_pieces, pieces) if len(pieces) > 1 else join_pieces(pieces)
+
+
+async def pieces_of(part: Part) -> AsyncGenerator[bytes]:
+    """Give the content of a part piece by piece.
+
+    To be read within `aclosing`: who stops halfway, or is cancelled, closes the file by that.
+
+    Raises:
+        InvalidArgumentError: It gave out while it was read, or is too large.
+    """
+    if isinstance(part.content, bytes):
+        yield part.content
+        return
+    pieces = part.content()
+    try:
+        async for piece in pieces:
+            yield piece
+    finally:
+        await close_stream(pieces)
 
 
 def join_pieces(pieces: list[bytes]) -> bytes:
@@ -146,8 +167,7 @@ async def _measured(
                 break
             yield piece
     finally:
-        if isinstance(pieces, AsyncGenerator):
-            await pieces.aclose()
+        await close_stream(pieces)
     if part.size is not None and sent != part.size:
         raise refuse(f"{part.filename} changed while it was sent")
 

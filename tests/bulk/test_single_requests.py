@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -319,6 +320,26 @@ async def test_concurrency_is_refused_under_its_own_name(hume: HumeAI) -> None:
         await measure(hume, [], concurrency=0)
     with pytest.raises(InvalidArgumentError, match="1 or more and a whole number"):
         await decide(hume, [], concurrency=1.5)
+
+
+async def test_a_cancelled_run_closes_the_source_it_was_reading(
+    hume: HumeAI, tmp_path: Path
+) -> None:
+    loop, ended = asyncio.get_running_loop(), list[bool]()
+
+    async def content() -> AsyncGenerator[bytes]:
+        try:
+            loop.call_soon(task.cancel)  # comes while the first piece is digested
+            yield wav(speech(1))
+            yield b""
+        finally:
+            ended.append(True)
+
+    run = hume.expression.measure_many([Upload(content, "a.wav")])
+    task = asyncio.create_task(run.write_to(tmp_path))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended
 
 
 async def test_results_under_way_are_kept_although_the_lock_file_is_removed(

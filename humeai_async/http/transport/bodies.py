@@ -19,7 +19,7 @@ from typing import Any
 import aiohttp
 from attrs import evolve
 
-from humeai_async._base.cancellation import run_uncancelled
+from humeai_async._base.cancellation import close_stream, run_uncancelled
 from humeai_async.errors import ResponseTooLargeError
 from humeai_async.http.messages import PACKINGS, Part, encoding_of
 
@@ -281,5 +281,4 @@ class RequestBody:
             self.failure = UploadSourceError(problem)
             raise self.failure from None
         finally:
-            if isinstance(chunks, AsyncGenerator):
-                await chunks.aclose()
+            await close_stream(chunks)
