@@ -132,8 +132,8 @@ async def test_windows_under_way_are_decided_where_one_shows_that_no_more_can_be
     status: int,
 ) -> None:
     async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:
-        fake.faults.add(Fault("status", status=status, times=1))
         fake.faults.add(Fault("stall-body", seconds=0.05, times=2))
+        fake.faults.add(Fault("status", status=status, times=1))
         with pytest.raises(PartialResultError) as caught:
             await hume.decisions.over(wav(speech(120)), QUESTIONS, window=10, concurrency=3)
         result: Timeline = caught.value.result
