@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import anyio.to_thread
 import pytest
-from live_support import silence, speech, wav
+from live_support import picture, silence, speech, wav
 from nested_pytest import ALONE, PLUGINS
 
 from humeai_async import HumeAI
@@ -50,9 +50,11 @@ def programs(guide: Path) -> dict[str, str]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with a recording in it."""
+    """A working directory with a recording and an image in it."""
     monkeypatch.chdir(tmp_path)
     Path("interview.wav").write_bytes(wav(silence(0.5) + speech(4) + silence(1) + speech(4)))
+    Path("photos").mkdir()
+    Path("photos", "one.jpg").write_bytes(picture())
     return tmp_path
 
 

@@ -91,7 +91,9 @@ class Results(Generic[S, R]):
         if body is None and plan.work_id is not None:  # named at an earlier start
             body = await self._read_result(plan.number)
         readings = None if body is None else await self._read(plan, work_id, body, items)
-        if readings is None or (kept is not None and _has_unreadable(readings)):
+        # Of a service that keeps no results there is nothing else to be had than what came.
+        is_elsewhere = kept is not None and self._kind.keeps_results
+        if readings is None or (is_elsewhere and _has_unreadable(readings)):
             body = await self._collect_patiently(plan, work_id, items)
             readings = await self._read(plan, work_id, body, items)
         await self._keep_or_forget(work_id, body or b"", kept, readings)

@@ -6,7 +6,7 @@ source.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -16,7 +16,7 @@ from humeai_async._base.frozen import frozen
 from humeai_async.bulk.ledger import Ledger
 from humeai_async.bulk.ledger_file import real_path
 from humeai_async.bulk.outcome import label_of
-from humeai_async.bulk.single_requests import SingleRequests
+from humeai_async.bulk.single_requests import Quote, SingleRequests
 from humeai_async.bulk.states import State
 from humeai_async.errors import InvalidArgumentError, SaveError
 from humeai_async.http.multipart import File
@@ -47,6 +47,7 @@ async def estimate_cost(
     unit: str,
     ledger: object,
     *,
+    together: int,
     retry_failed: bool,
 ) -> CostEstimate:
     """Find out what a run would cost.
@@ -56,6 +57,7 @@ async def estimate_cost(
         work: How.
         unit: What is counted.
         ledger: A `Ledger`, the path of one that may exist, or `None`.
+        together: Sources that may share a request, at most.
         retry_failed: Whether what has failed would be sent again.
 
     Raises:
@@ -64,6 +66,7 @@ async def estimate_cost(
     cost = length = 0.0
     to_send = known = 0
     seen: set[bytes] = set()
+    sharing: list[Quote] = []
     failures: list[Failure] = []
     async with AsyncExitStack() as stack:
         memory = await open_existing(stack, ledger, work.configuration)
@@ -85,7 +88,11 @@ async def estimate_cost(
                 known += 1
                 continue
             to_send, length = to_send + 1, length + quote.seconds
-            cost += quote.cost
+            if quote.share < 1:
+                sharing.append(quote)
+            else:
+                cost += quote.cost
+        cost += sum([await work.price(one) for one in _lengths(sharing, together)])
     return CostEstimate(
         cost=cost,
         unit=unit,
@@ -94,6 +101,18 @@ async def estimate_cost(
         known=known,
         failures=Failures(failures),
     )
+
+
+def _lengths(quotes: Iterable[Quote], together: int) -> Iterator[float]:
+    """Give the length of each request that sources share, filled as a run fills them."""
+    length, count, share = 0.0, 0, 0.0
+    for one in quotes:
+        if count == together or share + one.share > 1:
+            yield length
+            length, count, share = 0.0, 0, 0.0
+        length, count, share = length + one.seconds, count + 1, share + one.share
+    if count:
+        yield length
 
 
 _PAID = frozenset({State.SUBMITTED, State.ARRIVED, State.UNREADABLE})

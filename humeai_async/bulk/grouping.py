@@ -38,6 +38,8 @@ class Group(Generic[S]):
     items: dict[bytes | int, Item[S]] = field(factory=dict[Any, Any])
     """By key, or by number where a source that is given twice goes in twice."""
     earlier: Plan | None = None
+    share: float = 0.0
+    """What its sources take of the room in it, which is 1."""
 
     @property
     def is_whole(self) -> bool:
@@ -82,12 +84,17 @@ class Grouping(Generic[S]):
             chunk = await reader.next_chunk(until=oldest + self._options.group_wait)
             if chunk is None:
                 break
-            for group in await self._sort(chunk):
+            for group in [*await self._sort(chunk), *self._pop_old()]:
+                began = anyio.current_time()
                 yield group
-            for group in self._pop_old():
-                yield group
+                self._put_off(anyio.current_time() - began)
         while self._groups:
             yield self._groups.pop(next(iter(self._groups)))
+
+    def _put_off(self, seconds: float) -> None:
+        """Let groups wait longer: in this time no source could come."""
+        for group in self._groups.values():
+            group.since += seconds
 
     def _pop_old(self) -> list[Group[S]]:
         latest = anyio.current_time() - self._options.group_wait
@@ -104,17 +111,15 @@ class Grouping(Generic[S]):
         full: list[Group[S]] = []
         for item in items:
             entry = known.get(item.key)
-            group = await self._group_for(item, entry)
-            if group is not None:
-                full.append(group)
+            full += await self._add_to_group(item, entry)
         return full
 
-    async def _group_for(self, item: Item[S], entry: Entry | None) -> Group[S] | None:
-        """Add a source to its group, and return that if it is full by this."""
+    async def _add_to_group(self, item: Item[S], entry: Entry | None) -> list[Group[S]]:
+        """Add a source to its group, and return what is full by this."""
         if item.key in self._pending or item.key in self._planned_since:
-            return None
+            return []
         if self._is_passed_over(entry):
-            return None
+            return []
         is_new = entry is None or entry.state is State.FAILED or entry.work_state in UNSENT
         return self._add(item) if entry is None or is_new else await self._go_on(entry.work, item)
 
@@ -126,17 +131,24 @@ class Grouping(Generic[S]):
             return True
         return entry.state in {State.FAILED, State.UNREADABLE} and not self._options.retry_failed
 
-    def _add(self, item: Item[S]) -> Group[S] | None:
+    def _add(self, item: Item[S]) -> list[Group[S]]:
+        full: list[Group[S]] = []
         group = self._groups.get(item.kind)
+        if group is not None and group.share + item.share > 1:
+            full.append(self._groups.pop(item.kind))
+            group = None
         if group is None:
             group = self._groups[item.kind] = Group(item.kind, anyio.current_time())
         self._count += 1
         if self._memory.is_lasting:
             self._pending.add(item.key)
         group.items[item.key if self._memory.is_lasting else self._count] = item
-        return self._groups.pop(item.kind) if len(group.items) >= self._options.job_size else None
+        group.share += item.share
+        if len(group.items) >= self._options.job_size or group.share >= 1:
+            full.append(self._groups.pop(item.kind))
+        return full
 
-    async def _go_on(self, number: int, item: Item[S]) -> Group[S] | None:
+    async def _go_on(self, number: int, item: Item[S]) -> list[Group[S]]:
         """Add a source to the piece of work it went into; once that is whole it goes on."""
         group = self._groups.get(number)
         if group is None:
@@ -145,7 +157,7 @@ class Grouping(Generic[S]):
             group = self._groups[number] = Group(plan.kind, now, earlier=plan)
         group.items[item.key] = item
         self._pending.add(item.key)
-        return self._groups.pop(number) if group.is_whole else None
+        return [self._groups.pop(number)] if group.is_whole else []
 
 
 class Reader(Generic[S]):

@@ -36,6 +36,10 @@ from humeai_async.types.tabular import Tabular, make_table
 
 R = TypeVar("R")
 
+SHARING_WAIT = 10.0
+"""Seconds that a source waits for others to share its request, where they come one by one: a
+request is billed ten seconds at least."""
+
 
 class PaidOutcomes(Outcomes[File, R]):
     """Outcomes as they come in, and what they cost; an async iterator.
@@ -91,6 +95,7 @@ class PaidOutcomes(Outcomes[File, R]):
             self._work,
             pipes.bill.unit,
             pipes.ledger,
+            together=pipes.options.job_size,
             retry_failed=pipes.options.retry_failed,
         )
 
@@ -236,15 +241,24 @@ def options_of(
     retry_failed: bool,
     search_patience: float,
     outage_patience: float | None,
+    together: int = 1,
 ) -> BulkOptions:
-    """Return the options of a run of single requests: one file each, so many at once.
+    """Return the options of a run of single requests, so many at once.
+
+    Args:
+        concurrency: Requests at once.
+        retry_failed: As in `BulkOptions`.
+        search_patience: As in `BulkOptions`.
+        outage_patience: As in `BulkOptions`.
+        together: Sources that may share a request, at most.
 
     Raises:
         InvalidArgumentError: One is out of range.
     """
     return BulkOptions.of(
         None,
-        job_size=1,
+        job_size=together,
+        group_wait=SHARING_WAIT,
         jobs_at_once=check_number("concurrency", concurrency, least=1),
         retry_failed=retry_failed,
         search_patience=search_patience,

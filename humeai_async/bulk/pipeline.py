@@ -40,7 +40,7 @@ from humeai_async.errors import (
 S = TypeVar("S")
 R = TypeVar("R")
 
-_REFUSALS = frozenset({400, 413, 422})
+_REFUSALS = frozenset({400, 413, 415, 422})
 """Statuses by which one bad source may have a whole piece of work refused."""
 _LOST = (JobFailedError, NotFoundError)
 """Errors that say that a piece of work will never have results."""

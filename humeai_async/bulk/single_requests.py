@@ -4,15 +4,13 @@ The result exists in the response and nowhere else, so it is on disk before the 
 a response was lost, the service's list of runs settles whether the request was carried out: by
 time, size and settings, and never by a run that has another request's response. Of two lost
 requests that are alike in all three, nobody can tell whose a listed run is: it stands for either of
-them, once, so that no more is paid for than there are requests. It reads the
-list's JSON by itself: an entry that the types do not know must not look like one that is not
-there. What the file is and what the list says of it, products add.
+them, once, so that no more is paid for than there are requests. What the file is and what the list
+says of it, products add.
 """
 
 from __future__ import annotations
 
 import abc
-import datetime as dt
 import hashlib
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Generator, Mapping, Sequence
@@ -26,6 +24,7 @@ from humeai_async._base.cancellation import in_thread
 from humeai_async._base.frozen import frozen
 from humeai_async.bulk.bill import Bill
 from humeai_async.bulk.ledger_records import PART, Plan, key_of
+from humeai_async.bulk.listed_runs import ListedRuns, started_ms
 from humeai_async.bulk.work import (
     CLOCK_SLACK_MS,
     REFUSED,
@@ -40,7 +39,7 @@ from humeai_async.bulk.work import (
 )
 from humeai_async.errors import DecodeError, InvalidArgumentError, ResultLostError
 from humeai_async.http import codec
-from humeai_async.http.endpoint import Call, Endpoint, fill
+from humeai_async.http.endpoint import Call, Endpoint
 from humeai_async.http.messages import Part, Upload
 from humeai_async.http.multipart import LARGEST_FILE, File, as_part, read_whole
 from humeai_async.http.session import Session
@@ -48,8 +47,6 @@ from humeai_async.types.json import is_object
 
 R = TypeVar("R")
 
-PAGE_SIZE = 200
-"""Runs on a page of the list: the most."""
 NEAR_MS = 3_000
 """Milliseconds between a submission and the start of a run that is believed not to be billed: a
 run from before could be another's, and what is sent again for it would be paid for twice."""
@@ -61,9 +58,11 @@ class Prepared:
 
     call: Call[Any]
     size: int
-    """Bytes of its file, as they are sent."""
+    """Bytes of its files, as they are sent."""
     seconds: float
-    """Length of its file."""
+    """Length of its files."""
+    missing: int = 0
+    """Files that it was sent with at an earlier start, and that are not at hand now."""
 
 
 @frozen
@@ -76,6 +75,8 @@ class Quote:
     """Length of its file."""
     cost: float
     """What its request may be billed for."""
+    share: float = 1.0
+    """What it takes of the room in a request, which is 1."""
 
 
 class SingleRequests(abc.ABC, Generic[R]):
@@ -96,6 +97,7 @@ class SingleRequests(abc.ABC, Generic[R]):
         self._session = session
         self._clock = clock
         self._bill = bill
+        self._listed = ListedRuns(session, clock, self.runs, self.run)
         self._claimed: set[str] = set()
         """Runs that belong to a request of this start."""
         self._under_way: set[anyio.Event] = set()
@@ -108,8 +110,8 @@ class SingleRequests(abc.ABC, Generic[R]):
         """What the results depend on besides the sources, as text."""
 
     @abc.abstractmethod
-    async def prepare(self, file: Upload) -> Prepared:
-        """Make the request for a file, its bytes in memory.
+    async def prepare(self, files: Sequence[Upload]) -> Prepared:
+        """Make the request for some files that share it, their bytes in memory.
 
         Raises:
             InvalidArgumentError: The service would refuse it.
@@ -117,7 +119,7 @@ class SingleRequests(abc.ABC, Generic[R]):
 
     @abc.abstractmethod
     async def price(self, seconds: float) -> float:
-        """Return what a request with a file of this length may cost."""
+        """Return what a request with files of this length may cost."""
 
     async def estimate(self, seconds: float) -> float:
         """Return what to set aside of the budget for a request."""
@@ -141,11 +143,30 @@ class SingleRequests(abc.ABC, Generic[R]):
 
     @abc.abstractmethod
     def read_response(self, response: Any, seconds: float) -> R:
-        """Read the result.
+        """Read the result of one file.
 
         Raises:
             DecodeError: It is not what was promised.
         """
+
+    def read_each(
+        self, plan: Plan, response: Any, seconds: float, items: Sequence[Item[File]]
+    ) -> list[Reading[R]]:
+        """Find the results of some sources of a request.
+
+        Raises:
+            DecodeError: They are not what was promised.
+        """
+        del plan
+        return [Reading(self.read_response(response, seconds)) for _ in items]
+
+    async def look_at(self, source: File) -> Item[File]:
+        """Say what a source is, which has a request for itself here.
+
+        Raises:
+            InvalidArgumentError: It cannot be read.
+        """
+        return Item("clip", await self._key_of(source), source, share=1.0)
 
     async def quote(self, source: File) -> Quote:
         """Say what a source would cost, and make sure that the service would take it.
@@ -154,8 +175,8 @@ class SingleRequests(abc.ABC, Generic[R]):
             InvalidArgumentError: It would not.
         """
         file = await self._read(source)
-        prepared = await self.prepare(file)
-        key = await in_thread(_key, cast("bytes", file.content))
+        prepared = await self.prepare([file])
+        key = await in_thread(key_of_content, cast("bytes", file.content))
         return Quote(key, prepared.seconds, await self.price(prepared.seconds))
 
     # What the pipeline asks.
@@ -176,13 +197,11 @@ class SingleRequests(abc.ABC, Generic[R]):
 
     async def begin(self) -> int | None:
         """Return when the newest run began, by the service's clock; costs one request."""
-        page, _ = await self._page({"page_size": 1})
-        return max((_started_ms(run) for run in page), default=0)
+        return await self._listed.newest_ms()
 
     async def submit(self, items: Sequence[Item[File]], sending: Sending) -> Submitted:
-        """Send the request for one source."""
-        (item,) = items
-        prepared = await self._prepare(item)
+        """Send the request for sources that share it."""
+        prepared = await self._prepare(items)
         cost = await self.estimate(prepared.seconds)
         endpoint = evolve(prepared.call.endpoint, returns=bytes)
         call = evolve(prepared.call, endpoint=endpoint, before_send=sending)
@@ -205,7 +224,8 @@ class SingleRequests(abc.ABC, Generic[R]):
             NotCarriedOutError: It has a run that is not billed.
         """
         del is_new
-        prepared = await self._prepare(items[0])
+        missing = len(plan.keys) - len(items)
+        prepared = evolve(await self._prepare(items), missing=missing)
         listed = [run async for run in self._since(plan) if self.may_be(run, prepared)]
         # Each of these runs belongs to a request that has its response by now, is on its way,
         # or has lost its response as well. Who is on its way may still take its own.
@@ -219,7 +239,7 @@ class SingleRequests(abc.ABC, Generic[R]):
             cost = self.cost_of_run(run)
             if cost == 0 and not self._is_near(run, plan):
                 continue
-            if not self.has_settings(await self._get(name)) or name in self._claimed:
+            if not self.has_settings(await self._listed.get(name)) or name in self._claimed:
                 continue
             if cost == 0:
                 unbilled = name
@@ -249,7 +269,6 @@ class SingleRequests(abc.ABC, Generic[R]):
         Raises:
             DecodeError: It is not what was promised.
         """
-        del plan, items
         kept = codec.parse(body)
         if kept.get("lost"):
             problem = ResultLostError(
@@ -257,35 +276,37 @@ class SingleRequests(abc.ABC, Generic[R]):
                 "retry_failed=True sends it again, which is billed again",
                 run_id=work_id,
             )
-            return [Reading(error=problem)]
-        return [Reading(self.read_response(kept["response"], kept["seconds"]))]
+            return [Reading(error=problem) for _ in items]
+        return self.read_each(plan, kept["response"], kept["seconds"], items)
 
     # How.
 
     async def _identify(self, source: File) -> Item[File]:
         try:
-            key = await self._key_of(source)
+            return await self.look_at(source)
         except InvalidArgumentError as problem:
             return Item(REFUSED, key_of(REFUSED, repr(source)), source, problem=problem)
-        return Item("clip", key, source)
 
     async def _key_of(self, source: File) -> bytes:
         """Return what stands for a source in a ledger."""
-        return await in_thread(_key, cast("bytes", (await self._read(source)).content))
+        return await in_thread(key_of_content, cast("bytes", (await self._read(source)).content))
 
     async def _read(self, source: File) -> Upload:
         part = await read_part(source, largest=LARGEST_FILE)
         return Upload(await read_whole(part), part.filename)
 
-    async def _prepare(self, item: Item[File]) -> Prepared:
+    async def _prepare(self, items: Sequence[Item[File]]) -> Prepared:
+        return await self.prepare([await self._read_item(item) for item in items])
+
+    async def _read_item(self, item: Item[File]) -> Upload:
         if item.kind == PART:  # made by this start
-            return await self.prepare(cast("Upload", item.source))
+            return cast("Upload", item.source)
         file = await self._read(item.source)
-        if await in_thread(_key, cast("bytes", file.content)) != item.key:
+        if await in_thread(key_of_content, cast("bytes", file.content)) != item.key:
             raise InvalidArgumentError(
                 f"{file.filename or 'a source'} was changed during the run", field="sources"
             )
-        return await self.prepare(file)
+        return file
 
     @contextmanager
     def _noted(self) -> Generator[None]:
@@ -298,28 +319,12 @@ class SingleRequests(abc.ABC, Generic[R]):
             self._under_way.discard(event)
             event.set()
 
-    async def _since(self, plan: Plan) -> AsyncIterator[Mapping[str, Any]]:
+    def _since(self, plan: Plan) -> AsyncIterator[Mapping[str, Any]]:
         """Give all runs that may be that of a plan."""
-        query: dict[str, Any] = {
-            "page_size": PAGE_SIZE,
-            "started_after": _as_time(self._least(plan)),
-        }
-        longest = self.longest_submission
+        longest, latest = self.longest_submission, None
         if plan.sent_ms is not None and longest is not None:
             latest = plan.sent_ms + longest * 1000 + CLOCK_SLACK_MS
-            query["started_before"] = _as_time(latest)
-        cursor: str | None = None
-        seen: set[str] = set()
-        while True:
-            page, following = await self._page(query | ({"cursor": cursor} if cursor else {}))
-            for run in page:
-                yield run
-            if following is None:
-                return
-            if following in seen:
-                raise DecodeError("the list of runs comes to no end", path="$.next_cursor")
-            seen.add(following)
-            cursor = following
+        return self._listed.between(self._least(plan), latest)
 
     def _least(self, plan: Plan) -> float:
         """Return a time of the service's clock before which a planned run cannot begin."""
@@ -328,37 +333,16 @@ class SingleRequests(abc.ABC, Generic[R]):
         return plan.planned_ms + (self._clock.ahead_ms or 0) - UNKNOWN_CLOCK_SLACK_MS
 
     def _is_near(self, run: Mapping[str, Any], plan: Plan) -> bool:
-        return plan.sent_ms is not None and _started_ms(run) >= plan.sent_ms - NEAR_MS
-
-    async def _page(self, query: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], str | None]:
-        response = await self._session.send(fill(self.runs, query=query))
-        self._clock.observe(response)
-        found = codec.parse(response.body)
-        runs = found.get("runs") if is_object(found) else None
-        if not isinstance(runs, list):
-            raise DecodeError("the list of runs is no list", path="$.runs")
-        for place, run in enumerate(cast("list[object]", runs)):
-            if not is_object(run) or not isinstance(run.get("run_id"), str):
-                raise DecodeError("an entry of the list of runs has no id", path=f"$.runs[{place}]")
-            _started_ms(run)
-        following = cast("Mapping[str, Any]", found).get("next_cursor")
-        return cast("list[Mapping[str, Any]]", runs), following or None
-
-    async def _get(self, run_id: str) -> Mapping[str, Any]:
-        response = await self._session.send(fill(self.run, run_id))
-        found = codec.parse(response.body)
-        if not is_object(found):
-            raise DecodeError("a run is no object", path="$")
-        return found
+        return plan.sent_ms is not None and started_ms(run) >= plan.sent_ms - NEAR_MS
 
 
-async def read_part(source: File, *, largest: int) -> Part:
+async def read_part(source: File, *, largest: int, too_large: str | None = None) -> Part:
     """Look at a source of a bulk run, without reading its content.
 
     Raises:
         InvalidArgumentError: It is none, larger than so many bytes, or can be read only once.
     """
-    part = await as_part(source, argument="sources", largest=largest)
+    part = await as_part(source, argument="sources", largest=largest, too_large=too_large)
     content = source.content if isinstance(source, Upload) else source
     if not part.repeatable or hasattr(content, "read"):  # an open file has been read once
         raise InvalidArgumentError(
@@ -377,18 +361,6 @@ def key_of_digest(digest: str) -> bytes:
     return key_of("clip", digest)
 
 
-def _key(data: bytes) -> bytes:
+def key_of_content(data: bytes) -> bytes:
+    """Return what stands for a source in a ledger."""
     return key_of_digest(hashlib.sha256(data).hexdigest())
-
-
-def _started_ms(run: Mapping[str, Any]) -> int:
-    try:
-        return round(dt.datetime.fromisoformat(run["started_at"]).timestamp() * 1000)
-    except (KeyError, TypeError, ValueError):
-        reason = "a run in the list does not say when it began"
-    raise DecodeError(reason, path="$.runs")
-
-
-def _as_time(milliseconds: float) -> str:
-    moment = dt.datetime.fromtimestamp(milliseconds / 1000, tz=dt.UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

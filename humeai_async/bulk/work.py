@@ -52,6 +52,8 @@ class Item(Generic[S]):
     """Digest that its results, or a request that lists it, are recognised by."""
     problem: HumeError | None = None
     """Why it is refused without being sent."""
+    share: float = 0.0
+    """What it takes of the room in a piece of work, which is 1."""
 
 
 @frozen

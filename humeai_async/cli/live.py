@@ -15,10 +15,11 @@ from humeai_async.bulk.open_files import OPEN_FORMATS
 from humeai_async.bulk.paid_outcomes import PaidOutcomes
 from humeai_async.bulk.runs import Report
 from humeai_async.cli import interrupts
+from humeai_async.cli.output import print_message
 from humeai_async.cli.progress import RunDisplay
 from humeai_async.cli.questions import read_questions
 from humeai_async.cli.runs import Finished, local_folder, print_summary, run_options, show_run
-from humeai_async.cli.sources import collect_sounds
+from humeai_async.cli.sources import IMAGE_SUFFIXES, SOUND_SUFFIXES, collect_files
 from humeai_async.client import HumeAI
 from humeai_async.settings import Pool
 
@@ -45,18 +46,30 @@ _concurrency = click.option(
     type=click.FloatRange(min=0, min_open=True),
     help="Seconds of audio that all starts together may be billed.",
 )
+@click.option("--images", is_flag=True, help="Measure the JPEG images of folders, too.")
+@click.option(
+    "--images-per-request",
+    type=click.IntRange(1, 100),
+    default=1,
+    show_default=True,
+    help="Images that share a request: 30 cost what one costs. Whether those of a request make a "
+    "difference to one another, Hume does not say.",
+)
 @_concurrency
 def measure(
     sources: tuple[str, ...],
     listed: str | None,
     timer: int | None,
     budget: float | None,
+    images: bool,
+    images_per_request: int,
     **settings: Any,
 ) -> int:
-    """Measure voices in recordings with Expression Measurement.
+    """Measure voices in recordings, and faces in images, with Expression Measurement.
 
-    Each of SOURCES is a file of any length, a folder of such, or - for a list on standard input.
-    Each is billed by its length, and at least ten seconds for each 13 minutes of it; the same
+    Each of SOURCES is a recording of any length, a JPEG image, a folder of recordings, or - for a
+    list on standard input. A recording is billed by its length, and at least ten seconds for each
+    13 minutes of it, an image a third of a second, and at least ten seconds a request; the same
     command run again pays for none a second time. The credential comes from the environment
     variable HUME_API_KEY.
 
@@ -64,11 +77,22 @@ def measure(
     refused, 2 for a mistake in the command, 3 if files or standard output cannot be written, and
     130 after Ctrl-C.
     """
-    found = collect_sounds(sources, listed)
+    suffixes = SOUND_SUFFIXES | IMAGE_SUFFIXES if images else SOUND_SUFFIXES
+    found = collect_files(sources, listed, suffixes)
+    count = sum(path.suffix.lower() in IMAGE_SUFFIXES for path in found)
+    if count > 1 and images_per_request == 1:
+        print_message(
+            f"{count} images are billed 10 seconds each; --images-per-request 30 sends up to 30 "
+            "for that"
+        )
 
     def begin(hume: HumeAI, **options: Any) -> PaidOutcomes[Any]:
         return hume.expression.measure_many(
-            found, measurement_timer_ms=timer, budget=budget, **options
+            found,
+            measurement_timer_ms=timer,
+            budget=budget,
+            images_per_request=images_per_request,
+            **options,
         )
 
     return _run(found, begin, **settings)
@@ -106,7 +130,7 @@ def decide(
     130 after Ctrl-C.
     """
     questions_by_id = read_questions(questions)
-    found = collect_sounds(sources, listed)
+    found = collect_files(sources, listed)
 
     def begin(hume: HumeAI, **options: Any) -> PaidOutcomes[Any]:
         return hume.decisions.create_many(found, questions_by_id, budget=budget, **options)

@@ -76,9 +76,11 @@ def print_open(console: Console, reasons: Mapping[str, int]) -> None:
 
 
 def print_refused(console: Console, refused: int) -> None:
-    """Print how many sources were not sent since the budget was used up."""
+    """Print how many requests were not sent since the budget was used up."""
     if refused:
-        console.print(f"{refused} not sent: the budget is used up; a larger --budget sends them")
+        console.print(
+            f"requests not sent: {refused}; the budget is used up, a larger --budget sends them"
+        )
 
 
 def _print_reasons(console: Console, state: str, reasons: Mapping[str, int]) -> None:

@@ -30,16 +30,20 @@ SOUND_SUFFIXES = MEDIA_SUFFIXES - {
     ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".txt", ".webp", ".zip",
 }  # fmt: skip
 """File name endings of media that have a sound track."""
+IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg"})
+"""File name endings of images that are measured."""
 
 
-def collect_sounds(arguments: Iterable[str], listed: str | None) -> list[Path]:
-    """Find all files with sound that the command line names; else as `collect_sources`.
+def collect_files(
+    arguments: Iterable[str], listed: str | None, suffixes: Collection[str] = SOUND_SUFFIXES
+) -> list[Path]:
+    """Find all files that the command line names; else as `collect_sources`.
 
     Raises:
         InvalidArgumentError: One of them is a URL, too.
     """
     found: list[Path] = []
-    for source in collect_sources(arguments, listed, SOUND_SUFFIXES):
+    for source in collect_sources(arguments, listed, suffixes):
         if not isinstance(source, Path):
             raise _refusal(str(source), "URLs are not fetched here: name a file")
         found.append(source)

@@ -6,7 +6,7 @@ The bill counts input tokens. `hume.decisions.create_many` makes one for each ru
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -90,8 +90,9 @@ class DecisionWork(SingleRequests[Decision]):
         """What the results depend on besides the sources, as text."""
         return f"decisions {self._questions.hash}"
 
-    async def prepare(self, file: Upload) -> Prepared:
-        """Make the request for a clip."""
+    async def prepare(self, files: Sequence[Upload]) -> Prepared:
+        """Make the request for a clip, which shares it with no other."""
+        (file,) = files
         clip = await read_clip(file, convert=self._convert)
         call = fill(catalog.DECISIONS_CREATE, parts=parts_of(self._questions, clip))
         return Prepared(call, len(clip.data), clip.seconds)

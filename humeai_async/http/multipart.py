@@ -131,6 +131,21 @@ async def pieces_of(part: Part) -> AsyncGenerator[bytes]:
         await close_stream(pieces)
 
 
+async def read_first(part: Part, size: int) -> bytes:
+    """Return so many bytes from the start of a part, or all where it has no more.
+
+    Raises:
+        InvalidArgumentError: It gave out while it was read.
+    """
+    found = b""
+    async with aclosing(pieces_of(part)) as pieces:
+        async for piece in pieces:
+            found += piece[:size]
+            if len(found) >= size:
+                break
+    return found[:size]
+
+
 def join_pieces(pieces: list[bytes]) -> bytes:
     """Join pieces and let go of them; both take longer than the event loop should be held."""
     joined = b"".join(pieces)

@@ -44,9 +44,9 @@ class Kind(enum.StrEnum):
     """Raw samples have no format to know them by."""
 
 
-NO_SOUND = frozenset(
-    {Kind.EMPTY, Kind.TEXT, Kind.PDF, Kind.ZIP, Kind.GZIP, Kind.JPEG, Kind.PNG, Kind.GIF, Kind.WEBP}
-)
+PICTURES = frozenset({Kind.JPEG, Kind.PNG, Kind.GIF, Kind.WEBP})
+"""What is a picture."""
+NO_SOUND = PICTURES | {Kind.EMPTY, Kind.TEXT, Kind.PDF, Kind.ZIP, Kind.GZIP}
 """What surely holds no sound."""
 
 

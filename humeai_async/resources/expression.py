@@ -21,7 +21,7 @@ from humeai_async.expression.limits import UNSUPPORTED, check_face, check_timer
 from humeai_async.expression.recordings import measure_recording
 from humeai_async.expression.uploads import audio_part, config_part, image_parts
 from humeai_async.expression.video_session import VideoSession
-from humeai_async.http.arguments import check_many, check_seconds, check_text
+from humeai_async.http.arguments import check_many, check_number, check_seconds, check_text
 from humeai_async.http.cursor_pages import CursorPages
 from humeai_async.http.endpoint import fill
 from humeai_async.http.messages import Part
@@ -170,6 +170,8 @@ class Expression(Resource):
         sources: Iterable[File] | AsyncIterable[File],
         *,
         measurement_timer_ms: int | None = None,
+        face: FaceSettings | Mapping[str, Any] | None = None,
+        images_per_request: int = 1,
         ledger: str | os.PathLike[str] | Ledger | None = None,
         budget: float | None = None,
         convert: bool = True,
@@ -177,21 +179,30 @@ class Expression(Resource):
         retry_failed: bool = False,
         search_patience: float = 60.0,
         outage_patience: float | None = 600.0,
-    ) -> PaidOutcomes[AudioResult]:
-        """Measure any number of recordings of any length, and pay for each once.
+    ) -> PaidOutcomes[AudioResult | ImagesResult]:
+        """Measure any number of recordings of any length, and of images, and pay for each once.
 
         Costs one request a recording, or one for each 13 minutes of it (see `measure`), billed by
-        the length and at least ten seconds, and one at the start. A result, or that of a part, is
-        in the ledger before the next step. A request whose response was
-        lost may be billed: the list of runs says whether it is, by time, size and settings, before
-        anything is sent again. If it was billed, its result is lost, and its outcome a
-        `ResultLostError`.
+        the length and at least ten seconds, and one at the start. An image is billed a third of a
+        second, and ten seconds at least for the request that it goes in: alone it costs what 30
+        cost together (see `images_per_request`). A result, or that of a part, is in the ledger
+        before the next step. A request whose response was lost may be billed: the list of runs
+        says whether it is, by time, size and settings, before anything is sent again. If it was
+        billed, its results are lost, and the outcome of each of its sources a `ResultLostError`.
 
         Args:
-            sources: Recordings from any iterable: paths, bytes or `Upload`s of them; see
-                `measure_audio`. Read only as fast as outcomes are taken.
+            sources: Recordings and JPEG images from any iterable, told apart by their bytes:
+                paths, bytes or `Upload`s of them; see `measure_audio` and `measure_images`. Read
+                only as fast as outcomes are taken.
             measurement_timer_ms: Milliseconds of speech between two measurements, 3000 to 10000;
                 the service takes 3000 if left out. The same at every start.
+            face: Which faces of images are listed: `threshold` and `min_size`. The same at every
+                start.
+            images_per_request: Images that may share a request, 1 to 100; fewer where they have
+                more than 25 MB together. Hume describes the images of a request as measured one by
+                one, with their faces numbered together, and does not promise that the others
+                make no difference. So each has its own request, unless you say more: 30 cost
+                what one costs. Images that come one by one wait up to ten seconds for others.
             ledger: File that remembers what was sent and what arrived, made if it is not there:
                 the same run, started again after a crash, pays for nothing twice and gives what
                 is missing. It keeps the results that it has paid for. Files of the same content
@@ -210,10 +221,12 @@ class Expression(Resource):
                 `None` is without limit.
 
         Returns:
-            Async iterator of one `Outcome` a recording, in the order in which they arrive;
-            `predictions` is its `AudioResult`. A recording that failed has an `error` and ends
-            nothing; that of one which could not be measured further after some parts of it is a
-            `PartialResultError`, which says at which part and why. `bill` says what was spent.
+            Async iterator of one `Outcome` a source, in the order in which they arrive;
+            `predictions` is the `AudioResult` of a recording, and the `ImagesResult` of an image,
+            which has one measurement, with its faces numbered from 0. A source that failed has an
+            `error` and ends nothing; that of a recording which could not be measured further after
+            some parts of it is a `PartialResultError`, which says at which part and why. `bill`
+            says what was spent.
 
         Raises:
             InvalidArgumentError: A setting is out of range.
@@ -231,12 +244,14 @@ class Expression(Resource):
         check_timer(measurement_timer_ms)
         if budget is not None:
             check_seconds("budget", budget)
-        options = options_of(concurrency, retry_failed, search_patience, outage_patience)
+        faces = check_face(face, is_session=True)
+        together = check_number("images_per_request", images_per_request, least=1, most=100)
+        options = options_of(concurrency, retry_failed, search_patience, outage_patience, together)
         session = patient(self._session).with_settings(priority=BULK)
         timer = measurement_timer_ms
         pipes = pipes_of(
             session,
-            lambda clock, bill: MeasureWork(session, clock, bill, timer, convert=convert),
+            lambda clock, bill: MeasureWork(session, clock, bill, timer, faces, convert=convert),
             Bill(UNIT, budget),
             options,
             ledger,

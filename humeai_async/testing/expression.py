@@ -43,6 +43,8 @@ class ExpressionStore:
         self.world = world
         self.runs: list[Record] = []
         """Every run, oldest first, as its own endpoint gives it."""
+        self.files: dict[str, list[str]] = {}
+        """SHA-256 of the files of each upload, by its run."""
         self.events: dict[str, list[Record]] = {}
         """Problems that sessions logged, by run."""
         self.has_size_limit: bool = True
@@ -105,6 +107,7 @@ class ExpressionStore:
         run = self.begin("audio", "file", {"audio": AUDIO, "measurement_timer_ms": timer})
         duration_ms = len(samples) // 32
         self.end(run, duration_ms / 1000, files[0].size)
+        self.files[run["run_id"]] = [files[0].sha256]
         return json_response(
             {
                 "request_id": self.world.new_id("request").replace("-", ""),
@@ -128,12 +131,15 @@ class ExpressionStore:
             raise refusal(413, "image_too_large", "the request is over the size limit")
         next_id = self._known_faces(config.get("face_state"))
         measured: list[Record] = []
+        first_ids: dict[str, int] = {}
         for index, part in enumerate(files):
-            found = faces(part.content, next_id, face["threshold"])
+            first_id = first_ids.setdefault(part.sha256, next_id)
+            found = faces(part.content, first_id, face["threshold"])
             measured.append({"frame_id": index, "faces": found})
-        highest = max((f["face_id"] for m in measured for f in m["faces"]), default=next_id - 1)
+            next_id = max(next_id, first_id + len(found))
         run = self.begin("video", "file", {"image": IMAGE, "face": face})
         self.end(run, len(files) / 3, sum(part.size for part in files))
+        self.files[run["run_id"]] = [part.sha256 for part in files]
         body: Record = {
             "request_id": self.world.new_id("request").replace("-", ""),
             "run_id": run["run_id"],
@@ -141,7 +147,7 @@ class ExpressionStore:
             "measurements": measured,
         }
         if face.get("return_face_state"):
-            state = f"{self._state_key}/{highest + 1}".encode()
+            state = f"{self._state_key}/{next_id}".encode()
             body["face_state"] = base64.b64encode(state).decode()
         return json_response(body)
 

@@ -97,6 +97,23 @@ def find_probability(name: str, *lists: Iterable[NamedScore] | None) -> float | 
     return None
 
 
+_LONG: Mapping[str, str] = {"kind": "string", "name": "string", "probability": "double"}
+"""Columns of the long form besides those of the place."""
+_BOX = ("box_x", "box_y", "box_w", "box_h")
+"""Columns of a face's box: left, top, width and height in pixels."""
+
+
+def _rows_of(
+    place: dict[str, Any], scores: Iterable[tuple[str, NamedScore]], *, long: bool
+) -> Iterator[dict[str, Any]]:
+    """Give the row of what has scores, or a row a score."""
+    if long:
+        for kind, s in scores:
+            yield {**place, "kind": kind, "name": s.name, "probability": s.probability}
+    else:
+        yield place | {f"{kind}_{s.name}": s.probability for kind, s in scores}
+
+
 @frozen(kw_only=True)
 class Utterance(Open):
     """One continuous stretch of speech."""
@@ -191,17 +208,12 @@ class AudioResult(Open, Tabular):
             }
             scores = [("expression", s) for s in one.expressions]
             scores += [("voice", s) for s in one.voice_attributes]
-            if long:
-                for kind, s in scores:
-                    yield {**place, "kind": kind, "name": s.name, "probability": s.probability}
-            else:
-                yield place | {f"{kind}_{s.name}": s.probability for kind, s in scores}
+            yield from _rows_of(place, scores, long=long)
 
     def columns(self, *, long: bool = False) -> Mapping[str, str]:
         """Return the columns that every table has, with their Arrow types."""
         place = dict.fromkeys(("measurement_id", "utterance_id", "start_ms", "end_ms"), "int64")
-        scores = {"kind": "string", "name": "string", "probability": "double"}
-        return {**place, "trigger": "string", **(scores if long else {})}
+        return {**place, "trigger": "string", **(_LONG if long else {})}
 
 
 @frozen(kw_only=True)
@@ -249,7 +261,7 @@ class ImagesReceived(Open):
 
 
 @frozen(kw_only=True)
-class ImagesResult(Open):
+class ImagesResult(Open, Tabular):
     """Everything that was measured in images."""
 
     run_id: str
@@ -262,6 +274,41 @@ class ImagesResult(Open):
     """What was taken in."""
     face_state: str | None = None
     """Given to the next upload within 24 hours, makes its `face_id` go on; only if asked for."""
+
+    def rows(self, *, long: bool = False) -> Iterator[dict[str, Any]]:
+        """Give one flat row a face, or one a score; an image without faces has none.
+
+        Args:
+            long: Whether to give the long form, with the columns `kind` (`expression` or
+                `description`), `name` and `probability`. The wide form has a column for each label
+                that is listed, such as `expression_joy` and `description_smile`; a row lacks those
+                that its face does not list, which is not a score of zero.
+        """
+        for image in self.measurements:
+            for face in image.faces:
+                place = {"frame_id": image.frame_id, **_place_of(face)}
+                scores = [("expression", s) for s in face.expressions or ()]
+                scores += [("description", s) for s in face.descriptions or ()]
+                yield from _rows_of(place, scores, long=long)
+
+    def columns(self, *, long: bool = False) -> Mapping[str, str]:
+        """Return the columns that every table has, with their Arrow types."""
+        place = {"frame_id": "int64", "face_id": "int64"}
+        box = dict.fromkeys((*_BOX, "confidence"), "double")
+        return {**place, **box, **(_LONG if long else {})}
+
+
+def _place_of(face: Face) -> dict[str, Any]:
+    """Return where a face is, as tables have it."""
+    box: Sequence[float | None] = (None,) * len(_BOX)
+    if len(face.bbox) == len(_BOX):
+        left, top, right, bottom = face.bbox
+        box = (left, top, right - left, bottom - top)
+    return {
+        "face_id": face.face_id,
+        **dict(zip(_BOX, box, strict=True)),
+        "confidence": face.confidence,
+    }
 
 
 @frozen(kw_only=True)

@@ -1,6 +1,7 @@
-"""Clips that are paid for one by one, in a program that is killed again and again.
+"""Clips that are paid for one by one, and images that share requests, in a program that is killed
+again and again.
 
-A short form always; `HUMEAI_ASYNC_SOAK=1` makes it 2,000 clips and 20 kills.
+A short form always; `HUMEAI_ASYNC_SOAK=1` makes it 2,000 of each and 20 kills.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import random
 import signal
 import sys
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from live_support import wav
-from paid_run import QUESTIONS
+from live_support import picture, wav
+from paid_run import QUESTIONS, value_of
 from support import client_of
 
 from humeai_async.testing import FakeHume, Fault
@@ -29,13 +31,16 @@ SOAK = bool(os.environ.get("HUMEAI_ASYNC_SOAK"))
 CLIPS, KILLS = (2000, 20) if SOAK else (60, 3)
 PROGRAM = Path(__file__).parents[1] / "support" / "paid_run.py"
 PATIENCE = 1.0
-TROUBLE = [
-    Fault("reset", "POST", "*/file", after_work=True, times=None, probability=0.02),
-    Fault("truncate", "POST", "*/file", times=None, probability=0.01),
-    Fault("reset", "POST", "*/file", times=None, probability=0.01),
-    Fault("status", "POST", "*/file", times=None, probability=0.01, status=503),
-]
-"""Five requests of a hundred: three of them are carried out, and lose their response."""
+
+
+def trouble(share: float) -> list[Fault]:
+    """Spoil so many requests: three of five are carried out, and lose their response."""
+    return [
+        Fault("reset", "POST", "*/file", after_work=True, times=None, probability=share * 2 / 5),
+        Fault("truncate", "POST", "*/file", times=None, probability=share / 5),
+        Fault("reset", "POST", "*/file", times=None, probability=share / 5),
+        Fault("status", "POST", "*/file", status=503, times=None, probability=share / 5),
+    ]
 
 
 def write_clips(folder: Path, count: int) -> dict[str, str]:
@@ -74,20 +79,28 @@ async def kill_after(process: asyncio.subprocess.Process, folder: Path, count: i
     await process.wait()
 
 
+async def run_with_kills(
+    fake: FakeHume, folder: Path, names: dict[str, str], dice: random.Random, share: float
+) -> None:
+    """Start the program, kill it a few times, and let it come to its end."""
+    for fault in trouble(share):
+        fake.faults.add(fault)
+    for number in range(KILLS):
+        written = CLIPS * (number + dice.random()) / (KILLS + 1)
+        await kill_after(await start(fake, folder), folder, round(written))
+    for _ in range(5):
+        process = await start(fake, folder)
+        if await process.wait() == 0 and not _open(folder, names):
+            break
+    fake.faults.clear()
+
+
 async def test_each_clip_is_paid_for_once_whatever_kills_the_run(tmp_path: Path) -> None:
     names = write_clips(tmp_path, CLIPS)
     dice = random.Random(7)  # noqa: S311 - moments, no secret
     async with FakeHume() as fake:
         fake.decisions.calls_a_minute = 1_000_000
-        for fault in TROUBLE:
-            fake.faults.add(fault)
-        for number in range(KILLS):
-            written = CLIPS * (number + dice.random()) / (KILLS + 1)
-            await kill_after(await start(fake, tmp_path), tmp_path, round(written))
-        for _ in range(5):
-            process = await start(fake, tmp_path)
-            if await process.wait() == 0 and not _open(tmp_path, names):
-                break
+        await run_with_kills(fake, tmp_path, names, dice, 0.05)
         billed = Counter(names[fake.decisions.files[run["run_id"]]] for run in fake.decisions.runs)
         # Of two lost requests of one size and moment, nobody can tell whose the one listed run is:
         # one is told as lost, the other is sent again. No more is paid for than there are clips.
@@ -95,8 +108,25 @@ async def test_each_clip_is_paid_for_once_whatever_kills_the_run(tmp_path: Path)
         paid = Counter(sizes[name] for name in billed.elements())
         assert Counter(sizes.values()) == paid
         assert max(billed.values()) <= 2
-        fake.faults.clear()
-        await _check(fake, tmp_path, names, dice)
+        async with client_of(fake) as hume:
+            await _check(tmp_path, names, dice, lambda path: hume.decisions.create(path, QUESTIONS))
+
+
+async def test_each_image_is_paid_for_once_whatever_kills_the_run(tmp_path: Path) -> None:
+    names: dict[str, str] = {}
+    for number in range(CLIPS):
+        # Requests of five differ in their sizes, by which a lost one is known.
+        data = picture(size=3000 + 2500 * (number // 5), seed=number)
+        names[hashlib.sha256(data).hexdigest()] = name = f"{number:04}.jpg"
+        (tmp_path / name).write_bytes(data)
+    dice = random.Random(8)  # noqa: S311 - moments, no secret
+    async with FakeHume() as fake:
+        await run_with_kills(fake, tmp_path, names, dice, 0.05 if SOAK else 0.25)
+        billed = Counter(names[one] for files in fake.expression.files.values() for one in files)
+        assert billed == dict.fromkeys(names.values(), 1)
+        assert len(fake.expression.runs) == CLIPS / 5
+        async with client_of(fake) as hume:
+            await _check(tmp_path, names, dice, lambda path: hume.expression.measure_images([path]))
 
 
 def _open(folder: Path, names: dict[str, str]) -> set[str]:
@@ -104,8 +134,13 @@ def _open(folder: Path, names: dict[str, str]) -> set[str]:
     return set(names.values()) - {one["name"] for one in read_lines(folder) if not one["open"]}
 
 
-async def _check(fake: FakeHume, folder: Path, names: dict[str, str], dice: random.Random) -> None:
-    """Each clip has its own result, or is told as lost."""
+async def _check(
+    folder: Path,
+    names: dict[str, str],
+    dice: random.Random,
+    ask: Callable[[Path], Awaitable[Any]],
+) -> None:
+    """Each source has its own result, as it has alone, or is told as lost."""
     values = {one["name"]: one["value"] for one in read_lines(folder) if one["error"] is None}
     lost = {one["name"] for one in read_lines(folder) if one["error"] == "ResultLostError"}
     others = {one["error"] for one in read_lines(folder) if not one["open"]}
@@ -113,7 +148,5 @@ async def _check(fake: FakeHume, folder: Path, names: dict[str, str], dice: rand
     assert values.keys() | lost == set(names.values())
     assert not values.keys() & lost
     print(f"{len(values)} results, {len(lost)} lost and told")  # noqa: T201 - the figures
-    async with client_of(fake) as hume:
-        for name in dice.sample(sorted(values), 20):
-            alone = await hume.decisions.create(folder / name, QUESTIONS)
-            assert values[name] == alone["calm"].noul
+    for name in dice.sample(sorted(values), 20):
+        assert values[name] == value_of(await ask(folder / name))

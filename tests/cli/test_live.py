@@ -13,7 +13,7 @@ import anyio
 import anyio.to_thread
 import pytest
 from cli_support import COMMAND, environment, run
-from live_support import silence, speech, wav
+from live_support import picture, silence, speech, wav
 
 from humeai_async.cli.questions import read_questions
 from humeai_async.errors import InvalidArgumentError
@@ -101,7 +101,9 @@ async def test_a_budget_leaves_sources_open_and_a_larger_one_goes_on(
     words: Words = ["measure", *recordings(tmp_path / "media", 4), "--out", tmp_path / "out"]
     done = await run([*words, "--budget", "25"], fake)
     assert done.returncode == 1
-    assert "2 not sent: the budget is used up; a larger --budget sends them" in done.stdout
+    assert (
+        "requests not sent: 2; the budget is used up, a larger --budget sends them" in done.stdout
+    )
     assert len(fake.expression.runs) == 2
     done = await run([*words, "--budget", "40", "--json"], fake)
     assert done.returncode == 0, done.stderr
@@ -117,6 +119,26 @@ async def test_a_file_that_is_no_recording_fails_alone(fake: FakeHume, tmp_path:
     assert done.returncode == 1
     assert "1 failed: InvalidArgumentError" in done.stdout
     assert len(lines_of(tmp_path / "out" / "measurements.jsonl")) == 2
+
+
+async def test_images_are_measured_and_share_requests_if_asked(
+    fake: FakeHume, tmp_path: Path
+) -> None:
+    media, out = tmp_path / "media", tmp_path / "out"
+    recordings(media, 1)
+    for number in range(4):
+        (media / f"{number}.jpg").write_bytes(picture(seed=number))
+    done = await run(["measure", media, media / "0.jpg", media / "1.jpg", "--out", out], fake)
+    assert done.returncode == 0, done.stderr
+    assert "2 images are billed 10 seconds each; --images-per-request 30" in done.stderr
+    assert len(fake.expression.runs) == 3
+    words: Words = ["measure", media, "--images", "--images-per-request", "30", "--out", out]
+    done = await run([*words, "--json"], fake)
+    assert (done.returncode, done.stderr) == (0, "")
+    summary = json.loads(done.stdout)
+    assert (summary["sources"], summary["arrived"], summary["billed"]) == (5, 5, 40.0)
+    assert [1, 1, 1, 2] == [len(found) for found in fake.expression.files.values()]
+    assert len(lines_of(out / "measurements.jsonl")) == 5
 
 
 async def test_a_lost_response_is_told_and_bought_again_only_if_asked(

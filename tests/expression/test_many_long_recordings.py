@@ -89,7 +89,7 @@ async def test_a_long_recording_is_measured_as_measure_does(
         measurement_timer_ms=4000,
         ledger=tmp_path / "run.db" if has_ledger else None,
     )
-    outcomes = {type(one.source): one.result() async for one in run}
+    outcomes: dict[type, Any] = {type(one.source): one.result() async for one in run}
     assert without_runs(outcomes[type(path)]) == without_runs(alone)
     assert len(outcomes[type(path)].run_ids) == parts
     assert len(outcomes[bytes].utterances) == 1

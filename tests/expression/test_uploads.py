@@ -5,20 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from live_support import mp3, silence, wav
+from live_support import mp3, picture, silence, wav
 
 from humeai_async import HumeAI, InvalidArgumentError, Upload
 from humeai_async.expression import uploads
 from humeai_async.testing import FakeHume
 
 pytestmark = pytest.mark.anyio
-
-
-def picture(width: int, height: int, size: int = 100) -> bytes:
-    """Return a JPEG file of so many pixels and bytes, whose picture is black."""
-    frame = b"\xff\xc0\x00\x11\x08" + height.to_bytes(2) + width.to_bytes(2) + b"\x03" + bytes(9)
-    scan = b"\xff\xda\x00\x08" + bytes(6)
-    return (b"\xff\xd8" + frame + scan).ljust(size - 2, b"\0") + b"\xff\xd9"
 
 
 @pytest.mark.parametrize(

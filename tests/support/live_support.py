@@ -1,4 +1,4 @@
-"""Sound for tests of the newer products: speech that the stand-in finds, and silence."""
+"""Sound and pictures for tests of the newer products: speech that the stand-in finds, silence."""
 
 from __future__ import annotations
 
@@ -56,3 +56,10 @@ def mp3(seconds: float) -> bytes:
 def clip(seconds: float = 3.0) -> Upload:
     """Return a WAV file with some speech in it."""
     return Upload(wav(silence(0.5) + speech(seconds - 1.0) + silence(0.5)), "clip.wav")
+
+
+def picture(width: int = 640, height: int = 480, size: int = 300, *, seed: int = 0) -> bytes:
+    """Return a JPEG file of so many pixels and bytes, whose picture is nearly black."""
+    frame = b"\xff\xc0\x00\x11\x08" + height.to_bytes(2) + width.to_bytes(2) + b"\x03" + bytes(9)
+    scan = b"\xff\xda\x00\x08" + bytes(6) + seed.to_bytes(4)
+    return (b"\xff\xd8" + frame + scan).ljust(size - 2, b"\0") + b"\xff\xd9"

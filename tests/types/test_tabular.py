@@ -15,7 +15,7 @@ from humeai_async.decisions import Choice, Decision, Noul, QuestionSet, Score, S
 from humeai_async.http import codec
 from humeai_async.testing import FakeHume
 from humeai_async.types.decisions import DecisionResponse
-from humeai_async.types.expression import AudioResult
+from humeai_async.types.expression import AudioResult, ImagesResult
 
 pytestmark = pytest.mark.anyio
 
@@ -142,7 +142,7 @@ async def test_a_table_of_paid_results_that_did_not_fit_is_whole_at_the_next_sta
     sources = [wav(speech(2)), wav(speech(3))]
     async with FakeHume() as fake, client_of(fake) as hume:
 
-        def run() -> PaidOutcomes[AudioResult]:
+        def run() -> PaidOutcomes[AudioResult | ImagesResult]:
             return hume.expression.measure_many(sources, ledger=tmp_path / "run.db")
 
         with monkeypatch.context() as patch:
