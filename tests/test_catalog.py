@@ -8,7 +8,9 @@ clients have them. Row 1 is as documented, with the path that it has in the tabl
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 import json
+import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,6 @@ import attrs
 import pytest
 
 from humeai_async import catalog
-from humeai_async.catalog import batch, chat, custom_models, decisions, evi, evi_chats, expression
 from humeai_async.http.endpoint import Encoding, Endpoint
 from humeai_async.types.batch import InferenceRequest
 from humeai_async.types.evi import PromptRequest, ToolRequest
@@ -41,9 +42,13 @@ PAIRS = [
 NO_DATE_KNOWN = dt.date(2024, 7, 22)
 """What stands for "retired": the day the last official client dropped the custom models."""
 
+TABLES = [
+    importlib.import_module(f"{catalog.__name__}.{module.name}")
+    for module in pkgutil.iter_modules(catalog.__path__)
+]
 CONSTANTS: dict[str, Any] = {
     name: value
-    for table in (batch, chat, custom_models, decisions, evi, evi_chats, expression)
+    for table in TABLES
     for name, value in vars(table).items()
     if isinstance(value, Endpoint)
 }

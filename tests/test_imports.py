@@ -28,6 +28,8 @@ client = humeai_async.HumeAI(api_key="k")
 note("client")
 client.configs
 note("configs")
+client.chat
+note("chat")
 client.batch
 note("batch")
 import humeai_async.distributed, humeai_async.shared
@@ -102,6 +104,17 @@ def test_the_first_use_of_batch_imports_neither_bulk_runs_nor_archives(
     assert "batch" in rooms_of(imported["batch"])
     assert "bulk" not in rooms_of(imported["batch"])
     assert not imported["batch"] & {"sqlite3", "zipfile", "humeai_async.batch.archives"}
+
+
+def test_the_first_use_of_a_resource_imports_no_predictions(imported: Imported) -> None:
+    """Their classes take as long as all others of a resource, in which the event loop stands."""
+    rooms = {name.rpartition(".")[0] for name in imported["batch"]}
+    assert "humeai_async.types.predictions" not in rooms
+
+
+def test_a_chat_imports_no_types_of_jobs(imported: Imported) -> None:
+    """One row of its table is the list of jobs, by a mistake of the reference."""
+    assert "humeai_async.types.batch" not in imported["chat"]
 
 
 def test_runs_over_workers_import_neither_redis_nor_dask(imported: Imported) -> None:

@@ -12,10 +12,9 @@ import math
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
-from attrs import evolve
 
 from humeai_async._base.async_only import AsyncOnly
 from humeai_async._base.cancellation import in_thread, time_limit
@@ -33,21 +32,17 @@ from humeai_async.errors import (
 )
 from humeai_async.http import codec
 from humeai_async.http.arguments import check_seconds
-from humeai_async.http.endpoint import Call, Endpoint, check_id, fill
+from humeai_async.http.endpoint import Call, check_id, fill
 from humeai_async.http.secrets import without_secrets
 from humeai_async.http.session import Session
 from humeai_async.http.transport.interface import Download
 from humeai_async.types.batch import JobDetails, JobId, JobState, JobStatus
-from humeai_async.types.predictions.predictions import Predictions, UnreadPredictions
+
+if TYPE_CHECKING:
+    from humeai_async.types.predictions.predictions import Predictions, UnreadPredictions
 
 OnUpdate: TypeAlias = "Callable[[Job], Awaitable[None] | None]"
 """Called with the job whenever its state has changed."""
-
-
-_UNREAD = cast(
-    "Endpoint[UnreadPredictions]",
-    evolve(catalog.BATCH_GET_PREDICTIONS, returns=cast("Any", UnreadPredictions)),
-)
 
 
 class Job(AsyncOnly):
@@ -241,14 +236,18 @@ class Job(AsyncOnly):
 
         Costs one request. For a job that has not ended, Hume sends an error.
         """
-        return await self._session.call(fill(catalog.BATCH_GET_PREDICTIONS, self.id))
+        from humeai_async.batch import results
+
+        return await self._session.call(fill(results.PREDICTIONS, self.id))
 
     async def unread_predictions(self) -> UnreadPredictions:
         """Fetch the predictions of a completed job, to be read later or only kept.
 
         Costs one request, as `predictions` does, but no reading.
         """
-        return await self._session.call(fill(_UNREAD, self.id))
+        from humeai_async.batch import results
+
+        return await self._session.call(fill(results.UNREAD_PREDICTIONS, self.id))
 
     async def save_predictions(
         self, path: str | os.PathLike[str], *, on_progress: OnProgress | None = None
@@ -268,7 +267,9 @@ class Job(AsyncOnly):
         Raises:
             HumeError: The file cannot be written, or the response is not JSON.
         """
-        call = fill(catalog.BATCH_GET_PREDICTIONS, self.id)
+        from humeai_async.batch import results
+
+        call = fill(results.PREDICTIONS, self.id)
         if self._session.has_envelopes:
             response = await self._session.send(call)
             await downloads.save(response.body, path, downloads.check_json, on_progress)
@@ -293,9 +294,9 @@ class Job(AsyncOnly):
             GatewayUnsupportedError: The gateway ruins archives.
             HumeError: The file cannot be written, or what came is no archive.
         """
-        from humeai_async.batch import archives
+        from humeai_async.batch import archives, results
 
-        call = fill(catalog.BATCH_GET_ARTIFACTS, self.id)
+        call = fill(results.ARTIFACTS, self.id)
         await downloads.download(self._session, call, path, archives.check, on_progress)
 
     def stream_artifacts(self) -> AbstractAsyncContextManager[Download]:
@@ -313,7 +314,9 @@ class Job(AsyncOnly):
             GatewayUnsupportedError: The gateway ruins archives.
             HumeError: On entering, as any call; from `chunks()` where the body breaks off.
         """
-        return self._session.stream(fill(catalog.BATCH_GET_ARTIFACTS, self.id))
+        from humeai_async.batch import results
+
+        return self._session.stream(fill(results.ARTIFACTS, self.id))
 
     def __repr__(self) -> str:
         return f"Job({self.id}, {self.status or 'not fetched yet'})"
@@ -351,9 +354,9 @@ async def fetch_artifacts(job_id: str, session: Session) -> bytes:
     Raises:
         DecodeError: What came is no archive, or was damaged on its way.
     """
-    from humeai_async.batch import archives
+    from humeai_async.batch import archives, results
 
-    call = fill(catalog.BATCH_GET_ARTIFACTS, job_id)
+    call = fill(results.ARTIFACTS, job_id)
     artifacts = await session.call(call)
     if reason := await in_thread(archives.check_bytes, artifacts):
         endpoint = call.endpoint

@@ -45,12 +45,14 @@ def _collect() -> dict[str, Any]:
         evi,
         evi_chats,
         expression,
+        results,
     )
     from humeai_async.http.endpoint import Endpoint
 
+    tables = (batch, results, evi, evi_chats, custom_models, chat, expression, decisions)
     constants: dict[str, Any] = {
         name: value
-        for table in (batch, evi, evi_chats, custom_models, chat, expression, decisions)
+        for table in tables
         for name, value in vars(table).items()
         if isinstance(value, Endpoint)
     }

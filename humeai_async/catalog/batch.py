@@ -1,4 +1,4 @@
-"""The endpoints of expression measurement: batch jobs and what they measured.
+"""The endpoints of batch jobs; those of their results are in `results.py`.
 
 A constant is named for the method that calls it: `BATCH_GET_JOB` belongs to `batch.get_job`.
 Where the documented table is wrong about Hume, the constant does what Hume does and a comment
@@ -11,9 +11,8 @@ import datetime as dt
 
 from humeai_async.catalog.product import Product
 from humeai_async.http.endpoint import Encoding
-from humeai_async.types.batch import Artifacts, JobDetails, JobId
+from humeai_async.types.batch import JobDetails, JobId
 from humeai_async.types.paging import Items
-from humeai_async.types.predictions.predictions import Predictions
 
 BATCH = Product(
     bucket="batch",
@@ -40,15 +39,6 @@ BATCH_START_JOB = BATCH.endpoint(
 BATCH_GET_JOB = BATCH.endpoint(
     "batch.get_job", "GET", "/v0/batch/jobs/{id}", JobDetails,
     row="Get job details", docs="batch/get-job-details")
-# A bare array, one element a source. Before the job has ended the response is an error, of a
-# status that the reference does not give.
-BATCH_GET_PREDICTIONS = BATCH.endpoint(
-    "batch.get_predictions", "GET", "/v0/batch/jobs/{id}/predictions", Predictions,
-    row="Get job predictions", docs="batch/get-job-predictions")
-# A ZIP. The open-source gateway reads responses as text, which ruins it.
-BATCH_GET_ARTIFACTS = BATCH.endpoint(
-    "batch.get_artifacts", "GET", "/v0/batch/jobs/{id}/artifacts", Artifacts,
-    row="Get job artifacts", docs="batch/get-job-artifacts", binary=True)
 # A bare array without pages; older jobs are reached with when=created_before and timestamp_ms.
 # type was known to the service in 2024 only.
 BATCH_LIST_JOBS = BATCH.endpoint(

@@ -47,7 +47,6 @@ from humeai_async.types.batch import (
     SortDirection,
     Transcription,
 )
-from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
 from humeai_async.types.sources import BulkSource, Text, refuse_file_name, unwrap_texts
 
 if TYPE_CHECKING:
@@ -60,6 +59,7 @@ if TYPE_CHECKING:
     from humeai_async.bulk.states import State
     from humeai_async.bulk.work import Pipes
     from humeai_async.types.dicts import ModelsDict, TranscriptionDict
+    from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
 
 
 class Batch(Resource):
@@ -166,7 +166,7 @@ class Batch(Resource):
 
         Source: https://dev.hume.ai/reference/expression-measurement-api/batch/get-job-predictions
         """
-        return await self._session.call(fill(catalog.BATCH_GET_PREDICTIONS, id))
+        return await self.job(id).predictions()
 
     async def get_artifacts(self, id: str) -> bytes:
         """Fetch the artifacts of a completed job: a ZIP of CSV files, whole in memory.

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from humeai_async._base.secret import hold
-from humeai_async.catalog import batch as catalog
 from humeai_async.chat.connections import ReconnectingSocket
 from humeai_async.chat.socket import ChatSocket
 from humeai_async.errors import DecodeError, InvalidArgumentError
@@ -21,10 +20,10 @@ from humeai_async.http.endpoint import fill
 from humeai_async.http.parts import check_keys
 from humeai_async.resources._base import Resource
 from humeai_async.settings import Reconnect
-from humeai_async.types.batch import JobDetails
 from humeai_async.types.chat_settings import ConnectSettings
 
 if TYPE_CHECKING:
+    from humeai_async.types.batch import JobDetails
     from humeai_async.types.dicts import ConnectSettingsDict
 
 MOST_EVENTS = 300
@@ -72,6 +71,9 @@ class Chat(Resource):
 
         Source: https://dev.hume.ai/reference/empathic-voice-interface-evi/chat/chat
         """
+        # Its types are those of batch jobs, which nobody who talks with EVI needs.
+        from humeai_async.catalog.batch import CHAT_GET
+
         keys = {"access_token": hold(access_token), "api_key": hold(api_key)}
         del access_token, api_key  # so that no traceback shows them
         if config_version is not None:
@@ -81,7 +83,7 @@ class Chat(Resource):
             "config_version": config_version,
             "resumed_chat_group_id": resumed_chat_group_id,
         }
-        call = fill(catalog.CHAT_GET, query=query)
+        call = fill(CHAT_GET, query=query)
         for name, key in keys.items():
             if isinstance(key, type):
                 raise InvalidArgumentError(f"{name} is a str, not {key.__name__}", field=name)
