@@ -26,7 +26,7 @@ from humeai_async.bulk.text_files import CompressedJsonLines
 from humeai_async.distributed.plan import RunSettings
 from humeai_async.errors import DecodeError, LedgerError, SaveError
 from humeai_async.types.decisions import Decision
-from humeai_async.types.expression import AudioResult
+from humeai_async.types.expression import AudioResult, ImagesResult
 from humeai_async.types.paging import Items
 from humeai_async.types.questions import QuestionSet
 from humeai_async.types.tabular import Tabular
@@ -111,19 +111,21 @@ class PredictionKind(RunKind):
 
 
 class MeasurementKind(RunKind):
-    """Measurements of recordings, one row a score: every file has the same columns."""
+    """Measurements of recordings and images, one row a score: all files have the same columns."""
 
     def run(
         self, hume: HumeAI, sources: Sequence[Any], ledger: Ledger, options: BulkOptions | None
     ) -> Outcomes[Any, Any]:
-        """Return the outcomes of recordings, not begun yet."""
+        """Return the outcomes of recordings and images, not begun yet."""
         given = {**self.settings.request, **_given(options)}
         return hume.expression.measure_many(sources, ledger=ledger, **given)
 
     def open_files(self, folder: Path) -> ResultFiles:
         """Begin the files of measurements."""
-        none = AudioResult(run_id="", utterances=Items(()), measurements=Items(()))
-        return _TableFiles(folder, none.columns(long=True), long=True)
+        sound = AudioResult(run_id="", utterances=Items(()), measurements=Items(()))
+        images = ImagesResult(run_id="", measurements=Items(()))
+        columns = {**sound.columns(), **images.columns(), **images.columns(long=True)}
+        return _TableFiles(folder, columns, long=True)
 
 
 class DecisionKind(RunKind):

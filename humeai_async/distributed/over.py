@@ -23,6 +23,7 @@ from humeai_async.distributed.redis_ledger import RedisLedger
 from humeai_async.distributed.store import IntoFolder
 from humeai_async.shared.quota import RedisQuota
 from humeai_async.types.batch import Models, Transcription
+from humeai_async.types.expression import FaceSettings
 from humeai_async.types.questions import QuestionLike, QuestionSet
 from humeai_async.types.sources import BulkSource
 
@@ -114,6 +115,8 @@ async def measure_over(
     sources: Iterable[RecordingPath] | AsyncIterable[RecordingPath],
     *,
     measurement_timer_ms: int | None = None,
+    face: FaceSettings | Mapping[str, Any] | None = None,
+    images_per_request: int = 1,
     convert: bool = True,
     client: str = _CLIENT,
     options: BulkOptions | None = None,
@@ -123,15 +126,15 @@ async def measure_over(
     rate: float | None = None,
     on_progress: Callable[[RunProgress], None] | None = None,
 ) -> RunReport:
-    """Measure recordings on a Dask cluster; continue where an earlier start stopped.
+    """Measure recordings and images on a Dask cluster; continue where an earlier start stopped.
 
-    Each recording is once in the results, and none is paid for twice, whatever workers die. The
+    Each source is once in the results, and none is paid for twice, whatever workers die. The
     files have one row a score, the long form of `to_arrow`; the whole results are in
     `_run/results`. Costs what `hume.expression.measure_many` costs; there is no budget over many
     workers: `measure_many(...).estimate()` says before what it would be.
 
     A request whose response was lost is looked for among Hume's runs, by time, length and settings.
-    That of another worker, with a recording of the same length, may be taken for it: it fails with
+    That of another worker, with sources of the same length, may be taken for it: it fails with
     `ResultLostError` then, and is not sent again but by `retry_failed`.
 
     Args:
@@ -139,18 +142,20 @@ async def measure_over(
         into: As for `plan_measurements`.
         sources: As for `plan_measurements`. The files stay as they are until the run is done.
         measurement_timer_ms: As for `plan_measurements`.
+        face: As for `plan_measurements`.
+        images_per_request: As for `plan_measurements`.
         convert: As for `plan_measurements`.
         client: As for `predict_over`.
         options: As for `work`.
-        partition_size: Recordings in a partition.
-        retry_failed: Measure recordings once more that failed at an earlier start; those whose
+        partition_size: Sources in a partition.
+        retry_failed: Measure sources once more that failed at an earlier start; those whose
             result was lost, or of which a part failed, are billed again as a whole.
         quota: As for `predict_over`.
         rate: As for `predict_over`.
         on_progress: As for `predict_over`.
 
     Returns:
-        How the run stands; `billed` counts seconds of audio.
+        How the run stands; `billed` counts seconds.
 
     Raises:
         ConfigurationError: As for `predict_over`, or `into` is no folder of the file system.
@@ -164,6 +169,8 @@ async def measure_over(
             into,
             sources,
             measurement_timer_ms=measurement_timer_ms,
+            face=face,
+            images_per_request=images_per_request,
             convert=convert,
             partition_size=partition_size,
         ),

@@ -11,14 +11,15 @@ import hashlib
 import os
 from collections.abc import AsyncIterable, Iterable, Mapping
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from humeai_async._base.urls import repr_without_query, without_queries
 from humeai_async.bulk.work import REFUSED
 from humeai_async.distributed.plan import PlannedSource, RunPlan, plan_run
 from humeai_async.distributed.store import IntoFolder, LocalStore, Store, open_store
 from humeai_async.errors import ConfigurationError
-from humeai_async.expression.limits import check_timer
+from humeai_async.expression.limits import check_face, check_images, check_timer
+from humeai_async.types.expression import FaceSettings
 from humeai_async.types.questions import QuestionLike, QuestionSet
 
 RecordingPath: TypeAlias = str | os.PathLike[str]
@@ -33,20 +34,25 @@ async def plan_measurements(
     sources: Iterable[RecordingPath] | AsyncIterable[RecordingPath],
     *,
     measurement_timer_ms: int | None = None,
+    face: FaceSettings | Mapping[str, Any] | None = None,
+    images_per_request: int = 1,
     convert: bool = True,
     partition_size: int = RECORDINGS_IN_PARTITION,
 ) -> RunPlan:
-    """Cut recordings that are to be measured into partitions, and write them into a folder.
+    """Cut recordings and images that are to be measured into partitions, and write them down.
 
-    Planned again with more recordings, those that are new become further partitions. Costs no
+    Planned again with more of them, those that are new become further partitions. Costs no
     request; each file is read once.
 
     Args:
         into: The run's folder, a path that all workers have. Ledgers are kept in it, with the
             results that were paid for, until those are in place.
-        sources: Paths of recordings of any length, which lead to the files here and on every
-            worker. Files of the same content are one source.
+        sources: Paths of recordings of any length and of JPEG images, which lead to the files here
+            and on every worker. Files of the same content are one source.
         measurement_timer_ms: As for `hume.expression.measure_many`; the same at every start.
+        face: As for `hume.expression.measure_many`; the same at every start.
+        images_per_request: As for `hume.expression.measure_many`, of the images of a partition; the
+            same at every start.
         convert: As for `hume.expression.measure_many`; the same at every start.
         partition_size: Recordings in a partition, 1 to 100,000.
 
@@ -57,7 +63,15 @@ async def plan_measurements(
         ConfigurationError: `into` is no folder of the file system.
     """
     check_timer(measurement_timer_ms)
-    request = {"measurement_timer_ms": measurement_timer_ms, "convert": bool(convert)}
+    request: dict[str, Any] = {
+        "measurement_timer_ms": measurement_timer_ms,
+        "convert": bool(convert),
+    }
+    # Only what is not the usual: runs that were planned before there were images go on.
+    if faces := check_face(face, is_session=True):
+        request["face"] = faces
+    if check_images(images_per_request) > 1:
+        request["images_per_request"] = images_per_request
     facts = {"kind": "measurements", "request": request, "job_size": 1}
     return await plan_run(_open_shared, into, sources, facts, _planned, partition_size)
 

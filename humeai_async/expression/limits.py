@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.http import codec
+from humeai_async.http.arguments import check_number
 from humeai_async.media.wav import RATE, WIDTH
 from humeai_async.settings import is_number
 from humeai_async.types.expression import FaceSettings
@@ -23,6 +24,8 @@ LARGEST_IMAGE = 2_000_000
 """Bytes of one image."""
 MOST_PIXELS = 3840 * 2160
 """Pixels of one image."""
+MOST_TOGETHER = 100
+"""Images of a bulk run in one request; from 30 on more of them cost no less each."""
 LONGEST_FRAME = 10 * RATE * WIDTH
 """Bytes of one frame of audio: ten seconds."""
 TIMER_MS = (3_000, 10_000)
@@ -60,6 +63,15 @@ def check_timer(value: object) -> None:
             f"measurement_timer_ms must be from {least} to {most}, not {value!r}",
             "measurement_timer_ms",
         )
+
+
+def check_images(per_request: int) -> int:
+    """Return how many images may share a request.
+
+    Raises:
+        InvalidArgumentError: It is out of range.
+    """
+    return check_number("images_per_request", per_request, least=1, most=MOST_TOGETHER)
 
 
 def check_face(

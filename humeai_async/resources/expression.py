@@ -17,11 +17,11 @@ from attrs import evolve
 from humeai_async.catalog import expression as catalog
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.expression.audio_session import AudioSession
-from humeai_async.expression.limits import UNSUPPORTED, check_face, check_timer
+from humeai_async.expression.limits import UNSUPPORTED, check_face, check_images, check_timer
 from humeai_async.expression.recordings import measure_recording
 from humeai_async.expression.uploads import audio_part, config_part, image_parts
 from humeai_async.expression.video_session import VideoSession
-from humeai_async.http.arguments import check_many, check_number, check_seconds, check_text
+from humeai_async.http.arguments import check_many, check_seconds, check_text
 from humeai_async.http.cursor_pages import CursorPages
 from humeai_async.http.endpoint import fill
 from humeai_async.http.messages import Part
@@ -245,7 +245,7 @@ class Expression(Resource):
         if budget is not None:
             check_seconds("budget", budget)
         faces = check_face(face, is_session=True)
-        together = check_number("images_per_request", images_per_request, least=1, most=100)
+        together = check_images(images_per_request)
         options = options_of(concurrency, retry_failed, search_patience, outage_patience, together)
         session = patient(self._session).with_settings(priority=BULK)
         timer = measurement_timer_ms

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from distributed_support import make_client, sources_in
-from live_support import silence, speech, wav
+from live_support import picture, silence, speech, wav
 
 from humeai_async import ConfigurationError, HumeAI, InvalidArgumentError, LedgerError, SaveError
 from humeai_async._base.packages import load_package
@@ -40,6 +40,7 @@ from humeai_async.types.expression import AudioResult
 
 pytestmark = pytest.mark.anyio
 
+IMAGE_COLUMNS = ("frame_id", "face_id", "box_x", "box_y", "box_w", "box_h", "confidence")
 QUESTIONS = QuestionSet(
     {"calm": Noul("Calm?"), "tone": Choice("Tone?", ["warm", "cold"]), "when": Span("A laugh.")},
     context="Two friends.",
@@ -106,9 +107,33 @@ async def test_each_recording_is_once_in_the_results_and_paid_for_once(
     first, *others = tables_in(into)
     alone = await hume.expression.measure_audio(paths[0])
     of_first = [row for row in first.to_pylist() if row["source"] == str(paths[0])]
-    assert of_first == [{"source": str(paths[0]), **row} for row in alone.rows(long=True)]
+    assert of_first == [
+        {"source": str(paths[0]), **dict.fromkeys(IMAGE_COLUMNS), **row}
+        for row in alone.rows(long=True)
+    ]
     assert all(one.schema.equals(first.schema) for one in others)
     assert '"utterances"' in lines_in(into, 0)
+
+
+async def test_images_share_requests_within_their_partition(
+    hume: HumeAI, fake: FakeHume, tmp_path: Path
+) -> None:
+    photos, into = [tmp_path / f"{n}.jpg" for n in range(5)], tmp_path / "run"
+    for number, path in enumerate(photos):
+        path.write_bytes(picture(seed=number))
+    settings: dict[str, Any] = {"images_per_request": 2, "face": {"threshold": 0.5}}
+    sources = [*photos, *clips(tmp_path, 1)]
+    await plan_measurements(into, sources, partition_size=3, **settings)
+    await work_on_all(into, hume)
+    assert sources_in(into) == {str(path): 1 for path in sources}
+    assert [1, 1, 2, 2] == sorted(map(len, fake.expression.files.values()))
+    assert (await collect(into)).billed == fake.expression.metered_seconds == 40
+    rows = [row for table in tables_in(into) for row in table.to_pylist()]
+    alone = await hume.expression.measure_images(photos[:1], face=settings["face"])
+    found = [row for row in rows if row["source"] == str(photos[0])]
+    assert [{**row, **one} for row, one in zip(found, alone.rows(long=True), strict=True)] == found
+    with pytest.raises(LedgerError):
+        await plan_measurements(into, sources, partition_size=3)
 
 
 async def test_each_clip_has_its_own_decisions_and_every_file_the_same_columns(
