@@ -30,6 +30,8 @@ client.configs
 note("configs")
 client.chat
 note("chat")
+client.expression.runs
+note("expression")
 client.batch
 note("batch")
 import humeai_async.distributed, humeai_async.shared
@@ -115,6 +117,11 @@ def test_the_first_use_of_a_resource_imports_no_predictions(imported: Imported) 
 def test_a_chat_imports_no_types_of_jobs(imported: Imported) -> None:
     """One row of its table is the list of jobs, by a mistake of the reference."""
     assert "humeai_async.types.batch" not in imported["chat"]
+
+
+def test_expression_measurement_imports_no_messages_of_its_sessions(imported: Imported) -> None:
+    assert "humeai_async.types.expression" in imported["expression"]
+    assert "humeai_async.types.expression_messages" not in imported["expression"]
 
 
 def test_runs_over_workers_import_neither_redis_nor_dask(imported: Imported) -> None:

@@ -45,11 +45,15 @@ def _collect() -> dict[str, Any]:
         evi,
         evi_chats,
         expression,
+        expression_sockets,
         results,
     )
     from humeai_async.http.endpoint import Endpoint
 
-    tables = (batch, results, evi, evi_chats, custom_models, chat, expression, decisions)
+    tables = (
+        batch, results, evi, evi_chats, custom_models, chat, expression, expression_sockets,
+        decisions,
+    )  # fmt: skip
     constants: dict[str, Any] = {
         name: value
         for table in tables

@@ -1,4 +1,4 @@
-"""The endpoints of the Expression Measurement API that Hume serves today.
+"""The endpoints of the Expression Measurement API that Hume serves today, but for its WebSockets.
 
 Evidence: method, path, fields and statuses are those of the official package
 hume-expression-measurement 0.1.0 and of Hume's documentation of autumn 2026; a comment beside a
@@ -16,7 +16,6 @@ from humeai_async.types.expression import (
     ImagesResult,
     RunEventsPage,
 )
-from humeai_async.types.expression_messages import AudioMessage, VideoMessage
 
 EXPRESSION = Product(
     bucket="expression",
@@ -34,12 +33,6 @@ EXPRESSION_MEASURE_AUDIO = EXPRESSION.endpoint(
 EXPRESSION_MEASURE_IMAGES = EXPRESSION.endpoint(
     "expression.measure_images", "POST", "/v1/expression/video/file", ImagesResult,
     docs="overview", body=("config", "file"), encoding=Encoding.MULTIPART)
-EXPRESSION_CONNECT_AUDIO = EXPRESSION.endpoint(
-    "expression.connect_audio", "GET", "/v1/expression/audio/realtime", AudioMessage,
-    docs="overview", socket=True)
-EXPRESSION_CONNECT_VIDEO = EXPRESSION.endpoint(
-    "expression.connect_video", "GET", "/v1/expression/video/realtime", VideoMessage,
-    docs="overview", socket=True)
 # The range of page_size is that of the events; of runs only the default is documented.
 EXPRESSION_RUNS_LIST = EXPRESSION.endpoint(
     "expression.runs.list", "GET", "/v1/expression/run", ExpressionRunPage,

@@ -12,7 +12,7 @@ import anyio
 from attrs import define, evolve, field
 
 from humeai_async._base.frozen import frozen
-from humeai_async.catalog.expression import EXPRESSION_CONNECT_AUDIO
+from humeai_async.catalog.expression_sockets import EXPRESSION_CONNECT_AUDIO
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.expression.limits import INVALID_AUDIO_FRAME
 from humeai_async.expression.sessions import ExpressionSession

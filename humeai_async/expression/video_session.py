@@ -13,7 +13,7 @@ import anyio
 from attrs import define, evolve, field
 
 from humeai_async._base.cancellation import in_thread
-from humeai_async.catalog.expression import EXPRESSION_CONNECT_VIDEO
+from humeai_async.catalog.expression_sockets import EXPRESSION_CONNECT_VIDEO
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.expression.limits import INVALID_IMAGE_FRAME
 from humeai_async.expression.messages import is_result
