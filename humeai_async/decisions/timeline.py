@@ -11,7 +11,7 @@ from typing import Any, cast
 from attrs import field
 
 from humeai_async._base.frozen import frozen
-from humeai_async.decisions.uploads import LONGEST, SHORTEST
+from humeai_async.decisions.uploads import LONGEST, SHORTEST, check_length
 from humeai_async.errors import HumeError, InvalidArgumentError
 from humeai_async.media.wav import BYTES_A_MS
 from humeai_async.settings import is_number
@@ -63,6 +63,9 @@ async def windows_of(
 
     Yields:
         Where a window begins, in milliseconds, and its samples.
+
+    Raises:
+        InvalidArgumentError: All samples together are too short for a window.
     """
     held, start_ms, end_ms = bytearray(), 0, 0
     size = window_ms * BYTES_A_MS
@@ -78,6 +81,7 @@ async def windows_of(
     total_ms = held_from + len(held) // BYTES_A_MS
     if total_ms <= end_ms:
         return
+    check_length(total_ms / 1000)
     least = min(window_ms, round(LEAST_WINDOW * 1000))
     begin = max(held_from, min(start_ms, total_ms - least))
     skip = (begin - held_from) * BYTES_A_MS

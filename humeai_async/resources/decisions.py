@@ -207,7 +207,8 @@ class Decisions(Resource):
 
         The recording is converted while it is read; a few windows are held in memory. Costs one
         request a window, billed by its length: windows that overlap by half cost about double. A
-        window that fails costs no other.
+        rest at the end that is shorter than 5 seconds (than `window`, if that is shorter) is made
+        as long with what comes before it. A window that fails costs no other.
 
         Args:
             source: The recording: a path, bytes, an open file or an `Upload`. Other forms than
@@ -224,7 +225,8 @@ class Decisions(Resource):
             Results over time, with spans in the time of the recording.
 
         Raises:
-            InvalidArgumentError: It is no recording, or a limit is exceeded; nothing was sent.
+            InvalidArgumentError: It is no recording, has less than 1 second, or a limit is
+                exceeded; nothing was sent.
             AuthenticationError: The credential is refused, by the first window that finds out.
             PartialResultError: The recording could not be read to its end, the credential was
                 refused, or the account has no credit left, after windows had been decided;
@@ -268,7 +270,7 @@ class Decisions(Resource):
                         tasks.start_soon(decide, start_ms, samples)
                 except ConversionError as problem:  # what is under way is paid for
                     reason = str(problem)
-        except* MissingPackageError as problems:
+        except* (MissingPackageError, InvalidArgumentError) as problems:
             fatal.append(cast("HumeError", problems.exceptions[0]))
         if not fatal and (reason or not found):
             fatal.append(refuse(reason or "the recording holds no sound", UNSUPPORTED))

@@ -60,6 +60,12 @@ async def cut(
         (31_000, 30_000, 30_000, [(0, 30_000), (26_000, 31_000)]),
         (20_000, 10_000, 5_000, [(0, 10_000), (5_000, 15_000), (10_000, 20_000)]),
         (4_000, 30_000, 30_000, [(0, 4_000)]),
+        (
+            10_010,
+            2_000,
+            2_000,
+            [(n, n + 2_000) for n in range(0, 10_000, 2_000)] + [(8_010, 10_010)],
+        ),
         (0, 30_000, 30_000, []),
     ],
 )
@@ -70,7 +76,7 @@ async def test_windows_cover_the_recording(
 
 
 @examples(max_examples=40)
-@given(st.integers(1, 20_000), st.integers(1_000, 9_000), st.integers(500, 9_000))
+@given(st.integers(1_000, 20_000), st.integers(1_000, 9_000), st.integers(500, 9_000))
 async def test_nothing_is_left_out_and_no_window_is_too_long(
     total: int, window: int, hop: int
 ) -> None:
@@ -78,7 +84,7 @@ async def test_nothing_is_left_out_and_no_window_is_too_long(
     windows = await cut(total, window, hop, 50_000)
     assert windows[0][0] == 0
     assert windows[-1][1] == total
-    assert all(end - start <= max(window, 5_000) for start, end in windows)
+    assert all(1_000 <= end - start <= max(window, 5_000) for start, end in windows)
     assert all(after[0] <= before[1] for before, after in itertools.pairwise(windows))
 
 
@@ -95,6 +101,16 @@ async def test_a_recording_is_decided_window_by_window() -> None:
         rows = list(timeline.rows())
         assert rows[2]["start_ms"] == 40_000
         assert rows[0]["why"] in {"fault", "other"}
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.999])
+async def test_a_recording_that_is_too_short_for_a_window_is_refused(seconds: float) -> None:
+    async with FakeHume() as fake, client_of(fake) as hume:
+        with pytest.raises(InvalidArgumentError, match="1 second is the least") as caught:
+            await hume.decisions.over(wav(speech(seconds)), QUESTIONS, window=5)
+        assert caught.value.code == "audio_too_short"
+        assert fake.requests == []
+        assert len(await hume.decisions.over(wav(speech(1)), QUESTIONS, window=5)) == 1
 
 
 async def test_a_window_that_fails_costs_no_other() -> None:
