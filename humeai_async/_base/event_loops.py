@@ -74,8 +74,8 @@ def ensure_running(loop: asyncio.AbstractEventLoop, what: str) -> None:
     if running_loop() is not loop:
         raise ConfigurationError(
             f"{what} was opened on another event loop than the one that uses it here, as in "
-            "another thread or a second asyncio.run: open one of its own here, or hand the work to "
-            "the first loop with asyncio.run_coroutine_threadsafe"
+            "another thread, a forked process or a second asyncio.run: open one of its own here, "
+            "or hand the work to the first loop with asyncio.run_coroutine_threadsafe"
         )
 
 

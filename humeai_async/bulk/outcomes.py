@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from humeai_async._base.async_only import AsyncOnly
 from humeai_async._base.cancellation import in_thread, run_uncancelled
+from humeai_async._base.event_loops import ensure_running
 from humeai_async._base.packages import load_package
 from humeai_async.bulk.outcome import Outcome, label_of
 from humeai_async.bulk.outcome_queue import OutcomeQueue
@@ -83,8 +84,12 @@ class Outcomes(AsyncOnly, Generic[S, P]):
 
         Raises:
             ClientClosedError: The run was closed before its end.
+            ConfigurationError: It was begun on another event loop, or in the process that this
+                one was forked from.
         """
-        if self._running is None:
+        if self._running is not None:
+            ensure_running(self._running.get_loop(), "this run")
+        else:
             if self._is_closed:
                 raise _closed_error()
             self._running = asyncio.create_task(_run_pipeline(self._run, self._queue))
@@ -242,6 +247,7 @@ class Outcomes(AsyncOnly, Generic[S, P]):
         """
         self._is_closed = True
         if self._running is not None and not self._running.done():
+            ensure_running(self._running.get_loop(), "this run")
             self._running.cancel()
             await run_uncancelled(_ended(self._running))
 

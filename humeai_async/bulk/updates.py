@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from humeai_async._base.cancellation import run_uncancelled
-from humeai_async._base.event_loops import running_loop
+from humeai_async._base.event_loops import ensure_running, running_loop
 from humeai_async.errors import ClientClosedError, ConfigurationError
 
 P = TypeVar("P")
@@ -105,6 +105,7 @@ class RunUpdates(Generic[P, R_co]):
     def _task(self) -> asyncio.Task[R_co]:
         if self._run is None:
             raise ConfigurationError("write `async with RunUpdates(...) as updates:` first")
+        ensure_running(self._run.get_loop(), "this run")
         return self._run
 
     def _note(self, progress: P) -> None:

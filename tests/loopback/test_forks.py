@@ -231,6 +231,24 @@ def test_what_was_learned_of_the_quota_is_known_in_the_child(fake: FakeHume) -> 
     run(hume.aclose)
 
 
+def test_a_run_is_of_use_to_the_event_loop_that_began_it_alone(fake: FakeHume) -> None:
+    hume = client_of(fake)
+    outcomes = hume.batch.predict(["https://example.com/a.mp4", STUCK], models=MODELS, job_size=1)
+
+    async def is_refused() -> None:
+        for use in (outcomes.__anext__, outcomes.aclose):
+            with pytest.raises(ConfigurationError, match="another event loop"):
+                await use()
+
+    async def work() -> None:
+        async with hume, outcomes:
+            await anext(outcomes)
+            await in_child_meanwhile(lambda: run(is_refused))
+            await asyncio.to_thread(run, is_refused)
+
+    run(work)
+
+
 @LEAVES_SOCKETS
 def test_one_event_loop_after_another_is_served(fake: FakeHume) -> None:
     hume = client_of(fake, polling=Polling(min_interval=0.005, max_interval=0.005))
