@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import io
 import socket
 import threading
 from collections.abc import AsyncIterator
@@ -33,6 +34,7 @@ from humeai_async.errors import (
     InvalidArgumentError,
 )
 from humeai_async.http.messages import Part, Request, Response
+from humeai_async.http.transport.bodies import RequestBody
 from humeai_async.http.transport.pool import AiohttpTransport
 from humeai_async.settings import Pool, Timeout
 
@@ -503,3 +505,27 @@ async def test_parts_without_a_file_name_are_plain_fields() -> None:
     assert 'name="json"' in body
     assert 'name="file"; filename="a.wav"' in body
     assert "Content-Type: audio/wav" in body
+
+
+async def test_parts_in_memory_are_one_body_of_what_aiohttp_sends_in_pieces() -> None:
+    parts = (
+        Part("json", b'{"a": 1}', content_type="application/json"),
+        Part("name", "Gr\u00fc\u00dfe".encode()),
+        Part("file", bytes(range(256)), 'a "b\\c" \u00fc.bin', "audio/wav"),
+    )
+    form = aiohttp.FormData(quote_fields=False)
+    for part in parts:
+        content = part.content
+        assert isinstance(content, bytes)
+        value = content.decode() if part.filename is None else io.BytesIO(content)
+        form.add_field(part.name, value, filename=part.filename, content_type=part.content_type)
+    assert isinstance(RequestBody().payload(parts), aiohttp.BytesPayload)
+    async with RawServer(answer(), answer()) as server, aiohttp.ClientSession() as session:
+        transport = AiohttpTransport(Pool())
+        await send(transport, request_to(server.url, "POST", parts), TIMEOUT)
+        await transport.aclose()
+        async with session.post(server.url, data=form):
+            pass
+        ours, theirs = server.bodies
+    mine, other = (body.partition(b"\r\n")[0] for body in (ours, theirs))
+    assert theirs == ours.replace(mine, other)
