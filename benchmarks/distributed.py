@@ -42,6 +42,7 @@ from benchmarks.measuring import Spent, Stopwatch, fresh
 from humeai_async import HumeAI, Limiter, Polling, Retry
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.distributed import RedisLedger, RunReport, collect, plan, predict_over
+from humeai_async.distributed.dask import PARTITIONS_AT_A_THREAD, RunProgress
 from humeai_async.shared import RedisQuota
 from humeai_async.testing import FakeHume, Quota
 
@@ -131,7 +132,7 @@ async def bulk(dask: Any, redis: Redis, folder: str, *, full: bool) -> None:
         seconds = time.perf_counter() - began
         spent = sum((await dask.run(cpu_seconds)).values()) - before
         assert report.arrived == count
-        engine = await _timed(_engine_tasks(dask, 500)) / 500
+        engine = await _timed(_engine_tasks(dask, 500)) / 500  # as many at once as in a run
     show(name, "one process, sources a second", f"{count / alone.wall:,.0f}")
     show(name, f"{WORKERS} workers, sources a second", f"{count / seconds:,.0f}")
     show(name, "one process, CPU a source", f"{alone.cpu / count * 1e6:.0f} us")
@@ -145,8 +146,16 @@ async def bulk(dask: Any, redis: Redis, folder: str, *, full: bool) -> None:
 
 
 async def _engine_tasks(dask: Any, count: int) -> None:
-    for number in range(count):
-        await dask.submit(do_nothing, number, pure=False)
+    """Have the engine do tasks of nothing, as many at once as in a run."""
+    slots = asyncio.Semaphore(PARTITIONS_AT_A_THREAD * WORKERS)
+
+    async def task(number: int) -> None:
+        async with slots:
+            await dask.submit(do_nothing, number, pure=False)
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(count):
+            tasks.create_task(task(number))
 
 
 async def _timed(work: Awaitable[object]) -> float:
@@ -166,14 +175,23 @@ async def under_quota(dask: Any, redis: Redis, folder: str, *, full: bool) -> No
             given = run_settings(redis, count // 12)
             given["options"] = BulkOptions(job_size=10)
             into = Path(folder) / f"quota-{is_shared}"
+            halfway: list[tuple[int, int]] = []
+
+            def note(progress: RunProgress, seen: list[Any] = halfway, at: Quota = service) -> None:
+                if progress.done >= progress.sources / 2 and not seen:
+                    seen.append((at.asked, at.refused))
+
             began = time.perf_counter()
             report = await predict_over(
-                dask, into, urls(count), **given, quota=quota if is_shared else None
-            )
+                dask, into, urls(count), **given, quota=quota if is_shared else None,
+                on_progress=note,
+            )  # fmt: skip
             seconds = time.perf_counter() - began
         name = f"{'sharing' if is_shared else 'alone'}, {rate:.0f}/s, nobody declares"
-        refused = service.refused / max(1, service.asked)
-        show(name, "429s", f"{refused:.1%}", "at most 1 %" if is_shared else "")
+        asked, refused = halfway[0]
+        show(name, "429s, first half", f"{refused / max(1, asked):.1%}")
+        later = (service.refused - refused) / max(1, service.asked - asked)
+        show(name, "429s, second half", f"{later:.1%}", "at most 1 %" if is_shared else "")
         show(name, f"seconds for {service.asked:,} calls", f"{seconds:.1f}")
         show(name, "arrived", f"{report.arrived}/{count}", "all")
 

@@ -99,8 +99,8 @@ async def run_into(
     await _make(into.folder)
     if await in_thread((into.folder / PARTITIONS).exists):
         raise LedgerError(
-            f"{into.folder} belongs to a run over many workers: go on with it by predict_over, or "
-            "use another folder"
+            f"{into.folder} belongs to a run over many workers: go on with it by what began it "
+            "(predict_over, measure_over or decide_over), or use another folder"
         )
     configuration = f"{pipes.kind.configuration} as {','.join(into.formats)}"
     ledger = await Ledger.open(into.folder / LEDGER, configuration)
