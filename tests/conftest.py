@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,8 +26,22 @@ if not os.environ.get("CI"):
     settings.load_profile("patient")
 
 
+# Where the variable is set, each worker would rewrite the asserts of all test modules, and each
+# program that a test starts would compile the package, at every run: half a minute in all.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+
 OTHER_PROGRAMS = ("server", "browser", "media")
 """Marks of tests that need programs that pip does not install."""
+
+
+# The hook of xdist, which may not be installed.
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """Take one worker more than `-n auto` would: at any time some tests only wait."""
+    workers = yield
+    return workers + 1
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
