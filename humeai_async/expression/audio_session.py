@@ -6,6 +6,7 @@ sends again what a lost connection had not measured.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import anyio
@@ -156,16 +157,10 @@ class AudioSession(ExpressionSession[AnyAudioMessage]):
             )
         async with self._sending:
             self._held += data
-            while len(self._held) >= _FRAME:
-                frame = bytes(self._held[:_FRAME])
-                del self._held[:_FRAME]
-                await self._send_frame(frame)
+            await self._send_held(_FRAME)
 
     async def _flush(self) -> None:
-        if self._held:
-            frame = bytes(self._held)
-            self._held.clear()
-            await self._send_frame(frame)
+        await self._send_held(1)  # many frames, where a call to send them was cancelled
         await self._send_pending()
         # The last frame may be refused as well: the end comes when it has played.
         await anyio.sleep(self._pacer.wait(anyio.current_time()))
@@ -173,11 +168,14 @@ class AudioSession(ExpressionSession[AnyAudioMessage]):
             await self._send_pending()
             await anyio.sleep(self._pacer.wait(anyio.current_time()))
 
-    async def _send_frame(self, data: bytes) -> None:
-        frame = _Frame(self._media_ms, data)
-        self._media_ms = frame.end_ms
-        self._pending.append(frame)
-        await self._send_pending()
+    async def _send_held(self, least: int) -> None:
+        """Send what is held, frame by frame, until less than so many bytes are left."""
+        while len(self._held) >= least:
+            frame = _Frame(self._media_ms, bytes(self._held[:_FRAME]))
+            del self._held[:_FRAME]
+            self._media_ms = frame.end_ms
+            self._pending.append(frame)
+            await self._send_pending()
 
     async def _send_pending(self) -> None:
         while self._pending:
@@ -290,7 +288,7 @@ class AudioSession(ExpressionSession[AnyAudioMessage]):
         self._connection.taken = None if closed.received is None else closed.received.frames
 
     def _account_for_rest(self) -> None:
-        unsent = len(self._pending) + bool(self._held)
+        unsent = len(self._pending) + math.ceil(len(self._held) / _FRAME)
         # What an orderly end leaves without a result is silence.
         again, lost = ([], 0) if self._was_closed else self._unmeasured()
         self._account(len(again), lost)

@@ -53,6 +53,12 @@ def _time_flies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(VideoPacer, "wait", wait)
 
 
+def never(pacer: object, now: float) -> float:
+    """Wait as a pacer that lets no frame out."""
+    del pacer, now
+    return 60.0
+
+
 async def take_all(socket: web.WebSocketResponse) -> None:
     """Take what comes, and close the session in good order when that is wanted."""
     frames = 0
@@ -214,6 +220,30 @@ async def test_a_frame_whose_sending_was_cancelled_is_not_sent_twice() -> None:
             [message async for message in session]
     assert [int.from_bytes(one[:2], "little") for one in came] == sent
     assert session.report.sent == len(sent)
+
+
+async def test_what_a_cancelled_call_left_goes_out_frame_by_frame(
+    hume: HumeAI, fake: FakeHume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with hume.expression.connect_audio() as session:
+        with monkeypatch.context() as patch, anyio.move_on_after(0.01):
+            patch.setattr(AudioPacer, "wait", never)
+            await session.send(silence(11))  # in one frame it would be refused
+        await session.finish()
+        [message async for message in session]
+    assert (session.report.sent, session.report.refused, session.report.lost) == (110, 0, 0)
+    assert fake.sessions.sessions[0].milliseconds == 11_000
+
+
+async def test_what_was_never_sent_is_counted_as_lost_frame_by_frame(
+    hume: HumeAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with hume.expression.connect_audio() as session:
+        monkeypatch.setattr(AudioPacer, "wait", never)
+        with anyio.move_on_after(0.01):
+            await session.send(silence(1) + silence(0.05))
+        await session.aclose(wait=False)
+    assert (session.report.sent, session.report.lost) == (0, 11)
 
 
 async def test_a_session_that_is_not_open_says_so_at_once(hume: HumeAI) -> None:
