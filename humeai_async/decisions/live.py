@@ -18,7 +18,7 @@ from humeai_async._base.cancellation import time_limit
 from humeai_async.decisions.timeline import LEAST_WINDOW, DecisionWindow
 from humeai_async.decisions.uploads import LONGEST
 from humeai_async.errors import ClientClosedError, HumeError, InvalidArgumentError
-from humeai_async.http.arguments import check_bytes
+from humeai_async.http.arguments import check_bytes, check_number
 from humeai_async.media.wav import BYTES_A_MS, WIDTH
 from humeai_async.types.decisions import Decision
 
@@ -58,6 +58,15 @@ class Turn:
     def take(self, window: DecisionWindow) -> None:
         """Fill in what came of the questions."""
         self.decision, self.error = window.decision, window.error
+        self._done.set()
+
+    def leave(self) -> None:
+        """Say that no results come: the call was left while they were on their way."""
+        self.error = ClientClosedError(
+            "the call was left before the decision came; hume.decisions.runs tells whether it is "
+            "billed",
+            outcome_unknown=True,
+        )
         self._done.set()
 
 
@@ -148,6 +157,9 @@ class LiveTurns:
         return turn
 
     def _turn(self, start_ms: int | None, end_ms: int | None) -> Turn:
+        for name, given in (("start_ms", start_ms), ("end_ms", end_ms)):
+            if given is not None:
+                check_number(name, given, least=0)
         previous = self.turns[-1].end_ms if self.turns else 0
         end = self.now_ms if end_ms is None else end_ms
         start = min(previous, end) if start_ms is None else start_ms
@@ -161,7 +173,12 @@ class LiveTurns:
         return Turn(start, end, clip)
 
     async def _fill_in(self, turn: Turn, samples: bytes) -> None:
-        turn.take(await self._decide(turn.clip_start_ms, samples))
+        try:
+            window = await self._decide(turn.clip_start_ms, samples)
+        except BaseException:  # whoever waits for the turn is told, too
+            turn.leave()
+            raise
+        turn.take(window)
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()

@@ -15,7 +15,15 @@ from humeai_async.http.multipart import LARGEST_FILE, File, as_part, read_whole
 from humeai_async.media.conversion import ConversionError, convert_to_wav, has_decoder
 from humeai_async.media.formats import NO_SOUND, Kind, kind_of
 from humeai_async.media.mp3 import duration
-from humeai_async.media.wav import HEADER_BYTES, RATE, WIDTH, PackedWavError, WavError, read_wav
+from humeai_async.media.wav import (
+    HEADER_BYTES,
+    RATE,
+    WIDTH,
+    PackedWavError,
+    WavError,
+    read_wav,
+    with_sizes,
+)
 from humeai_async.types.questions import QuestionSet
 
 LARGEST_BODY = 25_000_000
@@ -87,10 +95,14 @@ async def read_clip(file: File, *, convert: bool = True) -> Clip:
         reason = "the file begins like MP3 and holds no sound"
     elif kind is Kind.WAV:
         try:
-            return _clip(data, part, "audio/wav", read_wav(data).seconds, "audio.wav")
+            wav = read_wav(data)
         except WavError as problem:
             reason = f"the WAV file cannot be read: {problem}"
             is_packed = isinstance(problem, PackedWavError)
+        else:
+            if not wav.is_sized:  # as programs leave it that write to a pipe
+                data = await in_thread(with_sizes, data, wav)
+            return _clip(data, part, "audio/wav", wav.seconds, "audio.wav")
     is_other = kind not in NO_SOUND and kind not in {Kind.UNKNOWN, Kind.WAV, Kind.MP3}
     if convert and (is_other or is_packed) and has_decoder():
         data = await _converted(data)

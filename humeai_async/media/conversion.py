@@ -88,6 +88,16 @@ async def convert_to_wav(data: bytes, check_size: Callable[[int], object]) -> by
 
 
 def _blocks(recording: Recording) -> Generator[bytes]:
+    try:
+        yield from _read_blocks(recording)
+    except OSError as problem:
+        reason = str(problem.strerror or problem)
+    else:
+        return
+    raise ConversionError(reason)
+
+
+def _read_blocks(recording: Recording) -> Generator[bytes]:
     source, channel = recording.source, recording.channel
     opened = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
     with opened:
@@ -135,7 +145,8 @@ def _converted(opened: io.BufferedIOBase | io.BytesIO, channel: int | None) -> I
     av = load_package("av")
     reason = ""
     try:
-        with av.open(opened, mode="r") as container:
+        # A title that is no UTF-8, as older programs write it, keeps nobody from the sound.
+        with av.open(opened, mode="r", metadata_errors="replace") as container:
             if not container.streams.audio:
                 raise ConversionError("it holds no sound")
             pending = bytearray()
@@ -154,7 +165,9 @@ def _converted(opened: io.BufferedIOBase | io.BytesIO, channel: int | None) -> I
 
 def _resampled(av: Any, container: Any, channel: int | None) -> Iterator[bytes]:
     layout = "mono" if channel is None else None
-    resampler = av.AudioResampler(format="s16" if layout else "s16p", layout=layout, rate=RATE)
+
+    def new_resampler() -> Any:
+        return av.AudioResampler(format="s16" if layout else "s16p", layout=layout, rate=RATE)
 
     def planes(frames: Any) -> Iterator[bytes]:
         for frame in frames:
@@ -163,6 +176,11 @@ def _resampled(av: Any, container: Any, channel: int | None) -> Iterator[bytes]:
                 raise ConversionError(f"it has no channel {index}")
             yield bytes(frame.planes[index])[: frame.samples * WIDTH]
 
+    resampler, form = new_resampler(), None
     for frame in container.decode(audio=0):
+        previous, form = form, (frame.format.name, frame.layout.name, frame.rate)
+        if previous not in {None, form}:  # files that were joined have one form after another
+            yield from planes(resampler.resample(None))
+            resampler = new_resampler()
         yield from planes(resampler.resample(frame))
     yield from planes(resampler.resample(None))

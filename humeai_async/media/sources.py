@@ -11,11 +11,10 @@ from typing import cast
 
 from attrs import field
 
-from humeai_async._base.cancellation import in_thread
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http.messages import Upload
-from humeai_async.http.multipart import File, as_part, read_whole
+from humeai_async.http.multipart import File, as_part, read_first, read_whole
 from humeai_async.media.formats import HEAD, NO_SOUND, Kind, kind_of
 
 
@@ -60,7 +59,7 @@ async def read_recording(
     part = await as_part(file, argument=argument, largest=1 << 62)
     if isinstance(content, (str, os.PathLike)):
         source: bytes | Path = Path(cast("str", content))
-        head = await in_thread(_read_head, source)
+        head = await read_first(part, HEAD)
     else:
         source = await read_whole(part)
         head = source[:HEAD]
@@ -72,8 +71,3 @@ async def read_recording(
             f"the recording is {kind}{hint}", field=argument, code=code, param="file"
         )
     return Recording(source, is_headerless, channel)
-
-
-def _read_head(path: Path) -> bytes:
-    with path.open("rb") as opened:
-        return opened.read(HEAD)

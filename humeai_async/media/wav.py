@@ -53,8 +53,10 @@ class Wav:
     """Bytes of data that are there."""
     is_plain: bool
     """Whether the header is one that every reader takes, with a size that is right."""
+    is_sized: bool
+    """Whether the sizes that it announces are those of the file."""
     is_bare: bool
-    """Whether there is nothing beside such a header and the data."""
+    """Whether there is nothing beside such a header and the data, and its sizes are right."""
 
     @property
     def frame_size(self) -> int:
@@ -89,14 +91,15 @@ def read_wav(data: bytes, *, total: int | None = None) -> Wav:
     while at + 8 <= len(data):
         name, size = data[at : at + 4], struct.unpack_from("<I", data, at + 4)[0]
         if name == b"data":
-            return _read_format(described, at + 8, size, total)
+            announced = struct.unpack_from("<I", data, 4)[0] + 8
+            return _read_format(described, at + 8, size, total, announced)
         if name == b"fmt ":
             described = data[at + 8 : at + 8 + size]
         at += 8 + size + size % 2
     raise WavError("it has no data, or is cut off within its header")
 
 
-def _read_format(described: bytes, start: int, size: int, total: int) -> Wav:
+def _read_format(described: bytes, start: int, size: int, total: int, announced: int) -> Wav:
     if len(described) < _LEAST_FORMAT:
         raise WavError("it does not say what its data is")
     code, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", described)
@@ -113,6 +116,7 @@ def _read_format(described: bytes, start: int, size: int, total: int) -> Wav:
     is_streamed = size in _UNKNOWN_SIZE and there > 0
     if size > there and not is_streamed:
         raise WavError(f"it is cut off: {size} bytes of data are announced and {there} are there")
+    is_sized = announced == total and not is_streamed
     wav = Wav(
         code=code,
         channels=channels,
@@ -122,13 +126,20 @@ def _read_format(described: bytes, start: int, size: int, total: int) -> Wav:
         start=start,
         size=there if is_streamed else size,
         is_plain=not is_extensible and not is_streamed,
-        is_bare=not is_extensible and (start, there) == (HEADER_BYTES, size),
+        is_sized=is_sized,
+        is_bare=is_sized and not is_extensible and (start, there) == (HEADER_BYTES, size),
     )
     if not wav.size:
         raise WavError("it holds no sound")
     if wav.size % wav.frame_size:
         raise WavError("it ends within a sample")
     return wav
+
+
+def with_sizes(data: bytes, wav: Wav) -> bytes:
+    """Return a WAV file with the sizes in its header that are true."""
+    riff, size = struct.pack("<I", len(data) - 8), struct.pack("<I", wav.size)
+    return b"".join((data[:4], riff, data[8 : wav.start - 4], size, data[wav.start :]))
 
 
 def wav_header(size: int, *, rate: int = RATE, channels: int = 1) -> bytes:

@@ -391,7 +391,7 @@ def read_result(
         if isinstance(question, Score):
             return _read_score(question, raw)
         return _read_spans(raw, seconds, offset_ms)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OverflowError, TypeError, ValueError):
         return UnknownResult(raw=raw)
 
 
@@ -414,6 +414,7 @@ def _read_choice(raw: Any) -> ChoiceResult:
 
 
 def _read_score(question: Score, raw: Any) -> ScoreResult:
+    score = _number(raw["score"])
     legend = {int(k): str(v) for k, v in _pairs(raw.get("legend"))}
     legend = legend or dict(enumerate(question.criteria))
     numbers = {text: number for number, text in legend.items()}
@@ -423,7 +424,7 @@ def _read_score(question: Score, raw: Any) -> ScoreResult:
     }
     return ScoreResult(
         raw=raw,
-        score=_number(raw["score"]),
+        score=score,
         probabilities=shares,
         legend=legend,
         confidence=_optional(raw.get("confidence")),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar, TypeAlias, cast
 
 from attrs import Attribute, field
@@ -100,9 +101,14 @@ def _criterion(given: Any) -> Criterion:
         return Criterion(given)
     if isinstance(given, Criterion):
         return given
-    if is_object(given) and isinstance(given.get("name"), str):
-        return Criterion(given["name"], given.get("description"))
-    raise _refuse("an option is a text, a Criterion, or a dict with a name", "/criteria")
+    if is_object(given) and given.keys() <= {"name", "description"}:
+        name = given.get("name")
+        if isinstance(name, str):
+            return Criterion(name, given.get("description"))
+    raise _refuse(
+        "an option is a text, a Criterion, or a dict with a name and perhaps a description",
+        "/criteria",
+    )
 
 
 def _choice_criteria(given: Any) -> tuple[Criterion, ...]:
@@ -142,6 +148,8 @@ class Choice(Question):
 
 
 def _levels(given: Any) -> tuple[str, ...]:
+    if isinstance(given, (AbstractSet, Mapping)):
+        raise _refuse("criteria must be a list of levels, lowest first", "/criteria")
     return tuple(_listed(given, "levels, lowest first"))
 
 
@@ -187,7 +195,7 @@ def read_question(given: object) -> Question:
     if made is None:
         raise _refuse(f"type must be one of {', '.join(KINDS)}", "/type")
     known = {"instructions"} if made is Span else {"instructions", "criteria"}
-    if unknown := sorted(plain.keys() - known):
+    if unknown := sorted(map(str, plain.keys() - known)):
         keys = ", ".join(sorted(known))
         raise _refuse(
             f"a {made.kind} question has no key {unknown[0]!r}: there are type, {keys}",

@@ -16,6 +16,7 @@ from humeai_async import (
     InvalidArgumentError,
 )
 from humeai_async.decisions import Noul, QuestionSet, Span
+from humeai_async.decisions.live import Turn
 from humeai_async.testing import FakeHume, Fault
 
 pytestmark = pytest.mark.anyio
@@ -119,10 +120,18 @@ async def test_a_turn_that_was_not_heard_is_refused(hume: HumeAI, fake: FakeHume
     assert fake.requests == []
 
 
-async def fail_in_a_call(hume: HumeAI) -> None:
+@pytest.mark.parametrize("wrong", [{"start_ms": "0"}, {"start_ms": 1.5}, {"end_ms": 2.5}])
+async def test_times_that_are_no_whole_numbers_are_refused(hume: HumeAI, wrong: Any) -> None:
+    async with hume.decisions.live(QUESTIONS) as call:
+        call.feed(speech(6))
+        with pytest.raises(InvalidArgumentError, match="whole number"):
+            await call.end_turn(**wrong)
+
+
+async def fail_in_a_call(hume: HumeAI, turns: list[Turn]) -> None:
     async with hume.decisions.live(QUESTIONS, wait=0.05) as call:
         call.feed(speech(5))
-        await call.end_turn()
+        turns.append(await call.end_turn())
         raise RuntimeError
 
 
@@ -130,7 +139,21 @@ async def test_an_exception_inside_cancels_what_is_under_way(hume: HumeAI, fake:
     fake.faults.add(Fault("stall", path="*/file"))
     with anyio.fail_after(5):
         with pytest.raises(RuntimeError):
-            await fail_in_a_call(hume)
+            await fail_in_a_call(hume, [])
+
+
+async def test_whoever_waits_for_a_turn_of_a_call_that_was_left_is_told(
+    hume: HumeAI, fake: FakeHume
+) -> None:
+    fake.faults.add(Fault("stall", path="*/file"))
+    turns: list[Turn] = []
+    with anyio.fail_after(5):
+        with pytest.raises(RuntimeError):
+            await fail_in_a_call(hume, turns)
+        (turn,) = turns
+        assert await turn.wait() is None
+    assert isinstance(turn.error, ClientClosedError)
+    assert turn.error.outcome_unknown
 
 
 async def test_nothing_goes_through_the_gateway() -> None:

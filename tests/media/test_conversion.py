@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from live_support import extensible_wav, silence, speech, wav
 
+from humeai_async import Upload
 from humeai_async.decisions.uploads import read_clip
 from humeai_async.errors import InvalidArgumentError, MissingPackageError
 from humeai_async.expression.uploads import audio_part
@@ -97,3 +98,49 @@ async def test_a_recording_of_the_telephone_is_decoded() -> None:
     assert (await read_clip(file)).seconds == pytest.approx(2, abs=0.01)
     with pytest.raises(InvalidArgumentError, match="format 7"):
         await read_clip(file, convert=False)
+
+
+def _with_title(sound: bytes, title: bytes) -> bytes:
+    """Return a WAV file with a title before its data."""
+    inner = b"INFOINAM" + struct.pack("<I", len(title)) + title
+    chunk = b"LIST" + struct.pack("<I", len(inner)) + inner
+    size = struct.pack("<I", len(sound) + len(chunk) - 8)
+    return sound[:4] + size + sound[8:36] + chunk + sound[36:]
+
+
+@needs_decoder
+async def test_a_title_that_is_no_utf_8_keeps_nobody_from_the_sound() -> None:
+    sound = wav(speech(1), rate=8_000)
+    assert await read(_with_title(sound, b"caf\xe9")) == await read(sound)
+
+
+@needs_decoder
+async def test_files_of_two_forms_that_were_joined_are_read_to_the_end() -> None:
+    mono, stereo = b"\xff\xfb\x94\xc4" + bytes(380), b"\xff\xfb\x94\x44" + bytes(380)
+    samples = len(await read(mono * 50 + stereo * 50)) // 2
+    assert abs(samples - 100 * 1152 / 3) < 1152
+
+
+async def test_a_path_that_cannot_be_read_is_refused_by_name() -> None:
+    unreadable = "/proc/self/mem"  # a file in all else, and its first byte is nobody's
+    with pytest.raises(InvalidArgumentError, match="Input/output error"):
+        await read_recording(unreadable)
+
+
+async def test_a_file_that_is_gone_meanwhile_is_an_error_of_conversions(tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match="No such file"):
+        await read(tmp_path / "gone.wav")
+
+
+@pytest.mark.parametrize("announced", [0, 0xFFFFFFFF])
+async def test_a_clip_from_a_pipe_is_sent_with_its_sizes(announced: int) -> None:
+    sound = wav(speech(2))
+    streamed = sound[:4] + struct.pack("<I", announced) + sound[8:40]
+    clip = await read_clip(Upload(streamed + struct.pack("<I", announced) + sound[44:]))
+    assert (clip.data, clip.seconds) == (sound, 2.0)
+
+
+async def test_a_recording_whose_header_is_wrong_about_the_file_gets_another() -> None:
+    sound = wav(speech(2))
+    part = await audio_part(sound[:4] + bytes(4) + sound[8:], is_headerless=False, convert=True)
+    assert part.content == sound

@@ -67,6 +67,15 @@ def many(count: int, one: Question = MOOD) -> dict[str, Question]:
             {"a": {"type": "score", "instructions": "?", "criteria": ["low", " "]}},
             "/questions/a/criteria",
         ),
+        ({"a": {"type": "noul", "instructions": "?", 5: "?", "z": "?"}}, "/questions/a/5"),
+        (
+            {"a": {"type": "score", "instructions": "?", "criteria": {"low", "high"}}},
+            "/questions/a/criteria",
+        ),
+        (
+            {"a": {"type": "choice", "instructions": "?", "criteria": [{"name": "a", "desc": ""}]}},
+            "/questions/a/criteria",
+        ),
     ],
 )
 def test_questions_beyond_a_limit_are_refused(questions: Any, param: str) -> None:
@@ -185,6 +194,10 @@ def test_a_result_is_typed_by_its_question() -> None:
         (Span("When?"), '{"spans": 5}'),
         (Span("When?"), '{"spans": [{"from": 1, "to": 2}]}'),
         (Span("When?"), '{"spans": [5]}'),
+        (Score("How?", ["a", "b"]), "1.5"),
+        (Score("How?", ["a", "b"]), '"a"'),
+        (Score("How?", ["a", "b"]), "[0.5, 0.5]"),
+        (MOOD, '{"noul": 1' + "0" * 400 + "}"),
     ],
 )
 def test_a_result_that_is_not_understood_is_told_by_the_question(
