@@ -19,7 +19,12 @@ from humeai_async.cli.output import print_message
 from humeai_async.cli.progress import RunDisplay
 from humeai_async.cli.questions import read_questions
 from humeai_async.cli.runs import Finished, local_folder, print_summary, run_options, show_run
-from humeai_async.cli.sources import IMAGE_SUFFIXES, SOUND_SUFFIXES, collect_files
+from humeai_async.cli.sources import (
+    IMAGE_SUFFIXES,
+    RECORDINGS,
+    RECORDINGS_AND_IMAGES,
+    collect_files,
+)
 from humeai_async.client import HumeAI
 from humeai_async.settings import Pool
 
@@ -77,8 +82,7 @@ def measure(
     refused, 2 for a mistake in the command, 3 if files or standard output cannot be written, and
     130 after Ctrl-C.
     """
-    suffixes = SOUND_SUFFIXES | IMAGE_SUFFIXES if images else SOUND_SUFFIXES
-    found = collect_files(sources, listed, suffixes)
+    found = collect_files(sources, listed, RECORDINGS_AND_IMAGES if images else RECORDINGS)
     count = sum(path.suffix.lower() in IMAGE_SUFFIXES for path in found)
     if count > 1 and images_per_request == 1:
         print_message(

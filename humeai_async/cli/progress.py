@@ -17,7 +17,7 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Column, Table
 
-from humeai_async.bulk.outcome import Outcome
+from humeai_async.bulk.outcome import Outcome, label_of
 from humeai_async.bulk.pipeline import reason_of
 from humeai_async.bulk.progress import Progress
 from humeai_async.bulk.states import State
@@ -59,16 +59,29 @@ def print_counts(console: Console, title: str, counts: Mapping[str, Any]) -> Non
     console.print(table)
 
 
-def print_failures(console: Console, reasons: Mapping[str, int], failed: int) -> None:
-    """Print why sources failed, the most frequent reasons first."""
-    _print_reasons(console, "failed", reasons)
-    if failed:
-        console.print("to submit failed sources again, add --retry-failed", soft_wrap=True)
+def print_failures(
+    console: Console,
+    reasons: Mapping[str, int],
+    failed: int,
+    examples: Mapping[str, str] | None = None,
+) -> None:
+    """Print why sources failed, the most frequent reasons first, if any has failed.
+
+    Args:
+        console: Where.
+        reasons: Why, and how many, of all the run's sources.
+        failed: Sources of this start that have failed.
+        examples: Name of a source for reasons of this start.
+    """
+    if not failed:
+        return
+    _print_reasons(console, "failed", reasons, examples or {})
+    console.print("to submit failed sources again, add --retry-failed", soft_wrap=True)
 
 
 def print_open(console: Console, reasons: Mapping[str, int]) -> None:
     """Print what kept sources from being done."""
-    _print_reasons(console, "open", reasons)
+    _print_reasons(console, "open", reasons, {})
     if reasons:
         console.print(
             "run the same command again to continue with the open sources", soft_wrap=True
@@ -83,9 +96,15 @@ def print_refused(console: Console, refused: int) -> None:
         )
 
 
-def _print_reasons(console: Console, state: str, reasons: Mapping[str, int]) -> None:
+def _print_reasons(
+    console: Console, state: str, reasons: Mapping[str, int], examples: Mapping[str, str]
+) -> None:
     for reason, times in list(reasons.items())[:MAX_ROWS]:
-        console.print(f"{times} {state}: {escape_controls(reason)}", soft_wrap=True)
+        line = f"{times} {state}: {reason}"
+        if reason in examples:
+            others = f" and {times - 1} more" if times > 1 else ""
+            line += f" ({examples[reason]}{others})"
+        console.print(escape_controls(line), soft_wrap=True)
     further = len(reasons) - MAX_ROWS
     if further > 0:
         console.print(f"{state}: {further} more reasons")
@@ -148,6 +167,8 @@ class RunDisplay:
         self._unit = unit
         self.open_reasons: dict[str, int] = {}
         """What kept sources from being done, and how often."""
+        self.failed: dict[str, str] = {}
+        """Why sources failed, with the name of the first."""
         self.seconds: float = 0.0
         """Since this start."""
         self._seen = Profiles()
@@ -185,6 +206,8 @@ class RunDisplay:
             reason = reason_of(outcome.error)
             self.open_reasons[reason] = self.open_reasons.get(reason, 0) + 1
             return
+        if outcome.error is not None:
+            self.failed.setdefault(reason_of(outcome.error), label_of(outcome.source))
         found: object = outcome.predictions
         if isinstance(found, SourcePredictions) and len(self._profiles) < MAX_ROWS:
             with contextlib.suppress(DecodeError):  # whoever reads the results gets this error

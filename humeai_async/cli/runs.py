@@ -202,7 +202,7 @@ def print_summary(finished: Finished, *, as_json: bool) -> int:
             display.print_strongest(console)
             shown = {name: value for name, value in counts.items() if value is not None}
             print_counts(console, "Run", shown)
-            print_failures(console, report.status.reasons, counts["failed"])
+            print_failures(console, report.status.reasons, counts["failed"], display.failed)
             print_open(console, display.open_reasons)
             print_refused(console, bill.refused if bill is not None else 0)
             for file in files:

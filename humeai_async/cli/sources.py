@@ -13,6 +13,7 @@ import sys
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
+from humeai_async._base.frozen import frozen
 from humeai_async.cli.output import escape_controls
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.types.sources import MEDIA_SUFFIXES, BulkSource, is_url
@@ -26,16 +27,31 @@ NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EI
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-SOUND_SUFFIXES = MEDIA_SUFFIXES - {
+@frozen
+class Wanted:
+    """The files of folders that are sources."""
+
+    suffixes: frozenset[str]
+    """Endings of their names, in lower case."""
+    name: str
+    """What they are called, after "no"."""
+
+
+IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg"})
+"""File name endings of images that are measured."""
+_SOUND_SUFFIXES = MEDIA_SUFFIXES - {
     ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".txt", ".webp", ".zip",
 }  # fmt: skip
 """File name endings of media that have a sound track."""
-IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg"})
-"""File name endings of images that are measured."""
+
+MEDIA = Wanted(MEDIA_SUFFIXES, "media files")
+CLIPS = Wanted(_SOUND_SUFFIXES, "recordings")
+RECORDINGS = Wanted(_SOUND_SUFFIXES, "recordings; --images takes JPEG images, too")
+RECORDINGS_AND_IMAGES = Wanted(_SOUND_SUFFIXES | IMAGE_SUFFIXES, "recordings and JPEG images")
 
 
 def collect_files(
-    arguments: Iterable[str], listed: str | None, suffixes: Collection[str] = SOUND_SUFFIXES
+    arguments: Iterable[str], listed: str | None, wanted: Wanted = CLIPS
 ) -> list[Path]:
     """Find all files that the command line names; else as `collect_sources`.
 
@@ -43,7 +59,7 @@ def collect_files(
         InvalidArgumentError: One of them is a URL, too.
     """
     found: list[Path] = []
-    for source in collect_sources(arguments, listed, suffixes):
+    for source in collect_sources(arguments, listed, wanted):
         if not isinstance(source, Path):
             raise _refusal(str(source), "URLs are not fetched here: name a file")
         found.append(source)
@@ -51,14 +67,14 @@ def collect_files(
 
 
 def collect_sources(
-    arguments: Iterable[str], listed: str | None, suffixes: Collection[str] = MEDIA_SUFFIXES
+    arguments: Iterable[str], listed: str | None, wanted: Wanted = MEDIA
 ) -> Iterator[BulkSource]:
     """Find all sources that the command line names.
 
     Args:
         arguments: URLs, files, folders, and `-` for a list on standard input.
         listed: File with a source a line, or `-`.
-        suffixes: Endings of the files of folders that are sources.
+        wanted: The files of folders that are sources.
 
     Raises:
         InvalidArgumentError: There are none, or one cannot be found or read.
@@ -74,7 +90,7 @@ def collect_sources(
             field="sources",
         )
     for name in names:
-        yield from _expand(name, suffixes)
+        yield from _expand(name, wanted)
 
 
 def _read_list(name: str) -> list[str]:
@@ -105,16 +121,16 @@ def _read_bytes(name: str) -> bytes:
     return sys.stdin.buffer.read()
 
 
-def _expand(name: str, suffixes: Collection[str]) -> Iterator[BulkSource]:
+def _expand(name: str, wanted: Wanted) -> Iterator[BulkSource]:
     if is_url(name):
         yield name
         return
     path = Path(name)
     mode = _mode_of(name)
     if stat.S_ISDIR(mode):
-        files = sorted(path for path in _files_below(path) if _is_media(path, suffixes))
+        files = sorted(path for path in _files_below(path) if _is_media(path, wanted.suffixes))
         if not files:
-            raise _refusal(name, "the folder holds no media files")
+            raise _refusal(name, f"the folder holds no {wanted.name}")
         yield from files
     elif stat.S_ISREG(mode):
         yield path

@@ -12,8 +12,13 @@ from humeai_async.errors import InvalidArgumentError
 from humeai_async.http import codec
 from humeai_async.http.messages import JsonText, Part
 from humeai_async.http.multipart import LARGEST_FILE, File, as_part, read_whole
-from humeai_async.media.conversion import ConversionError, convert_to_wav, has_decoder
-from humeai_async.media.formats import NO_SOUND, Kind, kind_of
+from humeai_async.media.conversion import (
+    ConversionError,
+    convert_to_wav,
+    has_decoder,
+    how_to_convert,
+)
+from humeai_async.media.formats import NO_SOUND, Kind, describe_silent, kind_of
 from humeai_async.media.mp3 import duration
 from humeai_async.media.wav import (
     HEADER_BYTES,
@@ -86,6 +91,8 @@ async def read_clip(file: File, *, convert: bool = True) -> Clip:
     part = await as_part(file, argument="file", largest=LARGEST_FILE, too_large=TOO_LARGE)
     data = await read_whole(part)
     kind = kind_of(data)
+    if kind in NO_SOUND:
+        raise refuse(describe_silent(kind), UNSUPPORTED)
     reason = f"the file is {kind}, and only WAV and MP3 are taken"
     is_packed = False
     if kind is Kind.MP3:
@@ -103,11 +110,12 @@ async def read_clip(file: File, *, convert: bool = True) -> Clip:
             if not wav.is_sized:  # as programs leave it that write to a pipe
                 data = await in_thread(with_sizes, data, wav)
             return _clip(data, part, "audio/wav", wav.seconds, "audio.wav")
-    is_other = kind not in NO_SOUND and kind not in {Kind.UNKNOWN, Kind.WAV, Kind.MP3}
-    if convert and (is_other or is_packed) and has_decoder():
-        data = await _converted(data)
-        return _clip(data, part, "audio/wav", (len(data) - HEADER_BYTES) / _SECOND, "audio.wav")
-    raise refuse(reason, UNSUPPORTED)
+    if not is_packed and kind in {Kind.UNKNOWN, Kind.WAV, Kind.MP3}:
+        raise refuse(reason, UNSUPPORTED)
+    if not convert or not has_decoder():
+        raise refuse(f"{reason}{how_to_convert(convert=convert)}", UNSUPPORTED)
+    data = await _converted(data)
+    return _clip(data, part, "audio/wav", (len(data) - HEADER_BYTES) / _SECOND, "audio.wav")
 
 
 def _clip(data: bytes, part: Part, content_type: str, seconds: float, name: str) -> Clip:

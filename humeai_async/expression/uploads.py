@@ -25,8 +25,13 @@ from humeai_async.expression.limits import (
 from humeai_async.http import codec
 from humeai_async.http.messages import Part
 from humeai_async.http.multipart import LARGEST_FILE, File, as_part, read_whole
-from humeai_async.media.conversion import ConversionError, convert_to_wav, has_decoder
-from humeai_async.media.formats import NO_SOUND, Kind, kind_of
+from humeai_async.media.conversion import (
+    ConversionError,
+    convert_to_wav,
+    has_decoder,
+    how_to_convert,
+)
+from humeai_async.media.formats import NO_SOUND, Kind, describe_silent, kind_of
 from humeai_async.media.jpeg import JpegError, jpeg_size
 from humeai_async.media.wav import WIDTH, PackedWavError, WavError, read_wav
 
@@ -72,8 +77,10 @@ async def audio_part(file: File, *, is_headerless: bool, convert: bool) -> Part:
     # Which chunks around the samples the service reads, nobody says: none is surely right.
     if not reason and (not convert or read_wav(data).is_bare):
         return _audio(data, part, "audio/wav")
-    if code == AUDIO_TOO_LONG or not convert or not _can_be_converted(data, kind):
+    if not _can_be_converted(data, kind, by_decoder=True):
         raise refuse(reason, code)
+    if not convert or not _can_be_converted(data, kind, by_decoder=has_decoder()):
+        raise refuse(f"{reason}{how_to_convert(convert=convert)}", code)
     return _audio(await _converted(data, code), part, "audio/wav")
 
 
@@ -109,6 +116,8 @@ def _audio(data: bytes, part: Part, content_type: str) -> Part:
 
 def _why_not_as_it_is(data: bytes, kind: Kind) -> tuple[str, str]:
     """Return why the service would refuse a file, and its code; nothing where it would not."""
+    if kind in NO_SOUND:
+        return describe_silent(kind), UNSUPPORTED
     if kind is not Kind.WAV:
         return f"the file is {kind}; only 16-bit 16 kHz mono WAV is taken", UNSUPPORTED
     try:
@@ -124,16 +133,17 @@ def _why_not_as_it_is(data: bytes, kind: Kind) -> tuple[str, str]:
     return "", ""
 
 
-def _can_be_converted(data: bytes, kind: Kind) -> bool:
+def _can_be_converted(data: bytes, kind: Kind, *, by_decoder: bool) -> bool:
+    """Whether a file can be converted, with a decoder or without."""
     if kind is Kind.WAV:
         try:
             wav = read_wav(data)
         except PackedWavError:
-            return has_decoder()
+            return by_decoder
         except WavError:
             return False
-        return wav.is_16k_mono or has_decoder()
-    return kind not in NO_SOUND and has_decoder()
+        return wav.is_16k_mono or by_decoder
+    return kind not in NO_SOUND and by_decoder
 
 
 async def _converted(data: bytes, code: str) -> bytes:

@@ -42,6 +42,17 @@ def has_decoder() -> bool:
     return importlib.util.find_spec("av") is not None
 
 
+def how_to_convert(*, convert: bool) -> str:
+    """Say how sound that was not converted can be sent after all, to end a sentence with.
+
+    Args:
+        convert: Whether it was to be converted, and could not be.
+    """
+    if convert:
+        return "; pip install 'humeai_async[media]' to have it converted"
+    return "; convert=True converts it"
+
+
 async def samples_of(recording: Recording) -> AsyncGenerator[bytes]:
     """Read a recording as 16-bit 16 kHz mono samples.
 

@@ -50,6 +50,13 @@ NO_SOUND = PICTURES | {Kind.EMPTY, Kind.TEXT, Kind.PDF, Kind.ZIP, Kind.GZIP}
 """What surely holds no sound."""
 
 
+def describe_silent(kind: Kind) -> str:
+    """Say why a file of `NO_SOUND` is refused."""
+    if kind is Kind.EMPTY:
+        return "the file is empty"
+    return f"the file is {kind}, which holds no sound"
+
+
 _BEGINNINGS: tuple[tuple[bytes, Kind], ...] = (
     (b"fLaC", Kind.FLAC),
     (b"OggS", Kind.OGG),

@@ -118,6 +118,9 @@ async def test_a_file_that_is_no_recording_fails_alone(fake: FakeHume, tmp_path:
     done = await run(["measure", good, bad, "--out", tmp_path / "out"], fake)
     assert done.returncode == 1
     assert "1 failed: InvalidArgumentError" in done.stdout
+    assert f"which holds no sound ({bad})" in done.stdout.replace("\n", " ")
+    again = await run(["measure", good, "--out", tmp_path / "out"], fake)
+    assert (again.returncode, "failed:" in again.stdout) == (0, False)
     assert len(lines_of(tmp_path / "out" / "measurements.jsonl")) == 2
 
 
@@ -172,6 +175,8 @@ async def test_status_tells_of_these_runs_too(fake: FakeHume, tmp_path: Path) ->
         (["measure", "a.wav", "--timer", "2999"], "2999"),
         (["measure", "a.wav", "--budget", "0"], "0"),
         (["measure", "nowhere.wav"], "there is no such file or folder"),
+        (["measure", "empty"], "no recordings; --images takes JPEG images, too"),
+        (["decide", "--questions", "questions.json", "empty"], "the folder holds no recordings"),
         (["decide", "a.wav"], "Missing option '--questions'"),
         (["decide", "--questions", "nowhere.json", "a.wav"], "nowhere.json: No such file"),
     ],
@@ -181,6 +186,8 @@ async def test_mistakes_in_the_command_are_told(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     recordings(tmp_path, 1)[0].rename("a.wav")
+    question_file(tmp_path)
+    Path("empty").mkdir()
     done = await run(words, fake)
     assert (done.returncode, fake.requests) == (2, [])
     assert message in done.stderr.replace("\n", " ")

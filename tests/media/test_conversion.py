@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 from pathlib import Path
 from typing import Any
@@ -144,3 +145,18 @@ async def test_a_recording_whose_header_is_wrong_about_the_file_gets_another() -
     sound = wav(speech(2))
     part = await audio_part(sound[:4] + bytes(4) + sound[8:], is_headerless=False, convert=True)
     assert part.content == sound
+
+
+@pytest.mark.parametrize("read", [read_clip, functools.partial(audio_part, is_headerless=False)])
+async def test_a_refusal_says_how_sound_of_another_form_can_be_sent(
+    read: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flac, text = b"fLaC" + bytes(99), b"No sound, but a line of text."
+    with pytest.raises(InvalidArgumentError, match=r"FLAC.*; convert=True converts it"):
+        await read(flac, convert=False)
+    with pytest.raises(InvalidArgumentError, match=r"text, which holds no sound \["):
+        await read(text, convert=False)
+    for product in ("expression", "decisions"):
+        monkeypatch.setattr(f"humeai_async.{product}.uploads.has_decoder", lambda: False)
+    with pytest.raises(InvalidArgumentError, match=r"FLAC.*; pip install 'humeai_async\[media\]'"):
+        await read(flac, convert=True)
