@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fuzzing.budget import DEEP
 from hostile_gateway import DIALECTS, Dialect
 from hostile_results import Kind, normal_form, score_of
 from hostile_service import HostileService
@@ -27,6 +29,13 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 KINDS: tuple[Kind, ...] = ("urls", "text", "files")
 LANGUAGE: ModelsDict = {"language": {}}
+
+
+def by_kind(*rows: Any) -> list[tuple[Any, ...]]:
+    """Put a kind of source before each row: the kinds in turn, or all of them in the deep form."""
+    if DEEP:
+        return [(kind, *row) for kind in KINDS for row in rows]
+    return [(kind, *row) for kind, row in zip(itertools.cycle(KINDS), rows, strict=False)]
 
 
 @pytest.fixture(autouse=True)
@@ -395,9 +404,9 @@ async def test_runs_of_the_same_sources_with_other_models_do_not_meet(tmp_path: 
             assert {score_of(identity, model)} == scores_in(line["predictions"])
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("act", ["same-id", "replayed"])
-@pytest.mark.parametrize("jobs_at_once", [1, 4])
+@pytest.mark.parametrize(
+    ("kind", "act", "jobs_at_once"), by_kind(*itertools.product(["same-id", "replayed"], [1, 4]))
+)
 async def test_a_response_that_names_a_job_whose_own_response_was_lost_is_found_out(
     kind: Kind, act: str, jobs_at_once: int, tmp_path: Path
 ) -> None:
@@ -409,9 +418,10 @@ async def test_a_response_that_names_a_job_whose_own_response_was_lost_is_found_
     assert {} == await asyncio.to_thread(sources.find_faults, out, service.carried_out)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("event", ["job", "list", "predictions"])
-@pytest.mark.parametrize("act", ["same-id", "replayed"])
+@pytest.mark.parametrize(
+    ("kind", "event", "act"),
+    by_kind(*itertools.product(["job", "list", "predictions"], ["same-id", "replayed"])),
+)
 async def test_a_job_called_by_anothers_name_is_found_out_after_a_restart(
     kind: Kind, event: str, act: str, tmp_path: Path
 ) -> None:
@@ -436,9 +446,9 @@ OTHER_JOBS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", OTHER_JOBS)
-@pytest.mark.parametrize("is_restarted", [False, True], ids=["at once", "after a restart"])
+@pytest.mark.parametrize(
+    ("kind", "name", "is_restarted"), by_kind(*itertools.product(OTHER_JOBS, [False, True]))
+)
 async def test_a_response_that_names_a_job_of_somebody_else_is_found_out(
     kind: Kind, name: str, is_restarted: bool, tmp_path: Path
 ) -> None:

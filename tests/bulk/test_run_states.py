@@ -4,7 +4,8 @@ A walk through (kind of source) x (what becomes of a submission) x (where the ru
 before it is started again), and random walks with more of each. The service is
 `hostile_service.HostileService`. What holds in the end, always: each source was carried out
 once, each has its own predictions, none is lost, and files and `status` tell the same numbers.
-`HUMEAI_ASYNC_SOAK=1` plays the whole walk; otherwise it is a share of it.
+`HUMEAI_ASYNC_SOAK=1` plays the whole walk; otherwise it is a share of it, twice as
+large with `HUMEAI_ASYNC_DEEP=1`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 
 import pytest
 from attrs import define, field
-from fuzzing.budget import SOAK
+from fuzzing.budget import DEEP, SOAK
 from hostile_gateway import DIALECTS, Dialect
 from hostile_results import SHAPES, Kind
 from hostile_service import FETCHES, LISTS, POSTS, HostileService
@@ -48,7 +49,7 @@ HELD = PATIENCE / 3
 STARTS = 6
 AT_ONCE = 16
 ORIGINS: tuple[Dialect | None, ...] = (None, *DIALECTS)
-SHARE = 1 if SOAK else 25
+SHARE = 1 if SOAK else 25 if DEEP else 50
 """Of how many scenes of the walk one is played."""
 
 
