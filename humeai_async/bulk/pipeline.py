@@ -10,15 +10,16 @@ may have been submitted is looked for before it is submitted again.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Sequence
-from contextlib import AsyncExitStack, aclosing, contextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from typing import Any, Generic, TypeVar
 
 import anyio
 
 from humeai_async._base.cancellation import in_thread
 from humeai_async.bulk.collecting import MisnamedError, Results
-from humeai_async.bulk.grouping import Group, Grouping, Reader
+from humeai_async.bulk.grouping import UNSENT, Group, Grouping, Reader
 from humeai_async.bulk.kept_results import KeptResults
 from humeai_async.bulk.ledger import Ledger, NoLedger
 from humeai_async.bulk.ledger_records import WHOLE, Note, Plan
@@ -60,12 +61,14 @@ class Pipeline(Generic[S, R]):
         self._kind = pipes.kind
         self._options = pipes.options
         self._slots = anyio.Semaphore(pipes.options.jobs_at_once)
+        self._turns: defaultdict[int, anyio.Lock] = defaultdict(anyio.Lock)
+        """One for each piece of work of an earlier start that nobody has named yet."""
 
     async def run(self, queue: OutcomeQueue[S, R]) -> None:
         """Run it; a slot is free again once the consumer has all of a piece of work."""
         async with AsyncExitStack() as stack:
             ledger = await self._open_ledger(stack)
-            memory = NoLedger() if ledger is None else ledger
+            self._memory = memory = NoLedger() if ledger is None else ledger
             kept = None if ledger is None else await in_thread(KeptResults(ledger.path).open)
             self._grouping = Grouping(self._kind, memory, self._options)
             requests = await memory.requests()
@@ -203,8 +206,34 @@ class Pipeline(Generic[S, R]):
                 return await self._submissions.submit(plan, items, deadline)
             # The ledger has lost what it knew: an earlier start may have sent it.
         if plan.work_id is None:
-            return await self._submissions.resume(plan, items, deadline)
+            async with self._turn(plan.number):
+                return await self._settled(plan, items, deadline)
         return plan, Submitted(plan.work_id)
+
+    @asynccontextmanager
+    async def _turn(self, number: int) -> AsyncGenerator[None]:
+        """Let groups of one piece of work, whose sources came apart, go one after the other."""
+        turn = self._turns[number]
+        is_free = not turn.locked()
+        if not is_free:  # whoever has the turn may need a slot to come to its end
+            self._slots.release()
+        async with turn:
+            if not is_free:
+                await self._slots.acquire()
+            yield
+
+    async def _settled(
+        self, plan: Plan, items: Sequence[Item[S]], deadline: float
+    ) -> tuple[Plan, Submitted]:
+        """Find out what became of an earlier start's piece of work, unless another group has."""
+        if not isinstance(self._memory, NoLedger):
+            plan = await self._memory.read_plan(plan.number)
+        if plan.work_id is not None:
+            return plan, Submitted(plan.work_id)
+        if plan.state in UNSENT:
+            plan = await self._submissions.plan(plan.kind, items, plan.attempt + 1)
+            return await self._submissions.submit(plan, items, deadline)
+        return await self._submissions.resume(plan, items, deadline)
 
     def _deadline(self) -> float:
         timeout = self._options.timeout

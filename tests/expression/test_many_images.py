@@ -30,6 +30,7 @@ from humeai_async.bulk.work import Item
 from humeai_async.expression import images, uploads
 from humeai_async.expression.images import own_results
 from humeai_async.testing import FakeHume, Fault
+from humeai_async.testing.exchange import Arrival
 from humeai_async.types.expression import AudioResult, ImagesResult
 
 pytestmark = pytest.mark.anyio
@@ -220,12 +221,11 @@ async def test_a_request_that_never_came_is_sent_again_after_the_search(
     assert len(fake.expression.runs) == 4
 
 
-async def test_a_lost_request_is_settled_although_not_all_of_its_images_are_given_again(
-    hume: HumeAI, fake: FakeHume, tmp_path: Path
-) -> None:
-    paths, ledger = photos(tmp_path, 4), tmp_path / "run.db"
+async def lose_request(hume: HumeAI, fake: FakeHume, paths: list[Path], ledger: Path) -> None:
+    """Send images in one request, and end the run before it knows what became of it."""
     paths[0].write_bytes(picture(size=20_000))
     fake.faults.add(LOST)
+    fake.faults.add(Fault("status", method="GET", path="*/run", status=503, times=None))
     with anyio.move_on_after(5) as scope:
 
         async def cancel() -> None:
@@ -234,15 +234,20 @@ async def test_a_lost_request_is_settled_although_not_all_of_its_images_are_give
             scope.cancel()
 
         async with anyio.create_task_group() as tasks:
-            unread = Fault("status", method="GET", path="*/run", status=503, times=None)
-            fake.faults.add(unread)
             tasks.start_soon(cancel)
             run = hume.expression.measure_many(
-                paths, images_per_request=4, ledger=ledger, search_patience=9
+                paths, images_per_request=len(paths), ledger=ledger, search_patience=9
             )
             async with run:
                 [one async for one in run]
     fake.faults.clear()
+
+
+async def test_a_lost_request_is_settled_although_not_all_of_its_images_are_given_again(
+    hume: HumeAI, fake: FakeHume, tmp_path: Path
+) -> None:
+    paths, ledger = photos(tmp_path, 4), tmp_path / "run.db"
+    await lose_request(hume, fake, paths, ledger)
     outcomes = await measure(hume, paths[2:], images_per_request=4, ledger=ledger)
     assert [ResultLostError] * 2 == [type(one.error) for one in outcomes]
     assert (await read_status(ledger)).counts[State.FAILED] == 2
@@ -251,6 +256,36 @@ async def test_a_lost_request_is_settled_although_not_all_of_its_images_are_give
         (path, ResultLostError) for path in paths[:2]
     }
     assert [4] == [len(found) for found in fake.expression.files.values()]
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+async def test_a_lost_request_is_settled_once_although_its_images_come_one_by_one(
+    hume: HumeAI,
+    fake: FakeHume,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    concurrency: int,
+) -> None:
+    paths, ledger = photos(tmp_path, 4), tmp_path / "run.db"
+    await lose_request(hume, fake, paths, ledger)
+    monkeypatch.setattr("humeai_async.bulk.paid_outcomes.SHARING_WAIT", 0.01)
+
+    def wait_in_searches(arrival: Arrival) -> float:
+        return 0.05 if arrival.first("started_after") else 0.0
+
+    fake.latency = wait_in_searches
+
+    async def come() -> AsyncIterator[Path]:
+        for path in paths:
+            yield path
+            await anyio.sleep(0.03)
+
+    settings: dict[str, Any] = {"images_per_request": 4, "concurrency": concurrency}
+    outcomes = await measure(hume, come(), ledger=ledger, **settings)
+    assert [ResultLostError] * 4 == [type(one.error) for one in outcomes]
+    assert [4] == [len(found) for found in fake.expression.files.values()]
+    bought = await measure(hume, paths, ledger=ledger, retry_failed=True, **settings)
+    assert [None] * 4 == [one.error for one in bought]
 
 
 async def test_a_budget_counts_the_request_that_images_share(
