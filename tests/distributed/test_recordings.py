@@ -308,6 +308,13 @@ async def test_a_recording_that_cannot_be_read_is_named(
     assert (source.kind, source.reason) == (REFUSED, "it cannot be read: Permission denied")
 
 
+async def test_a_folder_and_a_file_that_is_not_there_are_told_apart(tmp_path: Path) -> None:
+    into = tmp_path / "run"
+    await plan_measurements(into, [tmp_path, tmp_path / "none.wav"])
+    reasons = [one.reason for one in read_sources(LocalStore(into), 0)]
+    assert reasons == ["it is a folder: give the files in it", "there is no such file"]
+
+
 async def test_more_recordings_are_further_partitions_and_a_copy_is_none(
     hume: HumeAI, fake: FakeHume, tmp_path: Path
 ) -> None:
