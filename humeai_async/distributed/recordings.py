@@ -136,7 +136,9 @@ def _planned(source: object) -> PlannedSource:
         return PlannedSource(REFUSED, repr_without_query(source)[:1000], reason)
     path = Path(given).absolute()
     if not path.is_file():
-        reason = "it is a folder: give the files in it" if path.is_dir() else "there is no such file"
+        reason = (
+            "it is a folder: give the files in it" if path.is_dir() else "there is no such file"
+        )
         return PlannedSource(REFUSED, given, reason)
     try:
         with path.open("rb") as opened:
