@@ -172,7 +172,7 @@ class HumeAI(Advised):
             additions=_check_additions(NO_ADDITIONS.with_headers(held), origin),
             observers=watching,
             # Nobody knows what another transport reaches.
-            shared=Shared(has_warned_of_sunset=transport is not None),
+            shared=Shared(has_warned_of_sunset=transport is not None, max_body=pool.max_body),
         )
         self._cloud: Session = self._session.with_settings(
             origin=find_cloud(origin, credentials, cloud)

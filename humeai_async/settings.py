@@ -194,8 +194,8 @@ class Pool:
     those of SSL_CERT_FILE; `ssl.create_default_context(cafile=...)` adds one of your own."""
     max_body: int = field(default=1 << 30, validator=_at_least(1))
     """Largest response that is read into memory, in bytes after decompression; a larger one is
-    a `ResponseTooLargeError`. Applies to a borrowed session too, but not to downloads that are
-    saved to a file while they arrive."""
+    a `ResponseTooLargeError`. Applies to a borrowed session and to the jobs of bulk runs too, but
+    not to downloads that are saved to a file while they arrive."""
 
     def __init__(  # by hand: in one that attrs wrote, a traceback would show the proxy's password
         self,

@@ -12,6 +12,7 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
@@ -152,8 +153,12 @@ def put_in_place(partial: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
-def write_whole(target: Path, data: bytes) -> None:
+def write_whole(target: Path, pieces: Iterable[bytes]) -> None:
     """Put a file in place with all of its bytes, or not at all.
+
+    Args:
+        target: Its name.
+        pieces: The bytes, piece by piece.
 
     Raises:
         OSError: The disk refuses it.
@@ -161,7 +166,7 @@ def write_whole(target: Path, data: bytes) -> None:
     partial = partial_name(target)
     try:
         with create_partial(partial, target) as opened:
-            opened.write(data)
+            opened.writelines(pieces)
             flush(opened)
         put_in_place(partial, target)
     finally:

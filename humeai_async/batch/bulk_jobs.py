@@ -7,8 +7,9 @@ makes one for each run.
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,12 +18,15 @@ from attrs import evolve
 
 from humeai_async._base.cancellation import in_thread
 from humeai_async._base.urls import repr_without_query, without_queries
+from humeai_async.batch.downloads import fetch_into
 from humeai_async.batch.job import Job, is_finished
 from humeai_async.batch.job_search import created_ms, find_job, has_settings, newest_jobs
 from humeai_async.batch.matching import given_text, match
 from humeai_async.batch.poller import Poller
+from humeai_async.batch.results import PREDICTIONS
 from humeai_async.batch.submission import start_inference
 from humeai_async.batch.url_forms import mark_of
+from humeai_async.bulk.bodies import Body
 from humeai_async.bulk.ledger_records import MARK_SIZE, Plan, key_of
 from humeai_async.bulk.outcome import Outcome, SourceFailedError
 from humeai_async.bulk.patience import is_passing
@@ -37,11 +41,14 @@ from humeai_async.bulk.work import (
 )
 from humeai_async.errors import DecodeError, HumeError, InvalidArgumentError
 from humeai_async.http import codec
+from humeai_async.http.endpoint import Endpoint, fill
 from humeai_async.http.multipart import as_part
 from humeai_async.http.secrets import without_secrets
 from humeai_async.http.session import Session
 from humeai_async.types.batch import InferenceJob, InferenceRequest, JobDetails
-from humeai_async.types.predictions.predictions import SourcePredictions, UnreadPredictions
+from humeai_async.types.predictions.measurements import SourcePredictions
+from humeai_async.types.predictions.predictions import UnreadPredictions
+from humeai_async.types.predictions.stored import StoredPredictions
 from humeai_async.types.sources import BulkSource, is_url, read_source
 
 SourceOutcome: TypeAlias = Outcome[BulkSource, SourcePredictions]
@@ -143,7 +150,8 @@ class JobWork:
         work_id: str,
         timeout: float | None,
         on_request: Callable[[RecordedRequest | None], None],
-    ) -> bytes:
+        into: Body,
+    ) -> None:
         """Wait for a job and fetch its predictions; one request and a share of the polling."""
         job = Job(work_id, self._session, self._poller)
         failures: list[HumeError] = []
@@ -173,18 +181,35 @@ class JobWork:
             await job.wait(timeout, check, on_failure=stop)
         if scope.cancelled_caught:
             raise failures[0]
-        return (await job.unread_predictions()).body
+        if self._session.has_envelopes:
+            into.hold((await job.unread_predictions()).body)
+            return
+        call = fill(PREDICTIONS, work_id)
+        look = functools.partial(_problem_with_ends, into, call.endpoint)
+        await fetch_into(self._session, call, into, check=look)
 
     def read(
-        self, plan: Plan, work_id: str, body: bytes, items: Sequence[Item[BulkSource]]
-    ) -> list[Reading[SourcePredictions]]:
-        """Find each source's predictions.
+        self, plan: Plan, work_id: str, body: Body, items: Sequence[Item[BulkSource]]
+    ) -> Iterator[Reading[SourcePredictions]]:
+        """Find each source's predictions; of a body on disk, one source is in memory at a time.
 
         Raises:
             DecodeError: Nothing can be read.
         """
-        shares = match(plan, items, UnreadPredictions(body).read())
-        return [_reading(*pair, work_id) for pair in zip(items, shares, strict=True)]
+        stored = StoredPredictions.find(body.file) if body.is_on_disk else None
+        if stored is not None:
+            places = match(plan, items, stored.sources, stored.__getitem__)
+            read, sizes = stored.__getitem__, stored.sizes
+        else:
+            found = UnreadPredictions(body.whole()).read()
+            places = match(plan, items, [one.source for one in found], found.__getitem__)
+            read, sizes = found.__getitem__, [body.size // len(found)] * len(found)
+        return (
+            _reading(item, None, work_id)
+            if place is None
+            else evolve(_reading(item, read(place), work_id), size=sizes[place])
+            for item, place in zip(items, places, strict=True)
+        )
 
     def _recorded_request(
         self, details: JobDetails | None, sent: tuple[str, ...] | None
@@ -281,6 +306,27 @@ def _with_sources(request: InferenceRequest, kind: str, given: list[str]) -> Inf
 
 def _new_md5() -> Any:
     return hashlib.md5(usedforsecurity=False)
+
+
+async def _problem_with_ends(body: Body, endpoint: Endpoint[Any]) -> DecodeError | None:
+    """Say what is wrong with what came, unless it is a list by its ends."""
+    start, end = await in_thread(body.ends) if body.is_on_disk else body.ends()
+    if (start.lstrip()[:1], end.rstrip()[-1:]) == (b"[", b"]"):
+        return None
+    try:
+        found = await in_thread(lambda: UnreadPredictions.from_json(body.whole()))
+    except DecodeError as problem:
+        failure = problem
+    else:
+        body.hold(found.body)
+        return None
+    return DecodeError(
+        failure.message,
+        path=failure.path,
+        is_whole=failure.is_whole,
+        method=endpoint.method,
+        endpoint=endpoint.path,
+    )
 
 
 def _reading(

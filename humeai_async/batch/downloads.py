@@ -12,11 +12,11 @@ import contextlib
 import math
 import os
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from http import HTTPStatus
 from operator import methodcaller
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, Protocol, TypeAlias
 
 import anyio
 from attrs import define, evolve, field
@@ -24,11 +24,12 @@ from attrs import define, evolve, field
 from humeai_async._base import atomic_files
 from humeai_async._base.cancellation import in_thread, run_uncancelled
 from humeai_async.batch.ranges import Validators, is_encoded, read_part
-from humeai_async.errors import APIConnectionError, APIStatusError, SaveError
+from humeai_async.errors import APIConnectionError, APIStatusError, DecodeError, SaveError
 from humeai_async.http.arguments import check_path
 from humeai_async.http.endpoint import Call
 from humeai_async.http.retry import decide
 from humeai_async.http.session import Session
+from humeai_async.http.transport.bodies import too_large
 from humeai_async.http.transport.interface import Download
 
 OnProgress: TypeAlias = Callable[[int, int | None], None]
@@ -69,9 +70,57 @@ async def download(
     target = check_path("path", path)
 
     async def fill(opened: BinaryIO) -> None:
-        await _Body(session, call, opened, on_progress).fetch()
+        await _Body(session, call, _File(opened), on_progress).fetch()
 
     await _save(target, check, fill)
+
+
+class Target(Protocol):
+    """What a body goes to."""
+
+    async def write(self, pieces: Sequence[bytes]) -> None:
+        """Take the next pieces."""
+        ...
+
+    async def restart(self) -> None:
+        """Drop what has come so far: the body begins anew."""
+        ...
+
+
+@define
+class _File:
+    """An open file, written in threads."""
+
+    _opened: BinaryIO
+
+    async def write(self, pieces: Sequence[bytes]) -> None:
+        await in_thread(self._opened.writelines, pieces)
+
+    async def restart(self) -> None:
+        await in_thread(_empty, self._opened)
+
+
+async def fetch_into(
+    session: Session,
+    call: Call[Any],
+    target: Target,
+    *,
+    check: Callable[[], Awaitable[DecodeError | None]],
+) -> None:
+    """Make a call and hand its body on as it comes, to be read: no larger than others may be.
+
+    Args:
+        session: Makes the call.
+        call: A call that can be repeated.
+        target: Takes the body.
+        check: Looks at the complete body. What may have been cut off on its way is asked for
+            again, as any call would.
+
+    Raises:
+        ResponseTooLargeError: It has more bytes than `Pool.max_body`.
+        HumeError: The call failed, as ever, or the check found something.
+    """
+    await _Body(session, call, target, None, check, session.shared.max_body).fetch()
 
 
 async def save(
@@ -146,12 +195,15 @@ def _partial_name(target: Path) -> Path:
 
 @define
 class _Body:
-    """A body on its way into a file, over as many responses as it takes."""
+    """A body on its way to its target, over as many responses as it takes."""
 
     _session: Session
     _call: Call[Any]
-    _file: BinaryIO
+    _target: Target
     _on_progress: OnProgress | None
+    _check: Callable[[], Awaitable[DecodeError | None]] | None = None
+    _most: float = math.inf
+    """Bytes that it may have."""
     _done: int = 0
     _total: int | None = None
     """Bytes in the end, where known."""
@@ -179,14 +231,15 @@ class _Body:
                 raise failure
             await self._session.pause(pause)
 
-    async def _once(self, session: Session) -> APIConnectionError | None:
-        """Read one response into the file, and return what it broke off with."""
+    async def _once(self, session: Session) -> APIConnectionError | DecodeError | None:
+        """Read one response into the target, and return what it broke off with."""
         headers = self._resuming()
         try:
             async with session.stream(self._call, headers) as response:
                 if not await self._begin(response):
                     return self._broken("the server sent a part that does not fit what came before")
-                return await self._read(response)
+                failure = await self._read(response)
+            return failure or await self._checked()
         except APIStatusError as problem:
             if not headers or problem.status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise
@@ -205,8 +258,15 @@ class _Body:
             "Accept-Encoding": "identity",
         }
 
+    async def _checked(self) -> DecodeError | None:
+        """Look at the complete body; what is wrong with one cannot be mended by its rest."""
+        problem = None if self._check is None else await self._check()
+        if problem is not None:
+            self._can_resume = False
+        return problem
+
     async def _begin(self, response: Download) -> bool:
-        """Make the file stand where the response begins; false if it begins elsewhere."""
+        """Make the target stand where the response begins; false if it begins elsewhere."""
         headers = response.headers
         if response.status == HTTPStatus.PARTIAL_CONTENT:
             part = read_part(headers)
@@ -223,11 +283,12 @@ class _Body:
             self._total, self._end = part.total, part.end
             return True
         self._done = 0
-        await in_thread(_empty, self._file)
+        await self._target.restart()
         is_packed = is_encoded(headers)
         size = headers.get("Content-Length", "")
         self._total = self._end = int(size) if size.isdecimal() and not is_packed else None
         self._validators = Validators.of(headers)
+        self._ensure_small(self._total or 0, response)
         is_refused = headers.get("Accept-Ranges", "").lower() == "none"
         self._can_resume = not (is_packed or is_refused)
         return True
@@ -240,6 +301,7 @@ class _Body:
             async for chunk in chunks:
                 pieces.append(chunk)
                 size += len(chunk)
+                self._ensure_small(self._done + size, response)
                 if size >= _PIECE or anyio.current_time() - since >= _PATIENCE:
                     await self._write(pieces)
                     size, since = 0, anyio.current_time()
@@ -262,11 +324,15 @@ class _Body:
         """Write what has come, which need not be asked for again, and empty the list."""
         if not pieces:
             return
-        await in_thread(self._file.writelines, pieces)
+        await self._target.write(pieces)
         self._done += sum(map(len, pieces))
         pieces.clear()
         if self._on_progress is not None:
             self._on_progress(self._done, self._total)
+
+    def _ensure_small(self, size: int, response: Download) -> None:
+        if size > self._most:
+            raise too_large(size, round(self._most), response.status)
 
     def _broken(self, reason: str) -> APIConnectionError:
         endpoint = self._call.endpoint

@@ -21,7 +21,7 @@ from humeai_async.batch.url_forms import mark_of, normal_form
 from humeai_async.bulk.ledger_records import MARK_SIZE, Plan
 from humeai_async.bulk.work import Item
 from humeai_async.errors import DecodeError
-from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
+from humeai_async.types.predictions.measurements import Source, SourcePredictions
 from humeai_async.types.sources import BulkSource
 
 
@@ -38,36 +38,44 @@ class Place:
 
 
 def match(
-    plan: Plan, items: Sequence[Item[BulkSource]], predictions: Predictions
-) -> list[SourcePredictions | None]:
+    plan: Plan,
+    items: Sequence[Item[BulkSource]],
+    sources: Sequence[Source],
+    read: Callable[[int], SourcePredictions],
+) -> list[int | None]:
     """Find the results of some of a job's sources.
 
     Args:
         plan: What was sent.
         items: Sources of the plan.
-        predictions: The job's results.
+        sources: What the service says that each of the job's results is of.
+        read: Gives the results at a place among them; asked for of texts only.
 
     Returns:
-        The results of each item, in their order; `None` where it cannot be told.
+        The place of each item's results among those of the job; `None` where it cannot be told.
     """
-    if plan.kind == "urls" and _are_in_order(plan, items, predictions):
-        return list(predictions)
+    if plan.kind == "urls" and _are_in_order(plan, items, sources):
+        return list(range(len(items)))
     places = _places(plan, items)
     kind = {"urls": "url", "text": "text", "files": "file"}[plan.kind]
     # What says nothing of its source is of none, or of the only one.
-    shares = [one for one in predictions if one.source.type == kind]
-    find = {"urls": _match_urls, "text": _match_texts, "files": _match_files}[plan.kind]
-    return find(places, shares, plan)
+    own = [place for place, source in enumerate(sources) if source.type == kind]
+    if plan.kind == "text":
+        found = _match_texts(places, [_Words.of_results(read(place)) for place in own], plan)
+    else:
+        find = _match_urls if plan.kind == "urls" else _match_files
+        found = find(places, [sources[place] for place in own], plan)
+    return [None if number is None else own[number] for number in found]
 
 
-def _are_in_order(plan: Plan, items: Sequence[Item[BulkSource]], predictions: Predictions) -> bool:
+def _are_in_order(plan: Plan, items: Sequence[Item[BulkSource]], sources: Sequence[Source]) -> bool:
     """Whether all sources of a job are told as they were sent, each in its place."""
-    if len(items) != len(plan.keys) or len(predictions) != len(items):
+    if len(items) != len(plan.keys) or len(sources) != len(items):
         return False
-    pairs = zip(items, plan.keys, predictions, strict=True)
+    pairs = zip(items, plan.keys, sources, strict=True)
     return all(
-        item.key == key and share.source.type == "url" and share.source.url == item.source
-        for item, key, share in pairs
+        item.key == key and source.type == "url" and source.url == item.source
+        for item, key, source in pairs
     )
 
 
@@ -93,11 +101,9 @@ def given_text(item: Item[BulkSource]) -> str:
     return str.__str__(cast("str", getattr(source, "text", source)))
 
 
-def _match_urls(
-    places: Sequence[Place], shares: Sequence[SourcePredictions], plan: Plan
-) -> list[SourcePredictions | None]:
+def _match_urls(places: Sequence[Place], sources: Sequence[Source], plan: Plan) -> list[int | None]:
     """Match URLs: exactly, then by normal form, then by place if that holds for all others."""
-    left = list(range(len(shares)))
+    left = list(range(len(sources)))
     found: dict[int, int] = {}
     ways: tuple[Callable[[str], str], ...] = (str, normal_form)
     for way in ways:
@@ -105,26 +111,26 @@ def _match_urls(
             break
         by_url: dict[str, list[int]] = {}
         for number in left:
-            by_url.setdefault(way(shares[number].source.url or ""), []).append(number)
+            by_url.setdefault(way(sources[number].url or ""), []).append(number)
         for at, place in enumerate(places):
             if at not in found and (numbers := by_url.get(way(place.given))):
                 found[at] = numbers[0] if len(numbers) == 1 else numbers.pop(0)
         taken = set(found.values())
         left = [number for number in left if number not in taken]
     if len(found) < len(places):
-        _match_by_place(places, shares, plan, found)
-    return [shares[found[at]] if at in found else None for at in range(len(places))]
+        _match_by_place(places, sources, plan, found)
+    return [found.get(at) for at in range(len(places))]
 
 
 def _match_by_place(
     places: Sequence[Place],
-    shares: Sequence[SourcePredictions],
+    sources: Sequence[Source],
     plan: Plan,
     found: dict[int, int],
 ) -> None:
     """Match the URLs that are left by their place, if as many came as went, each in its own."""
-    keeps_order = len(shares) == len(plan.keys) and all(
-        number == places[at].number or shares[places[at].number].source == shares[number].source
+    keeps_order = len(sources) == len(plan.keys) and all(
+        number == places[at].number or sources[places[at].number] == sources[number]
         for at, number in found.items()
     )
     taken = set(found.values())
@@ -132,60 +138,59 @@ def _match_by_place(
         if not keeps_order or at in found or place.number in taken:
             continue
         # A URL that was sent has its own place, be it among the items or not.
-        url = shares[place.number].source.url or ""
+        url = sources[place.number].url or ""
         if mark_of("urls", url, MARK_SIZE) not in plan.marks:
             found[at] = place.number
 
 
 def _match_files(
-    places: Sequence[Place], shares: Sequence[SourcePredictions], plan: Plan
-) -> list[SourcePredictions | None]:
+    places: Sequence[Place], sources: Sequence[Source], plan: Plan
+) -> list[int | None]:
     """Match files by content, and those of the same content by name.
 
     The last one stays for whoever comes after, should the service have joined the files.
     """
     del plan
-    by_content: dict[str, list[SourcePredictions]] = {}
-    for share in shares:
-        by_content.setdefault((share.source.md5sum or "").lower(), []).append(share)
-    found: list[SourcePredictions | None] = []
+    by_content: dict[str, list[int]] = {}
+    for number, source in enumerate(sources):
+        by_content.setdefault((source.md5sum or "").lower(), []).append(number)
+    found: list[int | None] = []
     for place in places:
         alike = by_content.get(place.md5 or "", [])
         if not alike:
             # Nothing told of its content: its name will do if no other has that.
             name = Path(place.given).name
-            named = [one for one in by_content.get("", []) if one.source.filename == name]
+            named = [one for one in by_content.get("", []) if sources[one].filename == name]
             found.append(named[0] if len(named) == 1 else None)
         elif len(alike) == 1:
             found.append(alike[0])
         else:
-            names = [one.source.filename for one in alike]
+            names = [sources[one].filename for one in alike]
             name = Path(place.given).name
             found.append(alike.pop(names.index(name) if name in names else 0))
     return found
 
 
 def _match_texts(
-    places: Sequence[Place], shares: Sequence[SourcePredictions], plan: Plan
-) -> list[SourcePredictions | None]:
+    places: Sequence[Place], repeated: Sequence[_Words], plan: Plan
+) -> list[int | None]:
     """Match texts by what the language model repeats of them, and by place.
 
     The place decides where nothing is repeated, or not to the letter, and as many came back as
     were sent; where the words say that another text is meant, the words are believed.
     """
     texts = [_Words.of_text(place.given) for place in places]
-    repeated = [_Words.of_results(share) for share in shares]
-    has_all = len(shares) == len(plan.keys)
-    found: list[SourcePredictions | None] = []
+    has_all = len(repeated) == len(plan.keys)
+    found: list[int | None] = []
     for place, text in zip(places, texts, strict=True):
         fits = [one.fit(text) for one in repeated]
         best = max(fits, default=_Fit.NONE)
         fitting = [number for number, fit in enumerate(fits) if fit is best is not _Fit.NONE]
         if has_all and place.number in fitting:
-            found.append(shares[place.number])
+            found.append(place.number)
         elif best >= _Fit.LOOSE and not _has_rivals(repeated[fitting[0]], text, texts, best):
             # If several fit, they are of one text that was given, or repeated, more than once.
-            found.append(shares[fitting[0]])
+            found.append(fitting[0])
         else:
             found.append(None)
     return found

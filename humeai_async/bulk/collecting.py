@@ -7,13 +7,22 @@ again. The pipeline calls it with what was submitted.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Sequence,
+)
+from contextlib import AsyncExitStack, aclosing
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
 import anyio
 
 from humeai_async._base.cancellation import in_thread
+from humeai_async.bulk.bodies import Body, reading_from_disk
 from humeai_async.bulk.kept_results import KeptResults
 from humeai_async.bulk.ledger_records import Plan, request_of
 from humeai_async.bulk.outcome import UnknownSubmissionError
@@ -76,30 +85,75 @@ class Results(Generic[S, R]):
         self._has_other_words = False
         """Whether the service tells requests in other words, as far as is known."""
 
-    async def fetch(
-        self, plan: Plan, submitted: Submitted, items: Sequence[Item[S]]
-    ) -> list[Reading[R]]:
-        """Return what a piece of work says of its sources; results that are kept come first.
+    async def fetch(self, plan: Plan, submitted: Submitted, items: Sequence[Item[S]]) -> Body:
+        """Return the results of a piece of work; those that are kept and can be read come first.
 
         Raises:
             MisnamedError: Another piece of work has this name.
         """
-        work_id, body = submitted.work_id, submitted.body
-        kept = None
-        if body is None and self._kept is not None and self._kept.has(work_id):
-            body = kept = await in_thread(self._kept.read, work_id)
-        if body is None and plan.work_id is not None:  # named at an earlier start
-            body = await self._read_result(plan.number)
-        readings = None if body is None else await self._read(plan, work_id, body, items)
-        # Of a service that keeps no results there is nothing else to be had than what came.
-        is_elsewhere = kept is not None and self._kind.keeps_results
-        if readings is None or (is_elsewhere and _has_unreadable(readings)):
-            body = await self._collect_patiently(plan, work_id, items)
-            readings = await self._read(plan, work_id, body, items)
-        await self._keep_or_forget(work_id, body or b"", kept, readings)
-        return readings
+        if submitted.body is not None:
+            return Body.of(submitted.body)
+        kept = await self._kept_body(plan, submitted.work_id, items)
+        if kept is not None:
+            return kept
+        if plan.work_id is not None:  # named at an earlier start
+            result = await self._read_result(plan.number)
+            if result is not None:
+                return Body.of(result)
+        return await self._collect_patiently(plan, submitted.work_id, items)
 
-    async def _collect_patiently(self, plan: Plan, work_id: str, items: Sequence[Item[S]]) -> bytes:
+    async def read(
+        self, plan: Plan, work_id: str, body: Body, items: Sequence[Item[S]]
+    ) -> AsyncGenerator[list[Reading[R]]]:
+        """Give what results say of sources, in their order, and let go of them in the end.
+
+        Of what is on disk, no more is in memory than what was given last. What cannot be read
+        is kept before anybody hears of it.
+
+        Raises:
+            SaveError: The disk does not give it, or does not keep it.
+        """
+        is_kept = False
+        try:
+            async with aclosing(self._readings(plan, work_id, body, items)) as readings:
+                async for some in readings:
+                    if not is_kept and self._kept is not None and _has_unreadable(some):
+                        await in_thread(self._kept.keep, work_id, body)
+                        is_kept = True
+                    yield some
+            if not is_kept and self._kept is not None and self._kept.has(work_id):
+                await in_thread(self._kept.forget, work_id)
+        finally:
+            await body.aclose()
+
+    async def fetch_and_read(
+        self, plan: Plan, submitted: Submitted, items: Sequence[Item[S]]
+    ) -> list[Reading[R]]:
+        """Return what a piece of work says of its sources.
+
+        Raises:
+            MisnamedError: Another piece of work has this name.
+        """
+        body = await self.fetch(plan, submitted, items)
+        async with aclosing(self.read(plan, submitted.work_id, body, items)) as found:
+            return [reading async for some in found for reading in some]
+
+    async def _kept_body(self, plan: Plan, work_id: str, items: Sequence[Item[S]]) -> Body | None:
+        """Return what is kept of a piece of work, unless the service may have a better one."""
+        if self._kept is None or not self._kept.has(work_id):
+            return None
+        body = await in_thread(self._kept.read, work_id)
+        # Of a service that keeps no results there is nothing else to be had than what came.
+        if body is None or not self._kind.keeps_results:
+            return body
+        async with aclosing(self._readings(plan, work_id, body, items)) as readings:
+            async for some in readings:
+                if _has_unreadable(some):
+                    await body.aclose()
+                    return None
+        return body
+
+    async def _collect_patiently(self, plan: Plan, work_id: str, items: Sequence[Item[S]]) -> Body:
         """Wait for results and fetch them.
 
         That a service does not know a piece of work which it has named is no end of it: not
@@ -132,7 +186,7 @@ class Results(Generic[S, R]):
 
     async def _collect(
         self, plan: Plan, work_id: str, items: Sequence[Item[S]], see: Callable[[], None]
-    ) -> bytes:
+    ) -> Body:
         timeout = self._pipes.options.timeout
         until = math.inf if timeout is None else anyio.current_time() + timeout
 
@@ -145,15 +199,20 @@ class Results(Generic[S, R]):
                 return
             suspect = recorded if self._may_be_another(plan, recorded) else None
 
-        async def collect() -> bytes:
-            left = None if until == math.inf else max(until - anyio.current_time(), 0.0)
-            return await self._kind.collect(work_id, left, check)
+        body = Body(None if self._kept is None else self._kept.folder.parent)
 
-        body = await self._pipes.patience.call(collect, deadline=until)
-        if suspect is not None:
-            found = await self._find(plan, items, suspect)
-            if found is not None and found.work_id != work_id:
-                raise MisnamedError
+        async def collect() -> None:
+            left = None if until == math.inf else max(until - anyio.current_time(), 0.0)
+            await self._kind.collect(work_id, left, check, body)
+
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(body.aclose)
+            await self._pipes.patience.call(collect, deadline=until)
+            if suspect is not None:
+                found = await self._find(plan, items, suspect)
+                if found is not None and found.work_id != work_id:
+                    raise MisnamedError
+            stack.pop_all()  # whoever reads it closes it
         return body
 
     def _may_be_another(self, plan: Plan, recorded: RecordedRequest) -> bool:
@@ -204,26 +263,35 @@ class Results(Generic[S, R]):
             outcome_unknown=True,
         )
 
-    async def _read(
-        self, plan: Plan, work_id: str, body: bytes, items: Sequence[Item[S]]
-    ) -> list[Reading[R]]:
-        try:
-            if len(body) < _LARGE_BODY:
-                return self._kind.read(plan, work_id, body, items)
-            return await in_thread(self._kind.read, plan, work_id, body, items)
-        except DecodeError as problem:
-            return [Reading(error=problem, is_unreadable=True) for _ in items]
+    async def _readings(
+        self, plan: Plan, work_id: str, body: Body, items: Sequence[Item[S]]
+    ) -> AsyncGenerator[list[Reading[R]]]:
+        """Read results: all together in memory, source by source from the disk."""
 
-    async def _keep_or_forget(
-        self, work_id: str, body: bytes, kept: bytes | None, readings: Sequence[Reading[R]]
-    ) -> None:
-        if self._kept is None:
+        def read() -> Iterator[Reading[R]]:
+            with reading_from_disk():
+                return self._kind.read(plan, work_id, body, items)
+
+        readings: Iterator[Reading[R]] | None = None
+        found: list[Reading[R]]
+        try:
+            if body.is_on_disk:
+                found, readings = [], await in_thread(read)
+            elif body.size < _LARGE_BODY:
+                found = [*read()]
+            else:
+                found = await in_thread(lambda: [*read()])
+        except DecodeError as problem:
+            found = [Reading(error=problem, is_unreadable=True) for _ in items]
+        if readings is None:
+            yield found
             return
-        if _has_unreadable(readings):
-            if body != kept:
-                await in_thread(self._kept.keep, work_id, body)
-        elif kept is not None:
-            await in_thread(self._kept.forget, work_id)
+        while (reading := await in_thread(self._next, readings)) is not None:
+            yield [reading]
+
+    def _next(self, readings: Iterator[Reading[R]]) -> Reading[R] | None:
+        with reading_from_disk():
+            return next(readings, None)
 
 
 def _has_unreadable(readings: Sequence[Reading[Any]]) -> bool:

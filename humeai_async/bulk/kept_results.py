@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from humeai_async._base import atomic_files
+from humeai_async.bulk.bodies import Body
 from humeai_async.errors import SaveError
 
 
@@ -55,7 +56,7 @@ class KeptResults:
         name = work_id if is_plain else hashlib.sha256(work_id.encode()).hexdigest()
         return self.folder / f"{name}.json"
 
-    def keep(self, work_id: str, body: bytes) -> None:
+    def keep(self, work_id: str, body: Body) -> None:
         """Put results onto the disk for good.
 
         Raises:
@@ -64,7 +65,7 @@ class KeptResults:
         target = self.path_of(work_id)
         try:
             self.folder.mkdir(exist_ok=True)
-            atomic_files.write_whole(target, body)
+            atomic_files.write_whole(target, body.pieces())
         except OSError as problem:
             reason = problem.strerror or type(problem).__name__
         else:
@@ -72,10 +73,10 @@ class KeptResults:
             return
         raise SaveError(f"results cannot be kept in {target}: {reason}")
 
-    def read(self, work_id: str) -> bytes | None:
+    def read(self, work_id: str) -> Body | None:
         """Return what is kept for a piece of work; `None` where nothing is."""
         try:
-            return self.path_of(work_id).read_bytes()
+            return Body.at(self.path_of(work_id))
         except OSError:
             return None
 

@@ -93,6 +93,8 @@ class Outcome(Generic[S, P]):
     is_unreadable: bool = False
     """True if results exist and are paid for, but cannot be read or matched to this source:
     `retry_failed` reads or fetches them again and submits nothing."""
+    size: int = field(default=0, repr=False)
+    """Bytes of JSON that the predictions hold in memory, about; 0 where that is not known."""
     _unread: Unread[P] | None = field(default=None, alias="unread", repr=False)
     """In place of the predictions, until somebody asks for them or for the error."""
 

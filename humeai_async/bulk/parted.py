@@ -96,7 +96,7 @@ class PartedSources(Generic[S, R]):
         except HumeError as problem:
             held_up.append(problem)
             raise
-        (reading,) = await self._results.fetch(plan, submitted, [part])
+        (reading,) = await self._results.fetch_and_read(plan, submitted, [part])
         if reading.result is not None:
             return reading.result
         assert reading.error is not None  # noqa: S101 - either of the two is set

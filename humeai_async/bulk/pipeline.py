@@ -164,7 +164,7 @@ class Pipeline(Generic[S, R]):
             while True:
                 work_id = submitted.work_id
                 try:
-                    readings = await self._results.fetch(plan, submitted, items)
+                    body = await self._results.fetch(plan, submitted, items)
                     break
                 except MisnamedError:
                     name, work_id = work_id, None
@@ -181,8 +181,11 @@ class Pipeline(Generic[S, R]):
             is_lost = work_id is not None and isinstance(problem, _LOST)
             yield [_failed(one, problem, work_id, is_open=not is_lost) for one in items]
         else:
-            pairs = zip(items, readings, strict=True)
-            yield [_outcome(item, reading, work_id) for item, reading in pairs]
+            left = iter(items)
+            readings = self._results.read(plan, submitted.work_id, body, items)
+            async with aclosing(readings) as found:
+                async for some in found:
+                    yield [_outcome(next(left), reading, work_id) for reading in some]
 
     async def _refused(
         self, group: Group[S], items: Sequence[Item[S]], problem: HumeError
@@ -280,6 +283,7 @@ def _outcome(item: Item[S], reading: Reading[R], work_id: str | None) -> Outcome
         error=reading.error,
         key=item.key,
         is_unreadable=reading.is_unreadable,
+        size=reading.size,
     )
 
 

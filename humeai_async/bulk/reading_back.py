@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 from humeai_async._base.cancellation import in_thread
+from humeai_async.bulk.bodies import Body
 from humeai_async.bulk.estimates import open_existing
 from humeai_async.bulk.kept_results import KeptResults
 from humeai_async.bulk.ledger import Ledger
@@ -52,7 +53,7 @@ async def read_back(
 
 async def _find(
     memory: Ledger, kept: KeptResults, item: Item[File]
-) -> tuple[Any, str, bytes] | None:
+) -> tuple[Any, str, Body] | None:
     """Return plan, name and result of a source's piece of work."""
     entry = (await memory.look_up([item.key])).get(item.key)
     if entry is None or item.problem is not None:
@@ -60,14 +61,15 @@ async def _find(
     plan = await memory.read_plan(entry.work)
     if plan.work_id is None:
         return None
-    body = await memory.read_result(entry.work)
-    if body is None and kept.has(plan.work_id):
-        body = await in_thread(kept.read, plan.work_id)
+    result = await memory.read_result(entry.work)
+    if result is not None:
+        return plan, plan.work_id, Body.of(result)
+    body = await in_thread(kept.read, plan.work_id) if kept.has(plan.work_id) else None
     return None if body is None else (plan, plan.work_id, body)
 
 
 def _outcome(
-    work: SingleRequests[R], item: Item[File], plan: Any, work_id: str, body: bytes
+    work: SingleRequests[R], item: Item[File], plan: Any, work_id: str, body: Body
 ) -> Outcome[File, R]:
     try:
         (reading,) = work.read(plan, work_id, body, [item])

@@ -44,6 +44,8 @@ WRITE_SECONDS = 0.1
 """Seconds that an outcome waits for others to be written with it, at most."""
 WRITE_SIZE = 100
 """Outcomes that are enough to be written without waiting for more."""
+WRITE_BYTES = 8_000_000
+"""Bytes of their JSON that are enough for it."""
 _IDENTIFIED = 1000
 """Sources that are looked at together before a run begins."""
 
@@ -201,7 +203,8 @@ class _Writer(Generic[S, R]):
                     if not found:
                         break
                     self._waiting += found
-                if limit.expired() or len(self._waiting) >= WRITE_SIZE:
+                held = sum(one.size for one in self._waiting)
+                if limit.expired() or len(self._waiting) >= WRITE_SIZE or held >= WRITE_BYTES:
                     await run_uncancelled(self._flush(outcomes))
         finally:
             if not self._is_cut_off:

@@ -13,7 +13,15 @@ from __future__ import annotations
 import abc
 import hashlib
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Generator,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar, cast
 
@@ -23,6 +31,7 @@ from attrs import evolve
 from humeai_async._base.cancellation import in_thread
 from humeai_async._base.frozen import frozen
 from humeai_async.bulk.bill import Bill
+from humeai_async.bulk.bodies import Body
 from humeai_async.bulk.ledger_records import PART, Plan, key_of
 from humeai_async.bulk.listed_runs import ListedRuns, started_ms
 from humeai_async.bulk.work import (
@@ -256,28 +265,29 @@ class SingleRequests(abc.ABC, Generic[R]):
         work_id: str,
         timeout: float | None,
         on_request: Callable[[RecordedRequest | None], None],
-    ) -> bytes:
-        """Return what says that a result is lost: the service keeps none."""
+        into: Body,
+    ) -> None:
+        """Say that a result is lost: the service keeps none."""
         del work_id, timeout, on_request
-        return b'{"lost":true}'
+        into.hold(b'{"lost":true}')
 
     def read(
-        self, plan: Plan, work_id: str, body: bytes, items: Sequence[Item[File]]
-    ) -> list[Reading[R]]:
+        self, plan: Plan, work_id: str, body: Body, items: Sequence[Item[File]]
+    ) -> Iterator[Reading[R]]:
         """Read a result.
 
         Raises:
             DecodeError: It is not what was promised.
         """
-        kept = codec.parse(body)
+        kept = codec.parse(body.whole())
         if kept.get("lost"):
             problem = ResultLostError(
                 "the service has carried this request out, and its response did not arrive; "
                 "retry_failed=True sends it again, which is billed again",
                 run_id=work_id,
             )
-            return [Reading(error=problem) for _ in items]
-        return self.read_each(plan, kept["response"], kept["seconds"], items)
+            return iter([Reading[R](error=problem) for _ in items])
+        return iter(self.read_each(plan, kept["response"], kept["seconds"], items))
 
     # How.
 

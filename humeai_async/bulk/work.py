@@ -8,7 +8,7 @@ The pipeline in `pipeline.py` runs them all and knows none; each product brings 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Generic, Protocol, TypeVar
 
@@ -17,6 +17,7 @@ from attrs import field
 from humeai_async._base.frozen import frozen
 from humeai_async._base.urls import repr_without_query
 from humeai_async.bulk.bill import Bill
+from humeai_async.bulk.bodies import Body
 from humeai_async.bulk.ledger_records import Plan
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.patience import Patience
@@ -109,6 +110,8 @@ class Reading(Generic[R]):
     """Why there is no result."""
     is_unreadable: bool = False
     """Whether there is one that cannot be read, or not assigned to this source."""
+    size: int = 0
+    """Bytes of JSON that the result holds, about, where that is known."""
 
 
 @frozen
@@ -190,7 +193,8 @@ class WorkKind(Protocol[S, R]):
         work_id: str,
         timeout: float | None,
         on_request: Callable[[RecordedRequest | None], None],
-    ) -> bytes:
+        into: Body,
+    ) -> None:
         """Wait for a piece of work and fetch its results.
 
         Args:
@@ -199,13 +203,22 @@ class WorkKind(Protocol[S, R]):
             on_request: Called, before anything else is believed of it, with what the service has
                 recorded of its request, where it shows that. Raises where it is another one.
                 With `None` where the service knows it, and is not done with it.
+            into: Takes the results, in place of what is there.
         """
         ...
 
     def read(
-        self, plan: Plan, work_id: str, body: bytes, items: Sequence[Item[S]]
-    ) -> list[Reading[R]]:
-        """Find what results say of some sources of a piece of work, in the order of `items`."""
+        self, plan: Plan, work_id: str, body: Body, items: Sequence[Item[S]]
+    ) -> Iterator[Reading[R]]:
+        """Find what results say of some sources of a piece of work, in the order of `items`.
+
+        Whose results are whose is known when it returns. It blocks, and so does each step of
+        what it returns: where the body is on disk, it is called in a thread.
+
+        Raises:
+            DecodeError: Nothing can be read.
+            OSError: The disk does not give it.
+        """
         ...
 
 

@@ -42,7 +42,7 @@ def report(folder: Path, out: Path | None) -> None:
 def _write(target: Path, text: str) -> int:
     data = text.encode()
     try:
-        atomic_files.write_whole(target, data)
+        atomic_files.write_whole(target, [data])
     except OSError as problem:
         reason = problem.strerror or type(problem).__name__
     else:

@@ -31,6 +31,7 @@ from humeai_async.http.observing import Watch
 from humeai_async.http.transport.errors import client_closed
 from humeai_async.http.transport.interface import OpenResponse
 from humeai_async.http.transport.websocket import Socket
+from humeai_async.settings import Pool
 
 NO_HEADERS: Mapping[str, str] = {}
 
@@ -57,6 +58,8 @@ class Shared:
 
     stats: Stats = field(factory=Stats)
     has_warned_of_sunset: bool = False
+    max_body: int = Pool().max_body
+    """Bytes of a body that may be held for reading, in memory or by a bulk run on disk."""
     is_closed: bool = False
     deadlines: PerLoop[Deadlines] = field(factory=lambda: PerLoop(Deadlines))
     """What watches the calls on each event loop."""

@@ -513,6 +513,6 @@ def test_a_stream_of_the_process_is_not_replaced(way: str, tmp_path: Path) -> No
             target = tmp_path / "link"
             target.symlink_to(f"/dev/fd/{opened.fileno()}")
         with pytest.raises(OSError, match="a stream of this process"):
-            atomic_files.write_whole(target, b"results")
+            atomic_files.write_whole(target, [b"results"])
         opened.write(b"what is printed")
     assert b"what is printed" == output.read_bytes()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import anyio
 import pytest
 
 from humeai_async import APIConnectionError, BulkOptions, DecodeError, HumeError, RateLimitError
+from humeai_async.bulk.bodies import Body
 from humeai_async.bulk.ledger import read_status
 from humeai_async.bulk.ledger_records import Plan, key_of
 from humeai_async.bulk.outcome import Outcome
@@ -78,19 +79,24 @@ class Echo:
         return None
 
     async def collect(
-        self, work_id: str, timeout: float | None, on_request: Callable[[RecordedRequest], None]
-    ) -> bytes:
+        self,
+        work_id: str,
+        timeout: float | None,
+        on_request: Callable[[RecordedRequest], None],
+        into: Body,
+    ) -> None:
         del timeout, on_request
         self.fetches += 1
-        return self.carried_out[work_id].upper().encode()
+        into.hold(self.carried_out[work_id].upper().encode())
 
     def read(
-        self, plan: Plan, work_id: str, body: bytes, items: Sequence[Item[str]]
-    ) -> list[Reading[str]]:
+        self, plan: Plan, work_id: str, body: Body, items: Sequence[Item[str]]
+    ) -> Iterator[Reading[str]]:
         del plan, work_id
-        if b"?" in body and not self.reads_all:
+        text = body.whole().decode()
+        if "?" in text and not self.reads_all:
             raise DecodeError("a question mark")
-        return [Reading(body.decode()) for _ in items]
+        return iter([Reading(text) for _ in items])
 
 
 async def run(

@@ -9,6 +9,8 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from hypothesis import strategies as st
+
 from humeai_async.types.predictions.rows import (
     EXPRESSIONS,
     LANGUAGE_EXPRESSIONS,
@@ -80,3 +82,18 @@ def batches_of(rows: Iterable[Row]) -> list[RowBatch]:
 def is_missing(value: Any) -> bool:
     """Whether a cell is empty, in whatever way a format says so."""
     return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+
+
+_SPACES = st.sampled_from(["", " ", "\n\t ", "\r\n", "\x0b"])
+
+
+def parts_of_texts(sources: list[Any]) -> tuple[st.SearchStrategy[Any], ...]:
+    """Return strategies for what `text_of` takes: lists of sources, and what only look so."""
+    commas, ends = st.sampled_from([",", "", ",,", ";"]), st.sampled_from(["", "]", "x", ","])
+    return st.lists(st.sampled_from(sources), max_size=5), _SPACES, _SPACES, commas, ends
+
+
+def text_of(sources: list[Any], before: str, after: str, comma: str, end: str) -> bytes:
+    """Write sources as a list, with so much space, between such commas, before such an end."""
+    parts = f"{after}{comma}{before}".join(map(json.dumps, sources))
+    return f"{before}[{after}{parts}{before}]{after}{end}".encode()

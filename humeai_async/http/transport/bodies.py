@@ -33,6 +33,7 @@ __all__ = [
     "chunks_of",
     "read_at_most",
     "read_body",
+    "too_large",
 ]
 
 LARGEST_ERROR = 1 << 20
@@ -77,12 +78,23 @@ async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
         if len(body) <= limit:
             return body
         size = len(body)
-    raise ResponseTooLargeError(
+    raise too_large(size, limit, response.status)
+
+
+def too_large(size: int, limit: int, status: int) -> ResponseTooLargeError:
+    """Say that a body has more bytes than it may have.
+
+    Args:
+        size: Bytes that it has at least.
+        limit: Bytes that it may have.
+        status: Status of its response.
+    """
+    return ResponseTooLargeError(
         f"the response has {size} bytes or more, but no more than {limit} are read into memory; "
         "allow more with Pool(max_body=...), or save predictions to a file",
         size=size,
         limit=limit,
-        status=response.status,
+        status=status,
         outcome_unknown=True,
     )
 

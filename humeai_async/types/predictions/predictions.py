@@ -7,13 +7,10 @@ tables are made below, in `tables.py`.
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import itertools
-import re
 import time
 from collections.abc import Generator, Iterator, Sequence
-from typing import Any, ClassVar, TypeAlias, overload
+from typing import Any, ClassVar, overload
 
 import msgspec
 
@@ -21,39 +18,31 @@ from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.types.json import (
     BYTE_ORDER_MARK,
     UNREADABLE,
-    repaired,
     scan,
-    scan_leniently,
     with_path_prefix,
 )
 from humeai_async.types.paging import Undecodable
 from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.layouts import read_stretches
-from humeai_async.types.predictions.measurements import Source, SourcePredictions
-from humeai_async.types.predictions.rows import MODELS, SCORE_FIELDS
+from humeai_async.types.predictions.measurements import SourcePredictions
+from humeai_async.types.predictions.rows import SCORE_FIELDS
 from humeai_async.types.predictions.score_table import ScoreTable
-from humeai_async.types.predictions.scores import Scored, Scores
+from humeai_async.types.predictions.source_texts import (
+    NOT_PREDICTIONS,
+    cut,
+    lists_of,
+    parts_decoder,
+    path_of,
+    problem_in,
+    read_sources,
+    refuse_all,
+    source_decoder,
+    undecodable_at,
+    without_collection,
+)
 from humeai_async.types.predictions.views import PredictionViews
 
 __all__ = ["Predictions", "SourcePredictions", "UnreadPredictions"]
-
-
-class _Head(msgspec.Struct):
-    """What names a source, when its results cannot be read."""
-
-    source: Source = Source()
-
-
-_decoder = msgspec.json.Decoder(list[SourcePredictions])
-_parts_decoder = msgspec.json.Decoder(list[msgspec.Raw])
-_source_decoder = msgspec.json.Decoder(SourcePredictions)
-_head_decoder = msgspec.json.Decoder(_Head)
-_any_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=float)
-
-_NOT_PREDICTIONS = "the predictions do not have the documented form"
-
-_Where: TypeAlias = tuple[int, int, str, int]
-"""Source, file, model and group: a path is made of it only for an error."""
 
 
 class Predictions(PredictionViews):
@@ -92,8 +81,8 @@ class Predictions(PredictionViews):
                 `path` says where.
         """
         text = _as_bytes(body).removeprefix(BYTE_ORDER_MARK)
-        with _without_collection():
-            sources, text = _read(text)
+        with without_collection():
+            sources, text = read_sources(text)
         found = cls(sources, text)
         return found._with_first_file_tried()
 
@@ -117,10 +106,10 @@ class Predictions(PredictionViews):
             return cls.from_json(body)
         sources: list[SourcePredictions] = []
         since = time.perf_counter()
-        for piece in _cut(body):
+        for piece in cut(body):
             try:
-                with _without_collection():
-                    sources.append(_source_decoder.decode(piece))
+                with without_collection():
+                    sources.append(source_decoder.decode(piece))
             except UNREADABLE:
                 return cls.from_json(body)
             if time.perf_counter() - since > _STEP_SECONDS:
@@ -133,17 +122,17 @@ class Predictions(PredictionViews):
 
     def _with_first_file_tried(self) -> Predictions:
         first = next((place for place, source in enumerate(self) if source.files), None)
-        problem = None if first is None else self._problem_in(first, files=1, most=1)
+        problem = None if first is None else problem_in(self[first], first, files=1, most=1)
         if first is None or problem is None:
             return self
-        _refuse_all({first: problem}, self._sources)
+        refuse_all({first: problem}, self._sources)
         return self._with_undecodable({first: problem})
 
     def _with_undecodable(self, problems: dict[int, DecodeError]) -> Predictions:
-        parts = scan(_parts_decoder, self.body, _NOT_PREDICTIONS)
+        parts = scan(parts_decoder, self.body, NOT_PREDICTIONS)
         sources = [*self._sources]
         for place, problem in problems.items():
-            sources[place] = _undecodable(parts[place], problem, place)
+            sources[place] = undecodable_at(parts[place], problem, place)
         return Predictions(sources, self.body)
 
     @property
@@ -160,7 +149,7 @@ class Predictions(PredictionViews):
             These predictions, or a copy in which each source with a wrong part has an `error`
             and is in `undecodable`.
         """
-        found = {place: self._problem_in(place, scores=True) for place in range(len(self))}
+        found = {place: problem_in(one, place, scores=True) for place, one in enumerate(self)}
         problems = {place: problem for place, problem in found.items() if problem is not None}
         return self._with_undecodable(problems) if problems else self
 
@@ -173,26 +162,9 @@ class Predictions(PredictionViews):
         for place, source in enumerate(self._sources):
             if (odd := source.undecodable) is not None:
                 path = f"$[{place}]{odd.path[1:]}"
-                raise DecodeError(f"{_NOT_PREDICTIONS}: {odd.reason} at {path}", path=path)
-            if (problem := self._problem_in(place, scores=True)) is not None:
+                raise DecodeError(f"{NOT_PREDICTIONS}: {odd.reason} at {path}", path=path)
+            if (problem := problem_in(source, place, scores=True)) is not None:
                 raise problem
-
-    def _problem_in(
-        self,
-        place: int,
-        *,
-        files: int | None = None,
-        most: int | None = None,
-        scores: bool = False,
-    ) -> DecodeError | None:
-        """Read one source, or the first predictions of its first files; tell what is wrong."""
-        try:
-            for where, index, prediction in self._each(MODELS, most, only=place, files=files):
-                if scores:
-                    _check_scores(prediction, f"{_path(where)}[{index}]")
-        except DecodeError as problem:
-            return problem
-        return None
 
     def scores(self, model: str, field: str = "emotions") -> ScoreTable:
         """Read all scores of one model, without an object a score.
@@ -217,7 +189,8 @@ class Predictions(PredictionViews):
                 f"the field of {model} must be one of {', '.join(fields)}", field="field"
             )
         table = ScoreTable(grows=True)
-        for where, many in self._lists((model,), None, None):
+        each = (lists_of(source, place, (model,)) for place, source in enumerate(self))
+        for where, many in itertools.chain.from_iterable(each):
             before = len(table)
             try:
                 for some in read_stretches(model, many, (field,)):
@@ -225,35 +198,8 @@ class Predictions(PredictionViews):
             except DecodeError as problem:
                 place = len(table) - before
                 inside = "" if problem.path.startswith("$[") else f"[{place}].{field}"
-                raise with_path_prefix(problem, f"{_path(where)}{inside}") from None
+                raise with_path_prefix(problem, f"{path_of(where)}{inside}") from None
         return table
-
-    def _each(
-        self,
-        models: tuple[str, ...] = MODELS,
-        most: int | None = None,
-        *,
-        only: int | None = None,
-        files: int | None = None,
-    ) -> Iterator[tuple[_Where, int, Scored]]:
-        """Make all predictions, or so many of each list; those of the scores are not read."""
-        for where, many in self._lists(models, only, files):
-            try:
-                for place, prediction in enumerate(itertools.islice(many, most)):
-                    yield where, place, prediction
-            except DecodeError as problem:
-                raise with_path_prefix(problem, _path(where)) from None
-
-    def _lists(
-        self, models: tuple[str, ...], only: int | None, files: int | None
-    ) -> Iterator[tuple[_Where, Sequence[Scored]]]:
-        for s in range(len(self._sources)) if only is None else (only,):
-            for f, file in enumerate(self._sources[s].files[:files]):
-                for model in models:
-                    found = getattr(file.models, model)
-                    groups: list[Any] = found.grouped_predictions if found else []
-                    for g, group in enumerate(groups):
-                        yield (s, f, model, g), group.predictions
 
     @overload
     def __getitem__(self, key: int) -> SourcePredictions: ...
@@ -335,39 +281,6 @@ READ_AT_ONCE = 500_000
 time of one source after the other."""
 _STEP_SECONDS = 0.005
 """Time for which sources are read before others have a turn."""
-_SPACE = b" \t\r\n"
-_BEGINNING = re.compile(rb'[ \t\r\n]*\[[ \t\r\n]*(\{[ \t\r\n]*"source")')
-
-
-def _cut(body: bytes) -> Iterator[memoryview]:
-    """Give the parts of a list between which a source seems to begin; none for another text."""
-    beginning = _BEGINNING.match(body)
-    stop = len(body.rstrip(_SPACE)) - 1
-    if beginning is None or body[stop : stop + 1] != b"]":
-        return
-    first, start, view = beginning[1], beginning.start(1), memoryview(body)
-    while (following := body.find(first, start + 1, stop)) >= 0:
-        # What stands before it is a comma, or this is no place between two sources.
-        end = following - 1
-        while body[end] in _SPACE:
-            end -= 1
-        yield view[start:end] if body[end : end + 1] == b"," else view[:0]
-        start = following
-    yield view[start:stop]
-
-
-@contextlib.contextmanager
-def _without_collection() -> Generator[None]:
-    """Look for no garbage: everything that is made stays, and it would only hold the loop."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
-
-
 _END = 64
 """Bytes at either end of a body that may be white space."""
 
@@ -382,75 +295,3 @@ def _as_bytes(body: object) -> bytes:
         "for a file, pass Path(...).read_bytes()",
         field="body",
     )
-
-
-def _read(text: bytes) -> tuple[list[SourcePredictions], bytes]:
-    """Read the sources, each for itself where they cannot be read together.
-
-    Returns:
-        The sources, and the text that they are slices of.
-
-    Raises:
-        DecodeError: The text is no list, or none of its sources can be read.
-    """
-    try:
-        return _decoder.decode(text), text
-    except UNREADABLE:
-        pass
-    text = repaired(text) or text
-    parts = scan(_parts_decoder, text, _NOT_PREDICTIONS)
-    sources: list[SourcePredictions] = []
-    problems: dict[int, DecodeError] = {}
-    for place, part in enumerate(parts):
-        try:
-            sources.append(scan_leniently(_source_decoder, part, _NOT_PREDICTIONS))
-        except DecodeError as problem:
-            problems[place] = with_path_prefix(problem, f"$[{place}]")
-            sources.append(_undecodable(part, problems[place], place))
-    _refuse_all(problems, sources)
-    return sources, text
-
-
-def _refuse_all(problems: dict[int, DecodeError], sources: Sequence[SourcePredictions]) -> None:
-    """Raise what is wrong with the first source if no other one can be read either."""
-    if problems and len(problems) == len(sources):
-        raise next(iter(problems.values()))
-
-
-def _undecodable(text: bytes | msgspec.Raw, problem: DecodeError, place: int) -> SourcePredictions:
-    """Say at the place of a source that it cannot be read, and what is still known of it."""
-    reason = problem.message.removesuffix(f" at {problem.path}").rpartition(": ")[2]
-    path = "$" + problem.path.removeprefix(f"$[{place}]").removeprefix("$")
-    try:
-        source = scan_leniently(_head_decoder, text, _NOT_PREDICTIONS).source
-    except DecodeError:
-        source = Source()
-    try:
-        value = scan(_any_decoder, text, _NOT_PREDICTIONS)
-    except DecodeError:  # nested too deep to be made into objects
-        value = bytes(text).decode("utf-8", errors="replace")
-    return SourcePredictions(
-        source=source,
-        error=f"the results that the service sent cannot be read: {reason} at {path}",
-        undecodable=Undecodable(json=value, reason=reason, path=path, index=place),
-    )
-
-
-def _check_scores(prediction: Scored, path: str) -> None:
-    """Read the scores of a prediction.
-
-    Raises:
-        DecodeError: Some are not what was promised; `path` names them.
-    """
-    for name in prediction.score_fields:
-        scores: Scores | None = getattr(prediction, name)
-        if scores is not None:
-            try:
-                scores.validate()
-            except DecodeError as problem:
-                raise with_path_prefix(problem, f"{path}.{name}") from None
-
-
-def _path(where: _Where) -> str:
-    s, f, model, g = where
-    return f"$[{s}].results.predictions[{f}].models.{model}.grouped_predictions[{g}].predictions"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import example, given
-from hypothesis import strategies as st
-from tabular import body, face, text_source, url_source, word
+from tabular import body, face, parts_of_texts, text_of, text_source, url_source, word
 
 from humeai_async.errors import DecodeError
 from humeai_async.types.predictions import predictions as module
@@ -68,22 +66,12 @@ def outcome(read: Callable[[bytes], Predictions], text: bytes) -> Any:
     return list(found), found.undecodable, found.body
 
 
-spaces = st.sampled_from(["", " ", "\n\t ", "\r\n", "\x0b"])
-
-
-@given(
-    st.lists(st.sampled_from(SOURCES), max_size=5),
-    spaces,
-    spaces,
-    st.sampled_from([",", "", ",,", ";"]),
-    st.sampled_from(["", "]", "x", ","]),
-)
+@given(*parts_of_texts(SOURCES))
 @example([GOOD, GOOD], "", "", ",", "")
 def test_whatever_the_text_is_it_reads_the_same(
     sources: list[Any], before: str, after: str, comma: str, end: str
 ) -> None:
-    parts = [json.dumps(one) for one in sources]
-    text = f"{before}[{after}{f'{after}{comma}{before}'.join(parts)}{before}]{after}{end}".encode()
+    text = text_of(sources, before, after, comma, end)
     assert outcome(read_whole, text) == outcome(Predictions.from_json, text)
 
 

@@ -1,0 +1,285 @@
+"""A large job of a bulk run lies on disk, and one of its sources in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import io
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from bulk_support import submitted, urls
+from cancelling import open_files
+from support import client_of, media_folder
+
+from humeai_async import DecodeError, HumeAI, ResponseTooLargeError, SaveError
+from humeai_async.bulk import bodies, collecting, runs
+from humeai_async.bulk.bodies import Body
+from humeai_async.settings import Pool
+from humeai_async.testing import FakeHume, Fault
+from humeai_async.types.predictions.stored import StoredPredictions
+
+pytestmark = pytest.mark.anyio
+PREDICTIONS = "*/predictions"
+WHOLE = 10_000_000
+
+
+@pytest.fixture(autouse=True)
+def all_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "IN_MEMORY", 1000)
+    monkeypatch.setattr(collecting, "_LARGE_BODY", 1000)
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeHume]:
+    async with FakeHume(frames=4) as fake:
+        yield fake
+
+
+@pytest.fixture
+async def hume(fake: FakeHume) -> AsyncIterator[HumeAI]:
+    async with client_of(fake) as hume:
+        yield hume
+
+
+async def take(outcomes: Any) -> list[Any]:
+    return [one async for one in outcomes]
+
+
+def given(kind: str, folder: Path) -> list[Any]:
+    if kind == "urls":
+        return urls(5)
+    if kind == "files":
+        return list(media_folder(folder, 4))
+    return [f"What a day it was, number {number}!" for number in range(5)]
+
+
+@pytest.mark.parametrize("kind", ["urls", "files", "texts"])
+async def test_what_is_read_from_disk_is_what_is_read_from_memory(
+    kind: str, hume: HumeAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = given(kind, tmp_path)
+    models: Any = {"language": {}} if kind == "texts" else {"face": {}}
+    on_disk = await take(hume.batch.predict(sources, models=models))
+    monkeypatch.setattr(bodies, "IN_MEMORY", WHOLE)
+    in_memory = await take(hume.batch.predict(sources, models=models))
+    assert len(on_disk) == len(sources)
+    for one, other in zip(on_disk, in_memory, strict=True):
+        assert one.source == other.source
+        assert one.predictions is not None
+        assert one.predictions == other.predictions
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Note the places of sources that are read."""
+    read: list[Any] = []
+    read_one = StoredPredictions.__getitem__
+
+    def noting(found: StoredPredictions, place: int) -> Any:
+        read.append(place)
+        return read_one(found, place)
+
+    monkeypatch.setattr(StoredPredictions, "__getitem__", noting)
+    return read
+
+
+async def test_a_source_is_read_once_the_one_before_was_taken(
+    hume: HumeAI, read: list[Any]
+) -> None:
+    async with hume.batch.predict(urls(5), models={"face": {}}) as outcomes:
+        first = await anext(outcomes)
+        assert read == [0]
+        assert 0 < first.size < 100_000
+        await take(outcomes)
+    assert read == [0, 1, 2, 3, 4]
+
+
+async def test_sources_are_written_before_too_many_of_their_bytes_wait(
+    hume: HumeAI, read: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "WRITE_BYTES", 1)
+    monkeypatch.setattr(runs, "WRITE_SECONDS", 60.0)
+    await hume.batch.predict_into(
+        tmp_path, urls(5), models={"face": {}}, on_outcome=lambda _: read.append("written")
+    )
+    assert read.index("written") < read.index(4)
+
+
+async def test_a_body_in_another_form_is_read_whole(
+    hume: HumeAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StoredPredictions, "find", find_nothing)
+    found = await take(hume.batch.predict(urls(3), models={"face": {}}))
+    assert all(one.predictions is not None for one in found)
+
+
+def find_nothing(_: object) -> None:
+    pass
+
+
+def altered(change: Callable[[Any], None]) -> Callable[[Body, list[bytes]], Any]:
+    """Return a `Body.write` that takes another body in than the one that comes."""
+    write = Body.write
+
+    async def written(body: Body, pieces: list[bytes]) -> None:
+        sources = json.loads(b"".join(pieces))
+        change(sources)
+        await write(body, [json.dumps(sources).encode()])
+
+    return written
+
+
+async def test_one_source_that_cannot_be_read_is_kept_with_the_whole_and_the_others_arrive(
+    hume: HumeAI, fake: FakeHume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoil(sources: Any) -> None:
+        sources[1]["results"] = 5
+
+    ledger = tmp_path / "run.db"
+    with monkeypatch.context() as patched:
+        patched.setattr(Body, "write", altered(spoil))
+        found = await take(hume.batch.predict(urls(3), models={"face": {}}, ledger=ledger))
+    assert [one.is_unreadable for one in found] == [False, True, False]
+    (kept,) = (tmp_path / "run.db.kept").iterdir()
+    assert json.loads(kept.read_bytes())[1]["results"] == 5
+    again = hume.batch.predict(urls(3), models={"face": {}}, ledger=ledger, retry_failed=True)
+    (outcome,) = await take(again)
+    assert outcome.source == urls(3)[1]
+    assert outcome.predictions is not None
+    assert not kept.exists()
+    assert set(submitted(fake).values()) == {1}
+
+
+async def test_what_is_kept_is_read_from_disk_and_fetches_nothing(
+    hume: HumeAI, fake: FakeHume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = tmp_path / "run.db"
+    with monkeypatch.context() as patched:
+        patched.setattr(StoredPredictions, "find", refuse)
+        await take(hume.batch.predict(urls(3), models={"face": {}}, ledger=ledger))
+    before, files = len(fetches(fake)), open_files()
+    again = hume.batch.predict(urls(3), models={"face": {}}, ledger=ledger, retry_failed=True)
+    assert [one.error for one in await take(again)] == [None] * 3
+    assert len(fetches(fake)) == before
+    assert open_files() == files
+
+
+def refuse(_: object) -> Any:
+    raise DecodeError("not today")
+
+
+def fetches(fake: FakeHume) -> list[Any]:
+    return [one for one in fake.requests if one.path.endswith("/predictions")]
+
+
+class FullDisk(io.BytesIO):
+    def writelines(self, lines: Any, /) -> None:
+        del lines
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def full_disk(_: object) -> FullDisk:
+    return FullDisk()
+
+
+async def test_a_full_disk_ends_the_run_and_fails_no_source(
+    hume: HumeAI, fake: FakeHume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = tmp_path / "run.db"
+    with monkeypatch.context() as patched:
+        patched.setattr(bodies, "_temporary_file", full_disk)
+        outcomes = hume.batch.predict(urls(3), models={"face": {}}, ledger=ledger)
+        with pytest.raises(SaveError, match="No space left on device"):
+            await anext(outcomes)
+    again = await take(hume.batch.predict(urls(3), models={"face": {}}, ledger=ledger))
+    assert [one.error for one in again] == [None] * 3
+    assert set(submitted(fake).values()) == {1}
+
+
+async def test_a_disk_that_gives_nothing_back_ends_the_run(
+    hume: HumeAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> Any:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(StoredPredictions, "__getitem__", fail)
+    with pytest.raises(SaveError, match="Input/output error"):
+        await take(hume.batch.predict(urls(3), models={"face": {}}))
+
+
+async def test_a_run_that_is_left_after_one_source_leaves_no_file_and_goes_on(
+    hume: HumeAI, fake: FakeHume, tmp_path: Path
+) -> None:
+    ledger, before = tmp_path / "run.db", open_files()
+    async with hume.batch.predict(urls(5), models={"face": {}}, ledger=ledger) as outcomes:
+        first = await anext(outcomes)
+        await anext(outcomes)  # which says that the first is dealt with
+        assert open_files() > before
+    assert open_files() == before
+    rest = await take(hume.batch.predict(urls(5), models={"face": {}}, ledger=ledger))
+    assert first.source not in [one.source for one in rest]
+    assert len(rest) == 4
+    assert set(submitted(fake).values()) == {1}
+    assert {path.name for path in tmp_path.iterdir()} == {"run.db", "run.db.lock"}
+
+
+async def test_a_run_that_is_cancelled_in_the_middle_of_a_body_leaves_no_file(
+    hume: HumeAI, fake: FakeHume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, before, written = tmp_path / "run.db", open_files(), anyio.Event()
+    write = Body.write
+
+    async def stop(body: Body, pieces: list[bytes]) -> None:
+        await write(body, pieces)
+        written.set()
+        await anyio.sleep_forever()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Body, "write", stop)
+        outcomes = hume.batch.predict(urls(3), models={"face": {}}, ledger=ledger)
+        running = asyncio.create_task(take(outcomes))
+        await written.wait()
+        running.cancel()
+        await asyncio.wait([running])
+        await outcomes.aclose()
+    assert open_files() == before
+    again = await take(hume.batch.predict(urls(3), models={"face": {}}, ledger=ledger))
+    assert [one.error for one in again] == [None] * 3
+    assert set(submitted(fake).values()) == {1}
+
+
+@pytest.mark.parametrize("kind", ["truncate", "truncate-chunk", "reset-body", "garbage", "empty"])
+async def test_a_body_that_breaks_off_is_asked_for_again(
+    kind: Any, hume: HumeAI, fake: FakeHume
+) -> None:
+    fake.faults.add(Fault(kind, path=PREDICTIONS, times=1))
+    found = await take(hume.batch.predict(urls(3), models={"face": {}}))
+    assert [one.error for one in found] == [None] * 3
+
+
+async def test_a_body_may_be_packed_and_of_any_size(hume: HumeAI, fake: FakeHume) -> None:
+    fake.faults.add(Fault("bomb", path=PREDICTIONS))
+    found = await take(hume.batch.predict(urls(3), models={"face": {}}))
+    assert [one.error for one in found] == [None] * 3
+
+
+@pytest.mark.parametrize("most", [500, 5000])
+async def test_a_body_may_be_no_larger_on_disk_than_in_memory(fake: FakeHume, most: int) -> None:
+    async with client_of(fake, pool=Pool(max_body=most)) as hume:
+        found = await take(hume.batch.predict(urls(3), models={"face": {}}))
+    assert {type(one.error) for one in found} == {ResponseTooLargeError}
+    assert all(one.is_open for one in found)
+    assert found[0].error.limit == most
+
+
+async def test_a_bomb_is_left_where_it_is(fake: FakeHume) -> None:
+    fake.faults.add(Fault("bomb", path=PREDICTIONS))
+    async with client_of(fake, pool=Pool(max_body=1 << 20)) as hume:
+        (found,) = await take(hume.batch.predict(urls(1), models={"face": {}}))
+    assert isinstance(found.error, ResponseTooLargeError)
+    assert found.is_open
