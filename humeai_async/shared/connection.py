@@ -123,6 +123,8 @@ class Connection:
             )
         elif isinstance(problem, self._errors.ClusterCrossSlotError):
             wrong = f"CROSSSLOT {problem}"
+        elif isinstance(problem, self._errors.AuthenticationError) or "HELLO AUTH" in wrong:
+            wrong = f"user or password in its URL are missing or wrong ({wrong})"
         elif not _is_for_good(self._errors, problem):
             if "maxmemory" in wrong:
                 wrong = f"its memory is full, raise maxmemory or free some there ({wrong})"

@@ -116,13 +116,14 @@ async def test_an_idle_fleet_asks_nothing(fleet: list[Member], server: Server) -
     assert b"evalsha" not in server.say("INFO", "commandstats")
 
 
-async def test_a_wrong_password_is_told_to_whoever_calls(tmp_path: Path) -> None:
+@pytest.mark.parametrize("password", [":wr0ng@", ""])
+async def test_a_wrong_password_is_told_to_whoever_calls(tmp_path: Path, password: str) -> None:
     with running("redis", tmp_path, "--requirepass", "right") as server:
-        url = server.url.replace("redis://", "redis://:wr0ng@")
+        url = server.url.replace("redis://", f"redis://{password}")
         async with RedisQuota(url) as quota:
             limiter = Limiter(rate=10.0, shared=quota)
             for _ in range(2):
-                with pytest.raises(ConfigurationError) as caught:
+                with pytest.raises(ConfigurationError, match="missing or wrong") as caught:
                     await limiter.acquire()
                 assert "wr0ng" not in str(caught.value) + repr(quota)
 
