@@ -246,16 +246,25 @@ async def test_a_short_list_that_does_not_go_back_in_time_is_taken_for_whole() -
     assert await find(*[[listed_job("another", type="TRAINING")]] * 5) is None
 
 
-async def test_a_long_list_that_begins_with_the_oldest_is_no_proof_that_the_job_is_not_there() -> (
-    None
-):
-    page = [
+def oldest_first(count: int) -> list[dict[str, Any]]:
+    """Return jobs of yesterday, a minute between them, as a service lists them that cannot sort."""
+    return [
         listed_job(
             f"job-{n}",
             type="TRAINING",
             state={"created_timestamp_ms": NOW_MS - 86_400_000 + n * 60_000},
         )
-        for n in range(LIMIT)
+        for n in range(count)
     ]
+
+
+@pytest.mark.parametrize("count", [7, LIMIT])
+async def test_a_list_that_begins_with_the_oldest_is_no_proof_where_more_are_not_shown(
+    count: int,
+) -> None:
     with pytest.raises(DecodeError, match="newest first"):
-        await find(page)
+        await find(oldest_first(count), [listed_job()])
+
+
+async def test_a_list_that_begins_with_the_oldest_is_proof_where_it_is_all_there_is() -> None:
+    assert await find(oldest_first(7), []) is None
