@@ -11,7 +11,7 @@ from rich.table import Table
 from humeai_async import catalog
 from humeai_async.catalog.comparison import Comparison, compare
 from humeai_async.cli import interrupts
-from humeai_async.cli.output import ExitCode, escape_controls, make_console
+from humeai_async.cli.output import ExitCode, escape_controls, make_console, writing_output
 from humeai_async.client import HumeAI
 from humeai_async.settings import Pool
 from humeai_async.types.definition import Definition
@@ -41,10 +41,11 @@ def check(base_url: str | None, proxy: str | None, *, as_json: bool) -> int:
             return await hume.definition()
 
     found = compare(interrupts.run(fetch()), catalog.TABLE)
-    if as_json:
-        click.echo(json.dumps({**attrs.asdict(found), "is_equal": found.is_equal}))
-    else:
-        _print(found)
+    with writing_output():
+        if as_json:
+            click.echo(json.dumps({**attrs.asdict(found), "is_equal": found.is_equal}))
+        else:
+            _print(found)
     return ExitCode.OK if found.is_equal else ExitCode.FAILED
 
 

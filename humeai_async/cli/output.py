@@ -74,7 +74,15 @@ def make_console(file: TextIO | None = None) -> Console:
     Args:
         file: Where it prints; standard output if left out.
     """
-    return Console(file=file, markup=False, emoji=False, highlight=False)
+    return _Console(file=file, markup=False, emoji=False, highlight=False)
+
+
+class _Console(Console):
+    """A console that leaves a reader that has gone to `writing_output`."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what rich has caught; it would end the command with an exit code of its own."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 class _LossyStream(io.TextIOBase):

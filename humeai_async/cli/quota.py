@@ -5,15 +5,14 @@ Thin: `RedisQuota.state` reads it from the server, and this prints it.
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Sequence
 
 import click
 from attrs import asdict
 from rich.console import Console
 from rich.table import Table
 
+from humeai_async.cli import interrupts
 from humeai_async.cli.output import (
     ExitCode,
     escape_controls,
@@ -39,7 +38,7 @@ def quota(url: str, name: str, *, as_json: bool) -> int:
     The exit code is 0, 1 if the server cannot be reached, and 2 if the URL or the password is
     wrong.
     """
-    found = asyncio.run(_read(url, name))
+    found = interrupts.run(RedisQuota(url, name).state())
     with writing_output():
         if as_json:
             click.echo(json.dumps({"name": name, "buckets": [asdict(one) for one in found]}))
@@ -50,10 +49,6 @@ def quota(url: str, name: str, *, as_json: bool) -> int:
         else:
             print_message(f"nobody has used the quota {name!r} there in the last hour")
     return ExitCode.OK
-
-
-async def _read(url: str, name: str) -> Sequence[BucketShares]:
-    return await RedisQuota(url, name).state()
 
 
 def _print_bucket(console: Console, bucket: BucketShares) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import click
 
 from humeai_async._base import atomic_files
+from humeai_async.cli import interrupts
 from humeai_async.cli.output import escape_controls, print_message, writing_output
 from humeai_async.cli.status import ensure_run
 from humeai_async.errors import SaveError
@@ -32,7 +32,7 @@ def report(folder: Path, out: Path | None) -> None:
 
     ensure_run(folder)
     target = out or folder / PAGE
-    text = asyncio.run(build_report(folder))
+    text = interrupts.run(build_report(folder))
     size = _write(target, text)
     with writing_output():
         click.echo(escape_controls(str(target)))

@@ -5,7 +5,6 @@ It reads the ledger only.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import click
 
 from humeai_async.bulk.ledger import read_status
 from humeai_async.bulk.runs import LEDGER
+from humeai_async.cli import interrupts
 from humeai_async.cli.output import ExitCode, make_console, writing_output
 from humeai_async.cli.progress import count_sources, print_counts, print_failures
 from humeai_async.cli.sources import NOT_THERE
@@ -29,7 +29,7 @@ def status(folder: Path, *, as_json: bool) -> int:
     0 if every source arrived, and 1 if any failed or is still open.
     """
     ledger = ensure_run(folder)
-    found = asyncio.run(read_status(ledger))
+    found = interrupts.run(read_status(ledger))
     counts = count_sources(found.counts) | {"jobs": found.jobs, "resubmitted": found.resubmitted}
     with writing_output():
         if as_json:

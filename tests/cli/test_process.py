@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import pty
 import subprocess
@@ -18,6 +19,7 @@ from cli_support import run as run_here
 from proxyserver import ProxyServer
 from support import wav_file
 
+from humeai_async.cli.output import make_console, print_message, writing_output
 from humeai_async.testing import FakeHume
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -286,11 +288,19 @@ async def test_the_progress_line_says_first_what_matters_most(tmp_path: Path, co
         assert "10 jobs" in drawn
 
 
+def test_a_reader_that_has_gone_ends_no_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Pipe(io.StringIO):
+        def write(self, _: str, /) -> int:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(sys, "stdout", Pipe())
+    with writing_output():
+        make_console().print("for nobody")
+
+
 def test_errors_of_a_terminal_that_has_gone_end_no_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from humeai_async.cli import output  # noqa: PLC0415 - here alone
-
     class Gone:
         encoding = "utf-8"
 
@@ -304,7 +314,7 @@ def test_errors_of_a_terminal_that_has_gone_end_no_run(
             raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(sys, "stderr", Gone())
-    output.print_message("lost")
+    print_message("lost")
 
 
 async def test_a_format_whose_package_is_missing_leaves_nothing_behind(
