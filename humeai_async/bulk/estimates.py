@@ -47,6 +47,7 @@ async def estimate_cost(
     unit: str,
     ledger: object,
     *,
+    configuration: str,
     together: int,
     retry_failed: bool,
 ) -> CostEstimate:
@@ -57,6 +58,7 @@ async def estimate_cost(
         work: How.
         unit: What is counted.
         ledger: A `Ledger`, the path of one that may exist, or `None`.
+        configuration: What binds that ledger.
         together: Sources that may share a request, at most.
         retry_failed: Whether what has failed would be sent again.
 
@@ -69,7 +71,7 @@ async def estimate_cost(
     sharing: list[Quote] = []
     failures: list[Failure] = []
     async with AsyncExitStack() as stack:
-        memory = await open_existing(stack, ledger, work.configuration)
+        memory = await open_existing(stack, ledger, configuration)
         for source in sources:
             try:
                 quote = await work.quote(source)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from humeai_async._base.cancellation import in_thread
@@ -23,7 +24,7 @@ from humeai_async.bulk.patience import Patience
 from humeai_async.bulk.pipeline import Pipeline
 from humeai_async.bulk.progress import Progress
 from humeai_async.bulk.reading_back import read_back
-from humeai_async.bulk.runs import Into, Report, run_into
+from humeai_async.bulk.runs import LEDGER, Into, Report, configuration_of, run_into
 from humeai_async.bulk.single_requests import SingleRequests
 from humeai_async.bulk.work import Pipes, ServiceClock
 from humeai_async.errors import HumeError, InvalidArgumentError
@@ -76,11 +77,19 @@ class PaidOutcomes(Outcomes[File, R]):
         spent = f"Bill: {bill.spent:,.0f} {bill.unit} spent{left}; {bill.in_doubt:,} in doubt."
         return (*super()._notes, spent)
 
-    async def estimate(self) -> CostEstimate:
+    async def estimate(
+        self,
+        folder: str | os.PathLike[str] | None = None,
+        formats: Sequence[str] = ("jsonl",),
+    ) -> CostEstimate:
         """Find out what the run would cost, without beginning it.
 
-        Reads each source, and converts it where the run would. Costs no request for recordings,
-        and two for decisions, which are not billed. What the ledger has is not counted.
+        Reads each source, and converts it where the run would. Costs no request for recordings and
+        images, and two for decisions, which are not billed. What the ledger has is not counted.
+
+        Args:
+            folder: Where `write_to` would keep the ledger, if it is to be called.
+            formats: As for `write_to`; they matter only where the folder has a ledger.
 
         Returns:
             Cost in the unit of `bill`, and the sources that would be refused.
@@ -89,12 +98,17 @@ class PaidOutcomes(Outcomes[File, R]):
             InvalidArgumentError: The sources can be read only once: give a list.
             LedgerError: Another run has the ledger, or it is not this run's.
         """
-        pipes = self._pipes
+        pipes, ledger = self._pipes, self._pipes.ledger
+        configuration = self._work.configuration
+        if folder is not None:
+            ledger = Path(check_path("folder", folder)) / LEDGER
+            configuration = configuration_of(configuration, formats)
         return await estimate_cost(
             self._sources_again(),
             self._work,
             pipes.bill.unit,
-            pipes.ledger,
+            ledger,
+            configuration=configuration,
             together=pipes.options.job_size,
             retry_failed=pipes.options.retry_failed,
         )

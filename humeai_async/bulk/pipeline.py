@@ -210,7 +210,7 @@ class Pipeline(Generic[S, R]):
             # The ledger has lost what it knew: an earlier start may have sent it.
         if plan.work_id is None:
             async with self._turn(plan.number):
-                return await self._settled(plan, items, deadline)
+                return await self._find_or_submit(plan, items, deadline)
         return plan, Submitted(plan.work_id)
 
     @asynccontextmanager
@@ -225,7 +225,7 @@ class Pipeline(Generic[S, R]):
                 await self._slots.acquire()
             yield
 
-    async def _settled(
+    async def _find_or_submit(
         self, plan: Plan, items: Sequence[Item[S]], deadline: float
     ) -> tuple[Plan, Submitted]:
         """Find out what became of an earlier start's piece of work, unless another group has."""

@@ -104,7 +104,7 @@ async def run_into(
             f"{into.folder} belongs to a run over many workers: go on with it by what began it "
             "(predict_over, measure_over or decide_over), or use another folder"
         )
-    configuration = f"{pipes.kind.configuration} as {','.join(into.formats)}"
+    configuration = configuration_of(pipes.kind.configuration, into.formats)
     ledger = await Ledger.open(into.folder / LEDGER, configuration)
     with await _sinks(into, ledger) as sinks:
         # The ledger closes before the sinks do: its last checkpoint needs them.
@@ -129,6 +129,16 @@ async def run_into(
                 outcomes=writer.count,
                 files=tuple(sinks.paths),
             )
+
+
+def configuration_of(work: str, formats: Sequence[str]) -> str:
+    """Return what binds the ledger in a run's folder.
+
+    Args:
+        work: What the results depend on.
+        formats: Formats of the files.
+    """
+    return f"{work} as {','.join(formats)}"
 
 
 def _both(on_submitted: Callable[[str], None] | None, track: Track) -> Callable[[str], None]:

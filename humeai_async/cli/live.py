@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from humeai_async.bulk.estimates import CostEstimate
 from humeai_async.bulk.open_files import OPEN_FORMATS
 from humeai_async.bulk.paid_outcomes import PaidOutcomes
 from humeai_async.bulk.runs import Report
@@ -18,7 +19,14 @@ from humeai_async.cli import interrupts
 from humeai_async.cli.output import print_message
 from humeai_async.cli.progress import RunDisplay
 from humeai_async.cli.questions import read_questions
-from humeai_async.cli.runs import Finished, local_folder, print_summary, run_options, show_run
+from humeai_async.cli.runs import (
+    Finished,
+    local_folder,
+    print_estimate,
+    print_summary,
+    run_options,
+    show_run,
+)
 from humeai_async.cli.sources import (
     IMAGE_SUFFIXES,
     RECORDINGS,
@@ -36,6 +44,11 @@ _concurrency = click.option(
     default=8,
     show_default=True,
     help="Requests under way at the same time; each holds its file in memory.",
+)
+_estimate = click.option(
+    "--estimate",
+    is_flag=True,
+    help="Say what would be billed, and send nothing that is billed.",
 )
 
 
@@ -61,6 +74,7 @@ _concurrency = click.option(
     "difference to one another, Hume does not say.",
 )
 @_concurrency
+@_estimate
 def measure(
     sources: tuple[str, ...],
     listed: str | None,
@@ -116,6 +130,7 @@ def measure(
     help="Input tokens that all starts together may be billed.",
 )
 @_concurrency
+@_estimate
 def decide(
     sources: tuple[str, ...],
     listed: str | None,
@@ -150,10 +165,11 @@ def _run(
     base_url: str | None,
     proxy: str | None,
     *,
+    estimate: bool,
     as_json: bool,
     **options: Any,
 ) -> int:
-    """Run files into a folder, and return the exit code.
+    """Run files into a folder, or say what that would cost, and return the exit code.
 
     Args:
         found: The files.
@@ -162,11 +178,19 @@ def _run(
         formats: Formats of the results.
         base_url: Where requests go.
         proxy: Proxy that they go through.
+        estimate: Whether to say what it would cost, in place of running it.
         as_json: Whether the summary is JSON.
         options: Options of the run.
     """
     folder = local_folder(out)
     chosen = tuple(dict.fromkeys(formats))
+
+    async def look_ahead() -> CostEstimate:
+        async with HumeAI(base_url=base_url, pool=Pool(proxy=proxy, trust_env=True)) as hume:
+            return await begin(hume, **options).estimate(folder, chosen)
+
+    if estimate:
+        return print_estimate(interrupts.run(look_ahead()), as_json=as_json)
 
     async def run() -> Finished:
         pool = Pool(proxy=proxy, trust_env=True)

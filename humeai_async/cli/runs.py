@@ -15,6 +15,7 @@ import click
 
 from humeai_async._base.frozen import frozen
 from humeai_async.bulk.bill import Bill
+from humeai_async.bulk.estimates import CostEstimate
 from humeai_async.bulk.ledger import read_status
 from humeai_async.bulk.runs import LEDGER, Report
 from humeai_async.cli.output import (
@@ -25,6 +26,7 @@ from humeai_async.cli.output import (
     writing_output,
 )
 from humeai_async.cli.progress import (
+    MAX_ROWS,
     RunDisplay,
     count_sources,
     print_counts,
@@ -208,6 +210,30 @@ def print_summary(finished: Finished, *, as_json: bool) -> int:
             for file in files:
                 console.print(f"wrote {escape_controls(file)}", soft_wrap=True)
     return ExitCode.FAILED if counts["failed"] or counts["open"] else ExitCode.OK
+
+
+def print_estimate(found: CostEstimate, *, as_json: bool) -> int:
+    """Print what a run would cost, and return the exit code."""
+    counts = {
+        "to_send": found.to_send,
+        "done": found.known,
+        "refused": len(found.failures),
+        "cost": round(found.cost, 3),
+        "unit": found.unit,
+    }
+    with writing_output():
+        if as_json:
+            refused = {one.source: f"{one.error}: {one.message}" for one in found.failures}
+            click.echo(json.dumps(counts | {"reasons": refused}, indent=2))
+        else:
+            console = make_console()
+            print_counts(console, "Estimate", counts)
+            for one in found.failures[:MAX_ROWS]:
+                line = f"would fail: {one.error}: {one.message} ({one.source})"
+                console.print(escape_controls(line), soft_wrap=True)
+            if len(found.failures) > MAX_ROWS:
+                console.print(f"would fail: {len(found.failures) - MAX_ROWS} more")
+    return ExitCode.FAILED if found.failures else ExitCode.OK
 
 
 def _cost(bill: Bill) -> Mapping[str, Any]:

@@ -144,6 +144,30 @@ async def test_images_are_measured_and_share_requests_if_asked(
     assert len(lines_of(out / "measurements.jsonl")) == 5
 
 
+async def test_what_a_run_would_cost_is_told_and_nothing_is_sent(
+    fake: FakeHume, tmp_path: Path
+) -> None:
+    paths, out = recordings(tmp_path, 3), tmp_path / "out"
+    (tmp_path / "bad.wav").write_bytes(b"%PDF-1.7")
+    words: Words = ["measure", *paths, paths[0], "--out", out, "--estimate", "--json"]
+    done = await run(words, fake)
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["to_send"], told["done"], told["cost"]) == (0, 3, 1, 30.0)
+    assert not fake.requests
+    assert not out.exists()
+    await run(["measure", paths[0], "--out", out], fake)
+    told = json.loads((await run(words, fake)).stdout)
+    assert (told["to_send"], told["done"], told["cost"]) == (2, 2, 20.0)
+    done = await run([*words[:-1], tmp_path / "bad.wav"], fake)
+    assert done.returncode == 1
+    assert f"which holds no sound ({tmp_path / 'bad.wav'})" in done.stdout.replace("\n", " ")
+    assert len(fake.expression.runs) == 1
+    words = ["decide", "--questions", question_file(tmp_path), *paths, "--estimate", "--json"]
+    told = json.loads((await run(words, fake)).stdout)
+    assert (told["to_send"], told["unit"]) == (3, "input tokens")
+    assert fake.decisions.runs == []
+
+
 async def test_a_lost_response_is_told_and_bought_again_only_if_asked(
     fake: FakeHume, tmp_path: Path
 ) -> None:
