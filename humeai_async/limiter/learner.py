@@ -35,7 +35,7 @@ _FASTEST_DOUBLING: Final = 0.04
 _SLOWEST_DOUBLING: Final = 0.1
 """Seconds, the bounds of it. Limits above 1,000: their 3,000 calls are over in seconds."""
 _STEP: Final = 0.1
-"""Seconds of growth that one response brings at most, or two calls' time. Slow quotas."""
+"""Seconds of growth that one response brings at most, or twice its calls' time. Slow quotas."""
 _LOOK_AFTER: Final = 1.5
 _LOOK_CALLS: Final = 20.0
 _LOOK_TRIPS: Final = 10.0
@@ -101,15 +101,15 @@ class Learner(Measure):
             if not self.is_known:
                 self._start, self._counted = (now, self.accepted), -math.inf
         if is_pressed:
-            self._grow(passed)
+            self._grow(passed, cost)
 
-    def _grow(self, passed: float) -> None:
+    def _grow(self, passed: float, cost: float) -> None:
         if not self.is_known:
             doubling = max(_DOUBLING_TRIPS * self.round_trip, _FASTEST_DOUBLING)
             share = 2 ** (min(passed, _STEP) / min(doubling, _SLOWEST_DOUBLING))
             self.pace = min(self.pace * share, FASTEST)
             return
-        step = min(passed, max(_STEP, 2.0 / self.pace))
+        step = min(passed, max(_STEP, 2.0 * cost / self.pace))
         if self._is_rough:
             self._held += step / max(1.0, 2.0 / self.rate)
             share = 2 ** (min(self._held, 10.0) / _REGROWTH)

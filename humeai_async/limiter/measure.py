@@ -51,7 +51,9 @@ FEW: Final = 5.0
 _MANY: Final = 20.0
 """Calls of which a twentieth more or less is precise enough. Buckets at first contact."""
 _ROW: Final = 4
-"""Closings after a few calls, one after the other, that are no chance. Small buckets."""
+_ROW_SECONDS: Final = 0.05
+"""Closings after a few calls, or so many seconds of them, one after the other, that are no chance.
+Small buckets, and large ones that were taken for windows."""
 _BEYOND: Final = 1.3
 """Growth by which a rate was left behind. Quotas at once, tripled quotas."""
 QUICK: Final = 1.5
@@ -162,8 +164,10 @@ class Measure:
         for anchor, _ in reversed(self._anchors):
             uncertain = anchor.opened - anchor.earliest
             if self.window is not None and anchor.pause > self.window / 8 > uncertain:
-                opened = (anchor.earliest + anchor.opened) / 2
-                return opened + math.ceil((now - opened) / self.window) * self.window
+                middle = (anchor.earliest + anchor.opened) / 2
+                # Past the middle of what is possible it may be that it opens a little later.
+                nearest = ((now - at) % -self.window for at in (middle, anchor.opened))
+                return now - max(nearest)
         return None
 
     def _measure_first(self, contact: Contact, policy: tuple[float, float] | None) -> None:
@@ -264,8 +268,8 @@ class Measure:
         self.rate = rate
 
     def _measure_row(self, contact: Contact) -> bool:
-        """Give up a measure by which the quota closes again and again after a few calls."""
-        if self.used > FEW:
+        """Give way to calls that are refused again and again after a few; say whether it did."""
+        if self.used > max(FEW, _ROW_SECONDS * self.rate):
             self._row = 0
         if not self._row:
             self._row_start = contact.opened, self.accepted
@@ -275,9 +279,11 @@ class Measure:
         opened, before = self._row_start
         rate = max((self.accepted - before) / (contact.closed - opened), self.rate / 4)
         self._row = 0
-        if rate > self.rate / 2:
+        if rate <= self.rate / 2:
+            self.window = self.count = None
+        elif self.used <= FEW:
             return False
-        self.rate, self.window, self.count = rate, None, None
+        self.rate = min(self.rate, rate)
         return True
 
     def _between_closings(self, contact: Contact) -> float:

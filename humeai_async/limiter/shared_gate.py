@@ -145,6 +145,7 @@ class SharedGate(Gate):
     def _change_over(self, now: float) -> None:
         """Begin to go on without the server, or with it again."""
         self._is_alone = self.source.is_away
+        self.shared_learner.forget_calls(now)
         if self._is_alone:
             self._before = self.shared_learner.lesson(now)
             if self.source.learns_alone:

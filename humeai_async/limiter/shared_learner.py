@@ -50,16 +50,31 @@ class Lesson:
 class SharedLearner(Learner):
     """A learner that takes in what other processes see and find."""
 
-    __slots__ = ("_found", "_is_hinted", "_lately", "has_headers")
+    __slots__ = ("_found", "_is_hinted", "_joined", "_lately", "has_headers")
 
     def __init__(self, now: float, rate: float | None = None) -> None:
         """Begin with a declared rate, or with none."""
         super().__init__(now, rate)
         self._found: Contact | None = None
         self._is_hinted = False
+        self._joined: tuple[float, float] | None = None
         self.has_headers: bool = False
         """Whether responses say how much of the quota is left."""
         self._lately = WindowCount(_LATELY, 16)
+
+    def join(self, began: float) -> None:
+        """Measure from when the first of the others began, for theirs was the first call."""
+        self._joined = began, self.accepted
+
+    def start(self, now: float) -> None:
+        """Note when the first call went, here or of the others."""
+        super().start(now)
+        self._start, self._joined = self._joined or self._start, None
+
+    def forget_calls(self, now: float) -> None:
+        """Measure from now on: whose calls are counted is about to change."""
+        self._anchors.clear()
+        self._start, self._counted = (now, self.accepted), now
 
     def accept(self, now: float, cost: float, *, is_pressed: bool, is_busy: bool) -> None:
         """Count an accepted call, and let the pace grow, but not far ahead of the calls seen."""
@@ -140,7 +155,7 @@ class SharedLearner(Learner):
             if contact.is_hinted:
                 self._anchors.clear()
             self._anchors.append((contact, accepted))
-        self._held, self._found = 0.0, None
+        self._held, self._found, self._joined = 0.0, None, None
         self._at = self._busy_at = max(at, self._at)
 
     def count_others(self, now: float, cost: float, *, is_pressed: bool) -> None:

@@ -44,6 +44,8 @@ class Turn:
     """Seconds between two."""
     members: int
     """Processes that share the rate."""
+    haste: float = 1.0
+    """How much faster than the rate they go, to make up for a pause."""
 
 
 class Turns:
@@ -55,8 +57,9 @@ class Turns:
     """
 
     __slots__ = (
-        "_alone_rate", "_began", "_calls", "_debt", "_granted", "_held_until", "_is_hungry",
-        "_next_alone", "_next_turn", "_size", "_started", "_went", "members", "rate",
+        "_alone_rate", "_began", "_calls", "_debt", "_granted", "_haste", "_held_since",
+        "_held_until", "_is_hungry", "_next_alone", "_next_turn", "_size", "_started", "_went",
+        "members", "rate",
     )  # fmt: skip
 
     def __init__(self, rate: float, now: float) -> None:
@@ -65,8 +68,9 @@ class Turns:
         self._began = now
         self._calls: deque[float] = deque()
         """When each call in hand may go."""
-        self._went: deque[float] = deque()
-        """When calls went, of the last `SHARE_SECONDS`."""
+        self._went: deque[tuple[float, float]] = deque()
+        """When calls went, of the last `SHARE_SECONDS`, and what each counts for."""
+        self._haste = 1.0
         self._size = 1
         self._granted = self._started = 0
         self._is_hungry = False
@@ -75,6 +79,7 @@ class Turns:
         self._next_alone = now
         self._held_until = -math.inf
         """Until when all wait, as far as is known: the quota is used up."""
+        self._held_since: float | None = None
         self._next_turn = -math.inf
         """When the next turn may be asked for."""
 
@@ -117,14 +122,14 @@ class Turns:
             self._pay_debt()
         elif self._alone_rate is not None:
             self._next_alone += cost / self._alone_rate
-        self._went.append(now)
+        self._went.append((now, 1.0 / self._haste))
         self._forget(now)
 
     def give_back(self) -> None:
         """Take back a call that did not go: it may go as long as any other."""
         if self._went:
             self._started -= 1
-            self._calls.appendleft(self._went.pop())
+            self._calls.appendleft(self._went.pop()[0])
 
     def wants(self, now: float) -> int:
         """Return how many calls to ask for now; 0 while enough are in hand, or all wait."""
@@ -140,7 +145,9 @@ class Turns:
             self._next_turn = now + turn.first
             return
         self._alone_rate = None
+        self._cut_pause(now)
         self._held_until = self._next_turn = -math.inf
+        self._haste = turn.haste
         # By what was used of the last one, not by who waits: a few workers of a process may
         # never all wait at once, and would get a few calls a turn.
         if self._granted and self._started < _LITTLE * self._granted:
@@ -162,6 +169,9 @@ class Turns:
         self._held_until, self._next_turn = now + seconds, -math.inf
         if seconds > 0.0:
             self._calls.clear()
+            self._held_since = now if self._held_since is None else self._held_since
+        else:
+            self._cut_pause(now)
         if not self._calls:
             self._granted = 0
 
@@ -175,12 +185,12 @@ class Turns:
         """
         if self._alone_rate is not None:
             return
-        self._forget(now)
-        if self._went:
-            idle = min(waited, now - self._went[-1])
-            seconds = max(LIFE, min(SHARE_SECONDS, now - self._began) - idle)
-            self._alone_rate = min(self.rate, len(self._went) / seconds)
-            last = self._calls[-1] if self._calls else self._went[-1]
+        self._cut_pause(now)
+        idle = min(waited, now - self._went[-1][0]) if self._went else 0.0
+        share = self.known_share(now, idle)
+        if share is not None:
+            self._alone_rate = min(self.rate, share)
+            last = self._calls[-1] if self._calls else self._went[-1][0]
             self._next_alone = max(now, last + 1.0 / self._alone_rate)
         else:
             self._alone_rate = self.rate * FIRST_SHARE
@@ -191,11 +201,16 @@ class Turns:
         """Hold nothing back while the server is away: the gate learns alone."""
         self._alone_rate, self._next_alone = math.inf, now
 
-    def known_share(self, now: float) -> float | None:
-        """Return the calls a second of this process lately; `None` if there were none."""
+    def known_share(self, now: float, idle: float = 0.0) -> float | None:
+        """Return the calls a second of this process lately; `None` if there were none.
+
+        Args:
+            now: The time.
+            idle: Seconds until now that say nothing of it.
+        """
         self._forget(now)
-        seconds = max(LIFE, min(SHARE_SECONDS, now - self._began))
-        return len(self._went) / seconds if self._went else None
+        seconds = max(LIFE, min(SHARE_SECONDS, now - self._began) - idle)
+        return sum(count for _, count in self._went) / seconds if self._went else None
 
     def share(self, now: float) -> float:
         """Return the calls a second that this process may send, as far as is known."""
@@ -215,15 +230,23 @@ class Turns:
         self._next_turn = -math.inf
         self._calls.clear()
         self._granted = 0
-        self._went = deque(at + seconds for at in self._went)
+        self._held_since = None
+        self._went = deque((at + seconds, count) for at, count in self._went)
 
     def _pay_debt(self) -> None:
         while self._debt >= 1.0 and self._calls:
             self._calls.popleft()
             self._debt -= 1.0
 
+    def _cut_pause(self, now: float) -> None:
+        """Leave the time for which all waited out of what the share is known by."""
+        if self._held_since is not None:
+            passed, self._held_since = now - self._held_since, None
+            self._began += passed
+            self._went = deque((min(now, at + passed), count) for at, count in self._went)
+
     def _forget(self, now: float) -> None:
-        while self._went and self._went[0] <= now - SHARE_SECONDS:
+        while self._went and self._went[0][0] <= now - SHARE_SECONDS:
             self._went.popleft()
 
 

@@ -7,8 +7,9 @@ once is a share of a cycle. `rates` holds what was declared, of which the lowest
 the version of the scripts that its process has. `gate` is what a 429 closes for all: until when,
 and which one process tries then. `shares` is what each has had lately, for whoever looks. Where
 nobody declares a rate `learned` holds what all have learned: the cost of all calls let in, the
-last lesson and its number (the gate's era then), and the pace, which grows until the next; and of a
-window that was seen to slide, without a hint of the service, the calls in it by slots of time.
+last lesson and its number (the gate's era then), and the pace, which grows until the next; when
+those began who are at work, and the cost until then; and of a window that was seen to slide,
+without a hint of the service, the calls in it by slots of time.
 """
 
 from __future__ import annotations
@@ -50,9 +51,14 @@ local comes_back, settling = ARGV[7] == '1', tonumber(ARGV[8])
 local bucket, version, share_seconds = ARGV[9], ARGV[10], tonumber(ARGV[11])
 local accepted, known_lesson = tonumber(ARGV[12]), tonumber(ARGV[13])
 
-local learned, total, number, grown = nil, '0', 0, 1
+local learned, total, number, grown, start = nil, '0', 0, 1, nil
 if known_lesson >= 0 then
     -- Nobody declares a rate: this is the pace of the one who asks, unless he knows less than all.
+    if redis.call('ZCOUNT', KEYS[2], text(now), '+inf') == 0 then
+        redis.call('HSET', KEYS[8], 'began', text(now), 'before',
+            redis.call('HGET', KEYS[8], 'accepted') or '0')
+    end
+    start = redis.call('HMGET', KEYS[8], 'before', 'began')
     total = redis.call('HINCRBYFLOAT', KEYS[8], 'accepted', text(accepted))
     learned = redis.call('HMGET', KEYS[8], 'number', 'pace', 'lesson', 'at', 'owed',
         'haste', 'window', 'slots', 'newest', 'slides')
@@ -83,8 +89,9 @@ local era = tonumber(gate[4] or '0')
 local function result(calls, first, gap)
     local lesson, at = '', now
     if learned then lesson, at = learned[3] or '', tonumber(learned[4] or now) end
+    local before, began = start and start[1] or '0', tonumber(start and start[2] or now)
     return {calls, text(first), text(gap), members, text(rate), era, other,
-            total, number, lesson, text(now - at)}
+            total, number, lesson, text(now - at), before, text(now - began)}
 end
 local function wait(seconds) return result(0, seconds, 0) end
 
@@ -186,7 +193,7 @@ return result(count, first - now, gap)
 """Takes a turn, with the words of a `TurnRequest`. Returns calls, seconds to the first, seconds
 between, members, rate, era of the gate, and another version of the scripts that is in use, if there
 is one. For a rate that is learned also: cost of all calls let in, number of the last lesson, the
-lesson if it is news, and its age."""
+lesson if it is news, its age, the cost before all began who are at work, and the seconds since."""
 
 
 @frozen(kw_only=True)

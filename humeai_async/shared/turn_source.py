@@ -339,12 +339,14 @@ class QuotaTurns:
     def _take_in(self, now: float, counted: float, found: Any) -> None:
         """Count what the others had let in, and take over what they have found."""
         pace = float(found[4])
-        total, number, lesson, age = found[7:]
-        total, number = float(total), int(number)
-        gate, before = self._gate, self._total
-        self._total = total
+        lesson, age, before_all, since = found[9:]
+        total, number = float(found[7]), int(found[8])
+        gate, before, self._total = self._gate, self._total, total
         if gate is None:
             return
+        if before is None and number == 0 and not self._is_away:
+            before = float(before_all)
+            gate.shared_learner.join(now - float(since))
         if before is not None and (others := total - before - counted) > 0.0:
             gate.shared_learner.count_others(now, others, is_pressed=self._listener.is_waiting)
         if number > self._lesson:
@@ -364,7 +366,10 @@ class QuotaTurns:
             if int(era) > self._era and not int(calls) and not self._is_away:
                 self.turns.hold(now, float(first))  # of this closing nobody had heard here
             self._era = int(era)  # lower where the server has lost it
-        turn = Turn(calls=int(calls), first=float(first), gap=float(gap), members=int(members))
+        turn = Turn(
+            calls=int(calls), first=float(first), gap=float(gap), members=int(members),
+            haste=1.0 / (float(gap) * float(rate)) if calls else 1.0,
+        )  # fmt: skip
         self._next_try = -math.inf if turn.calls else now + turn.first
         was_away = self._is_away
         if turn.calls:

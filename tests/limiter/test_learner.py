@@ -118,6 +118,33 @@ def test_a_bucket_is_measured_from_one_closing_to_the_next_for_it_was_empty_at_b
     assert rate == pytest.approx(60 / (closed_again - closed))
 
 
+def windowed(seconds: float) -> Calls:
+    """Return calls at a quota of 400 in a window that began at 0 and was found by its opening."""
+    calls = Calls()
+    calls.learner.round_trip = 0.01
+    calls.let_in(1600.0, 0.25)
+    calls.learner.time_windows(has_reset=False)
+    calls.meet(Contact(calls.now, calls.now + 0.01, seconds - 0.1, seconds + 0.1, 1600.0))
+    assert calls.learner.window == seconds
+    return calls
+
+
+@pytest.mark.parametrize(("now", "opening"), [(2.5, 4.0), (3.99, 4.0), (4.01, 4.1), (4.11, 6.0)])
+def test_a_window_opens_in_the_middle_of_what_is_possible_or_at_the_end_of_it(
+    now: float, opening: float
+) -> None:
+    assert windowed(2.0).learner.next_opening(now) == pytest.approx(opening)
+
+
+def test_a_bucket_that_was_taken_for_a_window_gives_way_to_refusals_in_a_row() -> None:
+    calls = windowed(2.0)
+    learner = calls.learner
+    for _ in range(20):  # a bucket of 140 a second
+        calls.let_in(175.0, 0.04)
+        calls.meet(Contact(calls.now, calls.now + 0.005, calls.now, calls.now + 0.01, learner.pace))
+    assert 120.0 < learner.rate < 145.0
+
+
 def test_what_came_before_a_rest_says_nothing_of_an_unknown_quota() -> None:
     learner = Learner(0.0)
     learner.start(0.0)

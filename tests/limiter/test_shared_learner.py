@@ -177,6 +177,48 @@ def test_a_lesson_of_the_past_does_not_turn_the_clock_back() -> None:
     assert grown[0] == grown[1] == grown[2]
 
 
+def test_calls_of_others_are_measured_from_the_first_of_them() -> None:
+    learner = SharedLearner(0.0)
+    learner.round_trip = 0.01
+    learner.join(-1.0)
+    learner.count_others(0.0, 100.0, is_pressed=True)
+    learner.start(0.0)
+    assert (learner.started, learner.used) == (-1.0, 100.0)
+    learner.start(5.0)
+    assert learner.started == 5.0
+
+
+def test_who_learns_a_lesson_first_measures_from_it_on() -> None:
+    learner = SharedLearner(0.0)
+    learner.join(-1.0)
+    learner.learn(-0.5, evolve(LESSON, is_known=False, is_even=True))
+    learner.start(0.0)
+    assert learner.started == 0.0
+
+
+def test_calls_counted_from_now_on_are_not_measured_with_those_before() -> None:
+    learner = fresh()
+    learner.learn(0.5, evolve(LESSON, contact=FLOW))
+    now = let_in(learner, 0.5, 100.0, 3.0)
+    learner.forget_calls(now)
+    assert (learner.started, learner.used) == (now, 1.0)
+    now = let_in(learner, now, 5.0, 2.0)
+    learner.open(now + 0.1, Contact(now, now + 0.02, now, now + 0.1, pace=39.0), None)
+    assert learner.rate == pytest.approx(0.8 * LESSON.rate)
+
+
+def test_calls_of_others_that_are_told_together_let_the_pace_grow_as_one_by_one() -> None:
+    paces: list[float] = []
+    for together in (1, 8):
+        learner = fresh()
+        learner.learn(0.0, LESSON)
+        for number in range(together, 121, together):
+            learner.count_others(number / 40.0, float(together), is_pressed=True)
+        paces.append(learner.pace)
+    assert paces[0] > 1.1 * LESSON.pace
+    assert paces[1] == pytest.approx(paces[0], rel=0.1)
+
+
 def test_calls_of_others_count_and_let_the_pace_grow_only_where_some_wait_here() -> None:
     learner = fresh()
     for number in range(1, 11):

@@ -138,6 +138,41 @@ def test_the_wait_for_a_hung_server_does_not_make_the_share_smaller() -> None:
     assert turns.share(4.25) == pytest.approx(50, rel=0.03)
 
 
+def test_a_pause_of_all_does_not_make_the_share_smaller() -> None:
+    turns = Turns(200.0, 0.0)
+    for n in range(100):  # 50 a second for two seconds
+        turns.receive(n * 0.02, turn(1, members=4))
+        use(turns, n * 0.02, 1)
+    turns.hold(2.0, 0.5)
+    turns.hold(2.5, 0.9)
+    turns.lose(3.4)
+    assert turns.share(3.4) == pytest.approx(50, rel=0.03)
+
+
+@pytest.mark.parametrize("ends_with", ["an opening", "a turn"])
+def test_a_pause_that_is_over_does_not_make_the_share_smaller(ends_with: str) -> None:
+    turns = Turns(200.0, 0.0)
+    for n in range(100):  # 50 a second for two seconds
+        turns.receive(n * 0.02, turn(1, members=4))
+        use(turns, n * 0.02, 1)
+    turns.hold(2.0, 1.0)
+    if ends_with == "an opening":
+        turns.hold(3.0, 0.0)
+    else:
+        turns.receive(3.0, turn(1, gap=0.5))
+    turns.lose(3.4)
+    assert turns.share(3.4) == pytest.approx(40, rel=0.03)  # none went in the last 0.4 s
+
+
+def test_calls_that_make_up_for_a_pause_do_not_make_the_share_greater() -> None:
+    turns = Turns(200.0, 0.0)
+    for n in range(200):  # 100 a second for two seconds, twice as many as it would be otherwise
+        turns.receive(n * 0.01, Turn(calls=1, first=0.0, gap=0.0, members=4, haste=2.0))
+        use(turns, n * 0.01, 1)
+    turns.lose(2.0)
+    assert turns.share(2.0) == pytest.approx(50, rel=0.03)
+
+
 def test_a_process_without_a_share_waits_and_then_takes_a_sixteenth() -> None:
     turns = Turns(160.0, 0.0)
     turns.lose(0.0)

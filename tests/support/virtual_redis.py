@@ -112,6 +112,9 @@ class VirtualRedis:
     def _zrange(self, key: str, *_: str) -> list[str]:
         return sorted(self.sorted[key], key=self.sorted[key].__getitem__)
 
+    def _zcount(self, key: str, begin: str, _: str) -> int:
+        return sum(at >= float(begin) for at in self.sorted[key].values())
+
     def _zcard(self, key: str) -> int:
         return len(self.sorted[key])
 
