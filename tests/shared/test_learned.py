@@ -96,7 +96,7 @@ def test_what_each_met_in_an_outage_is_not_measured_with_the_calls_of_all(
 ) -> None:
     fleet = Fleet(shape=shape, hint=hint, away=(5.4, 8.0), seconds=13, seed=2).run()
     assert fleet.pace(5.4, 8.0) > 0.9
-    assert fleet.pace(9.5, 13.0) > 0.8
+    assert fleet.pace(9.5, 13.0) > 0.65
 
 
 def test_each_learns_alone_in_an_outage_if_that_is_wished() -> None:
