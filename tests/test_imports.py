@@ -10,6 +10,8 @@ from typing import TypeAlias
 
 import pytest
 
+pytestmark = pytest.mark.slow  # two interpreters of their own
+
 Imported: TypeAlias = dict[str, set[str]]
 
 MOST_MODULES = 63

@@ -6,6 +6,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow  # they read the whole package
+
 PACKAGE = Path(__file__).parent.parent / "humeai_async"
 # The stand-in sends answers, by its own public names.
 EXEMPT = {"testing"}

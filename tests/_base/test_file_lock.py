@@ -38,6 +38,7 @@ def test_nobody_else_gets_it_until_it_is_closed(tmp_path: Path) -> None:
     FileLock(tmp_path / "a.lock").close()
 
 
+@pytest.mark.slow  # another process looks each time
 def test_a_copy_of_its_folder_does_not_let_go_of_it(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()

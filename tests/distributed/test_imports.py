@@ -1,16 +1,12 @@
-"""What a base install does without is neither imported nor needed before it is used."""
+"""What a base install does without is not needed before it is used."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
-IMPORTS = """
-import sys
-import humeai_async, humeai_async.distributed, humeai_async.shared
-found = {name.partition(".")[0] for name in sys.modules}
-print(sorted(found & {"redis", "valkey", "distributed", "dask", "fsspec", "pyarrow"}))
-"""
+import pytest
+
 WITHOUT = """
 import asyncio, sys
 
@@ -44,16 +40,9 @@ asyncio.run(main())
 """
 
 
-def output_of(program: str) -> str:
-    done = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-c", program], capture_output=True, check=False, text=True
-    )
-    return done.stdout.strip() + done.stderr
-
-
-def test_importing_the_library_imports_neither_redis_nor_dask() -> None:
-    assert output_of(IMPORTS) == "[]"
-
-
+@pytest.mark.slow  # an interpreter of its own
 def test_without_the_extras_all_else_works_and_they_are_named_where_they_are_needed() -> None:
-    assert output_of(WITHOUT).split() == ["[]", "True", "True", "True"]
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", WITHOUT], capture_output=True, check=False, text=True
+    )
+    assert (done.stdout.split(), done.stderr) == (["[]", "True", "True", "True"], "")
