@@ -40,6 +40,8 @@ FRAME_MS = 100
 _FRAME = FRAME_MS * BYTES_A_MS
 _SILENCE_KEPT_MS = 2_000
 """Milliseconds that are sent again where nobody spoke: speech may just have begun."""
+_MOST_REFUSED = 100
+"""Frames that may be refused in a row: more than are on their way at once."""
 _JOIN_MS = 1_000
 """Milliseconds by which speech that is sent again may seem to begin elsewhere."""
 
@@ -75,7 +77,8 @@ class _Connection:
     """Frames that it took, as it says when it is closed."""
     first_ms: int = 0
     """Where in the media it began."""
-    last: _Frame | None = None
+    recent: deque[_Frame] = field(factory=lambda: deque[_Frame](maxlen=_MOST_REFUSED))
+    """The last of the frames that it took, as far as is known."""
     ids: dict[int, int] = field(factory=dict[int, int])
     """Ids of utterances on the one time line, by the connection's own."""
 
@@ -128,6 +131,8 @@ class AudioSession(ExpressionSession[AnyAudioMessage]):
         self._pacer = AudioPacer()
         self._connection = _Connection()
         self._next_id = self._next_measurement = self._measured_ms = 0
+        self._known_ms = 0
+        """Up to where the connections before this one have measured."""
         self._speech: tuple[int, int] | None = None
         """Id and start of the speech under way."""
         self._ended_ms = 0
@@ -187,13 +192,14 @@ class AudioSession(ExpressionSession[AnyAudioMessage]):
             # Noted before: results may come while it is being written, and a cancelled call has
             # sent it too.
             connection.times.add(frame.start_ms, frame.length_ms)
-            connection.frames, connection.last = connection.frames + 1, frame
+            connection.frames += 1
+            connection.recent.append(frame)
             self._pacer.sent(anyio.current_time(), frame.length_ms / 1000)
             self._kept.append(frame)
             self._forget()
             if not await self._send_media(socket, frame.data):
                 # Where the connection was opened anew, it is among what is sent again.
-                if connection is self._connection and connection.last is frame:
+                if connection is self._connection and frame is _last(connection.recent):
                     self._take_back(frame)
                     self._pending.appendleft(frame)
                 await self._until_replaced(socket)
@@ -201,10 +207,11 @@ class AudioSession(ExpressionSession[AnyAudioMessage]):
     def _take_back(self, frame: _Frame) -> None:
         """Forget the last frame that went out: the service did not take it."""
         connection = self._connection
-        connection.last = None
+        connection.recent.pop()
         connection.frames -= 1
+        connection.confirmed = min(connection.confirmed, connection.frames)
         connection.times.take_back(frame.length_ms)
-        if self._kept and self._kept[-1] is frame:
+        if frame is _last(self._kept):
             self._kept.pop()
 
     def _forget(self) -> None:
@@ -231,15 +238,10 @@ class AudioSession(ExpressionSession[AnyAudioMessage]):
                 to_media(message.audio_end_ms, is_end=True),
             )
         if isinstance(message, UtteranceEnd):
-            number = self._connection.ids.get(message.utterance_id, message.utterance_id)
-            start_ms = to_media(message.audio_start_ms)
-            if self._speech is not None:
-                start_ms = self._speech[1]
-            self._speech = self._resumed = None
-            self._forget()
-            end_ms = self._ended_ms = to_media(message.audio_end_ms, is_end=True)
-            return evolve(
-                message, utterance_id=number, audio_start_ms=start_ms, audio_end_ms=end_ms
+            return self._finish_speech(
+                message,
+                to_media(message.audio_start_ms),
+                to_media(message.audio_end_ms, is_end=True),
             )
         if isinstance(message, SessionError):
             self._refuse_frame(message)
@@ -252,28 +254,50 @@ class AudioSession(ExpressionSession[AnyAudioMessage]):
             self._connection.ids[message.utterance_id] = known[0]
             self._speech = known
             return None
-        number, self._next_id = self._next_id, self._next_id + 1
-        self._connection.ids[message.utterance_id] = number
+        number = self._new_id(message.utterance_id)
         self._speech = (number, start_ms)
         return evolve(message, utterance_id=number, audio_start_ms=start_ms)
 
+    def _finish_speech(self, message: UtteranceEnd, start_ms: int, end_ms: int) -> UtteranceEnd:
+        known = self._connection.ids.get(message.utterance_id)
+        number = self._new_id(message.utterance_id) if known is None else known
+        if self._speech is not None and (known is None or self._speech[0] == known):
+            start_ms = self._speech[1] if known is not None else start_ms
+            self._speech = None
+        self._resumed = None
+        self._ended_ms = max(self._ended_ms, end_ms)
+        self._forget()
+        return evolve(message, utterance_id=number, audio_start_ms=start_ms, audio_end_ms=end_ms)
+
+    def _new_id(self, utterance_id: int) -> int:
+        """Give an utterance of this connection its id on the one time line."""
+        number, self._next_id = self._next_id, self._next_id + 1
+        self._connection.ids[utterance_id] = number
+        return number
+
     def _measure(self, message: AudioMeasured, start_ms: int, end_ms: int) -> AudioMeasured | None:
-        if end_ms <= self._measured_ms:
+        if end_ms <= self._known_ms:
             return None  # it is known from the connection before
-        self._measured_ms = end_ms
+        self._measured_ms = max(self._measured_ms, end_ms)
+        if message.utterance_id not in self._connection.ids:  # its start could not be read
+            self._speech = self._new_id(message.utterance_id), start_ms
         number, self._next_measurement = self._next_measurement, self._next_measurement + 1
         return evolve(
             message,
             measurement_id=number,
-            utterance_id=self._connection.ids.get(message.utterance_id, message.utterance_id),
+            utterance_id=self._connection.ids[message.utterance_id],
             audio_start_ms=start_ms,
             audio_end_ms=end_ms,
         )
 
     def _refuse_frame(self, error: SessionError) -> None:
-        """Deal with a frame that was refused; the error names none, so it is the last one."""
+        """Deal with a frame that was refused; the error names none, so it is the last one.
+
+        Of several errors in a row each is about the frame before: frames that follow closely are
+        refused together.
+        """
         refused = {SessionErrorCode.RATE_LIMITED, SessionErrorCode.INVALID_AUDIO_FRAME}
-        frame = self._connection.last
+        frame = _last(self._connection.recent)
         if error.code not in refused or frame is None:
             return
         self._take_back(frame)
@@ -290,7 +314,8 @@ class AudioSession(ExpressionSession[AnyAudioMessage]):
     def _account_for_rest(self) -> None:
         unsent = len(self._pending) + math.ceil(len(self._held) / _FRAME)
         # What an orderly end leaves without a result is silence.
-        again, lost = ([], 0) if self._was_closed else self._unmeasured()
+        is_orderly = self._was_closed and self._error is None
+        again, lost = ([], 0) if is_orderly else self._unmeasured()
         self._account(len(again), lost)
         self.report.lost += unsent + len(again)
 
@@ -331,6 +356,7 @@ class AudioSession(ExpressionSession[AnyAudioMessage]):
         again, lost = self._unmeasured()
         self._account(len(again), lost)
         self._resumed, self._speech = self._speech or self._resumed, None
+        self._known_ms = self._measured_ms
         self._kept.clear()
         self._pending.extendleft(reversed(again))
         first_ms = self._pending[0].start_ms if self._pending else self._media_ms
@@ -338,6 +364,10 @@ class AudioSession(ExpressionSession[AnyAudioMessage]):
         self.report.replayed += len(again)
         replayed_ms = sum(one.length_ms for one in again)
         return evolve(note, replayed_ms=replayed_ms, lost_ms=lost * FRAME_MS)
+
+
+def _last(frames: deque[_Frame]) -> _Frame | None:
+    return frames[-1] if frames else None
 
 
 def _refuse(reason: str) -> InvalidArgumentError:

@@ -22,6 +22,9 @@ ENDING: frozenset[Any] = frozenset(
 )
 """Codes of errors that end a session whatever they say of it."""
 
+UNTOLD = SessionError(message="it failed, and did not say why")
+"""The error of a session that the service closed for one that it has not told."""
+
 
 def may_reopen(
     closed: Closed | SessionClosed,

@@ -37,6 +37,7 @@ from humeai_async.types.expression_messages import (
     AnyAudioMessage,
     AnyVideoMessage,
     ClientMessage,
+    CloseReason,
     SessionClose,
     SessionClosed,
     SessionError,
@@ -91,6 +92,8 @@ class ExpressionSession(Generic[M]):
         """What comes before the next message: notes, and what came while nobody received."""
         self._end: Closed | None = None
         self._error: SessionError | None = None
+        self._passed: SessionError | None = None
+        """An error after which the session went on."""
         self._cause: HumeError | None = None
         self._was_closed = False
         self._is_finished = self._is_left = False
@@ -213,16 +216,20 @@ class ExpressionSession(Generic[M]):
             wait: Whether to wait for what is due, for 30 seconds at most. It is then in
                 `remaining`.
         """
-        if wait and self._end is None and self._socket is not None:
-            async with time_limit(CLOSE_WAIT), anyio.create_task_group() as tasks:
-                tasks.start_soon(self._close_orderly)
-                await self._receive_rest()
-        if self._end is None:
-            self._is_left = True
-            self._end_with(Closed(NORMAL))
-        socket, self._socket = self._socket, None
-        if socket is not None:
-            await socket.aclose(wait=wait)
+        is_orderly = False
+        try:
+            if wait and self._end is None and self._socket is not None:
+                async with time_limit(CLOSE_WAIT), anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._close_orderly)
+                    await self._receive_rest()
+            is_orderly = wait
+        finally:
+            if self._end is None:
+                self._is_left = True
+                self._end_with(Closed(NORMAL))
+            socket, self._socket = self._socket, None
+            if socket is not None:
+                await socket.aclose(wait=is_orderly)
 
     async def _close_orderly(self) -> None:
         try:
@@ -231,11 +238,17 @@ class ExpressionSession(Generic[M]):
             logger.debug("the session was not closed in good order: %s", problem)
 
     async def _receive_rest(self) -> None:
-        try:
-            async for message in self:
-                self.remaining.append(message)
-        except HumeError as problem:
-            logger.debug("the session did not end in good order: %s", problem)
+        while True:
+            try:
+                async for message in self:
+                    self.remaining.append(message)
+            except DecodeError as problem:  # it costs no message behind it
+                logger.debug("a message was left out at the end: %s", problem)
+            except HumeError as problem:
+                logger.debug("the session did not end in good order: %s", problem)
+                return
+            else:
+                return
 
     async def _flush(self) -> None:
         """Send what is held back; nobody else sends meanwhile."""
@@ -281,13 +294,15 @@ class ExpressionSession(Generic[M]):
                 self._error = known
         elif isinstance(known, SessionClosed):
             self._was_closed = True
+            if known.reason == CloseReason.ERROR and self._error is None:
+                self._error = self._passed or endings.UNTOLD
             self._count(known)
             if self._may_reopen(known):
                 return None
             self._end_with(Closed(NORMAL, str(known.reason or "")))
             return message
         elif self._error is not None and self._error.code not in endings.ENDING:
-            self._error = None  # the session goes on
+            self._passed, self._error = self._error, None  # the session goes on
         return self._translate(message)
 
     def _count(self, closed: SessionClosed) -> None:
@@ -315,16 +330,17 @@ class ExpressionSession(Generic[M]):
     async def _on_closed(self, closed: Closed) -> None:
         """Decide what the end of a connection means."""
         socket, self._socket = self._socket, None
-        if socket is not None:
-            await socket.aclose(wait=False)
+        # Before the first await: whoever is cancelled there has found out all the same.
         if self._end is None and not self._may_reopen(closed):
             self._end_with(closed._replace(reason=self._session.redact(closed.reason)))
         elif self._end is None:
             policy = cast("Reconnect", self._policy)
             if anyio.current_time() - self._opened_at >= policy.min_uptime:
                 self._tries = 0
-            self._error = None
+            self._error = self._passed = None
         self._notify()
+        if socket is not None:
+            await socket.aclose(wait=False)
 
     _resumes_failures = True
     """Whether a session that ended with `internal_error` is opened anew."""

@@ -144,9 +144,11 @@ class VideoSession(ExpressionSession[AnyVideoMessage]):
     def _translate(self, message: AnyVideoMessage) -> AnyVideoMessage | None:
         if isinstance(message, VideoMeasured):
             frame = self._reply()
+            if frame is None:  # of no image that was sent
+                return message
             self._pacer.accepted()
             self.report.measured += 1
-            return message if frame is None else evolve(message, frame_id=frame.number)
+            return evolve(message, frame_id=frame.number)
         if isinstance(message, SessionError) and message.code in _REPLIES:
             return self._fail(message)
         return message
