@@ -11,7 +11,7 @@ import anyio
 import pytest
 from aiohttp import web
 from live_support import silence, speech
-from played_sessions import scripted
+from played_sessions import CREATED, QUICK, scripted, stop_pacing
 from support import jpeg_file
 from waiting import until
 
@@ -22,7 +22,7 @@ from humeai_async import (
     Reconnect,
     SessionClosedError,
 )
-from humeai_async.expression.timing import AudioPacer, VideoPacer
+from humeai_async.expression.timing import AudioPacer
 from humeai_async.http.transport import websocket
 from humeai_async.testing import FakeHume
 from humeai_async.testing.expression_sockets import SessionDrop
@@ -38,19 +38,12 @@ from humeai_async.types.expression_messages import (
 
 pytestmark = pytest.mark.anyio
 
-QUICK = Reconnect(initial_delay=0.001, jitter=0, max_delay=0.01)
-CREATED = {"type": "session.created", "session_id": "s"}
 Act = Callable[[web.WebSocketResponse], Awaitable[Any]]
 
 
 @pytest.fixture(autouse=True)
 def _time_flies(monkeypatch: pytest.MonkeyPatch) -> None:
-    def wait(pacer: object, now: float) -> float:
-        del pacer, now
-        return 0.0
-
-    monkeypatch.setattr(AudioPacer, "wait", wait)
-    monkeypatch.setattr(VideoPacer, "wait", wait)
+    stop_pacing(monkeypatch)
 
 
 def never(pacer: object, now: float) -> float:

@@ -10,7 +10,7 @@ import anyio
 import pytest
 from aiohttp import web
 from live_support import silence, speech
-from played_sessions import scripted
+from played_sessions import CREATED, QUICK, scripted, stop_pacing
 from support import jpeg_file
 
 from humeai_async import (
@@ -21,7 +21,6 @@ from humeai_async import (
     SessionClosedError,
     Timeout,
 )
-from humeai_async.expression.timing import AudioPacer, VideoPacer
 from humeai_async.http.transport import websocket
 from humeai_async.types.expression_messages import (
     SessionClosed,
@@ -32,19 +31,12 @@ from humeai_async.types.expression_messages import (
 
 pytestmark = pytest.mark.anyio
 
-QUICK = Reconnect(initial_delay=0.001, jitter=0, max_delay=0.01)
-CREATED = {"type": "session.created", "session_id": "s"}
 UNREADABLE = ['{"type": "session.cre', b"\x00\xff", "[1]", "null"]
 
 
 @pytest.fixture(autouse=True)
 def _time_flies(monkeypatch: pytest.MonkeyPatch) -> None:
-    def wait(pacer: object, now: float) -> float:
-        del pacer, now
-        return 0.0
-
-    monkeypatch.setattr(AudioPacer, "wait", wait)
-    monkeypatch.setattr(VideoPacer, "wait", wait)
+    stop_pacing(monkeypatch)
 
 
 async def say(socket: web.WebSocketResponse, message: str | bytes) -> None:

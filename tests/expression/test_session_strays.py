@@ -10,11 +10,10 @@ import anyio
 import pytest
 from aiohttp import web
 from live_support import picture, silence
-from played_sessions import scripted
+from played_sessions import CREATED, QUICK, scripted, stop_pacing
 
 from humeai_async import DecodeError, HumeAI, Reconnect, SessionClosedError
 from humeai_async.expression.audio_session import AudioSession
-from humeai_async.expression.timing import AudioPacer, VideoPacer
 from humeai_async.types.expression_messages import (
     AudioMeasured,
     SessionResumed,
@@ -25,19 +24,12 @@ from humeai_async.types.expression_messages import (
 
 pytestmark = pytest.mark.anyio
 
-QUICK = Reconnect(initial_delay=0.001, jitter=0, max_delay=0.01)
-CREATED = {"type": "session.created", "session_id": "s"}
 FAILED = {"type": "error", "code": "internal_error", "message": "it broke", "retryable": False}
 
 
 @pytest.fixture(autouse=True)
 def _time_flies(monkeypatch: pytest.MonkeyPatch) -> None:
-    def wait(pacer: object, now: float) -> float:
-        del pacer, now
-        return 0.0
-
-    monkeypatch.setattr(AudioPacer, "wait", wait)
-    monkeypatch.setattr(VideoPacer, "wait", wait)
+    stop_pacing(monkeypatch)
 
 
 def start(number: int, ms: int) -> dict[str, Any]:

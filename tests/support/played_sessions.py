@@ -9,11 +9,28 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import pytest
 from aiohttp import web
 from attrs import frozen
 
+from humeai_async import Reconnect
+from humeai_async.expression.timing import AudioPacer, VideoPacer
+
 Url: TypeAlias = AsyncGenerator[str]
+QUICK = Reconnect(initial_delay=0.001, jitter=0, max_delay=0.01)
+CREATED = {"type": "session.created", "session_id": "s"}
 ANSWERS = Path(__file__).parents[1] / "samples" / "answers"
+
+
+def stop_pacing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let media of sessions go as fast as they can."""
+
+    def wait(pacer: object, now: float) -> float:
+        del pacer, now
+        return 0.0
+
+    monkeypatch.setattr(AudioPacer, "wait", wait)
+    monkeypatch.setattr(VideoPacer, "wait", wait)
 
 
 @frozen
