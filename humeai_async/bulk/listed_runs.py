@@ -83,6 +83,8 @@ class ListedRuns:
                 raise DecodeError("an entry of the list of runs has no id", path=f"$.runs[{place}]")
             started_ms(run)
         following = cast("Mapping[str, Any]", found).get("next_cursor")
+        if following and not isinstance(following, str):
+            raise DecodeError("the list of runs does not say how it goes on", path="$.next_cursor")
         return cast("list[Mapping[str, Any]]", runs), following or None
 
 

@@ -20,6 +20,7 @@ from humeai_async.http import codec
 from humeai_async.http.endpoint import Endpoint, fill
 from humeai_async.http.messages import Upload
 from humeai_async.http.session import Session
+from humeai_async.settings import is_number
 from humeai_async.types.decisions import Decision, DecisionResponse
 from humeai_async.types.json import is_object
 from humeai_async.types.questions import QuestionSet
@@ -134,9 +135,7 @@ class DecisionWork(SingleRequests[Decision]):
 def _tokens(found: Mapping[str, Any]) -> float | None:
     received = found.get("received")
     tokens = received.get("input_tokens") if is_object(received) else None
-    if isinstance(tokens, bool) or not isinstance(tokens, (int, float)):
-        return None
-    return float(tokens)
+    return float(tokens) if is_number(tokens) else None
 
 
 def _identities(questions: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:

@@ -55,6 +55,7 @@ from humeai_async.http.session import Session
 from humeai_async.media.formats import HEAD, Kind, kind_of
 from humeai_async.media.sources import Recording, read_recording
 from humeai_async.media.wav import HEADER_BYTES, RATE, WIDTH
+from humeai_async.settings import is_number
 from humeai_async.types.expression import AudioResult
 from humeai_async.types.json import is_object
 from humeai_async.types.paging import Items
@@ -213,14 +214,14 @@ class MeasureWork(SingleRequests[Measured]):
         """Return the seconds that a response is billed, by what was taken in."""
         received: Mapping[str, Any] = found if is_object(found := response.get("received")) else {}
         length, frames = received.get("audio_duration_ms"), received.get("frames")
-        if isinstance(frames, (int, float)):
+        if is_number(frames):
             return max(SHORTEST_BILL, frames * FRAME_SECONDS)
-        return max(SHORTEST_BILL, length / 1000 if isinstance(length, (int, float)) else 0.0)
+        return max(SHORTEST_BILL, length / 1000 if is_number(length) else 0.0)
 
     def cost_of_run(self, run: Mapping[str, Any]) -> float | None:
         """Return the seconds of a run; one that is live is not billed to its end yet."""
         seconds = run.get("metered_seconds")
-        if run.get("status") == "live" or not isinstance(seconds, (int, float)):
+        if run.get("status") == "live" or not is_number(seconds):
             return None
         return float(seconds)
 
@@ -234,7 +235,7 @@ class MeasureWork(SingleRequests[Measured]):
         length = prepared.seconds + prepared.missing * FRAME_SECONDS
         # Whether headers and the parts around each file are counted, nobody says.
         around = ENVELOPE * len(prepared.call.parts)
-        more = size - prepared.size if size else 0
+        more = size - prepared.size if is_number(size) and size else 0
         is_size = -around <= more and (more <= around or prepared.missing > 0)
         is_length = not seconds or abs(seconds - max(SHORTEST_BILL, length)) < 1
         return is_size and is_length
@@ -243,7 +244,7 @@ class MeasureWork(SingleRequests[Measured]):
         """Whether a run was made with this timer, or these settings for faces."""
         config = run.get("config")
         timer = config.get("measurement_timer_ms") if is_object(config) else None
-        is_timer = timer is None or timer == (self._timer or TIMER_MS[0])
+        is_timer = not is_number(timer) or timer == (self._timer or TIMER_MS[0])
         return is_timer and has_face_settings(run, self._face)
 
     def read_each(

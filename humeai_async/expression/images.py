@@ -22,6 +22,7 @@ from humeai_async.expression.uploads import refuse, why_no_image
 from humeai_async.http import codec
 from humeai_async.http.multipart import LARGEST_FILE, File, read_first, read_whole
 from humeai_async.media.formats import HEAD, PICTURES, kind_of
+from humeai_async.settings import is_number
 from humeai_async.types.expression import AudioResult, Face, ImageMeasurement, ImagesResult
 from humeai_async.types.json import is_object
 from humeai_async.types.paging import Items
@@ -77,7 +78,8 @@ def has_face_settings(run: Mapping[str, Any], face: Mapping[str, Any]) -> bool:
     if not is_object(found):
         return True
     settings = {**_DEFAULTS, **face}
-    return all(found.get(name) in {None, value} for name, value in settings.items())
+    said = {name: found[name] for name in settings if is_number(found.get(name))}
+    return all(settings[name] == value for name, value in said.items())
 
 
 def own_results(response: Any, plan: Plan, items: Sequence[Item[File]]) -> list[Reading[Measured]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -170,8 +172,9 @@ async def test_a_request_that_never_came_is_sent_again_after_the_search(
         b'{"runs": [{"started_at": "2026-01-01T00:00:00Z"}]}',
         b'{"runs": [{"run_id": "r", "started_at": 5}]}',
         b'{"runs": [], "next_cursor": "same"}',
+        b'{"runs": [], "next_cursor": {"page": 2}}',
     ],
-    ids=["no object", "no list", "no run", "no id", "no time", "no end"],
+    ids=["no object", "no list", "no run", "no id", "no time", "no end", "no cursor"],
 )
 async def test_a_lost_request_is_not_sent_again_where_the_list_of_runs_cannot_be_read(
     listed: bytes, hume: HumeAI, fake: FakeHume, tmp_path: Path
@@ -182,6 +185,43 @@ async def test_a_lost_request_is_not_sent_again_where_the_list_of_runs_cannot_be
     (found,) = await decide(hume, clips(tmp_path, 1), search_patience=0.1)
     assert isinstance(found.error, UnknownSubmissionError)
     assert found.is_open
+    assert fake.count(method="POST") == 1
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"bytes_received": "44"},
+        {"metered_seconds": 10**400},
+        {"config": {"face": {"threshold": {}}}},
+        {"config": {"measurement_timer_ms": [3000]}},
+    ],
+    ids=["size", "seconds", "face", "timer"],
+)
+async def test_a_run_whose_members_are_of_another_form_ends_no_run(
+    strange: dict[str, Any], hume: HumeAI, fake: FakeHume, tmp_path: Path
+) -> None:
+    now = dt.datetime.now(dt.UTC).isoformat()
+    kind = {"run_id": "r", "endpoint": "audio", "mode": "file", "status": "ended"}
+    run = json.dumps({**kind, "started_at": now, **strange})
+    fake.faults.add(NEVER)
+    for path, body in (("*/run", f'{{"runs": [{run}]}}'), ("*/run/*", run)):
+        listed = Fault("status", "GET", path, status=200, body=body.encode(), times=None)
+        fake.faults.add(listed)
+    (found,) = await measure(hume, clips(tmp_path, 1), search_patience=0.1)
+    assert isinstance(found.error, ResultLostError)
+
+
+@pytest.mark.parametrize("received", ['"input_tokens"', '"audio_duration_ms"', '"frames"'])
+async def test_a_paid_result_with_a_count_beyond_all_numbers_is_kept(
+    received: str, hume: HumeAI, fake: FakeHume, tmp_path: Path
+) -> None:
+    huge = '{"run_id": "r", "answers": {"calm": {"noul": 1}}, "utterances": [], "measurements": [],'
+    body = f'{huge} "received": {{{received}: 1{"0" * 400}}}}}'.encode()
+    fake.faults.add(Fault("status", status=200, body=body, path="*/file"))
+    call = decide if received == '"input_tokens"' else measure
+    (found,) = await call(hume, clips(tmp_path, 1), ledger=tmp_path / "run.db")
+    assert found.error is None
     assert fake.count(method="POST") == 1
 
 
