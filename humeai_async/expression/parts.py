@@ -16,7 +16,7 @@ from attrs import define, evolve, field
 from humeai_async.expression.uploads import LARGEST_SAMPLES
 from humeai_async.media.wav import BYTES_A_MS
 from humeai_async.types.expression import AudioMeasurement, AudioReceived, AudioResult, Utterance
-from humeai_async.types.paging import Items
+from humeai_async.types.paging import Items, Undecodable
 
 STEP_MS = 20
 """Milliseconds that cuts are multiples of."""
@@ -65,6 +65,10 @@ class Joiner:
     _request_id: str | None = None
     _is_cut: bool = False
     """Whether the last utterance goes on in the next part."""
+    _next_id: int = 0
+    _lost_utterances: list[Undecodable] = field(factory=list[Undecodable])
+    """Utterances that could not be read, as their parts had them."""
+    _lost_measurements: list[Undecodable] = field(factory=list[Undecodable])
 
     def add(self, part: AudioResult, start_ms: int, end_ms: int, *, is_last: bool) -> int:
         """Take the result of a part.
@@ -85,8 +89,13 @@ class Joiner:
         following = end_ms
         if not is_last:
             following = self._next_start(found, start_ms, end_ms)
+        again = {one.utterance_id for one in part.utterances[len(found) :]}
         ids = self._add_utterances(found, start_ms, was_cut=was_cut)
         for one in part.measurements:
+            if (
+                one.utterance_id not in again and one.utterance_id not in ids
+            ):  # its utterance could not be read
+                ids[one.utterance_id] = self._new_id()
             if one.utterance_id in ids:
                 self.measurements.append(
                     evolve(
@@ -97,6 +106,8 @@ class Joiner:
                         audio_end_ms=one.audio_end_ms + start_ms,
                     )
                 )
+        self._lost_utterances += part.utterances.undecodable
+        self._lost_measurements += part.measurements.undecodable
         self.end_ms = following
         return following
 
@@ -107,9 +118,13 @@ class Joiner:
             run_ids=tuple(self.run_ids),
             request_id=self._request_id,
             received=AudioReceived(audio_duration_ms=self.end_ms),
-            utterances=Items(self.utterances),
-            measurements=Items(self.measurements),
+            utterances=Items(self.utterances, undecodable=self._lost_utterances),
+            measurements=Items(self.measurements, undecodable=self._lost_measurements),
         )
+
+    def _new_id(self) -> int:
+        self._next_id += 1
+        return self._next_id - 1
 
     def _next_start(self, found: list[Utterance], start_ms: int, end_ms: int) -> int:
         """Decide where the next part begins, and drop what is measured again with it."""
@@ -125,7 +140,7 @@ class Joiner:
             self._is_cut = True
             return end_ms
         found.pop()
-        return again
+        return min(again, end_ms)  # nothing is left out, whatever the service says
 
     def _add_utterances(
         self, found: Iterable[Utterance], start_ms: int, *, was_cut: bool
@@ -142,13 +157,13 @@ class Joiner:
                 self.utterances.append(
                     evolve(
                         one,
-                        utterance_id=len(self.utterances),
+                        utterance_id=self._new_id(),
                         audio_start_ms=one.audio_start_ms + start_ms,
                         audio_end_ms=end_ms,
                     )
                 )
             was_cut = False
-            ids[one.utterance_id] = len(self.utterances) - 1
+            ids[one.utterance_id] = self.utterances[-1].utterance_id
         return ids
 
 

@@ -16,7 +16,7 @@ from support import client_of
 
 from humeai_async import InvalidArgumentError, PartialResultError, Retry
 from humeai_async.expression import recordings
-from humeai_async.expression.parts import STEP_MS, find_cut
+from humeai_async.expression.parts import STEP_MS, Joiner, find_cut
 from humeai_async.expression.recordings import measure_recording
 from humeai_async.http import codec
 from humeai_async.http.messages import Part
@@ -160,3 +160,34 @@ async def test_what_is_no_recording_is_refused(source: bytes) -> None:
             await hume.expression.measure(source)
         assert caught.value.code == "unsupported_media_type"
         assert fake.requests == []
+
+
+def _part(utterances: list[dict[str, Any]], measurements: list[dict[str, Any]]) -> AudioResult:
+    body = {"run_id": "r", "utterances": utterances, "measurements": measurements}
+    return codec.decode(AudioResult, json.dumps(body).encode())
+
+
+def _placed(number: int, start_ms: int, end_ms: Any) -> dict[str, Any]:
+    times = {"audio_start_ms": start_ms, "audio_end_ms": end_ms}
+    return {"utterance_id": number, "measurement_id": number, **times}
+
+
+def test_what_cannot_be_read_of_a_part_is_kept_and_costs_no_measurement() -> None:
+    joiner = Joiner()
+    utterances = [_placed(0, 0, 900), _placed(1, 2000, "?"), _placed(2, 5000, 6000)]
+    measured = [_placed(0, 0, 900), _placed(1, 2000, 3000), _placed(2, 5000, 6000)]
+    joiner.add(_part(utterances, [*measured, {}]), 0, 30_000, is_last=False)
+    joiner.add(_part([_placed(0, 100, 900)], [_placed(0, 100, 900)]), 28_000, 30_000, is_last=True)
+    result = joiner.result()
+    assert [one.audio_start_ms for one in result.measurements] == [0, 2000, 5000, 28_100]
+    assert len({one.utterance_id for one in result.measurements}) == 4
+    by_id = {one.utterance_id: one.audio_start_ms for one in result.utterances}
+    assert list(by_id.values()) == [0, 5000, 28_100]
+    assert [by_id.get(one.utterance_id) for one in result.measurements] == [0, None, 5000, 28_100]
+    assert len(result.utterances.undecodable) == len(result.measurements.undecodable) == 1
+
+
+@pytest.mark.parametrize("utterances", [[(90_000, 95_000)], [(0, 50_000), (29_000, 29_900)]])
+def test_no_part_begins_behind_the_end_of_the_one_before(utterances: list[tuple[int, int]]) -> None:
+    told = [_placed(number, *times) for number, times in enumerate(utterances)]
+    assert Joiner().add(_part(told, []), 0, 30_000, is_last=False) <= 30_000
