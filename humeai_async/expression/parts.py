@@ -92,20 +92,19 @@ class Joiner:
         again = {one.utterance_id for one in part.utterances[len(found) :]}
         ids = self._add_utterances(found, start_ms, was_cut=was_cut)
         for one in part.measurements:
-            if (
-                one.utterance_id not in again and one.utterance_id not in ids
-            ):  # its utterance could not be read
+            if one.utterance_id in again:
+                continue
+            if one.utterance_id not in ids:  # its utterance could not be read
                 ids[one.utterance_id] = self._new_id()
-            if one.utterance_id in ids:
-                self.measurements.append(
-                    evolve(
-                        one,
-                        measurement_id=len(self.measurements),
-                        utterance_id=ids[one.utterance_id],
-                        audio_start_ms=one.audio_start_ms + start_ms,
-                        audio_end_ms=one.audio_end_ms + start_ms,
-                    )
+            self.measurements.append(
+                evolve(
+                    one,
+                    measurement_id=len(self.measurements),
+                    utterance_id=ids[one.utterance_id],
+                    audio_start_ms=one.audio_start_ms + start_ms,
+                    audio_end_ms=one.audio_end_ms + start_ms,
                 )
+            )
         self._lost_utterances += part.utterances.undecodable
         self._lost_measurements += part.measurements.undecodable
         self.end_ms = following
