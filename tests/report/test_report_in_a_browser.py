@@ -84,6 +84,25 @@ def column(page: Any, name: str) -> list[float]:
     return [float(text) for text in cells.all_inner_texts()]
 
 
+NAMES = {
+    "https://media.example.com/interviews/2.mp4": "media.example.com/interviews/2.mp4",
+    "https://media.example.com/interviews/of-may-2026/2.mp4": "…/interviews/of-may-2026/2.mp4",
+    f"{FOLDER}/2.mp4": "…e-names-are-wider-than-a-telephone/2.mp4",
+    "What a day it was in the park with all of you": "What a day it was in the park with all o…",
+}
+
+
+@pytest.mark.parametrize(("name", "shown"), NAMES.items())
+def test_a_long_name_loses_what_tells_least(
+    name: str, shown: str, page_file: Path, browser: Any
+) -> None:
+    text = page_file.read_text("utf-8")
+    begin = text.index("function shortened(")  # the page's module hides it
+    code = text[begin : text.index("\n}", begin) + 2]
+    page = opened(browser, page_file)
+    assert page.evaluate(f"(name) => {{ {code}; return shortened(name, 41); }}", name) == shown
+
+
 def test_columns_are_sorted_by_a_click_and_by_a_key(browser: Any, page_file: Path) -> None:
     page = opened(browser, page_file)
     page.get_by_role("button", name="Joy").click()

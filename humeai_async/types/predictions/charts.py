@@ -7,6 +7,7 @@ HTML, SVG or PNG without a network. `Predictions.plot` calls it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any
 
 from humeai_async._base.packages import load_package
@@ -18,6 +19,8 @@ __all__ = ["draw_timeline"]
 _LABELLED = 16
 """Pieces of a transcript that are written out; of more, each is shown when it is pointed at."""
 _WIDTH, _HEIGHT, _STRIP = 640, 130, 34
+_INDENT = 3
+"""Pixels between the edge of a piece and its text."""
 
 
 def draw_timeline(name: str, timeline: Timeline) -> Any:
@@ -41,14 +44,23 @@ def draw_timeline(name: str, timeline: Timeline) -> Any:
     )
     goes_on = any(len(track.places) > 1 for track in timeline.tracks)
     draw = _draw_lines if goes_on else _draw_bars
+    span = _span(timeline)
     strips: list[Any] = []
     for track in timeline.tracks:
         strips.append(draw(alt, track, timeline, color))
         if goes_on and track.words:
-            strips.append(_draw_words(alt, track))
+            strips.append(_draw_words(alt, track, span))
     title = alt.TitleParams(" ".join(without_queries(name).split())[:100], anchor="start")
     shares = "shared" if goes_on and timeline.has_time else "independent"
     return alt.vconcat(*strips).resolve_scale(x=shares).properties(title=title)
+
+
+def _span(timeline: Timeline) -> tuple[float, float]:
+    """Return the first and the last place of all that is drawn."""
+    places = [place for track in timeline.tracks for place in track.places]
+    words = [one for track in timeline.tracks for one in track.words]
+    places += [place for one in words for place in (one.begin, one.end)]
+    return min(places, default=0.0), max(places, default=0.0)
 
 
 def _points(track: Track, timeline: Timeline) -> Iterator[dict[str, Any]]:
@@ -87,16 +99,22 @@ def _draw_bars(alt: Any, track: Track, timeline: Timeline, color: Any) -> Any:
     )
 
 
-def _draw_words(alt: Any, track: Track) -> Any:
-    values = [{"begin": one.begin, "end": one.end, "text": one.text} for one in track.words]
+def _draw_words(alt: Any, track: Track, span: tuple[float, float]) -> Any:
+    first, last = span
+    scale = _WIDTH / max(last - first, 1e-9)
+    values: list[dict[str, Any]] = []
+    for one, following in zip_longest(track.words, track.words[1:]):
+        until = last if following is None else following.begin
+        # Room up to the next piece, or to the edge; 0 would be without limit.
+        room = max(round((until - one.begin) * scale) - 2 * _INDENT, 1)
+        values.append({"begin": one.begin, "end": one.end, "text": one.text, "room": room})
     base = alt.Chart(alt.Data(values=values), description=f"transcript of {track.title}").encode(
-        x=alt.X("begin:Q", title=None, axis=None), tooltip=["text:N", "begin:Q", "end:Q"]
+        x=alt.X("begin:Q", title=None, axis=None, scale=alt.Scale(domain=[*span], nice=False)),
+        tooltip=["text:N", "begin:Q", "end:Q"],
     )
     bars = base.mark_bar(height=18, opacity=0.35, color="#8888aa").encode(x2="end:Q")
     if len(values) > _LABELLED:
         return bars.properties(width=_WIDTH, height=_STRIP)
-    room = _WIDTH // len(values)
-    labels = base.mark_text(align="left", dx=3, clip=True, limit=room, fontSize=10).encode(
-        text="text:N"
-    )
+    room = alt.ExprRef(expr="datum.room")
+    labels = base.mark_text(align="left", dx=_INDENT, limit=room, fontSize=10).encode(text="text:N")
     return (bars + labels).properties(width=_WIDTH, height=_STRIP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,20 @@ def test_a_picture_shows_strips_and_no_query(source: Any) -> None:
     assert "secret" not in text
     assert "vconcat" in text
     assert "Hello there." in text or source == 2
+
+
+@pytest.mark.usefixtures("altair")
+def test_no_caption_runs_into_the_next_one_or_out_of_the_picture() -> None:
+    said = [spoken(1.5 * n, f"words, {n} of them") for n in range(8)]
+    found = Predictions.from_json(body(url_source("https://x/a.mp4", prosody=said)))
+    spec = json.loads(found.plot(model="prosody").to_json())
+    lines, strip = spec["vconcat"]
+    captions = strip["data"]["values"]
+    first, last = strip["layer"][1]["encoding"]["x"]["scale"]["domain"]
+    scale = lines["width"] / (last - first)
+    begins = [(one["begin"] - first) * scale for one in captions]
+    for one, begin, until in zip(captions, begins, [*begins[1:], lines["width"]], strict=True):
+        assert 0 < one["room"] <= until - begin - 3
 
 
 @pytest.mark.usefixtures("altair")
