@@ -18,6 +18,7 @@ from humeai_async._base.atomic_files import resolve_target
 from humeai_async._base.file_lock import FileLock
 from humeai_async.bulk import storage
 from humeai_async.bulk.connection import Connection
+from humeai_async.bulk.integrity import ensure_whole
 from humeai_async.errors import LedgerError
 
 T = TypeVar("T")
@@ -206,6 +207,7 @@ def _prepare(connection: Connection, path: Path, configuration: str) -> None:
         if version == 0 and not tables:
             storage.create(connection, configuration)
         _check_version(connection, path)
+        ensure_whole(connection)
         found = storage.configure(connection, configuration)
     if found != configuration:
         raise LedgerError(

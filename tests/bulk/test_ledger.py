@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -297,6 +298,40 @@ async def test_a_damaged_ledger_is_a_named_error(tmp_path: Path) -> None:
         async with await Ledger.open(path, "") as ledger:
             await ledger.look_up([key_of("urls", f"{n}-7") for n in range(50)])
             await ledger.status()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE sources SET key = x'000000000000000000000000' WHERE number = 2",
+        "UPDATE sources SET work = 2 WHERE number = 2",
+        "UPDATE sources SET state = 3 WHERE number = 2",
+        "UPDATE counts SET sources = 0 WHERE state = 1",
+        "UPDATE known SET source = 9 WHERE source = 2",
+        "UPDATE known SET key = x'000000000000000000000000' WHERE source = 2",
+        "UPDATE works SET state = 3 WHERE number = 1",
+        "UPDATE works SET state = 0 WHERE number = 2",
+        "UPDATE works SET state = 7 WHERE number = 2",
+    ],
+)
+async def test_a_ledger_whose_content_changed_by_itself_is_refused(
+    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("humeai_async.bulk.connection.RECENT", 4)
+    path = tmp_path / "run.db"
+    async with await Ledger.open(path, "") as ledger:
+        for name in "abc":
+            planned = await ledger.plan(draft("urls", [f"{name}-{n}" for n in range(3)]))
+            await ledger.send(planned.number, 1)
+            if name != "b":
+                await ledger.submit(planned.number, f"job-{name}")
+    async with await Ledger.open(path, "") as ledger:
+        assert (await ledger.status()).jobs == 2
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute(change).rowcount == 1
+        connection.commit()
+    with pytest.raises(LedgerError, match="damaged"):
+        await Ledger.open(path, "")
 
 
 async def test_a_folder_that_is_not_there_is_a_named_error(tmp_path: Path) -> None:
