@@ -21,6 +21,9 @@ from attrs import field
 
 from humeai_async._base.frozen import define
 
+_READING = 0.1
+"""Seconds in which an event loop that was late reads what came meanwhile."""
+
 
 @define(eq=False, repr=False)
 class Deadline:
@@ -43,6 +46,7 @@ class Deadline:
     _task: asyncio.Task[object] | None = field(default=None, init=False)
     _cancelling: int = field(default=0, init=False)
     _is_over: bool = field(default=False, init=False)
+    _is_last_look: bool = field(default=False, init=False)
 
     def __enter__(self) -> None:
         task = self._task = asyncio.current_task(self._owner.loop)
@@ -66,7 +70,20 @@ class Deadline:
         return is_only_ours and exc_type is asyncio.CancelledError
 
     def expire(self) -> None:
-        """Cancel the block: its time is up."""
+        """Cancel the block, at the latest once what came while the event loop was late is read."""
+        late = self._owner.loop.time() - self.when
+        if late <= 0 or self._is_last_look:
+            self._cancel()
+        else:
+            self._look_once_more(late)
+
+    def _look_once_more(self, late: float) -> None:
+        # What came while the event loop stood still is not read yet, and may be paid for.
+        self._is_last_look = True
+        self._move(self._owner.loop.time() + min(late, _READING))
+        self._owner.watch(self)
+
+    def _cancel(self) -> None:
         if self._task is not None and not self._is_over:
             self._is_over = True
             self._task.cancel()
@@ -125,8 +142,6 @@ class Deadlines:
 
 _LOOKS = 8
 """Looks at a body in the time of a stall, which may so be found that much later."""
-_READING = 0.1
-"""Seconds in which an event loop that was late reads what came meanwhile."""
 
 
 class Body(Protocol):
@@ -151,7 +166,6 @@ class StallLimit(Deadline):
     """The body that is being read."""
     _received: int = 0
     _since: float = 0.0
-    _is_last_look: bool = False
 
     def start(self, content: Body | None = None) -> None:
         """Let the time run: a request was written, or the next piece of a body is waited for."""
@@ -178,9 +192,6 @@ class StallLimit(Deadline):
             self._move(min(end, now + self.seconds / _LOOKS))
             self._owner.watch(self)
         elif self._is_last_look:
-            super().expire()
+            self._cancel()
         else:
-            # What came while the event loop stood still is not read yet, and may be paid for.
-            self._is_last_look = True
-            self._move(now + min(now - self.when, _READING))
-            self._owner.watch(self)
+            self._look_once_more(now - self.when)

@@ -192,9 +192,10 @@ async def test_the_time_of_a_request_runs_from_when_it_was_written(deadlines: De
     assert now() - began == 40
 
 
+@pytest.mark.parametrize("kind", [Deadline, StallLimit])
 @pytest.mark.parametrize("delay", [0.0, 0.05], ids=["read before timers", "read after them"])
 async def test_a_response_that_came_while_the_event_loop_stood_still_is_not_thrown_away(
-    deadlines: Deadlines, delay: float
+    deadlines: Deadlines, kind: type[Deadline], delay: float
 ) -> None:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, virtual_time.VirtualLoop)
@@ -205,8 +206,9 @@ async def test_a_response_that_came_while_the_event_loop_stood_still_is_not_thro
         loop.call_at(loop.time() + delay, loop.call_soon, arrived.set_result, "response")
 
     loop.call_later(1, stand_still)
-    limit, response = StallLimit(deadlines, math.inf, 10.0), ""
-    with limit:
+    limit = StallLimit(deadlines, math.inf, 10.0)
+    response = ""
+    with limit if kind is StallLimit else Deadline(deadlines, now() + 10):
         limit.start()
         response = await arrived
     assert response == "response"
