@@ -10,8 +10,8 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +20,13 @@ from attrs import asdict, field
 from humeai_async._base.cancellation import in_thread, run_uncancelled
 from humeai_async._base.frozen import frozen
 from humeai_async._base.urls import repr_without_query, without_queries
-from humeai_async.bulk.ledger import Ledger
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.outcome import Outcome, label_of
 from humeai_async.bulk.paid_outcomes import PaidOutcomes
 from humeai_async.bulk.pipeline import reason_of
 from humeai_async.bulk.work import REFUSED
 from humeai_async.distributed.kinds import RunKind, kind_of
+from humeai_async.distributed.ledgers import OpenedLedger, open_ledger
 from humeai_async.distributed.plan import (
     PlannedSource,
     RunSettings,
@@ -36,8 +36,8 @@ from humeai_async.distributed.plan import (
     read_sources,
 )
 from humeai_async.distributed.redis_ledger import RedisLedger
-from humeai_async.distributed.steps import PartitionLedger, SteppedLedger
-from humeai_async.distributed.store import IntoFolder, LocalStore, Store, open_store
+from humeai_async.distributed.steps import SteppedLedger
+from humeai_async.distributed.store import IntoFolder, Store, open_store
 from humeai_async.errors import ConfigurationError, DecodeError, LedgerError
 from humeai_async.http import codec
 
@@ -148,7 +148,8 @@ async def work(
         What came of it. With sources left open it has no file yet.
 
     Raises:
-        LedgerError: Another worker has taken the partition since, or it belongs to another run.
+        LedgerError: Another worker has taken the partition since, it belongs to another run, or it
+            was begun with the other kind of ledger.
         SaveError: The results cannot be written.
         ConfigurationError: An object store without a ledger, or a `RedisLedger` for
             measurements or decisions. Nothing was sent.
@@ -167,7 +168,8 @@ async def work(
     async with AsyncExitStack() as stack:
         temporary = tempfile.TemporaryDirectory(prefix="humeai_async-", ignore_cleanup_errors=True)
         folder = Path(stack.enter_context(temporary))
-        opened = await stack.enter_async_context(_open_ledger(task, ledger, folder))
+        opening = open_ledger(task.store, task.settings, task.number, ledger, folder)
+        opened = await stack.enter_async_context(opening)
         # Who had it before may have ended just now.
         found = await in_thread(read_report, task.store, partition.number)
         if found is None:
@@ -189,58 +191,12 @@ class _Task:
             raise LedgerError(f"{place} belongs to another run than partition {self.number}")
         self.kind: RunKind = kind_of(self.settings)
         self.sources: list[PlannedSource] = read_sources(self.store, self.number)
-        self.configuration = codec.encode(dict(self.settings.request)).decode()
-
-    def begin(self) -> bool:
-        """Note that a worker has begun; returns whether one had before."""
-        return not self.store.put_new(f"_run/begun/{file_name(self.number)}", b"")
-
-
-class _OpenedLedger:
-    """A ledger of one partition, whatever it stands on."""
-
-    def __init__(self, ledger: Ledger, forget: Callable[[], Any]) -> None:
-        self.ledger = ledger
-        self.forget = forget
-
-
-@asynccontextmanager
-async def _open_ledger(
-    task: _Task, ledger: RedisLedger | None, folder: Path
-) -> AsyncGenerator[_OpenedLedger]:
-    if ledger is None:
-        if not isinstance(task.store, LocalStore):
-            raise ConfigurationError(
-                "results in an object store need a ledger that all workers reach: give "
-                "ledger=RedisLedger(...)"
-            )
-        path = task.store.folder / "_run" / "ledgers" / f"{file_name(task.number)}.db"
-        await in_thread(lambda: path.parent.mkdir(parents=True, exist_ok=True))
-        async with await PartitionLedger.open(path, task.configuration) as opened:
-
-            async def forget_file() -> None:
-                await in_thread(lambda: path.unlink(missing_ok=True))
-
-            yield _OpenedLedger(opened, forget_file)
-        return
-    has_begun = await in_thread(task.begin)
-    connection = ledger.connect()
-    try:
-        log = ledger.log(connection, task.settings.name, task.number)
-        since = task.settings.created_ms if has_begun else None
-        started = await SteppedLedger.start(
-            folder / "ledger.db", task.configuration, log, begun_since_ms=since
-        )
-        async with started:
-            yield _OpenedLedger(started, log.drop)
-    finally:
-        await run_uncancelled(connection.aclose())
 
 
 async def _run(
     task: _Task,
     hume: HumeAI,
-    opened: _OpenedLedger,
+    opened: OpenedLedger,
     folder: Path,
     options: BulkOptions | None,
     on_progress: Callable[[PartitionProgress], None] | None,

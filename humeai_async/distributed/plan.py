@@ -2,7 +2,7 @@
 
     into/_run/run.json          the settings, and the run's name
     into/_run/sources/00017     sources of a partition, one JSON line each
-    into/_run/begun/00017       a worker has begun with it
+    into/_run/begun/00017       a worker has begun with it, and with which kind of ledger
     into/_run/done/00017        what came of it (`partition.py`)
     into/_run/results/00017.jsonl.zst   its whole results, where the service keeps none
     into/part-00017.parquet     its results
@@ -253,7 +253,7 @@ def _agree(store: Store, facts: Mapping[str, Any]) -> RunSettings:
         if LEDGER in store.names(""):
             raise LedgerError(
                 f"{without_queries(store.place)} belongs to a run of one process: go on with it by "
-                "predict_into, or use another folder"
+                "what began it (predict_into or write_to), or use another folder"
             )
         store.put_new(PARTITIONS, content)
     found = read_settings(store)

@@ -58,14 +58,16 @@ def _plan_failed(into: IntoFolder, size: int) -> int:
     store = open_store(into)
     read_settings(store)
     count = 0
-    while failed := _failed(store):
-        chunk = failed[:size]
+    while True:
+        # Before the failures are read: whoever plans some of them meanwhile takes this number.
         number = max(planned(store), default=-1) + 1
+        if not (failed := _failed(store)):
+            return count
+        chunk = failed[:size]
         content = b"\n".join(map(line_of, chunk))
         if store.put_new(f"{SOURCES}/{file_name(number)}", content):
             count += len(chunk)
         _forget_planned(store)  # those of somebody else too, who was quicker
-    return count
 
 
 def _failed(store: Store) -> list[PlannedSource]:

@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,12 @@ from humeai_async.distributed import (
     collect,
     partitions,
     plan,
+    retries,
     retry_failed,
     work,
 )
-from humeai_async.distributed.store import LocalStore
+from humeai_async.distributed.plan import PlannedSource
+from humeai_async.distributed.store import LocalStore, Store
 from humeai_async.testing import FakeHume
 
 pytestmark = pytest.mark.anyio
@@ -172,13 +175,18 @@ def crash(*_: object) -> None:
     raise ZeroDivisionError
 
 
+async def run_with_a_failure(into: Path, fake: FakeHume, hume: HumeAI) -> None:
+    """Run three sources, of which the first fails."""
+    fake.set_predictions(urls(1)[0], error="no such file")
+    await plan(into, urls(3), models=MODELS)
+    await work_on_all(into, hume)
+
+
 async def test_a_crash_while_failures_are_planned_again_doubles_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with FakeHume() as fake, make_client(str(fake.url)) as hume:
-        fake.set_predictions(urls(1)[0], error="no such file")
-        await plan(tmp_path, urls(3), models=MODELS)
-        await work_on_all(tmp_path, hume)
+        await run_with_a_failure(tmp_path, fake, hume)
         with monkeypatch.context() as patched:
             patched.setattr(LocalStore, "put", crash)
             with pytest.raises(ZeroDivisionError):
@@ -186,6 +194,27 @@ async def test_a_crash_while_failures_are_planned_again_doubles_none(
         assert await retry_failed(tmp_path) == 0
         report = await collect(tmp_path)
     assert (report.partitions, report.sources, report.left_open) == (2, 3, 1)
+
+
+async def test_two_that_plan_what_failed_at_once_plan_each_source_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with FakeHume() as fake, make_client(str(fake.url)) as hume:
+        await run_with_a_failure(tmp_path, fake, hume)
+        others: list[int] = []
+
+        def failed_while_another_plans(store: Store) -> list[PlannedSource]:
+            found = failed(store)
+            monkeypatch.setattr(retries, "_failed", failed)
+            others.append(asyncio.run(retry_failed(tmp_path)))
+            return found
+
+        failed: Callable[[Store], list[PlannedSource]] = vars(retries)["_failed"]
+        monkeypatch.setattr(retries, "_failed", failed_while_another_plans)
+        assert await retry_failed(tmp_path) == 0
+        assert others == [1]
+        await work_on_all(tmp_path, hume)
+        assert submitted(fake)[urls(1)[0]] == 2
 
 
 async def test_a_partition_holds_no_source(tmp_path: Path) -> None:

@@ -287,6 +287,27 @@ async def test_results_go_to_an_object_store(server: Server) -> None:
     assert await partitions(into) == []
 
 
+@pytest.mark.parametrize("begins_with_server", [True, False])
+async def test_a_partition_goes_on_only_with_the_kind_of_ledger_that_it_was_begun_with(
+    server: Server, tmp_path: Path, begins_with_server: bool
+) -> None:
+    into, given = tmp_path / "run", (RedisLedger(server.url), None)
+    first, other = given if begins_with_server else given[::-1]
+    await plan(into, urls(3), models=MODELS)
+    (partition,) = await partitions(into)
+    async with FakeHume() as fake, make_client(str(fake.url)) as hume:
+        cut = asyncio.create_task(work(partition, hume, ledger=first))
+        while not fake.jobs and not cut.done():
+            await asyncio.sleep(0)
+        cut.cancel()
+        await asyncio.wait([cut])
+        with pytest.raises(LedgerError, match="begun with"):
+            await work(partition, hume, ledger=other)
+        await work(partition, hume, ledger=first)
+        assert submitted(fake) == dict.fromkeys(urls(3), 1)
+    assert sources_in(into) == dict.fromkeys(urls(3), 1)
+
+
 async def test_nothing_is_left_in_the_server_when_a_run_is_done(
     server: Server, tmp_path: Path
 ) -> None:
