@@ -239,6 +239,7 @@ class RunDisplay:
             self._timer = asyncio.get_running_loop().call_later(LINE_SECONDS, self._print_line)
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-        if self._timer is not None:
+        if self._timer is None:
+            self._bar.stop()  # rich before 15 writes an empty line at the end of one without screen
+        else:
             self._timer.cancel()
