@@ -17,6 +17,7 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Column, Table
 
+from humeai_async._base.urls import without_queries
 from humeai_async.bulk.outcome import Outcome, label_of
 from humeai_async.bulk.pipeline import reason_of
 from humeai_async.bulk.progress import Progress
@@ -34,6 +35,8 @@ MAX_ROWS = 10
 LINE_SECONDS = 10.0
 """Seconds between two lines of progress where there is no terminal."""
 
+_LONGEST_NAME = 200
+"""Characters of a source's name at most: that of a text is the text."""
 _BAR_WIDTH = 16
 """Columns of a terminal that are left to the bar at least."""
 _WHOLE = 10
@@ -207,7 +210,8 @@ class RunDisplay:
             self.open_reasons[reason] = self.open_reasons.get(reason, 0) + 1
             return
         if outcome.error is not None:
-            self.failed.setdefault(reason_of(outcome.error), label_of(outcome.source))
+            name = without_queries(label_of(outcome.source))[:_LONGEST_NAME]
+            self.failed.setdefault(reason_of(outcome.error), name)
         found: object = outcome.predictions
         if isinstance(found, SourcePredictions) and len(self._profiles) < MAX_ROWS:
             with contextlib.suppress(DecodeError):  # whoever reads the results gets this error
