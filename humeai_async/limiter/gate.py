@@ -24,7 +24,7 @@ from typing import Final, NamedTuple
 from humeai_async.limiter.account import Account
 from humeai_async.limiter.headers import Quota
 from humeai_async.limiter.learner import Learner
-from humeai_async.limiter.measure import Contact
+from humeai_async.limiter.measure import CUSTOMARY, Contact
 from humeai_async.limiter.token_bucket import TokenBucket
 
 TOO_MANY_REQUESTS: Final = 429
@@ -37,14 +37,10 @@ _START_ROOM: Final = 8
 """Calls at once, and in flight, before anything is known. Limits below 10, slow networks."""
 _SLACK: Final = 0.05
 """Seconds of calls that are made up for after a timer came late. Real sockets only."""
-_SMOOTH: Final = 0.02
-"""The same while the rate is unknown and grows."""
 _FIRST_PROBE: Final = 0.01
-_SERIES: Final = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0)
+_SERIES: Final = (0.1, 0.25, *CUSTOMARY, 120.0, 240.0, 480.0)
 """Seconds from the start at which a closed quota is probed while nothing is known. Silent cells
 with limits below 20: each probe is a refusal."""
-_LONGEST_PROBE: Final = 60.0
-"""Seconds between two probes at most."""
 _PROBES: Final = 100.0
 _FINEST: Final = 0.25
 """A closed quota is probed after a share of its pause: so many calls over those that were let in
@@ -139,9 +135,8 @@ class Gate:
         learner = self.learner
         if self._burst is not None:
             return self._burst
-        if learner.is_known:
-            return max(1.0, _SLACK * learner.pace)
-        return max(1.0 if learner.is_even else _START_CALLS, _SMOOTH * learner.pace)
+        is_single = learner.is_known or learner.is_even
+        return max(1.0 if is_single else _START_CALLS, _SLACK * learner.pace)
 
     @property
     def _speed(self) -> float:
@@ -355,7 +350,7 @@ class Gate:
         delay = max(_FIRST_PROBE, 1.0 / learner.rate, share * (now - self._closed_at))
         if self._tries:
             delay = max(delay, _FINEST * min(reset or 0.0, 1.0) / 2)
-        return now + min(delay, reset or _LONGEST_PROBE, _LONGEST_PROBE)
+        return now + min(delay, reset or math.inf, CUSTOMARY[-1])
 
     def _open(self, now: float, sent: float) -> None:
         self.closed = False

@@ -45,9 +45,8 @@ trips or a quarter window, whichever is longest. Refusals of all cells with limi
 _FIRST_STEP: Final = 0.01
 _STEEPNESS: Final = 2.0
 """The look is 1 % of the rate at first and 7.4 times as much after each unit: a tripled quota is
-found in 4 s. Cells whose first measure is too low."""
-_REGROWTH: Final = 0.5
-"""Units in which a rate doubles that is known for a lower bound. Bursts of 1 and 2."""
+found in 4 s; and a rate that is known for a lower bound doubles twice in a unit. Cells whose first
+measure is too low."""
 
 
 class Learner(Measure):
@@ -112,7 +111,7 @@ class Learner(Measure):
         step = min(passed, max(_STEP, 2.0 * cost / self.pace))
         if self._is_rough:
             self._held += step / max(1.0, 2.0 / self.rate)
-            share = 2 ** (min(self._held, 10.0) / _REGROWTH)
+            share = 2 ** (_STEEPNESS * min(self._held, 10.0))
         else:
             window = _LOOK_WINDOWS * (self.window or 0.0)
             trips = _LOOK_TRIPS * self.round_trip

@@ -281,6 +281,7 @@ class Measure:
         self._row = 0
         if rate <= self.rate / 2:
             self.window = self.count = None
+            self._is_rough = rate == self.rate / 4  # a sliding window lets in few at first
         elif self.used <= FEW:
             return False
         self.rate = min(self.rate, rate)

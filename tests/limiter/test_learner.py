@@ -145,6 +145,19 @@ def test_a_bucket_that_was_taken_for_a_window_gives_way_to_refusals_in_a_row() -
     assert 120.0 < learner.rate < 145.0
 
 
+def test_a_rate_given_up_for_refusals_in_a_row_is_a_lower_bound() -> None:
+    """A sliding window lets in one call at a time, if so they came a window ago."""
+    calls = known(200.0)
+    for _ in range(5):
+        calls.let_in(200.0, 0.005)
+        asked = calls.now, calls.now + 0.1, calls.now, calls.now + 0.22
+        calls.meet(Contact(*asked, calls.learner.pace, is_hinted=True))
+    low = calls.learner.rate
+    assert low < 50.0
+    calls.let_in(low, 1.2)
+    assert calls.learner.pace > 3 * low
+
+
 def test_what_came_before_a_rest_says_nothing_of_an_unknown_quota() -> None:
     learner = Learner(0.0)
     learner.start(0.0)
