@@ -29,6 +29,7 @@ from cattrs.gen import make_dict_unstructure_fn, override
 
 from humeai_async._base.unset import Unset
 from humeai_async.errors import DecodeError
+from humeai_async.http import one_pass
 from humeai_async.types.json import is_array, is_object, json_type
 from humeai_async.types.paging import Items, ListPage, OneOrMany, Undecodable
 from humeai_async.types.tagged import FALLBACKS, MEMBERS, UNIONS
@@ -106,6 +107,16 @@ def structure(returns: type[T], plain: object) -> T:
         # Gateways make a text, or nothing, of a body that came to them cut off.
         is_whole=is_object(plain) or is_array(plain),
     )
+
+
+def one_pass_reader(returns: Any) -> Callable[[bytes], Any] | None:
+    """Return what reads JSON text as a type where it is as documented; see `one_pass.py`."""
+
+    def read_field(hint: Any) -> tuple[frozenset[Any], Callable[[Any], Any]]:
+        as_it_is, read, hint = _field_reader(hint, _converter)
+        return as_it_is, lambda value: read(value, hint)
+
+    return one_pass.reader_of(returns, _OWN_FIELDS | {_EXTRA}, read_field)
 
 
 def to_plain(value: object) -> Any:
