@@ -18,7 +18,7 @@ from humeai_async._base.atomic_files import resolve_target
 from humeai_async._base.file_lock import FileLock
 from humeai_async.bulk import storage
 from humeai_async.bulk.connection import Connection
-from humeai_async.bulk.integrity import ensure_whole
+from humeai_async.bulk.integrity import committed_frames, ensure_whole, is_log_read
 from humeai_async.errors import LedgerError
 
 T = TypeVar("T")
@@ -29,6 +29,14 @@ _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _AFTER_STEP = (
     "The ledger was not changed: start the run again. If that gives the same error, report it, "
     "and keep the file: it says what was paid for"
+)
+
+
+_LOG_BROKEN = (
+    "the end of the log of {path} cannot be read, because it is damaged or the power failed while "
+    "it was written: the ledger is as it was some steps earlier, and what was submitted since may "
+    "be paid for again. Look at the service for what was submitted last; then start the run "
+    "again, which goes on from there"
 )
 
 
@@ -71,11 +79,14 @@ def open_file(path: Path, configuration: str) -> tuple[Connection, FileLock]:
             _refuse_other_files(path)
             lock = _take_lock(path)
             stack.callback(lock.close)
+            frames = committed_frames(_log_of(path))
             connection = Connection(path, isolation_level=None, check_same_thread=False)
             stack.callback(connection.close)
             connection.execute(f"PRAGMA page_size = {storage.PAGE_SIZE}")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA wal_autocheckpoint = 8000")
+            if not is_log_read(connection, frames):
+                raise LedgerError(_LOG_BROKEN.format(path=path))
             _prepare(connection, path, configuration)
             connection.load_keys()
         stack.pop_all()
@@ -115,7 +126,7 @@ def read_copy(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
     Raises:
         LedgerError: It cannot be read, or is none.
     """
-    log = path.with_name(path.name + "-wal")
+    log = _log_of(path)
     shared = path.with_name(path.name + "-shm")
     with rejected(path), contextlib.ExitStack() as stack:
         name = path.as_uri()
@@ -177,6 +188,10 @@ def _is_damage(problem: sqlite3.Error) -> bool:
 
 def _code(problem: sqlite3.Error) -> int:
     return getattr(problem, "sqlite_errorcode", None) or 0
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
 
 
 def _has_content(file: Path) -> bool:

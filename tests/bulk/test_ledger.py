@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 import time
 from collections import Counter
@@ -332,6 +334,43 @@ async def test_a_ledger_whose_content_changed_by_itself_is_refused(
         connection.commit()
     with pytest.raises(LedgerError, match="damaged"):
         await Ledger.open(path, "")
+
+
+async def stopped_with_a_log(tmp_path: Path) -> tuple[Path, Path]:
+    """Return the ledger of a run that was killed after three submissions, and its log."""
+    written, path = tmp_path / "run.db", tmp_path / "killed.db"
+    log = tmp_path / "killed.db-wal"
+    async with await Ledger.open(written, "") as ledger:
+        for name in "abc":
+            planned = await ledger.plan(draft("urls", [f"{name}-{n}" for n in range(3)]))
+            await ledger.send(planned.number, 1)
+            await ledger.submit(planned.number, f"job-{name}")
+        shutil.copy(written, path)
+        shutil.copy(f"{written}-wal", log)
+    return path, log
+
+
+@pytest.mark.parametrize("place", [12, 17, 32 + 5000, -500, -1040], ids=str)
+async def test_a_log_that_is_damaged_loses_no_submission_in_silence(
+    place: int, tmp_path: Path
+) -> None:
+    path, log = await stopped_with_a_log(tmp_path)
+    content = bytearray(log.read_bytes())
+    content[place] ^= 1
+    log.write_bytes(content)
+    with pytest.raises(LedgerError, match="may be paid for again"):
+        await Ledger.open(path, "")
+    await (await Ledger.open(path, "")).aclose()  # it was told
+
+
+@pytest.mark.parametrize("missing", [0, 500, 1040, 2500])
+async def test_a_log_that_was_not_written_to_its_end_is_read_as_far_as_it_goes(
+    missing: int, tmp_path: Path
+) -> None:
+    path, log = await stopped_with_a_log(tmp_path)
+    os.truncate(log, log.stat().st_size - missing)
+    async with await Ledger.open(path, "") as ledger:
+        assert (await ledger.status()).jobs == (2 if missing else 3)
 
 
 async def test_a_folder_that_is_not_there_is_a_named_error(tmp_path: Path) -> None:
