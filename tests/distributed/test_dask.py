@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from bulk_support import submitted
-from distributed_support import MODELS, set_environment, sources_in, urls
+from distributed_support import MODELS, make_client, set_environment, sources_in, urls
 from live_support import silence, speech, wav
 from redis_servers import Server, running
 
@@ -25,12 +25,15 @@ from humeai_async.decisions import Noul
 from humeai_async.distributed import (
     RedisLedger,
     RunProgress,
+    collect,
     decide_over,
     measure_over,
+    partitions,
     predict_over,
+    work,
 )
 from humeai_async.shared import RedisQuota
-from humeai_async.testing import FakeHume
+from humeai_async.testing import FakeHume, Fault
 
 pytestmark = [
     pytest.mark.anyio,
@@ -137,6 +140,32 @@ async def test_a_killed_worker_has_no_recording_paid_for_twice(
     assert len(found) == report.arrived
     assert set(found.values()) == {1}
     assert sizes == {path.stat().st_size: 1 for path in paths}
+
+
+async def test_a_run_that_ends_with_an_error_keeps_the_results_that_are_on_their_way(
+    dask: Any, fake: FakeHume, tmp_path: Path
+) -> None:
+    paths, into = [tmp_path / f"clip-{n}.wav" for n in range(2)], tmp_path / "run"
+    for number, path in enumerate(paths):
+        path.write_bytes(wav(speech(1 + number) + silence(0.2)))
+
+    def is_other_on_its_way(method: str, path: str) -> bool:
+        del method, path
+        return bool(fake.expression.runs)
+
+    fake.faults.add(Fault("status", "POST", "*/file", status=401, when=is_other_on_its_way))
+    fake.faults.add(Fault("stall", "POST", "*/file", after_work=True, seconds=1.0))
+    given: dict[str, Any] = {"client": CLIENT, "options": OPTIONS, "partition_size": 1}
+    with pytest.raises(AuthenticationError):
+        await measure_over(dask, into, paths, **given)
+    for pid in (await dask.run(os.getpid)).values():  # the cluster ends with its driver
+        os.kill(pid, signal.SIGKILL)
+    async with make_client(fake.url) as hume:
+        for partition in await partitions(into):
+            await work(partition, hume, options=OPTIONS)
+    report = await collect(into)
+    assert (report.arrived, dict(report.reasons)) == (2, {})
+    assert len(fake.expression.runs) == 2
 
 
 async def test_workers_without_a_credential_are_a_configuration_error(

@@ -16,7 +16,7 @@ from humeai_async import ConfigurationError
 from humeai_async._base.packages import load_package
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.distributed import RunProgress, partitions, plan, predict_over
-from humeai_async.distributed.dask import WorkerClients
+from humeai_async.distributed.dask_workers import WorkerClients
 from humeai_async.testing import FakeHume, Fault
 
 pytestmark = [
@@ -95,8 +95,8 @@ async def test_a_run_that_has_ended_leaves_nothing_on_a_worker_and_takes_no_furt
     (thread,) = (one for one in threading.enumerate() if one.name == "run of a test")
     loop = vars(clients)["_loop"]
     for _ in range(2):
-        clients.teardown(Worker())
-    await asyncio.to_thread(thread.join, 10)
+        await clients.teardown(Worker())
+    assert not thread.is_alive()
     assert loop.is_closed()  # a worker outlives many runs
     with pytest.raises(ConfigurationError, match="run has ended"):
         await asyncio.to_thread(clients.work, partition)
