@@ -35,6 +35,8 @@ from humeai_async.shared.quota import RedisQuota
 
 PARTITIONS_AT_A_THREAD = 2
 """Partitions that are submitted for each thread of the cluster: one under way, one to follow."""
+_REGISTRATIONS = 3
+"""Times that workers are told of a run, where one of them goes away meanwhile."""
 _GONE = "the scheduler has gone: start the run again with another cluster"
 
 
@@ -175,12 +177,19 @@ class _Driver:
     async def register(self, plugin: WorkerClients) -> None:
         """Have every worker make its client, those that come later too."""
         reason = ""
-        try:
-            await self._dask.register_plugin(plugin)
-        except HumeError:
-            raise
-        except Exception as problem:  # noqa: BLE001 - whatever a worker raises
-            reason = f"{type(problem).__name__}: {problem}"
+        for _ in range(_REGISTRATIONS):
+            try:
+                await self._dask.register_plugin(plugin)
+            except HumeError:
+                raise
+            except OSError as problem:  # a worker went away meanwhile; another may have come
+                reason = f"{type(problem).__name__}: {problem}"
+            except Exception as problem:  # noqa: BLE001 - whatever a worker raises
+                reason = f"{type(problem).__name__}: {problem}"
+                break
+            else:
+                reason = ""
+                break
         if reason:
             raise ConfigurationError(
                 f"the workers cannot run humeai_async: {reason}. Have them install it with the "

@@ -79,6 +79,21 @@ async def test_a_client_that_is_closed_is_a_configuration_error(dask: Any, tmp_p
         await predict_over(dask, tmp_path, urls(3), models=MODELS, client=CLIENT)
 
 
+async def test_a_worker_that_goes_away_while_a_run_begins_does_not_end_it(
+    dask: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register = dask.register_plugin
+
+    async def lose_a_worker(plugin: WorkerClients) -> None:
+        await register(plugin)
+        monkeypatch.setattr(dask, "register_plugin", register)
+        raise load_package("distributed").comm.CommClosedError("Stream is closed")
+
+    monkeypatch.setattr(dask, "register_plugin", lose_a_worker)
+    report = await predict_over(dask, tmp_path, urls(3), models=MODELS, client=CLIENT)
+    assert (report.arrived, report.problems) == (3, {})
+
+
 class Worker:
     """Takes the place of Dask's own worker."""
 
