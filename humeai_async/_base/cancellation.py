@@ -49,7 +49,8 @@ async def run_uncancelled_while(
     Args:
         work: A coroutine.
         is_needed: Whether a cancelled caller still waits for it. Asked ten times a second.
-        seconds: How long a cancelled caller waits at most.
+        seconds: How long a cancelled caller waits at most. Time in which the event loop stands
+            still hardly counts.
 
     Raises:
         ConfigurationError: No event loop of asyncio is running.
@@ -59,7 +60,7 @@ async def run_uncancelled_while(
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        await run_uncancelled(_end(task, is_needed, task.get_loop().time() + seconds))
+        await run_uncancelled(_end(task, is_needed, math.ceil(seconds / _ASKED_AGAIN)))
         raise
     return task.result()
 
@@ -72,9 +73,12 @@ def _start(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         raise
 
 
-async def _end(task: asyncio.Task[Any], is_needed: Callable[[], bool], until: float) -> None:
+async def _end(task: asyncio.Task[Any], is_needed: Callable[[], bool], times: int) -> None:
     """Cancel a task once it is not needed any more, and wait until it has ended."""
-    while is_needed() and not task.done() and task.get_loop().time() < until:
+    # Counted, and not by the clock: what came while the event loop stood still is to be read.
+    for _ in range(times):
+        if task.done() or not is_needed():
+            break
         await asyncio.wait([task], timeout=_ASKED_AGAIN)
     task.cancel()
     await _wait_uncancelled(task)

@@ -12,6 +12,7 @@ import anyio
 import anyio.from_thread
 import anyio.lowlevel
 import pytest
+import virtual_time
 
 from humeai_async._base.cancellation import (
     in_thread,
@@ -163,8 +164,14 @@ async def test_a_call_that_waits_for_a_thread_is_cancelled_without_one() -> None
     assert calls == []
 
 
-async def cancelled_while(*, is_needed: bool, seconds: float) -> list[str]:
-    """Cancel a caller in the middle of its work; returns what the work came to."""
+async def cancelled_while(*, is_needed: bool, seconds: float, standstill: float = 0.0) -> list[str]:
+    """Cancel a caller in the middle of its work; returns what the work came to.
+
+    Args:
+        is_needed: Whether the work still is.
+        seconds: How long the caller waits for it.
+        standstill: Seconds in which the event loop has no turn, before the work goes on.
+    """
     steps: list[str] = []
     begun, go_on = asyncio.Event(), asyncio.Event()
 
@@ -180,7 +187,11 @@ async def cancelled_while(*, is_needed: bool, seconds: float) -> list[str]:
     caller = asyncio.create_task(run_uncancelled_while(work(), lambda: is_needed, seconds=seconds))
     await begun.wait()
     caller.cancel()
-    asyncio.get_running_loop().call_later(0.01, go_on.set)
+    loop = asyncio.get_running_loop()
+    if standstill:
+        assert isinstance(loop, virtual_time.VirtualLoop)
+        loop.call_later(0.005, loop.stand_still, standstill)
+    loop.call_later(standstill + 0.01, go_on.set)
     with pytest.raises(asyncio.CancelledError):
         await caller
     return steps
@@ -196,6 +207,11 @@ async def test_work_that_is_not_needed_is_cancelled_with_its_caller() -> None:
 
 async def test_work_that_is_needed_is_not_waited_for_without_end() -> None:
     assert await cancelled_while(is_needed=True, seconds=0) == ["cancelled"]
+
+
+@pytest.mark.parametrize("anyio_backend", [virtual_time.BACKEND])
+async def test_work_that_is_needed_is_waited_for_although_the_event_loop_stood_still() -> None:
+    assert await cancelled_while(is_needed=True, seconds=10, standstill=20) == ["done"]
 
 
 async def test_work_whose_caller_is_not_cancelled_returns_and_raises_as_it_is() -> None:
