@@ -318,6 +318,7 @@ async def _problem_with_ends(body: Body, endpoint: Endpoint[Any]) -> DecodeError
     except DecodeError as problem:
         failure = problem
     else:
+        await body.restart()
         body.hold(found.body)
         return None
     return DecodeError(

@@ -134,9 +134,15 @@ class Body:
         """Let go of it."""
         if self.is_on_disk:
             # In a thread, for the disk frees its blocks, which takes a while.
-            await run_uncancelled(in_thread(self._opened.close))
+            await run_uncancelled(in_thread(_let_go, self._opened))
         else:
             self._opened.close()
+
+
+def _let_go(opened: BinaryIO) -> None:
+    # A full disk refuses what was still to be written once more, and then nobody needs that.
+    with contextlib.suppress(OSError):
+        opened.close()
 
 
 def _temporary_file(folder: Path | None) -> BinaryIO:

@@ -142,15 +142,17 @@ class Results(Generic[S, R]):
         """Return what is kept of a piece of work, unless the service may have a better one."""
         if self._kept is None or not self._kept.has(work_id):
             return None
-        body = await in_thread(self._kept.read, work_id)
+        body = await in_thread(self._kept.read, work_id, discard=_close)
         # Of a service that keeps no results there is nothing else to be had than what came.
         if body is None or not self._kind.keeps_results:
             return body
-        async with aclosing(self._readings(plan, work_id, body, items)) as readings:
-            async for some in readings:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(body.aclose)
+            readings = self._readings(plan, work_id, body, items)
+            async for some in await stack.enter_async_context(aclosing(readings)):
                 if _has_unreadable(some):
-                    await body.aclose()
                     return None
+            stack.pop_all()  # whoever reads it closes it
         return body
 
     async def _collect_patiently(self, plan: Plan, work_id: str, items: Sequence[Item[S]]) -> Body:
@@ -292,6 +294,11 @@ class Results(Generic[S, R]):
     def _next(self, readings: Iterator[Reading[R]]) -> Reading[R] | None:
         with reading_from_disk():
             return next(readings, None)
+
+
+def _close(body: Body | None) -> None:
+    if body is not None:
+        body.file.close()
 
 
 def _has_unreadable(readings: Sequence[Reading[Any]]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import io
 import json
 from collections.abc import AsyncIterator, Callable
@@ -134,6 +135,22 @@ def altered(change: Callable[[Any], None]) -> Callable[[Body, list[bytes]], Any]
     return written
 
 
+async def test_a_body_on_disk_that_ends_otherwise_is_let_go_of_once_it_is_in_memory(
+    hume: HumeAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, opened, before = Body.write, list[Any](), open_files()
+
+    async def written(body: Body, pieces: list[bytes]) -> None:
+        await write(body, [*pieces, b" " * 100])
+        opened.append(body.file)
+
+    monkeypatch.setattr(Body, "write", written)
+    found = await take(hume.batch.predict(urls(3), models={"face": {}}))
+    assert [one.error for one in found] == [None] * 3
+    assert opened
+    assert open_files() == before
+
+
 async def test_one_source_that_cannot_be_read_is_kept_with_the_whole_and_the_others_arrive(
     hume: HumeAI, fake: FakeHume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,29 +190,64 @@ def refuse(_: object) -> Any:
     raise DecodeError("not today")
 
 
+async def test_what_is_kept_and_still_cannot_be_read_leaves_no_file_open(
+    hume: HumeAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, before = tmp_path / "run.db", open_files()
+    opened: list[Body] = []  # which nobody else holds
+    open_at = Body.at
+
+    def noting(path: Path) -> Body:
+        opened.append(open_at(path))
+        return opened[-1]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Body, "at", noting)
+        patched.setattr(StoredPredictions, "find", refuse)
+        await take(hume.batch.predict(urls(3), models={"face": {}}, ledger=ledger))
+        patched.setattr(StoredPredictions, "find", fail_to_read)
+        again = hume.batch.predict(urls(3), models={"face": {}}, ledger=ledger, retry_failed=True)
+        with pytest.raises(SaveError, match="Input/output error"):
+            await take(again)
+    assert len(opened) == 1
+    assert open_files() == before
+
+
+def fail_to_read(*_: object) -> Any:
+    raise OSError(errno.EIO, "Input/output error")
+
+
 def fetches(fake: FakeHume) -> list[Any]:
     return [one for one in fake.requests if one.path.endswith("/predictions")]
 
 
-class FullDisk(io.BytesIO):
-    def writelines(self, lines: Any, /) -> None:
-        del lines
+class FullDisk(io.FileIO):
+    def write(self, piece: Any, /) -> int:
+        del piece
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def full_disk(_: object) -> FullDisk:
-    return FullDisk()
+def full_disk(folder: Path, buffer_size: int) -> io.BufferedRandom:
+    """Open a file that takes in no more than its buffer, which it writes once more at its end."""
+    return io.BufferedRandom(FullDisk(folder / "full", "w+"), buffer_size)
 
 
+@pytest.mark.parametrize("buffer_size", [1, 1 << 20])
 async def test_a_full_disk_ends_the_run_and_fails_no_source(
-    hume: HumeAI, fake: FakeHume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hume: HumeAI,
+    fake: FakeHume,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    buffer_size: int,
 ) -> None:
-    ledger = tmp_path / "run.db"
+    ledger, before = tmp_path / "run.db", open_files()
     with monkeypatch.context() as patched:
-        patched.setattr(bodies, "_temporary_file", full_disk)
+        full = functools.partial(full_disk, buffer_size=buffer_size)
+        patched.setattr(bodies, "_temporary_file", full)
         outcomes = hume.batch.predict(urls(3), models={"face": {}}, ledger=ledger)
         with pytest.raises(SaveError, match="No space left on device"):
             await anext(outcomes)
+    assert open_files() == before
     again = await take(hume.batch.predict(urls(3), models={"face": {}}, ledger=ledger))
     assert [one.error for one in again] == [None] * 3
     assert set(submitted(fake).values()) == {1}
@@ -204,10 +256,7 @@ async def test_a_full_disk_ends_the_run_and_fails_no_source(
 async def test_a_disk_that_gives_nothing_back_ends_the_run(
     hume: HumeAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> Any:
-        raise OSError(errno.EIO, "Input/output error")
-
-    monkeypatch.setattr(StoredPredictions, "__getitem__", fail)
+    monkeypatch.setattr(StoredPredictions, "__getitem__", fail_to_read)
     with pytest.raises(SaveError, match="Input/output error"):
         await take(hume.batch.predict(urls(3), models={"face": {}}))
 
