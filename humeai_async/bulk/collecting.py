@@ -24,9 +24,11 @@ import anyio
 from humeai_async._base.cancellation import in_thread
 from humeai_async.bulk.bodies import Body, reading_from_disk
 from humeai_async.bulk.kept_results import KeptResults
+from humeai_async.bulk.ledger import Memory
 from humeai_async.bulk.ledger_records import Plan, request_of
 from humeai_async.bulk.outcome import UnknownSubmissionError
 from humeai_async.bulk.patience import search_pauses
+from humeai_async.bulk.states import State
 from humeai_async.bulk.work import Item, Pipes, Reading, RecordedRequest, Submitted
 from humeai_async.errors import (
     AuthenticationError,
@@ -62,7 +64,7 @@ class Results(Generic[S, R]):
         kept: Keeps what cannot be read.
         seconds_left: Says for how long a piece of work may still be about to show.
         requests: `request_of` each piece of work of the run.
-        read_result: Gives the result that came with a response, by a plan's number.
+        memory: What the run remembers.
         search: Looks once for a piece of work; returns it, if the service lists it.
     """
 
@@ -72,7 +74,7 @@ class Results(Generic[S, R]):
         kept: KeptResults | None,
         seconds_left: Callable[[Plan], float],
         requests: Collection[bytes],
-        read_result: Callable[[int], Awaitable[bytes | None]],
+        memory: Memory,
         search: Callable[[Plan, Sequence[Item[S]]], Awaitable[Submitted | None]],
     ) -> None:
         self._pipes = pipes
@@ -80,7 +82,7 @@ class Results(Generic[S, R]):
         self._kept = kept
         self._seconds_left = seconds_left
         self._requests = requests
-        self._read_result = read_result
+        self._memory = memory
         self._search = search
         self._has_other_words = False
         """Whether the service tells requests in other words, as far as is known."""
@@ -97,7 +99,7 @@ class Results(Generic[S, R]):
         if kept is not None:
             return kept
         if plan.work_id is not None:  # named at an earlier start
-            result = await self._read_result(plan.number)
+            result = await self._memory.read_result(plan.number)
             if result is not None:
                 return Body.of(result)
         return await self._collect_patiently(plan, submitted.work_id, items)
@@ -121,10 +123,19 @@ class Results(Generic[S, R]):
                         await in_thread(self._kept.keep, work_id, body)
                         is_kept = True
                     yield some
-            if not is_kept and self._kept is not None and self._kept.has(work_id):
-                await in_thread(self._kept.forget, work_id)
+            if not is_kept:
+                await self._forget(plan, work_id, items)
         finally:
             await body.aclose()
+
+    async def _forget(self, plan: Plan, work_id: str, items: Sequence[Item[S]]) -> None:
+        """Remove what is kept, unless other sources of it could not be read so far."""
+        if self._kept is None or not self._kept.has(work_id):
+            return
+        others = {*plan.keys}.difference([item.key for item in items])
+        known = (await self._memory.look_up([*others])).values()
+        if all(one.work != plan.number or one.state is not State.UNREADABLE for one in known):
+            await in_thread(self._kept.forget, work_id)
 
     async def fetch_and_read(
         self, plan: Plan, submitted: Submitted, items: Sequence[Item[S]]

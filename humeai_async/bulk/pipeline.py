@@ -80,7 +80,7 @@ class Pipeline(Generic[S, R]):
                 kept,
                 submissions.seconds_left,
                 submissions.requests,
-                memory.read_result,
+                memory,
                 submissions.search_once,
             )
             division = self._pipes.division

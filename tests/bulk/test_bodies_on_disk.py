@@ -332,3 +332,20 @@ async def test_a_bomb_is_left_where_it_is(fake: FakeHume) -> None:
         (found,) = await take(hume.batch.predict(urls(1), models={"face": {}}))
     assert isinstance(found.error, ResponseTooLargeError)
     assert found.is_open
+
+
+async def test_what_is_kept_stays_while_another_of_its_sources_cannot_be_read(
+    hume: HumeAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoil(sources: Any) -> None:
+        sources[0]["results"] = 5
+
+    ledger = tmp_path / "run.db"
+    monkeypatch.setattr(Body, "write", altered(spoil))
+    async with hume.batch.predict(urls(3), models={"face": {}}, ledger=ledger) as outcomes:
+        assert (await anext(outcomes)).is_unreadable
+        assert not (await anext(outcomes)).is_unreadable
+    (kept,) = (tmp_path / "run.db.kept").iterdir()
+    rest = await take(hume.batch.predict(urls(3), models={"face": {}}, ledger=ledger))
+    assert [one.is_unreadable for one in rest] == [False, False]
+    assert kept.exists()

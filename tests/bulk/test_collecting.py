@@ -17,6 +17,7 @@ from humeai_async.batch.bulk_jobs import JobWork
 from humeai_async.bulk import collecting
 from humeai_async.bulk.bodies import Body
 from humeai_async.bulk.collecting import Results
+from humeai_async.bulk.ledger import NoLedger
 from humeai_async.bulk.ledger_records import Plan
 from humeai_async.bulk.patience import Patience
 from humeai_async.bulk.work import Item, Pipes, Reading, RecordedRequest, ServiceClock, Submitted
@@ -91,13 +92,10 @@ def fetch(kind: Any, search_patience: float = 60.0) -> bytes:
         patience=Patience(anyio.sleep, 600.0),
     )
 
-    async def no_result(number: int) -> None:
-        del number
-
     async def no_search(plan: Plan, items: Any) -> None:
         del plan, items
 
-    results = Results[str, bytes](pipes, None, lambda _: 0.0, (), no_result, no_search)
+    results = Results[str, bytes](pipes, None, lambda _: 0.0, (), NoLedger(), no_search)
     plan = Plan(number=1, kind="urls", keys=(b"key",), marks=(b"mark",), planned_ms=0)
 
     async def work() -> list[Reading[bytes]]:
