@@ -77,10 +77,13 @@ def _outcome(
         return Outcome(
             source=item.source, job_id=work_id, error=problem, key=item.key, is_unreadable=True
         )
+    finally:
+        body.file.close()
     return Outcome(
         source=item.source,
         job_id=work_id,
         predictions=reading.result,
         error=reading.error,
         key=item.key,
+        is_unreadable=reading.is_unreadable,
     )

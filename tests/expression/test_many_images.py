@@ -23,6 +23,8 @@ from humeai_async import (
     ResultLostError,
     Upload,
 )
+from humeai_async.bulk import bodies, single_requests
+from humeai_async.bulk.bodies import Body
 from humeai_async.bulk.ledger import Ledger, read_status
 from humeai_async.bulk.ledger_records import Plan
 from humeai_async.bulk.states import State
@@ -204,6 +206,60 @@ async def test_a_lost_response_is_told_of_each_of_its_images_and_not_bought_agai
     bought = await measure(hume, paths, images_per_request=3, ledger=ledger, retry_failed=True)
     assert {one.source for one in bought} == {one.source for one in lost}
     assert len(fake.expression.runs) == 3
+
+
+@pytest.fixture
+def spoiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the second measurement of each request be one that cannot be read."""
+    keep = single_requests.keep_result
+
+    def keep_spoiled(seconds: float, response: bytes) -> bytes:
+        content = json.loads(response)
+        content["measurements"][1]["faces"] = 7
+        return keep(seconds, json.dumps(content).encode())
+
+    monkeypatch.setattr(single_requests, "keep_result", keep_spoiled)
+
+
+@pytest.mark.usefixtures("spoiled")
+async def test_an_image_whose_measurement_cannot_be_read_costs_no_other_and_is_not_bought_again(
+    hume: HumeAI, fake: FakeHume, tmp_path: Path
+) -> None:
+    paths, ledger = photos(tmp_path, 3), tmp_path / "run.db"
+    settings: dict[str, Any] = {"images_per_request": 3, "ledger": ledger}
+    async with hume.expression.measure_many(paths, **settings) as run:
+        assert [False, True, False] == [(await anext(run)).is_unreadable for _ in range(3)]
+    (last,) = await measure(hume, paths, **settings)  # nobody said that it was dealt with
+    assert (last.source, last.error) == (paths[2], None)
+    (again,) = await measure(hume, paths, **settings, retry_failed=True)
+    assert (again.source, again.is_unreadable) == (paths[1], True)
+    assert len(fake.expression.runs) == 1
+
+
+@pytest.mark.usefixtures("spoiled")
+@pytest.mark.parametrize("is_kept_only", [False, True])
+async def test_what_cannot_be_read_is_told_as_such_when_results_are_read_back(
+    hume: HumeAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_kept_only: bool
+) -> None:
+    paths, ledger, opened = photos(tmp_path, 3), tmp_path / "run.db", list[Body]()
+    run = hume.expression.measure_many(paths, images_per_request=3, ledger=ledger)
+    assert [False, True, False] == [one.is_unreadable async for one in run]
+    if is_kept_only:
+        open_at = Body.at
+
+        async def no_result(memory: Ledger, number: int) -> None:
+            del memory, number
+
+        def noting(path: Path) -> Body:
+            opened.append(open_at(path))
+            return opened[-1]
+
+        monkeypatch.setattr(Ledger, "read_result", no_result)
+        monkeypatch.setattr(Body, "at", noting)
+        monkeypatch.setattr(bodies, "IN_MEMORY", 10)
+    again = hume.expression.measure_many(paths, ledger=ledger)
+    assert [False, True, False] == [one.is_unreadable async for one in again.read_back()]
+    assert [one.file.closed for one in opened] == [True] * 3 * is_kept_only
 
 
 async def test_a_request_that_never_came_is_sent_again_after_the_search(
