@@ -125,10 +125,15 @@ def find_nothing(_: object) -> None:
 
 def altered(change: Callable[[Any], None]) -> Callable[[Body, list[bytes]], Any]:
     """Return a `Body.write` that takes another body in than the one that comes."""
-    write = Body.write
+    write, so_far = Body.write, bytearray()
 
     async def written(body: Body, pieces: list[bytes]) -> None:
-        sources = json.loads(b"".join(pieces))
+        so_far.extend(b"".join(pieces))
+        try:
+            sources = json.loads(so_far)
+        except ValueError:  # the rest is still to come
+            return
+        so_far.clear()
         change(sources)
         await write(body, [json.dumps(sources).encode()])
 
