@@ -37,6 +37,7 @@ from humeai_async.errors import (
     HumeError,
     LedgerError,
     NotFoundError,
+    SaveError,
 )
 
 S = TypeVar("S")
@@ -160,9 +161,12 @@ class Results(Generic[S, R]):
         async with AsyncExitStack() as stack:
             stack.push_async_callback(body.aclose)
             readings = self._readings(plan, work_id, body, items)
-            async for some in await stack.enter_async_context(aclosing(readings)):
-                if _has_unreadable(some):
-                    return None
+            try:
+                async for some in await stack.enter_async_context(aclosing(readings)):
+                    if _has_unreadable(some):
+                        return None
+            except SaveError:  # the disk does not give it, and the service has another one
+                return None
             stack.pop_all()  # whoever reads it closes it
         return body
 
