@@ -14,8 +14,8 @@ pytestmark = pytest.mark.slow  # two interpreters of their own
 
 Imported: TypeAlias = dict[str, set[str]]
 
-MOST_MODULES = 63
-"""Of this package, for a client that calls Hume."""
+MOST_MODULES = 64
+"""Of this package, for a client that calls Hume; 63 before reading in one pass had its own."""
 
 STEPS = """
 import json, sys
