@@ -34,7 +34,7 @@ class Body:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
         self._opened: BinaryIO = io.BytesIO()
-        self.size = 0
+        self.size: int = 0
         self.is_on_disk: bool = False
         """Whether it is a file, which is read in parts, and in a thread."""
 
