@@ -37,8 +37,8 @@ class _Head(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(list[SourcePredictions])
-parts_decoder = msgspec.json.Decoder(list[msgspec.Raw])
-source_decoder = msgspec.json.Decoder(SourcePredictions)
+parts_decoder: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw])
+source_decoder: msgspec.json.Decoder[SourcePredictions] = msgspec.json.Decoder(SourcePredictions)
 _head_decoder = msgspec.json.Decoder(_Head)
 _any_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=float)
 
