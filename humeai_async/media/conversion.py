@@ -31,6 +31,8 @@ from humeai_async.media.wav import (
 BLOCK = 4 * RATE * WIDTH
 """Bytes of a block: four seconds of sound."""
 _HEAD = 1 << 16
+_LENIENT = 19
+"""Release of PyAV from which on titles may be of any bytes."""
 
 
 class ConversionError(Exception):
@@ -152,12 +154,17 @@ def _read_header(opened: io.BufferedIOBase | io.BytesIO, total: int) -> Wav | No
     return None
 
 
+def _lenient(av: Any) -> dict[str, str]:
+    """Have a title that is no UTF-8, as older programs write it, keep nobody from the sound."""
+    # From PyAV 19 on none does, and this argument is gone.
+    return {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < _LENIENT else {}
+
+
 def _converted(opened: io.BufferedIOBase | io.BytesIO, channel: int | None) -> Iterator[bytes]:
     av = load_package("av")
     reason = ""
     try:
-        # A title that is no UTF-8, as older programs write it, keeps nobody from the sound.
-        with av.open(opened, mode="r", metadata_errors="replace") as container:
+        with av.open(opened, mode="r", **_lenient(av)) as container:
             if not container.streams.audio:
                 raise ConversionError("it holds no sound")
             pending = bytearray()
