@@ -20,8 +20,9 @@ from hostile_results import Kind, normal_form, score_of
 from hostile_service import HostileService
 from run_checks import RunSources, lines_of, scores_in
 
-from humeai_async import HumeAI, HumeError, Limiter, Polling, Retry, Timeout
+from humeai_async import HumeAI, HumeError, Job, Limiter, Polling, Retry, Timeout
 from humeai_async.batch.bulk_jobs import JobWork
+from humeai_async.batch.submission import start_inference
 from humeai_async.bulk.work import Submitted
 from humeai_async.types.dicts import ModelsDict
 
@@ -415,6 +416,31 @@ async def test_a_response_that_names_a_job_whose_own_response_was_lost_is_found_
     async with HostileService(run_seconds=0.3) as service:
         service.posts.extend(["reset-after", act])
         assert await run(service, sources.given, out, jobs_at_once=jobs_at_once) is None
+    assert {} == await asyncio.to_thread(sources.find_faults, out, service.carried_out)
+
+
+async def test_a_name_that_two_responses_give_at_once_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wrong one comes first, and the other before anybody has looked at the job."""
+    right: asyncio.Future[Job] = asyncio.get_running_loop().create_future()
+    wrong = asyncio.Event()
+
+    async def start(request: Any, files: Any, *rest: Any) -> Job:
+        job = await start_inference(request, files, *rest)
+        if files is None:
+            right.set_result(job)
+            await wrong.wait()
+        elif not wrong.is_set():
+            job = await right
+            wrong.set()
+        return job
+
+    monkeypatch.setattr("humeai_async.batch.bulk_jobs.start_inference", start)
+    sources = RunSources.make(tmp_path, ["files", "urls"], 2)
+    out = tmp_path / "out"
+    async with HostileService() as service:
+        assert await run(service, sources.given, out) is None
     assert {} == await asyncio.to_thread(sources.find_faults, out, service.carried_out)
 
 
