@@ -78,7 +78,7 @@ class JobWork:
         """MD5 of files that were read, with what tells that they are still the same."""
         self._sent: dict[str, tuple[str, ...]] = {}
         """URLs or texts of jobs in flight, as they were sent, by the id of the job."""
-        self._answered: set[str] = set()
+        self._named: set[str] = set()
         """Ids that responses have given to submissions."""
         self._usual: tuple[object, object] | None = None
         """Models and transcription as the service tells those of this run's jobs."""
@@ -128,11 +128,11 @@ class JobWork:
         if job.id in self._older:
             reason = "the response names a job that was there before"
             raise DecodeError(reason, path="$.job_id", outcome_unknown=True)
-        if files is None and job.id not in self._answered:
+        if files is None and job.id not in self._named:
             self._sent[job.id] = tuple(given)
         else:
             self._sent.pop(job.id, None)  # of two that have one id, nobody knows whose it is
-        self._answered.add(job.id)
+        self._named.add(job.id)
         return Submitted(job.id)
 
     async def search(
