@@ -208,7 +208,7 @@ class JobWork:
         else:
             found = UnreadPredictions(body.whole()).read()
             places = match(plan, items, [one.source for one in found], found.__getitem__)
-            read, sizes = found.__getitem__, [body.size // len(found)] * len(found)
+            read, sizes = found.__getitem__, [body.size // max(len(found), 1)] * len(found)
         return (
             _reading(item, None, work_id)
             if place is None

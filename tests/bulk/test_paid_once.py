@@ -620,6 +620,18 @@ async def test_the_same_file_by_another_path_is_paid_once(
     assert [1] == list(service.carried_out.values())
 
 
+async def test_a_completed_job_without_any_result_fails_its_sources_by_name(
+    tmp_path: Path,
+) -> None:
+    sources = RunSources.make(tmp_path, KINDS, 2)
+    out = tmp_path / "out"
+    async with HostileService(spoil=lambda _: []) as service:
+        assert await run(service, sources.given, out) is None
+    lines = await asyncio.to_thread(lines_of, out)
+    assert set(sources.names) == {line["source"] for line in lines}
+    assert all("is completed, but" in line["error"]["message"] for line in lines)
+
+
 async def test_one_source_that_is_refused_costs_the_others_nothing(tmp_path: Path) -> None:
     good = RunSources.make(tmp_path, KINDS, 7)
     bad = ["https://media.example.com/refused-422.mp4", "a text that is refused-400"]
