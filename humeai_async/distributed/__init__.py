@@ -19,16 +19,11 @@ from __future__ import annotations
 from humeai_async.distributed.collect import RunReport, collect
 from humeai_async.distributed.dask import RunProgress
 from humeai_async.distributed.over import decide_over, measure_over, predict_over
-from humeai_async.distributed.partition import (
-    Partition,
-    PartitionProgress,
-    PartitionReport,
-    partitions,
-    work,
-)
+from humeai_async.distributed.partition import Partition, partitions, work
 from humeai_async.distributed.plan import RunPlan, plan
 from humeai_async.distributed.recordings import plan_decisions, plan_measurements
 from humeai_async.distributed.redis_ledger import RedisLedger
+from humeai_async.distributed.results import PartitionProgress, PartitionReport
 from humeai_async.distributed.retries import retry_failed
 
 __all__ = [

@@ -13,8 +13,8 @@ from attrs import field
 
 from humeai_async._base.cancellation import in_thread
 from humeai_async._base.frozen import frozen
-from humeai_async.distributed.partition import numbers_done, read_report, results_name
 from humeai_async.distributed.plan import planned, read_settings, read_sources
+from humeai_async.distributed.results import numbers_done, read_report, results_name
 from humeai_async.distributed.store import IntoFolder, open_store
 
 

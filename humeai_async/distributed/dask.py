@@ -19,13 +19,10 @@ from humeai_async._base.urls import without_queries
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.distributed.collect import RunReport, collect
 from humeai_async.distributed.dask_workers import WorkerClients, work_on_dask
-from humeai_async.distributed.partition import (
-    Partition,
-    PartitionReport,
-    partitions,
-)
+from humeai_async.distributed.partition import Partition, partitions
 from humeai_async.distributed.plan import RunPlan
 from humeai_async.distributed.redis_ledger import RedisLedger
+from humeai_async.distributed.results import PartitionReport
 from humeai_async.distributed.retries import retry_failed as plan_failed
 from humeai_async.distributed.store import IntoFolder
 from humeai_async.errors import ConfigurationError, HumeError, MissingPackageError
@@ -65,6 +62,7 @@ async def run_over(
     options: BulkOptions | None,
     partition_size: int,
     retry_failed: bool,
+    budget: float | None = None,
     quota: RedisQuota | None,
     rate: float | None,
     on_progress: Callable[[RunProgress], None] | None,
@@ -80,6 +78,7 @@ async def run_over(
         options: How it is done.
         partition_size: Sources in a partition of those that are tried again.
         retry_failed: Whether to do sources once more that failed at an earlier start.
+        budget: What it may be billed over all workers and starts.
         quota: The quota that all workers share.
         rate: Calls a second of all workers together.
         on_progress: Called with how far the run is.
@@ -104,7 +103,7 @@ async def run_over(
     driver = _Driver(dask, name, stands, on_progress)
     # Dask takes only plugins of its own class, which is not there in a base install.
     kind = type("DaskWorkerClients", (WorkerClients, load_package("distributed").WorkerPlugin), {})
-    plugin: WorkerClients = kind(name, client, ledger, options, quota, rate)
+    plugin: WorkerClients = kind(name, client, ledger, options, quota, rate, budget)
     await driver.register(plugin)
     try:
         problems = await driver.run(await partitions(into))

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from humeai_async._base.packages import load_package
 from humeai_async.bulk.options import BulkOptions
-from humeai_async.distributed.partition import Partition, PartitionProgress, PartitionReport, work
+from humeai_async.distributed.partition import Partition, work
 from humeai_async.distributed.redis_ledger import RedisLedger
+from humeai_async.distributed.results import PartitionProgress, PartitionReport
 from humeai_async.errors import ConfigurationError
 from humeai_async.limiter.limiter import Limiter
 from humeai_async.shared.quota import RedisQuota
@@ -37,6 +38,7 @@ class WorkerClients:
         options: How partitions are worked on.
         quota: The quota that all workers share.
         rate: Calls a second of all workers together.
+        budget: What the run may be billed over all workers and starts.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class WorkerClients:
         options: BulkOptions | None,
         quota: RedisQuota | None = None,
         rate: float | None = None,
+        budget: float | None = None,
     ) -> None:
         self.name = name
         self._client = client
@@ -54,6 +57,7 @@ class WorkerClients:
         self._options = options
         self._quota = quota
         self._rate = rate
+        self._budget = budget
         self._hume: HumeAI | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = asyncio.Event()
@@ -64,7 +68,7 @@ class WorkerClients:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What workers make for themselves stays there.
-        given = (self._client, self._ledger, self._options, self._quota, self._rate)
+        given = (self._client, self._ledger, self._options, self._quota, self._rate, self._budget)
         return type(self), (self.name, *given)
 
     def setup(self, worker: Any) -> None:
@@ -111,6 +115,7 @@ class WorkerClients:
             self._hume,
             ledger=self._ledger,
             options=self._options,
+            budget=self._budget,
             on_progress=self._report_progress,
         )
         task = asyncio.create_task(working)

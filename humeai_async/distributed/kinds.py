@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import abc
 import contextlib
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import AsyncIterable, Generator, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -69,15 +69,21 @@ class RunKind(abc.ABC):
         settings: The run's settings.
     """
 
-    takes_redis: ClassVar[bool] = False
-    """Whether a `RedisLedger` can keep it."""
+    is_billed: ClassVar[bool] = True
+    """Whether each response holds the result and what it is billed: then a budget can bound the
+    run, and a `RedisLedger` cannot keep it."""
 
     def __init__(self, settings: RunSettings) -> None:
         self.settings = settings
 
     @abc.abstractmethod
     def run(
-        self, hume: HumeAI, sources: Sequence[Any], ledger: Ledger, options: BulkOptions | None
+        self,
+        hume: HumeAI,
+        sources: Iterable[Any] | AsyncIterable[Any],
+        ledger: Ledger,
+        options: BulkOptions | None,
+        budget: float | None = None,
     ) -> Outcomes[Any, Any]:
         """Return the outcomes of sources, not begun yet."""
 
@@ -89,10 +95,15 @@ class RunKind(abc.ABC):
 class PredictionKind(RunKind):
     """Predictions of batch jobs."""
 
-    takes_redis: ClassVar[bool] = True
+    is_billed: ClassVar[bool] = False
 
     def run(
-        self, hume: HumeAI, sources: Sequence[Any], ledger: Ledger, options: BulkOptions | None
+        self,
+        hume: HumeAI,
+        sources: Iterable[Any] | AsyncIterable[Any],
+        ledger: Ledger,
+        options: BulkOptions | None,
+        budget: float | None = None,  # noqa: ARG002 - jobs do not say what they cost
     ) -> Outcomes[Any, Any]:
         """Return the outcomes of sources, not begun yet."""
         request = self.settings.request
@@ -114,11 +125,16 @@ class MeasurementKind(RunKind):
     """Measurements of recordings and images, one row a score: all files have the same columns."""
 
     def run(
-        self, hume: HumeAI, sources: Sequence[Any], ledger: Ledger, options: BulkOptions | None
+        self,
+        hume: HumeAI,
+        sources: Iterable[Any] | AsyncIterable[Any],
+        ledger: Ledger,
+        options: BulkOptions | None,
+        budget: float | None = None,
     ) -> Outcomes[Any, Any]:
         """Return the outcomes of recordings and images, not begun yet."""
         given = {**self.settings.request, **_given(options)}
-        return hume.expression.measure_many(sources, ledger=ledger, **given)
+        return hume.expression.measure_many(sources, ledger=ledger, budget=budget, **given)
 
     def open_files(self, folder: Path) -> ResultFiles:
         """Begin the files of measurements."""
@@ -132,10 +148,17 @@ class DecisionKind(RunKind):
     """Decisions of clips, one row a clip with a column for each question."""
 
     def run(
-        self, hume: HumeAI, sources: Sequence[Any], ledger: Ledger, options: BulkOptions | None
+        self,
+        hume: HumeAI,
+        sources: Iterable[Any] | AsyncIterable[Any],
+        ledger: Ledger,
+        options: BulkOptions | None,
+        budget: float | None = None,
     ) -> Outcomes[Any, Any]:
         """Return the outcomes of clips, not begun yet."""
         given = {"convert": self.settings.request["convert"], **_given(options)}
+        most = int(budget) if budget is not None and float(budget).is_integer() else budget
+        given["budget"] = most  # tokens are whole ones
         return hume.decisions.create_many(sources, self._questions, ledger=ledger, **given)
 
     def open_files(self, folder: Path) -> ResultFiles:

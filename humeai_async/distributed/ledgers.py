@@ -62,7 +62,7 @@ async def open_ledger(
                 "results in an object store need a ledger that all workers reach: give "
                 "ledger=RedisLedger(...)"
             )
-        if KINDS[settings.kind].takes_redis:
+        if not KINDS[settings.kind].is_billed:
             await in_thread(_begin, store, number, _IN_FILE)
         path = store.folder / "_run" / "ledgers" / f"{file_name(number)}.db"
         await in_thread(lambda: path.parent.mkdir(parents=True, exist_ok=True))

@@ -21,6 +21,7 @@ from humeai_async.distributed.recordings import (
 )
 from humeai_async.distributed.redis_ledger import RedisLedger
 from humeai_async.distributed.store import IntoFolder
+from humeai_async.http.arguments import check_number, check_seconds
 from humeai_async.shared.quota import RedisQuota
 from humeai_async.types.batch import Models, Transcription
 from humeai_async.types.expression import FaceSettings
@@ -122,6 +123,7 @@ async def measure_over(
     options: BulkOptions | None = None,
     partition_size: int = RECORDINGS_IN_PARTITION,
     retry_failed: bool = False,
+    budget: float | None = None,
     quota: RedisQuota | None = None,
     rate: float | None = None,
     on_progress: Callable[[RunProgress], None] | None = None,
@@ -130,8 +132,7 @@ async def measure_over(
 
     Each source is once in the results, and none is paid for twice, whatever workers die. The
     files have one row a score, the long form of `to_arrow`; the whole results are in
-    `_run/results`. Costs what `hume.expression.measure_many` costs; there is no budget over many
-    workers: `measure_many(...).estimate()` says before what it would be.
+    `_run/results`. Costs what `hume.expression.measure_many` costs.
 
     A request whose response was lost is looked for among Hume's runs, by time, length and settings.
     That of another worker, with sources of the same length, may be taken for it: it fails with
@@ -140,7 +141,7 @@ async def measure_over(
     Args:
         dask: As for `predict_over`.
         into: As for `plan_measurements`.
-        sources: As for `plan_measurements`. The files stay as they are until the run is done.
+        sources: As for `plan_measurements`. A file that was changed since fails, and is not sent.
         measurement_timer_ms: As for `plan_measurements`.
         face: As for `plan_measurements`.
         images_per_request: As for `plan_measurements`.
@@ -150,6 +151,9 @@ async def measure_over(
         partition_size: Sources in a partition.
         retry_failed: Measure sources once more that failed at an earlier start; those whose
             result was lost, or of which a part failed, are billed again as a whole.
+        budget: Seconds that all workers together may be billed over all starts; the same, or a
+            larger one, at every start. What would cost more than is left is not sent and stays
+            open, with a `BudgetReachedError`. Each source is read once more for what it costs.
         quota: As for `predict_over`.
         rate: As for `predict_over`.
         on_progress: As for `predict_over`.
@@ -162,6 +166,7 @@ async def measure_over(
         GatewayUnsupportedError: Through the gateway; nothing was sent.
         HumeError: Anything else that `predict_over` raises.
     """
+    check_seconds("budget", budget)
     return await run_over(
         dask,
         into,
@@ -178,6 +183,7 @@ async def measure_over(
         options=options,
         partition_size=partition_size,
         retry_failed=retry_failed,
+        budget=budget,
         quota=quota,
         rate=rate,
         on_progress=on_progress,
@@ -196,6 +202,7 @@ async def decide_over(
     options: BulkOptions | None = None,
     partition_size: int = RECORDINGS_IN_PARTITION,
     retry_failed: bool = False,
+    budget: int | None = None,
     quota: RedisQuota | None = None,
     rate: float | None = None,
     on_progress: Callable[[RunProgress], None] | None = None,
@@ -209,7 +216,7 @@ async def decide_over(
     Args:
         dask: As for `predict_over`.
         into: As for `plan_measurements`.
-        sources: As for `plan_decisions`. The files stay as they are until the run is done.
+        sources: As for `plan_decisions`. A file that was changed since fails, and is not sent.
         questions: As for `plan_decisions`.
         context: As for `plan_decisions`.
         convert: As for `plan_decisions`.
@@ -218,6 +225,8 @@ async def decide_over(
         partition_size: Clips in a partition.
         retry_failed: Send clips once more that failed at an earlier start; those whose result was
             lost are billed again.
+        budget: Input tokens, as for `measure_over`; each partition costs two estimates, which are
+            not billed.
         quota: As for `predict_over`.
         rate: As for `predict_over`.
         on_progress: As for `predict_over`.
@@ -231,6 +240,8 @@ async def decide_over(
         GatewayUnsupportedError: Through the gateway; nothing was sent.
         HumeError: Anything else that `predict_over` raises.
     """
+    if budget is not None:
+        check_number("budget", budget, least=0)
     return await run_over(
         dask,
         into,
@@ -246,6 +257,7 @@ async def decide_over(
         options=options,
         partition_size=partition_size,
         retry_failed=retry_failed,
+        budget=budget,
         quota=quota,
         rate=rate,
         on_progress=on_progress,

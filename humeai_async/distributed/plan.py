@@ -3,9 +3,8 @@
     into/_run/run.json          the settings, and the run's name
     into/_run/sources/00017     sources of a partition, one JSON line each
     into/_run/begun/00017       a worker has begun with it, and with which kind of ledger
-    into/_run/done/00017        what came of it (`partition.py`)
-    into/_run/results/00017.jsonl.zst   its whole results, where the service keeps none
-    into/part-00017.parquet     its results
+
+What comes of them stands beside it (`results.py`), and what they may be billed (`budget.py`).
 
 Sources may be signed URLs: the folder is as private as the list was, and nothing else holds them.
 It knows no workers.
@@ -13,6 +12,7 @@ It knows no workers.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
@@ -223,6 +223,19 @@ def read_sources(store: Store, number: int) -> list[PlannedSource]:
         pass
     place = without_queries(store.place)
     raise LedgerError(f"the sources of partition {number} in {place} cannot be read")
+
+
+def digest_of(path: str | Path) -> str | None:
+    """Return the SHA-256 of a file's content; `None` if it is not there. It blocks.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None
 
 
 def _settings(store: Store) -> RunSettings | None:

@@ -7,7 +7,6 @@ partition they would be in.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import AsyncIterable, Iterable, Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, TypeAlias, cast
 
 from humeai_async._base.urls import repr_without_query, without_queries
 from humeai_async.bulk.work import REFUSED
-from humeai_async.distributed.plan import PlannedSource, RunPlan, plan_run
+from humeai_async.distributed.plan import PlannedSource, RunPlan, digest_of, plan_run
 from humeai_async.distributed.store import IntoFolder, LocalStore, Store, open_store
 from humeai_async.errors import ConfigurationError
 from humeai_async.expression.limits import check_face, check_images, check_timer
@@ -135,15 +134,15 @@ def _planned(source: object) -> PlannedSource:
         reason = "only files whose names are plain text can go to workers: give paths"
         return PlannedSource(REFUSED, repr_without_query(source)[:1000], reason)
     path = Path(given).absolute()
-    if not path.is_file():
-        reason = (
-            "it is a folder: give the files in it" if path.is_dir() else "there is no such file"
-        )
-        return PlannedSource(REFUSED, given, reason)
+    if path.is_dir():
+        return PlannedSource(REFUSED, given, "it is a folder: give the files in it")
+    if path.exists() and not path.is_file():
+        return PlannedSource(REFUSED, given, "it is no file that can be read twice")
     try:
-        with path.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        digest = digest_of(path)
     except OSError as problem:
         reason = f"it cannot be read: {problem.strerror or type(problem).__name__}"
         return PlannedSource(REFUSED, given, reason)
+    if digest is None:
+        return PlannedSource(REFUSED, given, "there is no such file")
     return PlannedSource("files", str(path), digest=digest)

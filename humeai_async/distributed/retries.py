@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from attrs import evolve
 
 from humeai_async._base.cancellation import in_thread
 from humeai_async.bulk.work import REFUSED
-from humeai_async.distributed.partition import numbers_done
 from humeai_async.distributed.plan import (
     MOST_IN_PARTITION,
     PARTITION_SIZE,
@@ -27,9 +26,8 @@ from humeai_async.distributed.plan import (
     read_settings,
     read_sources,
 )
+from humeai_async.distributed.results import numbers_done, read_facts, write_facts
 from humeai_async.distributed.store import IntoFolder, Store, open_store
-from humeai_async.errors import DecodeError, LedgerError
-from humeai_async.http import codec
 from humeai_async.http.arguments import check_number
 
 
@@ -75,7 +73,7 @@ def _failed(store: Store) -> list[PlannedSource]:
     _forget_planned(store)
     found: list[PlannedSource] = []
     for number in sorted(numbers_done(store)):
-        names = {one["source"] for one in _failures(_report(store, number))}
+        names = {one["source"] for one in _failures(read_facts(store, number))}
         if names:
             sources = (one for one in read_sources(store, number) if one.kind != REFUSED)
             found += [evolve(one, failed_in=number) for one in sources if one.text in names]
@@ -91,7 +89,7 @@ def _forget_planned(store: Store) -> None:
             if one.failed_in is not None:
                 again.setdefault(one.failed_in, set()).add(one.text)
     for number in sorted(done & again.keys()):
-        report = _report(store, number)
+        report = read_facts(store, number)
         failures = _failures(report)
         left = [one for one in failures if one["source"] not in again[number]]
         if len(left) < len(failures):
@@ -101,17 +99,7 @@ def _forget_planned(store: Store) -> None:
                 "failures": left,
                 "reasons": dict(Counter(one["reason"] for one in left).most_common()),
             }
-            store.put(f"_run/done/{file_name(number)}", codec.encode(report))
-
-
-def _report(store: Store, number: int) -> dict[str, Any]:
-    try:
-        found: Any = codec.parse(store.read(f"_run/done/{file_name(number)}") or b"")
-    except DecodeError:
-        found = None
-    if isinstance(found, dict) and "sources" in found:
-        return cast("dict[str, Any]", found)
-    raise LedgerError(f"the report of partition {number} cannot be read")
+            write_facts(store, number, report)
 
 
 def _failures(report: dict[str, Any]) -> Sequence[dict[str, str]]:

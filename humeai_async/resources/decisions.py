@@ -178,7 +178,7 @@ class Decisions(Resource):
         check_many("sources", sources)
         question_set = QuestionSet.of(questions, context)
         if budget is not None:
-            check_number("budget", budget, least=1)
+            check_number("budget", budget, least=0)
         options = options_of(concurrency, retry_failed, search_patience, outage_patience)
         session = self._session.with_settings(priority=BULK)
         pipes = pipes_of(

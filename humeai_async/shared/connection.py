@@ -19,8 +19,11 @@ from humeai_async._base.secret import Secret
 from humeai_async.errors import ConfigurationError
 
 _SCHEMES = frozenset({"redis", "rediss", "unix", "valkey", "valkeys"})
-_FOR_GOOD = ("NOAUTH", "WRONGPASS", "NOPERM", "CROSSSLOT", "ERR UNKNOWN COMMAND", "ERR AUTH")
-"""How errors begin that no waiting mends."""
+_FOR_GOOD = (
+    "NOAUTH", "WRONGPASS", "NOPERM", "AUTH", "CROSSSLOT", "UNKNOWN COMMAND",
+    "UNKNOWN REDIS COMMAND", "DB INDEX IS OUT OF RANGE", "SELECT IS NOT ALLOWED",
+)  # fmt: skip
+"""How errors begin that no waiting mends; a client leaves out `ERR`."""
 
 
 class RedisUnavailableError(Exception):
@@ -192,6 +195,10 @@ def _client(url: Secret, timeout: float, *, is_listening: bool = False) -> Any:
             f"{shown(url)} is no URL of a Redis or Valkey server: write redis://host:6379/0, or "
             "rediss://... for TLS, with user and password percent-encoded"
         )
+    database = urlsplit(url.reveal()).path.strip("/")
+    if scheme != "unix" and database and not database.isdecimal():
+        # The client would take database 0, where others with the right number are not.
+        raise ConfigurationError(f"{place} has no number of a database at its end, such as /0")
     redis = load_package("redis.asyncio")
     retry = load_package("redis.asyncio.retry").Retry(load_package("redis.backoff").NoBackoff(), 0)
     try:

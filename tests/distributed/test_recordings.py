@@ -6,13 +6,12 @@ import asyncio
 import errno
 import os
 from collections import Counter
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from distributed_support import make_client, sources_in
-from live_support import picture, silence, speech, wav
+from distributed_support import sources_in
+from live_support import clips, picture, silence, speech, wav
 
 from humeai_async import ConfigurationError, HumeAI, InvalidArgumentError, LedgerError, SaveError
 from humeai_async._base.packages import load_package
@@ -46,27 +45,6 @@ QUESTIONS = QuestionSet(
     context="Two friends.",
 )
 PATIENT = BulkOptions(search_patience=0.5, jobs_at_once=4)
-
-
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeHume]:
-    async with FakeHume() as server:
-        server.decisions.calls_a_minute = 1_000_000
-        yield server
-
-
-@pytest.fixture
-async def hume(fake: FakeHume) -> AsyncIterator[HumeAI]:
-    async with make_client(fake.url) as client:
-        yield client
-
-
-def clips(folder: Path, count: int) -> list[Path]:
-    """Write clips, each with a length of its own."""
-    paths = [folder / f"clip-{n}.wav" for n in range(count)]
-    for number, path in enumerate(paths):
-        path.write_bytes(wav(speech(1 + number / 50) + silence(0.2)))
-    return paths
 
 
 def paid(fake: FakeHume) -> Counter[Any]:
@@ -329,16 +307,20 @@ async def test_more_recordings_are_further_partitions_and_a_copy_is_none(
     assert set(paid(fake).values()) == {1}
 
 
-async def test_files_that_became_the_same_leave_their_partition_open_and_say_so(
+async def test_a_file_that_was_changed_since_it_was_planned_is_named_and_not_sent(
     hume: HumeAI, fake: FakeHume, tmp_path: Path
 ) -> None:
-    paths, into = clips(tmp_path, 2), tmp_path / "run"
+    paths, into = clips(tmp_path, 3), tmp_path / "run"
     await plan_measurements(into, paths)
     paths[1].write_bytes(paths[0].read_bytes())
+    paths[2].write_bytes(wav(speech(1.5)))
     (report,) = await work_on_all(into, hume)
-    assert (report.arrived, report.left_open) == (1, 1)
-    assert any("have been changed" in reason for reason in report.reasons)
+    assert (report.arrived, report.failed, report.is_done) == (1, 2, True)
+    assert [reason for reason in report.reasons if "changed since it was planned" in reason]
     assert len(fake.expression.runs) == 1
+    await plan_measurements(into, paths)
+    await work_on_all(into, hume)
+    assert sources_in(into) == {str(paths[0]): 1, str(paths[2]): 1}
 
 
 async def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cli_support import run
 from error_text import below, chain, collect_error_text
-from redis_servers import running
+from redis_servers import KINDS, running
 from rich.console import Console
 from rich.traceback import Traceback
 
@@ -37,6 +37,8 @@ MALFORMED = [
     f"user:{MARK}@host:6379",
     f"redis:/user:{MARK}@host",
     f"redis://user:{MARK}@host:6379/0?nosuchoption=1",
+    f"redis://user:{MARK}@host:6379/quota",
+    f"redis://user:{MARK}@host:6379/-1",
     f"redis://user:{MARK}@host:6379/0?socket_timeout=soon",
 ]
 MAKERS: list[Callable[[Any], object]] = [RedisQuota, RedisLedger]
@@ -117,3 +119,18 @@ async def test_a_password_that_the_server_refuses_stands_in_no_frame_of_the_erro
                 assert MARK not in text_of(caught.value)
             assert MARK not in repr(limiter) + repr(limiter.snapshot())
     assert MARK not in caplog.text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_a_server_will_never_do_is_said_at_once(kind: str, tmp_path: Path) -> None:
+    with running(kind, tmp_path, "--rename-command", "EVALSHA", "") as server:
+        wrong = {
+            server.url.replace("/0", "/99"): "DB index is out of range",
+            server.url: "unknown command",
+        }
+        for url, reason in wrong.items():
+            async with RedisQuota(url) as quota:
+                limiter = Limiter(rate=10.0, shared=quota)
+                for refused in (limiter.acquire, quota.state):
+                    with pytest.raises(ConfigurationError, match=reason):
+                        await refused()

@@ -7,6 +7,7 @@ import math
 import struct
 import wave
 from array import array
+from pathlib import Path
 
 from humeai_async import Upload
 
@@ -63,3 +64,11 @@ def picture(width: int = 640, height: int = 480, size: int = 300, *, seed: int =
     frame = b"\xff\xc0\x00\x11\x08" + height.to_bytes(2) + width.to_bytes(2) + b"\x03" + bytes(9)
     scan = b"\xff\xda\x00\x08" + bytes(6) + seed.to_bytes(4)
     return (b"\xff\xd8" + frame + scan).ljust(size - 2, b"\0") + b"\xff\xd9"
+
+
+def clips(folder: Path, count: int) -> list[Path]:
+    """Write clips, each with a length of its own."""
+    paths = [folder / f"clip-{n}.wav" for n in range(count)]
+    for number, path in enumerate(paths):
+        path.write_bytes(wav(speech(1 + number / 50) + silence(0.2)))
+    return paths
