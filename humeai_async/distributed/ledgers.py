@@ -23,6 +23,9 @@ from humeai_async.http import codec
 
 _IN_REDIS, _IN_FILE = b"", b"file"
 """What stands in a run's folder of a partition that was begun with a kind of ledger."""
+_PLANNER_SLACK_MS = 24 * 3600 * 1000
+"""Milliseconds by which the clock of the machine that planned the run may be ahead. No worker knows
+that clock, and jobs that seem older than the run would be submitted again."""
 
 
 class OpenedLedger:
@@ -77,7 +80,7 @@ async def open_ledger(
     connection = ledger.connect()
     try:
         log = ledger.log(connection, settings.name, number)
-        since = settings.created_ms if has_begun else None
+        since = settings.created_ms - _PLANNER_SLACK_MS if has_begun else None
         started = await SteppedLedger.start(
             folder / "ledger.db", configuration, log, begun_since_ms=since
         )

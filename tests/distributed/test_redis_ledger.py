@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import secrets
 import signal
@@ -254,6 +255,28 @@ async def test_a_run_whose_ledger_is_full_or_loses_keys_all_the_time_doubles_not
         assert set(submitted(fake).values()) == {1}
     assert refused
     assert sources_in(into) == dict.fromkeys(urls(60), 1)
+
+
+async def test_jobs_that_the_server_lost_are_found_where_the_planner_had_its_clock_ahead(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    into, options = tmp_path / "run", BulkOptions(search_patience=0.1)
+    with monkeypatch.context() as planner:
+        ahead = local_ms() + 12 * 3600 * 1000
+        module = importlib.import_module("humeai_async.distributed.plan")
+        planner.setattr(module, "local_ms", lambda: ahead)
+        await plan(into, urls(3), models=MODELS)
+    (partition,) = await partitions(into)
+    async with FakeHume() as fake, make_client(fake.url) as hume:
+        cut = asyncio.create_task(work(partition, hume, ledger=RedisLedger(server.url)))
+        while not fake.jobs:
+            await asyncio.sleep(0)
+        cut.cancel()
+        await asyncio.wait([cut])
+        server.say("FLUSHALL")
+        await work(partition, hume, ledger=RedisLedger(server.url), options=options)
+        assert submitted(fake) == dict.fromkeys(urls(3), 1)
+    assert sources_in(into) == dict.fromkeys(urls(3), 1)
 
 
 async def test_a_wrong_password_is_a_configuration_error_and_not_shown(tmp_path: Path) -> None:
