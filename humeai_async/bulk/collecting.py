@@ -7,14 +7,7 @@ again. The pipeline calls it with what was submitted.
 from __future__ import annotations
 
 import math
-from collections.abc import (
-    AsyncGenerator,
-    Awaitable,
-    Callable,
-    Collection,
-    Iterator,
-    Sequence,
-)
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from itertools import islice
 from typing import Any, Generic, TypeVar
@@ -29,6 +22,7 @@ from humeai_async.bulk.ledger_records import Plan, request_of
 from humeai_async.bulk.outcome import UnknownSubmissionError
 from humeai_async.bulk.patience import search_pauses
 from humeai_async.bulk.states import State
+from humeai_async.bulk.submissions import Submissions
 from humeai_async.bulk.work import Item, Pipes, Reading, RecordedRequest, Submitted
 from humeai_async.errors import (
     AuthenticationError,
@@ -62,29 +56,23 @@ class Results(Generic[S, R]):
 
     Args:
         pipes: What the run works with.
-        kept: Keeps what cannot be read.
-        seconds_left: Says for how long a piece of work may still be about to show.
-        requests: `request_of` each piece of work of the run.
         memory: What the run remembers.
-        search: Looks once for a piece of work; returns it, if the service lists it.
+        submissions: Knows what was asked for, and looks for it.
+        kept: Keeps what cannot be read; `None` without a ledger.
     """
 
     def __init__(
         self,
         pipes: Pipes[S, R],
-        kept: KeptResults | None,
-        seconds_left: Callable[[Plan], float],
-        requests: Collection[bytes],
         memory: Memory,
-        search: Callable[[Plan, Sequence[Item[S]]], Awaitable[Submitted | None]],
+        submissions: Submissions[S, R],
+        kept: KeptResults | None,
     ) -> None:
         self._pipes = pipes
         self._kind = pipes.kind
-        self._kept = kept
-        self._seconds_left = seconds_left
-        self._requests = requests
         self._memory = memory
-        self._search = search
+        self._submissions = submissions
+        self._kept = kept
         self._has_other_words = False
         """Whether the service tells requests in other words, as far as is known."""
 
@@ -179,13 +167,13 @@ class Results(Generic[S, R]):
         patience = self._pipes.patience
         longest = min(MISSING_SECONDS, self._pipes.options.search_patience)
         since: float | None = None
-        last, missing = 0.0, 0.0
+        last, missing, pauses = 0.0, 0.0, search_pauses()
 
         def see() -> None:
             nonlocal since
             since = None
 
-        for pause in search_pauses():
+        while True:
             try:
                 return await self._collect(plan, work_id, items, see)
             except NotFoundError as failure:
@@ -194,12 +182,11 @@ class Results(Generic[S, R]):
                     since, last, missing = now, now, 0.0
                 # Nobody knows what was there in an outage, or in a long wait for a turn.
                 missing, last = missing + min(now - last, longest / 2), now
-                left = max(self._seconds_left(plan), longest - missing)
+                left = max(self._submissions.seconds_left(plan), longest - missing)
                 if left <= 0:
                     raise
             with patience.waiting("search", reason, since=since, until=now + left):
-                await self._pipes.pause(min(pause, left))
-        raise AssertionError(math.inf)  # the pauses never end
+                await self._pipes.pause(min(next(pauses), left))
 
     async def _collect(
         self, plan: Plan, work_id: str, items: Sequence[Item[S]], see: Callable[[], None]
@@ -241,7 +228,7 @@ class Results(Generic[S, R]):
         theirs, own = request_of(recorded.kind, recorded.marks), request_of(plan.kind, plan.marks)
         if theirs == own:
             return recorded.is_odd
-        if theirs in self._requests or recorded.kind != plan.kind:
+        if theirs in self._submissions.requests or recorded.kind != plan.kind:
             raise MisnamedError
         if recorded.made_ms is not None and recorded.made_ms <= self._pipes.clock.earliest_ms(plan):
             raise MisnamedError
@@ -260,11 +247,11 @@ class Results(Generic[S, R]):
         """
         try:
             for pause in islice(search_pauses(), 0 if self._has_other_words else _LOOKS):
-                found = await self._pipes.patience.call(lambda: self._search(plan, items))
+                found = await self._submissions.search_once(plan, items)
                 if found is not None:
                     return found
                 await self._pipes.pause(pause)  # what is new shows a moment late
-            found = await self._pipes.patience.call(lambda: self._search(plan, items))
+            found = await self._submissions.search_once(plan, items)
         except (AuthenticationError, ClientClosedError, LedgerError):
             raise
         except HumeError as failure:

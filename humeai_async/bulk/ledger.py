@@ -13,7 +13,7 @@ import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Concatenate, ParamSpec, Protocol, Self, TypeVar
+from typing import Concatenate, ParamSpec, Self, TypeVar
 
 import anyio
 
@@ -33,99 +33,69 @@ _LOOKED_UP = 500
 """Sources looked up at once."""
 
 
-class Memory(Protocol):
-    """What the pipeline remembers a run by."""
+class Memory:
+    """What the pipeline remembers a run by; this one forgets all but the numbers it gave out."""
 
-    is_lasting: bool
+    is_lasting = False
     """Whether it outlives the program."""
+    _last = 0
+    """Number of the last piece of work."""
 
     async def look_up(self, keys: Sequence[bytes]) -> dict[bytes, Entry]:
         """Return what is known of some sources."""
-        ...
-
-    async def read_plan(self, number: int) -> Plan:
-        """Return one piece of work with its sources."""
-        ...
-
-    async def requests(self) -> list[tuple[str | None, bytes]]:
-        """Return of each piece of work so far its name, if known, and its `request_of`."""
-        ...
-
-    async def plan(self, draft: Draft) -> Plan:
-        """Write down a piece of work that is about to be submitted."""
-        ...
-
-    async def send(self, number: int, sent_ms: int | None) -> None:
-        """Write down that a piece of work is about to be sent."""
-        ...
-
-    async def submit(
-        self, number: int, work_id: str, body: bytes | None = None, cost: float = 0.0
-    ) -> None:
-        """Write down that a piece of work is at the service, with the result that came along."""
-        ...
-
-    async def read_result(self, number: int) -> bytes | None:
-        """Return the result that came with the response to a submission, if one did."""
-        ...
-
-    async def read_cost(self) -> float:
-        """Return what all pieces of work so far were billed for, as far as is known."""
-        ...
-
-    async def end_work(self, number: int, state: WorkState) -> None:
-        """Write down that a piece of work is not at the service, or not under its name."""
-        ...
-
-
-class NoLedger:
-    """Remembers nothing beyond the numbers that it gave out."""
-
-    is_lasting = False
-
-    def __init__(self) -> None:
-        self._last = 0
-
-    async def look_up(self, keys: Sequence[bytes]) -> dict[bytes, Entry]:
-        """Return nothing: every source is new."""
         del keys
         return {}
 
     async def read_plan(self, number: int) -> Plan:
-        """Refuse: nothing refers to an earlier piece of work."""
+        """Return one piece of work with its sources."""
         raise KeyError(number)
 
     async def requests(self) -> list[tuple[str | None, bytes]]:
-        """Return no requests: nothing is remembered of earlier starts."""
+        """Return of each piece of work so far its name, if known, and its `request_of`."""
         return []
 
     async def plan(self, draft: Draft) -> Plan:
-        """Give a piece of work its number."""
+        """Write down a piece of work that is about to be submitted."""
         self._last += 1
         return numbered(draft, self._last)
 
     async def send(self, number: int, sent_ms: int | None) -> None:
-        """Do nothing: no ledger is kept."""
+        """Write down that a piece of work is about to be sent, and when.
+
+        Args:
+            number: The piece of work.
+            sent_ms: Milliseconds since 1970 by the service's clock; `None` if it is not known.
+        """
 
     async def submit(
         self, number: int, work_id: str, body: bytes | None = None, cost: float = 0.0
     ) -> None:
-        """Do nothing: no ledger is kept."""
+        """Write down that a piece of work is at the service, whoever is cancelled meanwhile.
+
+        Args:
+            number: The piece of work.
+            work_id: The service's name for it.
+            body: The result, where it came with the response.
+            cost: What it is billed for, where the service says so.
+        """
 
     async def read_result(self, number: int) -> bytes | None:
-        """Return nothing: no ledger is kept."""
+        """Return the result that came with the response to a submission, if one did."""
         del number
         return None
 
     async def read_cost(self) -> float:
-        """Return nothing: no ledger is kept."""
+        """Return what all pieces of work so far were billed for, as far as the service told."""
         return 0.0
 
     async def end_work(self, number: int, state: WorkState) -> None:
-        """Do nothing: no ledger is kept."""
+        """Write down that a piece of work is not at the service, or not under its name."""
+
+    def note(self, notes: Iterable[Note]) -> None:
+        """Take note of outcomes that the consumer has."""
 
 
-class Ledger:
+class Ledger(Memory):
     """An open ledger; made by `Ledger.open`, and an async context manager.
 
     Args:
@@ -196,25 +166,13 @@ class Ledger:
         return await self._write(storage.plan, draft)
 
     async def send(self, number: int, sent_ms: int | None) -> None:
-        """Write down that a piece of work is about to be sent, and when.
-
-        Args:
-            number: The piece of work.
-            sent_ms: Milliseconds since 1970 by the service's clock; `None` if it is not known.
-        """
+        """Write down that a piece of work is about to be sent, and when."""
         await self._write(storage.send, number, sent_ms)
 
     async def submit(
         self, number: int, work_id: str, body: bytes | None = None, cost: float = 0.0
     ) -> None:
-        """Write down that a piece of work is at the service, whoever is cancelled meanwhile.
-
-        Args:
-            number: The piece of work.
-            work_id: The service's name for it.
-            body: The result, where it came with the response.
-            cost: What it is billed for, where the service says so.
-        """
+        """Write down that a piece of work is at the service, whoever is cancelled meanwhile."""
         await self._write(storage.submit, number, work_id, body, cost)
 
     async def read_result(self, number: int) -> bytes | None:

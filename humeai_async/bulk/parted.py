@@ -13,12 +13,12 @@ from typing import Generic, TypeGuard, TypeVar
 
 from humeai_async.bulk.collecting import Results
 from humeai_async.bulk.grouping import UNSENT
-from humeai_async.bulk.ledger import Ledger, Memory
+from humeai_async.bulk.ledger import Memory
 from humeai_async.bulk.ledger_records import WHOLE, Note, Plan
 from humeai_async.bulk.outcome import Outcome
 from humeai_async.bulk.states import State
 from humeai_async.bulk.submissions import RejectedError, Submissions
-from humeai_async.bulk.work import Division, Item, Submitted
+from humeai_async.bulk.work import Item, Pipes, Reading, Submitted
 from humeai_async.errors import HumeError, LedgerError, PartialResultError, SaveError
 from humeai_async.http.fatal_errors import is_fatal
 
@@ -30,36 +30,33 @@ class PartedSources(Generic[S, R]):
     """Does sources of a run in parts.
 
     Args:
-        division: Divides them.
+        pipes: What the run works with; its kind of work may divide no source.
         memory: What the run remembers.
         submissions: Plans and submits pieces of work.
         results: Reads what came of them.
         have_submitted: Has a piece of work at the service, whatever was planned of it before.
-        retries: Whether a part whose result was lost at an earlier start is paid for again.
     """
 
     def __init__(
         self,
-        division: Division[S, R],
+        pipes: Pipes[S, R],
         memory: Memory,
         submissions: Submissions[S, R],
         results: Results[S, R],
         have_submitted: Callable[
             [Plan | None, Sequence[Item[S]]], Awaitable[tuple[Plan, Submitted]]
         ],
-        *,
-        retries: bool,
     ) -> None:
-        self._division = division
+        self._pipes = pipes
         self._memory = memory
         self._submissions = submissions
         self._results = results
         self._have_submitted = have_submitted
-        self._retries = retries
 
     def takes(self, problem: HumeError) -> bool:
         """Whether a source that was refused for this can be done in parts."""
-        return self._division.is_for_parts(problem)
+        division = self._pipes.division
+        return division is not None and division.is_for_parts(problem)
 
     async def outcome(self, item: Item[S], plan: Plan | None = None) -> Outcome[S, R]:
         """Do a source in parts.
@@ -71,8 +68,10 @@ class PartedSources(Generic[S, R]):
         if plan is None:
             plan = await self._submissions.plan(WHOLE, [item])
         held_up: list[HumeError] = []
+        division = self._pipes.division
+        assert division is not None  # noqa: S101 - or no source would have come here
         try:
-            result, name, body = await self._division.do_in_parts(
+            result, name, body = await division.do_in_parts(
                 item, lambda part: self._do_part(part, held_up)
             )
         except HumeError as problem:
@@ -82,10 +81,10 @@ class PartedSources(Generic[S, R]):
             if isinstance(problem, PartialResultError) and ends_run(cause):
                 raise cause from None
             is_open = problem in held_up or cause in held_up
-            return Outcome(source=item.source, error=problem, key=item.key, is_open=is_open)
+            return item.outcome(Reading(error=problem), is_open=is_open)
         await self._memory.send(plan.number, None)
         await self._memory.submit(plan.number, name, body)
-        return Outcome(source=item.source, job_id=name, predictions=result, key=item.key)
+        return item.outcome(Reading(result), name)
 
     async def _do_part(self, part: Item[S], held_up: list[HumeError]) -> R:
         """Have a part done, unless it was; what says nothing against it is added to `held_up`."""
@@ -100,9 +99,8 @@ class PartedSources(Generic[S, R]):
         if reading.result is not None:
             return reading.result
         assert reading.error is not None  # noqa: S101 - either of the two is set
-        if isinstance(self._memory, Ledger):
-            state = State.UNREADABLE if reading.is_unreadable else State.FAILED
-            self._memory.note([Note(part.key, state)])
+        state = State.UNREADABLE if reading.is_unreadable else State.FAILED
+        self._memory.note([Note(part.key, state)])
         raise reading.error
 
     async def _earlier(self, part: Item[S]) -> Plan | None:
@@ -110,7 +108,7 @@ class PartedSources(Generic[S, R]):
         entry = (await self._memory.look_up([part.key])).get(part.key)
         if entry is None or entry.work_state in UNSENT:
             return None
-        if entry.state is State.FAILED and self._retries:
+        if entry.state is State.FAILED and self._pipes.options.retry_failed:
             return None
         return await self._memory.read_plan(entry.work)
 

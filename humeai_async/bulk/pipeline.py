@@ -13,7 +13,7 @@ import math
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import anyio
 
@@ -21,7 +21,7 @@ from humeai_async._base.cancellation import in_thread
 from humeai_async.bulk.collecting import MisnamedError, Results
 from humeai_async.bulk.grouping import UNSENT, Group, Grouping, Reader
 from humeai_async.bulk.kept_results import KeptResults
-from humeai_async.bulk.ledger import Ledger, NoLedger
+from humeai_async.bulk.ledger import Ledger, Memory
 from humeai_async.bulk.ledger_records import WHOLE, Note, Plan
 from humeai_async.bulk.outcome import Outcome
 from humeai_async.bulk.outcome_queue import OutcomeQueue
@@ -68,33 +68,16 @@ class Pipeline(Generic[S, R]):
         """Run it; a slot is free again once the consumer has all of a piece of work."""
         async with AsyncExitStack() as stack:
             ledger = await self._open_ledger(stack)
-            self._memory = memory = NoLedger() if ledger is None else ledger
+            self._memory = memory = Memory() if ledger is None else ledger
             kept = None if ledger is None else await in_thread(KeptResults(ledger.path).open)
             self._grouping = Grouping(self._kind, memory, self._options)
             requests = await memory.requests()
             self._submissions = submissions = Submissions(
                 self._pipes, memory, self._slots, requests, self._grouping.planned
             )
-            self._results = Results(
-                self._pipes,
-                kept,
-                submissions.seconds_left,
-                submissions.requests,
-                memory,
-                submissions.search_once,
-            )
-            division = self._pipes.division
-            self._parted = (
-                None
-                if division is None
-                else PartedSources(
-                    division,
-                    memory,
-                    submissions,
-                    self._results,
-                    self._submitted,
-                    retries=self._options.retry_failed,
-                )
+            self._results = Results(self._pipes, memory, submissions, kept)
+            self._parted = PartedSources(
+                self._pipes, memory, submissions, self._results, self._submitted
             )
             self._pipes.bill.spent += await memory.read_cost()
             async with anyio.create_task_group() as keeping:
@@ -153,10 +136,10 @@ class Pipeline(Generic[S, R]):
         items = list(group.items.values())
         if group.kind == REFUSED:
             await self._submissions.plan(REFUSED, items)
-            yield [_failed(one, one.problem) for one in items if one.problem is not None]
+            yield [one.outcome(Reading(error=one.problem)) for one in items]
             return
         plan, work_id = group.earlier, None
-        if self._parted is not None and group.kind == WHOLE and plan and plan.work_id is None:
+        if group.kind == WHOLE and plan and plan.work_id is None:
             yield [await self._parted.outcome(items[0], plan)]
             return
         try:
@@ -179,13 +162,14 @@ class Pipeline(Generic[S, R]):
             # Before the service has named it nothing is known to be wrong with the sources,
             # and afterwards they are paid for.
             is_lost = work_id is not None and isinstance(problem, _LOST)
-            yield [_failed(one, problem, work_id, is_open=not is_lost) for one in items]
+            failed = Reading[R](error=problem)
+            yield [one.outcome(failed, work_id, is_open=not is_lost) for one in items]
         else:
             left = iter(items)
             readings = self._results.read(plan, submitted.work_id, body, items)
             async with aclosing(readings) as found:
                 async for some in found:
-                    yield [_outcome(next(left), reading, work_id) for reading in some]
+                    yield [next(left).outcome(reading, work_id) for reading in some]
 
     async def _refused(
         self, group: Group[S], items: Sequence[Item[S]], problem: HumeError
@@ -194,9 +178,9 @@ class Pipeline(Generic[S, R]):
         if len(items) > 1 and _may_be_one_of_many(problem):
             self._halve(group, items)
             return []
-        if self._parted is not None and self._parted.takes(problem):
+        if self._parted.takes(problem):
             return [await self._parted.outcome(items[0])]
-        return [_failed(one, problem) for one in items]
+        return [one.outcome(Reading(error=problem)) for one in items]
 
     async def _submitted(
         self, plan: Plan | None, items: Sequence[Item[S]]
@@ -229,7 +213,7 @@ class Pipeline(Generic[S, R]):
         self, plan: Plan, items: Sequence[Item[S]], deadline: float
     ) -> tuple[Plan, Submitted]:
         """Find out what became of an earlier start's piece of work, unless another group has."""
-        if not isinstance(self._memory, NoLedger):
+        if self._memory.is_lasting:
             plan = await self._memory.read_plan(plan.number)
         if plan.work_id is not None:
             return plan, Submitted(plan.work_id)
@@ -267,24 +251,6 @@ def _dropping_notes_on_error(ledger: Ledger) -> Generator[None]:
 def _may_be_one_of_many(problem: HumeError) -> bool:
     """Whether a refusal may be for one of the sources, and the others would pass."""
     return problem.status in _REFUSALS or isinstance(problem, InvalidArgumentError)
-
-
-def _failed(
-    item: Item[S], problem: HumeError, work_id: str | None = None, *, is_open: bool = False
-) -> Outcome[S, Any]:
-    return Outcome(source=item.source, job_id=work_id, error=problem, key=item.key, is_open=is_open)
-
-
-def _outcome(item: Item[S], reading: Reading[R], work_id: str | None) -> Outcome[S, R]:
-    return Outcome(
-        source=item.source,
-        job_id=work_id,
-        predictions=reading.result,
-        error=reading.error,
-        key=item.key,
-        is_unreadable=reading.is_unreadable,
-        size=reading.size,
-    )
 
 
 def _note(outcome: Outcome[S, R]) -> Note:

@@ -16,7 +16,7 @@ from humeai_async.bulk.kept_results import KeptResults
 from humeai_async.bulk.ledger import Ledger
 from humeai_async.bulk.outcome import Outcome
 from humeai_async.bulk.single_requests import SingleRequests
-from humeai_async.bulk.work import Item
+from humeai_async.bulk.work import Item, Reading
 from humeai_async.errors import DecodeError, LedgerError
 from humeai_async.http.multipart import File
 
@@ -74,16 +74,7 @@ def _outcome(
     try:
         (reading,) = work.read(plan, work_id, body, [item])
     except DecodeError as problem:
-        return Outcome(
-            source=item.source, job_id=work_id, error=problem, key=item.key, is_unreadable=True
-        )
+        reading = Reading[R](error=problem, is_unreadable=True)
     finally:
         body.file.close()
-    return Outcome(
-        source=item.source,
-        job_id=work_id,
-        predictions=reading.result,
-        error=reading.error,
-        key=item.key,
-        is_unreadable=reading.is_unreadable,
-    )
+    return item.outcome(reading, work_id)

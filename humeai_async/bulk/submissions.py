@@ -141,22 +141,28 @@ class Submissions(Generic[S, R]):
             RejectedError: It was refused, and not carried out.
             HumeError: It was not carried out, or nobody knows.
         """
-        while True:
-            submitted = await self._send_once(plan, items, deadline)
-            if submitted is None:
-                submitted = await self._search(plan, items)
-            if submitted is not None:
-                return plan, submitted
-            _refuse_another(plan)
-            plan = await self.plan(plan.kind, items, plan.attempt + 1)
+        submitted = await self._send_once(plan, items, deadline)
+        if submitted is not None:
+            return plan, submitted
+        return await self.resume(plan, items, deadline, most=MOST_ATTEMPTS)
 
     async def resume(
-        self, plan: Plan, items: Sequence[Item[S]], deadline: float
+        self, plan: Plan, items: Sequence[Item[S]], deadline: float, *, most: float = math.inf
     ) -> tuple[Plan, Submitted]:
-        """Find a piece of work that an earlier start has sent, or submit it anew."""
+        """Find a piece of work that was sent, perhaps by an earlier start, or submit it anew.
+
+        Raises:
+            UnknownSubmissionError: Its sources were submitted `most` times, or nobody knows.
+        """
         found = await self._search(plan, items)
         if found is not None:
             return plan, found
+        if plan.attempt >= most:
+            raise UnknownSubmissionError(
+                f"{plan.attempt} submissions of these sources had no response of their own, and "
+                "the service lists none of them",
+                outcome_unknown=True,
+            )
         plan = await self.plan(plan.kind, items, plan.attempt + 1)
         return await self.submit(plan, items, deadline)
 
@@ -185,12 +191,7 @@ class Submissions(Generic[S, R]):
             len(plan.keys),
             name,
         )
-        found = await self._search(plan, items)
-        if found is not None:
-            return plan, found
-        _refuse_another(plan)
-        plan = await self.plan(plan.kind, items, plan.attempt + 1)
-        return await self.submit(plan, items, deadline)
+        return await self.resume(plan, items, deadline, most=MOST_ATTEMPTS)
 
     def seconds_left(self, plan: Plan) -> float:
         """Return for how many seconds more a piece of work may still show at the service.
@@ -311,6 +312,9 @@ class Submissions(Generic[S, R]):
         Raises:
             HumeError: Nobody can tell.
         """
+        return await self._pipes.patience.call(lambda: self._search_once(plan, items))
+
+    async def _search_once(self, plan: Plan, items: Sequence[Item[S]]) -> Submitted | None:
         # That a response has once called another by a name is no proof that this one does not
         # have it, unless both ask for the same: the search compares whole requests. A name that
         # came with a result is that of one request.
@@ -321,12 +325,12 @@ class Submissions(Generic[S, R]):
         return await self._kind.search(plan, items, others, is_new=is_new)
 
     async def _search_patiently(self, plan: Plan, items: Sequence[Item[S]]) -> Submitted | None:
-        began, patience = anyio.current_time(), self._pipes.patience
-        for pause in search_pauses():
+        began, patience, pauses = anyio.current_time(), self._pipes.patience, search_pauses()
+        while True:
             left = self.seconds_left(plan)
             problem: HumeError | None = None
             try:
-                found = await patience.call(lambda: self.search_once(plan, items))
+                found = await self.search_once(plan, items)
             except (AuthenticationError, ClientClosedError):
                 raise
             except HumeError as failure:
@@ -344,26 +348,11 @@ class Submissions(Generic[S, R]):
             now = anyio.current_time()
             reason = "not in the list yet" if problem is None else problem.message
             with patience.waiting("search", reason, since=began, until=now + left):
-                await self._pipes.pause(min(pause, left))
-        raise AssertionError(math.inf)  # the pauses never end
+                await self._pipes.pause(min(next(pauses), left))
 
 
 def _request(plan: Plan) -> bytes:
     return request_of(plan.kind, plan.marks)
-
-
-def _refuse_another(plan: Plan) -> None:
-    """Submit the same sources so often and no more often.
-
-    Raises:
-        UnknownSubmissionError: It was often enough.
-    """
-    if plan.attempt >= MOST_ATTEMPTS:
-        raise UnknownSubmissionError(
-            f"{plan.attempt} submissions of these sources had no response of their own, and the "
-            "service lists none of them",
-            outcome_unknown=True,
-        )
 
 
 def _is_doubtful(problem: HumeError) -> bool:

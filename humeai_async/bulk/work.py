@@ -20,6 +20,7 @@ from humeai_async.bulk.bill import Bill
 from humeai_async.bulk.bodies import Body
 from humeai_async.bulk.ledger_records import Plan
 from humeai_async.bulk.options import BulkOptions
+from humeai_async.bulk.outcome import Outcome
 from humeai_async.bulk.patience import Patience
 from humeai_async.errors import HumeError
 from humeai_async.http.messages import Delivery, Request, Response
@@ -41,6 +42,19 @@ REFUSED = "refused"
 
 
 @frozen
+class Reading(Generic[R]):
+    """What the results of a piece of work say of one source."""
+
+    result: R | None = None
+    error: HumeError | None = None
+    """Why there is no result."""
+    is_unreadable: bool = False
+    """Whether there is one that cannot be read, or not assigned to this source."""
+    size: int = 0
+    """Bytes of JSON that the result holds, about, where that is known."""
+
+
+@frozen
 class Item(Generic[S]):
     """One source of a bulk run, with the key that the ledger knows it by."""
 
@@ -55,6 +69,21 @@ class Item(Generic[S]):
     """Why it is refused without being sent."""
     share: float = 0.0
     """What it takes of the room in a piece of work, which is 1."""
+
+    def outcome(
+        self, found: Reading[R], work_id: str | None = None, *, is_open: bool = False
+    ) -> Outcome[S, R]:
+        """Return what came of it: what its piece of work says, or why there is none."""
+        return Outcome(
+            source=self.source,
+            job_id=work_id,
+            predictions=found.result,
+            error=found.error,
+            key=self.key,
+            is_open=is_open,
+            is_unreadable=found.is_unreadable,
+            size=found.size,
+        )
 
 
 @frozen
@@ -99,19 +128,6 @@ class Sending:
         """Whether the last request was sent, and may have been carried out."""
         delivery = Delivery.NOT_SENT if self._request is None else self._request.delivery
         return delivery not in {Delivery.NOT_SENT, Delivery.REFUSED}
-
-
-@frozen
-class Reading(Generic[R]):
-    """What the results of a piece of work say of one source."""
-
-    result: R | None = None
-    error: HumeError | None = None
-    """Why there is no result."""
-    is_unreadable: bool = False
-    """Whether there is one that cannot be read, or not assigned to this source."""
-    size: int = 0
-    """Bytes of JSON that the result holds, about, where that is known."""
 
 
 @frozen

@@ -17,9 +17,10 @@ from humeai_async.batch.bulk_jobs import JobWork
 from humeai_async.bulk import collecting
 from humeai_async.bulk.bodies import Body
 from humeai_async.bulk.collecting import Results
-from humeai_async.bulk.ledger import NoLedger
+from humeai_async.bulk.ledger import Memory
 from humeai_async.bulk.ledger_records import Plan
 from humeai_async.bulk.patience import Patience
+from humeai_async.bulk.submissions import Submissions
 from humeai_async.bulk.work import Item, Pipes, Reading, RecordedRequest, ServiceClock, Submitted
 from humeai_async.testing import FakeHume
 
@@ -56,6 +57,8 @@ class Forgetful:
             `None` where it is not, and seconds until a 404 then; results after the last one.
     """
 
+    longest_submission = None
+
     def __init__(self, *looks: tuple[float | None, float]) -> None:
         self.looks = list(looks)
 
@@ -91,14 +94,13 @@ def fetch(kind: Any, search_patience: float = 60.0) -> bytes:
         pause=anyio.sleep,
         patience=Patience(anyio.sleep, 600.0),
     )
-
-    async def no_search(plan: Plan, items: Any) -> None:
-        del plan, items
-
-    results = Results[str, bytes](pipes, None, lambda _: 0.0, (), NoLedger(), no_search)
     plan = Plan(number=1, kind="urls", keys=(b"key",), marks=(b"mark",), planned_ms=0)
 
     async def work() -> list[Reading[bytes]]:
+        memory, slots = Memory(), anyio.Semaphore(1)
+        submissions = Submissions[str, bytes](pipes, memory, slots, [], lambda _: None)
+        await anyio.sleep(search_patience)
+        results = Results[str, bytes](pipes, memory, submissions, None)
         with anyio.fail_after(86_400):
             return await results.fetch_and_read(plan, Submitted("job"), [Item("urls", b"key", "a")])
 

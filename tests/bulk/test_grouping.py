@@ -11,7 +11,7 @@ from virtual_time import BACKEND
 
 from humeai_async import BulkOptions
 from humeai_async.bulk.grouping import Grouping, Reader
-from humeai_async.bulk.ledger import NoLedger
+from humeai_async.bulk.ledger import Memory
 from humeai_async.bulk.ledger_records import key_of
 from humeai_async.bulk.work import Item
 
@@ -37,7 +37,7 @@ async def groups(sources: Any, *, busy: float = 0.0, **options: Any) -> list[lis
     """Return what goes together, where each group is worked on for so many seconds."""
     kind: Any = Shares()
     given = BulkOptions(**options)
-    grouping = Grouping[float](kind, NoLedger(), given)
+    grouping = Grouping[float](kind, Memory(), given)
     found: list[list[float]] = []
     async with Reader(sources, given.job_size) as reader:
         async for group in grouping.groups(reader):
