@@ -11,8 +11,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from humeai_async._base.packages import load_package
 from humeai_async.errors import DecodeError, MissingPackageError
@@ -20,7 +20,7 @@ from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.columns import text_array
 from humeai_async.types.predictions.rows import RowBatch
 
-__all__ = ["encode_line", "encode_plain_rows", "encode_rows"]
+__all__ = ["encode_dicts", "encode_line", "encode_rows"]
 
 FEWEST_ROWS = 200
 """Rows for which columns are made; with fewer, making them costs more than it brings."""
@@ -51,26 +51,18 @@ def encode_rows(batches: Sequence[RowBatch], columns: Sequence[str]) -> bytes:
             return b"".join(_encode_by_pyarrow(batches, columns))
         except (MissingPackageError, DecodeError):
             pass  # it is not installed, or there are more names than a table may have
-    return encode_plain_rows([row for batch in batches for row in batch.rows()], columns)
+    return encode_dicts((row.as_dict() for batch in batches for row in batch.rows()), columns)
 
 
-class PlainRow(Protocol):
-    """A row that can be had as a dict."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the row by column."""
-        ...
-
-
-def encode_plain_rows(rows: Sequence[PlainRow], columns: Sequence[str]) -> bytes:
-    """Return rows of any kind as lines of CSV, with the standard library alone.
+def encode_dicts(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> bytes:
+    """Return rows by column as lines of CSV, with the standard library alone.
 
     Args:
         rows: The rows.
         columns: All columns, in order; a row is empty where it has none of that name.
     """
     text = io.StringIO(newline="")
-    csv.DictWriter(text, columns).writerows(row.as_dict() for row in rows)
+    csv.DictWriter(text, columns).writerows(rows)
     return text.getvalue().encode()
 
 

@@ -7,29 +7,13 @@ chooses these files; the sinks write them as they do others.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
-from humeai_async.bulk.csv_rows import encode_line, encode_plain_rows
+from humeai_async.bulk.csv_rows import encode_dicts, encode_line
 from humeai_async.bulk.outcome import Outcome, label_of
 from humeai_async.bulk.sinks import Formats, Layout
-from humeai_async.bulk.text_files import CompressedJsonLines, Csv, JsonLines
-from humeai_async.types.tabular import Tabular
-
-
-class OpenRow(NamedTuple):
-    """One row of a result."""
-
-    values: dict[str, Any]
-    """Values by the name of their column."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The columns that it has values for."""
-        return tuple(self.values)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the row by column."""
-        return self.values
+from humeai_async.bulk.text_files import AnyOutcome, CompressedJsonLines, Csv, JsonLines
+from humeai_async.types.tabular import OpenRow, Tabular
 
 
 class OpenCsv(Csv):
@@ -41,8 +25,12 @@ class OpenCsv(Csv):
     columns: ClassVar[Sequence[str]] = ("source",)
     head: ClassVar[bytes] = encode_line(columns)
 
-    def _encode(self, rows: Sequence[Any], columns: Sequence[str]) -> bytes:
-        return encode_plain_rows(rows, columns)
+    def write(self, outcome: AnyOutcome, rows: Sequence[Any]) -> None:
+        """Write the rows of one outcome."""
+        del outcome
+        self._ensure_columns(name for row in rows for name in row)
+        if rows:
+            self.append(encode_dicts(rows, self._columns))
 
 
 OPEN_FORMATS = ("jsonl", "jsonl.zst", "csv")
@@ -69,4 +57,4 @@ def rows_of(outcome: Outcome[Any, Any]) -> list[OpenRow]:
     if not isinstance(found, Tabular):
         return []
     source = label_of(outcome.source)
-    return [OpenRow({"source": source, **row}) for row in found.rows()]
+    return [{"source": source, **row} for row in found.rows()]

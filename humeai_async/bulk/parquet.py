@@ -14,7 +14,7 @@ import functools
 import shutil
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from humeai_async._base import atomic_files
 from humeai_async._base.packages import load_package
@@ -23,6 +23,8 @@ from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.rows import RowBatch
 
 COMPRESSION = "zstd"
+_FILE = "part-{:05d}.parquet"
+"""Name of a file of the table; the first has number 0."""
 
 FILE_ROWS = 1_048_576
 """Rows after which the next file begins: some 300 MB at most."""
@@ -32,24 +34,33 @@ _POSITION = b"humeai_async.position"
 """Key in a file's metadata: the last checkpoint whose rows it holds."""
 
 
-class ParquetParts:
-    """Rows of a run on their way into a folder of Parquet files.
+class Parquet:
+    """One row a prediction, with the columns of `tables.SCHEMA`; needs the extra `arrow`.
 
-    A position is the number of the last checkpoint; 0 is before the first. Memory holds at
-    most twice `tables.BATCH_ROWS` rows, whatever is written.
+    The table is a folder of files with the same columns, which pyarrow, polars, pandas and Dask
+    read by its name and duckdb by `FOLDER/*.parquet`. Scores are 32-bit floats, half the size:
+    the service's have no more digits. A position is the number of the last checkpoint; 0 is
+    before the first. Memory holds at most twice `tables.BATCH_ROWS` rows, whatever is written.
 
     Args:
-        path: The folder that `finish` makes.
+        path: The folder; it appears with `finish`.
         position: Checkpoint to go on from, also behind a table that was finished; later parts
             are dropped.
         score_bits: 32 or 64, the size of the numbers in the columns of scores.
         one_file: Whether the folder is to have a single file, however large.
+
+    Attributes:
+        first_file: Name of the first file in the folder.
 
     Raises:
         MissingPackageError: pyarrow is not installed.
         SaveError: Rows of a checkpoint are missing, or the folder holds later ones.
         OSError: The disk refuses it.
     """
+
+    wants_rows: ClassVar[bool] = True
+    head: ClassVar[bytes] = b""
+    first_file: ClassVar[str] = _FILE.format(0)
 
     def __init__(
         self, path: Path, position: int = 0, *, score_bits: int = 32, one_file: bool = False
@@ -66,13 +77,14 @@ class ParquetParts:
         self._position = position
         self._go_back()
 
-    def write(self, batches: Sequence[RowBatch]) -> None:
-        """Take rows in; a row group goes to the disk whenever there are enough.
+    def write(self, outcome: object, rows: Sequence[RowBatch]) -> None:
+        """Take the rows of one outcome in; a row group goes to the disk whenever there are enough.
 
         Raises:
             SaveError: The disk refuses it.
         """
-        for batch in batches:
+        del outcome
+        for batch in rows:
             self._rows.append(batch)
             if len(self._rows) >= tables.BATCH_ROWS:
                 self._write_group()
@@ -203,7 +215,7 @@ class ParquetParts:
         made = 0
         for some in self._by_way(files, schema):
             if isinstance(some, Path):
-                _link(some, self._next / part_name(made))
+                _link(some, self._next / _FILE.format(made))
                 made += 1
             else:
                 groups = self._groups(some, schema)
@@ -237,7 +249,7 @@ class ParquetParts:
         try:
             for group in groups:
                 if writing is None:
-                    target = self._next / part_name(made)
+                    target = self._next / _FILE.format(made)
                     writing = self._open(target, self._position, schema)
                 writing.add(group)
                 if writing.rows >= FILE_ROWS and not self._one_file:
@@ -370,11 +382,6 @@ def _link(file: Path, target: Path) -> None:
 def _remove(folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def part_name(number: int) -> str:
-    """Return the name of a file of the table; the first has number 0."""
-    return f"part-{number:05d}.parquet"
 
 
 def parts_folder(path: Path) -> Path:

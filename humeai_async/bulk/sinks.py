@@ -24,7 +24,7 @@ from attrs import evolve
 
 from humeai_async._base.frozen import frozen
 from humeai_async._base.packages import load_package
-from humeai_async.bulk.parquet import ParquetParts, part_name, parts_folder
+from humeai_async.bulk.parquet import Parquet, parts_folder
 from humeai_async.bulk.text_files import (
     AnyOutcome,
     CompressedJsonLines,
@@ -71,48 +71,6 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Close the file; it may be opened again with a position."""
-
-
-class Parquet:
-    """One row a prediction, with the columns of `tables.SCHEMA`; needs the extra `arrow`.
-
-    The table is a folder of files with the same columns, which pyarrow, polars, pandas and Dask
-    read by its name and duckdb by `FOLDER/*.parquet`. Scores are 32-bit floats, half the size:
-    the service's have no more digits.
-
-    Args:
-        path: The folder; it appears with `finish`.
-        position: Checkpoint to go on from; later parts are dropped.
-        score_bits: 32 or 64, the size of the numbers in the columns of scores.
-        one_file: Whether the folder is to have a single file, however large.
-    """
-
-    wants_rows: ClassVar[bool] = True
-    head: ClassVar[bytes] = b""
-    first_file: ClassVar[str] = part_name(0)
-    """Name of the first file in the folder."""
-
-    def __init__(
-        self, path: Path, position: int = 0, *, score_bits: int = 32, one_file: bool = False
-    ) -> None:
-        self._parts = ParquetParts(path, position, score_bits=score_bits, one_file=one_file)
-
-    def write(self, outcome: AnyOutcome, rows: Sequence[RowBatch]) -> None:
-        """Write the rows of one outcome."""
-        del outcome
-        self._parts.write(rows)
-
-    def sync(self) -> int:
-        """Put everything onto the disk for good, in a part of its own."""
-        return self._parts.sync()
-
-    def finish(self) -> None:
-        """Put the parts together."""
-        self._parts.finish()
-
-    def close(self) -> None:
-        """Let go of what is open."""
-        self._parts.close()
 
 
 Formats: TypeAlias = Mapping[str, tuple[str, type[JsonLines | CompressedJsonLines | Csv | Parquet]]]

@@ -11,7 +11,7 @@ import csv
 import io
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any, ClassVar, TypeAlias
 
@@ -49,9 +49,13 @@ class _Appended:
         position: Size in bytes to go on from; what stands behind it is dropped.
     """
 
+    wants_rows: ClassVar[bool] = False
     head: ClassVar[bytes] = b""
 
     def __init__(self, path: Path, position: int = 0) -> None:
+        self._open(path, position)
+
+    def _open(self, path: Path, position: int) -> None:
         self._file: IO[bytes] = path.open("r+b" if path.exists() else "x+b")
         self._cut(path, position)
         self._folder: Path | None = path.parent
@@ -94,8 +98,6 @@ class JsonLines(_Appended):
     is none would spoil the file for its readers.
     """
 
-    wants_rows: ClassVar[bool] = False
-
     def write(self, outcome: AnyOutcome, rows: Sequence[RowBatch]) -> None:
         """Write one outcome, with the rows of its predictions."""
         del rows
@@ -117,7 +119,7 @@ def _line_of(outcome: AnyOutcome) -> tuple[bytes, ...]:
     return codec.on_one_line(codec.encode(line)), b"\n"
 
 
-class CompressedJsonLines:
+class CompressedJsonLines(_Appended):
     """JSON lines in zstd frames; needs the extra `arrow`.
 
     Each checkpoint ends a frame, so that a file can be cut back to it. Programs that read zstd
@@ -128,13 +130,10 @@ class CompressedJsonLines:
         position: Bytes to go on from; what stands behind them is dropped.
     """
 
-    wants_rows: ClassVar[bool] = False
-    head: ClassVar[bytes] = b""
-
     def __init__(self, path: Path, position: int = 0) -> None:
         self._codec: Any = load_package("pyarrow").Codec("zstd")
-        self._file = _Appended(path, position)
         self._waiting = bytearray()
+        super().__init__(path, position)
 
     def write(self, outcome: AnyOutcome, rows: Sequence[RowBatch]) -> None:
         """Write one outcome, with the rows of its predictions."""
@@ -148,19 +147,12 @@ class CompressedJsonLines:
     def sync(self) -> int:
         """Put everything onto the disk for good; returns the size."""
         self._write_frame()
-        return self._file.sync()
-
-    def finish(self) -> None:
-        """Do nothing: the file has its final form after each checkpoint."""
-
-    def close(self) -> None:
-        """Close the file; what was not synced is lost."""
-        self._file.close()
+        return super().sync()
 
     def _write_frame(self) -> None:
         if self._waiting:
             frame: bytes = self._codec.compress(bytes(self._waiting), asbytes=True)
-            self._file.append(frame)
+            self.append(frame)
             self._waiting.clear()
 
 
@@ -168,7 +160,7 @@ _FRAME_SIZE = 1_000_000
 """Bytes of JSON that are compressed together, about."""
 
 
-class Csv:
+class Csv(_Appended):
     """One row a prediction, with the columns of `rows.COLUMNS`, and those that Hume has added.
 
     A column that is not known yet goes to the end, and the first line is written anew. So a
@@ -194,42 +186,33 @@ class Csv:
                 raise SaveError(
                     f"{path} has other columns: another version of the library wrote it"
                 )
-            self._file = _Appended(path, len(first) + position)
+            super().__init__(path, len(first) + position)
             self._start = len(first)
         else:
-            self._file = _Appended(path)
-            self._file.append(self.head)
+            super().__init__(path)
+            self.append(self.head)
             self._start = len(self.head)
 
     def write(self, outcome: AnyOutcome, rows: Sequence[RowBatch]) -> None:
         """Write the rows of one outcome."""
         del outcome
-        known = set(self._columns)
-        fresh = dict.fromkeys(name for row in rows for name in row.names if name not in known)
-        if fresh:
-            self._add_columns(list(fresh))
+        self._ensure_columns(name for row in rows for name in row.names)
         if rows:
-            self._file.append(self._encode(rows, self._columns))
-
-    def _encode(self, rows: Sequence[RowBatch], columns: Sequence[str]) -> bytes:
-        return encode_rows(rows, columns)
+            self.append(encode_rows(rows, self._columns))
 
     def sync(self) -> int:
         """Put everything onto the disk for good; returns the size behind the first line."""
-        return self._file.sync() - self._start
+        return super().sync() - self._start
 
-    def finish(self) -> None:
-        """Do nothing: the file has its final form at all times."""
-
-    def close(self) -> None:
-        """Close the file; what was not synced may be lost."""
-        self._file.close()
-
-    def _add_columns(self, names: list[str]) -> None:
-        """Write the file anew, with a longer first line; it is replaced in one step."""
-        self._file.sync()
-        self._file.close()
-        self._columns += names
+    def _ensure_columns(self, names: Iterable[str]) -> None:
+        """Write the file anew where its first line lacks names; it is replaced in one step."""
+        known = set(self._columns)
+        fresh = dict.fromkeys(name for name in names if name not in known)
+        if not fresh:
+            return
+        super().sync()
+        self.close()
+        self._columns += fresh
         first = encode_line(self._columns)
         partial = atomic_files.partial_name(self._path)
         try:
@@ -245,7 +228,7 @@ class Csv:
         finally:
             partial.unlink(missing_ok=True)
         self._start = len(first)
-        self._file = _Appended(self._path, self._path.stat().st_size)
+        self._open(self._path, self._path.stat().st_size)
 
 
 def _first_record(path: Path) -> bytes:

@@ -13,7 +13,7 @@ import pytest
 from support import client_of
 from tabular import batches_of, body, face, scores, url_source
 
-from humeai_async.bulk.parquet import ParquetParts
+from humeai_async.bulk.parquet import Parquet
 from humeai_async.bulk.progress import Progress
 from humeai_async.errors import InvalidArgumentError, LedgerError
 from humeai_async.limiter.limiter import BucketState
@@ -118,8 +118,8 @@ def test_new_expressions_of_a_file_of_several_parts_are_read_by_column(
     place = Place("https://x/a", "a", "language", "unknown", begin=0.5, end=1.0, text="Good.")
     rows = [Row(place, names, [0.5, 0.25, n / 8]) for n in range(5)]
     other = Row(place._replace(source="https://x/b", begin=None), ("Joy",), [math.nan])
-    parts = ParquetParts(tmp_path / "predictions.parquet", score_bits=32)
-    parts.write(batches_of([*rows, other]))
+    parts = Parquet(tmp_path / "predictions.parquet", score_bits=32)
+    parts.write(None, batches_of([*rows, other]))
     parts.sync()
     parts.finish()
     (_, blocks), (name, others) = read_results(tmp_path)
