@@ -5,17 +5,19 @@ It knows nothing of sources and ledgers. `hume.batch.fetch_predictions` starts i
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from typing import TypeVar
 
 import anyio
 
 from humeai_async.batch.job import Job
 from humeai_async.bulk.outcome import Outcome
 from humeai_async.bulk.outcome_queue import OutcomeQueue
-from humeai_async.bulk.outcomes import each
 from humeai_async.errors import HumeError
 from humeai_async.http.fatal_errors import is_fatal
 from humeai_async.types.predictions.predictions import Predictions
+
+T = TypeVar("T")
 
 AHEAD = 500
 """Jobs that are waited for beyond those that are fetched: together they cost a few requests."""
@@ -49,7 +51,7 @@ class Fetching:
     async def run(self, queue: OutcomeQueue[str, Predictions]) -> None:
         """Run the pipeline; a slot is free again once the consumer has the outcome."""
         async with anyio.create_task_group() as tasks:
-            async for job in each(self._jobs):
+            async for job in _each(self._jobs):
                 try:
                     self._ahead.acquire_nowait()
                 except anyio.WouldBlock:
@@ -81,3 +83,13 @@ async def _fetched(job: Job) -> Outcome[str, Predictions]:
             raise
         return Outcome(source=job.id, job_id=job.id, error=problem)
     return Outcome(source=job.id, job_id=job.id, unread=found)
+
+
+async def _each(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
+    """Iterate over a plain or an asynchronous iterable alike."""
+    if isinstance(items, AsyncIterable):
+        async for item in items:
+            yield item
+    else:
+        for item in items:
+            yield item

@@ -5,25 +5,15 @@ It knows no kind of work. Methods that start runs make one of their arguments an
 
 from __future__ import annotations
 
-import operator
 from typing import Any, Self
 
 from attrs import Attribute, evolve, field
 
+from humeai_async._base.base_values import as_base
 from humeai_async._base.frozen import frozen
 from humeai_async._base.unset import UNSET
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http.arguments import MOST_SOURCES, check_number, check_seconds
-
-
-def _whole(value: Any) -> Any:
-    """Make a whole number of any type a plain `int`; leave the rest to the check."""
-    if isinstance(value, bool):
-        return value
-    try:
-        return operator.index(value)
-    except TypeError:
-        return value
 
 
 def _seconds(value: Any) -> Any:
@@ -62,9 +52,9 @@ class BulkOptions:
         InvalidArgumentError: A value is out of range.
     """
 
-    job_size: int = field(default=MOST_SOURCES, converter=_whole, validator=_in_job)
+    job_size: int = field(default=MOST_SOURCES, converter=as_base, validator=_in_job)
     """Sources in one job, 1 to 100."""
-    jobs_at_once: int = field(default=32, converter=_whole, validator=_positive)
+    jobs_at_once: int = field(default=32, converter=as_base, validator=_positive)
     """Jobs in flight at once; Hume queues 500 at most."""
     timeout: float | None = field(default=None, converter=_seconds, validator=_length)
     """Seconds to wait for one job; `None` is without limit."""

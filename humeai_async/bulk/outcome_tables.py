@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any
 
 from humeai_async._base.cancellation import in_thread
+from humeai_async.bulk.outcome import Outcome
 from humeai_async.errors import DecodeError, HumeError, InvalidArgumentError
 from humeai_async.types.predictions.failures import Failure, find_failures
 from humeai_async.types.predictions.measurements import SourcePredictions
@@ -26,29 +27,15 @@ _AT_ONCE = 64
 _logger = logging.getLogger("humeai_async")
 
 
-class _Outcome(Protocol):
-    """What is known of one source or job here."""
-
-    @property
-    def source(self) -> Any: ...
-    @property
-    def job_id(self) -> str | None: ...
-    @property
-    def predictions(self) -> object: ...
-    @property
-    def error(self) -> HumeError | None: ...
-    @property
-    def is_open(self) -> bool: ...
-
-
-class _Outcomes(Protocol):
-    async def next_batch(self, most: int) -> Sequence[_Outcome]: ...
-
-
 async def make_table(
-    outcomes: _Outcomes, *, model: str | None, long: bool
+    take: Callable[[int], Awaitable[Sequence[Outcome[Any, Any]]]], *, model: str | None, long: bool
 ) -> tuple[Any, list[Failure]]:
     """Make a `pyarrow.Table` of all outcomes.
+
+    Args:
+        take: Gives the next outcomes, so many at most; none after the last.
+        model: The only model that has rows; all without it.
+        long: Whether to make the long form.
 
     Returns:
         The table, and what failed.
@@ -59,7 +46,7 @@ async def make_table(
     """
     # In a thread from the start: the first one imports pyarrow.
     collector = await in_thread(functools.partial(_Collector, model, long=long))
-    while batch := await outcomes.next_batch(_AT_ONCE):
+    while batch := await take(_AT_ONCE):
         await in_thread(collector.add, batch)
     table = await in_thread(collector.maker.finish)
     if collector.failures:
@@ -79,36 +66,38 @@ class _Collector:
         self._models = check_model(model)
         self._described = long or model is not None
 
-    def add(self, outcomes: Sequence[_Outcome]) -> None:
+    def add(self, outcomes: Sequence[Outcome[Any, Any]]) -> None:
         """Add the rows of outcomes, and what failed of them."""
         for outcome in outcomes:
             for name, found in _sources_of(outcome):
                 self._add_source(name, found, outcome)
             if outcome.error is not None:
-                self._fail(name_of(outcome.source), outcome, outcome.error)
+                name = name_of(outcome.source)
+                self.failures.append(failure_of(name, outcome, outcome.error))
 
-    def _add_source(self, name: str, found: SourcePredictions, outcome: _Outcome) -> None:
+    def _add_source(self, name: str, found: SourcePredictions, outcome: Outcome[Any, Any]) -> None:
         self.failures += find_failures(name, found, outcome.job_id)
         try:
             # All of them first: a source that breaks off in the middle has no rows.
             batches = [*row_batches(name, found, self._models, described=self._described)]
         except DecodeError as problem:
-            self._fail(name, outcome, problem)
+            self.failures.append(failure_of(name, outcome, problem))
         else:
             self.maker.add(batches)
 
-    def _fail(self, name: str, outcome: _Outcome, problem: HumeError) -> None:
-        failure = Failure(
-            source=name,
-            job_id=outcome.job_id,
-            error=type(problem).__name__,
-            message=problem.message,
-            is_open=outcome.is_open,
-        )
-        self.failures.append(failure)
+
+def failure_of(name: str, outcome: Outcome[Any, Any], problem: HumeError) -> Failure:
+    """Return what stands beside a table of an outcome that has no rows in it."""
+    return Failure(
+        source=name,
+        job_id=outcome.job_id,
+        error=type(problem).__name__,
+        message=problem.message,
+        is_open=outcome.is_open,
+    )
 
 
-def _sources_of(outcome: _Outcome) -> Iterator[tuple[str, SourcePredictions]]:
+def _sources_of(outcome: Outcome[Any, Any]) -> Iterator[tuple[str, SourcePredictions]]:
     """Give what was found for a source as it was given, or for each source of a job."""
     found = outcome.predictions
     if isinstance(found, SourcePredictions):

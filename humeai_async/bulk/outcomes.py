@@ -8,14 +8,7 @@ are `Pipeline` in `pipeline.py` and those that products bring; their resources s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import (
-    AsyncIterable,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Iterable,
-    Sequence,
-)
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
@@ -32,8 +25,6 @@ if TYPE_CHECKING:
 
 S = TypeVar("S")
 P = TypeVar("P")
-P_co = TypeVar("P_co", covariant=True)
-T = TypeVar("T")
 
 
 class Outcomes(AsyncOnly, Generic[S, P]):
@@ -155,7 +146,7 @@ class Outcomes(AsyncOnly, Generic[S, P]):
         """Make a table of all outcomes, and a list of what failed."""
         from humeai_async.bulk.outcome_tables import make_table
 
-        return await make_table(self, model=model, long=long)
+        return await make_table(self.next_batch, model=model, long=long)
 
     def ensure_not_begun(self) -> None:
         """Refuse to make a table of what a loop, or another table, has left.
@@ -303,13 +294,3 @@ def _first(problem: BaseException) -> BaseException:
     """Take the first error out of the groups that task groups put around it."""
     inner: tuple[BaseException, ...] = getattr(problem, "exceptions", ())
     return _first(inner[0]) if inner else problem
-
-
-async def each(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
-    """Iterate over a plain or an asynchronous iterable alike."""
-    if isinstance(items, AsyncIterable):
-        async for item in items:
-            yield item
-    else:
-        for item in items:
-            yield item

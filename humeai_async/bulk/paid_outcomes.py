@@ -19,6 +19,7 @@ from humeai_async.bulk.ledger import Ledger
 from humeai_async.bulk.open_files import open_layout
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.outcome import Outcome, label_of
+from humeai_async.bulk.outcome_tables import failure_of
 from humeai_async.bulk.outcomes import Outcomes
 from humeai_async.bulk.patience import Patience
 from humeai_async.bulk.pipeline import Pipeline
@@ -27,7 +28,7 @@ from humeai_async.bulk.reading_back import read_back
 from humeai_async.bulk.runs import LEDGER, Into, Report, configuration_of, run_into
 from humeai_async.bulk.single_requests import SingleRequests
 from humeai_async.bulk.work import Pipes, ServiceClock
-from humeai_async.errors import HumeError, InvalidArgumentError
+from humeai_async.errors import InvalidArgumentError
 from humeai_async.http.arguments import check_number, check_path
 from humeai_async.http.multipart import File
 from humeai_async.http.session import Session
@@ -236,18 +237,8 @@ class PaidOutcomes(Outcomes[File, R]):
                 rows += [{"source": name, **row} for row in found.rows(long=long)]
                 columns |= found.columns(long=long)
             elif one.error is not None:
-                failures.append(_failure(name, one, one.error))
+                failures.append(failure_of(name, one, one.error))
         return await in_thread(make_table, rows, columns), failures
-
-
-def _failure(name: str, outcome: Outcome[File, R], problem: HumeError) -> Failure:
-    return Failure(
-        source=name,
-        job_id=outcome.job_id,
-        error=type(problem).__name__,
-        message=problem.message,
-        is_open=outcome.is_open,
-    )
 
 
 def options_of(
