@@ -111,6 +111,13 @@ class PlannedSource:
         return self.text if self.kind == "urls" else Text(self.text)
 
 
+def kind_as_given(source: object) -> str:
+    """Return the kind of a planned source, by what `PlannedSource.source` makes of it."""
+    if isinstance(source, os.PathLike):
+        return "files"
+    return "text" if isinstance(source, Text) else "urls"
+
+
 async def plan(
     into: IntoFolder,
     sources: Iterable[BulkSource] | AsyncIterable[BulkSource],

@@ -21,7 +21,7 @@ from humeai_async.bulk.outcome import Outcome, label_of
 from humeai_async.bulk.pipeline import reason_of
 from humeai_async.bulk.work import REFUSED
 from humeai_async.distributed.kinds import ResultFiles
-from humeai_async.distributed.plan import PlannedSource, file_name
+from humeai_async.distributed.plan import PlannedSource, file_name, kind_as_given
 from humeai_async.distributed.store import Store
 from humeai_async.errors import DecodeError, LedgerError
 from humeai_async.http import codec
@@ -106,11 +106,12 @@ class Results:
             if written.error is None:
                 self._arrived += 1
             else:
-                self._fail(label_of(outcome.source), outcome.job_id, reason_of(written.error))
+                source, reason = outcome.source, reason_of(written.error)
+                self._fail(kind_as_given(source), label_of(source), outcome.job_id, reason)
 
     def refuse(self, source: PlannedSource, reason: str) -> None:
         """Take note of a source that is not sent."""
-        self._fail(source.text, None, f"InvalidArgumentError: {reason}")
+        self._fail(source.kind, source.text, None, f"InvalidArgumentError: {reason}")
 
     def tell(self, *, is_last: bool = False) -> None:
         """Tell how far it is, if it is time."""
@@ -149,8 +150,9 @@ class Results:
         write_facts(store, number, {**asdict(report), "failures": self._failures})
         store.put_file(results_name(number), self._files.table)
 
-    def _fail(self, source: str, job_id: str | None, reason: str) -> None:
-        self._failures.append({"source": source, "job_id": job_id, "reason": reason})
+    def _fail(self, kind: str, source: str, job_id: str | None, reason: str) -> None:
+        failure = {"kind": kind, "source": source, "job_id": job_id, "reason": reason}
+        self._failures.append(failure)
         self._reasons[reason] += 1
 
 

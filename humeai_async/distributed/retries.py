@@ -8,8 +8,8 @@ new partition is written first: a crash in between is mended by the next call.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 from attrs import evolve
 
@@ -29,6 +29,9 @@ from humeai_async.distributed.plan import (
 from humeai_async.distributed.results import numbers_done, read_facts, write_facts
 from humeai_async.distributed.store import IntoFolder, Store, open_store
 from humeai_async.http.arguments import check_number
+
+_Name: TypeAlias = tuple[str | None, str]
+"""Kind and text of a source: a text may look like a URL that is a source of its own."""
 
 
 async def retry_failed(into: IntoFolder, *, partition_size: int = PARTITION_SIZE) -> int:
@@ -73,25 +76,29 @@ def _failed(store: Store) -> list[PlannedSource]:
     _forget_planned(store)
     found: list[PlannedSource] = []
     for number in sorted(numbers_done(store)):
-        names = {one["source"] for one in _failures(read_facts(store, number))}
-        if names:
+        failed = set(map(_name_of, _failures(read_facts(store, number))))
+        if failed:
             sources = (one for one in read_sources(store, number) if one.kind != REFUSED)
-            found += [evolve(one, failed_in=number) for one in sources if one.text in names]
+            found += [
+                evolve(one, failed_in=number)
+                for one in sources
+                if not failed.isdisjoint(_names_of(one))
+            ]
     return found
 
 
 def _forget_planned(store: Store) -> None:
     """Take sources out of the reports of partitions in which they failed, once they are planned."""
     done = numbers_done(store)
-    again: dict[int, set[str]] = {}
+    again: dict[int, set[_Name]] = {}
     for number in planned(store):
         for one in read_sources(store, number):
             if one.failed_in is not None:
-                again.setdefault(one.failed_in, set()).add(one.text)
+                again.setdefault(one.failed_in, set()).update(_names_of(one))
     for number in sorted(done & again.keys()):
         report = read_facts(store, number)
         failures = _failures(report)
-        left = [one for one in failures if one["source"] not in again[number]]
+        left = [one for one in failures if _name_of(one) not in again[number]]
         if len(left) < len(failures):
             report["sources"] -= len(failures) - len(left)
             report |= {
@@ -100,6 +107,15 @@ def _forget_planned(store: Store) -> None:
                 "reasons": dict(Counter(one["reason"] for one in left).most_common()),
             }
             write_facts(store, number, report)
+
+
+def _name_of(failure: Mapping[str, str]) -> _Name:
+    return failure.get("kind"), failure["source"]
+
+
+def _names_of(source: PlannedSource) -> tuple[_Name, _Name]:
+    """Return what a source may be called in a report; older ones do not say its kind."""
+    return (source.kind, source.text), (None, source.text)
 
 
 def _failures(report: dict[str, Any]) -> Sequence[dict[str, str]]:

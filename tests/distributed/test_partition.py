@@ -22,6 +22,7 @@ from humeai_async import (
     InvalidArgumentError,
     LedgerError,
     SaveError,
+    Text,
 )
 from humeai_async.distributed import (
     Partition,
@@ -169,6 +170,23 @@ async def test_what_failed_is_tried_again_and_what_arrived_is_not(tmp_path: Path
         assert {counts[url] for url in urls(20)[2:]} == {1}
         assert await retry_failed(tmp_path) == 1
     assert sources_in(tmp_path) == dict.fromkeys(urls(20, start=0)[:1] + urls(20)[2:], 1)
+
+
+async def test_a_text_that_looks_like_a_source_that_failed_is_not_sent_again(
+    tmp_path: Path,
+) -> None:
+    failing, refused = "https://media.example.com/missing.mp4", "photo.jpg"
+    sources = [failing, Text(failing), refused, Text(refused)]
+    async with FakeHume() as fake, make_client(str(fake.url)) as hume:
+        await plan(tmp_path, sources, models={"language": {}})
+        await work_on_all(tmp_path, hume)
+        assert (await collect(tmp_path)).failed == 2
+        assert await retry_failed(tmp_path) == 1
+        await work_on_all(tmp_path, hume)
+        assert submitted(fake) == {failing: 3, refused: 1}  # two of the URL, one of the text
+        report = await collect(tmp_path)
+    assert (report.sources, report.arrived, report.failed) == (4, 2, 2)
+    assert sources_in(tmp_path) == {failing: 1, refused: 1}
 
 
 def crash(*_: object) -> None:
