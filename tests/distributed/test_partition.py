@@ -176,7 +176,7 @@ async def test_a_text_that_looks_like_a_source_that_failed_is_not_sent_again(
     tmp_path: Path,
 ) -> None:
     failing, refused = "https://media.example.com/missing.mp4", "photo.jpg"
-    sources = [failing, Text(failing), refused, Text(refused)]
+    sources: list[str | Text] = [failing, Text(failing), refused, Text(refused)]
     async with FakeHume() as fake, make_client(str(fake.url)) as hume:
         await plan(tmp_path, sources, models={"language": {}})
         await work_on_all(tmp_path, hume)
