@@ -24,7 +24,7 @@ from humeai_async.http.endpoint import QueryValue
 from humeai_async.http.exchanges import Exchange
 from humeai_async.http.oauth import TokenSource, bind
 from humeai_async.http.observing import Observer, Observers
-from humeai_async.http.origin_arguments import CREDENTIALS, find_cloud, find_origin, hold_credential
+from humeai_async.http.origin_arguments import find_cloud, find_origin, hold_credential
 from humeai_async.http.origins import Origin
 from humeai_async.http.raw_calls import RawResponse
 from humeai_async.http.session import Session
@@ -52,25 +52,6 @@ if TYPE_CHECKING:
     from humeai_async.resources.prompts import Prompts
     from humeai_async.resources.tools import Tools
     from humeai_async.types.definition import Definition
-
-SETTINGS = frozenset(
-    {
-        *CREDENTIALS,
-        "base_url",
-        "cloud_url",
-        "gateway_carries",
-        "headers",
-        "limiter",
-        "observers",
-        "polling",
-        "pool",
-        "retry",
-        "session",
-        "timeout",
-        "transport",
-    }
-)
-"""Arguments of a client, which cannot be changed later."""
 
 
 class HumeAI(Advised):
@@ -458,7 +439,7 @@ class HumeAI(Advised):
         Raises:
             ConfigurationError: It is a setting, and those are fixed when the client is built.
         """
-        if name in SETTINGS:
+        if name in (HumeAI.__init__.__kwdefaults__ or {}):  # the names of its arguments
             raise ConfigurationError(
                 f"{name} cannot be changed on a client: build another HumeAI, or use "
                 "with_options for timeout, retry, limiter and polling"

@@ -29,7 +29,6 @@ from humeai_async import (
     Timeout,
     catalog,
 )
-from humeai_async.client import SETTINGS
 from humeai_async.http.endpoint import Endpoint
 from humeai_async.http.origin_arguments import CREDENTIALS
 from humeai_async.http.raw_calls import bucket_of
@@ -369,6 +368,9 @@ def test_a_setting_of_the_wrong_kind_is_named(name: str, value: object) -> None:
     settings: dict[str, Any] = {"api_key": "k", name: value}
     with pytest.raises(ConfigurationError, match=name):
         HumeAI(**settings)
+
+
+SETTINGS = set(HumeAI.__init__.__kwdefaults__ or ())
 
 
 @pytest.mark.parametrize("name", sorted(SETTINGS - {"base_url", "cloud_url", "limiter"}))

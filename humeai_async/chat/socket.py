@@ -13,10 +13,16 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import anyio
 
 from humeai_async._base.async_only import AsyncOnly
+from humeai_async._base.secret import call_without_frames
 from humeai_async.chat.arguments import check_audio, check_filled, check_str, wrong_type
 from humeai_async.chat.connections import ReconnectingSocket
 from humeai_async.chat.endings import CLEAN, ENDINGS
-from humeai_async.errors import APIConnectionError, ChatClosedError, InvalidArgumentError
+from humeai_async.errors import (
+    APIConnectionError,
+    ChatClosedError,
+    HumeError,
+    InvalidArgumentError,
+)
 from humeai_async.http import codec
 from humeai_async.http.parts import check_keys
 from humeai_async.http.reconnect import describe
@@ -141,9 +147,9 @@ class ChatSocket(AsyncOnly):
             APIConnectionError: There is no connection at the moment, or it broke.
             APITimeoutError: The server did not take the message within 30 seconds.
         """
-        written = _write(event)
-        del event  # this frame stands in tracebacks, which may show a language model's key
-        if isinstance(written, InvalidArgumentError):
+        written = call_without_frames(_write, event)
+        del event  # so that no traceback shows a language model's key
+        if isinstance(written, HumeError):
             raise written
         kind, message = written
         if len(message) > LARGEST_MESSAGE:
@@ -301,18 +307,17 @@ class ChatSocket(AsyncOnly):
         return f"ChatSocket(chat_id={self.chat_id!r}, {state})"
 
 
-def _write(event: ClientEvent | Mapping[str, Any]) -> tuple[str, bytes] | InvalidArgumentError:
-    """Return a message's type and its JSON text, or the error: raised here it would show a key."""
+def _write(event: ClientEvent | Mapping[str, Any]) -> tuple[str, bytes]:
+    """Return a message's type and its JSON text."""
     try:
         message = codec.encode_request(event)
     except InvalidArgumentError as problem:
-        return InvalidArgumentError(f"the message was not sent: {problem.message}", field="event")
-    plain = codec.parse(message)
-    if not is_object(plain):
-        return wrong_type("event", event, "a message such as UserInput, or a dict with a type")
-    kind = plain.get("type")
-    if not isinstance(kind, str):
-        return InvalidArgumentError(
-            'a message needs a type, such as {"type": "user_input", ...}', field="event"
-        )
-    return kind, message
+        reason = problem.message
+    else:
+        plain = codec.parse(message)
+        if not is_object(plain):
+            raise wrong_type("event", event, "a message such as UserInput, or a dict with a type")
+        if isinstance(kind := plain.get("type"), str):
+            return kind, message
+        reason = 'a message needs a type, such as {"type": "user_input", ...}'
+    raise InvalidArgumentError(f"the message was not sent: {reason}", field="event")

@@ -11,7 +11,6 @@ from typing import Any, cast
 from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.http import codec
 from humeai_async.http.arguments import check_number
-from humeai_async.media.wav import RATE, WIDTH
 from humeai_async.settings import is_number
 from humeai_async.types.expression import FaceSettings
 
@@ -26,8 +25,6 @@ MOST_PIXELS = 3840 * 2160
 """Pixels of one image."""
 MOST_TOGETHER = 100
 """Images of a bulk run in one request; from 30 on more of them cost no less each."""
-LONGEST_FRAME = 10 * RATE * WIDTH
-"""Bytes of one frame of audio: ten seconds."""
 TIMER_MS = (3_000, 10_000)
 """Milliseconds of speech between two measurements, from and to."""
 SHORTEST_BILL = 10.0
@@ -42,7 +39,6 @@ IMAGE_TOO_LARGE = "image_too_large"
 IMAGE_UNREADABLE = "image_decode_failed"
 INVALID_AUDIO_FRAME = "invalid_audio_frame"
 INVALID_IMAGE_FRAME = "invalid_image_frame"
-MESSAGE_TOO_LARGE = "message_too_large"
 UNSUPPORTED = "unsupported_media_type"
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import cast
 
-from humeai_async.errors import HumeError, RateLimitWaitError
+from humeai_async.errors import HumeError, InvalidArgumentError, RateLimitWaitError
 from humeai_async.http.retry import Trouble, grown, trouble_of
 from humeai_async.http.transport.websocket import LOST, Closed
 from humeai_async.settings import Reconnect
@@ -33,6 +34,22 @@ NAMES = {
     1014: "bad gateway",
 }
 """What close codes mean (RFC 6455 and the IANA registry)."""
+
+
+def read_reconnect(reconnect: bool | Reconnect) -> Reconnect | None:
+    """Read the argument that says whether, or how, a lost socket is opened anew.
+
+    Raises:
+        InvalidArgumentError: It is neither a `Reconnect` nor a truth value.
+    """
+    if isinstance(reconnect, bool):
+        return Reconnect() if reconnect else None
+    if isinstance(cast("object", reconnect), Reconnect):
+        return reconnect
+    kind = type(reconnect).__name__
+    raise InvalidArgumentError(
+        f"reconnect must be a Reconnect, True or False, not {kind}", field="reconnect"
+    )
 
 
 def may_resume(code: int) -> bool:

@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
-from humeai_async._base.secret import hold
+from humeai_async._base.secret import call_without_frames, hold
 from humeai_async.chat.connections import ReconnectingSocket
 from humeai_async.chat.socket import ChatSocket
-from humeai_async.errors import DecodeError, InvalidArgumentError
+from humeai_async.errors import DecodeError, HumeError, InvalidArgumentError
 from humeai_async.http import codec
 from humeai_async.http.arguments import check_number, check_text
 from humeai_async.http.endpoint import fill
 from humeai_async.http.parts import check_keys
+from humeai_async.http.reconnect import read_reconnect
 from humeai_async.resources._base import Resource
 from humeai_async.settings import Reconnect
 from humeai_async.types.chat_settings import ConnectSettings
@@ -134,9 +135,9 @@ class Chat(Resource):
 
         Source: https://dev.hume.ai/reference/empathic-voice-interface-evi/chat/chat
         """
-        settings = _read_settings({} if session_settings is None else session_settings)
+        settings = call_without_frames(_read_settings, session_settings)
         del session_settings  # so that no traceback shows a language model's key
-        if isinstance(settings, InvalidArgumentError):
+        if isinstance(settings, HumeError):
             raise settings
         if config_version is not None:
             check_number("config_version", config_version, least=0)
@@ -156,41 +157,27 @@ class Chat(Resource):
             "verbose_transcription": verbose_transcription,
             "allow_connection": allow_connection,
         }
-        if isinstance(reconnect, bool):
-            reconnect_as = Reconnect() if reconnect else None
-        elif isinstance(cast("object", reconnect), Reconnect):
-            reconnect_as = reconnect
-        else:
-            kind = type(reconnect).__name__
-            raise InvalidArgumentError(
-                f"reconnect must be a Reconnect, True or False, not {kind}", field="reconnect"
-            )
-        return ChatSocket(ReconnectingSocket(self._session, query, settings, reconnect_as))
+        connections = ReconnectingSocket(self._session, query, settings, read_reconnect(reconnect))
+        return ChatSocket(connections)
 
 
-def _read_settings(
-    given: ConnectSettings | ConnectSettingsDict,
-) -> ConnectSettings | InvalidArgumentError:
+def _read_settings(given: ConnectSettings | ConnectSettingsDict | None) -> ConnectSettings:
     """Read settings that may be given as a dict.
 
-    Returns:
-        The settings, or the error of an unknown key or a value of a wrong type: raised here it
-        would show the dict.
+    Raises:
+        InvalidArgumentError: A key is unknown, or a value of a wrong type.
     """
     if isinstance(given, ConnectSettings):
         return given
-    if not isinstance(cast("object", given), Mapping):
+    name = "session_settings"
+    if given is not None and not isinstance(cast("object", given), Mapping):
         kind = type(given).__name__
-        return InvalidArgumentError(
-            f"session_settings must be a ConnectSettings or a dict, not {kind}",
-            field="session_settings",
+        raise InvalidArgumentError(
+            f"{name} must be a ConnectSettings or a dict, not {kind}", field=name
         )
+    check_keys(name, given, ConnectSettings)
     try:
-        check_keys("session_settings", given, ConnectSettings)
-        return codec.structure(ConnectSettings, codec.to_plain(given))
+        return codec.structure(ConnectSettings, codec.to_plain(given or {}))
     except DecodeError as problem:
-        return InvalidArgumentError(
-            f"session_settings: {problem.message}", field="session_settings"
-        )
-    except InvalidArgumentError as problem:
-        return problem.with_traceback(None)
+        reason = problem.message
+    raise InvalidArgumentError(f"{name}: {reason}", field=name)

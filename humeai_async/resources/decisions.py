@@ -51,9 +51,9 @@ from humeai_async.media.conversion import ConversionError, samples_of
 from humeai_async.media.sources import read_recording
 from humeai_async.media.wav import BYTES_A_MS, to_wav
 from humeai_async.resources._base import Resource
-from humeai_async.resources._times import as_rfc3339
 from humeai_async.types.decisions import Decision, DecisionRun, DecisionRunStatus, TokenEstimate
 from humeai_async.types.questions import QuestionLike, QuestionSet
+from humeai_async.types.times import as_rfc3339
 
 if TYPE_CHECKING:
     from humeai_async.bulk.ledger import Ledger

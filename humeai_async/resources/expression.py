@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, cast
 from attrs import evolve
 
 from humeai_async.catalog import expression as catalog
-from humeai_async.errors import InvalidArgumentError
 from humeai_async.expression.limits import UNSUPPORTED, check_face, check_images, check_timer
 from humeai_async.expression.recordings import measure_recording
 from humeai_async.expression.uploads import audio_part, config_part, image_parts
@@ -22,6 +21,7 @@ from humeai_async.http.arguments import check_many, check_seconds, check_text
 from humeai_async.http.endpoint import fill
 from humeai_async.http.messages import Part
 from humeai_async.http.multipart import File
+from humeai_async.http.reconnect import read_reconnect
 from humeai_async.http.session import Session
 from humeai_async.limiter.limiter import BULK
 from humeai_async.media.sources import read_recording
@@ -289,7 +289,7 @@ class Expression(Resource):
         return AudioSession(
             self._session,
             update,
-            _policy(reconnect),
+            read_reconnect(reconnect),
             replay_seconds=min(replay_seconds, LONGEST_REPLAY),
             sends_again=sends_again,
         )
@@ -328,7 +328,9 @@ class Expression(Resource):
 
         settings = check_face(face, is_session=True)
         update = SessionUpdate(face=FaceSettings(**settings)) if settings else None
-        return VideoSession(self._session, update, _policy(reconnect), sends_again=sends_again)
+        return VideoSession(
+            self._session, update, read_reconnect(reconnect), sends_again=sends_again
+        )
 
     async def measure_images(
         self,
@@ -372,22 +374,6 @@ class Expression(Resource):
             parts.insert(0, config_part(config))
         call = fill(catalog.EXPRESSION_MEASURE_IMAGES, parts=parts)
         return await patient(self._session).call(call)
-
-
-def _policy(reconnect: bool | Reconnect) -> Reconnect | None:
-    """Read how a lost session is opened anew.
-
-    Raises:
-        InvalidArgumentError: It is neither a `Reconnect` nor a truth value.
-    """
-    if isinstance(reconnect, bool):
-        return Reconnect() if reconnect else None
-    if isinstance(cast("object", reconnect), Reconnect):
-        return reconnect
-    kind = type(reconnect).__name__
-    raise InvalidArgumentError(
-        f"reconnect must be a Reconnect, True or False, not {kind}", field="reconnect"
-    )
 
 
 def patient(session: Session) -> Session:

@@ -12,7 +12,6 @@ from humeai_async.http.cursor_pages import CursorPages
 from humeai_async.http.endpoint import fill
 from humeai_async.http.pages import Pages
 from humeai_async.resources._base import Resource
-from humeai_async.resources._times import as_rfc3339
 from humeai_async.types.expression import (
     ExpressionRun,
     ExpressionRunStatus,
@@ -21,6 +20,7 @@ from humeai_async.types.expression import (
     RunEventsPage,
     RunMode,
 )
+from humeai_async.types.times import as_rfc3339
 
 
 class ExpressionRuns(Resource):

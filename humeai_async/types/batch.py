@@ -361,16 +361,11 @@ class UnknownJob(JobDetails):
     """The whole job, as a plain JSON object."""
 
 
-JOBS = Tagged(
-    base=JobDetails,
-    tag="type",
-    members={
-        JobType.INFERENCE: InferenceJob,
-        JobType.TRAINING: TrainingJob,
-        JobType.TL_INFERENCE: CustomModelInferenceJob,
-        JobType.EMBEDDING_GENERATION: EmbeddingJob,
-    },
-    fallback=UnknownJob,
+JOBS = Tagged.of(
+    JobDetails,
+    "type",
+    (InferenceJob, TrainingJob, CustomModelInferenceJob, EmbeddingJob),
+    UnknownJob,
 )
 """Jobs of every type."""
 

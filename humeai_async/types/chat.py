@@ -12,7 +12,7 @@ import base64
 import binascii
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from attrs import Factory, field
 
@@ -83,7 +83,6 @@ class SessionSettings(ClientEvent, ServerEvent):
     """Changes of the running session; Hume sends them back to the client."""
 
     type: Literal["session_settings"] = "session_settings"
-    """Type of the message, always `session_settings`."""
     system_prompt: str | None = None
     """System prompt that replaces the config's."""
     audio: AudioConfiguration | Mapping[str, Any] | None = None
@@ -109,7 +108,6 @@ class AudioInput(ClientEvent):
     """A piece of the user's speech, sent at the pace of speaking."""
 
     type: Literal["audio_input"] = "audio_input"
-    """Type of the message, always `audio_input`."""
     data: str = field(repr=False)
     """Audio in Base64: a container format, or raw audio if its format was sent before."""
 
@@ -125,7 +123,6 @@ class UserInput(ClientEvent):
     """A message of the user, as text."""
 
     type: Literal["user_input"] = "user_input"
-    """Type of the message, always `user_input`."""
     text: str
     """Text of the message."""
 
@@ -135,7 +132,6 @@ class AssistantInput(ClientEvent):
     """A text for the assistant to speak word for word."""
 
     type: Literal["assistant_input"] = "assistant_input"
-    """Type of the message, always `assistant_input`."""
     text: str
     """Text of the message."""
 
@@ -145,7 +141,6 @@ class PauseAssistantMessage(ClientEvent):
     """Keeps the assistant from replying until it is resumed."""
 
     type: Literal["pause_assistant_message"] = "pause_assistant_message"
-    """Type of the message, always `pause_assistant_message`."""
 
 
 @frozen(kw_only=True)
@@ -153,7 +148,6 @@ class ResumeAssistantMessage(ClientEvent):
     """Lets a paused assistant reply again."""
 
     type: Literal["resume_assistant_message"] = "resume_assistant_message"
-    """Type of the message, always `resume_assistant_message`."""
 
 
 @frozen(kw_only=True)
@@ -176,7 +170,6 @@ class ToolResponseMessage(ToolResult):
     """The result of a tool call that succeeded."""
 
     type: Literal["tool_response"] = "tool_response"
-    """Type of the message, always `tool_response`."""
     tool_call_id: str = ""
     """Id of the tool call that this result belongs to."""
     content: str = ""
@@ -192,7 +185,6 @@ class ToolErrorMessage(ToolResult):
     """The result of a tool call that failed."""
 
     type: Literal["tool_error"] = "tool_error"
-    """Type of the message, always `tool_error`."""
     tool_call_id: str = ""
     """Id of the tool call that failed."""
     error: str = ""
@@ -212,7 +204,6 @@ class ToolCallMessage(ServerEvent):
     """A request to run a tool."""
 
     type: Literal["tool_call"] = "tool_call"
-    """Type of the message, always `tool_call`."""
     tool_call_id: str = ""
     """Id of the call, which its result must repeat."""
     name: str = ""
@@ -239,7 +230,6 @@ class ChatMetadata(ServerEvent):
     """The first message of a chat, with its ids."""
 
     type: Literal["chat_metadata"] = "chat_metadata"
-    """Type of the message, always `chat_metadata`."""
     chat_group_id: str | None = None
     """UUID of the chat group; pass it as `resumed_chat_group_id` to resume the chat."""
     chat_id: str | None = None
@@ -293,7 +283,6 @@ class UserMessage(ServerEvent):
     """A message of the user: transcribed speech, or text."""
 
     type: Literal["user_message"] = "user_message"
-    """Type of the message, always `user_message`."""
     message: ChatMessage = ChatMessage()
     """Text of the message, and its role."""
     models: Inference = Inference()
@@ -313,7 +302,6 @@ class AssistantMessage(ServerEvent):
     """A message of the assistant, as text."""
 
     type: Literal["assistant_message"] = "assistant_message"
-    """Type of the message, always `assistant_message`."""
     message: ChatMessage = ChatMessage()
     """Text of the message, and its role."""
     models: Inference = Inference()
@@ -333,7 +321,6 @@ class AssistantProsody(ServerEvent):
     """Expressions in the tone of the assistant's speech; sent after the message."""
 
     type: Literal["assistant_prosody"] = "assistant_prosody"
-    """Type of the message, always `assistant_prosody`."""
     models: Inference = Inference()
     """Expressions in the tone of the speech."""
     id: str | None = None
@@ -345,7 +332,6 @@ class AudioOutput(ServerEvent):
     """A piece of the assistant's speech, as audio."""
 
     type: Literal["audio_output"] = "audio_output"
-    """Type of the message, always `audio_output`."""
     id: str | None = None
     """Id of the message that is spoken."""
     index: int | None = None
@@ -372,7 +358,6 @@ class AssistantEnd(ServerEvent):
     """The end of the assistant's turn."""
 
     type: Literal["assistant_end"] = "assistant_end"
-    """Type of the message, always `assistant_end`."""
 
 
 @frozen(kw_only=True)
@@ -380,7 +365,6 @@ class UserInterruption(ServerEvent):
     """The user interrupted the assistant: playback should stop."""
 
     type: Literal["user_interruption"] = "user_interruption"
-    """Type of the message, always `user_interruption`."""
     time: int | None = None
     """Time of the interruption, in milliseconds since 1970."""
 
@@ -390,7 +374,6 @@ class WebSocketError(ServerEvent):
     """An error of the chat; the socket may stay open."""
 
     type: Literal["error"] = "error"
-    """Type of the message, always `error`."""
     code: str = ""
     """Code of the error, such as `E0714`."""
     slug: str = ""
@@ -418,48 +401,21 @@ AnyServerEvent: TypeAlias = (
 )
 """What a chat gives out: one of these, distinguished by their class or by their `type`."""
 
-CLIENT_EVENTS = Tagged(
-    base=ClientEvent,
-    tag="type",
-    members={
-        "audio_input": AudioInput,
-        "session_settings": SessionSettings,
-        "user_input": UserInput,
-        "assistant_input": AssistantInput,
-        "tool_response": ToolResponseMessage,
-        "tool_error": ToolErrorMessage,
-        "pause_assistant_message": PauseAssistantMessage,
-        "resume_assistant_message": ResumeAssistantMessage,
-    },
-    fallback=UnknownEvent,
-)
+CLIENT_EVENTS = Tagged.of(
+    ClientEvent,
+    "type",
+    (
+        AudioInput, SessionSettings, UserInput, AssistantInput, ToolResponseMessage,
+        ToolErrorMessage, PauseAssistantMessage, ResumeAssistantMessage,
+    ),
+    UnknownEvent,
+)  # fmt: skip
 """All messages from your code to Hume, by type."""
 
-SERVER_EVENTS = Tagged(
-    base=ServerEvent,
-    tag="type",
-    members={
-        "chat_metadata": ChatMetadata,
-        "user_message": UserMessage,
-        "assistant_message": AssistantMessage,
-        "assistant_prosody": AssistantProsody,
-        "audio_output": AudioOutput,
-        "assistant_end": AssistantEnd,
-        "user_interruption": UserInterruption,
-        "tool_call": ToolCallMessage,
-        "tool_response": ToolResponseMessage,
-        "tool_error": ToolErrorMessage,
-        "session_settings": SessionSettings,
-        "error": WebSocketError,
-    },
-    fallback=UnknownEvent,
-)
+SERVER_EVENTS = Tagged.of(ServerEvent, "type", get_args(AnyServerEvent), UnknownEvent)
 """All messages from Hume to your code, by type."""
 
-TOOL_RESULTS = Tagged(
-    base=ToolResult,
-    tag="type",
-    members={"tool_response": ToolResponseMessage, "tool_error": ToolErrorMessage},
-    fallback=UnknownToolResult,
+TOOL_RESULTS = Tagged.of(
+    ToolResult, "type", (ToolResponseMessage, ToolErrorMessage), UnknownToolResult
 )
 """All tool results inside other messages, by type."""

@@ -8,9 +8,10 @@ here does I/O.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import cast
 
-from attrs import field
+from attrs import asdict, field
 
 from humeai_async._base.base_values import as_base
 from humeai_async._base.frozen import frozen
@@ -106,31 +107,13 @@ class ConnectSettings:
             Pairs such as `("session_settings[audio][channels]", "1")`; what is `None` is left
             out.
         """
-        audio, context = self.audio, self.context
-        leaves: dict[str, object] = {
-            "custom_session_id": self.custom_session_id,
-            "event_limit": self.event_limit,
-            "language_model_api_key": self.language_model_api_key,
-            "system_prompt": self.system_prompt,
-            "voice_id": self.voice_id,
-        }
-        if audio is not None:
-            leaves["audio][encoding"] = audio.encoding
-            leaves["audio][sample_rate"] = audio.sample_rate
-            leaves["audio][channels"] = audio.channels
-            leaves["audio][codec"] = audio.codec
-        if context is not None:
-            leaves["context][text"] = context.text
-            leaves["context][type"] = context.type
-        for name, value in (self.variables or {}).items():
-            leaves[f"variables][{name}"] = value
-        return [
-            (f"session_settings[{name}]", _query_text(value))
-            for name, value in leaves.items()
-            if value is not None
-        ]
+        return list(_leaves("session_settings", asdict(self)))
 
 
-def _query_text(value: object) -> str:
-    plain = as_base(value)
-    return str(plain).lower() if isinstance(plain, bool) else str(plain)
+def _leaves(name: str, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, inner in cast("Mapping[str, object]", value).items():
+            yield from _leaves(f"{name}[{key}]", inner)
+    elif value is not None:
+        plain = as_base(value)
+        yield name, str(plain).lower() if isinstance(plain, bool) else str(plain)

@@ -60,6 +60,30 @@ class VersionDescriptionRequest:
     """The new description; `None` is sent as null."""
 
 
+@frozen(kw_only=True, slots=False)
+class Versioned(Open):
+    """What each version of a config, prompt or tool holds."""
+
+    name: str | None = None
+    """Name of the object, the same for all its versions."""
+    version_description: str | None = None
+    """Note about this version, for people."""
+    created_on: int | None = None
+    """Time of the object's creation, in milliseconds since 1970."""
+    modified_on: int | None = None
+    """Time of the object's last change, in milliseconds since 1970."""
+
+    @property
+    def created_at(self) -> dt.datetime | None:
+        """Time of the object's creation in UTC; `None` where it is not known."""
+        return from_milliseconds(self.created_on)
+
+    @property
+    def modified_at(self) -> dt.datetime | None:
+        """Time of the object's last change in UTC; `None` where it is not known."""
+        return from_milliseconds(self.modified_on)
+
+
 @frozen(kw_only=True)
 class PromptExpansion(Open):
     """Whether Hume adds instructions of its own to a prompt."""
@@ -83,33 +107,15 @@ class PromptRequest:
 
 
 @frozen(kw_only=True, slots=False)
-class _PromptFields(Open):
+class _PromptFields(Versioned):
     """What a prompt holds, but for its own id and version."""
 
     version_type: VersionType | str | None = None
     """Whether this version was named by its number or as the newest."""
-    name: str | None = None
-    """Name of the prompt."""
-    created_on: int | None = None
-    """Time of the prompt's creation, in milliseconds since 1970."""
-    modified_on: int | None = None
-    """Time of the prompt's last change, in milliseconds since 1970."""
     text: str | None = None
     """Text of the prompt."""
-    version_description: str | None = None
-    """Note about this version, for people."""
     prompt_expansion: PromptExpansion | None = None
     """Whether Hume adds instructions of its own to the prompt; lists leave it out."""
-
-    @property
-    def created_at(self) -> dt.datetime | None:
-        """Time of the prompt's creation in UTC; `None` where it is not known."""
-        return from_milliseconds(self.created_on)
-
-    @property
-    def modified_at(self) -> dt.datetime | None:
-        """Time of the prompt's last change in UTC; `None` where it is not known."""
-        return from_milliseconds(self.modified_on)
 
 
 @frozen(kw_only=True)
@@ -167,23 +173,15 @@ class ToolRequest:
 
 
 @frozen(kw_only=True, slots=False)
-class _ToolFields(Open):
+class _ToolFields(Versioned):
     """What a tool holds, but for its own id and version."""
 
     tool_type: ConfigToolType | str | None = None
     """Always `FUNCTION`."""
     version_type: VersionType | str | None = None
     """Whether this version was named by its number or as the newest."""
-    name: str | None = None
-    """Name of the function."""
-    created_on: int | None = None
-    """Time of the tool's creation, in milliseconds since 1970."""
-    modified_on: int | None = None
-    """Time of the tool's last change, in milliseconds since 1970."""
     parameters: str | None = None
     """JSON Schema of the tool's arguments, as text; `parsed_parameters` reads it."""
-    version_description: str | None = None
-    """Note about this version, for people."""
     description: str | None = None
     """What the tool does; the language model reads it to know when to call it."""
     fallback_content: str | None = None
@@ -197,16 +195,6 @@ class _ToolFields(Open):
             DecodeError: The text is not a JSON object.
         """
         return read_json_object(self.parameters, "$.parameters") or {}
-
-    @property
-    def created_at(self) -> dt.datetime | None:
-        """Time of the tool's creation in UTC; `None` where it is not known."""
-        return from_milliseconds(self.created_on)
-
-    @property
-    def modified_at(self) -> dt.datetime | None:
-        """Time of the tool's last change in UTC; `None` where it is not known."""
-        return from_milliseconds(self.modified_on)
 
 
 @frozen(kw_only=True)

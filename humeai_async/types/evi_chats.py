@@ -82,11 +82,9 @@ class ConfigRef:
 
 
 @frozen(kw_only=True)
-class Chat:
-    """One chat: one connection from its opening to its end."""
+class _ChatFields:
+    """What a chat holds, but for its own id."""
 
-    id: str
-    """UUID of the chat."""
     chat_group_id: str | None = None
     """UUID of the chat group that the chat belongs to."""
     status: ChatStatus | str | None = None
@@ -95,8 +93,6 @@ class Chat:
     """Start of the chat, in milliseconds since 1970."""
     end_timestamp: int | None = None
     """End of the chat, in milliseconds since 1970; `None` while it is active."""
-    event_count: int | None = None
-    """Number of events so far."""
     metadata: str | None = None
     """Free details, as JSON text; `parsed_metadata` reads it."""
     config: ConfigRef | None = None
@@ -120,6 +116,16 @@ class Chat:
     def ended_at(self) -> dt.datetime | None:
         """End of the chat in UTC; `None` where it is not known."""
         return from_milliseconds(self.end_timestamp)
+
+
+@frozen(kw_only=True)
+class Chat(_ChatFields):
+    """One chat: one connection from its opening to its end."""
+
+    id: str
+    """UUID of the chat."""
+    event_count: int | None = None
+    """Number of events so far."""
 
 
 @frozen(kw_only=True)
@@ -179,34 +185,13 @@ class ChatEvent:
 
 
 @frozen(kw_only=True)
-class ChatEventsPage(DirectedPage):
+class ChatEventsPage(DirectedPage, _ChatFields):
     """A chat with one page of its events; the service puts both into one object."""
 
     id: str | None = None
     """UUID of the chat."""
-    chat_group_id: str | None = None
-    """UUID of the chat group that the chat belongs to."""
-    status: ChatStatus | str | None = None
-    """`ACTIVE`, or how the chat ended."""
-    start_timestamp: int | None = None
-    """Start of the chat, in milliseconds since 1970."""
-    end_timestamp: int | None = None
-    """End of the chat, in milliseconds since 1970; `None` while it is active."""
-    metadata: str | None = None
-    """Free details, as JSON text; `parsed_metadata` reads it."""
-    config: ConfigRef | None = None
-    """Config that the chat used."""
     events_page: Items[ChatEvent] = Factory(Items[ChatEvent])
     """The events on this page, sorted by time."""
-
-    @property
-    def parsed_metadata(self) -> Any:
-        """Free details, read from their JSON text; `None` if there are none.
-
-        Raises:
-            DecodeError: The text is not JSON.
-        """
-        return read_json(self.metadata, "$.metadata")
 
 
 @frozen(kw_only=True)

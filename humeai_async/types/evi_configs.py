@@ -7,7 +7,6 @@ of the same keys. Nothing here does I/O.
 
 from __future__ import annotations
 
-import datetime as dt
 import enum
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,9 +24,9 @@ from humeai_async.types.evi import (
     Prompt,
     PromptExpansion,
     Tool,
+    Versioned,
 )
 from humeai_async.types.paging import Items, NumberedPage
-from humeai_async.types.times import from_milliseconds
 from humeai_async.types.unknown_fields import Open
 
 
@@ -278,23 +277,15 @@ class ConfigRequest:
 
 
 @frozen(kw_only=True, slots=False)
-class Config(Open):
+class Config(Versioned):
     """One version of an EVI config."""
 
     id: str
     """UUID of the config, the same for all its versions."""
     version: int
     """Number of the version; the first is 0."""
-    version_description: str | None = None
-    """Note about this version, for people."""
-    name: str | None = None
-    """Name of the config."""
     evi_version: EviVersion | str | None = None
     """Generation of EVI that runs the chats; `"1"` and `"2"` on old configs."""
-    created_on: int | None = None
-    """Time of the config's creation, in milliseconds since 1970."""
-    modified_on: int | None = None
-    """Time of the config's last change, in milliseconds since 1970."""
     prompt: EmbeddedPrompt | None = None
     """System prompt that instructs EVI."""
     voice: Voice | None = None
@@ -319,16 +310,6 @@ class Config(Open):
     """How EVI detects the beginning and the end of the user's turn."""
     webhooks: list[Webhook | None] | None = field(default=None, repr=repr_host_only)
     """URLs to which Hume posts events of chats; the reference allows nulls among them."""
-
-    @property
-    def created_at(self) -> dt.datetime | None:
-        """Time of the config's creation in UTC; `None` where it is not known."""
-        return from_milliseconds(self.created_on)
-
-    @property
-    def modified_at(self) -> dt.datetime | None:
-        """Time of the config's last change in UTC; `None` where it is not known."""
-        return from_milliseconds(self.modified_on)
 
 
 @frozen(kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from attrs import field
 
@@ -71,37 +71,33 @@ class ClientMessage(Message):
 
 
 @frozen(kw_only=True)
-class SessionCreated(AudioMessage, VideoMessage):
-    """The first message of a session, with the default settings."""
+class _Settings(Message):
+    """Settings of a session."""
 
-    type: Literal["session.created"] = "session.created"
-    """Always `session.created`."""
-    session_id: str | None = None
-    """Id of the session, which is also its run's."""
     audio: AudioFormat | None = None
-    """Format of the audio."""
+    """Format of the audio; audio only."""
     measurement_timer_ms: int | None = None
-    """Milliseconds of speech between two measurements."""
+    """Milliseconds of speech between two measurements, 3000 to 10000; audio only."""
     image: ImageFormat | None = None
-    """Format of the images."""
+    """Format of the images; video only."""
     face: FaceSettings | None = None
-    """Which faces are listed."""
+    """Which faces are listed; video only."""
 
 
 @frozen(kw_only=True)
-class SessionUpdated(AudioMessage, VideoMessage):
+class SessionCreated(_Settings, AudioMessage, VideoMessage):
+    """The first message of a session, with the default settings."""
+
+    type: Literal["session.created"] = "session.created"
+    session_id: str | None = None
+    """Id of the session, which is also its run's."""
+
+
+@frozen(kw_only=True)
+class SessionUpdated(_Settings, AudioMessage, VideoMessage):
     """All settings in force after an update."""
 
     type: Literal["session.updated"] = "session.updated"
-    """Always `session.updated`."""
-    audio: AudioFormat | None = None
-    """Format of the audio."""
-    measurement_timer_ms: int | None = None
-    """Milliseconds of speech between two measurements."""
-    image: ImageFormat | None = None
-    """Format of the images."""
-    face: FaceSettings | None = None
-    """Which faces are listed."""
 
 
 @frozen(kw_only=True)
@@ -109,7 +105,6 @@ class UtteranceStart(AudioMessage):
     """Speech began at some time of the audio."""
 
     type: Literal["utterance.start"] = "utterance.start"
-    """Always `utterance.start`."""
     utterance_id: int
     """Index of the utterance in the session; the first is 0."""
     audio_start_ms: int
@@ -121,7 +116,6 @@ class UtteranceEnd(AudioMessage):
     """Speech ended; may be missing when the session fails."""
 
     type: Literal["utterance.end"] = "utterance.end"
-    """Always `utterance.end`."""
     utterance_id: int
     """Index of the utterance in the session."""
     audio_start_ms: int
@@ -135,7 +129,6 @@ class AudioMeasured(AudioMessage):
     """The scores of one window of speech; `message["joy"]` is one of them."""
 
     type: Literal["measurement.result"] = "measurement.result"
-    """Always `measurement.result`."""
     measurement_id: int
     """Index in the session; the first is 0."""
     utterance_id: int
@@ -161,7 +154,6 @@ class VideoMeasured(VideoMessage):
     """The faces of one frame."""
 
     type: Literal["measurement.result"] = "measurement.result"
-    """Always `measurement.result`."""
     frame_id: int
     """Number of results of the session before this one."""
     faces: Sequence[Face] = field(factory=list[Face])
@@ -173,7 +165,6 @@ class SessionError(AudioMessage, VideoMessage):
     """Something was refused or failed; most errors leave the session open."""
 
     type: Literal["error"] = "error"
-    """Always `error`."""
     code: SessionErrorCode | str | None = None
     """What it is."""
     message: str | None = None
@@ -207,7 +198,6 @@ class SessionClosed(AudioMessage, VideoMessage):
     """The last message of a session that ended in good order."""
 
     type: Literal["session.closed"] = "session.closed"
-    """Always `session.closed`."""
     session_id: str | None = None
     """Id of the session."""
     reason: CloseReason | str | None = None
@@ -229,19 +219,10 @@ class UnknownMessage(AudioMessage, VideoMessage, ClientMessage):
 
 
 @frozen(kw_only=True)
-class SessionUpdate(ClientMessage):
+class SessionUpdate(_Settings, ClientMessage):
     """Settings of a session, before its first media; those left out go back to defaults."""
 
     type: Literal["session.update"] = "session.update"
-    """Always `session.update`."""
-    audio: AudioFormat | None = None
-    """Format of the audio; audio only."""
-    measurement_timer_ms: int | None = None
-    """Milliseconds of speech between two measurements, 3000 to 10000; audio only."""
-    image: ImageFormat | None = None
-    """Format of the images; video only."""
-    face: FaceSettings | None = None
-    """Which faces are listed; video only."""
 
 
 @frozen(kw_only=True)
@@ -249,7 +230,6 @@ class SessionClose(ClientMessage):
     """Asks the service to measure what it has, and to end the session."""
 
     type: Literal["session.close"] = "session.close"
-    """Always `session.close`."""
 
 
 @frozen(kw_only=True)
@@ -260,7 +240,6 @@ class SessionResumed(AudioMessage, VideoMessage):
     """
 
     type: Literal["session.resumed"] = "session.resumed"
-    """Always `session.resumed`; the service sends no such message."""
     session_id: str | None = None
     """Id of the new session."""
     previous_session_id: str | None = None
@@ -275,7 +254,7 @@ class SessionResumed(AudioMessage, VideoMessage):
     """Frames of video that are not measured."""
 
 
-AnyAudioMessage: TypeAlias = (
+_FromAudio: TypeAlias = (
     SessionCreated
     | SessionUpdated
     | UtteranceStart
@@ -283,54 +262,22 @@ AnyAudioMessage: TypeAlias = (
     | UtteranceEnd
     | SessionError
     | SessionClosed
-    | SessionResumed
     | UnknownMessage
 )
+AnyAudioMessage: TypeAlias = _FromAudio | SessionResumed
 """What an audio session gives; `message.type == "measurement.result"` leaves `AudioMeasured`."""
 
-AnyVideoMessage: TypeAlias = (
-    SessionCreated
-    | SessionUpdated
-    | VideoMeasured
-    | SessionError
-    | SessionClosed
-    | SessionResumed
-    | UnknownMessage
+_FromVideo: TypeAlias = (
+    SessionCreated | SessionUpdated | VideoMeasured | SessionError | SessionClosed | UnknownMessage
 )
+AnyVideoMessage: TypeAlias = _FromVideo | SessionResumed
 """What a video session gives; `message.type == "measurement.result"` leaves `VideoMeasured`."""
 
-_COMMON: Mapping[str, type[Any]] = {
-    "session.created": SessionCreated,
-    "session.updated": SessionUpdated,
-    "error": SessionError,
-    "session.closed": SessionClosed,
-}
-
-AUDIO_MESSAGES = Tagged(
-    base=AudioMessage,
-    tag="type",
-    members={
-        **_COMMON,
-        "utterance.start": UtteranceStart,
-        "measurement.result": AudioMeasured,
-        "utterance.end": UtteranceEnd,
-    },
-    fallback=UnknownMessage,
-)
+AUDIO_MESSAGES = Tagged.of(AudioMessage, "type", get_args(_FromAudio), UnknownMessage)
 """All messages from Hume on the audio socket, by type."""
 
-VIDEO_MESSAGES = Tagged(
-    base=VideoMessage,
-    tag="type",
-    members={**_COMMON, "measurement.result": VideoMeasured},
-    fallback=UnknownMessage,
-)
+VIDEO_MESSAGES = Tagged.of(VideoMessage, "type", get_args(_FromVideo), UnknownMessage)
 """All messages from Hume on the video socket, by type."""
 
-CLIENT_MESSAGES = Tagged(
-    base=ClientMessage,
-    tag="type",
-    members={"session.update": SessionUpdate, "session.close": SessionClose},
-    fallback=UnknownMessage,
-)
+CLIENT_MESSAGES = Tagged.of(ClientMessage, "type", (SessionUpdate, SessionClose), UnknownMessage)
 """All messages to Hume on both sockets, by type."""

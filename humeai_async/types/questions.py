@@ -9,6 +9,7 @@ Reading is lenient where the documentation leaves a form open; there is one writ
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar, TypeAlias, cast
@@ -17,7 +18,7 @@ from attrs import Attribute, field
 
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import InvalidArgumentError
-from humeai_async.types.json import is_array, is_object
+from humeai_async.types.json import is_object
 
 MOST_QUESTIONS = 20
 """Noul, choice and score questions of one request together."""
@@ -284,19 +285,15 @@ class QuestionSet(Mapping[str, Question]):
     @property
     def hash(self) -> str:
         """Hash of everything that results depend on besides the audio, as 32 hex digits."""
-        return hashlib.blake2b(repr(_frozen(self.to_wire())).encode(), digest_size=16).hexdigest()
+        return hashlib.blake2b(self._as_text().encode(), digest_size=16).hexdigest()
 
     def to_wire(self) -> dict[str, Any]:
         """Return the set as it is sent."""
         questions = {name: one.to_wire() for name, one in self.questions.items()}
-        return (
-            {"questions": questions}
-            if not self.context
-            else {
-                "questions": questions,
-                "context": self.context,
-            }
-        )
+        return {"questions": questions, **({"context": self.context} if self.context else {})}
+
+    def _as_text(self) -> str:
+        return json.dumps(self.to_wire(), default=str)
 
     def __getitem__(self, name: str) -> Question:
         return self.questions[name]
@@ -310,16 +307,7 @@ class QuestionSet(Mapping[str, Question]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, QuestionSet):
             return NotImplemented
-        return bool(_frozen(self.to_wire()) == _frozen(other.to_wire()))
+        return self._as_text() == other._as_text()
 
     def __hash__(self) -> int:
-        return hash(self.hash)
-
-
-def _frozen(value: Any) -> Any:
-    """Return plain values as tuples, in order: the order of questions matters."""
-    if is_object(value):
-        return ("object", *((name, _frozen(one)) for name, one in value.items()))
-    if is_array(value):
-        return ("array", *map(_frozen, value))
-    return value
+        return hash(self._as_text())

@@ -104,8 +104,8 @@ class SpringPage(ListPage):
 
 
 @frozen(kw_only=True)
-class DatasetVersion:
-    """One version of a dataset, as datasets and lists of versions hold it."""
+class _DatasetVersionFields:
+    """What is told of a version of a dataset everywhere."""
 
     id: str
     """Id of the dataset version."""
@@ -113,8 +113,6 @@ class DatasetVersion:
     """Id of the owner's account."""
     labels_file_uri: str | None = field(default=None, repr=repr_without_query)
     """URI of the CSV file with the labels."""
-    feature_types: dict[str, FeatureType | str] | None = None
-    """Kind of values in each label column, by the column's name."""
     dataset_id: str | None = None
     """Id of the dataset that the version belongs to."""
     dataset_version: int
@@ -124,23 +122,19 @@ class DatasetVersion:
 
 
 @frozen(kw_only=True)
-class DatasetLabels:
+class DatasetVersion(_DatasetVersionFields):
+    """One version of a dataset, as datasets and lists of versions hold it."""
+
+    feature_types: dict[str, FeatureType | str] | None = None
+    """Kind of values in each label column, by the column's name."""
+
+
+@frozen(kw_only=True)
+class DatasetLabels(_DatasetVersionFields):
     """One version of a dataset, as `datasets.get_version` returns it."""
 
-    id: str
-    """Id of the dataset version."""
-    user_id: str | None = None
-    """Id of the owner's account."""
-    labels_file_uri: str | None = field(default=None, repr=repr_without_query)
-    """URI of the CSV file with the labels."""
     feature_type_json_uri: str | None = field(default=None, repr=repr_without_query)
     """URI of the JSON file with the kinds of the label columns."""
-    dataset_id: str | None = None
-    """Id of the dataset that the version belongs to."""
-    dataset_version: int
-    """Number of the version."""
-    created_on: int | None = None
-    """Time of the version's creation; unit not documented."""
     is_most_recent_version: bool | None = None
     """True if no newer version of the dataset exists."""
 

@@ -7,8 +7,10 @@ make constants of it, which are found by their base class and by their members.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+
+from attrs import fields_dict
 
 from humeai_async._base.frozen import frozen
 
@@ -32,6 +34,19 @@ class Tagged:
     """Member for each known value of the tag."""
     fallback: type[Any]
     """Class for all other values; its field `data` takes the whole raw object."""
+
+    @classmethod
+    def of(
+        cls, base: type[Any], tag: str, members: Iterable[type[Any]], fallback: type[Any]
+    ) -> Self:
+        """Make a union of classes, each of which has its value of the tag as that field's default.
+
+        The fallback may stand among the members.
+        """
+        by_value = {
+            str(fields_dict(one)[tag].default): one for one in members if one is not fallback
+        }
+        return cls(base=base, tag=tag, members=by_value, fallback=fallback)
 
     def __attrs_post_init__(self) -> None:
         UNIONS[self.base] = self

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from attrs import field
 
@@ -85,7 +85,6 @@ class WebhookChatStarted(ChatWebhookEvent):
     """A chat has started."""
 
     event_name: Literal["chat_started"] = "chat_started"
-    """Kind of event, always `chat_started`."""
     start_time: int | None = None
     """Start of the chat, in milliseconds since 1970."""
     chat_start_type: ChatStartType | str | None = None
@@ -102,7 +101,6 @@ class WebhookChatEnded(ChatWebhookEvent):
     """A chat has ended."""
 
     event_name: Literal["chat_ended"] = "chat_ended"
-    """Kind of event, always `chat_ended`."""
     end_time: int | None = None
     """End of the chat, in milliseconds since 1970."""
     duration_seconds: int | None = None
@@ -121,7 +119,6 @@ class WebhookToolCall(ChatWebhookEvent):
     """The assistant calls a tool of yours."""
 
     event_name: Literal["tool_call"] = "tool_call"
-    """Kind of event, always `tool_call`."""
     timestamp: int | None = None
     """Time of the call, in milliseconds since 1970."""
     tool_call_message: ToolCallMessage | None = None
@@ -148,15 +145,7 @@ AnyWebhookEvent: TypeAlias = (
 )
 """What `verify` returns: one of these, distinguished by their class or by their `event_name`."""
 
-
-WEBHOOK_EVENTS: Tagged = Tagged(
-    base=WebhookEvent,
-    tag="event_name",
-    members={
-        "chat_started": WebhookChatStarted,
-        "chat_ended": WebhookChatEnded,
-        "tool_call": WebhookToolCall,
-    },
-    fallback=UnknownWebhookEvent,
+WEBHOOK_EVENTS: Tagged = Tagged.of(
+    WebhookEvent, "event_name", get_args(AnyWebhookEvent), UnknownWebhookEvent
 )
 """How webhook events are distinguished."""
