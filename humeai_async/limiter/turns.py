@@ -27,8 +27,8 @@ FIRST_SHARE: Final = 1 / 16
 """Share of the rate that such a process takes then."""
 MOST: Final = 1 << 16
 """Calls in one turn, at most."""
-_LITTLE: Final = 0.2
-"""A turn that was used by less than this was too large."""
+_MORE: Final = 1.06
+"""How much larger the next turn is where all calls of one went, and nobody waited for it."""
 _HAIR: Final = 1e-9
 
 
@@ -57,9 +57,9 @@ class Turns:
     """
 
     __slots__ = (
-        "_alone_rate", "_began", "_calls", "_debt", "_granted", "_haste", "_held_since",
-        "_held_until", "_is_hungry", "_next_alone", "_next_turn", "_size", "_started", "_went",
-        "members", "rate",
+        "_alone_rate", "_began", "_calls", "_debt", "_expired", "_granted", "_haste",
+        "_held_since", "_held_until", "_is_hungry", "_next_alone", "_next_turn", "_size", "_started",
+        "_went", "members", "rate",
     )  # fmt: skip
 
     def __init__(self, rate: float, now: float) -> None:
@@ -71,8 +71,9 @@ class Turns:
         self._went: deque[tuple[float, float]] = deque()
         """When calls went, of the last `SHARE_SECONDS`, and what each counts for."""
         self._haste = 1.0
-        self._size = 1
-        self._granted = self._started = 0
+        self._size = 1.0
+        self._granted = self._started = self._expired = 0
+        """Calls of the last turn; those that went, and those that nobody took in time, since."""
         self._is_hungry = False
         self._debt = 0.0
         self._alone_rate: float | None = None
@@ -97,6 +98,7 @@ class Turns:
         """Return the seconds until a call may go; infinite where a turn has to come first."""
         while self._calls and self._calls[0] < now - LIFE:
             self._calls.popleft()
+            self._expired += 1
         if self._calls:
             wait = self._calls[0] - now
             return wait if wait > _HAIR else 0.0
@@ -106,7 +108,9 @@ class Turns:
             return max(0.0, self._next_alone - now)
         if now < (until := max(self._held_until, self._next_turn)) - _HAIR:
             return until - now
-        self._is_hungry = True
+        # Who took the last call long ago needs no more at once, but only the next.
+        if not self._went or now - self._went[-1][0] < LIFE / 2:
+            self._is_hungry = True
         return math.inf
 
     def held_for(self, now: float) -> float:
@@ -136,7 +140,7 @@ class Turns:
         if now < max(self._held_until, self._next_turn) - _HAIR and self._alone_rate is None:
             return 0
         is_enough = 2 * len(self._calls) > self._granted
-        return 0 if self._granted and is_enough else self._size
+        return 0 if self._granted and is_enough else max(1, min(MOST, int(self._size)))
 
     def receive(self, now: float, turn: Turn) -> None:
         """Take a turn in hand."""
@@ -149,12 +153,15 @@ class Turns:
         self._held_until = self._next_turn = -math.inf
         self._haste = turn.haste
         # By what was used of the last one, not by who waits: a few workers of a process may
-        # never all wait at once, and would get a few calls a turn.
-        if self._granted and self._started < _LITTLE * self._granted:
-            self._size = max(1, self._size // 2)
-        elif self._is_hungry:
-            self._size = min(MOST, 2 * max(self._size, turn.calls))
-        self._granted, self._started, self._is_hungry = turn.calls, 0, False
+        # never all wait at once, and would get a few calls a turn. What nobody takes is lost to
+        # all, so a turn grows slowly where it comes in time.
+        if self._expired:
+            self._size = self._granted * self._started / (self._started + self._expired)
+        elif self._is_hungry or self._started >= self._granted > 0:
+            more = 2.0 if self._is_hungry else _MORE
+            self._size = min(more * max(self._size, turn.calls), 2.0 * turn.calls)
+        self._granted, self._is_hungry = turn.calls, False
+        self._started = self._expired = 0
         times = (turn.first + n * turn.gap for n in range(turn.calls))
         self._calls.extend(now + max(0.0, seconds) for seconds in times)
         self._pay_debt()

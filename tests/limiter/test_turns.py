@@ -71,17 +71,40 @@ def test_a_turn_that_is_used_up_while_callers_wait_doubles_the_next() -> None:
     assert sizes[-1] == MOST
 
 
-def test_a_turn_that_is_hardly_used_halves_the_next() -> None:
+def test_after_a_turn_that_is_hardly_used_the_next_is_as_large_as_that_use() -> None:
     turns = Turns(1e6, 0.0)
     turns.ready_in(0.0)
-    turns.receive(0.0, turn(16))
-    use(turns, 0.0, 1)
+    turns.receive(0.0, turn(16, gap=0.0))
+    use(turns, 0.0, 4)
     turns.ready_in(9.0)
-    before = turns.wants(9.0)
-    turns.receive(9.0, turn(before))
-    assert turns.wants(9.0) == 0
+    turns.receive(9.0, turn(turns.wants(9.0)))
     turns.ready_in(18.0)
-    assert turns.wants(18.0) == before // 2
+    assert turns.wants(18.0) == 4
+
+
+def test_a_turn_that_comes_in_time_and_is_used_up_grows_slowly() -> None:
+    turns = Turns(1e6, 0.0)
+    turns.receive(0.0, turn(40, gap=0.0))
+    use(turns, 0.0, 20)
+    turns.receive(0.0, turn(40, gap=0.0))
+    use(turns, 0.0, 40)
+    turns.receive(0.0, turn(40, gap=0.0))
+    use(turns, 0.0, 40)
+    assert 40 < turns.wants(0.0) < 50
+
+
+def test_who_takes_a_call_now_and_then_is_granted_no_more_than_that() -> None:
+    """A process with a call every 30 ms, whose turns come 25 ms after they were asked for."""
+    turns, granted, went, now = Turns(2000.0, 0.0), 0, 0, 0.0
+    while now < 60.0:
+        if turns.ready_in(now) > 0.0 and (calls := turns.wants(now)):
+            granted += calls
+            turns.receive(now, turn(calls, first=0.025, gap=0.0005))
+        now += max(turns.ready_in(now), 0.0)
+        turns.take(now, 1.0)
+        went += 1
+        now += 0.03
+    assert granted <= 1.15 * went
 
 
 def test_the_next_turn_is_wanted_when_half_of_this_one_is_used() -> None:
