@@ -28,7 +28,8 @@ class Body:
     """The bytes of one result.
 
     Args:
-        folder: Where a large one goes; the system's folder for temporary files if left out.
+        folder: That of the run's ledger, where a large one goes; without a ledger it is the
+            system's folder for temporary files.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -52,7 +53,7 @@ class Body:
         Raises:
             OSError: It cannot be read.
         """
-        found = cls()
+        found = cls(path.parent)
         found.size = path.stat().st_size
         if found.size <= IN_MEMORY:
             found.hold(path.read_bytes())
@@ -83,7 +84,7 @@ class Body:
             self._opened.writelines(pieces)
 
     def _write_to_disk(self, pieces: Sequence[bytes]) -> None:
-        with _explained("be kept while they arrive"):
+        with self._explained("be kept while they arrive"):
             if not self.is_on_disk:
                 so_far, self._opened = self._opened, _temporary_file(self._folder)
                 self.is_on_disk = True
@@ -113,7 +114,7 @@ class Body:
         Raises:
             SaveError: The disk does not give it.
         """
-        with reading_from_disk():
+        with self.reading():
             self._opened.seek(0)
             while piece := self._opened.read(_PIECE):
                 yield piece
@@ -124,11 +125,30 @@ class Body:
         Raises:
             SaveError: The disk does not give them.
         """
-        with reading_from_disk():
+        with self.reading():
             self._opened.seek(0)
             first = self._opened.read(_END)
             self._opened.seek(max(self.size - _END, 0))
             return first, self._opened.read(_END)
+
+    def reading(self) -> contextlib.AbstractContextManager[None]:
+        """Turn what the disk says while results are read from it into a `SaveError`."""
+        return self._explained("be read back from the disk")
+
+    @contextlib.contextmanager
+    def _explained(self, what: str) -> Generator[None]:
+        try:
+            yield
+        except OSError as problem:
+            reason = problem.strerror or type(problem).__name__
+        else:
+            return
+        advice = "the next start with the same ledger fetches them"
+        if self._folder is None:
+            advice = "without a ledger the next start pays for their sources again"
+        raise SaveError(
+            f"results cannot {what}: {reason}; the service still has them, and {advice}"
+        )
 
     async def aclose(self) -> None:
         """Let go of it."""
@@ -147,22 +167,3 @@ def _let_go(opened: BinaryIO) -> None:
 
 def _temporary_file(folder: Path | None) -> BinaryIO:
     return tempfile.TemporaryFile(dir=folder)
-
-
-def reading_from_disk() -> contextlib.AbstractContextManager[None]:
-    """Turn what the disk says while results are read from it into a `SaveError`."""
-    return _explained("be read back from the disk")
-
-
-@contextlib.contextmanager
-def _explained(what: str) -> Generator[None]:
-    try:
-        yield
-    except OSError as problem:
-        reason = problem.strerror or type(problem).__name__
-    else:
-        return
-    raise SaveError(
-        f"results cannot {what}: {reason}; the service still has them, and the next start with "
-        "the same ledger fetches them"
-    )

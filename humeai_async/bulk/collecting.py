@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import anyio
 
 from humeai_async._base.cancellation import in_thread
-from humeai_async.bulk.bodies import Body, reading_from_disk
+from humeai_async.bulk.bodies import Body
 from humeai_async.bulk.kept_results import KeptResults
 from humeai_async.bulk.ledger import Memory
 from humeai_async.bulk.ledger_records import Plan, request_of
@@ -109,7 +109,7 @@ class Results(Generic[S, R]):
             async with aclosing(self._readings(plan, work_id, body, items)) as readings:
                 async for some in readings:
                     if not is_kept and self._kept is not None and _has_unreadable(some):
-                        await in_thread(self._kept.keep, work_id, body)
+                        await in_thread(self._kept.keep, plan, work_id, body)
                         is_kept = True
                     yield some
             if not is_kept:
@@ -119,12 +119,12 @@ class Results(Generic[S, R]):
 
     async def _forget(self, plan: Plan, work_id: str, items: Sequence[Item[S]]) -> None:
         """Remove what is kept, unless other sources of it could not be read so far."""
-        if self._kept is None or not self._kept.has(work_id):
+        if self._kept is None or not self._kept.has(plan, work_id):
             return
         others = {*plan.keys}.difference([item.key for item in items])
         known = (await self._memory.look_up([*others])).values()
         if all(one.work != plan.number or one.state is not State.UNREADABLE for one in known):
-            await in_thread(self._kept.forget, work_id)
+            await in_thread(self._kept.forget, plan, work_id)
 
     async def fetch_and_read(
         self, plan: Plan, submitted: Submitted, items: Sequence[Item[S]]
@@ -140,9 +140,9 @@ class Results(Generic[S, R]):
 
     async def _kept_body(self, plan: Plan, work_id: str, items: Sequence[Item[S]]) -> Body | None:
         """Return what is kept of a piece of work, unless the service may have a better one."""
-        if self._kept is None or not self._kept.has(work_id):
+        if self._kept is None or not self._kept.has(plan, work_id):
             return None
-        body = await in_thread(self._kept.read, work_id, discard=_close)
+        body = await in_thread(self._kept.read, plan, work_id, discard=_close)
         # Of a service that keeps no results there is nothing else to be had than what came.
         if body is None or not self._kind.keeps_results:
             return body
@@ -273,7 +273,7 @@ class Results(Generic[S, R]):
         """Read results: all together in memory, source by source from the disk."""
 
         def read() -> Iterator[Reading[R]]:
-            with reading_from_disk():
+            with body.reading():
                 return self._kind.read(plan, work_id, body, items)
 
         readings: Iterator[Reading[R]] | None = None
@@ -290,12 +290,13 @@ class Results(Generic[S, R]):
         if readings is None:
             yield found
             return
-        while (reading := await in_thread(self._next, readings)) is not None:
+        while (reading := await in_thread(_next, body, readings)) is not None:
             yield [reading]
 
-    def _next(self, readings: Iterator[Reading[R]]) -> Reading[R] | None:
-        with reading_from_disk():
-            return next(readings, None)
+
+def _next(body: Body, readings: Iterator[Reading[R]]) -> Reading[R] | None:
+    with body.reading():
+        return next(readings, None)
 
 
 def _close(body: Body | None) -> None:

@@ -14,6 +14,7 @@ from typing import Self
 
 from humeai_async._base import atomic_files
 from humeai_async.bulk.bodies import Body
+from humeai_async.bulk.ledger_records import Plan
 from humeai_async.errors import SaveError
 
 
@@ -45,24 +46,24 @@ class KeptResults:
             return self
         raise SaveError(f"cannot read {self.folder}: {reason}")
 
-    def has(self, work_id: str) -> bool:
+    def has(self, plan: Plan, work_id: str) -> bool:
         """Whether anything is kept for a piece of work. Does not look at the disk."""
-        return self.path_of(work_id).name in self._names
+        return self._path_of(plan, work_id).name in self._names
 
-    def path_of(self, work_id: str) -> Path:
-        """Return the file for a piece of work."""
-        # The name is the service's, which need not be one that a file can have.
-        is_plain = work_id.replace("-", "").isalnum() and work_id.isascii() and len(work_id) < 99  # noqa: PLR2004 - file systems end names at 255
-        name = work_id if is_plain else hashlib.sha256(work_id.encode()).hexdigest()
-        return self.folder / f"{name}.json"
+    def _path_of(self, plan: Plan, work_id: str) -> Path:
+        """Return the file for a piece of work under the service's name."""
+        # The name alone may be that of another run's, whose ledger was moved away.
+        parts = (work_id.encode(errors="surrogatepass"), b"%d" % plan.planned_ms, *plan.keys)
+        digest = hashlib.blake2b(b"\0".join(parts), digest_size=16)
+        return self.folder / f"{digest.hexdigest()}.json"
 
-    def keep(self, work_id: str, body: Body) -> None:
+    def keep(self, plan: Plan, work_id: str, body: Body) -> None:
         """Put results onto the disk for good.
 
         Raises:
             SaveError: The disk refuses it.
         """
-        target = self.path_of(work_id)
+        target = self._path_of(plan, work_id)
         try:
             self.folder.mkdir(exist_ok=True)
             atomic_files.write_whole(target, body.pieces())
@@ -73,16 +74,16 @@ class KeptResults:
             return
         raise SaveError(f"results cannot be kept in {target}: {reason}")
 
-    def read(self, work_id: str) -> Body | None:
+    def read(self, plan: Plan, work_id: str) -> Body | None:
         """Return what is kept for a piece of work; `None` where nothing is."""
         try:
-            return Body.at(self.path_of(work_id))
+            return Body.at(self._path_of(plan, work_id))
         except OSError:
             return None
 
-    def forget(self, work_id: str) -> None:
+    def forget(self, plan: Plan, work_id: str) -> None:
         """Remove what is kept for a piece of work."""
-        target = self.path_of(work_id)
+        target = self._path_of(plan, work_id)
         self._names.discard(target.name)
         with contextlib.suppress(OSError):
             target.unlink()

@@ -129,7 +129,7 @@ def read_copy(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
     log = _log_of(path)
     shared = path.with_name(path.name + "-shm")
     with rejected(path), contextlib.ExitStack() as stack:
-        name = path.as_uri()
+        name, frames = path.as_uri(), 0
         if not _has_content(log):
             # Nothing but the file counts. SQLite would make files to find that out.
             name += "?immutable=1"
@@ -140,9 +140,11 @@ def read_copy(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             for file in (path, log):
                 shutil.copyfile(file, folder / file.name)
-            name = (folder / path.name).as_uri()
+            name, frames = (folder / path.name).as_uri(), committed_frames(folder / log.name)
         connection = sqlite3.connect(name, uri=True, isolation_level=None)
         stack.callback(connection.close)
+        if not is_log_read(connection, frames):
+            raise LedgerError(_LOG_BROKEN.format(path=path))
         connection.execute("PRAGMA query_only = 1")
         connection.execute("BEGIN")
         _check_version(connection, path)

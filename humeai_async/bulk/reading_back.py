@@ -64,7 +64,7 @@ async def _find(
     result = await memory.read_result(entry.work)
     if result is not None:
         return plan, plan.work_id, Body.of(result)
-    body = await in_thread(kept.read, plan.work_id) if kept.has(plan.work_id) else None
+    body = await in_thread(kept.read, plan, plan.work_id)
     return None if body is None else (plan, plan.work_id, body)
 
 

@@ -308,6 +308,9 @@ def status(connection: sqlite3.Connection) -> RunStatus:
     """Count the run's sources by state, its pieces of work and its failures."""
     rows = connection.execute("SELECT state, sources FROM counts")
     counts = {_state(State, state): count for state, count in rows}
+    (sources,) = connection.execute("SELECT coalesce(max(number), 0) FROM sources").fetchone()
+    if sum(counts.values()) != sources:
+        raise ContentError("more or fewer sources were counted than there are")
     for state, count in _count_parts(connection):
         counts[_state(State, state)] -= count
     (jobs,) = connection.execute(

@@ -191,6 +191,22 @@ async def test_what_is_kept_is_read_from_disk_and_fetches_nothing(
     assert open_files() == files
 
 
+async def test_what_is_kept_of_a_job_of_the_same_name_in_another_run_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = tmp_path / "run.db"
+    with monkeypatch.context() as patched:
+        patched.setattr(StoredPredictions, "find", refuse)
+        async with FakeHume() as fake, client_of(fake) as hume:
+            await take(hume.batch.predict(urls(3), models={"face": {}}, ledger=ledger))
+    ledger.unlink()
+    async with FakeHume() as another, client_of(another) as hume:
+        found = await take(hume.batch.predict(urls(3), models={"face": {}}, ledger=ledger))
+    assert [*another.jobs] == [*fake.jobs]
+    assert [one.error for one in found] == [None] * 3
+    assert len(fetches(another)) == 1
+
+
 def refuse(_: object) -> Any:
     raise DecodeError("not today")
 
@@ -253,7 +269,7 @@ async def test_a_full_disk_ends_the_run_and_fails_no_source(
         full = functools.partial(full_disk, buffer_size=buffer_size)
         patched.setattr(bodies, "_temporary_file", full)
         outcomes = hume.batch.predict(urls(3), models={"face": {}}, ledger=ledger)
-        with pytest.raises(SaveError, match="No space left on device"):
+        with pytest.raises(SaveError, match=r"No space left on device; .* same ledger fetches"):
             await anext(outcomes)
     assert open_files() == before
     again = await take(hume.batch.predict(urls(3), models={"face": {}}, ledger=ledger))
@@ -265,7 +281,7 @@ async def test_a_disk_that_gives_nothing_back_ends_the_run(
     hume: HumeAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(StoredPredictions, "__getitem__", fail_to_read)
-    with pytest.raises(SaveError, match="Input/output error"):
+    with pytest.raises(SaveError, match=r"Input/output error; .* without a ledger the next start"):
         await take(hume.batch.predict(urls(3), models={"face": {}}))
 
 

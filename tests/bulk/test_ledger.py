@@ -336,6 +336,16 @@ async def test_a_ledger_whose_content_changed_by_itself_is_refused(
         await Ledger.open(path, "")
 
 
+async def test_the_status_of_a_ledger_that_has_counted_wrongly_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    async with await Ledger.open(path, "") as ledger:
+        await ledger.plan(draft("urls", ["a", "b"]))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE counts SET sources = sources + 32 WHERE state = 2")
+    with pytest.raises(LedgerError, match="damaged"):
+        await read_status(path)
+
+
 async def stopped_with_a_log(tmp_path: Path) -> tuple[Path, Path]:
     """Return the ledger of a run that was killed after three submissions, and its log."""
     written, path = tmp_path / "run.db", tmp_path / "killed.db"
@@ -358,8 +368,9 @@ async def test_a_log_that_is_damaged_loses_no_submission_in_silence(
     content = bytearray(log.read_bytes())
     content[place] ^= 1
     log.write_bytes(content)
-    with pytest.raises(LedgerError, match="may be paid for again"):
-        await Ledger.open(path, "")
+    for use in (read_status(path), Ledger.open(path, "")):
+        with pytest.raises(LedgerError, match="may be paid for again"):
+            await use
     await (await Ledger.open(path, "")).aclose()  # it was told
 
 
