@@ -5,7 +5,7 @@ It knows no kind of work. Methods that start runs make one of their arguments an
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 from attrs import Attribute, evolve, field
 
@@ -42,6 +42,18 @@ def _truth(_: object, attribute: Attribute[bool], value: object) -> None:
     if not isinstance(value, bool):
         name = attribute.name
         raise InvalidArgumentError(f"{name} must be True or False, not {value!r}", field=name)
+
+
+class BulkFields(TypedDict, total=False):
+    """Fields of `BulkOptions`, given as arguments to what starts a run."""
+
+    job_size: int
+    jobs_at_once: int
+    timeout: float | None
+    retry_failed: bool
+    group_wait: float
+    search_patience: float
+    outage_patience: float | None
 
 
 @frozen(kw_only=True)

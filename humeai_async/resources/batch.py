@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from attrs import evolve
 
@@ -52,7 +52,7 @@ from humeai_async.types.sources import BulkSource, Text, refuse_file_name, unwra
 if TYPE_CHECKING:
     from humeai_async.batch.bulk_jobs import SourceOutcome
     from humeai_async.bulk.ledger import Ledger
-    from humeai_async.bulk.options import BulkOptions
+    from humeai_async.bulk.options import BulkFields, BulkOptions
     from humeai_async.bulk.outcomes import Outcomes
     from humeai_async.bulk.progress import Progress
     from humeai_async.bulk.runs import Report
@@ -305,13 +305,7 @@ class Batch(Resource):
         ledger: str | os.PathLike[str] | Ledger | None = None,
         options: BulkOptions | None = None,
         on_job: Callable[[Job], None] | None = None,
-        retry_failed: bool | Unset = UNSET,
-        job_size: int | Unset = UNSET,
-        jobs_at_once: int | Unset = UNSET,
-        timeout: float | Unset | None = UNSET,
-        group_wait: float | Unset = UNSET,
-        search_patience: float | Unset = UNSET,
-        outage_patience: float | Unset | None = UNSET,
+        **changes: Unpack[BulkFields],
     ) -> Outcomes[BulkSource, SourcePredictions]:
         """Predict any number of sources: split them into jobs, wait, and fetch the results.
 
@@ -328,16 +322,11 @@ class Batch(Resource):
             ledger: File that remembers what was submitted and what arrived, made if it is not
                 there: the same run, started again after a crash, submits nothing twice and
                 gives what is missing. A source that is given twice goes in once.
-            options: How the run is done. Each of its fields is an argument too, which
-                takes precedence.
+            options: How the run is done.
             on_job: Called with each job once it is at Hume, submitted or found there.
-            retry_failed: See `BulkOptions`.
-            job_size: See `BulkOptions`.
-            jobs_at_once: See `BulkOptions`.
-            timeout: See `BulkOptions`.
-            group_wait: See `BulkOptions`.
-            search_patience: See `BulkOptions`.
-            outage_patience: See `BulkOptions`.
+            **changes: Fields of `BulkOptions`, which take precedence over `options`: `job_size`,
+                `jobs_at_once`, `timeout`, `retry_failed`, `group_wait`, `search_patience` and
+                `outage_patience`.
 
         Returns:
             Async iterator of one `Outcome` a source, in the order in which they arrive. A
@@ -355,16 +344,7 @@ class Batch(Resource):
         from humeai_async.bulk.pipeline import Pipeline
 
         check_many("sources", sources)
-        chosen = BulkOptions.of(
-            options,
-            retry_failed=retry_failed,
-            job_size=job_size,
-            jobs_at_once=jobs_at_once,
-            timeout=timeout,
-            group_wait=group_wait,
-            search_patience=search_patience,
-            outage_patience=outage_patience,
-        )
+        chosen = BulkOptions.of(options, **changes)
         check_settings(models=models, transcription=transcription)
         request = InferenceRequest(models=models, transcription=transcription)
         check_parts(request)
@@ -384,13 +364,7 @@ class Batch(Resource):
         on_job: Callable[[Job], None] | None = None,
         on_outcome: Callable[[SourceOutcome], None] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
-        retry_failed: bool | Unset = UNSET,
-        job_size: int | Unset = UNSET,
-        jobs_at_once: int | Unset = UNSET,
-        timeout: float | Unset | None = UNSET,
-        group_wait: float | Unset = UNSET,
-        search_patience: float | Unset = UNSET,
-        outage_patience: float | Unset | None = UNSET,
+        **changes: Unpack[BulkFields],
     ) -> Report:
         """Predict sources and write the results to files; continue where an earlier run stopped.
 
@@ -405,20 +379,13 @@ class Batch(Resource):
             score_bits: 32 or 64, the size of the numbers in Parquet's columns of scores.
             models: As for `predict`; the same at every start.
             transcription: As for `predict`; the same at every start.
-            options: How the run is done. Each of its fields is an argument too, which
-                takes precedence.
+            options: How the run is done.
             on_start: Called with the number of sources in each state, before the run starts.
             on_job: Called with each job once it is at Hume, submitted or found there.
             on_outcome: Called with each outcome, once it is written.
             on_progress: Called with how far the run is: at the start, with each job that is at
                 Hume, whenever outcomes were written, and when something holds it up.
-            retry_failed: See `BulkOptions`; new outcomes are added to the files.
-            job_size: See `BulkOptions`.
-            jobs_at_once: See `BulkOptions`.
-            timeout: See `BulkOptions`.
-            group_wait: See `BulkOptions`.
-            search_patience: See `BulkOptions`.
-            outage_patience: See `BulkOptions`.
+            **changes: As for `predict`. With `retry_failed` new outcomes are added to the files.
 
         Returns:
             A summary of the run. Sources without an outcome are not written: the next run
@@ -434,16 +401,7 @@ class Batch(Resource):
         from humeai_async.bulk.runs import Into, run_into
 
         check_many("sources", sources)
-        chosen = BulkOptions.of(
-            options,
-            retry_failed=retry_failed,
-            job_size=job_size,
-            jobs_at_once=jobs_at_once,
-            timeout=timeout,
-            group_wait=group_wait,
-            search_patience=search_patience,
-            outage_patience=outage_patience,
-        )
+        chosen = BulkOptions.of(options, **changes)
         if isinstance(formats, str):
             formats = (formats,)
         check_many("formats", formats)
