@@ -57,9 +57,9 @@ class Turns:
     """
 
     __slots__ = (
-        "_alone_rate", "_began", "_calls", "_debt", "_expired", "_granted", "_haste",
-        "_held_since", "_held_until", "_is_hungry", "_next_alone", "_next_turn", "_size", "_started",
-        "_went", "members", "rate",
+        "_alone_rate", "_alone_until", "_began", "_calls", "_debt", "_expired", "_granted",
+        "_haste", "_held_since", "_held_until", "_is_hungry", "_next_alone", "_next_turn", "_size",
+        "_started", "_went", "members", "rate",
     )  # fmt: skip
 
     def __init__(self, rate: float, now: float) -> None:
@@ -78,6 +78,8 @@ class Turns:
         self._debt = 0.0
         self._alone_rate: float | None = None
         self._next_alone = now
+        self._alone_until = math.inf
+        """When all who went on alone take turns again, once the server is back."""
         self._held_until = -math.inf
         """Until when all wait, as far as is known: the quota is used up."""
         self._held_since: float | None = None
@@ -102,10 +104,10 @@ class Turns:
         if self._calls:
             wait = self._calls[0] - now
             return wait if wait > _HAIR else 0.0
-        if self._alone_rate is not None:
+        if self._alone_rate is not None and now < self._alone_until:
             # Time that nobody used is gone here too.
             self._next_alone = max(self._next_alone, now - LIFE)
-            return max(0.0, self._next_alone - now)
+            return max(0.0, min(self._next_alone, self._alone_until) - now)
         if now < (until := max(self._held_until, self._next_turn)) - _HAIR:
             return until - now
         # Who took the last call long ago needs no more at once, but only the next.
@@ -146,7 +148,7 @@ class Turns:
         """Take a turn in hand."""
         self.members = turn.members
         if not turn.calls:
-            self._next_turn = now + turn.first
+            self._next_turn = self._alone_until = now + turn.first
             return
         self._alone_rate = None
         self._cut_pause(now)
@@ -190,6 +192,7 @@ class Turns:
             waited: Seconds for which the server was waited for: where no call could go meanwhile,
                 they say nothing of the share. A process without a share waits so much less.
         """
+        self._alone_until = math.inf
         if self._alone_rate is not None:
             return
         self._cut_pause(now)
@@ -206,7 +209,7 @@ class Turns:
 
     def go_free(self, now: float) -> None:
         """Hold nothing back while the server is away: the gate learns alone."""
-        self._alone_rate, self._next_alone = math.inf, now
+        self._alone_rate, self._next_alone, self._alone_until = math.inf, now, math.inf
 
     def known_share(self, now: float, idle: float = 0.0) -> float | None:
         """Return the calls a second of this process lately; `None` if there were none.

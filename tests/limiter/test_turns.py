@@ -297,3 +297,25 @@ def test_a_turn_that_a_fifth_is_used_of_is_not_too_large() -> None:
     turns.receive(9.0, turn(size))
     turns.ready_in(18.0)
     assert turns.wants(18.0) >= size
+
+
+def test_all_who_went_on_alone_take_turns_again_at_the_moment_that_they_were_told() -> None:
+    turns = Turns(100.0, 0.0)
+    turns.receive(0.0, turn(20, gap=0.0))
+    use(turns, 0.0, 20)
+    turns.lose(2.0)
+    turns.take(2.0 + turns.ready_in(2.0), 1.0)
+    turns.receive(2.2, turn(0, first=0.05))
+    assert turns.ready_in(2.2) == pytest.approx(0.05)
+    assert turns.ready_in(2.25) == math.inf
+    assert turns.wants(2.25) > 0
+
+
+def test_a_server_that_is_lost_again_before_that_moment_stops_nobody() -> None:
+    turns = Turns(100.0, 0.0)
+    turns.receive(0.0, turn(20, gap=0.0))
+    use(turns, 0.0, 20)
+    turns.lose(2.0)
+    turns.receive(2.2, turn(0, first=0.05))
+    turns.lose(2.25)
+    assert turns.ready_in(9.0) == 0.0
