@@ -1,13 +1,13 @@
-"""Objects that say what to write in place of a name that they do not have.
+"""Objects that say what to write in place of what they do not have or cannot do.
 
 It knows no names: those are in `official_names`, which is imported only when one is missing.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
-__all__ = ["Advised"]
+__all__ = ["Advised", "AsyncOnly"]
 
 
 class Advised:
@@ -25,3 +25,30 @@ class Advised:
             from humeai_async._base.official_names import advise
 
             raise AttributeError(advise(type(self), name), name=name, obj=self)
+
+
+class AsyncOnly(Advised):
+    """Refuses `for`, `list()`, `with` and `await` with a sentence on what to write instead.
+
+    Type checkers do not see the methods, so that an editor shows the mistake before the program
+    runs.
+    """
+
+    __slots__ = ()
+
+    _instead: ClassVar[str] = ""
+    """What to write, such as ``write `async for event in chat` ``."""
+
+    if not TYPE_CHECKING:
+
+        def __iter__(self) -> NoReturn:
+            raise TypeError(f"{type(self).__name__} is asynchronous: {self._instead}")
+
+        def __enter__(self) -> NoReturn:
+            raise TypeError(f"{type(self).__name__} is asynchronous: {self._instead}")
+
+        def __exit__(self, *_: object) -> None:
+            """Never reached; `with` asks for it before `__enter__` can explain."""
+
+        def __await__(self) -> NoReturn:
+            raise TypeError(f"{type(self).__name__} cannot be awaited: {self._instead}")

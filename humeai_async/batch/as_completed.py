@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from humeai_async._base.async_only import AsyncOnly
+from humeai_async._base.advised import AsyncOnly
 from humeai_async.batch.job import Job, is_finished
 from humeai_async.batch.poller import Poller
 from humeai_async.errors import HumeError

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 
-from humeai_async._base.async_only import AsyncOnly
+from humeai_async._base.advised import AsyncOnly
 from humeai_async._base.cancellation import in_thread, time_limit
 from humeai_async._base.urls import without_queries
 from humeai_async.batch import downloads

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from humeai_async._base.async_only import AsyncOnly
+from humeai_async._base.advised import AsyncOnly
 from humeai_async._base.cancellation import in_thread, run_uncancelled
 from humeai_async._base.event_loops import ensure_running
 from humeai_async._base.packages import load_package
@@ -245,12 +244,7 @@ class Outcomes(AsyncOnly, Generic[S, P]):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     def __del__(self) -> None:

@@ -16,7 +16,6 @@ from attrs import evolve
 
 from humeai_async._base.urls import without_queries
 from humeai_async.catalog import chat as catalog
-from humeai_async.chat.endings import remember
 from humeai_async.errors import APIConnectionError, ChatClosedError, ClientClosedError, HumeError
 from humeai_async.http import codec
 from humeai_async.http.endpoint import QueryValue, fill
@@ -25,7 +24,8 @@ from humeai_async.http.session import Session
 from humeai_async.http.transport.websocket import LOST, NORMAL, Closed, Socket
 from humeai_async.settings import Reconnect
 from humeai_async.types.chat import PauseAssistantMessage, SessionSettings
-from humeai_async.types.chat_settings import ConnectSettings
+from humeai_async.types.chat_settings import ConnectSettings, ContextType
+from humeai_async.types.json import is_object
 
 logger: logging.Logger = logging.getLogger("humeai_async.chat")
 
@@ -239,6 +239,23 @@ def _without_handshake(settings: ConnectSettings) -> dict[str, Any]:
     plain: dict[str, Any] = codec.to_plain(settings)
     plain.pop("event_limit", None)
     return plain
+
+
+def remember(kept: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge session settings into those that a resumed chat will begin with.
+
+    Args:
+        kept: What earlier messages set.
+        sent: The message that goes out now.
+
+    Returns:
+        What is set after it; a context that is for one message only is left out.
+    """
+    later = {name: value for name, value in sent.items() if name != "type"}
+    context = later.get("context")
+    if is_object(context) and context.get("type") in {None, ContextType.TEMPORARY}:
+        del later["context"]
+    return {**kept, **later}
 
 
 def _unopened() -> ChatClosedError:

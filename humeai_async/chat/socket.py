@@ -7,16 +7,14 @@ says how the chat ended. It knows neither URLs nor credentials nor aiohttp; `cha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import anyio
 
-from humeai_async._base.async_only import AsyncOnly
+from humeai_async._base.advised import AsyncOnly
 from humeai_async._base.secret import call_without_frames
 from humeai_async.chat.arguments import check_audio, check_filled, check_str, wrong_type
 from humeai_async.chat.connections import ReconnectingSocket
-from humeai_async.chat.endings import CLEAN, ENDINGS
 from humeai_async.errors import (
     APIConnectionError,
     ChatClosedError,
@@ -26,7 +24,7 @@ from humeai_async.errors import (
 from humeai_async.http import codec
 from humeai_async.http.parts import check_keys
 from humeai_async.http.reconnect import describe
-from humeai_async.http.transport.websocket import LARGEST_MESSAGE, NORMAL, Closed
+from humeai_async.http.transport.websocket import LARGEST_MESSAGE, NO_CODE, NORMAL, Closed
 from humeai_async.types.chat import (
     AnyServerEvent,
     AssistantInput,
@@ -48,6 +46,12 @@ if TYPE_CHECKING:
     from humeai_async.types.dicts import SessionSettingsDict
 
 _SETTINGS = "session_settings"
+_CLEAN = frozenset({NORMAL, NO_CODE})
+"""Close codes of a chat that ended in good order."""
+
+_ENDINGS = frozenset({"E0714", "E0715", "I0116"})
+"""Codes of the error events that end a chat: nobody spoke, it lasted too long, its
+transcription failed. The socket then closes with code 1000."""
 
 
 class ChatSocket(AsyncOnly):
@@ -116,12 +120,7 @@ class ChatSocket(AsyncOnly):
         await self._connections.open()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     def __aiter__(self) -> Self:
@@ -288,13 +287,13 @@ class ChatSocket(AsyncOnly):
         if isinstance(event, ChatMetadata):
             self.chat_id, self.chat_group_id = event.chat_id, event.chat_group_id
             self._connections.group_id = event.chat_group_id
-        elif isinstance(event, WebSocketError) and event.code in ENDINGS:
+        elif isinstance(event, WebSocketError) and event.code in _ENDINGS:
             self._connections.end = Closed(NORMAL, event.slug)
         return event
 
     def _ended(self, end: Closed) -> Exception:
         """Return what the iteration over a chat that is over ends with."""
-        if end.code in CLEAN:
+        if end.code in _CLEAN:
             return StopAsyncIteration()
         error = ChatClosedError(
             f"the chat was closed: {describe(end)}", close_code=end.code, reason=end.reason

@@ -8,7 +8,6 @@ filled in when it comes.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from types import TracebackType
 from typing import Self
 
 import anyio
@@ -185,12 +184,7 @@ class LiveTurns:
         self._is_open = True
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, _: object, problem: BaseException | None, __: object) -> None:
         self._is_open = False
         if problem is not None:
             self._tasks.cancel_scope.cancel()

@@ -108,15 +108,7 @@ class AudioSession(ExpressionSession[AnyAudioMessage]):
         replay_seconds: float,
         sends_again: bool,
     ) -> None:
-        """Make a session; `connect_audio` does.
-
-        Args:
-            session: Opens the connections.
-            update: Settings, sent first on each connection.
-            reconnect: When and how often to open a lost session anew; `None` for never.
-            replay_seconds: Seconds of audio that are kept to be sent again.
-            sends_again: Whether a frame that was refused for its pace is sent again.
-        """
+        """Make a session; `connect_audio` does, and says what its arguments are."""
         super().__init__(session, EXPRESSION_CONNECT_AUDIO, update, reconnect)
         self._replay_ms = round(replay_seconds * 1000)
         self._sends_again = sends_again

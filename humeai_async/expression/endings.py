@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import define
+
 from humeai_async.errors import APIConnectionError, HumeError, SessionClosedError
 from humeai_async.http.reconnect import describe, may_resume
 from humeai_async.http.transport.websocket import NORMAL, Closed
@@ -24,6 +26,27 @@ ENDING: frozenset[Any] = frozenset(
 
 UNTOLD = SessionError(message="it failed, and did not say why")
 """The error of a session that the service closed for one that it has not told."""
+
+
+@define
+class SessionReport:
+    """What became of the frames of a session, over all of its connections.
+
+    Once the session is over, each frame is either `measured` or `lost`.
+    """
+
+    sent: int = 0
+    """Frames that went out, repeats included."""
+    refused: int = 0
+    """Frames that the service refused; those that were sent again are counted for each time."""
+    measured: int = 0
+    """Frames that the service took for good, each counted once; of video, those with a result."""
+    lost: int = 0
+    """Frames of which nothing is measured, and which are not sent again, each counted once."""
+    replayed: int = 0
+    """Frames that were sent again on a new connection, for each time."""
+    connections: int = 0
+    """Connections that were opened."""
 
 
 def may_reopen(

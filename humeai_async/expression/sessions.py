@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
 import anyio
@@ -24,9 +23,7 @@ from humeai_async.errors import (
     SessionClosedError,
 )
 from humeai_async.expression import endings
-from humeai_async.expression.messages import read_message
-from humeai_async.expression.opening import open_session
-from humeai_async.expression.report import SessionReport
+from humeai_async.expression.messages import open_session, read_message
 from humeai_async.http import codec
 from humeai_async.http.endpoint import Endpoint
 from humeai_async.http.reconnect import may_try_again, pause_before
@@ -77,7 +74,7 @@ class ExpressionSession(Generic[M]):
         """Id of the session that is open, which is also its run's."""
         self.run_ids: list[str] = []
         """Ids of all sessions, in order."""
-        self.report: SessionReport = SessionReport()
+        self.report: endings.SessionReport = endings.SessionReport()
         """What became of the frames."""
         self.remaining: list[M] = []
         """Messages that came while the session was closed, and that nobody had asked for."""
@@ -114,12 +111,7 @@ class ExpressionSession(Generic[M]):
         await self._open(self._session)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, _: object, problem: BaseException | None, __: object) -> None:
         await self.aclose(wait=problem is None)
 
     def __aiter__(self) -> Self:

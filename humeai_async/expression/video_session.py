@@ -69,15 +69,7 @@ class VideoSession(ExpressionSession[AnyVideoMessage]):
         *,
         sends_again: bool,
     ) -> None:
-        """Make a session; `connect_video` does.
-
-        Args:
-            session: Opens the connections.
-            update: Settings, sent first on each connection.
-            reconnect: When and how often to open a lost session anew; `None` for never.
-            sends_again: Whether frames that were refused for their pace, that failed once, or that
-                a lost connection left without a reply, are sent again.
-        """
+        """Make a session; `connect_video` does, and says what its arguments are."""
         super().__init__(session, EXPRESSION_CONNECT_VIDEO, update, reconnect)
         self._sends_again = sends_again
         self._pacer = VideoPacer()

@@ -78,12 +78,9 @@ class VersionedResource(Resource, Generic[T]):
         (and likewise `prompts/list-prompts`, `tools/list-tools`)
         """
         query = {"restrict_to_most_recent": restrict_to_most_recent, "name": name}
+        call = fill(self._endpoints.list, query=query)
         return NumberedPages(
-            self._session,
-            fill(self._endpoints.list, query=query),
-            page_number=page_number,
-            page_size=page_size,
-            prefetch=prefetch,
+            self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
         )
 
     def list_versions(
@@ -120,12 +117,9 @@ class VersionedResource(Resource, Generic[T]):
         (and likewise `prompts/list-prompt-versions`, `tools/list-tool-versions`)
         """
         query = {"restrict_to_most_recent": restrict_to_most_recent}
+        call = fill(self._endpoints.list_versions, id, query=query)
         return NumberedPages(
-            self._session,
-            fill(self._endpoints.list_versions, id, query=query),
-            page_number=page_number,
-            page_size=page_size,
-            prefetch=prefetch,
+            self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
         )
 
     async def delete(self, id: str) -> None:

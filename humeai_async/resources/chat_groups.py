@@ -52,12 +52,9 @@ class ChatGroups(Resource):
         https://dev.hume.ai/reference/empathic-voice-interface-evi/chat-groups/list-chat-groups
         """
         query = {"ascending_order": ascending_order, "config_id": config_id}
+        call = fill(catalog.CHAT_GROUPS_LIST, query=query)
         return NumberedPages(
-            self._session,
-            fill(catalog.CHAT_GROUPS_LIST, query=query),
-            page_number=page_number,
-            page_size=page_size,
-            prefetch=prefetch,
+            self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
         )
 
     def list_events(
@@ -91,10 +88,7 @@ class ChatGroups(Resource):
         https://dev.hume.ai/reference/empathic-voice-interface-evi/chat-groups/list-chat-group-events
         """
         query = {"ascending_order": ascending_order}
+        call = fill(catalog.CHAT_GROUPS_LIST_EVENTS, id, query=query)
         return NumberedPages(
-            self._session,
-            fill(catalog.CHAT_GROUPS_LIST_EVENTS, id, query=query),
-            page_number=page_number,
-            page_size=page_size,
-            prefetch=prefetch,
+            self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
         )

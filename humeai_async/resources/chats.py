@@ -53,12 +53,9 @@ class Chats(Resource):
         Source: https://dev.hume.ai/reference/empathic-voice-interface-evi/chats/list-chats
         """
         query = {"ascending_order": ascending_order, "config_id": config_id, "status": status}
+        call = fill(catalog.CHATS_LIST, query=query)
         return NumberedPages(
-            self._session,
-            fill(catalog.CHATS_LIST, query=query),
-            page_number=page_number,
-            page_size=page_size,
-            prefetch=prefetch,
+            self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
         )
 
     def list_events(
@@ -91,10 +88,7 @@ class Chats(Resource):
         Source: https://dev.hume.ai/reference/empathic-voice-interface-evi/chats/list-chat-events
         """
         query = {"ascending_order": ascending_order}
+        call = fill(catalog.CHATS_LIST_EVENTS, id, query=query)
         return NumberedPages(
-            self._session,
-            fill(catalog.CHATS_LIST_EVENTS, id, query=query),
-            page_number=page_number,
-            page_size=page_size,
-            prefetch=prefetch,
+            self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from humeai_async.chat.endings import remember
+from humeai_async.chat.connections import remember
 from humeai_async.errors import (
     APIConnectionError,
     APITimeoutError,
