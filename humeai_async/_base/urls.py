@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["repr_host_only", "repr_without_query", "without_queries"]
+__all__ = ["repr_host_only", "repr_without_query", "short_name", "without_queries"]
 
 _HIDDEN = "***"
 # A slash may be escaped, as in JSON. All but the scheme is optional, so that no text is gone
 # through twice.
 _PLACE = r"(?P<scheme>(?:https?|wss?|s?ftp|smb):\\?/\\?/)(?:[^\s/@\"'<>\\]{0,1000}@)?"
 _QUERY = _PLACE + r"(?P<path>[^\s\"'<>?#]*)(?P<query>[?#][^\s\"'<>]*)?"
+_SCHEME = r"[a-z][a-z0-9+.-]*://"
+_SUFFIX = r"\.\w{2,5}$"
 _BEHIND_HOST = _PLACE + r"(?P<host>[^\s\"'<>?#/\\]*)[^\s\"'<>]*"
 # They are compiled when the first text is shown, which most programs never do.
 
@@ -38,3 +40,26 @@ def repr_without_query(value: object) -> str:
 def repr_host_only(value: object) -> str:
     """Return the repr of a value that may hold URLs whose path is a secret too."""
     return re.sub(_BEHIND_HOST, rf"\g<scheme>\g<host>/{_HIDDEN}", repr(value), flags=re.IGNORECASE)
+
+
+def short_name(source: str, most: int) -> str:
+    """Return a source on one line, without its query, for people who look for it in a list.
+
+    Of a URL or path the end tells most, of a text the beginning.
+
+    Args:
+        source: A URL, a path or a text.
+        most: Characters at most.
+    """
+    text = " ".join(without_queries(source).split())
+    text = text.removesuffix(f"?{_HIDDEN}").removesuffix(f"#{_HIDDEN}")
+    if len(text) <= most:
+        return text
+    if not re.search(r"[/\\]", text) or (" " in text and not re.search(_SUFFIX, text)):
+        return f"{text[: most - 3]}..."
+    bare = re.sub(_SCHEME, "", text, count=1, flags=re.IGNORECASE)
+    if len(bare) <= most:
+        return bare
+    end = bare[3 - most :]
+    between_parts = re.search(r"[/\\].", end[: len(end) // 2])
+    return f"...{end[between_parts.start() :] if between_parts else end}"

@@ -10,7 +10,7 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
-from humeai_async._base.urls import without_queries
+from humeai_async._base.urls import short_name
 from humeai_async.types.predictions.blocks import Block
 from humeai_async.types.predictions.rows import MODELS
 from humeai_async.types.predictions.summary import KNOWN_EXPRESSIONS
@@ -97,7 +97,7 @@ class Digest:
     def add(self, source: str, blocks: Sequence[Block]) -> None:
         """Take one source in, with all its predictions."""
         place = len(self._names)
-        self._names.append(_shortened(source))
+        self._names.append(short_name(source, _LONGEST_NAME))
         for model, some in _by_model(blocks).items():
             self._heats[model].add(place, some)
         timeline = make_timeline(blocks, top=_TOP, spans=self._spans, tracks=self._tracks)
@@ -165,13 +165,3 @@ def _quantised(score: float | None) -> int:
 
 def _as_text(data: bytes | bytearray) -> str:
     return base64.b64encode(data).decode()
-
-
-def _shortened(source: str) -> str:
-    """Return a source as the page shows it: no query, and no more than a line."""
-    text = " ".join(without_queries(source).removesuffix("?***").removesuffix("#***").split())
-    if len(text) <= _LONGEST_NAME:
-        return text
-    if "/" in text and " " not in text:  # of a URL the end tells most, of a text the beginning
-        return f"...{text[3 - _LONGEST_NAME :]}"
-    return f"{text[: _LONGEST_NAME - 3]}..."

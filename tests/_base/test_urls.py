@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from humeai_async._base.urls import repr_host_only, repr_without_query, without_queries
+from humeai_async._base.urls import (
+    repr_host_only,
+    repr_without_query,
+    short_name,
+    without_queries,
+)
 
 
 @pytest.mark.parametrize(
@@ -43,3 +48,26 @@ def test_no_text_takes_long(piece: str) -> None:
     text = piece * 30_000
     assert len(without_queries(text)) <= 2 * len(text)
     assert len(repr_host_only(text)) <= 2 * len(text)
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("https://media.example.com/2.mp4?key=secret", "https://media.example.com/2.mp4"),
+        ("https://media.example.com/interviews/2.mp4", "media.example.com/interviews/2.mp4"),
+        (
+            "https://media.example.com/interviews/of-may-2026/2.mp4",
+            ".../interviews/of-may-2026/2.mp4",
+        ),
+        ("https://media.example.com/" + "x" * 50 + "-2.mp4", "..." + "x" * 29 + "-2.mp4"),
+        (r"C:\Recordings of May\with both of you\2.wav", r"...\with both of you\2.wav"),
+        ("One and/or the other, or neither of them.", "One and/or the other, or neither of..."),
+        (
+            "What a day!\nIt was in the park with all of you.",
+            "What a day! It was in the park with...",
+        ),
+        ("word" * 20, "wordwordwordwordwordwordwordwordwor..."),
+    ],
+)
+def test_a_long_name_loses_what_tells_least(source: str, shown: str) -> None:
+    assert short_name(source, 38) == shown

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar, overload
 
 from humeai_async._base.frozen import frozen
-from humeai_async._base.urls import without_queries
+from humeai_async._base.urls import short_name, without_queries
 from humeai_async.types.predictions.blocks import Block, blocks_of
 from humeai_async.types.predictions.expressions import EXPRESSIONS, LANGUAGE_EXPRESSIONS
 from humeai_async.types.predictions.rows import RowBatch
@@ -169,7 +169,7 @@ class Summary(Sequence[Profile]):
         """Return the cells of the table: source, model, length, and the strongest expressions."""
         return [
             (
-                _shortened(profile.source),
+                _name(profile.source),
                 profile.model,
                 _length(profile),
                 ", ".join(f"{one.name} {one.share:.0%}" for one in _shown(profile)),
@@ -182,7 +182,7 @@ class Summary(Sequence[Profile]):
         lines += self.lines()
         widths = [max(len(line[column]) for line in lines) for column in range(3)]
         texts = ["  ".join([*map(str.ljust, line[:3], widths), line[3]]).rstrip() for line in lines]
-        texts += [f"{_shortened(source)}  failed: {reason}" for source, reason in self._failed]
+        texts += [f"{_name(source)}  failed: {reason}" for source, reason in self._failed]
         return "\n".join(texts)
 
     def __repr__(self) -> str:
@@ -205,6 +205,5 @@ def _length(profile: Profile) -> str:
     return f"{profile.count} x"
 
 
-def _shortened(source: str) -> str:
-    text = " ".join(without_queries(source).split())
-    return text if len(text) <= _WIDEST else f"...{text[3 - _WIDEST :]}"
+def _name(source: str) -> str:
+    return short_name(source, _WIDEST)

@@ -1,7 +1,7 @@
 """How expressions go up and down in one source: few enough points to draw.
 
 A `Timeline` has one track for each face, speaker or model that has a time of its own, with the
-mean scores of the strongest expressions in spans of equal length, and the words that were spoken.
+mean scores of the strongest expressions, and the words that were spoken or written.
 It knows blocks and no chart library; `charts.py` and reports draw it.
 """
 
@@ -27,11 +27,11 @@ class Words:
     """A piece of a transcript."""
 
     begin: float
-    """Begin, in seconds."""
+    """Begin, in the unit of the track's places."""
     end: float
-    """End, in seconds."""
+    """End."""
     text: str
-    """Spoken words."""
+    """Words."""
 
 
 @frozen
@@ -43,16 +43,19 @@ class Track:
     id: str
     """Label of the face or speaker, or `unknown`."""
     places: Sequence[float]
-    """Middle of each span: seconds, or numbers of predictions where there is no time."""
+    """Middle of each prediction, or of those that share a point: seconds, or numbers from 1 where
+    there is no time."""
     scores: dict[str, list[float | None]]
-    """By expression its mean score in each span; `None` in a span without predictions."""
+    """By expression its mean score at each place; `None` where no prediction has one."""
     words: Sequence[Words]
-    """Spoken words, if there is a transcript."""
+    """Words that were spoken or written, if there are any."""
 
     @property
     def title(self) -> str:
         """What to write beside the track."""
-        return self.model if self.id == "unknown" else f"{self.model} {self.id}"
+        if self.id == "unknown":
+            return self.model
+        return self.id if self.id.startswith(self.model) else f"{self.model} {self.id}"
 
 
 @frozen
@@ -131,40 +134,50 @@ def _track(
     for block in blocks:
         drawn = [n for n, begin in enumerate(block.begins) if not has_time or _is_time(begin)]
         if has_time:
-            places += [_middle(block.begins[n], block.ends[n]) for n in drawn]
-            words += [_words(block, n) for n in drawn if block.texts[n]][: _WORDS - len(words)]
+            found = [_seconds(block.begins[n], block.ends[n]) for n in drawn]
         else:
-            places += map(float, range(len(places), len(places) + len(drawn)))
+            found = [(n + 0.5, n + 1.5) for n in range(len(places), len(places) + len(drawn))]
+        places += [(begin + end) / 2 for begin, end in found]
+        texts = [block.texts[n] for n in drawn]
+        spoken = [Words(*span, text) for span, text in zip(found, texts, strict=True) if text]
+        words += spoken[: _WORDS - len(words)]
         for name, line in lines.items():
             column = block.columns.get(name)
             line += [math.nan if column is None else column[n] for n in drawn]
-    first, last = min(places), max(places)
-    count = min(spans, len(places))
-    width = (last - first) / count or 1.0
-    span_of = [min(int((place - first) / width), count - 1) for place in places]
-    filled = sorted(set(span_of))
-    scores = {name: _means(line, span_of, filled) for name, line in lines.items()}
-    middles = [first + (n + 0.5) * width if count > 1 else first for n in filled]
+    point_of = _points(places, spans)
+    points = sorted(set(point_of))
+    scores = {name: _means(line, point_of, points) for name, line in lines.items()}
+    middles = [place for place in _means(places, point_of, points) if place is not None]
     return Track(*key, middles, scores, words)
 
 
+def _points(places: Sequence[float], most: int) -> list[int]:
+    """Return the number of the point that each prediction is part of.
+
+    Predictions at the same place are one point. Where there are more points than are allowed,
+    those in a span of time are one.
+    """
+    distinct = sorted(set(places))
+    if len(distinct) <= most:
+        numbers = {place: number for number, place in enumerate(distinct)}
+        return [numbers[place] for place in places]
+    first, last = distinct[0], distinct[-1]
+    width = (last - first) / most or 1.0
+    return [min(int((place - first) / width), most - 1) for place in places]
+
+
 def _means(
-    line: Sequence[float], span_of: Sequence[int], filled: Sequence[int]
+    line: Sequence[float], point_of: Sequence[int], points: Sequence[int]
 ) -> list[float | None]:
-    """Return the mean score of each span; `None` where there is no number in it."""
-    sums, counts = dict.fromkeys(filled, 0.0), dict.fromkeys(filled, 0)
-    for span, score in zip(span_of, line, strict=True):
-        if math.isfinite(score):
-            sums[span] += score
-            counts[span] += 1
-    return [sums[span] / counts[span] if counts[span] else None for span in filled]
+    """Return the mean of each point; `None` where there is no number in it."""
+    sums, counts = dict.fromkeys(points, 0.0), dict.fromkeys(points, 0)
+    for point, number in zip(point_of, line, strict=True):
+        if math.isfinite(number):
+            sums[point] += number
+            counts[point] += 1
+    return [sums[point] / counts[point] if counts[point] else None for point in points]
 
 
-def _middle(begin: float | None, end: float | None) -> float:
+def _seconds(begin: float | None, end: float | None) -> tuple[float, float]:
     begin = begin or 0.0
-    return (begin + end) / 2 if _is_time(end) else begin
-
-
-def _words(block: Block, place: int) -> Words:
-    begin, end = block.begins[place] or 0.0, block.ends[place]
-    return Words(begin, end if _is_time(end) else begin, block.texts[place] or "")
+    return begin, end if _is_time(end) else begin

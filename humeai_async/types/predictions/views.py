@@ -186,7 +186,8 @@ class PredictionViews(Sequence[SourcePredictions]):
         for name, found in self._chosen(source):
             timeline = make_timeline(blocks_of(row_batches(name, found, models)), top=top)
             if timeline.tracks:
-                return charts.draw_timeline(name, timeline)
+                title = f"text {name}" if name.startswith("#") else name
+                return charts.draw_timeline(title, timeline)
         raise InvalidArgumentError(
             "there are no predictions to draw; predictions.failures tells what failed",
             field="source",

@@ -35,7 +35,7 @@ def test_the_share_is_that_of_the_predictions_in_which_an_expression_is_stronges
 
 def test_a_summary_prints_a_line_for_each_source_and_model() -> None:
     text = str(smiling(0.9, 0.8, 0.1, 0.9, 0.9).summary())
-    assert text.splitlines()[1:] == ["https://x/a.mp4?***  face   0:01    Joy 80%, Awe 20%"]
+    assert text.splitlines()[1:] == ["https://x/a.mp4  face   0:01    Joy 80%, Awe 20%"]
 
 
 def test_a_summary_shows_no_query_of_a_url() -> None:

@@ -11,9 +11,10 @@ import pytest
 from tabular import batches_of, body, face, scores, text_source, url_source, word
 
 from humeai_async.errors import InvalidArgumentError, MissingPackageError
+from humeai_async.types.predictions import charts
 from humeai_async.types.predictions.blocks import blocks_of
 from humeai_async.types.predictions.predictions import Predictions
-from humeai_async.types.predictions.timelines import make_timeline
+from humeai_async.types.predictions.timelines import Track, make_timeline
 
 
 def faces(count: int) -> list[dict[str, Any]]:
@@ -51,7 +52,7 @@ def test_a_track_for_each_face_and_speaker_with_the_transcript() -> None:
     assert [track.title for track in timeline.tracks] == ["face a", "prosody a"]
     assert [words.text for words in timeline.tracks[1].words] == ["Hello there.", "Goodbye."]
     assert timeline.has_time
-    assert timeline.tracks[1].places == [1.0, 2.0]  # of two spans from 0.5 to 2.5
+    assert timeline.tracks[1].places == [0.5, 2.5]  # the middle of each sentence
     assert timeline.tracks[1].scores["Awe"] == [6 / 1024] * 2
 
 
@@ -64,18 +65,46 @@ def test_many_predictions_become_means_of_few_spans() -> None:
     assert sum(score or 0 for score in line) / 10 == pytest.approx(sum(whole) / 1000, rel=0.01)
 
 
-def test_spans_without_predictions_are_left_out() -> None:
+@pytest.mark.parametrize(("spans", "places"), [(3, [0, 0.25, 100]), (2, [0.125, 100])])
+def test_predictions_stand_at_their_time_and_those_of_a_span_at_their_mean(
+    spans: int, places: list[float]
+) -> None:
     found = Predictions.from_json(
         body(url_source("https://x/a.mp4", face=[face(0), face(1), face(400)]))
     )
-    (track,) = make_timeline(blocks_of(found.row_batches()), spans=3).tracks
-    assert len(track.places) == 2
+    (track,) = make_timeline(blocks_of(found.row_batches()), spans=spans).tracks
+    assert track.places == pytest.approx(places)
+
+
+def test_predictions_at_the_same_time_are_one_point() -> None:
+    found = Predictions.from_json(
+        body(url_source("https://x/a.mp4", face=[face(0), face(8), face(0)]))
+    )
+    (track,) = make_timeline(blocks_of(found.row_batches())).tracks
+    assert track.places == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("model", "label", "title"),
+    [
+        ("face", "unknown", "face"),
+        ("face", "face_0", "face_0"),
+        ("prosody", "spk_1", "prosody spk_1"),
+    ],
+)
+def test_a_track_is_called_by_its_model_and_label(model: str, label: str, title: str) -> None:
+    assert Track(model, label, [], {}, []).title == title
 
 
 def test_words_without_a_time_stand_in_their_order() -> None:
     timeline = make_timeline(blocks_of(batches_of(rows_of(2))))
     assert not timeline.has_time
-    assert timeline.tracks[0].words == []
+    (track,) = timeline.tracks
+    assert track.places == [1, 2]
+    assert [(one.begin, one.end, one.text) for one in track.words] == [
+        (0.5, 1.5, "Good."),
+        (1.5, 2.5, "Bad."),
+    ]
 
 
 def test_nothing_makes_an_empty_timeline() -> None:
@@ -114,6 +143,65 @@ def test_no_caption_runs_into_the_next_one_or_out_of_the_picture() -> None:
 def test_a_single_prediction_is_drawn_as_bars() -> None:
     found = Predictions.from_json(body(url_source("https://x/a.jpg", face=faces(1))))
     assert '"type": "bar"' in found.plot(model="face").to_json()
+
+
+def strips(chart: Any) -> list[Any]:
+    found: list[Any] = json.loads(chart.to_json())["vconcat"]
+    return found
+
+
+@pytest.mark.usefixtures("altair")
+def test_all_strips_have_the_same_scales() -> None:
+    face_lines, speaker_lines, words = strips(FOUND.plot(1))
+    for axis in ("x", "y"):
+        of_faces, of_speaker = (
+            one["encoding"][axis]["scale"] for one in (face_lines, speaker_lines)
+        )
+        assert of_faces == of_speaker
+    assert words["layer"][0]["encoding"]["x"]["scale"] == face_lines["encoding"]["x"]["scale"]
+    assert face_lines["encoding"]["y"]["scale"]["domain"][0] == 0
+
+
+@pytest.mark.usefixtures("altair")
+@pytest.mark.parametrize(("last", "unit", "end"), [(600, "seconds", 150), (960, "minutes", 4)])
+def test_long_sources_are_drawn_in_minutes(last: int, unit: str, end: float) -> None:
+    found = Predictions.from_json(body(url_source("https://x/a.mp4", face=[face(0), face(last)])))
+    spec = json.loads(found.plot().to_json())
+    (lines,) = spec["vconcat"]
+    assert lines["encoding"]["x"]["title"] == unit
+    assert lines["encoding"]["x"]["scale"]["domain"] == [0, end]
+    assert max(one["place"] for one in spec["data"]["values"]) == end
+
+
+@pytest.mark.usefixtures("altair")
+def test_a_text_is_drawn_with_its_words_below_the_line() -> None:
+    lines, words = strips(FOUND.plot(2))
+    assert [one["text"] for one in words["data"]["values"]] == ["Good.", "Bad."]
+    assert words["layer"][0]["encoding"]["x"]["scale"] == lines["encoding"]["x"]["scale"]
+
+
+@pytest.mark.usefixtures("altair")
+def test_a_picture_says_what_it_shows() -> None:
+    spec = json.loads(FOUND.plot(1, top=1).to_json())
+    assert spec["title"]["text"] == "https://x/a.mp4"
+    assert spec["description"].endswith("in https://x/a.mp4")
+    assert json.loads(FOUND.plot(2).to_json())["title"]["text"] == "text #2"
+
+
+def luminance(color: str) -> float:
+    """Relative luminance by WCAG 2.2."""
+    parts = [int(color[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("color", charts.COLORS)
+@pytest.mark.parametrize("background", ["#ffffff", "#14171a"])
+def test_lines_can_be_seen_on_white_and_on_black(color: str, background: str) -> None:
+    lighter, darker = sorted(map(luminance, (color, background)), reverse=True)
+    assert (lighter + 0.05) / (darker + 0.05) >= 3
 
 
 @pytest.mark.usefixtures("altair")
