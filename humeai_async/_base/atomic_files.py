@@ -12,12 +12,30 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
+from humeai_async.errors import SaveError
+
 _MOST_KEPT = 40
 """Characters of a name that are kept in that of its partial file."""
+
+
+@contextlib.contextmanager
+def saving(what: str) -> Generator[None]:
+    """Turn what the operating system refuses in a block into a `SaveError`.
+
+    Args:
+        what: What cannot be done then; the system's reason follows it.
+    """
+    try:
+        yield
+    except OSError as problem:
+        reason = problem.strerror or type(problem).__name__
+    else:
+        return
+    raise SaveError(f"{what}: {reason}")
 
 
 def flush(opened: IO[Any]) -> None:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import io
 import tempfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from humeai_async._base.atomic_files import saving
 from humeai_async._base.cancellation import in_thread, run_uncancelled
-from humeai_async.errors import SaveError
 
 IN_MEMORY = 8_000_000
 """Bytes up to which a result stays in memory."""
@@ -135,20 +135,11 @@ class Body:
         """Turn what the disk says while results are read from it into a `SaveError`."""
         return self._explained("be read back from the disk")
 
-    @contextlib.contextmanager
-    def _explained(self, what: str) -> Generator[None]:
-        try:
-            yield
-        except OSError as problem:
-            reason = problem.strerror or type(problem).__name__
-        else:
-            return
+    def _explained(self, what: str) -> contextlib.AbstractContextManager[None]:
         advice = "the next start with the same ledger fetches them"
         if self._folder is None:
             advice = "without a ledger the next start pays for their sources again"
-        raise SaveError(
-            f"results cannot {what}: {reason}; the service still has them, and {advice}"
-        )
+        return saving(f"results cannot {what}; the service still has them, and {advice}")
 
     async def aclose(self) -> None:
         """Let go of it."""

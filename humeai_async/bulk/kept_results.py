@@ -12,10 +12,9 @@ import shutil
 from pathlib import Path
 from typing import Self
 
-from humeai_async._base import atomic_files
+from humeai_async._base.atomic_files import saving, write_whole
 from humeai_async.bulk.bodies import Body
 from humeai_async.bulk.ledger_records import Plan
-from humeai_async.errors import SaveError
 
 
 class KeptResults:
@@ -36,15 +35,9 @@ class KeptResults:
         Raises:
             SaveError: The folder cannot be read.
         """
-        try:
+        with saving(f"cannot read {self.folder}"), contextlib.suppress(FileNotFoundError):
             self._names = {path.name for path in self.folder.iterdir()}
-        except FileNotFoundError:
-            return self
-        except OSError as problem:
-            reason = problem.strerror or type(problem).__name__
-        else:
-            return self
-        raise SaveError(f"cannot read {self.folder}: {reason}")
+        return self
 
     def has(self, plan: Plan, work_id: str) -> bool:
         """Whether anything is kept for a piece of work. Does not look at the disk."""
@@ -64,15 +57,10 @@ class KeptResults:
             SaveError: The disk refuses it.
         """
         target = self._path_of(plan, work_id)
-        try:
+        with saving(f"results cannot be kept in {target}"):
             self.folder.mkdir(exist_ok=True)
-            atomic_files.write_whole(target, body.pieces())
-        except OSError as problem:
-            reason = problem.strerror or type(problem).__name__
-        else:
-            self._names.add(target.name)
-            return
-        raise SaveError(f"results cannot be kept in {target}: {reason}")
+            write_whole(target, body.pieces())
+        self._names.add(target.name)
 
     def read(self, plan: Plan, work_id: str) -> Body | None:
         """Return what is kept for a piece of work; `None` where nothing is."""

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from attrs import evolve
 
+from humeai_async._base.atomic_files import saving
 from humeai_async._base.cancellation import in_thread, run_uncancelled, time_limit
 from humeai_async._base.frozen import frozen
 from humeai_async.bulk.ledger import Ledger
@@ -26,7 +27,7 @@ from humeai_async.bulk.progress import Progress, Track
 from humeai_async.bulk.sinks import PREDICTIONS, Layout, Sinks, check_formats
 from humeai_async.bulk.states import State
 from humeai_async.bulk.work import Pipes
-from humeai_async.errors import LedgerError, SaveError
+from humeai_async.errors import LedgerError
 from humeai_async.limiter.limiter import BucketState
 
 S = TypeVar("S")
@@ -98,7 +99,8 @@ async def run_into(
     )
     track = Track(into.pace, lambda: pipes.patience.holdup, into.on_progress)
     pipes.patience.on_change = track.tell
-    await _make(into.folder)
+    with saving(f"cannot write to {into.folder}"):
+        await in_thread(functools.partial(into.folder.mkdir, parents=True, exist_ok=True))
     if await in_thread((into.folder / PARTITIONS).exists):
         raise LedgerError(
             f"{into.folder} belongs to a run over many workers: go on with it by what began it "
@@ -254,13 +256,3 @@ class _Writer(Generic[S, R]):
         given: Any = outcome
         written: Any = self._sinks.write(given)
         return cast("Outcome[S, R]", written)
-
-
-async def _make(folder: Path) -> None:
-    try:
-        await in_thread(lambda: folder.mkdir(parents=True, exist_ok=True))
-    except OSError as problem:
-        reason = problem.strerror or type(problem).__name__
-    else:
-        return
-    raise SaveError(f"cannot write to {folder}: {reason}")

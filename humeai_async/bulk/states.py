@@ -119,3 +119,13 @@ WORK_TRANSITIONS: Final[Mapping[WorkState | None, frozenset[WorkState]]] = {
 
 DONE: Final = frozenset({State.ARRIVED, State.FAILED, State.UNREADABLE})
 """States in which a source has its outcome; in the others it is open."""
+
+
+def count_sources(counts: Mapping[State, int]) -> dict[str, int]:
+    """Return how many sources a run has, and how far they are, by the names that people see."""
+    return {
+        "sources": sum(counts.values()),
+        "arrived": counts[State.ARRIVED],
+        "failed": counts[State.FAILED] + counts[State.UNREADABLE],
+        "open": counts[State.PLANNED] + counts[State.SUBMITTED],
+    }

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import click
 
+from humeai_async._base.atomic_files import saving
 from humeai_async.cli import interrupts
 from humeai_async.cli.output import print_message
 from humeai_async.cli.predict import run_sources
 from humeai_async.cli.runs import Finished, print_summary, read_folder
 from humeai_async.client import HumeAI
-from humeai_async.errors import SaveError
 from humeai_async.settings import Polling
 
 _FRAMES = 16
@@ -46,21 +46,14 @@ _FRAMES = 16
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def demo(count: int, rate: float, out: str | None, *, as_json: bool) -> int:
     """Run against a stand-in for Hume on this machine; nothing is sent anywhere else."""
-    folder = Path(out) if out else _make_temporary_folder()
+    with saving("cannot make a temporary folder, so name a folder with --out"):
+        folder = Path(out or tempfile.mkdtemp(prefix="humeai-demo-"))
     print_message(f"{count} sources, and a stand-in for Hume that allows {rate:g} requests/s")
     code = print_summary(interrupts.run(_run(count, rate, folder)), as_json=as_json)
     print_message(
         f"for a page of the results, which needs the extra `report`: humeai-async report {folder}"
     )
     return code
-
-
-def _make_temporary_folder() -> Path:
-    try:
-        return Path(tempfile.mkdtemp(prefix="humeai-demo-"))
-    except OSError as problem:
-        reason = problem.strerror or type(problem).__name__
-    raise SaveError(f"cannot make a temporary folder ({reason}): name a folder with --out")
 
 
 async def _run(count: int, rate: float, folder: Path) -> Finished:

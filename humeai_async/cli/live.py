@@ -14,7 +14,6 @@ import click
 from humeai_async.bulk.estimates import CostEstimate
 from humeai_async.bulk.open_files import OPEN_FORMATS
 from humeai_async.bulk.paid_outcomes import PaidOutcomes
-from humeai_async.bulk.runs import Report
 from humeai_async.cli import interrupts
 from humeai_async.cli.output import print_message
 from humeai_async.cli.progress import RunDisplay
@@ -185,28 +184,20 @@ def _run(
     folder = local_folder(out)
     chosen = tuple(dict.fromkeys(formats))
 
-    async def look_ahead() -> CostEstimate:
-        async with HumeAI(base_url=base_url, pool=Pool(proxy=proxy, trust_env=True)) as hume:
-            return await begin(hume, **options).estimate(folder, chosen)
-
-    if estimate:
-        return print_estimate(interrupts.run(look_ahead()), as_json=as_json)
-
-    async def run() -> Finished:
+    async def run() -> Finished | CostEstimate:
         pool = Pool(proxy=proxy, trust_env=True)
         async with HumeAI(base_url=base_url, pool=pool) as hume:
             outcomes = begin(hume, **options)
+            if estimate:
+                return await outcomes.estimate(folder, chosen)
             display = RunDisplay(len(dict.fromkeys(found)), "requests")
-
-            async def start() -> Report:
-                return await outcomes.write_to(
-                    folder,
-                    chosen,
-                    on_outcome=display.add_outcome,
-                    on_progress=display.update,
-                )
-
-            report = await show_run(folder, display, start)
+            work = outcomes.write_to(
+                folder, chosen, on_outcome=display.add_outcome, on_progress=display.update
+            )
+            report = await show_run(folder, display, work)
             return Finished(report, display, hume.stats, outcomes.bill)
 
-    return print_summary(interrupts.run(run()), as_json=as_json)
+    done = interrupts.run(run())
+    if isinstance(done, CostEstimate):
+        return print_estimate(done, as_json=as_json)
+    return print_summary(done, as_json=as_json)

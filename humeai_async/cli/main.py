@@ -46,15 +46,8 @@ def commands() -> None:
     """Measure expressions in media with Hume AI, directly or through LowCodeAPI."""
 
 
-commands.add_command(check)
-commands.add_command(decide)
-commands.add_command(demo)
-commands.add_command(fake)
-commands.add_command(measure)
-commands.add_command(predict)
-commands.add_command(quota)
-commands.add_command(report)
-commands.add_command(status)
+for _command in (check, decide, demo, fake, measure, predict, quota, report, status):
+    commands.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -5,7 +5,7 @@ Thin: it collects the sources, has `predict_into` run them and shows how it goes
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -15,7 +15,6 @@ from click.core import ParameterSource
 
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.progress import Progress
-from humeai_async.bulk.runs import Report
 from humeai_async.bulk.sinks import FORMATS
 from humeai_async.cli import interrupts
 from humeai_async.cli.cluster import Cluster, check_formats, print_report, run_over_dask
@@ -188,24 +187,13 @@ async def run_sources(
 ) -> Finished:
     """Run sources into a folder and show the progress."""
     display = RunDisplay(len(dict.fromkeys(sources)))
+    pace = PaceLog(folder)
 
-    async def start() -> Report:
-        return await hume.batch.predict_into(
-            folder,
-            sources,
-            on_outcome=display.add_outcome,
-            on_progress=_both(display.update, PaceLog(folder).update),
-            **settings,
-        )
-
-    return Finished(await show_run(folder, display, start), display, hume.stats)
-
-
-def _both(
-    first: Callable[[Progress], None], second: Callable[[Progress], None]
-) -> Callable[[Progress], None]:
     def update(progress: Progress) -> None:
-        first(progress)
-        second(progress)
+        display.update(progress)
+        pace.update(progress)
 
-    return update
+    run = hume.batch.predict_into(
+        folder, sources, on_outcome=display.add_outcome, on_progress=update, **settings
+    )
+    return Finished(await show_run(folder, display, run), display, hume.stats)

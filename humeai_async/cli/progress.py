@@ -21,7 +21,6 @@ from humeai_async._base.urls import without_queries
 from humeai_async.bulk.outcome import Outcome, label_of
 from humeai_async.bulk.pipeline import reason_of
 from humeai_async.bulk.progress import Progress
-from humeai_async.bulk.states import State
 from humeai_async.cli.output import escape_controls, lossy_stderr, make_console, print_message
 from humeai_async.errors import DecodeError
 from humeai_async.types.predictions.measurements import SourcePredictions
@@ -41,16 +40,6 @@ _BAR_WIDTH = 16
 """Columns of a terminal that are left to the bar at least."""
 _WHOLE = 10
 """Sources per second from which on the rate is shown without a fraction."""
-
-
-def count_sources(counts: Mapping[State, int]) -> dict[str, Any]:
-    """Return the counts of a run by the names that are shown."""
-    return {
-        "sources": sum(counts.values()),
-        "arrived": counts[State.ARRIVED],
-        "failed": counts[State.FAILED] + counts[State.UNREADABLE],
-        "open": counts[State.PLANNED] + counts[State.SUBMITTED],
-    }
 
 
 def print_counts(console: Console, title: str, counts: Mapping[str, Any]) -> None:

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import click
 
-from humeai_async._base import atomic_files
+from humeai_async._base.atomic_files import saving, write_whole
 from humeai_async.cli import interrupts
 from humeai_async.cli.output import escape_controls, print_message, writing_output
 from humeai_async.cli.status import ensure_run
-from humeai_async.errors import SaveError
 
 PAGE = "report.html"
 
@@ -32,19 +31,9 @@ def report(folder: Path, out: Path | None) -> None:
 
     ensure_run(folder)
     target = out or folder / PAGE
-    text = interrupts.run(build_report(folder))
-    size = _write(target, text)
+    data = interrupts.run(build_report(folder)).encode()
+    with saving(f"cannot write {target}"):
+        write_whole(target, [data])
     with writing_output():
         click.echo(escape_controls(str(target)))
-    print_message(f"wrote {size / 1e6:.1f} MB; open it in a browser")
-
-
-def _write(target: Path, text: str) -> int:
-    data = text.encode()
-    try:
-        atomic_files.write_whole(target, [data])
-    except OSError as problem:
-        reason = problem.strerror or type(problem).__name__
-    else:
-        return len(data)
-    raise SaveError(f"cannot write {target}: {reason}")
+    print_message(f"wrote {len(data) / 1e6:.1f} MB; open it in a browser")

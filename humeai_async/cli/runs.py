@@ -18,6 +18,7 @@ from humeai_async.bulk.bill import Bill
 from humeai_async.bulk.estimates import CostEstimate
 from humeai_async.bulk.ledger import read_status
 from humeai_async.bulk.runs import LEDGER, Report
+from humeai_async.bulk.states import count_sources
 from humeai_async.cli.output import (
     ExitCode,
     escape_controls,
@@ -28,7 +29,6 @@ from humeai_async.cli.output import (
 from humeai_async.cli.progress import (
     MAX_ROWS,
     RunDisplay,
-    count_sources,
     print_counts,
     print_failures,
     print_open,
@@ -138,19 +138,17 @@ class Finished:
     """What it cost, where requests are paid for one by one."""
 
 
-async def show_run(
-    folder: Path, display: RunDisplay, start: Callable[[], Awaitable[Report]]
-) -> Report:
+async def show_run(folder: Path, display: RunDisplay, run: Awaitable[Report]) -> Report:
     """Run sources into a folder and show the progress.
 
     Args:
         folder: The folder.
         display: Shows it.
-        start: Does the run.
+        run: Does the run.
     """
     try:
         with display:
-            return await start()
+            return await run
     except (asyncio.CancelledError, APIStatusError) as end:
         await _print_stopped(folder, display.total, is_error=isinstance(end, APIStatusError))
         raise

@@ -12,9 +12,10 @@ import click
 
 from humeai_async.bulk.ledger import read_status
 from humeai_async.bulk.runs import LEDGER
+from humeai_async.bulk.states import count_sources
 from humeai_async.cli import interrupts
 from humeai_async.cli.output import ExitCode, make_console, writing_output
-from humeai_async.cli.progress import count_sources, print_counts, print_failures
+from humeai_async.cli.progress import print_counts, print_failures
 from humeai_async.cli.sources import NOT_THERE
 from humeai_async.errors import InvalidArgumentError, LedgerError
 

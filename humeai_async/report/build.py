@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.resources
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from humeai_async._base.urls import without_queries
 from humeai_async.bulk.ledger import read_status
 from humeai_async.bulk.ledger_records import RunStatus
 from humeai_async.bulk.runs import LEDGER
-from humeai_async.bulk.states import State
+from humeai_async.bulk.states import State, count_sources
 from humeai_async.report.digest import Digest
 from humeai_async.report.pace import read_pace
 from humeai_async.report.results import read_results, results_file
@@ -61,7 +60,7 @@ def _build(folder: Path, status: RunStatus, scripts: str) -> str:
             digest.add(source, blocks)
     data = {
         "run": folder.resolve().name,
-        "counts": _counts(status.counts) | {"jobs": status.jobs},
+        "counts": count_sources(status.counts) | {"jobs": status.jobs},
         "reasons": [
             [" ".join(without_queries(reason).split()), count]
             for reason, count in [*status.reasons.items()][:_MOST_REASONS]
@@ -74,15 +73,6 @@ def _build(folder: Path, status: RunStatus, scripts: str) -> str:
     before, _, rest = text.partition("/*SCRIPTS*/")
     middle, _, after = rest.partition("/*DATA*/")
     return "".join([before, scripts, middle, _embedded(data), after])
-
-
-def _counts(counts: Mapping[State, int]) -> dict[str, int]:
-    return {
-        "sources": sum(counts.values()),
-        "arrived": counts[State.ARRIVED],
-        "failed": counts[State.FAILED] + counts[State.UNREADABLE],
-        "open": counts[State.PLANNED] + counts[State.SUBMITTED],
-    }
 
 
 def _embedded(data: Any) -> str:
