@@ -15,6 +15,7 @@ from attrs import field
 from humeai_async._base.frozen import frozen
 from humeai_async.bulk.ledger import Ledger
 from humeai_async.bulk.ledger_file import real_path
+from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.outcome import label_of
 from humeai_async.bulk.single_requests import Quote, SingleRequests
 from humeai_async.bulk.states import State
@@ -44,23 +45,18 @@ class CostEstimate:
 async def estimate_cost(
     sources: Iterable[File],
     work: SingleRequests[Any],
-    unit: str,
+    options: BulkOptions,
     ledger: object,
-    *,
     configuration: str,
-    together: int,
-    retry_failed: bool,
 ) -> CostEstimate:
     """Find out what a run would cost.
 
     Args:
         sources: What would be sent.
         work: How.
-        unit: What is counted.
+        options: How many sources may share a request, and whether what failed would be sent again.
         ledger: A `Ledger`, the path of one that may exist, or `None`.
         configuration: What binds that ledger.
-        together: Sources that may share a request, at most.
-        retry_failed: Whether what has failed would be sent again.
 
     Raises:
         LedgerError: The ledger is another run's, or in use.
@@ -86,7 +82,7 @@ async def estimate_cost(
             is_done = entry is not None and entry.state in _PAID
             is_twice = ledger is not None and quote.key in seen
             seen.add(quote.key)
-            if is_done or is_twice or (is_failed and not retry_failed):
+            if is_done or is_twice or (is_failed and not options.retry_failed):
                 known += 1
                 continue
             to_send, length = to_send + 1, length + quote.seconds
@@ -94,10 +90,10 @@ async def estimate_cost(
                 sharing.append(quote)
             else:
                 cost += quote.cost
-        cost += sum([await work.price(one) for one in _lengths(sharing, together)])
+        cost += sum([await work.price(one) for one in _lengths(sharing, options.job_size)])
     return CostEstimate(
         cost=cost,
-        unit=unit,
+        unit=work.unit,
         to_send=to_send,
         seconds=length,
         known=known,

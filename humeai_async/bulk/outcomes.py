@@ -41,11 +41,12 @@ class Outcomes(AsyncOnly, Generic[S, P]):
         "`await hume.batch.predict_into(folder, ...)` to have all of them in files"
     )
 
+    _running: asyncio.Task[None] | None = None
+    """The task in which the pipeline runs; `None` before the first outcome is asked for."""
+
     def __init__(self, run: Callable[[OutcomeQueue[S, P]], Awaitable[None]]) -> None:
         self._run = run
         self._queue = OutcomeQueue[S, P]()
-        self._running: asyncio.Task[None] | None = None
-        """The task in which the pipeline runs; `None` before the first outcome is asked for."""
         self._failures: Failures | None = None
         self._is_closed = False
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from humeai_async._base.cancellation import in_thread
 from humeai_async._base.packages import load_package
@@ -27,12 +27,10 @@ from humeai_async.bulk.progress import Progress
 from humeai_async.bulk.reading_back import read_back
 from humeai_async.bulk.runs import LEDGER, Into, Report, configuration_of, run_into
 from humeai_async.bulk.single_requests import SingleRequests
-from humeai_async.bulk.work import Pipes, ServiceClock
+from humeai_async.bulk.work import Pipes
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http.arguments import check_number, check_path
 from humeai_async.http.multipart import File
-from humeai_async.http.session import Session
-from humeai_async.limiter.limiter import BucketState
 from humeai_async.types.predictions.failures import Failure
 from humeai_async.types.tabular import Tabular, make_table
 
@@ -49,26 +47,50 @@ class PaidOutcomes(Outcomes[File, R]):
     Leaving the loop early ends everything that runs for it.
 
     Args:
-        pipes: What the run works with.
+        work: How sources are sent.
         sources: What to send.
-        stem: Name of the files of its results, without their endings.
-        pace: Gives what the limiter knows of the quota.
+        ledger: What the run remembers: a `Ledger`, the path of one, or `None`.
+        concurrency: Requests at once.
+        together: Sources that may share a request, at most.
+        options: As in `BulkOptions`.
+
+    Raises:
+        InvalidArgumentError: One is out of range.
     """
 
     def __init__(
         self,
-        pipes: Pipes[File, R],
+        work: SingleRequests[R],
         sources: Iterable[File] | AsyncIterable[File],
-        stem: str,
-        pace: Callable[[], BucketState],
+        ledger: str | os.PathLike[str] | Ledger | None,
+        *,
+        concurrency: int,
+        together: int = 1,
+        **options: Any,
     ) -> None:
-        super().__init__(Pipeline(sources, pipes).run)
-        self.bill: Bill = pipes.bill
+        chosen = BulkOptions.of(
+            None,
+            job_size=together,
+            group_wait=SHARING_WAIT,
+            jobs_at_once=check_number("concurrency", concurrency, least=1),
+            **options,
+        )
+        pause = work.session.pause
+        self._pipes = Pipes(
+            kind=work,
+            options=chosen,
+            clock=work.clock,
+            pause=pause,
+            patience=Patience(pause, chosen.outage_patience),
+            ledger=ledger,
+            bill=work.bill,
+            division=work.division,
+        )
+        super().__init__(Pipeline(sources, self._pipes).run)
+        self.bill: Bill = work.bill
         """What the run costs, so far and over all of its starts."""
-        self._pipes = pipes
+        self._work = work
         self._sources = sources
-        self._stem = stem
-        self._pace = pace
         self._is_written = False
 
     @property
@@ -99,19 +121,12 @@ class PaidOutcomes(Outcomes[File, R]):
             InvalidArgumentError: The sources can be read only once: give a list.
             LedgerError: Another run has the ledger, or it is not this run's.
         """
-        pipes, ledger = self._pipes, self._pipes.ledger
-        configuration = self._work.configuration
+        ledger, configuration = self._pipes.ledger, self._work.configuration
         if folder is not None:
             ledger = Path(check_path("folder", folder)) / LEDGER
             configuration = configuration_of(configuration, formats)
         return await estimate_cost(
-            self._sources_again(),
-            self._work,
-            pipes.bill.unit,
-            ledger,
-            configuration=configuration,
-            together=pipes.options.job_size,
-            retry_failed=pipes.options.retry_failed,
+            self._sources_again(), self._work, self._pipes.options, ledger, configuration
         )
 
     async def read_back(self) -> AsyncIterator[Outcome[File, R]]:
@@ -133,10 +148,6 @@ class PaidOutcomes(Outcomes[File, R]):
         async with aclosing(found) as outcomes:
             async for one in outcomes:
                 yield one
-
-    @property
-    def _work(self) -> SingleRequests[R]:
-        return cast("SingleRequests[R]", self._pipes.kind)
 
     def _sources_again(self) -> Iterable[File]:
         """Return the sources, to be read without taking them from the run.
@@ -196,8 +207,8 @@ class PaidOutcomes(Outcomes[File, R]):
         into = Into(
             folder=check_path("folder", folder),
             formats=(formats,) if isinstance(formats, str) else tuple(formats),
-            pace=self._pace,
-            layout=open_layout(self._stem),
+            pace=lambda: self._work.session.quota(self._work.bucket),
+            layout=open_layout(self._work.stem),
             on_outcome=on_outcome,
             on_progress=on_progress,
         )
@@ -239,61 +250,3 @@ class PaidOutcomes(Outcomes[File, R]):
             elif one.error is not None:
                 failures.append(failure_of(name, one, one.error))
         return await in_thread(make_table, rows, columns), failures
-
-
-def options_of(
-    concurrency: int,
-    retry_failed: bool,
-    search_patience: float,
-    outage_patience: float | None,
-    together: int = 1,
-) -> BulkOptions:
-    """Return the options of a run of single requests, so many at once.
-
-    Args:
-        concurrency: Requests at once.
-        retry_failed: As in `BulkOptions`.
-        search_patience: As in `BulkOptions`.
-        outage_patience: As in `BulkOptions`.
-        together: Sources that may share a request, at most.
-
-    Raises:
-        InvalidArgumentError: One is out of range.
-    """
-    return BulkOptions.of(
-        None,
-        job_size=together,
-        group_wait=SHARING_WAIT,
-        jobs_at_once=check_number("concurrency", concurrency, least=1),
-        retry_failed=retry_failed,
-        search_patience=search_patience,
-        outage_patience=outage_patience,
-    )
-
-
-def pipes_of(
-    session: Session,
-    kind: Callable[[ServiceClock, Bill], SingleRequests[R]],
-    bill: Bill,
-    options: BulkOptions,
-    ledger: str | os.PathLike[str] | Ledger | None,
-) -> Pipes[File, R]:
-    """Put together what a run of single requests works with.
-
-    Args:
-        session: Makes its calls.
-        kind: Makes its kind of work.
-        bill: What it costs.
-        options: How it is done.
-        ledger: What it remembers.
-    """
-    clock = ServiceClock()
-    return Pipes(
-        kind=kind(clock, bill),
-        options=options,
-        clock=clock,
-        pause=session.pause,
-        patience=Patience(session.pause, options.outage_patience),
-        ledger=ledger,
-        bill=bill,
-    )

@@ -38,6 +38,7 @@ from humeai_async.bulk.work import (
     CLOCK_SLACK_MS,
     REFUSED,
     UNKNOWN_CLOCK_SLACK_MS,
+    Division,
     Item,
     NotCarriedOutError,
     Reading,
@@ -93,20 +94,29 @@ class SingleRequests(abc.ABC, Generic[R]):
 
     Args:
         session: Makes the calls.
-        clock: Learns the service's time.
-        bill: What they cost.
+        budget: What all starts together may be billed, in units; `None` is without limit.
     """
 
+    stem: str
+    """Name of the files of results, without their endings."""
+    unit: str
+    """What is billed."""
+    bucket: str
+    """The quota that the requests count toward."""
     runs: Endpoint[Any]
     """Where the service lists its runs."""
     run: Endpoint[Any]
     """Where it gives one of them."""
 
-    def __init__(self, session: Session, clock: ServiceClock, bill: Bill) -> None:
-        self._session = session
-        self._clock = clock
-        self._bill = bill
-        self._listed = ListedRuns(session, clock, self.runs, self.run)
+    def __init__(self, session: Session, budget: float | None) -> None:
+        self.session = session
+        self.clock: ServiceClock = ServiceClock()
+        """Learns the service's time."""
+        self.bill: Bill = Bill(self.unit, budget)
+        """What the requests cost."""
+        self.division: Division[File, R] | None = None
+        """How a source that is too large for one request is divided, if it can be."""
+        self._listed = ListedRuns(session, self.clock, self.runs, self.run)
         self._claimed: set[str] = set()
         """Runs that belong to a request of this start."""
         self._under_way: set[anyio.Event] = set()
@@ -132,7 +142,7 @@ class SingleRequests(abc.ABC, Generic[R]):
 
     async def estimate(self, seconds: float) -> float:
         """Return what to set aside of the budget for a request."""
-        return 0.0 if self._bill.budget is None else await self.price(seconds)
+        return 0.0 if self.bill.budget is None else await self.price(seconds)
 
     @abc.abstractmethod
     def cost_of(self, response: Mapping[str, Any]) -> float:
@@ -193,7 +203,7 @@ class SingleRequests(abc.ABC, Generic[R]):
     @property
     def longest_submission(self) -> float | None:
         """Seconds that a submission may be on its way, the upload included."""
-        return self._session.timeout.total
+        return self.session.timeout.total
 
     @property
     def keeps_results(self) -> bool:
@@ -214,8 +224,8 @@ class SingleRequests(abc.ABC, Generic[R]):
         cost = await self.estimate(prepared.seconds)
         endpoint = evolve(prepared.call.endpoint, returns=bytes)
         call = evolve(prepared.call, endpoint=endpoint, before_send=sending)
-        with self._bill.reserved(cost), self._noted():
-            body = cast("bytes", await self._session.call(call))
+        with self.bill.reserved(cost), self._noted():
+            body = cast("bytes", await self.session.call(call))
             response = codec.parse(body)
             if not is_object(response):
                 raise DecodeError("the response is no object", path="$", outcome_unknown=True)
@@ -340,7 +350,7 @@ class SingleRequests(abc.ABC, Generic[R]):
         """Return a time of the service's clock before which a planned run cannot begin."""
         if plan.sent_ms is not None:
             return plan.sent_ms - CLOCK_SLACK_MS
-        return plan.planned_ms + (self._clock.ahead_ms or 0) - UNKNOWN_CLOCK_SLACK_MS
+        return plan.planned_ms + (self.clock.ahead_ms or 0) - UNKNOWN_CLOCK_SLACK_MS
 
     def _is_near(self, run: Mapping[str, Any], plan: Plan) -> bool:
         return plan.sent_ms is not None and started_ms(run) >= plan.sent_ms - NEAR_MS

@@ -11,9 +11,7 @@ from typing import Any
 
 import anyio
 
-from humeai_async.bulk.bill import Bill
 from humeai_async.bulk.single_requests import Prepared, SingleRequests
-from humeai_async.bulk.work import ServiceClock
 from humeai_async.catalog import decisions as catalog
 from humeai_async.decisions.uploads import LONGEST, SHORTEST, parts_of, read_clip
 from humeai_async.http import codec
@@ -24,8 +22,6 @@ from humeai_async.settings import is_number
 from humeai_async.types.decisions import Decision, DecisionResponse
 from humeai_async.types.json import is_object
 from humeai_async.types.questions import QuestionSet
-
-UNIT = "input tokens"
 
 
 class TokenLine:
@@ -63,25 +59,26 @@ class DecisionWork(SingleRequests[Decision]):
 
     Args:
         session: Makes the calls.
-        clock: Learns the service's time.
-        bill: What they cost.
+        budget: Tokens that all starts together may be billed; `None` is without limit.
         questions: The questions for each clip.
         convert: Whether sound that is neither MP3 nor WAV is converted.
     """
 
+    stem = "decisions"
+    unit = "input tokens"
+    bucket = catalog.DECISIONS_CREATE.bucket
     runs: Endpoint[Any] = catalog.DECISIONS_RUNS_LIST
     run: Endpoint[Any] = catalog.DECISIONS_RUNS_GET
 
     def __init__(
         self,
         session: Session,
-        clock: ServiceClock,
-        bill: Bill,
+        budget: float | None,
         questions: QuestionSet,
         *,
         convert: bool,
     ) -> None:
-        super().__init__(session, clock, bill)
+        super().__init__(session, budget)
         self._questions = questions
         self._convert = convert
         self._line = TokenLine(session, questions)

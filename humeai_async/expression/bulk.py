@@ -15,7 +15,6 @@ from typing import Any, cast
 from attrs import evolve
 
 from humeai_async._base.cancellation import in_thread
-from humeai_async.bulk.bill import Bill
 from humeai_async.bulk.ledger_records import PART, Plan, key_of
 from humeai_async.bulk.single_requests import (
     Prepared,
@@ -25,7 +24,7 @@ from humeai_async.bulk.single_requests import (
     key_of_digest,
     read_part,
 )
-from humeai_async.bulk.work import DoPart, Item, Reading, ServiceClock
+from humeai_async.bulk.work import DoPart, Item, Reading
 from humeai_async.catalog import expression as catalog
 from humeai_async.errors import HumeError, InvalidArgumentError
 from humeai_async.expression.images import (
@@ -60,7 +59,6 @@ from humeai_async.types.expression import AudioResult
 from humeai_async.types.json import is_object
 from humeai_async.types.paging import Items
 
-UNIT = "seconds"
 _SECOND = RATE * WIDTH
 _ANY_SIZE = 1 << 62
 _NOTHING = AudioResult(run_id="", utterances=Items(()), measurements=Items(()))
@@ -71,27 +69,29 @@ class MeasureWork(SingleRequests[Measured]):
 
     Args:
         session: Makes the calls.
-        clock: Learns the service's time.
-        bill: What they cost.
+        budget: Seconds that all starts together may be billed; `None` is without limit.
         measurement_timer_ms: Milliseconds of speech between two measurements.
         face: Which faces of images are listed.
         convert: Whether sound of another form is converted.
     """
 
+    stem = "measurements"
+    unit = "seconds"
+    bucket = catalog.EXPRESSION_MEASURE_AUDIO.bucket
     runs: Endpoint[Any] = catalog.EXPRESSION_RUNS_LIST
     run: Endpoint[Any] = catalog.EXPRESSION_RUNS_GET
 
     def __init__(
         self,
         session: Session,
-        clock: ServiceClock,
-        bill: Bill,
+        budget: float | None,
         measurement_timer_ms: int | None,
         face: Mapping[str, Any],
         *,
         convert: bool,
     ) -> None:
-        super().__init__(session, clock, bill)
+        super().__init__(session, budget)
+        self.division = self
         self._timer = measurement_timer_ms
         self._face = face
         self._convert = convert

@@ -170,26 +170,24 @@ class Decisions(Resource):
 
         Source: https://dev.hume.ai/docs/audio-decisions/overview
         """
-        from humeai_async.bulk.bill import Bill
-        from humeai_async.bulk.paid_outcomes import PaidOutcomes, options_of, pipes_of
-        from humeai_async.decisions.bulk import UNIT, DecisionWork
+        from humeai_async.bulk.paid_outcomes import PaidOutcomes
+        from humeai_async.decisions.bulk import DecisionWork
 
         self._session.ensure_supported(catalog.DECISIONS_CREATE)
         check_many("sources", sources)
         question_set = QuestionSet.of(questions, context)
         if budget is not None:
             check_number("budget", budget, least=0)
-        options = options_of(concurrency, retry_failed, search_patience, outage_patience)
         session = self._session.with_settings(priority=BULK)
-        pipes = pipes_of(
-            session,
-            lambda clock, bill: DecisionWork(session, clock, bill, question_set, convert=convert),
-            Bill(UNIT, budget),
-            options,
+        return PaidOutcomes(
+            DecisionWork(session, budget, question_set, convert=convert),
+            sources,
             ledger,
+            concurrency=concurrency,
+            retry_failed=retry_failed,
+            search_patience=search_patience,
+            outage_patience=outage_patience,
         )
-        bucket = catalog.DECISIONS_CREATE.bucket
-        return PaidOutcomes(pipes, sources, "decisions", lambda: session.quota(bucket))
 
     async def over(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
@@ -221,9 +221,8 @@ class Expression(Resource):
 
         Source: https://dev.hume.ai/docs/expression-measurement/overview
         """
-        from humeai_async.bulk.bill import Bill
-        from humeai_async.bulk.paid_outcomes import PaidOutcomes, options_of, pipes_of
-        from humeai_async.expression.bulk import UNIT, MeasureWork
+        from humeai_async.bulk.paid_outcomes import PaidOutcomes
+        from humeai_async.expression.bulk import MeasureWork
 
         self._session.ensure_supported(catalog.EXPRESSION_MEASURE_AUDIO)
         check_many("sources", sources)
@@ -232,19 +231,17 @@ class Expression(Resource):
             check_seconds("budget", budget)
         faces = check_face(face, is_session=True)
         together = check_images(images_per_request)
-        options = options_of(concurrency, retry_failed, search_patience, outage_patience, together)
         session = patient(self._session).with_settings(priority=BULK)
-        timer = measurement_timer_ms
-        pipes = pipes_of(
-            session,
-            lambda clock, bill: MeasureWork(session, clock, bill, timer, faces, convert=convert),
-            Bill(UNIT, budget),
-            options,
+        return PaidOutcomes(
+            MeasureWork(session, budget, measurement_timer_ms, faces, convert=convert),
+            sources,
             ledger,
+            concurrency=concurrency,
+            together=together,
+            retry_failed=retry_failed,
+            search_patience=search_patience,
+            outage_patience=outage_patience,
         )
-        pipes = evolve(pipes, division=cast("MeasureWork", pipes.kind))
-        bucket = catalog.EXPRESSION_MEASURE_AUDIO.bucket
-        return PaidOutcomes(pipes, sources, "measurements", lambda: session.quota(bucket))
 
     def connect_audio(
         self,
