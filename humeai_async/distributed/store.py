@@ -49,12 +49,17 @@ def _explained(method: Callable[Concatenate[_S, _P], _T]) -> Callable[Concatenat
         except HumeError:
             raise
         except Exception as problem:  # noqa: BLE001 - each store has errors of its own
-            reason = getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
+            reason = _reason_of(problem)
         # Here, so that no frame of a store's package, which may hold credentials, stands behind it.
         place = without_queries(store.place)
-        raise SaveError(f"{place} cannot be used: {without_queries(reason)[:300]}")
+        raise SaveError(f"{place} cannot be used: {reason}")
 
     return explained
+
+
+def _reason_of(problem: Exception) -> str:
+    reason = getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
+    return without_queries(reason)[:300]
 
 
 class Store(Protocol):
@@ -196,8 +201,8 @@ class ObjectStore:
         fsspec = load_package("fsspec")
         try:
             self._files, root = fsspec.core.url_to_fs(url)
-        except (ValueError, ImportError) as problem:
-            reason = str(problem)
+        except Exception as problem:  # noqa: BLE001 - each store has errors of its own
+            reason = _reason_of(problem)
         else:
             self._root = PurePosixPath(root)
             return

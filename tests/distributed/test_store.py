@@ -58,6 +58,12 @@ def test_a_url_of_a_file_is_a_folder_of_this_machine(tmp_path: Path) -> None:
     assert store.folder == tmp_path / "run 7"
 
 
+@pytest.mark.parametrize("into", ["nowhere://a", "zip://a::file:///not-there.zip", "reference://"])
+def test_what_fsspec_cannot_open_is_a_configuration_error(into: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be used"):
+        open_store(into)
+
+
 @pytest.mark.parametrize("into", ["", 7, b"bytes", "a\0b"])
 def test_what_is_no_path_is_a_configuration_error(into: Any) -> None:
     with pytest.raises(ConfigurationError, match="is no folder"):
