@@ -144,13 +144,13 @@ async def work(
     async with AsyncExitStack() as stack:
         temporary = tempfile.TemporaryDirectory(prefix="humeai_async-", ignore_cleanup_errors=True)
         folder = Path(stack.enter_context(temporary))
-        opening = open_ledger(task.store, task.settings, task.number, ledger, folder)
+        opening = open_ledger(task.store, task.settings, task.ledger_number, ledger, folder)
         opened = await stack.enter_async_context(opening)
         # Who had it before may have ended just now.
         found = await in_thread(read_report, task.store, partition.number)
         if found is None:
             found = await _run(task, hume, opened, folder, options, budget, on_progress)
-        if found.is_done:
+        if found.is_done and not found.unreadable:
             await opened.forget()
         return found
 
@@ -167,6 +167,14 @@ class _Task:
             raise LedgerError(f"{place} belongs to another run than partition {self.number}")
         self.kind: RunKind = kind_of(self.settings)
         self.sources: list[PlannedSource] = read_sources(self.store, self.number)
+        paid_in = (one.paid_in for one in self.sources if one.paid_in is not None)
+        self.ledger_number: int = next(paid_in, self.number)
+        """Number of its ledger: an earlier partition's if the results are paid for in that one."""
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether its results were paid for by an earlier partition."""
+        return self.ledger_number != self.number
 
 
 async def _run(
@@ -179,7 +187,15 @@ async def _run(
     on_progress: Callable[[PartitionProgress], None] | None,
 ) -> PartitionReport:
     """Run a partition's sources, and put the results in place if none is left open."""
+    if task.is_paid:
+        if not await opened.ledger.requests():
+            raise LedgerError(
+                f"the results of partition {task.number} are paid for, and the ledger that says "
+                "where they are is gone: nothing is sent, so that none is paid for twice"
+            )
+        budget = None
     most = None if budget is None else await _budget_of(task, hume, opened, options, budget)
+    paid_before = await opened.ledger.read_cost() if task.is_paid else 0.0
     files = await in_thread(task.kind.open_files, folder, discard=ResultFiles.close)
     try:
         results = Results(task.number, task.sources, files, on_progress)
@@ -192,7 +208,8 @@ async def _run(
                 results.tell()
         for one in changed:
             results.refuse(one, "the file was changed since it was planned: plan it again")
-        billed = outcomes.bill.spent if isinstance(outcomes, PaidOutcomes) else 0.0
+        spent = outcomes.bill.spent if isinstance(outcomes, PaidOutcomes) else 0.0
+        billed = max(0.0, spent - paid_before)
         report = results.report(billed)
         if report.is_done:
             await in_thread(files.finish)

@@ -94,6 +94,8 @@ class PlannedSource:
     """Number of the partition in which it failed and is planned once more."""
     digest: str = ""
     """SHA-256 of the file's content, where ledgers know a source by it."""
+    paid_in: int | None = None
+    """Number of the partition whose ledger has its result, which could not be read so far."""
 
     @property
     def key(self) -> bytes:
@@ -363,8 +365,10 @@ def _planned(source: BulkSource) -> PlannedSource:
 def line_of(source: PlannedSource) -> bytes:
     """Return a source as one line of JSON."""
     facts = [source.kind, source.text, source.reason, source.failed_in]
-    if source.digest:
+    if source.digest or source.paid_in is not None:
         facts.append(source.digest)
+    if source.paid_in is not None:
+        facts.append(source.paid_in)
     return codec.on_one_line(codec.encode(facts))
 
 

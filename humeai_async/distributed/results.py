@@ -52,6 +52,9 @@ class PartitionReport:
     """Sources whose results are in the partition's file."""
     failed: int
     """Sources that Hume could not process, or that cannot be sent."""
+    unreadable: int = 0
+    """Those of them whose results are paid for and cannot be read: `retry_failed` has them read or
+    fetched again, and submits nothing."""
     left_open: int = 0
     """Sources that met an outage or a timeout; while there are any, the partition has no file,
     and the next start goes on with it."""
@@ -88,7 +91,7 @@ class Results:
         self._count = len(sources)
         self._files = files
         self._on_progress = on_progress
-        self._failures: list[dict[str, str | None]] = []
+        self._failures: list[dict[str, str | bool | None]] = []
         self._reasons: Counter[str] = Counter()
         self._arrived = 0
         self._told_at = 0.0
@@ -106,12 +109,17 @@ class Results:
             if written.error is None:
                 self._arrived += 1
             else:
-                source, reason = outcome.source, reason_of(written.error)
-                self._fail(kind_as_given(source), label_of(source), outcome.job_id, reason)
+                self._fail(
+                    kind_as_given(outcome.source),
+                    label_of(outcome.source),
+                    reason_of(written.error),
+                    job_id=outcome.job_id,
+                    unreadable=written.is_unreadable,
+                )
 
     def refuse(self, source: PlannedSource, reason: str) -> None:
         """Take note of a source that is not sent."""
-        self._fail(source.kind, source.text, None, f"InvalidArgumentError: {reason}")
+        self._fail(source.kind, source.text, f"InvalidArgumentError: {reason}")
 
     def tell(self, *, is_last: bool = False) -> None:
         """Tell how far it is, if it is time."""
@@ -137,6 +145,7 @@ class Results:
             sources=self._count,
             arrived=self._arrived,
             failed=failed,
+            unreadable=sum(one["unreadable"] is True for one in self._failures),
             left_open=self._count - self._arrived - failed,
             reasons=dict(self._reasons.most_common()),
             billed=billed,
@@ -150,9 +159,17 @@ class Results:
         write_facts(store, number, {**asdict(report), "failures": self._failures})
         store.put_file(results_name(number), self._files.table)
 
-    def _fail(self, kind: str, source: str, job_id: str | None, reason: str) -> None:
+    def _fail(
+        self,
+        kind: str,
+        source: str,
+        reason: str,
+        *,
+        job_id: str | None = None,
+        unreadable: bool = False,
+    ) -> None:
         failure = {"kind": kind, "source": source, "job_id": job_id, "reason": reason}
-        self._failures.append(failure)
+        self._failures.append({**failure, "unreadable": unreadable})
         self._reasons[reason] += 1
 
 

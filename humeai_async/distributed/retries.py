@@ -3,6 +3,9 @@
 They become partitions of their own, each line with the number of the partition in which its
 source failed; that partition's report forgets them then, and its results stay as they are. The
 new partition is written first: a crash in between is mended by the next call.
+
+Results that are paid for and could not be read are in the ledger of their partition. All those of
+one ledger make one partition, which goes on with that ledger and submits nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +41,8 @@ async def retry_failed(into: IntoFolder, *, partition_size: int = PARTITION_SIZE
     """Plan the sources once more that failed, as partitions of their own.
 
     Sources that cannot be sent at all are left out. What arrived stays as it is and is not paid
-    for again. Costs no request; working on the new partitions does.
+    for again, nor is a result that could not be read: it is read or fetched again. Costs no
+    request; working on the new partitions does.
 
     Args:
         into: The run's folder.
@@ -64,11 +68,18 @@ def _plan_failed(into: IntoFolder, size: int) -> int:
         number = max(planned(store), default=-1) + 1
         if not (failed := _failed(store)):
             return count
-        chunk = failed[:size]
+        chunk = _next_partition(failed, size)
         content = b"\n".join(map(line_of, chunk))
         if store.put_new(f"{SOURCES}/{file_name(number)}", content):
             count += len(chunk)
         _forget_planned(store)  # those of somebody else too, who was quicker
+
+
+def _next_partition(failed: Sequence[PlannedSource], size: int) -> Sequence[PlannedSource]:
+    """Return what goes into one partition: all whose results are in one ledger, or so many."""
+    paid_in = failed[0].paid_in
+    together = [one for one in failed if one.paid_in == paid_in]
+    return together[:size] if paid_in is None else together
 
 
 def _failed(store: Store) -> list[PlannedSource]:
@@ -76,14 +87,17 @@ def _failed(store: Store) -> list[PlannedSource]:
     _forget_planned(store)
     found: list[PlannedSource] = []
     for number in sorted(numbers_done(store)):
-        failed = set(map(_name_of, _failures(read_facts(store, number))))
-        if failed:
-            sources = (one for one in read_sources(store, number) if one.kind != REFUSED)
-            found += [
-                evolve(one, failed_in=number)
-                for one in sources
-                if not failed.isdisjoint(_names_of(one))
-            ]
+        failures = _failures(read_facts(store, number))
+        if failures:
+            failed = set(map(_name_of, failures))
+            unreadable = {_name_of(one) for one in failures if one.get("unreadable")}
+            for one in read_sources(store, number):
+                names = _names_of(one)
+                if one.kind == REFUSED or failed.isdisjoint(names):
+                    continue
+                ledger = number if one.paid_in is None else one.paid_in
+                paid_in = None if unreadable.isdisjoint(names) else ledger
+                found.append(evolve(one, failed_in=number, paid_in=paid_in))
     return found
 
 
@@ -103,13 +117,14 @@ def _forget_planned(store: Store) -> None:
             report["sources"] -= len(failures) - len(left)
             report |= {
                 "failed": len(left),
+                "unreadable": sum(bool(one.get("unreadable")) for one in left),
                 "failures": left,
                 "reasons": dict(Counter(one["reason"] for one in left).most_common()),
             }
             write_facts(store, number, report)
 
 
-def _name_of(failure: Mapping[str, str]) -> _Name:
+def _name_of(failure: Mapping[str, Any]) -> _Name:
     return failure.get("kind"), failure["source"]
 
 
@@ -118,6 +133,6 @@ def _names_of(source: PlannedSource) -> tuple[_Name, _Name]:
     return (source.kind, source.text), (None, source.text)
 
 
-def _failures(report: dict[str, Any]) -> Sequence[dict[str, str]]:
-    failures: Sequence[dict[str, str]] = report.get("failures", ())
+def _failures(report: dict[str, Any]) -> Sequence[dict[str, Any]]:
+    failures: Sequence[dict[str, Any]] = report.get("failures", ())
     return failures
