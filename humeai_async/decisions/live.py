@@ -7,22 +7,18 @@ filled in when it comes.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Self
 
 import anyio
 from attrs import define, field
 
 from humeai_async._base.cancellation import time_limit
-from humeai_async.decisions.timeline import LEAST_WINDOW, DecisionWindow
+from humeai_async.decisions.timeline import LEAST_WINDOW, Decide, DecisionWindow
 from humeai_async.decisions.uploads import LONGEST
 from humeai_async.errors import ClientClosedError, HumeError, InvalidArgumentError
 from humeai_async.http.arguments import check_bytes, check_number
 from humeai_async.media.wav import BYTES_A_MS, WIDTH
 from humeai_async.types.decisions import Decision
-
-Decide = Callable[[int, bytes], Awaitable[DecisionWindow]]
-"""Puts the questions to samples, which begin at a time of the call."""
 
 _LEAST_MS = round(LEAST_WINDOW * 1000)
 _LONGEST_MS = round(LONGEST * 1000)

@@ -5,7 +5,14 @@ It cuts windows, and keeps what came of each: a result, or why there is none. No
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Iterator,
+    Sequence,
+)
 from typing import Any, cast
 
 from attrs import field
@@ -105,6 +112,10 @@ class DecisionWindow:
     """The results; `None` where the window failed."""
     error: HumeError | None = None
     """Why it failed."""
+
+
+Decide = Callable[[int, bytes], Awaitable[DecisionWindow]]
+"""Puts questions to samples, which begin at so many milliseconds of a recording or call."""
 
 
 @frozen(eq=False)

@@ -10,19 +10,11 @@ import datetime as dt
 import functools
 import os
 from collections.abc import AsyncIterable, Iterable, Mapping
-from contextlib import aclosing
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-import anyio
-
-from humeai_async._base.cancellation import in_thread
 from humeai_async.catalog import decisions as catalog
-from humeai_async.decisions.timeline import (
-    DecisionWindow,
-    Timeline,
-    check_windows,
-    windows_of,
-)
+from humeai_async.decisions.recordings import decide_recording, decide_window
+from humeai_async.decisions.timeline import Timeline, check_windows
 from humeai_async.decisions.uploads import (
     LONGEST,
     SHORTEST,
@@ -31,25 +23,15 @@ from humeai_async.decisions.uploads import (
     UNSUPPORTED,
     parts_of,
     read_clip,
-    refuse,
 )
-from humeai_async.errors import (
-    HumeError,
-    InvalidArgumentError,
-    MissingPackageError,
-    PartialResultError,
-)
+from humeai_async.errors import InvalidArgumentError
 from humeai_async.http.arguments import check_many, check_number, check_seconds
 from humeai_async.http.cursor_pages import CursorPages
 from humeai_async.http.endpoint import fill
-from humeai_async.http.fatal_errors import is_fatal
-from humeai_async.http.messages import Upload
 from humeai_async.http.multipart import File
 from humeai_async.http.pages import Pages
 from humeai_async.limiter.limiter import BULK
-from humeai_async.media.conversion import ConversionError, samples_of
 from humeai_async.media.sources import read_recording
-from humeai_async.media.wav import BYTES_A_MS, to_wav
 from humeai_async.resources._base import Resource
 from humeai_async.types.decisions import Decision, DecisionRun, DecisionRunStatus, TokenEstimate
 from humeai_async.types.questions import QuestionLike, QuestionSet
@@ -240,46 +222,10 @@ class Decisions(Resource):
         recording = await read_recording(
             source, is_headerless=is_headerless, channel=channel, code=UNSUPPORTED
         )
-        found: dict[int, DecisionWindow] = {}
-        fatal: list[HumeError] = []
-        slots = anyio.Semaphore(concurrency)
-
-        async def decide(start_ms: int, samples: bytes) -> None:
-            try:
-                one = await self._decide_window(start_ms, samples, question_set)
-            finally:
-                slots.release()
-            found[start_ms] = one
-            if one.error is not None and is_fatal(one.error):
-                fatal.append(one.error)
-
-        reason = ""
-        try:
-            async with (
-                aclosing(samples_of(recording)) as blocks,
-                aclosing(windows_of(blocks, window_ms, hop_ms)) as windows,
-                anyio.create_task_group() as tasks,
-            ):
-                try:
-                    async for start_ms, samples in windows:
-                        await slots.acquire()
-                        if fatal:
-                            break  # but what is under way may be paid for, so it ends first
-                        tasks.start_soon(decide, start_ms, samples)
-                except ConversionError as problem:  # what is under way is paid for
-                    reason = str(problem)
-        except* (MissingPackageError, InvalidArgumentError) as problems:
-            fatal.append(cast("HumeError", problems.exceptions[0]))
-        if not fatal and (reason or not found):
-            fatal.append(refuse(reason or "the recording holds no sound", UNSUPPORTED))
-        timeline = Timeline(tuple(found[at] for at in sorted(found)), question_set)
-        if fatal and any(one.decision is not None for one in timeline):
-            raise PartialResultError(
-                f"the recording was decided in part: {fatal[0].message}", result=timeline
-            ) from fatal[0]
-        if fatal:
-            raise fatal[0]
-        return timeline
+        decide = functools.partial(decide_window, self._session, question_set)
+        return await decide_recording(
+            recording, question_set, decide, window_ms, hop_ms, concurrency=concurrency
+        )
 
     def live(
         self,
@@ -310,23 +256,9 @@ class Decisions(Resource):
         from humeai_async.decisions.live import LiveTurns
 
         self._session.ensure_supported(catalog.DECISIONS_CREATE)
-        asked = QuestionSet.of(questions, context)
+        question_set = QuestionSet.of(questions, context)
         check_seconds("wait", wait)
-        return LiveTurns(lambda at, samples: self._decide_window(at, samples, asked), wait)
-
-    async def _decide_window(
-        self, start_ms: int, samples: bytes, question_set: QuestionSet
-    ) -> DecisionWindow:
-        end_ms = start_ms + len(samples) // BYTES_A_MS
-        try:
-            data = await in_thread(to_wav, samples)
-            clip = await read_clip(Upload(data, "window.wav"))
-            call = fill(catalog.DECISIONS_CREATE, parts=parts_of(question_set, clip))
-            response = await self._session.call(call)
-        except HumeError as problem:
-            return DecisionWindow(start_ms, end_ms, error=problem)
-        decision = Decision.read(response, question_set, seconds=clip.seconds, offset_ms=start_ms)
-        return DecisionWindow(start_ms, end_ms, decision)
+        return LiveTurns(functools.partial(decide_window, self._session, question_set), wait)
 
     async def estimate(
         self,
