@@ -19,12 +19,11 @@ from humeai_async import (
     PartialResultError,
     Retry,
 )
-from humeai_async.decisions import Choice, Noul, QuestionSet, Span
+from humeai_async.decisions import Choice, Noul, QuestionSet, Span, recordings
 from humeai_async.decisions.timeline import DecisionWindow, Timeline, windows_of
 from humeai_async.media.conversion import ConversionError
 from humeai_async.media.sources import Recording
 from humeai_async.media.wav import BYTES_A_MS
-from humeai_async.resources import decisions
 from humeai_async.testing import FakeHume, Fault
 from humeai_async.types.decisions import Decision, SpanResult, TimeSpan
 
@@ -129,7 +128,7 @@ async def test_what_was_decided_before_a_damaged_place_is_not_lost(
         yield speech(45)
         raise ConversionError("it cannot be decoded")
 
-    monkeypatch.setattr(decisions, "samples_of", damaged)
+    monkeypatch.setattr(recordings, "samples_of", damaged)
     async with FakeHume() as fake, client_of(fake) as hume:
         with pytest.raises(PartialResultError, match="cannot be decoded") as caught:
             await hume.decisions.over(wav(speech(60)), QUESTIONS, window=20)
