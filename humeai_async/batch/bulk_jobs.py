@@ -21,7 +21,7 @@ from humeai_async._base.urls import repr_without_query, without_queries
 from humeai_async.batch.downloads import fetch_into
 from humeai_async.batch.job import Job, is_finished
 from humeai_async.batch.job_search import created_ms, find_job, has_settings, newest_jobs
-from humeai_async.batch.matching import given_text, match
+from humeai_async.batch.matching import are_in_order, given_text, match
 from humeai_async.batch.poller import Poller
 from humeai_async.batch.results import PREDICTIONS
 from humeai_async.batch.submission import start_inference
@@ -48,7 +48,7 @@ from humeai_async.http.session import Session
 from humeai_async.types.batch import InferenceJob, InferenceRequest, JobDetails
 from humeai_async.types.predictions.measurements import SourcePredictions
 from humeai_async.types.predictions.predictions import UnreadPredictions
-from humeai_async.types.predictions.stored import StoredPredictions
+from humeai_async.types.predictions.stored import StoredPredictions, WrongCutError
 from humeai_async.types.sources import BulkSource, is_url, read_source
 
 SourceOutcome: TypeAlias = Outcome[BulkSource, SourcePredictions]
@@ -199,22 +199,13 @@ class JobWork:
         """Find each source's predictions; of a body on disk, one source is in memory at a time.
 
         Raises:
-            DecodeError: Nothing can be read.
+            DecodeError: Nothing, or nothing more, can be read.
         """
         stored = StoredPredictions.find(body.file) if body.is_on_disk else None
-        if stored is not None:
-            places = match(plan, items, stored.sources, stored.__getitem__)
-            read, sizes = stored.__getitem__, stored.sizes
-        else:
-            found = UnreadPredictions(body.whole()).read()
-            places = match(plan, items, [one.source for one in found], found.__getitem__)
-            read, sizes = found.__getitem__, [body.size // max(len(found), 1)] * len(found)
-        return (
-            _reading(item, None, work_id)
-            if place is None
-            else evolve(_reading(item, read(place), work_id), size=sizes[place])
-            for item, place in zip(items, places, strict=True)
-        )
+        # In order, each is proven before it is given; else all have to be before the first is.
+        if stored and (are_in_order(plan, items, stored.sources) or stored.prove()):
+            return _read_stored(stored, plan, work_id, body, items)
+        return _read_whole(plan, work_id, body, items)
 
     def _recorded_request(
         self, details: JobDetails | None, sent: tuple[str, ...] | None
@@ -335,14 +326,43 @@ async def _problem_with_ends(body: Body, endpoint: Endpoint[Any]) -> DecodeError
     )
 
 
+def _read_stored(
+    stored: StoredPredictions,
+    plan: Plan,
+    work_id: str,
+    body: Body,
+    items: Sequence[Item[BulkSource]],
+) -> Iterator[Reading[SourcePredictions]]:
+    """Read one source after the other; from a wrong cut on, the whole."""
+    sizes = stored.sizes
+    for number, place in enumerate(match(plan, items, stored.sources, stored.read)):
+        try:
+            found = None if place is None else (stored.read(place), sizes[place])
+        except WrongCutError:
+            yield from _read_whole(plan, work_id, body, items[number:])
+            return
+        yield _reading(items[number], found, work_id)
+
+
+def _read_whole(
+    plan: Plan, work_id: str, body: Body, items: Sequence[Item[BulkSource]]
+) -> Iterator[Reading[SourcePredictions]]:
+    found = UnreadPredictions(body.whole()).read()
+    places = match(plan, items, [one.source for one in found], found.__getitem__)
+    size = body.size // max(len(found), 1)
+    for item, place in zip(items, places, strict=True):
+        yield _reading(item, None if place is None else (found[place], size), work_id)
+
+
 def _reading(
-    item: Item[BulkSource], share: SourcePredictions | None, job_id: str
+    item: Item[BulkSource], found: tuple[SourcePredictions, int] | None, job_id: str
 ) -> Reading[SourcePredictions]:
-    """Return what a job says of one source."""
-    if share is None:
+    """Return what a job says of one source, with the bytes that it takes to say so."""
+    if found is None:
         name = repr_without_query(item.source)[:200]
         reason = f"the job is completed, but which of its results are those of {name} is unclear"
         return Reading(error=SourceFailedError(reason, job_id=job_id), is_unreadable=True)
+    share, size = found
     undecodable = share.undecodable
     if undecodable is not None:
         reason = without_queries(str(undecodable.reason))
@@ -351,4 +371,4 @@ def _reading(
     if share.results is None:
         reason = without_secrets(share.error or "no reason given", {"urls": [given_text(item)]})
         return Reading(error=SourceFailedError(without_queries(reason), job_id=job_id))
-    return Reading(share)
+    return Reading(share, size=size)

@@ -54,7 +54,7 @@ def match(
     Returns:
         The place of each item's results among those of the job; `None` where it cannot be told.
     """
-    if plan.kind == "urls" and _are_in_order(plan, items, sources):
+    if plan.kind == "urls" and are_in_order(plan, items, sources):
         return list(range(len(items)))
     places = _places(plan, items)
     kind = {"urls": "url", "text": "text", "files": "file"}[plan.kind]
@@ -68,7 +68,7 @@ def match(
     return [None if number is None else own[number] for number in found]
 
 
-def _are_in_order(plan: Plan, items: Sequence[Item[BulkSource]], sources: Sequence[Source]) -> bool:
+def are_in_order(plan: Plan, items: Sequence[Item[BulkSource]], sources: Sequence[Source]) -> bool:
     """Whether all sources of a job are told as they were sent, each in its place."""
     if len(items) != len(plan.keys) or len(sources) != len(items):
         return False

@@ -276,22 +276,20 @@ class Results(Generic[S, R]):
             with body.reading():
                 return self._kind.read(plan, work_id, body, items)
 
-        readings: Iterator[Reading[R]] | None = None
-        found: list[Reading[R]]
+        given = 0
         try:
             if body.is_on_disk:
-                found, readings = [], await in_thread(read)
+                readings = await in_thread(read)
+                while (reading := await in_thread(_next, body, readings)) is not None:
+                    yield [reading]
+                    given += 1
             elif body.size < _LARGE_BODY:
-                found = [*read()]
+                yield [*read()]
             else:
-                found = await in_thread(lambda: [*read()])
+                yield await in_thread(lambda: [*read()])
         except DecodeError as problem:
-            found = [Reading(error=problem, is_unreadable=True) for _ in items]
-        if readings is None:
-            yield found
-            return
-        while (reading := await in_thread(_next, body, readings)) is not None:
-            yield [reading]
+            left = len(items) - given
+            yield [Reading(error=problem, is_unreadable=True)] * left
 
 
 def _next(body: Body, readings: Iterator[Reading[R]]) -> Reading[R] | None:

@@ -228,11 +228,11 @@ class WorkKind(Protocol[S, R]):
     ) -> Iterator[Reading[R]]:
         """Find what results say of some sources of a piece of work, in the order of `items`.
 
-        Whose results are whose is known when it returns. It blocks, and so does each step of
-        what it returns: where the body is on disk, it is called in a thread.
+        It blocks, and so does each step of what it returns: where the body is on disk, it is
+        called in a thread.
 
         Raises:
-            DecodeError: Nothing can be read.
+            DecodeError: Nothing, or nothing more, can be read; a step may raise it, too.
             OSError: The disk does not give it.
         """
         ...

@@ -79,13 +79,13 @@ async def test_what_is_read_from_disk_is_what_is_read_from_memory(
 def read(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Note the places of sources that are read."""
     read: list[Any] = []
-    read_one = StoredPredictions.__getitem__
+    read_one = StoredPredictions.read
 
     def noting(found: StoredPredictions, place: int) -> Any:
         read.append(place)
         return read_one(found, place)
 
-    monkeypatch.setattr(StoredPredictions, "__getitem__", noting)
+    monkeypatch.setattr(StoredPredictions, "read", noting)
     return read
 
 
@@ -123,8 +123,12 @@ def find_nothing(_: object) -> None:
     pass
 
 
-def altered(change: Callable[[Any], None]) -> Callable[[Body, list[bytes]], Any]:
-    """Return a `Body.write` that takes another body in than the one that comes."""
+def altered(change: Callable[[Any], object]) -> Callable[[Body, list[bytes]], Any]:
+    """Return a `Body.write` that takes another body in than the one that comes.
+
+    Args:
+        change: Changes the sources, or returns another text of them.
+    """
     write, so_far = Body.write, bytearray()
 
     async def written(body: Body, pieces: list[bytes]) -> None:
@@ -134,8 +138,8 @@ def altered(change: Callable[[Any], None]) -> Callable[[Body, list[bytes]], Any]
         except ValueError:  # the rest is still to come
             return
         so_far.clear()
-        change(sources)
-        await write(body, [json.dumps(sources).encode()])
+        text = change(sources)
+        await write(body, [text if isinstance(text, bytes) else json.dumps(sources).encode()])
 
     return written
 
@@ -175,6 +179,69 @@ async def test_one_source_that_cannot_be_read_is_kept_with_the_whole_and_the_oth
     assert outcome.predictions is not None
     assert not kept.exists()
     assert set(submitted(fake).values()) == {1}
+
+
+@pytest.mark.parametrize("number", [0, 2, 4])
+async def test_a_source_that_holds_what_sources_begin_with_is_read_as_in_memory(
+    hume: HumeAI, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def nest(sources: Any) -> None:
+        sources[number]["more"] = [1, {"source": sources[1]["source"]}, 2]
+
+    monkeypatch.setattr(Body, "write", altered(nest))
+    on_disk = await take(hume.batch.predict(urls(5), models={"face": {}}))
+    monkeypatch.setattr(bodies, "IN_MEMORY", WHOLE)
+    in_memory = await take(hume.batch.predict(urls(5), models={"face": {}}))
+    assert [one.error for one in on_disk] == [None] * 5
+    assert [one.predictions for one in on_disk] == [one.predictions for one in in_memory]
+
+
+async def test_one_that_takes_the_place_of_the_next_is_seen_before_that_is_given(
+    hume: HumeAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nest(sources: Any) -> None:
+        # As many seem to come as were sent, each with the URL of its place.
+        sources[1]["more"] = [1, sources[2], 2]
+        del sources[2]
+
+    monkeypatch.setattr(Body, "write", altered(nest))
+    found = await take(hume.batch.predict(urls(4), models={"face": {}}))
+    assert [one.is_unreadable for one in found] == [False, False, True, False]
+    assert [one.source for one in found] == urls(4)
+
+
+async def test_of_a_body_that_is_broken_in_its_middle_what_stands_before_is_given_and_paid_once(
+    hume: HumeAI, fake: FakeHume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off(sources: Any) -> bytes:
+        before, place, after = json.dumps(sources).partition(urls(4)[2])
+        return f"{before}{place}{after.replace(':', ';', 1)}".encode()
+
+    ledger = tmp_path / "run.db"
+    with monkeypatch.context() as patched:
+        patched.setattr(Body, "write", altered(break_off))
+        found = await take(hume.batch.predict(urls(4), models={"face": {}}, ledger=ledger))
+    assert [one.is_unreadable for one in found] == [False, False, True, True]
+    assert [type(one.error) for one in found[2:]] == [DecodeError] * 2
+    again = hume.batch.predict(urls(4), models={"face": {}}, ledger=ledger, retry_failed=True)
+    assert [(one.source, one.error) for one in await take(again)] == [
+        (one, None) for one in urls(4)[2:]
+    ]
+    assert set(submitted(fake).values()) == {1}
+
+
+async def test_sources_in_another_order_are_all_proven_before_the_first_is_given(
+    hume: HumeAI, read: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Body, "write", altered(lambda sources: sources.reverse()))
+    async with hume.batch.predict(urls(3), models={"face": {}}) as outcomes:
+        first = await anext(outcomes)
+        assert read == [0, 1, 2, 2]
+        await take(outcomes)
+    assert first.source == urls(3)[0]
+    assert first.predictions is not None
+    assert first.predictions.source.url == urls(3)[0]
+    assert read == [0, 1, 2, 2, 1, 0]
 
 
 async def test_what_is_kept_is_read_from_disk_and_fetches_nothing(
@@ -280,7 +347,7 @@ async def test_a_full_disk_ends_the_run_and_fails_no_source(
 async def test_a_disk_that_gives_nothing_back_ends_the_run(
     hume: HumeAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(StoredPredictions, "__getitem__", fail_to_read)
+    monkeypatch.setattr(StoredPredictions, "read", fail_to_read)
     with pytest.raises(SaveError, match=r"pays for their sources again: Input/"):
         await take(hume.batch.predict(urls(3), models={"face": {}}))
 

@@ -123,32 +123,6 @@ LIGHT_CLASSES: dict[str, type[msgspec.Struct]] = {
 """What a prediction of each model is read into."""
 
 
-@frozen
-class Layout:
-    """One order of names, and what reads predictions that have it."""
-
-    names: Names
-    """Names of the scores in each field."""
-    decode: Callable[[bytes | msgspec.Raw], Any]
-    """Read a prediction; raises an error of the scanner where it has another order."""
-    fields: tuple[str, ...]
-    """Fields that hold scores."""
-    pack: Callable[..., bytes]
-    """Make the bytes of 64-bit floats of as many numbers as there are names."""
-
-    def read(self, raw: msgspec.Raw) -> tuple[Any, bytes] | None:
-        """Return a prediction and its scores as 64-bit floats; `None` if its order is another."""
-        try:
-            one = self.decode(raw)
-        except UNREADABLE:
-            return None  # it has other names, or is wrong: the slower way tells
-        first, *more = self.fields
-        scores = [each.score for each in getattr(one, first)]
-        for field in more:
-            scores += [each.score for each in getattr(one, field)]
-        return one, self.pack(*scores)
-
-
 class Stretch:
     """Predictions that follow one another and whose scores have the same names.
 
@@ -162,18 +136,60 @@ class Stretch:
 
     __slots__ = ("count", "kept", "may_have_gaps", "names", "scores")
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, *, may_have_gaps: bool = False) -> None:
         self.names: Names = names
         self.kept: list[Any] = []
         self.scores: array[float] = array("d")
         self.count: int = 0
-        self.may_have_gaps: bool = False
+        self.may_have_gaps: bool = may_have_gaps
 
-    def add(self, kept: Iterable[Any], scores: bytes) -> None:
-        """Add one prediction to the rest."""
-        self.kept += kept
-        self.scores.frombytes(scores)
-        self.count += 1
+    def join(self, other: Stretch) -> bool:
+        """Add predictions that follow these; false if they are others, or too many."""
+        if self.names != other.names or self.count + other.count > MOST_TOGETHER:
+            return False
+        self.kept += other.kept
+        self.scores += other.scores
+        self.count += other.count
+        self.may_have_gaps |= other.may_have_gaps
+        return True
+
+
+_Keep: TypeAlias = Callable[[Any], Iterable[Any]] | None
+"""Gives what to keep of each prediction, which is what `measurements.py` or `LIGHT_CLASSES` has
+for it; nothing is kept without it."""
+
+
+@frozen
+class Layout:
+    """One order of names, and what reads predictions that have it."""
+
+    names: Names
+    """Names of the scores in each field."""
+    decode: Callable[[bytes | msgspec.Raw], Any]
+    """Read a prediction; raises an error of the scanner where it has another order."""
+    fields: tuple[str, ...]
+    """Fields that hold scores."""
+    pack: Callable[..., bytes]
+    """Make the bytes of 64-bit floats of as many numbers as there are names."""
+
+    def read(self, raws: Sequence[msgspec.Raw], keep: _Keep) -> Stretch:
+        """Read predictions up to the first one of another order, or that is wrong."""
+        found = Stretch(self.names)
+        decode, pack, add, kept = self.decode, self.pack, found.scores.frombytes, found.kept
+        first, *more = self.fields
+        for raw in raws:
+            try:
+                one = decode(raw)
+            except UNREADABLE:
+                break  # the slower way tells what it is
+            if keep is not None:
+                kept += keep(one)
+            scores = [each.score for each in getattr(one, first)]
+            for field in more:
+                scores += [each.score for each in getattr(one, field)]
+            add(pack(*scores))
+            found.count += 1
+        return found
 
 
 _layouts: dict[tuple[str, tuple[str, ...], Names], Layout | None] = {}
@@ -186,7 +202,7 @@ def read_stretches(
     model: str,
     predictions: Sequence[Scored],
     fields: tuple[str, ...],
-    keep: Callable[[Any], Iterable[Any]] = lambda _: (),
+    keep: _Keep = None,
 ) -> Iterator[Stretch]:
     """Read predictions of one group, and all their scores in some fields.
 
@@ -194,8 +210,7 @@ def read_stretches(
         model: Name of the model, as columns have it.
         predictions: The predictions.
         fields: Fields of scores to read; of the others nothing is known.
-        keep: Gives what to keep of each prediction, which is what `measurements.py` or
-            `LIGHT_CLASSES` has for it.
+        keep: Gives what to keep of each prediction; nothing is kept without it.
 
     Returns:
         All predictions in their order, at most `MOST_TOGETHER` in each stretch.
@@ -204,34 +219,47 @@ def read_stretches(
         DecodeError: A part is not what was promised; `path` begins at the list. What stands
             before it was given.
     """
-    raws = predictions.to_wire() if isinstance(predictions, Slices) else ()
-    layout = _latest.get((model, fields)) if raws else None
     stretch = Stretch(())
-    for index in range(len(predictions)):
-        found = None if layout is None else layout.read(raws[index])
-        if layout is not None and found is not None:
-            names = layout.names
-            one, scores = found
-        else:
-            try:
-                one = predictions[index]
-                names, scores = _split(one, fields, index)
-            except DecodeError:
+    try:
+        for some in _read(model, predictions, fields, keep):
+            if not stretch.join(some):
                 if stretch.count:
                     yield stretch
-                raise
-            layout = _find_layout(model, fields, names) if raws else None
-        if names != stretch.names or stretch.count >= MOST_TOGETHER:
-            if stretch.count:
-                yield stretch
-            stretch = Stretch(names)
-        stretch.may_have_gaps |= found is None
-        stretch.add(keep(one), scores)
+                stretch = some
+    except DecodeError:
+        if stretch.count:
+            yield stretch
+        raise
     if stretch.count:
         yield stretch
 
 
-def _split(prediction: Scored, fields: tuple[str, ...], index: int) -> tuple[Names, bytes]:
+def _read(
+    model: str, predictions: Sequence[Scored], fields: tuple[str, ...], keep: _Keep
+) -> Iterator[Stretch]:
+    """Read predictions of one layout together, and others one by one."""
+    raws = predictions.to_wire() if isinstance(predictions, Slices) else ()
+    layout = _latest.get((model, fields)) if raws else None
+    place = 0
+    while place < len(predictions):
+        if layout is not None:
+            found = layout.read(raws[place : place + MOST_TOGETHER], keep)
+            if found.count:
+                place += found.count
+                yield found
+                continue
+        one = predictions[place]
+        names, scores = _split(one, fields, place)
+        found = Stretch(names, may_have_gaps=True)
+        found.kept += keep(one) if keep is not None else ()
+        found.scores += scores
+        found.count = 1
+        place += 1
+        yield found
+        layout = _find_layout(model, fields, names) if raws else None
+
+
+def _split(prediction: Scored, fields: tuple[str, ...], index: int) -> tuple[Names, array[float]]:
     """Return the names of a prediction's scores in some fields, and the scores."""
     names: list[tuple[str, ...] | None] = []
     scores = array("d")
@@ -243,7 +271,7 @@ def _split(prediction: Scored, fields: tuple[str, ...], index: int) -> tuple[Nam
             raise with_path_prefix(problem, f"$[{index}].{field}") from None
         names.append(found)
         scores.fromlist(more)
-    return tuple(names), scores.tobytes()
+    return tuple(names), scores
 
 
 def _find_layout(model: str, fields: tuple[str, ...], names: Names) -> Layout | None:

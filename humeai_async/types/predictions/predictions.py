@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, overload
 
 import msgspec
@@ -28,6 +28,7 @@ from humeai_async.types.predictions.measurements import SourcePredictions
 from humeai_async.types.predictions.rows import SCORE_FIELDS
 from humeai_async.types.predictions.score_table import ScoreTable
 from humeai_async.types.predictions.source_texts import (
+    BEGINNINGS,
     NOT_PREDICTIONS,
     cut,
     lists_of,
@@ -102,23 +103,12 @@ class Predictions(PredictionViews):
         Raises:
             DecodeError: As `from_json`.
         """
-        if len(body) < READ_AT_ONCE:
-            return cls.from_json(body)
-        sources: list[SourcePredictions] = []
-        since = time.perf_counter()
-        for piece in cut(body):
-            try:
-                with without_collection():
-                    sources.append(source_decoder.decode(piece))
-            except UNREADABLE:
-                return cls.from_json(body)
-            if time.perf_counter() - since > _STEP_SECONDS:
-                yield
-                since = time.perf_counter()
-        if not sources:
-            return cls.from_json(body)
-        found = cls(sources, body)
-        return found._with_first_file_tried()
+        for beginning in BEGINNINGS if len(body) >= READ_AT_ONCE else ():
+            sources = yield from _in_steps(cut(body, beginning))
+            if sources:
+                found = cls(sources, body)
+                return found._with_first_file_tried()
+        return cls.from_json(body)
 
     def _with_first_file_tried(self) -> Predictions:
         first = next((place for place, source in enumerate(self) if source.files), None)
@@ -274,6 +264,24 @@ class UnreadPredictions:
             except StopIteration as ended:
                 found: Predictions = ended.value
                 return found
+
+
+def _in_steps(
+    pieces: Iterable[memoryview],
+) -> Generator[None, None, list[SourcePredictions]]:
+    """Read pieces of a text, of which each seems to be a source; none if one of them is not."""
+    sources: list[SourcePredictions] = []
+    since = time.perf_counter()
+    for piece in pieces:
+        try:
+            with without_collection():
+                sources.append(source_decoder.decode(piece))
+        except UNREADABLE:
+            return []
+        if time.perf_counter() - since > _STEP_SECONDS:
+            yield
+            since = time.perf_counter()
+    return sources
 
 
 READ_AT_ONCE = 500_000

@@ -45,20 +45,36 @@ _any_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=float)
 NOT_PREDICTIONS = "the predictions do not have the documented form"
 
 _SPACE = b" \t\r\n"
-BEGINNING = re.compile(rb'[ \t\r\n]*\[[ \t\r\n]*(\{[ \t\r\n]*"source")')
 
+
+def spaced(pattern: bytes) -> re.Pattern[bytes]:
+    """Compile a pattern in which a space stands for whatever space JSON may have there."""
+    return re.compile(pattern.replace(b" ", rb"[ \t\r\n]*"))
+
+
+BEGINNINGS = (
+    spaced(rb' \[ (\{ "source" : \{ "type" : "\w*"(?: , "(?:url|filename)" : ")?)'),
+    spaced(rb' \[ (\{ "source")'),
+)
+"""How a list of sources begins, and the first of them in its group: all that sources of one kind
+have in common, for a long text is found several times as fast, and what all sources have."""
 
 Where: TypeAlias = tuple[int, int, str, int]
 """Source, file, model and group: a path is made of it only for an error."""
 
 
-def cut(body: bytes) -> Iterator[memoryview]:
-    """Give the parts of a list between which a source seems to begin; none for another text."""
-    beginning = BEGINNING.match(body)
+def cut(body: bytes, beginning: re.Pattern[bytes]) -> Iterator[memoryview]:
+    """Give the parts of a list between which a source seems to begin; none for another text.
+
+    Args:
+        body: The text of the list.
+        beginning: One of `BEGINNINGS`.
+    """
+    begun = beginning.match(body)
     stop = len(body.rstrip(_SPACE)) - 1
-    if beginning is None or body[stop : stop + 1] != b"]":
+    if begun is None or body[stop : stop + 1] != b"]":
         return
-    first, start, view = beginning[1], beginning.start(1), memoryview(body)
+    first, start, view = begun[1], begun.start(1), memoryview(body)
     while (following := body.find(first, start + 1, stop)) >= 0:
         yield view[start : max(end_before(body, following, b","), start)]
         start = following
@@ -125,15 +141,13 @@ def _read_source_leniently(
     return undecodable_at(text, odd, place), odd
 
 
-def read_head(text: memoryview) -> Source | None:
+def read_head(text: bytes) -> Source | None:
     """Return which source a text is of, as far as it says so; `None` where it is no JSON."""
     try:
         return _head_decoder.decode(text).source
     except UNREADABLE:
-        pass
-    whole = bytes(text)
-    whole = repaired(whole) or whole
-    return _head_of(whole) if is_json(whole) else None
+        text = repaired(text) or text
+    return _head_of(text) if is_json(text) else None
 
 
 def _head_of(text: bytes | msgspec.Raw) -> Source:
