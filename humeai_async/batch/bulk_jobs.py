@@ -62,16 +62,14 @@ class JobWork:
         session: Makes the calls.
         poller: Waits for jobs.
         request: Settings that all jobs are sent with.
-        clock: Learns the service's time.
     """
 
-    def __init__(
-        self, session: Session, poller: Poller, request: InferenceRequest, clock: ServiceClock
-    ) -> None:
+    def __init__(self, session: Session, poller: Poller, request: InferenceRequest) -> None:
         self._session = session
         self._poller = poller
         self._request = request
-        self._clock = clock
+        self.clock: ServiceClock = ServiceClock()
+        """Learns the service's time."""
         self._older: frozenset[str] = frozenset()
         """Jobs that were at the service before the first one of this run."""
         self._digests: dict[str, tuple[object, bytes]] = {}
@@ -97,7 +95,7 @@ class JobWork:
 
     async def begin(self) -> int | None:
         """Return when the newest job was made, by the service's clock; costs one request."""
-        jobs = await newest_jobs(self._session, self._clock)
+        jobs = await newest_jobs(self._session, self.clock)
         self._older = frozenset(one["job_id"] for one in jobs)
         times = [created for one in jobs if (created := created_ms(one)) is not None]
         if times:
@@ -147,7 +145,7 @@ class JobWork:
         # Those that were there before are no new job, whatever the clocks say.
         del items
         others = {*known, *self._older} if is_new else known
-        found = await find_job(self._session, self._clock, plan, self._request, others)
+        found = await find_job(self._session, self.clock, plan, self._request, others)
         return None if found is None else Submitted(found)
 
     async def collect(

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import math
 import random
 from collections import deque
@@ -123,15 +122,11 @@ class Poller:
     """All waits of a client and its relatives, those of each event loop apart."""
 
     def __init__(self, session: Session) -> None:
-        self._loops = PerLoop(functools.partial(_make_loop, session))
+        self._loops = PerLoop(lambda _: PollLoop(session))
 
     def current(self) -> PollLoop:
         """Return the loop of polls that runs on this event loop."""
         return self._loops.current()
-
-
-def _make_loop(session: Session, _: asyncio.AbstractEventLoop) -> PollLoop:
-    return PollLoop(session)
 
 
 class PollLoop:

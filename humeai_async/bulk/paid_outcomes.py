@@ -16,7 +16,6 @@ from humeai_async._base.packages import load_package
 from humeai_async.bulk.bill import Bill
 from humeai_async.bulk.estimates import CostEstimate, estimate_cost
 from humeai_async.bulk.ledger import Ledger
-from humeai_async.bulk.open_files import open_layout
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.outcome import Outcome, label_of
 from humeai_async.bulk.outcome_tables import failure_of
@@ -27,6 +26,7 @@ from humeai_async.bulk.progress import Progress
 from humeai_async.bulk.reading_back import read_back
 from humeai_async.bulk.runs import LEDGER, Into, Report, configuration_of, run_into
 from humeai_async.bulk.single_requests import SingleRequests
+from humeai_async.bulk.sinks import open_layout
 from humeai_async.bulk.work import Pipes
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http.arguments import check_number, check_path

@@ -61,8 +61,6 @@ class Into(Generic[S, R]):
     """Says how the limiter stands, for the progress."""
     score_bits: int = 32
     layout: Layout = PREDICTIONS
-    on_start: Callable[[Mapping[State, int]], None] | None = None
-    """Called with the states that the given sources have at the start."""
     on_outcome: Callable[[Outcome[S, R]], None] | None = None
     on_progress: Callable[[Progress], None] | None = None
 
@@ -114,10 +112,7 @@ async def run_into(
             ledger.before_checkpoint = sinks.sync
             await ledger.checkpoint()
             keys = await _keys(sources, pipes)
-            before = await _counts(ledger, keys)
-            if into.on_start is not None:
-                into.on_start(before)
-            total = None if keys is None else len(keys)
+            before, total = await _counts(ledger, keys), None if keys is None else len(keys)
             track.begin(before, total, retries=pipes.options.retry_failed)
             pipes = evolve(pipes, ledger=ledger, on_submitted=_both(pipes.on_submitted, track))
             writer = _Writer(sinks, ledger, track, into.on_outcome)
@@ -143,7 +138,7 @@ def configuration_of(work: str, formats: Sequence[str]) -> str:
     return f"{work} as {','.join(formats)}"
 
 
-def _both(on_submitted: Callable[[str], None] | None, track: Track) -> Callable[[str], None]:
+def _both(on_submitted: Callable[[str], object] | None, track: Track) -> Callable[[str], None]:
     def tell(work_id: str) -> None:
         if on_submitted is not None:
             on_submitted(work_id)

@@ -24,6 +24,7 @@ from attrs import evolve
 
 from humeai_async._base.frozen import frozen
 from humeai_async._base.packages import load_package
+from humeai_async.bulk.outcome import Outcome, label_of
 from humeai_async.bulk.parquet import Parquet, parts_folder
 from humeai_async.bulk.text_files import (
     AnyOutcome,
@@ -31,6 +32,7 @@ from humeai_async.bulk.text_files import (
     Csv,
     JobOutcome,
     JsonLines,
+    OpenCsv,
     SourceOutcome,
 )
 from humeai_async.errors import DecodeError, HumeError, InvalidArgumentError, SaveError
@@ -38,6 +40,7 @@ from humeai_async.http.arguments import check_path
 from humeai_async.types.predictions.predictions import Predictions
 from humeai_async.types.predictions.rows import RowBatch, row_batches
 from humeai_async.types.sources import name_of
+from humeai_async.types.tabular import OpenRow, Tabular
 
 __all__ = [
     "FORMATS",
@@ -293,6 +296,32 @@ def rows_of(outcome: AnyOutcome) -> list[RowBatch]:
 
 PREDICTIONS = Layout(FORMATS, rows_of)
 """The files of predictions of batch jobs."""
+
+
+OPEN_FORMATS = ("jsonl", "jsonl.zst", "csv")
+"""Formats of the results of the newer products, whose columns are open."""
+
+
+def open_layout(stem: str) -> Layout:
+    """Say what the files of a newer product's results are.
+
+    Args:
+        stem: Their name without its ending.
+    """
+    formats: Formats = {
+        "jsonl": (f"{stem}.jsonl", JsonLines),
+        "jsonl.zst": (f"{stem}.jsonl.zst", CompressedJsonLines),
+        "csv": (f"{stem}.csv", OpenCsv),
+    }
+    return Layout(formats, _open_rows_of)
+
+
+def _open_rows_of(outcome: Outcome[Any, Any]) -> list[OpenRow]:
+    found = outcome.predictions
+    if not isinstance(found, Tabular):
+        return []
+    source = label_of(outcome.source)
+    return [{"source": source, **row} for row in found.rows()]
 
 
 def _refuse_results(path: Path, head: bytes) -> None:

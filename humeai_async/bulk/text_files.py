@@ -17,7 +17,7 @@ from typing import IO, Any, ClassVar, TypeAlias
 
 from humeai_async._base import atomic_files
 from humeai_async._base.packages import load_package
-from humeai_async.bulk.csv_rows import encode_line, encode_rows
+from humeai_async.bulk.csv_rows import encode_dicts, encode_line, encode_rows
 from humeai_async.bulk.outcome import Outcome, label_of
 from humeai_async.errors import SaveError
 from humeai_async.http import codec
@@ -31,6 +31,7 @@ __all__ = [
     "Csv",
     "JobOutcome",
     "JsonLines",
+    "OpenCsv",
     "SourceOutcome",
 ]
 
@@ -229,6 +230,24 @@ class Csv(_Appended):
             partial.unlink(missing_ok=True)
         self._start = len(first)
         self._open(self._path, self._path.stat().st_size)
+
+
+class OpenCsv(Csv):
+    """One row a measurement or decision, as `to_arrow` has them; the first column is the source.
+
+    Expressions and questions have any names, so the columns are those that occur. A cell is empty
+    where a row does not name its column, which is not a score of zero.
+    """
+
+    columns: ClassVar[Sequence[str]] = ("source",)
+    head: ClassVar[bytes] = encode_line(columns)
+
+    def write(self, outcome: AnyOutcome, rows: Sequence[Any]) -> None:
+        """Write the rows of one outcome."""
+        del outcome
+        self._ensure_columns(name for row in rows for name in row)
+        if rows:
+            self.append(encode_dicts(rows, self._columns))
 
 
 def _first_record(path: Path) -> bytes:

@@ -340,7 +340,7 @@ class Pipes(Generic[S, R]):
     pause: Callable[[float], Awaitable[None]]
     """Sleeps for so many seconds."""
     patience: Patience
-    on_submitted: Callable[[str], None] | None = None
+    on_submitted: Callable[[str], object] | None = None
     """Called with the service's name of each piece of work that is there."""
     ledger: object = field(default=None)
     """A `Ledger`, the path of one, or `None`."""

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import click
 
 from humeai_async.bulk.estimates import CostEstimate
-from humeai_async.bulk.open_files import OPEN_FORMATS
 from humeai_async.bulk.paid_outcomes import PaidOutcomes
+from humeai_async.bulk.sinks import OPEN_FORMATS
 from humeai_async.cli import interrupts
 from humeai_async.cli.output import print_message
 from humeai_async.cli.progress import RunDisplay

@@ -7,7 +7,7 @@ which has methods to wait for it.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Unpack
 
 from attrs import evolve
@@ -56,7 +56,6 @@ if TYPE_CHECKING:
     from humeai_async.bulk.outcomes import Outcomes
     from humeai_async.bulk.progress import Progress
     from humeai_async.bulk.runs import Report
-    from humeai_async.bulk.states import State
     from humeai_async.bulk.work import Pipes
     from humeai_async.types.dicts import ModelsDict, TranscriptionDict
     from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
@@ -360,7 +359,6 @@ class Batch(Resource):
         models: Models | ModelsDict | None = None,
         transcription: Transcription | TranscriptionDict | Unset | None = UNSET,
         options: BulkOptions | None = None,
-        on_start: Callable[[Mapping[State, int]], None] | None = None,
         on_job: Callable[[Job], None] | None = None,
         on_outcome: Callable[[SourceOutcome], None] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
@@ -380,7 +378,6 @@ class Batch(Resource):
             models: As for `predict`; the same at every start.
             transcription: As for `predict`; the same at every start.
             options: How the run is done.
-            on_start: Called with the number of sources in each state, before the run starts.
             on_job: Called with each job once it is at Hume, submitted or found there.
             on_outcome: Called with each outcome, once it is written.
             on_progress: Called with how far the run is: at the start, with each job that is at
@@ -410,7 +407,6 @@ class Batch(Resource):
             formats=tuple(formats),
             pace=lambda: self.pace,
             score_bits=score_bits,
-            on_start=on_start,
             on_outcome=on_outcome,
             on_progress=on_progress,
         )
@@ -429,22 +425,16 @@ class Batch(Resource):
         """Put together what a bulk run works with; its calls yield to all others."""
         from humeai_async.batch.bulk_jobs import JobWork
         from humeai_async.bulk.patience import Patience
-        from humeai_async.bulk.work import Pipes, ServiceClock
+        from humeai_async.bulk.work import Pipes
 
-        session = self._session.with_settings(priority=BULK)
-        clock = ServiceClock()
-        poller = self._poller
-
-        def on_submitted(job_id: str) -> None:
-            if on_job is not None:
-                on_job(Job(job_id, session, poller))
-
+        session, poller = self._session.with_settings(priority=BULK), self._poller
+        work = JobWork(session, poller, request)
         return Pipes(
-            kind=JobWork(session, poller, request, clock),
+            kind=work,
             options=options,
-            clock=clock,
+            clock=work.clock,
             pause=session.pause,
             patience=Patience(session.pause, options.outage_patience),
-            on_submitted=on_submitted,
+            on_submitted=lambda job_id: on_job and on_job(Job(job_id, session, poller)),
             ledger=ledger,
         )

@@ -173,7 +173,6 @@ class JobStore:
             models=job.request.get("models") or {},
             transcribed=job.request.get("transcription", {}) is not None,
             frames=self._world.options.frames,
-            archive_files=self._world.options.archive_files,
             wanted=self._world.wanted,
         )
 

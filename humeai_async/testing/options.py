@@ -29,8 +29,6 @@ class Options:
     """Decides how a job ends; `None` from it leaves that to the sources' names."""
     frames: int = 3
     """Frames of a video or image sequence with a face, and sentences that are spoken."""
-    archive_files: int = 3
-    """Files found in an archive."""
     max_queued: int = 500
     """Jobs that may wait at once; one more is refused."""
     list_cap: int = 100

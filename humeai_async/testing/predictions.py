@@ -25,6 +25,7 @@ _SENTENCES = (
     "We will try again in Oslo on Monday.",
     "That is the quietest morning of the year.",
 )
+_ARCHIVE_FILES = 3
 _MOST_UNITS = 500
 """Words of a text that get predictions; longer texts would only make longer responses."""
 
@@ -39,7 +40,6 @@ class Recipe:
     """Whether speech is turned into text."""
     frames: int = 3
     """Frames with a face, and sentences that are spoken."""
-    archive_files: int = 3
     wanted: Mapping[str, Wanted] = field(factory=dict[str, Wanted], repr=False)
     """What tests want, by source."""
 
@@ -73,7 +73,7 @@ def predict_source(source: Source, recipe: Recipe) -> Record:
     error = _error_of(source, recipe)
     if error is not None:
         return {"source": source.record, "results": None, "error": error}
-    files, failed = _files(source, recipe)
+    files, failed = _files(source)
     results = {
         "predictions": [_predict_file(source, file, recipe) for file in files],
         "errors": [{"message": "the media could not be read", "file": file} for file in failed],
@@ -85,7 +85,7 @@ def count(source: Source, recipe: Recipe) -> tuple[int, int]:
     """Return how many files of a source have predictions, and how many errors it has."""
     if _error_of(source, recipe) is not None:
         return 0, 1
-    files, failed = _files(source, recipe)
+    files, failed = _files(source)
     return len(files), len(failed)
 
 
@@ -96,10 +96,10 @@ def _error_of(source: Source, recipe: Recipe) -> str | None:
     return wanted
 
 
-def _files(source: Source, recipe: Recipe) -> tuple[list[str], list[str]]:
+def _files(source: Source) -> tuple[list[str], list[str]]:
     if source.is_archive:
         stem = source.name.split(".")[0]
-        files = [f"{stem}/clip-{number}.mp4" for number in range(recipe.archive_files)]
+        files = [f"{stem}/clip-{number}.mp4" for number in range(_ARCHIVE_FILES)]
     else:
         files = [source.name]
     broken = 1 if source.is_marked("broken") else 0
