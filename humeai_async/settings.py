@@ -6,28 +6,19 @@ the poller.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from ssl import SSLContext
-from typing import Any, TypeGuard
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from attrs import Attribute, field, validate
 
-from humeai_async._base.base_values import as_base
+from humeai_async._base.base_values import is_number
 from humeai_async._base.frozen import frozen
 from humeai_async._base.secret import Secret, hold
 from humeai_async.errors import ConfigurationError
 
 __all__ = ["Polling", "Pool", "Reconnect", "Retry", "Timeout"]
-
-
-def is_number(value: object) -> TypeGuard[float]:
-    """Whether a value is a number that a setting can be: finite, and no truth value."""
-    value = as_base(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return abs(value) <= sys.float_info.max  # neither infinite, not a number, nor too long
 
 
 def _positive(_: object, attribute: Attribute[float], value: object) -> None:

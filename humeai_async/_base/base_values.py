@@ -10,10 +10,11 @@ from __future__ import annotations
 import contextlib
 import enum
 import operator
+import sys
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
-__all__ = ["as_base"]
+__all__ = ["as_base", "is_number"]
 
 _BASE = frozenset({str, int, float, bool, type(None)})
 _CONVERSIONS: dict[type, Callable[[Any], Any]] = {
@@ -43,3 +44,11 @@ def as_base(value: Any) -> Any:
         with contextlib.suppress(TypeError):  # arrays have it, too
             return operator.index(value)
     return value
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value is a finite number of any class, and no truth value."""
+    value = as_base(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return abs(value) <= sys.float_info.max  # neither infinite, not a number, nor too long

@@ -11,6 +11,7 @@ from typing import Any
 
 import anyio
 
+from humeai_async._base.base_values import is_number
 from humeai_async.bulk.single_requests import Prepared, SingleRequests
 from humeai_async.catalog import decisions as catalog
 from humeai_async.decisions.uploads import LONGEST, SHORTEST, parts_of, read_clip
@@ -18,7 +19,6 @@ from humeai_async.http import codec
 from humeai_async.http.endpoint import Endpoint, fill
 from humeai_async.http.messages import Upload
 from humeai_async.http.session import Session
-from humeai_async.settings import is_number
 from humeai_async.types.decisions import Decision, DecisionResponse
 from humeai_async.types.json import is_object
 from humeai_async.types.questions import QuestionSet

@@ -25,7 +25,7 @@ from humeai_async.http.fatal_errors import is_fatal
 from humeai_async.http.messages import Upload
 from humeai_async.http.session import Session
 from humeai_async.media.conversion import ConversionError, samples_of
-from humeai_async.media.sources import Recording
+from humeai_async.media.recordings import Recording
 from humeai_async.media.wav import BYTES_A_MS, to_wav
 from humeai_async.types.decisions import Decision
 from humeai_async.types.questions import QuestionSet

@@ -17,11 +17,11 @@ from typing import Any, cast
 
 from attrs import field
 
+from humeai_async._base.base_values import is_number
 from humeai_async._base.frozen import frozen
 from humeai_async.decisions.uploads import LONGEST, SHORTEST, check_length
 from humeai_async.errors import HumeError, InvalidArgumentError
 from humeai_async.media.wav import BYTES_A_MS
-from humeai_async.settings import is_number
 from humeai_async.types.decisions import (
     Decision,
     NoulResult,

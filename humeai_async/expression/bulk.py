@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from attrs import evolve
 
+from humeai_async._base.base_values import is_number
 from humeai_async._base.cancellation import in_thread
 from humeai_async.bulk.ledger_records import PART, Plan, key_of
 from humeai_async.bulk.single_requests import (
@@ -52,9 +53,8 @@ from humeai_async.http.messages import Part, Upload
 from humeai_async.http.multipart import LARGEST_FILE, File, pieces_of
 from humeai_async.http.session import Session
 from humeai_async.media.formats import HEAD, Kind, kind_of
-from humeai_async.media.sources import Recording, read_recording
+from humeai_async.media.recordings import Recording, read_recording
 from humeai_async.media.wav import HEADER_BYTES, RATE, WIDTH
-from humeai_async.settings import is_number
 from humeai_async.types.expression import AudioResult
 from humeai_async.types.json import is_object
 from humeai_async.types.paging import Items

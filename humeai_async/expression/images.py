@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from attrs import evolve
 
+from humeai_async._base.base_values import is_number
 from humeai_async._base.cancellation import in_thread
 from humeai_async.bulk.ledger_records import Plan
 from humeai_async.bulk.single_requests import key_of_content, read_part
@@ -22,7 +23,6 @@ from humeai_async.expression.uploads import refuse, why_no_image
 from humeai_async.http import codec
 from humeai_async.http.multipart import LARGEST_FILE, File, read_first, read_whole
 from humeai_async.media.formats import HEAD, PICTURES, kind_of
-from humeai_async.settings import is_number
 from humeai_async.types.expression import AudioResult, Face, ImageMeasurement, ImagesResult
 from humeai_async.types.json import is_object
 from humeai_async.types.paging import Items

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from humeai_async._base.base_values import is_number
 from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.http import codec
 from humeai_async.http.arguments import check_number
-from humeai_async.settings import is_number
 from humeai_async.types.expression import FaceSettings
 
 # Hume writes MB, and MiB where it means that: the smaller reading is safe.

@@ -15,7 +15,7 @@ from humeai_async.expression.parts import LONGEST_PART_MS, Joiner, find_cut
 from humeai_async.expression.uploads import refuse
 from humeai_async.http.messages import Part
 from humeai_async.media.conversion import ConversionError, samples_of
-from humeai_async.media.sources import Recording
+from humeai_async.media.recordings import Recording
 from humeai_async.media.wav import BYTES_A_MS, to_wav
 from humeai_async.types.expression import AudioResult
 

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import anyio
 from attrs import evolve
 
+from humeai_async._base.base_values import is_number
 from humeai_async._base.event_loops import PerLoop
 from humeai_async._base.secret import Secret
 from humeai_async.errors import ConfigurationError, DecodeError
@@ -27,7 +28,6 @@ from humeai_async.http.endpoint import Call, Endpoint, fill
 from humeai_async.http.messages import Credential, Part, Request, Response
 from humeai_async.http.origins import Direct, Route, SingleRoute, headers_for
 from humeai_async.http.session import Session
-from humeai_async.settings import is_number
 from humeai_async.types.json import is_object, parse
 
 _TOKEN = Endpoint(

@@ -28,13 +28,13 @@ from typing import TYPE_CHECKING, Final
 from attrs import evolve
 
 from humeai_async._base import event_loops
+from humeai_async._base.base_values import is_number
 from humeai_async._base.frozen import frozen
 from humeai_async.errors import ConfigurationError
 from humeai_async.limiter.allowance import Allowance, AllowanceGate
 from humeai_async.limiter.bucket import Bucket, Permit
 from humeai_async.limiter.gate import Gate
 from humeai_async.limiter.queue import Priority
-from humeai_async.settings import is_number
 
 if TYPE_CHECKING:
     from humeai_async.limiter.events import LimiterEvent

@@ -17,7 +17,7 @@ from humeai_async._base.cancellation import in_thread
 from humeai_async._base.packages import load_package
 from humeai_async.http.multipart import join_pieces
 from humeai_async.media.formats import Kind, kind_of
-from humeai_async.media.sources import Recording
+from humeai_async.media.recordings import Recording
 from humeai_async.media.wav import (
     RATE,
     WIDTH,

@@ -31,7 +31,7 @@ from humeai_async.http.endpoint import fill
 from humeai_async.http.multipart import File
 from humeai_async.http.pages import Pages
 from humeai_async.limiter.limiter import BULK
-from humeai_async.media.sources import read_recording
+from humeai_async.media.recordings import read_recording
 from humeai_async.resources._base import Resource
 from humeai_async.types.decisions import Decision, DecisionRun, DecisionRunStatus, TokenEstimate
 from humeai_async.types.questions import QuestionLike, QuestionSet

@@ -24,7 +24,7 @@ from humeai_async.http.multipart import File
 from humeai_async.http.reconnect import read_reconnect
 from humeai_async.http.session import Session
 from humeai_async.limiter.limiter import BULK
-from humeai_async.media.sources import read_recording
+from humeai_async.media.recordings import read_recording
 from humeai_async.resources._base import Resource
 from humeai_async.resources.expression_runs import ExpressionRuns
 from humeai_async.settings import Reconnect
@@ -97,7 +97,7 @@ class Expression(Resource):
         if measurement_timer_ms is not None:
             parts.insert(0, config_part({"measurement_timer_ms": measurement_timer_ms}))
         call = fill(catalog.EXPRESSION_MEASURE_AUDIO, parts=parts)
-        return await patient(self._session).call(call)
+        return await _with_upload_wait(self._session).call(call)
 
     async def measure(
         self,
@@ -142,7 +142,7 @@ class Expression(Resource):
             source, is_headerless=is_headerless, channel=channel, code=UNSUPPORTED
         )
         config = {"measurement_timer_ms": measurement_timer_ms} if measurement_timer_ms else None
-        session = patient(self._session)
+        session = _with_upload_wait(self._session)
 
         async def upload(part: Part, start_ms: int) -> AudioResult:
             del start_ms
@@ -231,7 +231,7 @@ class Expression(Resource):
             check_seconds("budget", budget)
         faces = check_face(face, is_session=True)
         together = check_images(images_per_request)
-        session = patient(self._session).with_settings(priority=BULK)
+        session = _with_upload_wait(self._session).with_settings(priority=BULK)
         return PaidOutcomes(
             MeasureWork(session, budget, measurement_timer_ms, faces, convert=convert),
             sources,
@@ -370,10 +370,10 @@ class Expression(Resource):
         if config:
             parts.insert(0, config_part(config))
         call = fill(catalog.EXPRESSION_MEASURE_IMAGES, parts=parts)
-        return await patient(self._session).call(call)
+        return await _with_upload_wait(self._session).call(call)
 
 
-def patient(session: Session) -> Session:
+def _with_upload_wait(session: Session) -> Session:
     """Return a session that waits longer for a response, as uploads need."""
     timeout = session.timeout
     if timeout.read is None or timeout.read >= UPLOAD_WAIT:

@@ -22,7 +22,7 @@ from humeai_async import (
 from humeai_async.decisions import Choice, Noul, QuestionSet, Span, recordings
 from humeai_async.decisions.timeline import DecisionWindow, Timeline, windows_of
 from humeai_async.media.conversion import ConversionError
-from humeai_async.media.sources import Recording
+from humeai_async.media.recordings import Recording
 from humeai_async.media.wav import BYTES_A_MS
 from humeai_async.testing import FakeHume, Fault
 from humeai_async.types.decisions import Decision, SpanResult, TimeSpan

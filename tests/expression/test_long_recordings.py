@@ -15,7 +15,7 @@ from support import client_of
 
 from humeai_async.http import codec
 from humeai_async.media.conversion import samples_of
-from humeai_async.media.sources import Recording
+from humeai_async.media.recordings import Recording
 from humeai_async.media.wav import to_wav
 from humeai_async.testing import FakeHume
 from humeai_async.types.expression import AudioResult

@@ -21,7 +21,7 @@ from humeai_async.expression.recordings import measure_recording
 from humeai_async.http import codec
 from humeai_async.http.messages import Part
 from humeai_async.media.conversion import ConversionError
-from humeai_async.media.sources import Recording
+from humeai_async.media.recordings import Recording
 from humeai_async.testing import FakeHume, Fault
 from humeai_async.testing.live_media import SpeechFinder
 from humeai_async.types.expression import AudioResult

@@ -15,7 +15,7 @@ from humeai_async.decisions.uploads import read_clip
 from humeai_async.errors import InvalidArgumentError, MissingPackageError
 from humeai_async.expression.uploads import audio_part
 from humeai_async.media.conversion import ConversionError, convert_to_wav, has_decoder, samples_of
-from humeai_async.media.sources import Recording, read_recording
+from humeai_async.media.recordings import Recording, read_recording
 from humeai_async.media.wav import read_wav
 
 pytestmark = pytest.mark.anyio

@@ -30,7 +30,7 @@ from humeai_async import (
     Reconnect,
 )
 from humeai_async.media.conversion import samples_of
-from humeai_async.media.sources import Recording
+from humeai_async.media.recordings import Recording
 from humeai_async.testing import FakeHume, Fault, ManualClock
 from humeai_async.testing.expression_sockets import SessionDrop
 from humeai_async.types.expression_messages import (
