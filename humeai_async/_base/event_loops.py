@@ -105,9 +105,11 @@ class PerLoop(Generic[T]):
         Raises:
             ConfigurationError: No event loop of asyncio is running.
         """
-        loop = running_loop()
-        found = self._made.get(loop)
-        return self.renew() if found is None else found
+        try:
+            return self._made[asyncio.get_running_loop()]
+        except (KeyError, RuntimeError):
+            pass
+        return self.renew()
 
     def renew(self) -> T:
         """Make that of the running event loop anew, and drop those of closed loops."""

@@ -17,7 +17,7 @@ import msgspec
 
 from humeai_async._base.base_values import as_base
 from humeai_async.errors import DecodeError, InvalidArgumentError
-from humeai_async.http.converter import one_pass_reader, structure, to_plain
+from humeai_async.http.converter import one_pass_reader, reader_of, structure, to_plain
 from humeai_async.http.messages import JsonText
 from humeai_async.http.parts import check_parts
 from humeai_async.types.json import (
@@ -70,11 +70,11 @@ def _reader(returns: Any) -> Callable[[bytes], Any]:
     if own is not None:
         return cast("Callable[[bytes], object]", own)
 
-    read_at_once = one_pass_reader(returns)
+    read_plain, read_at_once = reader_of(returns), one_pass_reader(returns)
 
     def read(body: bytes) -> object:
         found = None if read_at_once is None else read_at_once(body)
-        return structure(returns, parse(body)) if found is None else found
+        return read_plain(parse(body)) if found is None else found
 
     def read_or_default(body: bytes) -> object:
         return returns() if _says_nothing(body) else read(body)

@@ -47,6 +47,7 @@ _PLAIN = frozenset({str, int, float, bool})
 _OBJECT = frozenset({dict})
 _ARRAY = frozenset({list})
 """What the parser makes of objects and arrays; to ask this takes no call."""
+_NOTHING = frozenset[Any]()
 _LONGEST_NAME = 100
 """Characters of a member's name that a path shows."""
 _MOST_NAMES = 5
@@ -91,22 +92,31 @@ def structure(returns: type[T], plain: object) -> T:
         DecodeError: They are not of that type; `path` says where.
     """
     hint: Any = returns  # to mypy a type is not hashable
-    read, checks = _reader(hint)
-    try:
-        if type(plain) in _OBJECT:
-            for check in checks:
-                check(plain)
-        result: T = read(plain, hint)
-    except Exception as problem:  # noqa: BLE001 - whatever a hook raises is about the body
-        found = _wrong(problem)
-    else:
-        return result
-    raise DecodeError(
-        f"the response does not have the documented form: {found.reason} at {found.path}",
-        path=found.path,
-        # Gateways make a text, or nothing, of a body that came to them cut off.
-        is_whole=is_object(plain) or is_array(plain),
-    )
+    found: T = reader_of(hint)(plain)
+    return found
+
+
+@functools.cache
+def reader_of(returns: Any) -> Callable[[object], Any]:
+    """Find out once how a type is read; what is returned does it, and fails as `structure` does."""
+    read, checks = _converter.get_structure_hook(returns), _checks_of(returns)
+
+    def read_whole(plain: Any) -> Any:
+        try:
+            if type(plain) in _OBJECT:
+                for check in checks:
+                    check(plain)
+            return read(plain, returns)
+        except Exception as problem:  # noqa: BLE001 - whatever a hook raises is about the body
+            found = _wrong(problem)
+        raise DecodeError(
+            f"the response does not have the documented form: {found.reason} at {found.path}",
+            path=found.path,
+            # Gateways make a text, or nothing, of a body that came to them cut off.
+            is_whole=is_object(plain) or is_array(plain),
+        )
+
+    return read_whole
 
 
 def one_pass_reader(returns: Any) -> Callable[[bytes], Any] | None:
@@ -159,38 +169,38 @@ def _object(value: object) -> dict[str, Any]:
 def _object_hook(cls: Any, converter: Converter) -> Hook:
     """Read a class from an object only: cattrs finds nothing missing in a list or a text."""
     keeps_unknown = issubclass(cls, Open)
+    own: set[str] = {*_OWN_FIELDS} if issubclass(cls, ListPage) else set()
+    if keeps_unknown:
+        own.add(_EXTRA)
     found_fields = [f for f in fields(resolve_types(cls)) if f.init]
-    required = {f.alias: f.name for f in found_fields if f.default is NOTHING}
-    known = {
-        f.name: (f.alias, *_field_reader(f.type, converter))
-        for f in found_fields
-        if not (issubclass(cls, ListPage) and f.name in _OWN_FIELDS)
-        and not (keeps_unknown and f.name == _EXTRA)
-    }
+    required = [f.name for f in found_fields if f.default is NOTHING]
+    readers = {f.name: _field_reader(f.type, converter) for f in found_fields if f.name not in own}
+    as_they_are = {name: taken for name, (taken, _, _) in readers.items()}
 
     # In one frame, with a look at each field's type: a call for each would take twice as long.
     def read_object(value: Any, _: object) -> object:
         plain: dict[str, Any] = value if type(value) in _OBJECT else _object(value)
-        found: dict[str, Any] = {}
-        name, has_unknown = "", False
+        found = plain.copy()
+        name, unknown = "", False
         try:
             for name, one in plain.items():
-                field = known.get(name)
-                if field is None:
-                    has_unknown = True
+                if type(one) in as_they_are.get(name, _NOTHING):
                     continue
-                argument, as_it_is, read, hint = field
-                if type(one) in as_it_is:
-                    found[argument] = one
-                elif one is not None or argument in required:
-                    found[argument] = read(one, hint)
+                if name not in readers:
+                    del found[name]
+                    unknown = True
+                elif one is not None or name in required:
+                    _, read, hint = readers[name]
+                    found[name] = read(one, hint)
+                else:
+                    del found[name]
         except Exception as problem:  # noqa: BLE001 - it goes on, with its place
             raise _inside(f".{name}", problem) from None
-        for argument, name in required.items():
-            if argument not in found:
+        for name in required:
+            if name not in found:
                 raise _WrongValueError(f"{name!r} is missing", f".{name}")
-        if keeps_unknown and has_unknown:
-            found[_EXTRA] = {name: one for name, one in plain.items() if name not in known}
+        if unknown and keeps_unknown:
+            found[_EXTRA] = {name: one for name, one in plain.items() if name not in readers}
         return cls(**found)
 
     return read_object
@@ -522,16 +532,15 @@ def _register_writers(converter: Converter) -> None:
 _converter = _make_converter()
 
 
-@functools.cache
-def _reader(returns: Any) -> tuple[Hook, tuple[Check, ...]]:
-    """Find out once how a type is read, and how to tell that a response is something else."""
+def _checks_of(returns: Any) -> tuple[Check, ...]:
+    """Return how to tell that a response is something else."""
     is_class = has(returns) and returns not in UNIONS
     names = _wire_names(returns) if is_class else frozenset[str]()
     checks: tuple[Check, ...] = (_check_success,) if names.isdisjoint(_REFUSALS) else ()
     can_be_strange = _is_open(returns) or getattr(returns, "may_be_empty", False)
     if is_class and not issubclass(returns, ListPage) and not can_be_strange:
         checks += (functools.partial(_check_known, names),)
-    return _converter.get_structure_hook(returns), checks
+    return checks
 
 
 def _wire_names(cls: Any) -> frozenset[str]:

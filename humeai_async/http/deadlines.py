@@ -80,16 +80,13 @@ class Deadline:
     def _look_once_more(self, late: float) -> None:
         # What came while the event loop stood still is not read yet, and may be paid for.
         self._is_last_look = True
-        self._move(self._owner.loop.time() + min(late, _READING))
+        self.when = self._owner.loop.time() + min(late, _READING)
         self._owner.watch(self)
 
     def _cancel(self) -> None:
         if self._task is not None and not self._is_over:
             self._is_over = True
             self._task.cancel()
-
-    def _move(self, when: float) -> None:
-        self.when = when
 
 
 class Deadlines:
@@ -174,10 +171,10 @@ class StallLimit(Deadline):
         self._is_last_look = False
         self.content = content
         if content is None:
-            self._move(self._since + self.seconds)
+            self.when = self._since + self.seconds
         else:
             self._received = content.total_bytes
-            self._move(self._since + self.seconds / _LOOKS)
+            self.when = self._since + self.seconds / _LOOKS
         if self._task is not None:
             owner.watch(self)
 
@@ -189,7 +186,7 @@ class StallLimit(Deadline):
             self._is_last_look = False
         end = self._since + self.seconds
         if now < end:
-            self._move(min(end, now + self.seconds / _LOOKS))
+            self.when = min(end, now + self.seconds / _LOOKS)
             self._owner.watch(self)
         elif self._is_last_look:
             self._cancel()

@@ -16,7 +16,7 @@ from humeai_async.http.additions import NO_ADDITIONS
 from humeai_async.http.endpoint import Call, Endpoint
 from humeai_async.http.gateway import LOWCODEAPI_URL, LowCodeAPI
 from humeai_async.http.messages import Part, Request
-from humeai_async.http.origins import Direct, Route, SingleRoute, headers_for
+from humeai_async.http.origins import Direct, Route, headers_for
 from humeai_async.http.session import Session
 from humeai_async.types.definition import Definition
 
@@ -103,4 +103,4 @@ class _Public(Direct):
     def route(self, call: Call[Any], body: bytes | tuple[Part, ...] | None) -> Route:
         """Begin an attempt of a call, without a credential."""
         path = call.endpoint.path
-        return SingleRoute(Request("GET", path, self.base_url + path, headers_for(body)))
+        return Route(Request("GET", path, self.base_url + path, headers_for(body)))

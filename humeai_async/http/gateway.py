@@ -215,7 +215,7 @@ def _shows_route(response: Response) -> bool:
     return not members or not members.keys() <= _SAYS_NOTHING
 
 
-class _GatewayRoute:
+class _GatewayRoute(Route):
     """One attempt of a call, in one URL format after the other until a response is final."""
 
     def __init__(
@@ -227,9 +227,7 @@ class _GatewayRoute:
         self._formats = deque(gateway.formats(call))
         self._candidates: list[Response] = []
         """Responses that may be those of a URL format which this gateway does not have."""
-
-    def request(self) -> Request:
-        return self._gateway.request(self._call, self._body, self._formats[0])
+        super().__init__(gateway.request(call, body, self._formats[0]))
 
     def choose(self, response: Response) -> Response | None:
         tried = self._formats.popleft()
@@ -237,7 +235,10 @@ class _GatewayRoute:
         if self._gateway.is_final(self._call, response) or not self._call.can_repeat:
             return response
         self._candidates.append(response)
-        return None if self._formats else _most_specific(self._candidates)
+        if not self._formats:
+            return _most_specific(self._candidates)
+        self.request = self._gateway.request(self._call, self._body, self._formats[0])
+        return None
 
     def note_silence(self) -> None:
         self._gateway.learn_format(self._call, self._formats[0], None)

@@ -26,7 +26,7 @@ from humeai_async.http.codec import encode
 from humeai_async.http.credentials import OAuth, SourceBase
 from humeai_async.http.endpoint import Call, Endpoint, fill
 from humeai_async.http.messages import Credential, Part, Request, Response
-from humeai_async.http.origins import Direct, Route, SingleRoute, headers_for
+from humeai_async.http.origins import Direct, Route, headers_for
 from humeai_async.http.session import Session
 from humeai_async.types.json import is_object, parse
 
@@ -140,7 +140,7 @@ class TokenIssuer(Direct):
         headers = {**headers_for(None), "Content-Type": "application/x-www-form-urlencoded"}
         url = f"{self.base_url}{endpoint.path}"
         request = Request(endpoint.method, endpoint.path, url, headers, _FORM, self.credential)
-        return SingleRoute(request)
+        return Route(request)
 
     def read(self, response: Response) -> Response:
         """Keep of a failure what says why: anything else that comes from here may be a token."""

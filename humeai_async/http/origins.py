@@ -35,16 +35,18 @@ class Format(enum.Enum):
     """Names in the path, values in the query: `/v0/batch/jobs/id?id=123`."""
 
 
-class Route(Protocol):
-    """The way of one attempt of a call: the request to send, and whether a response is final."""
+class Route:
+    """The way of one attempt of a call: here with one request, whose response is final."""
 
-    def request(self) -> Request:
-        """Return the request to send now, without its limiter, timeout or retries."""
-        ...
+    __slots__ = ("request",)
+
+    def __init__(self, request: Request) -> None:
+        self.request: Request = request
+        """What to send now."""
 
     def choose(self, response: Response) -> Response | None:
         """Return the response that counts, or `None` to send the next `request` at once."""
-        ...
+        return response
 
     def note_silence(self) -> None:
         """Learn that the server closed the connection without a response."""
@@ -170,33 +172,11 @@ class Direct(OriginBase):
         if call.query:
             url = f"{url}?{query_text(call.query)}"
         headers = headers_for(body)
-        return SingleRoute(
-            Request(endpoint.method, endpoint.path, url, headers, body, self.credential)
-        )
+        return Route(Request(endpoint.method, endpoint.path, url, headers, body, self.credential))
 
     def read(self, response: Response) -> Response:
         """Return the response as it is: Hume puts nothing around its own."""
         return response
-
-
-class SingleRoute:
-    """A way with one request, whose response is final."""
-
-    __slots__ = ("_request",)
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-
-    def request(self) -> Request:
-        """Return the one request."""
-        return self._request
-
-    def choose(self, response: Response) -> Response:
-        """Return the response as it is: it is final."""
-        return response
-
-    def note_silence(self) -> None:
-        """Learn nothing: there is one way only."""
 
 
 def new_path(call: Call[Any]) -> str:
@@ -212,16 +192,13 @@ def query_text(pairs: tuple[tuple[str, str], ...]) -> str:
 
     Nothing is kept for a next time: some endpoints take credentials in the query.
     """
-    text = "&".join([f"{name}={value}" for name, value in pairs])
-    # Nearly all names and values are plain, and the library function takes its time to see so.
-    has_marks = text.count("=") > len(pairs) or text.count("&") >= len(pairs)
-    if _PLAIN.fullmatch(text) and not has_marks:
-        return text
-    return "&".join([f"{quote_plus(name)}={quote_plus(value)}" for name, value in pairs])
+    return "&".join([f"{_escape(name)}={_escape(value)}" for name, value in pairs])
 
 
-_PLAIN = re.compile(r"[\w.~&=-]*", re.ASCII)
-"""Unreserved characters, and what separates the pairs."""
+def _escape(text: str) -> str:
+    # Nearly all texts are plain, and the library function takes its time to see so.
+    is_plain = text.isascii() and (text.isalnum() or text.isidentifier())
+    return text if is_plain else quote_plus(text)
 
 
 _HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+(%[\w.-]+)?\])(:[0-9]*)?")

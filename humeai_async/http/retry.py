@@ -161,7 +161,8 @@ class RetryBudget:
 
     def earn(self) -> None:
         """Add what one finished call earns towards retries."""
-        self._balance = min(self.RESERVE, self._balance + self._earned)
+        if self._balance < self.RESERVE:
+            self._balance = min(self.RESERVE, self._balance + self._earned)
 
     def spend(self) -> bool:
         """Take one retry, if there is one."""

@@ -290,7 +290,7 @@ class Session:
         with progress:
             while True:
                 try:
-                    response = await send(route.request(), progress)
+                    response = await send(route.request, progress)
                     chosen = route.choose(response)
                     if chosen is None:  # sent in the wrong URL format
                         progress.is_in_doubt |= _is_unclear(response)

@@ -48,9 +48,11 @@ MARK = b"\xef\xbb\xbf"
 def fresh_converter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read every body with a converter that has learned from no other: it caches a lot."""
     inside: Any = converter
+    own: Any = codec
     monkeypatch.setattr(converter, "_converter", inside._make_converter())
-    inside._reader.cache_clear()
+    inside.reader_of.cache_clear()
     inside._warn_once.cache_clear()
+    own._reader.cache_clear()
 
 
 class Colour(enum.StrEnum):

@@ -693,7 +693,7 @@ async def test_a_stream_tries_both_formats_and_learns() -> None:
     async with scene.session.stream(GET_ONE):
         pass
     assert paths(scene) == ["/v0/things/a", "/v0/things/id"]
-    assert "/v0/things/id?" in scene.session.origin.route(GET_ONE, None).request().url
+    assert "/v0/things/id?" in scene.session.origin.route(GET_ONE, None).request.url
 
 
 async def test_a_stream_that_is_hung_up_on_is_asked_for_in_the_old_format() -> None:

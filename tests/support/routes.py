@@ -19,7 +19,7 @@ def request_of(
     """Return the request of a call in one URL format."""
     if isinstance(origin, LowCodeAPI):
         return origin.request(call, body, url_format)
-    return origin.route(call, body).request()
+    return origin.route(call, body).request
 
 
 def url_of(request: Request) -> str:
