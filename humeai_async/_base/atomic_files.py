@@ -113,16 +113,16 @@ def partial_name(target: Path) -> Path:
     """Return a hidden name that nobody else uses, beside a target or what it links to.
 
     Raises:
-        ValueError: The target is no name, such as `.` or a text with a null in it.
-        OSError: It cannot be replaced by a file.
+        OSError: The target is no name, such as `.` or a text with a null in it, or it cannot be
+            replaced by a file.
     """
-    if b"\0" in os.fsencode(target):  # which refuses what is half a character
-        raise ValueError("there is a null in it")
-    if not target.name:
-        raise ValueError("it has no name")
-    target = resolve_target(target)
-    # Cut, so that the longest name that the system allows does not get too long by this.
-    return target.with_name(f".{target.name[:_MOST_KEPT]}.{secrets.token_hex(4)}.part")
+    with contextlib.suppress(UnicodeEncodeError):  # half a character
+        if target.name and b"\0" not in os.fsencode(target):
+            target = resolve_target(target)
+            # Cut, so that the longest name that the system allows does not get too long by this.
+            name = f".{target.name[:_MOST_KEPT]}.{secrets.token_hex(4)}.part"
+            return target.with_name(name)
+    raise OSError(errno.EINVAL, "that is not the name of a file")
 
 
 def create_partial(partial: Path, target: Path) -> BinaryIO:

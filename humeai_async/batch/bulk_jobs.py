@@ -11,7 +11,7 @@ import functools
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import anyio
 from attrs import evolve
@@ -28,7 +28,7 @@ from humeai_async.batch.submission import start_inference
 from humeai_async.batch.url_forms import mark_of
 from humeai_async.bulk.bodies import Body
 from humeai_async.bulk.ledger_records import MARK_SIZE, Plan, key_of
-from humeai_async.bulk.outcome import Outcome, SourceFailedError
+from humeai_async.bulk.outcome import SourceFailedError
 from humeai_async.bulk.patience import is_passing
 from humeai_async.bulk.work import (
     REFUSED,
@@ -51,8 +51,7 @@ from humeai_async.types.predictions.predictions import UnreadPredictions
 from humeai_async.types.predictions.stored import StoredPredictions, WrongCutError
 from humeai_async.types.sources import BulkSource, is_url, read_source
 
-SourceOutcome: TypeAlias = Outcome[BulkSource, SourcePredictions]
-"""What came of one source of `predict`."""
+_NEW_MD5 = functools.partial(hashlib.md5, usedforsecurity=False)
 
 
 class JobWork:
@@ -115,11 +114,13 @@ class JobWork:
     async def submit(self, items: Sequence[Item[BulkSource]], sending: Sending) -> Submitted:
         """Start a job; costs one request."""
         given = [given_text(item) for item in items]
-        kind = items[0].kind
+        kind, request, files = items[0].kind, self._request, None
         if kind == "files":
-            request, files = self._request, [Path(one) for one in given]
+            files = [Path(one) for one in given]
+        elif kind == "urls":
+            request = evolve(request, urls=given)
         else:
-            request, files = _with_sources(self._request, kind, given), None
+            request = evolve(request, text=given)
         # Results and lost jobs are told apart by what a file held when it was planned.
         md5s = [item.mark for item in items]
         job = await start_inference(request, files, self._session, self._poller, sending, md5s)
@@ -255,7 +256,7 @@ class JobWork:
             known = self._digests.get(str(path))
             if known is None or known[0] != state:
                 with path.open("rb") as opened:
-                    known = state, hashlib.file_digest(opened, _new_md5).digest()
+                    known = state, hashlib.file_digest(opened, _NEW_MD5).digest()
                 self._digests[str(path)] = known
         except OSError as problem:
             reason = problem.strerror or type(problem).__name__
@@ -292,14 +293,6 @@ def _bytes_of(digest: str) -> bytes:
         return bytes.fromhex(digest)
     except ValueError:
         return b""
-
-
-def _with_sources(request: InferenceRequest, kind: str, given: list[str]) -> InferenceRequest:
-    return evolve(request, urls=given) if kind == "urls" else evolve(request, text=given)
-
-
-def _new_md5() -> Any:
-    return hashlib.md5(usedforsecurity=False)
 
 
 async def _problem_with_ends(body: Body, endpoint: Endpoint[Any]) -> DecodeError | None:

@@ -147,15 +147,12 @@ async def save(
 
 
 async def _save(target: Path, check: Check, fill: Callable[[BinaryIO], Awaitable[None]]) -> None:
-    partial = await in_thread(_partial_name, target)
-    reason = ""
-
-    def create() -> BinaryIO:
-        return atomic_files.create_partial(partial, target)
-
-    try:
+    with atomic_files.saving(f"{target} was not saved"):
+        partial = await in_thread(atomic_files.partial_name, target)
         try:
-            opened = await in_thread(create, discard=methodcaller("close"))
+            opened = await in_thread(
+                atomic_files.create_partial, partial, target, discard=methodcaller("close")
+            )
             try:
                 await fill(opened)
                 await in_thread(atomic_files.flush, opened)
@@ -164,10 +161,8 @@ async def _save(target: Path, check: Check, fill: Callable[[BinaryIO], Awaitable
             reason = await in_thread(check, partial)
             if not reason:
                 await in_thread(atomic_files.put_in_place, partial, target)
-        except OSError as problem:
-            reason = problem.strerror or type(problem).__name__
-    finally:
-        await run_uncancelled(in_thread(_remove, partial))
+        finally:
+            await run_uncancelled(in_thread(_remove, partial))
     if reason:
         raise SaveError(f"{target} was not saved: {reason}")
 
@@ -176,21 +171,6 @@ def _remove(partial: Path) -> None:
     """Let a partial file go; where even that fails, the first error says more."""
     with contextlib.suppress(OSError):
         partial.unlink(missing_ok=True)
-
-
-def _partial_name(target: Path) -> Path:
-    """Return the name to write under until all is there.
-
-    Raises:
-        SaveError: No file can be written there.
-    """
-    try:
-        return atomic_files.partial_name(target)
-    except ValueError:
-        reason = "that is not the name of a file"
-    except OSError as problem:
-        reason = problem.strerror or type(problem).__name__
-    raise SaveError(f"{target} was not saved: {reason}")
 
 
 @define

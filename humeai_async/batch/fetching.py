@@ -23,66 +23,53 @@ AHEAD = 500
 """Jobs that are waited for beyond those that are fetched: together they cost a few requests."""
 
 
-class Fetching:
-    """The pipeline of `hume.batch.fetch_predictions`: wait for jobs and fetch what they made.
+async def fetch_jobs(
+    queue: OutcomeQueue[str, Predictions],
+    jobs: Iterable[str | Job] | AsyncIterable[str | Job],
+    attach: Callable[[str], Job],
+    *,
+    concurrency: int,
+    timeout: float | None,
+) -> None:
+    """Wait for jobs, fetch what they made, and give it to a consumer.
 
     Args:
+        queue: Takes the outcomes.
         jobs: The jobs, or their ids.
         attach: Makes a job of an id.
-        concurrency: Predictions in memory.
+        concurrency: Predictions in memory; one is free again once the consumer has the outcome.
         timeout: Seconds to wait for one job; `None` is without limit.
     """
+    # Without a pause at each job: those that are begun together share their requests.
+    ahead = anyio.Semaphore(concurrency + AHEAD)
+    slots = anyio.Semaphore(concurrency)
 
-    def __init__(
-        self,
-        jobs: Iterable[str | Job] | AsyncIterable[str | Job],
-        attach: Callable[[str], Job],
-        *,
-        concurrency: int,
-        timeout: float | None,
-    ) -> None:
-        self._jobs = jobs
-        self._attach = attach
-        # Without a pause at each job: those that are begun together share their requests.
-        self._ahead = anyio.Semaphore(concurrency + AHEAD)
-        self._slots = anyio.Semaphore(concurrency)
-        self._timeout = timeout
-
-    async def run(self, queue: OutcomeQueue[str, Predictions]) -> None:
-        """Run the pipeline; a slot is free again once the consumer has the outcome."""
-        async with anyio.create_task_group() as tasks:
-            async for job in _each(self._jobs):
-                try:
-                    self._ahead.acquire_nowait()
-                except anyio.WouldBlock:
-                    await self._ahead.acquire()
-                tasks.start_soon(self._fetch, job, queue)
-
-    async def _fetch(self, given: str | Job, queue: OutcomeQueue[str, Predictions]) -> None:
-        job_id = given.id if isinstance(given, Job) else str(given)
+    async def fetch(given: str | Job) -> None:
+        job_id, is_ended = given.id if isinstance(given, Job) else str(given), False
         try:
-            job = given if isinstance(given, Job) else self._attach(given)
-            await job.wait(timeout=self._timeout)
+            job = given if isinstance(given, Job) else attach(given)
+            await job.wait(timeout=timeout)
+            is_ended = True
+            await slots.acquire()
+            found = await job.unread_predictions()
+            outcome = Outcome[str, Predictions](source=job_id, job_id=job_id, unread=found)
         except HumeError as problem:
             if is_fatal(problem):
                 raise
-            await queue.give([Outcome(source=job_id, job_id=job_id, error=problem)])
-        else:
-            await self._slots.acquire()
-            await queue.give([await _fetched(job)])
-            self._slots.release()
+            outcome = Outcome[str, Predictions](source=job_id, job_id=job_id, error=problem)
+        await queue.give([outcome])
+        if is_ended:
+            slots.release()
         # Not where an error ends the run: no further job is to be begun then.
-        self._ahead.release()
+        ahead.release()
 
-
-async def _fetched(job: Job) -> Outcome[str, Predictions]:
-    try:
-        found = await job.unread_predictions()
-    except HumeError as problem:
-        if is_fatal(problem):
-            raise
-        return Outcome(source=job.id, job_id=job.id, error=problem)
-    return Outcome(source=job.id, job_id=job.id, unread=found)
+    async with anyio.create_task_group() as tasks:
+        async for job in _each(jobs):
+            try:
+                ahead.acquire_nowait()
+            except anyio.WouldBlock:
+                await ahead.acquire()
+            tasks.start_soon(fetch, job)
 
 
 async def _each(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:

@@ -140,10 +140,6 @@ class SingleRequests(abc.ABC, Generic[R]):
     async def price(self, seconds: float) -> float:
         """Return what a request with files of this length may cost."""
 
-    async def estimate(self, seconds: float) -> float:
-        """Return what to set aside of the budget for a request."""
-        return 0.0 if self.bill.budget is None else await self.price(seconds)
-
     @abc.abstractmethod
     def cost_of(self, response: Mapping[str, Any]) -> float:
         """Return what a response says that it is billed for."""
@@ -221,7 +217,7 @@ class SingleRequests(abc.ABC, Generic[R]):
     async def submit(self, items: Sequence[Item[File]], sending: Sending) -> Submitted:
         """Send the request for sources that share it."""
         prepared = await self._prepare(items)
-        cost = await self.estimate(prepared.seconds)
+        cost = 0.0 if self.bill.budget is None else await self.price(prepared.seconds)
         endpoint = evolve(prepared.call.endpoint, returns=bytes)
         call = evolve(prepared.call, endpoint=endpoint, before_send=sending)
         with self.bill.reserved(cost), self._noted():

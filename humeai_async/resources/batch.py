@@ -6,6 +6,7 @@ which has methods to wait for it.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Unpack
@@ -50,12 +51,12 @@ from humeai_async.types.batch import (
 from humeai_async.types.sources import BulkSource, Text, refuse_file_name, unwrap_texts
 
 if TYPE_CHECKING:
-    from humeai_async.batch.bulk_jobs import SourceOutcome
     from humeai_async.bulk.ledger import Ledger
     from humeai_async.bulk.options import BulkFields, BulkOptions
     from humeai_async.bulk.outcomes import Outcomes
     from humeai_async.bulk.progress import Progress
     from humeai_async.bulk.runs import Report
+    from humeai_async.bulk.text_files import SourceOutcome
     from humeai_async.bulk.work import Pipes
     from humeai_async.types.dicts import ModelsDict, TranscriptionDict
     from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
@@ -285,15 +286,22 @@ class Batch(Resource):
             Async iterator of one `Outcome` a job, in the order in which they arrive. A job
             that failed, or is not there, has an `error` and ends nothing.
         """
-        from humeai_async.batch.fetching import Fetching
+        from humeai_async.batch.fetching import fetch_jobs
         from humeai_async.bulk.outcomes import Outcomes
 
         concurrency = check_number("concurrency", concurrency, least=1)
         check_many("job_ids", job_ids)
         check_seconds("timeout", timeout)
         batch = Batch(self._session.with_settings(priority=BULK), self._poller)
-        fetching = Fetching(job_ids, batch.job, concurrency=concurrency, timeout=timeout)
-        return Outcomes(fetching.run)
+        return Outcomes(
+            functools.partial(
+                fetch_jobs,
+                jobs=job_ids,
+                attach=batch.job,
+                concurrency=concurrency,
+                timeout=timeout,
+            )
+        )
 
     def predict(
         self,

@@ -345,6 +345,9 @@ async def test_report_writes_a_page_beside_the_results(fake: FakeHume, tmp_path:
     again = await run(["report", tmp_path, "--out", tmp_path / "other.html"])
     assert again.returncode == 0
     assert (tmp_path / "other.html").exists()
+    refused = await run(["report", tmp_path, "--out", "."])
+    assert (refused.returncode, refused.stdout) == (3, "")
+    assert "cannot write .: that is not the name of a file" in refused.stderr
 
 
 async def test_report_of_a_folder_without_a_run_is_wrong_use(tmp_path: Path) -> None:
