@@ -11,7 +11,7 @@ import functools
 import time
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 from attrs import evolve
 
@@ -246,8 +246,4 @@ class _Writer(Generic[S, R]):
 
     def _write_one(self, outcome: Outcome[S, R]) -> Outcome[S, R]:
         """Write an outcome, unless its source is still open: then a later one is written."""
-        if outcome.is_open:
-            return outcome
-        given: Any = outcome
-        written: Any = self._sinks.write(given)
-        return cast("Outcome[S, R]", written)
+        return outcome if outcome.is_open else self._sinks.write(outcome)

@@ -17,8 +17,7 @@ import contextlib
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, ClassVar, Protocol, Self, TypeAlias
+from typing import Any, ClassVar, Protocol, Self, TypeAlias, TypeVar
 
 from attrs import evolve
 
@@ -30,7 +29,6 @@ from humeai_async.bulk.text_files import (
     AnyOutcome,
     CompressedJsonLines,
     Csv,
-    JobOutcome,
     JsonLines,
     OpenCsv,
     SourceOutcome,
@@ -42,11 +40,13 @@ from humeai_async.types.predictions.rows import RowBatch, row_batches
 from humeai_async.types.sources import name_of
 from humeai_async.types.tabular import OpenRow, Tabular
 
+S = TypeVar("S")
+P = TypeVar("P")
+
 __all__ = [
     "FORMATS",
     "AnyOutcome",
     "Csv",
-    "JobOutcome",
     "Parquet",
     "Sink",
     "Sinks",
@@ -165,7 +165,7 @@ class Sinks:
                     else make(path, position)
                 )
 
-    def write(self, outcome: AnyOutcome) -> AnyOutcome:
+    def write(self, outcome: Outcome[S, P]) -> Outcome[S, P]:
         """Write one outcome to all of them.
 
         Returns:
@@ -244,12 +244,7 @@ class Sinks:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -316,7 +311,7 @@ def open_layout(stem: str) -> Layout:
     return Layout(formats, _open_rows_of)
 
 
-def _open_rows_of(outcome: Outcome[Any, Any]) -> list[OpenRow]:
+def _open_rows_of(outcome: AnyOutcome) -> list[OpenRow]:
     found = outcome.predictions
     if not isinstance(found, Tabular):
         return []

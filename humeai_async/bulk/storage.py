@@ -120,7 +120,10 @@ def configure(connection: sqlite3.Connection, configuration: str) -> str:
 
 def configuration_of(connection: sqlite3.Connection) -> str:
     """Return what the results depend on besides the sources."""
-    return _fact(connection, "configuration")
+    row = connection.execute("SELECT value FROM facts WHERE name = 'configuration'").fetchone()
+    if row is None:
+        raise ContentError("configuration is missing")
+    return str(row[0])
 
 
 def look_up(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, Entry]:
@@ -231,8 +234,7 @@ def submit(
     connection.execute("UPDATE works SET work_id = ? WHERE number = ?", (work_id, number))
     if body is not None or cost:
         connection.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", (number, cost, body))
-    own = _sources_of(connection, number)
-    _move(connection, [one for some in own.values() for one in some], State.SUBMITTED)
+    _move(connection, _sources_of(connection, number), State.SUBMITTED)
 
 
 def read_result(connection: sqlite3.Connection, number: int) -> bytes | None:
@@ -250,25 +252,22 @@ def read_cost(connection: sqlite3.Connection) -> float:
 def end_work(connection: Connection, number: int, state: WorkState) -> None:
     """Write down that a piece of work is not at the service, or not under the name it had."""
     _move_work(connection, number, state)
-    own = _sources_of(connection, number) if state is WorkState.SENT else {}
-    _move(
-        connection,
-        [*own.get(State.SUBMITTED, ()), *own.get(State.UNREADABLE, ())],
-        State.PLANNED,
-    )
+    if state is WorkState.SENT:
+        _move(connection, _sources_of(connection, number, _PAID), State.PLANNED)
 
 
-def _sources_of(connection: Connection, number: int) -> dict[State, list[int]]:
-    """Return those sources of a piece of work that are in no other one since, by state."""
+def _sources_of(
+    connection: Connection, number: int, states: Collection[State] = frozenset(State)
+) -> list[int]:
+    """Return those sources of a piece of work, in some states, that are in no other one since."""
     sources = list(connection.find(read_plan(connection, number).keys).values())
-    found: dict[State, list[int]] = {}
+    found: list[int] = []
     for which, values in conditions(sources):
         rows = connection.execute(
             f"SELECT number, state FROM sources WHERE number {which} AND work = ?",  # noqa: S608 - a condition with question marks
             (*values, number),
         )
-        for source, state in rows:
-            found.setdefault(_state(State, state), []).append(source)
+        found += [source for source, state in rows if _state(State, state) in states]
     return found
 
 
@@ -406,13 +405,6 @@ def _reason(connection: sqlite3.Connection, reason: str, count: int) -> int:
         "SELECT number FROM reasons WHERE reason = ?", (reason,)
     ).fetchone()
     return number
-
-
-def _fact(connection: sqlite3.Connection, name: str) -> str:
-    row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-    if row is None:
-        raise ContentError(f"{name} is missing")
-    return str(row[0])
 
 
 def _state(kind: type[S], value: object) -> S:

@@ -21,7 +21,7 @@ from humeai_async.bulk.csv_rows import encode_dicts, encode_line, encode_rows
 from humeai_async.bulk.outcome import Outcome, label_of
 from humeai_async.errors import SaveError
 from humeai_async.http import codec
-from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
+from humeai_async.types.predictions.predictions import SourcePredictions
 from humeai_async.types.predictions.rows import COLUMNS, RowBatch
 from humeai_async.types.sources import BulkSource
 
@@ -29,7 +29,6 @@ __all__ = [
     "AnyOutcome",
     "CompressedJsonLines",
     "Csv",
-    "JobOutcome",
     "JsonLines",
     "OpenCsv",
     "SourceOutcome",
@@ -37,9 +36,8 @@ __all__ = [
 
 SourceOutcome: TypeAlias = Outcome[BulkSource, SourcePredictions]
 """What came of one source."""
-JobOutcome: TypeAlias = Outcome[str, Predictions]
-"""What came of a job."""
-AnyOutcome: TypeAlias = SourceOutcome | JobOutcome
+AnyOutcome: TypeAlias = Outcome[Any, Any]
+"""What came of a source, or of a job, of whatever product."""
 
 
 class _Appended:

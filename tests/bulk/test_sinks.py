@@ -19,7 +19,6 @@ from humeai_async.bulk.outcome import Outcome, SourceFailedError
 from humeai_async.bulk.sinks import (
     FORMATS,
     Csv,
-    JobOutcome,
     Layout,
     Parquet,
     Sinks,
@@ -116,7 +115,7 @@ def test_parquet_without_a_row_has_the_schema_too(tmp_path: Path) -> None:
 
 
 def test_outcomes_of_jobs_are_written_as_their_body_and_rows(tmp_path: Path) -> None:
-    found: JobOutcome = Outcome(source="job-1", job_id="job-1", predictions=SAMPLE)
+    found = Outcome(source="job-1", job_id="job-1", predictions=SAMPLE)
     with Sinks(tmp_path, ("jsonl", "csv")) as sinks:
         sinks.write(found)
     assert len((tmp_path / "predictions.jsonl").read_bytes().splitlines()) == 1
@@ -128,7 +127,7 @@ def test_outcomes_of_jobs_are_written_as_their_body_and_rows(tmp_path: Path) -> 
 def test_a_body_that_is_no_json_inside_becomes_an_error_and_not_a_line(tmp_path: Path) -> None:
     unread = UnreadPredictions.from_json(b'[{"source":]')
     with Sinks(tmp_path, ["jsonl"]) as sinks:
-        sinks.write(JobOutcome(source="a", job_id="a", unread=unread))
+        sinks.write(Outcome(source="a", job_id="a", unread=unread))
     (line,) = lines(tmp_path)
     assert line["error"]["type"] == "DecodeError"
 
@@ -141,7 +140,7 @@ def test_unread_bodies_are_read_where_rows_are_asked_for(
     with Sinks(tmp_path, formats) as sinks:
         for name, text in bodies.items():
             unread = UnreadPredictions.from_json(text)
-            sinks.write(JobOutcome(source=name, job_id=name, unread=unread))
+            sinks.write(Outcome(source=name, job_id=name, unread=unread))
     good, wrong = lines(tmp_path)
     assert good["predictions"] == json.loads(SAMPLE.body)
     if "csv" in formats:
@@ -298,7 +297,7 @@ def test_compressed_json_lines_are_the_same_lines(
         sinks.sync()
     with Sinks(tmp_path, ("jsonl", "jsonl.zst"), positions) as sinks:
         sinks.write(SourceOutcome(source="b", job_id="job-1", error=error))
-        sinks.write(JobOutcome(source="job", job_id="job", predictions=SAMPLE))
+        sinks.write(Outcome(source="job", job_id="job", predictions=SAMPLE))
         sinks.sync()
         sinks.finish()
     assert compressed_lines(tmp_path) == lines(tmp_path)
