@@ -23,7 +23,6 @@ from humeai_async.batch.job import Job, is_finished
 from humeai_async.batch.job_search import created_ms, find_job, has_settings, newest_jobs
 from humeai_async.batch.matching import are_in_order, given_text, match
 from humeai_async.batch.poller import Poller
-from humeai_async.batch.results import PREDICTIONS
 from humeai_async.batch.submission import start_inference
 from humeai_async.batch.url_forms import mark_of
 from humeai_async.bulk.bodies import Body
@@ -39,6 +38,7 @@ from humeai_async.bulk.work import (
     ServiceClock,
     Submitted,
 )
+from humeai_async.catalog.results import BATCH_GET_PREDICTIONS
 from humeai_async.errors import DecodeError, HumeError, InvalidArgumentError
 from humeai_async.http import codec
 from humeai_async.http.endpoint import Endpoint, fill
@@ -188,7 +188,7 @@ class JobWork:
         if self._session.has_envelopes:
             into.hold((await job.unread_predictions()).body)
             return
-        call = fill(PREDICTIONS, work_id)
+        call = fill(BATCH_GET_PREDICTIONS, work_id)
         look = functools.partial(_problem_with_ends, into, call.endpoint)
         await fetch_into(self._session, call, into, check=look)
 

@@ -12,9 +12,10 @@ import math
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import anyio
+from attrs import evolve
 
 from humeai_async._base.advised import AsyncOnly
 from humeai_async._base.cancellation import in_thread, time_limit
@@ -32,7 +33,7 @@ from humeai_async.errors import (
 )
 from humeai_async.http import codec
 from humeai_async.http.arguments import check_seconds
-from humeai_async.http.endpoint import Call, check_id, fill
+from humeai_async.http.endpoint import Call, Endpoint, check_id, fill
 from humeai_async.http.secrets import without_secrets
 from humeai_async.http.session import Session
 from humeai_async.http.transport.interface import Download
@@ -236,18 +237,21 @@ class Job(AsyncOnly):
 
         Costs one request. For a job that has not ended, Hume sends an error.
         """
-        from humeai_async.batch import results
+        from humeai_async.catalog import results
 
-        return await self._session.call(fill(results.PREDICTIONS, self.id))
+        return await self._session.call(fill(results.BATCH_GET_PREDICTIONS, self.id))
 
     async def unread_predictions(self) -> UnreadPredictions:
         """Fetch the predictions of a completed job, to be read later or only kept.
 
         Costs one request, as `predictions` does, but no reading.
         """
-        from humeai_async.batch import results
+        from humeai_async.catalog import results
+        from humeai_async.types.predictions.predictions import UnreadPredictions
 
-        return await self._session.call(fill(results.UNREAD_PREDICTIONS, self.id))
+        endpoint: Endpoint[Any] = results.BATCH_GET_PREDICTIONS
+        call: Call[UnreadPredictions] = fill(evolve(endpoint, returns=UnreadPredictions), self.id)
+        return await self._session.call(call)
 
     async def save_predictions(
         self, path: str | os.PathLike[str], *, on_progress: OnProgress | None = None
@@ -267,9 +271,9 @@ class Job(AsyncOnly):
         Raises:
             HumeError: The file cannot be written, or the response is not JSON.
         """
-        from humeai_async.batch import results
+        from humeai_async.catalog import results
 
-        call = fill(results.PREDICTIONS, self.id)
+        call = fill(results.BATCH_GET_PREDICTIONS, self.id)
         if self._session.has_envelopes:
             response = await self._session.send(call)
             await downloads.save(response.body, path, downloads.check_json, on_progress)
@@ -294,9 +298,10 @@ class Job(AsyncOnly):
             GatewayUnsupportedError: The gateway ruins archives.
             HumeError: The file cannot be written, or what came is no archive.
         """
-        from humeai_async.batch import archives, results
+        from humeai_async.batch import archives
+        from humeai_async.catalog import results
 
-        call = fill(results.ARTIFACTS, self.id)
+        call = fill(results.BATCH_GET_ARTIFACTS, self.id)
         await downloads.download(self._session, call, path, archives.check, on_progress)
 
     def stream_artifacts(self) -> AbstractAsyncContextManager[Download]:
@@ -314,9 +319,9 @@ class Job(AsyncOnly):
             GatewayUnsupportedError: The gateway ruins archives.
             HumeError: On entering, as any call; from `chunks()` where the body breaks off.
         """
-        from humeai_async.batch import results
+        from humeai_async.catalog import results
 
-        return self._session.stream(fill(results.ARTIFACTS, self.id))
+        return self._session.stream(fill(results.BATCH_GET_ARTIFACTS, self.id))
 
     def __repr__(self) -> str:
         return f"Job({self.id}, {self.status or 'not fetched yet'})"
@@ -354,9 +359,10 @@ async def fetch_artifacts(job_id: str, session: Session) -> bytes:
     Raises:
         DecodeError: What came is no archive, or was damaged on its way.
     """
-    from humeai_async.batch import archives, results
+    from humeai_async.batch import archives
+    from humeai_async.catalog import results
 
-    call = fill(results.ARTIFACTS, job_id)
+    call = fill(results.BATCH_GET_ARTIFACTS, job_id)
     artifacts = await session.call(call)
     if reason := await in_thread(archives.check_bytes, artifacts):
         endpoint = call.endpoint
