@@ -192,7 +192,10 @@ def _run(
                 return await outcomes.estimate(folder, chosen)
             display = RunDisplay(len(dict.fromkeys(found)), "requests")
             work = outcomes.write_to(
-                folder, chosen, on_outcome=display.add_outcome, on_progress=display.update
+                folder,
+                chosen,
+                on_outcome=display.add_outcome,
+                on_progress=display.logging_into(folder),
             )
             report = await show_run(folder, display, work)
             return Finished(report, display, hume.stats, outcomes.bill)

@@ -14,7 +14,6 @@ import click
 from click.core import ParameterSource
 
 from humeai_async.bulk.options import BulkOptions
-from humeai_async.bulk.progress import Progress
 from humeai_async.bulk.sinks import FORMATS
 from humeai_async.cli import interrupts
 from humeai_async.cli.cluster import Cluster, check_formats, print_report, run_over_dask
@@ -24,7 +23,6 @@ from humeai_async.cli.sources import collect_sources
 from humeai_async.client import HumeAI
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.limiter.limiter import Limiter
-from humeai_async.report.pace import PaceLog
 from humeai_async.settings import Pool
 from humeai_async.shared import RedisQuota
 from humeai_async.types.predictions.rows import MODELS
@@ -187,13 +185,11 @@ async def run_sources(
 ) -> Finished:
     """Run sources into a folder and show the progress."""
     display = RunDisplay(len(dict.fromkeys(sources)))
-    pace = PaceLog(folder)
-
-    def update(progress: Progress) -> None:
-        display.update(progress)
-        pace.update(progress)
-
     run = hume.batch.predict_into(
-        folder, sources, on_outcome=display.add_outcome, on_progress=update, **settings
+        folder,
+        sources,
+        on_outcome=display.add_outcome,
+        on_progress=display.logging_into(folder),
+        **settings,
     )
     return Finished(await show_run(folder, display, run), display, hume.stats)

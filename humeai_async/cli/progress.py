@@ -9,7 +9,8 @@ import asyncio
 import contextlib
 import itertools
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -23,6 +24,7 @@ from humeai_async.bulk.pipeline import reason_of
 from humeai_async.bulk.progress import Progress
 from humeai_async.cli.output import escape_controls, lossy_stderr, make_console, print_message
 from humeai_async.errors import DecodeError
+from humeai_async.report.pace import PaceLog
 from humeai_async.types.predictions.measurements import SourcePredictions
 from humeai_async.types.predictions.rows import row_batches
 from humeai_async.types.predictions.summary import Profile, Profiles, Summary
@@ -191,6 +193,16 @@ class RunDisplay:
             self._reasons.add(holdup.reason)
             if self._bar.live.is_started:  # the bar has no room for it, lines have
                 print_message(f"the service fails: {holdup.reason}")
+
+    def logging_into(self, folder: Path) -> Callable[[Progress], None]:
+        """Return what shows how far the run is, and writes its pace into its folder."""
+        log = PaceLog(folder)
+
+        def update(progress: Progress) -> None:
+            self.update(progress)
+            log.update(progress)
+
+        return update
 
     def add_outcome(self, outcome: Outcome[Any, Any]) -> None:
         """Take note of one outcome for the tables at the end."""

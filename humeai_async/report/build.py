@@ -21,10 +21,13 @@ from humeai_async.bulk.states import State, count_sources
 from humeai_async.report.digest import Digest
 from humeai_async.report.pace import read_pace
 from humeai_async.report.results import read_results, results_file
+from humeai_async.types.predictions.charts import COLORS, DASHES, MINUTES_FROM
 
 __all__ = ["build_report"]
 
 _MOST_REASONS = 100
+_MOST_NAMES = 3
+"""Sources that are named for each reason."""
 
 
 async def build_report(folder: Path) -> str:
@@ -56,16 +59,22 @@ def _load_scripts() -> str:
 def _build(folder: Path, status: RunStatus, scripts: str) -> str:
     digest = Digest(sum(status.counts.values()))
     if results_file(folder) is not None or status.counts[State.ARRIVED]:
-        for source, blocks in read_results(folder):
-            digest.add(source, blocks)
+        for found in read_results(folder):
+            if found.reason is None:
+                digest.add(found.name, found.blocks)
+            else:
+                digest.add_failed(found.name, found.reason)
+    failed = digest.failed(_MOST_NAMES)
+    reasons = [*status.reasons.items()][:_MOST_REASONS]
     data = {
         "run": folder.resolve().name,
         "counts": count_sources(status.counts) | {"jobs": status.jobs},
-        "reasons": [
-            [" ".join(without_queries(reason).split()), count]
-            for reason, count in [*status.reasons.items()][:_MOST_REASONS]
-        ],
+        "reasons": [[_line(why), count, failed.get(why, [])] for why, count in reasons],
+        "moreReasons": len(status.reasons) - len(reasons),
         "pace": read_pace(folder),
+        "colors": COLORS,
+        "dashes": DASHES,
+        "minutesFrom": MINUTES_FROM,
         **digest.to_json(),
     }
     page = importlib.resources.files("humeai_async.report").joinpath("page.html")
@@ -73,6 +82,10 @@ def _build(folder: Path, status: RunStatus, scripts: str) -> str:
     before, _, rest = text.partition("/*SCRIPTS*/")
     middle, _, after = rest.partition("/*DATA*/")
     return "".join([before, scripts, middle, _embedded(data), after])
+
+
+def _line(reason: str) -> str:
+    return " ".join(without_queries(reason).split())
 
 
 def _embedded(data: Any) -> str:

@@ -7,10 +7,12 @@ and no files; `build.py` puts it into the page.
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from humeai_async._base.urls import short_name
+from humeai_async.report.live_results import ANSWERS, CELLS, NOT_DRAWN
 from humeai_async.types.predictions.blocks import Block
 from humeai_async.types.predictions.rows import MODELS
 from humeai_async.types.predictions.summary import KNOWN_EXPRESSIONS
@@ -45,7 +47,8 @@ class _Heat:
     def add(self, place: int, blocks: Sequence[Block]) -> None:
         """Take in what the model found in one source."""
         count = sum(map(len, blocks))
-        means = {name: total / count for name, total in _added(blocks).items()}
+        total_of = _listed(blocks) if self.model in CELLS else _added(blocks)
+        means = {name: total / count for name, total in total_of.items()}
         for name, mean in means.items():
             self._totals[name] = self._totals.get(name, 0.0) + mean
         self._sources.append(place)
@@ -68,6 +71,7 @@ class _Heat:
         cells = b"".join(bytes([line[at] for at in places]) for line in filled)
         return {
             "model": self.model,
+            "cell": CELLS.get(self.model, "the mean score of an expression, 0 to 1"),
             "expressions": order,
             "strongest": strongest,
             "sources": self._sources,
@@ -87,7 +91,9 @@ class Digest:
 
     def __init__(self, sources: int) -> None:
         self._names: list[str] = []
-        self._heats = {model: _Heat(model) for model in MODELS}
+        self._heats = {model: _Heat(model) for model in (*MODELS, *CELLS)}
+        self._failed: dict[str, str] = {}
+        """By source why it failed, and has not arrived since."""
         self._timelines: list[list[Any]] = []
         self._expressions: dict[str, int] = {}
         self._tracks = 4 if sources <= 1000 else 2  # noqa: PLR2004 - so the page stays small
@@ -96,12 +102,27 @@ class Digest:
 
     def add(self, source: str, blocks: Sequence[Block]) -> None:
         """Take one source in, with all its predictions."""
+        self._failed.pop(source, None)
         place = len(self._names)
         self._names.append(short_name(source, _LONGEST_NAME))
         for model, some in _by_model(blocks).items():
             self._heats[model].add(place, some)
-        timeline = make_timeline(blocks, top=_TOP, spans=self._spans, tracks=self._tracks)
+        drawn = [block for block in blocks if block.model not in NOT_DRAWN]
+        timeline = make_timeline(drawn, top=_TOP, spans=self._spans, tracks=self._tracks)
         self._timelines.append([self._pack(track, timeline) for track in timeline.tracks])
+
+    def add_failed(self, source: str, reason: str) -> None:
+        """Take note of a source that failed."""
+        self._failed[source] = reason
+
+    def failed(self, most: int) -> dict[str, list[str]]:
+        """Return by reason the first sources that failed, so many at most."""
+        found: dict[str, list[str]] = {}
+        for source, reason in self._failed.items():
+            names = found.setdefault(reason, [])
+            if len(names) < most:
+                names.append(short_name(source, _LONGEST_NAME))
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values.
@@ -141,9 +162,20 @@ class Digest:
 def _by_model(blocks: Sequence[Block]) -> dict[str, list[Block]]:
     found: dict[str, list[Block]] = {}
     for block in blocks:
-        if block.columns and block.model in MODELS:
+        if block.columns and (block.model in MODELS or block.model in CELLS):
             found.setdefault(block.model, []).append(block)
     return found
+
+
+def _listed(blocks: Sequence[Block]) -> dict[str, float]:
+    """Return in how many measurements each label is listed; of answers their shares."""
+    if blocks[0].model == ANSWERS:
+        return _added(blocks)
+    counts: dict[str, float] = {}
+    for block in blocks:
+        for name, column in block.columns.items():
+            counts[name] = counts.get(name, 0) + sum(map(math.isfinite, column))
+    return counts
 
 
 def _added(blocks: Sequence[Block]) -> dict[str, float]:

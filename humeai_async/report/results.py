@@ -13,12 +13,13 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
 from humeai_async._base.packages import load_package
 from humeai_async.errors import HumeError, InvalidArgumentError, LedgerError
+from humeai_async.report.live_results import live_blocks
 from humeai_async.types.json import UNREADABLE
 from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.blocks import Block, blocks_of, is_expression
@@ -26,18 +27,36 @@ from humeai_async.types.predictions.measurements import SourcePredictions
 from humeai_async.types.predictions.predictions import Predictions
 from humeai_async.types.predictions.rows import PLACE, row_batches
 
-__all__ = ["read_results", "results_file"]
+__all__ = ["SourceResult", "read_results", "results_file"]
+
+
+class _Error(msgspec.Struct):
+    """Why a source failed."""
+
+    type: str = ""
+    message: str = ""
 
 
 class _Line(msgspec.Struct):
-    """A line of `predictions.jsonl`."""
+    """A line of a file of results."""
 
     source: str = ""
     predictions: msgspec.Raw = msgspec.Raw(b"null")
+    error: _Error | None = None
 
 
-_Source: TypeAlias = tuple[str, list[Block]]
-"""A source, and its predictions."""
+class SourceResult(NamedTuple):
+    """What is in a file about one source."""
+
+    name: str
+    """The source."""
+    blocks: list[Block]
+    """What was found in it."""
+    reason: str | None = None
+    """Why it failed."""
+
+
+_Reader: TypeAlias = Callable[[Path], Iterator[SourceResult]]
 _Columns: TypeAlias = dict[str, list[Any]]
 """Some rows of a table, as a list of each column; not a number stands for what is missing."""
 
@@ -58,17 +77,17 @@ def results_file(folder: Path) -> Path | None:
     return next((folder / name for name in _READERS if (folder / name).exists()), None)
 
 
-def read_results(folder: Path) -> Iterator[_Source]:
+def read_results(folder: Path) -> Iterator[SourceResult]:
     """Read the results in the folder of a run.
 
     Returns:
-        Each source with all its predictions, in the order of the file. What cannot be read is
-        left out.
+        Each source with all that was found in it, in the order of the file; from JSON lines those
+        that failed, too. What cannot be read is left out.
 
     Raises:
         InvalidArgumentError: There is no file of results.
         LedgerError: The file cannot be read.
-        MissingPackageError: It is a Parquet file, and pyarrow is not installed.
+        MissingPackageError: It is a Parquet file or compressed, and pyarrow is not installed.
     """
     file = results_file(folder)
     if file is None:
@@ -84,37 +103,48 @@ def read_results(folder: Path) -> Iterator[_Source]:
     raise LedgerError(f"cannot read {file}: {reason}")
 
 
-def _read_lines(file: Path) -> Iterator[_Source]:
-    with file.open("rb") as opened:
-        yield from _read_each_line(opened)
+def _predictions(source: str, found: bytes) -> Iterator[SourceResult]:
+    if found.startswith(b"["):  # a whole job
+        for name, one in Predictions.from_json(found).named(source):
+            yield SourceResult(name, [*blocks_of(row_batches(name, one))])
+    else:
+        one = _source_decoder.decode(found)
+        yield SourceResult(source, [*blocks_of(row_batches(source, one))])
 
 
-def _read_compressed_lines(file: Path) -> Iterator[_Source]:
-    pa = load_package("pyarrow")
-    with pa.CompressedInputStream(str(file), "zstd") as opened:
-        yield from _read_each_line(io.BufferedReader(opened))
+def _live_results(source: str, found: bytes) -> Iterator[SourceResult]:
+    yield SourceResult(source, live_blocks(source, found))
 
 
-def _read_each_line(lines: Iterable[bytes]) -> Iterator[_Source]:
-    for line in lines:
-        try:
-            found = _line_decoder.decode(line)
-            yield from _read_line(found)
-        except (HumeError, *UNREADABLE):
-            continue  # the last line may be cut off while the run is under way
+def _lines(read: Callable[[str, bytes], Iterator[SourceResult]]) -> _Reader:
+    """Make a reader of JSON lines, given what reads the result in one of them."""
+
+    def read_each(lines: Iterable[bytes]) -> Iterator[SourceResult]:
+        for line in lines:
+            try:
+                found = _line_decoder.decode(line)
+                result = bytes(found.predictions)
+                if result != b"null":
+                    yield from read(found.source, result)
+                elif found.error is not None:
+                    reason = f"{found.error.type}: {found.error.message}"
+                    yield SourceResult(found.source, [], reason)
+            except (HumeError, *UNREADABLE):
+                continue  # the last line may be cut off while the run is under way
+
+    def read_file(file: Path) -> Iterator[SourceResult]:
+        if file.suffix == ".zst":
+            pa = load_package("pyarrow")
+            with pa.CompressedInputStream(str(file), "zstd") as opened:
+                yield from read_each(io.BufferedReader(opened))
+        else:
+            with file.open("rb") as opened:
+                yield from read_each(opened)
+
+    return read_file
 
 
-def _read_line(line: _Line) -> Iterator[_Source]:
-    text = bytes(line.predictions)
-    if text.startswith(b"["):  # a whole job
-        for name, found in Predictions.from_json(text).named(line.source):
-            yield name, [*blocks_of(row_batches(name, found))]
-    elif text != b"null":
-        found = _source_decoder.decode(text)
-        yield line.source, [*blocks_of(row_batches(line.source, found))]
-
-
-def _read_csv(file: Path) -> Iterator[_Source]:
+def _read_csv(file: Path) -> Iterator[SourceResult]:
     with file.open(encoding="utf-8", newline="") as opened:
         reader = csv.reader(opened)
         names = next(reader, list[str]())
@@ -134,7 +164,7 @@ def _from_text(name: str, lines: Sequence[Sequence[str]], at: int) -> list[Any]:
     return [float(line[at]) if line[at] else math.nan for line in lines]
 
 
-def _read_parquet(file: Path) -> Iterator[_Source]:
+def _read_parquet(file: Path) -> Iterator[SourceResult]:
     dataset = load_package("pyarrow.dataset").dataset(file, format="parquet")
     batches = dataset.to_batches(
         columns=[name for name in dataset.schema.names if _is_read(name)],
@@ -160,18 +190,18 @@ def _from_arrow(name: str, column: Any) -> list[Any]:
     return [*numbers[first:end]]
 
 
-def _by_source(parts: Iterable[_Columns]) -> Iterator[_Source]:
+def _by_source(parts: Iterable[_Columns]) -> Iterator[SourceResult]:
     """Give the blocks of each source, whose rows may go on from one part to the next."""
     name, blocks = "", list[Block]()
     for part in parts:
         for block in _blocks(part):
             if block.source != name:
                 if blocks:
-                    yield name, blocks
+                    yield SourceResult(name, blocks)
                 name, blocks = block.source, []
             blocks.append(block)
     if blocks:
-        yield name, blocks
+        yield SourceResult(name, blocks)
 
 
 def _blocks(part: _Columns) -> Iterator[Block]:
@@ -191,10 +221,14 @@ def _blocks(part: _Columns) -> Iterator[Block]:
         start = end
 
 
-_READERS: Mapping[str, Callable[[Path], Iterator[_Source]]] = {
-    "predictions.jsonl": _read_lines,
-    "predictions.jsonl.zst": _read_compressed_lines,
+_READERS: Mapping[str, _Reader] = {
+    "predictions.jsonl": _lines(_predictions),
+    "predictions.jsonl.zst": _lines(_predictions),
     "predictions.parquet": _read_parquet,
     "predictions.csv": _read_csv,
+    "measurements.jsonl": _lines(_live_results),
+    "measurements.jsonl.zst": _lines(_live_results),
+    "decisions.jsonl": _lines(_live_results),
+    "decisions.jsonl.zst": _lines(_live_results),
 }
 """By the name of the file, in the order in which they are looked for."""

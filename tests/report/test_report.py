@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from live_support import picture, speech, wav
 from support import client_of
 from tabular import batches_of, body, face, scores, url_source
 
 from humeai_async.bulk.parquet import Parquet
 from humeai_async.bulk.progress import Progress
+from humeai_async.decisions import Choice, Noul
 from humeai_async.errors import InvalidArgumentError, LedgerError
 from humeai_async.limiter.limiter import BucketState
 from humeai_async.report.build import build_report
 from humeai_async.report.digest import MISSING, STEPS, Digest
+from humeai_async.report.live_results import live_blocks
 from humeai_async.report.pace import PaceLog, read_pace
 from humeai_async.report.results import read_results
 from humeai_async.testing import FakeHume
@@ -64,7 +67,9 @@ async def test_the_page_tells_what_ran_and_what_failed(tmp_path: Path) -> None:
     page = await build_report(tmp_path)
     data = data_of(page)
     assert data["counts"] == {"sources": 4, "arrived": 3, "failed": 1, "open": 0, "jobs": 1}
-    assert [count for _, count in data["reasons"]] == [1]
+    ((reason, count, names),) = data["reasons"]
+    assert (count, names) == (1, ["https://media.example.com/missing.mp4"])
+    assert reason.startswith("SourceFailedError: ")
     assert sorted(data["names"]) == [f"https://media.example.com/{n}.mp4" for n in range(3)]
     assert [heat["model"] for heat in data["heat"]] == ["face", "prosody"]
     assert data["pace"][-1][1] == 4
@@ -93,14 +98,18 @@ async def test_a_folder_without_a_run_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("file", ["jsonl", "zst", "csv", "parquet"])
 async def test_each_format_gives_the_same_rows(file: str, tmp_path: Path) -> None:
     await run_into(tmp_path, ("jsonl", "jsonl.zst", "csv", "parquet"), score_bits=64)
-    expected = dict(read_results(tmp_path))
+    expected = arrived(tmp_path)
     for path in tmp_path.glob("predictions.*"):
         if path.suffix != f".{file}":
             path.rename(path.with_name(f"other{path.suffix}"))
-    found = dict(read_results(tmp_path))
+    found = arrived(tmp_path)
     assert found.keys() == expected.keys()
     for source, blocks in expected.items():
         assert [plain(block) for block in found[source]] == [plain(block) for block in blocks]
+
+
+def arrived(folder: Path) -> dict[str, list[Block]]:
+    return {one.name: one.blocks for one in read_results(folder) if one.reason is None}
 
 
 def plain(block: Block) -> tuple[Any, ...]:
@@ -122,7 +131,7 @@ def test_new_expressions_of_a_file_of_several_parts_are_read_by_column(
     parts.write(None, batches_of([*rows, other]))
     parts.sync()
     parts.finish()
-    (_, blocks), (name, others) = read_results(tmp_path)
+    (_, blocks, _), (name, others, _) = read_results(tmp_path)
     assert sum(map(len, blocks)) == 5
     assert [score for block in blocks for score in block.columns["Zest"]] == [
         n / 8 for n in range(5)
@@ -146,8 +155,8 @@ def test_lines_that_are_cut_off_are_left_out(tmp_path: Path) -> None:
         f'{{"source":"d","predictions":{source}'[:400],
     ]
     (tmp_path / "predictions.jsonl").write_text("\n".join(lines), "utf-8")
-    found = [(name, len(rows)) for name, rows in read_results(tmp_path)]
-    assert found == [("a", 1), ("https://x/a.mp4", 1)]
+    found = [(name, len(blocks), reason) for name, blocks, reason in read_results(tmp_path)]
+    assert found == [("a", 1, None), ("b", 0, "E: no"), ("https://x/a.mp4", 1, None)]
 
 
 def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
@@ -209,6 +218,67 @@ def test_many_profiles_keep_the_strongest_expressions_only(monkeypatch: pytest.M
     found = Predictions.from_json(body(url_source("https://x/a", face=[face(0)])))
     digest.add("https://x/a", [*blocks_of(found.row_batches())])
     assert len(digest.to_json()["heat"][0]["expressions"]) == 9
+
+
+def test_failed_sources_are_named_by_their_reason_until_they_arrive() -> None:
+    digest = Digest(5)
+    for name in ("a?key=secret", "b", "c", "d"):
+        digest.add_failed(f"https://x/{name}", "E: not there")
+    digest.add("https://x/b", [])
+    assert digest.failed(2) == {"E: not there": ["https://x/a", "https://x/c"]}
+
+
+@pytest.mark.anyio
+async def test_runs_of_recordings_and_images_have_a_page_too(tmp_path: Path) -> None:
+    pytest.importorskip("vl_convert", reason="comes with the extra report")
+    clip, photo = tmp_path / "clip.wav", tmp_path / "photo.jpg"
+    clip.write_bytes(wav(speech(7.0)))
+    photo.write_bytes(picture())
+    async with FakeHume() as fake, client_of(fake) as hume:
+        measured, decided = tmp_path / "measured", tmp_path / "decided"
+        measuring = hume.expression.measure_many([clip, photo])
+        await measuring.write_to(measured, ["jsonl.zst"])
+        asked = {"calm": Noul("Is the caller calm?"), "who": Choice("Who?", ["man", "woman"])}
+        await hume.decisions.create_many([clip], asked).write_to(decided)
+    data = data_of(await build_report(measured))
+    heats = {heat["model"]: heat for heat in data["heat"]}
+    assert heats.keys() == {"voice", "voice attributes", "image", "image descriptions"}
+    assert [data["names"][place] for place in heats["voice"]["sources"]] == [str(clip)]
+    assert [track[0] for track in data["lines"][heats["voice"]["sources"][0]]] == ["voice"]
+    (heat,) = data_of(await build_report(decided))["heat"]
+    assert {*heat["expressions"]} == {"calm", "who: man", "who: woman"}
+    assert sum(base64.b64decode(heat["cells"])) > STEPS  # the shares of a choice alone are 1
+
+
+def test_a_label_of_a_voice_counts_where_it_is_listed() -> None:
+    joys: list[list[tuple[str, float]]] = [[("joy", 0.9)], [("awe", 0.5), ("joy", 0.3)], []]
+    measurements = [
+        {
+            "audio_start_ms": n * 1000,
+            "audio_end_ms": n * 1000 + 3000,
+            "expressions": [{"name": name, "probability": share} for name, share in listed],
+        }
+        for n, listed in enumerate([*joys, []])
+    ]
+    digest = Digest(1)
+    digest.add("a.wav", live_blocks("a.wav", json.dumps({"measurements": measurements}).encode()))
+    data = digest.to_json()
+    (heat,) = data["heat"]
+    found = dict(zip(heat["expressions"], base64.b64decode(heat["cells"]), strict=True))
+    assert found == {"joy": STEPS // 2, "awe": STEPS // 4}
+    assert heat["counts"] == [4]
+
+
+def test_spans_and_levels_of_answers_are_shares() -> None:
+    answers: dict[str, Any] = {
+        "shout": {"spans": [{"start_ms": 0, "probability": 0.25}, {"probability": 0.75}]},
+        "silence": {"spans": []},
+        "anger": {"score": 0.9, "probabilities": {"0": 0.25, "1": 0.75}, "legend": {"1": "very"}},
+        "unknown": {"raw": "?"},
+    }
+    (block,) = live_blocks("a.wav", json.dumps({"results": answers}).encode())
+    found = {name: column[0] for name, column in block.columns.items()}
+    assert found == {"shout": 0.75, "silence": 0.0, "anger: 0": 0.25, "anger: very": 0.75}
 
 
 def progress(seconds: float, done: int, total: int = 9) -> Progress:

@@ -33,7 +33,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     async def run() -> str:
         async with FakeHume(frames=6) as fake, client_of(fake) as hume:
-            sources = [f"{FOLDER}/{n}.mp4" for n in range(60)]
+            sources = [f"{FOLDER}/{n}.mp4" for n in range(60)] + [f"{FOLDER}/missing.mp4"]
             models: ModelsDict = {"face": {}, "prosody": {"identify_speakers": True}}
             await hume.batch.predict_into(folder, sources, models=models)
         lines = [{"at": n, "done": 6 * n, "refused": n // 3} for n in range(11)]
@@ -84,23 +84,71 @@ def column(page: Any, name: str) -> list[float]:
     return [float(text) for text in cells.all_inner_texts()]
 
 
-NAMES = {
-    "https://media.example.com/interviews/2.mp4": "media.example.com/interviews/2.mp4",
-    "https://media.example.com/interviews/of-may-2026/2.mp4": "…/interviews/of-may-2026/2.mp4",
-    f"{FOLDER}/2.mp4": "…e-names-are-wider-than-a-telephone/2.mp4",
-    "What a day it was in the park with all of you": "What a day it was in the park with all o…",
-}
+def test_a_long_name_shows_its_end_and_is_read_as_a_whole(browser: Any, page_file: Path) -> None:
+    page = opened(browser, page_file, width=400)
+    name = page.get_by_role("button", name=f"{FOLDER}/3.mp4", exact=True)
+    box, text = name.bounding_box(), name.locator("bdi").bounding_box()
+    assert text["x"] < box["x"]  # its beginning is cut off
+    assert text["x"] + text["width"] <= box["x"] + box["width"]
 
 
-@pytest.mark.parametrize(("name", "shown"), NAMES.items())
-def test_a_long_name_loses_what_tells_least(
-    name: str, shown: str, page_file: Path, browser: Any
-) -> None:
-    text = page_file.read_text("utf-8")
-    begin = text.index("function shortened(")  # the page's module hides it
-    code = text[begin : text.index("\n}", begin) + 2]
+def test_the_heads_of_columns_and_rows_stay_in_sight(browser: Any, page_file: Path) -> None:
+    page = opened(browser, page_file, width=400)
+    region = page.get_by_role("region", name="Sources and expressions")
+    before = region.bounding_box()
+    region.evaluate("one => one.scrollTo(300, 300)")
+    corner = page.locator("#heat thead th").first.bounding_box()
+    assert abs(corner["x"] - before["x"]) < 2
+    assert abs(corner["y"] - before["y"]) < 2
+
+
+def test_failed_sources_are_named(browser: Any, page_file: Path) -> None:
     page = opened(browser, page_file)
-    assert page.evaluate(f"(name) => {{ {code}; return shortened(name, 41); }}", name) == shown
+    row = page.get_by_role("row", name="was not found").first
+    assert f"{FOLDER}/missing.mp4" in row.inner_text()
+
+
+def test_turning_the_page_and_coming_back_keep_the_focus(browser: Any, page_file: Path) -> None:
+    page = opened(browser, page_file)
+    page.get_by_role("button", name="Next").focus()
+    page.keyboard.press("Enter")  # to the last page, where this button is disabled
+    assert page.evaluate("document.activeElement.id") == "before"
+    page.locator("#heat tbody button").nth(2).click()
+    page.get_by_role("button", name="Back to the table").click()
+    assert page.evaluate("document.activeElement.closest('tr').className") == "chosen"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_numbers_of_cells_can_be_read_on_their_color(
+    browser: Any, page_file: Path, scheme: str
+) -> None:
+    page = opened(browser, page_file, scheme=scheme)
+    text = page_file.read_text("utf-8")
+    begin = text.index("function ink(")  # the page's module hides it
+    code = text[begin : text.index("\n}", begin) + 2]
+    lowest = page.evaluate(
+        f"""() => {{
+        const dark = matchMedia("(prefers-color-scheme: dark)");
+        {code}
+        const numbers = (text) => text.match(/[\\d.]+/g).map(Number);
+        const light = (color) => {{
+            const [r, g, b] = color.map((part) => part / 255)
+                .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+            return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+        }};
+        const styles = getComputedStyle(document.body);
+        const heat = numbers(styles.getPropertyValue("--heat"));
+        const back = numbers(styles.backgroundColor), text = numbers(styles.color);
+        const inks = {{ "": text, "#fff": [255, 255, 255], "#000": [0, 0, 0] }};
+        return Math.min(...Array.from({{ length: 201 }}, (_, n) => {{
+            const share = 0.95 * n / 200;
+            const cell = heat.map((part, at) => part * share + back[at] * (1 - share));
+            const pair = [light(cell), light(inks[ink(n / 200)])].sort((a, b) => b - a);
+            return (pair[0] + 0.05) / (pair[1] + 0.05);
+        }}));
+        }}"""
+    )
+    assert lowest >= 4.5
 
 
 def test_columns_are_sorted_by_a_click_and_by_a_key(browser: Any, page_file: Path) -> None:

@@ -1,0 +1,141 @@
+"""Results of the products that live by column: measurements of voices and images, and decisions.
+
+They are read from their JSON, as files of results have it. It knows no files.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from humeai_async.types.predictions.blocks import Block
+
+__all__ = ["ANSWERS", "ATTRIBUTES", "CELLS", "NOT_DRAWN", "live_blocks"]
+
+VOICE, ATTRIBUTES = "voice", "voice attributes"
+IMAGE, DESCRIPTIONS = "image", "image descriptions"
+ANSWERS = "answers"
+NOT_DRAWN = frozenset({ATTRIBUTES, DESCRIPTIONS})
+"""Models that timelines leave out: what they list stands beside the expressions."""
+CELLS: Mapping[str, str] = {
+    VOICE: "the share of the measurements that list an expression, 0 to 1",
+    ATTRIBUTES: "the share of the measurements that list an attribute, 0 to 1",
+    IMAGE: "the share of the faces for which an expression is listed, 0 to 1",
+    DESCRIPTIONS: "the share of the faces for which a description is listed, 0 to 1",
+    ANSWERS: "the share of raters who would answer so, 0 to 1; of a span, its highest probability",
+}
+"""What the map of sources shows of each model: what is not listed is no zero, so a mean of scores
+would say nothing."""
+
+
+class _Label(msgspec.Struct):
+    name: str
+    probability: float
+
+
+class _Face(msgspec.Struct):
+    face_id: int | None = None
+    expressions: list[_Label] | None = None
+    descriptions: list[_Label] | None = None
+
+
+class _Measurement(msgspec.Struct):
+    audio_start_ms: float | None = None
+    audio_end_ms: float | None = None
+    expressions: list[_Label] = []
+    voice_attributes: list[_Label] = []
+    faces: list[_Face] = []
+
+
+class _Span(msgspec.Struct):
+    probability: float | None = None
+
+
+class _Answer(msgspec.Struct):
+    """The result of a question, of whichever kind."""
+
+    noul: float | None = None
+    probabilities: dict[str, float] = {}
+    legend: dict[str, str] = {}
+    spans: list[_Span] | None = None
+
+
+class _Result(msgspec.Struct):
+    measurements: list[_Measurement] = []
+    results: dict[str, _Answer] = {}
+
+
+_decoder = msgspec.json.Decoder(_Result)
+
+
+def live_blocks(source: str, result: bytes) -> list[Block]:
+    """Read a result.
+
+    Args:
+        source: The source that it is of.
+        result: JSON of an `AudioResult`, an `ImagesResult` or a `Decision`.
+
+    Returns:
+        A block for each kind of label, and of images for each face; scores that are not listed are
+        no numbers.
+
+    Raises:
+        msgspec.DecodeError: It is none of these.
+    """
+    found = _decoder.decode(result)
+    return [*_voices(source, found), *_images(source, found), *_answers(source, found)]
+
+
+def _voices(source: str, found: _Result) -> Iterator[Block]:
+    heard = [one for one in found.measurements if one.audio_start_ms is not None]
+    spans = [(one.audio_start_ms, one.audio_end_ms) for one in heard]
+    yield from _block((source, VOICE, "unknown"), spans, [one.expressions for one in heard])
+    attributes = [one.voice_attributes for one in heard]
+    yield from _block((source, ATTRIBUTES, "unknown"), spans, attributes)
+
+
+def _images(source: str, found: _Result) -> Iterator[Block]:
+    for image in found.measurements:
+        for face in image.faces:
+            label = "unknown" if face.face_id is None else f"face {face.face_id}"
+            nowhere = [(None, None)]
+            yield from _block((source, IMAGE, label), nowhere, [face.expressions or []])
+            yield from _block((source, DESCRIPTIONS, label), nowhere, [face.descriptions or []])
+
+
+def _answers(source: str, found: _Result) -> Iterator[Block]:
+    shares: list[_Label] = []
+    for name, answer in found.results.items():
+        shares += [_Label(*share) for share in _shares(name, answer)]
+    yield from _block((source, ANSWERS, "unknown"), [(None, None)], [shares])
+
+
+def _shares(question: str, answer: _Answer) -> Iterator[tuple[str, float]]:
+    if answer.noul is not None:
+        yield question, answer.noul
+    for option, share in answer.probabilities.items():
+        yield f"{question}: {answer.legend.get(option, option)}", share
+    if answer.spans is not None:
+        known = [1.0 if one.probability is None else one.probability for one in answer.spans]
+        yield question, max(known, default=0.0)
+
+
+def _block(
+    key: tuple[str, str, str],
+    spans: Sequence[tuple[float | None, float | None]],
+    rows: Sequence[Sequence[_Label]],
+) -> Iterator[Block]:
+    """Make a block of the labels of each measurement, if any is listed."""
+    columns: dict[str, Sequence[float]] = {}
+    scores = [{label.name: label.probability for label in labels} for labels in rows]
+    for name in dict.fromkeys(name for row in scores for name in row):
+        columns[name] = [row.get(name, math.nan) for row in scores]
+    if columns:
+        begins, ends = ([_seconds(ms) for ms in some] for some in zip(*spans, strict=True))
+        yield Block(key, begins, ends, [None] * len(rows), columns)
+
+
+def _seconds(ms: float | None) -> float | None:
+    return None if ms is None else ms / 1000
