@@ -13,7 +13,7 @@ import pytest
 from tabular import body, face, pa, pl, pq, url_source
 
 from humeai_async.bulk import parquet
-from humeai_async.bulk.outcome import Outcome
+from humeai_async.bulk.outcome import Outcome, SourceFailedError
 from humeai_async.bulk.sinks import Sinks, SourceOutcome
 from humeai_async.errors import InvalidArgumentError, SaveError
 from humeai_async.types.predictions import layouts, tables
@@ -77,6 +77,36 @@ def test_every_reader_takes_the_folder_for_one_table(tmp_path: Path) -> None:
     frame = pandas.read_parquet(table)
     assert (len(frame), list(frame.columns)) == (17, expected.schema.names)
     assert frame["Joy"].tolist() == expected["Joy"].to_pylist()
+
+
+ODD_NAME = 'ein "Bild", ü\t,\r\nzeile 🙂 /%20.mp4'
+NO_NUMBER = Predictions.from_json(
+    body(url_source(ODD_NAME, face=[{**face(0), "emotions": [{"name": "Joy", "score": None}]}]))
+)
+ODD_RUNS: dict[str, list[SourceOutcome]] = {
+    "nothing": [],
+    "only failures": [Outcome(source="a", error=SourceFailedError("gone", job_id="job-1"))],
+    "a source without faces": [frames("a")],
+    "an odd name and no score": [Outcome(source=ODD_NAME, predictions=NO_NUMBER[0])],
+}
+
+
+@pytest.mark.parametrize("outcomes", ODD_RUNS.values(), ids=ODD_RUNS)
+def test_every_reader_takes_odd_runs(outcomes: list[SourceOutcome], tmp_path: Path) -> None:
+    table = write(tmp_path, *outcomes)
+    rows = pq.read_table(table).to_pylist()
+    assert {row["source"] for row in rows} <= {ODD_NAME}
+    assert len(rows) == sum(
+        one.predictions is not None and one.source == ODD_NAME for one in outcomes
+    )
+    assert pl.read_parquet(table).to_dicts() == rows
+    duckdb = importlib.import_module("duckdb")
+    found = duckdb.sql(f"from '{table}/*.parquet'")
+    assert found.to_arrow_table().to_pylist() == rows
+    frame = importlib.import_module("pandas").read_parquet(table)
+    assert [*frame.columns] == [*tables.SCHEMA]
+    assert frame["source"].tolist() == [row["source"] for row in rows]
+    assert frame["Joy"].isna().all()
 
 
 @pytest.mark.slow
