@@ -1,7 +1,7 @@
 """The endpoints of Audio Decisions, which Hume serves today.
 
 Evidence: Hume's documentation and changelog of November 2026. Names inside of results are
-partly those of sister APIs, so `types/decisions.py` reads them leniently. It knows neither
+partly those of sister APIs, so `types/decision_results.py` reads them leniently. It knows neither
 hosts nor credentials.
 """
 

@@ -9,13 +9,8 @@ from __future__ import annotations
 
 from humeai_async.catalog.product import Product
 from humeai_async.http.endpoint import Encoding, Pagination
-from humeai_async.types.expression import (
-    AudioResult,
-    ExpressionRun,
-    ExpressionRunPage,
-    ImagesResult,
-    RunEventsPage,
-)
+from humeai_async.types.expression import AudioResult, ImagesResult
+from humeai_async.types.expression_runs import ExpressionRun, ExpressionRunPage, RunEventsPage
 
 EXPRESSION = Product(
     bucket="expression",

@@ -12,10 +12,8 @@ decision["frustrated"].noul
 ```
 """
 
-from humeai_async.types.decisions import (
+from humeai_async.types.decision_results import (
     ChoiceResult,
-    Decision,
-    DecisionRun,
     NoulResult,
     Result,
     ScoreResult,
@@ -23,6 +21,7 @@ from humeai_async.types.decisions import (
     TimeSpan,
     UnknownResult,
 )
+from humeai_async.types.decisions import Decision, DecisionRun
 from humeai_async.types.questions import Choice, Criterion, Noul, Question, QuestionSet, Score, Span
 
 __all__ = [

@@ -22,15 +22,14 @@ from humeai_async._base.frozen import frozen
 from humeai_async.decisions.uploads import LONGEST, SHORTEST, check_length
 from humeai_async.errors import HumeError, InvalidArgumentError
 from humeai_async.media.wav import BYTES_A_MS
-from humeai_async.types.decisions import (
-    Decision,
+from humeai_async.types.decision_results import (
     NoulResult,
     ScoreResult,
     SpanResult,
     TimeSpan,
-    column_of,
     value_of,
 )
+from humeai_async.types.decisions import Decision, column_of
 from humeai_async.types.questions import QuestionSet
 
 LEAST_WINDOW = 5.0

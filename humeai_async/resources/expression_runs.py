@@ -12,7 +12,7 @@ from humeai_async.http.cursor_pages import CursorPages
 from humeai_async.http.endpoint import fill
 from humeai_async.http.pages import Pages
 from humeai_async.resources._base import Resource
-from humeai_async.types.expression import (
+from humeai_async.types.expression_runs import (
     ExpressionRun,
     ExpressionRunStatus,
     RunEndpoint,

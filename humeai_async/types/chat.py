@@ -20,6 +20,7 @@ from humeai_async._base.frozen import frozen
 from humeai_async._base.unset import UNSET, Unset
 from humeai_async._base.urls import repr_without_query
 from humeai_async.errors import DecodeError
+from humeai_async.types.chat_measurements import Inference, MillisecondInterval
 from humeai_async.types.chat_settings import (
     AudioConfiguration,
     SessionContext,
@@ -250,32 +251,6 @@ class ChatMessage:
     """Tool call that the message contains."""
     tool_result: ToolResult | None = None
     """Tool result that the message contains."""
-
-
-@frozen(kw_only=True)
-class ProsodyInference:
-    """Expressions in the tone of speech."""
-
-    scores: dict[str, float] = Factory(dict[str, float])
-    """Score of each of the 48 expressions, by its name."""
-
-
-@frozen(kw_only=True)
-class Inference:
-    """Expressions that the models found in a message."""
-
-    prosody: ProsodyInference | None = None
-    """Expressions in the tone of speech; `None` for text."""
-
-
-@frozen(kw_only=True)
-class MillisecondInterval:
-    """A span of the user's audio."""
-
-    begin: int | None = None
-    """Begin of the span, in milliseconds from the start of the audio."""
-    end: int | None = None
-    """End of the span, in milliseconds from the start of the audio."""
 
 
 @frozen(kw_only=True)

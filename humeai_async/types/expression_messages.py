@@ -14,14 +14,13 @@ from attrs import field
 
 from humeai_async._base.frozen import frozen
 from humeai_async.types.expression import (
-    AudioFormat,
     Face,
     FaceSettings,
-    ImageFormat,
     MeasurementTrigger,
     NamedScore,
     find_probability,
 )
+from humeai_async.types.expression_runs import AudioFormat, ImageFormat
 from humeai_async.types.tagged import Tagged, UnknownType
 from humeai_async.types.unknown_fields import Open
 

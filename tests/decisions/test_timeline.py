@@ -25,7 +25,8 @@ from humeai_async.media.conversion import ConversionError
 from humeai_async.media.recordings import Recording
 from humeai_async.media.wav import BYTES_A_MS
 from humeai_async.testing import FakeHume, Fault
-from humeai_async.types.decisions import Decision, SpanResult, TimeSpan
+from humeai_async.types.decision_results import SpanResult, TimeSpan
+from humeai_async.types.decisions import Decision
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,8 @@ import pytest
 
 from humeai_async import catalog
 from humeai_async.http import codec
-from humeai_async.types.decisions import Decision, DecisionResponse, UnknownResult
+from humeai_async.types.decision_results import UnknownResult
+from humeai_async.types.decisions import Decision, DecisionResponse
 from humeai_async.types.expression_messages import (
     AudioMessage,
     ClientMessage,

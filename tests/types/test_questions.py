@@ -9,7 +9,8 @@ import pytest
 from humeai_async.decisions import Choice, Criterion, Noul, Question, QuestionSet, Score, Span
 from humeai_async.errors import DecodeError, InvalidArgumentError
 from humeai_async.http import codec
-from humeai_async.types.decisions import Decision, DecisionResponse, UnknownResult
+from humeai_async.types.decision_results import UnknownResult
+from humeai_async.types.decisions import Decision, DecisionResponse
 
 MOOD = Noul("Does the caller sound calm?")
 

@@ -25,7 +25,6 @@ from humeai_async.types.chat import (
     AssistantMessage,
     ChatMessage,
     ClientEvent,
-    Inference,
     ServerEvent,
     SessionSettings,
     ToolCallMessage,
@@ -36,6 +35,7 @@ from humeai_async.types.chat import (
     UnknownToolResult,
     UserInput,
 )
+from humeai_async.types.chat_measurements import Inference
 from humeai_async.types.chat_settings import SessionContext
 from humeai_async.types.evi import VersionDescriptionRequest
 from humeai_async.types.evi_chats import ChatStatus

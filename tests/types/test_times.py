@@ -13,7 +13,7 @@ from humeai_async.types.decisions import DecisionRun
 from humeai_async.types.evi import Prompt, Tool
 from humeai_async.types.evi_chats import Chat, ChatEvent, ChatGroup
 from humeai_async.types.evi_configs import Config
-from humeai_async.types.expression import ExpressionRun
+from humeai_async.types.expression_runs import ExpressionRun
 
 MS = 1_764_324_000_123
 TIME = dt.datetime(2025, 11, 28, 10, 0, 0, 123_000, tzinfo=dt.UTC)

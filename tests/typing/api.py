@@ -46,8 +46,8 @@ from humeai_async.types.evi_chats import (
     ChatGroupEventsPage,
 )
 from humeai_async.types.evi_configs import Config
-from humeai_async.types.expression import RunEventsPage
 from humeai_async.types.expression_messages import AudioMeasured, VideoMeasured
+from humeai_async.types.expression_runs import RunEventsPage
 from humeai_async.types.paging import Items, ListPage
 from humeai_async.types.predictions.predictions import Predictions, SourcePredictions
 from humeai_async.types.registry import (
