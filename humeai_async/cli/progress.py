@@ -6,9 +6,6 @@ It knows runs and their progress, and no command. `predict`, `demo` and `status`
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import itertools
-import operator
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,16 +19,12 @@ from humeai_async._base.urls import without_queries
 from humeai_async.bulk.outcome import Outcome, label_of
 from humeai_async.bulk.pipeline import reason_of
 from humeai_async.bulk.progress import Progress
+from humeai_async.cli.first_results import FirstResults
 from humeai_async.cli.output import escape_controls, lossy_stderr, make_console, print_message
-from humeai_async.errors import DecodeError
 from humeai_async.report.pace import PaceLog
-from humeai_async.types.predictions.measurements import SourcePredictions
-from humeai_async.types.predictions.rows import row_batches
-from humeai_async.types.predictions.summary import Profile, Profiles, Summary
-from humeai_async.types.sources import name_of
 
 MAX_ROWS = 10
-"""Rows of the table of strongest expressions, and reasons that are printed."""
+"""Reasons that are printed."""
 
 LINE_SECONDS = 10.0
 """Seconds between two lines of progress where there is no terminal."""
@@ -165,8 +158,8 @@ class RunDisplay:
         """Why sources failed, with the name of the first."""
         self.seconds: float = 0.0
         """Since this start."""
-        self._seen = Profiles()
-        self._profiles: list[Profile] = []
+        self.first_results = FirstResults()
+        """What the first sources came to."""
         self._latest: Progress | None = None
         self._reasons: set[str] = set()
         """Of failures of the service, those that were printed above the bar."""
@@ -213,24 +206,8 @@ class RunDisplay:
         if outcome.error is not None:
             name = without_queries(label_of(outcome.source))[:_LONGEST_NAME]
             self.failed.setdefault(reason_of(outcome.error), name)
-        found: object = outcome.predictions
-        if isinstance(found, SourcePredictions) and len(self._profiles) < MAX_ROWS:
-            with contextlib.suppress(DecodeError):  # whoever reads the results gets this error
-                self._seen.add(row_batches(name_of(outcome.source), found))
-            self._profiles += self._seen.take()
-
-    def print_strongest(self, console: Console) -> None:
-        """Print the strongest expressions of the first sources that arrived."""
-        if not self._profiles:
-            return
-        console.print("Strongest expressions of the first results, by their share of the time")
-        lines = Summary(self._profiles[:MAX_ROWS]).lines()
-        for source, of_source in itertools.groupby(lines, key=operator.itemgetter(0)):
-            console.print(escape_controls(source), soft_wrap=True)
-            table = Table.grid(Column(min_width=8), "", "", padding=(0, 1), pad_edge=True)
-            for _, *columns in of_source:
-                table.add_row(*map(escape_controls, columns))
-            console.print(table)
+        else:
+            self.first_results.add(label_of(outcome.source), outcome.predictions)
 
     def _print_line(self) -> None:
         if self._latest is not None:

@@ -199,7 +199,7 @@ def print_summary(finished: Finished, *, as_json: bool) -> int:
             click.echo(json.dumps(counts | {"reasons": reasons, "files": files}, indent=2))
         else:
             console = make_console()
-            display.print_strongest(console)
+            display.first_results.print(console)
             shown = {name: value for name, value in counts.items() if value is not None}
             print_counts(console, "Run", shown)
             print_failures(console, report.status.reasons, counts["failed"], display.failed)

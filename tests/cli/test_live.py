@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -72,6 +73,9 @@ async def test_questions_are_put_to_clips(fake: FakeHume, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     assert f"wrote {out / 'decisions.jsonl'}" in done.stdout
     assert "input tokens" in done.stdout
+    assert "Answers of the first results, with the share of raters" in done.stdout
+    assert re.search(r"^ calm +yes \d+%", done.stdout, re.MULTILINE)
+    assert re.search(r"^ who +[ab] \d+%", done.stdout, re.MULTILINE)
     for line in lines_of(out / "decisions.jsonl"):
         assert ["calm", "who"] == list(line["predictions"]["results"])
     assert {"A phone call."} == {one["request"]["context"] for one in fake.decisions.runs}
@@ -134,6 +138,9 @@ async def test_images_are_measured_and_share_requests_if_asked(
     done = await run(["measure", media, media / "0.jpg", media / "1.jpg", "--out", out], fake)
     assert done.returncode == 0, done.stderr
     assert "2 images are billed 10 seconds each; --images-per-request 30" in done.stderr
+    assert "Strongest expressions of the first results" in done.stdout
+    assert re.search(r"^ voice +0:\d\d [a-z]+ .*\d+%", done.stdout, re.MULTILINE)
+    assert re.search(r"^ image +\d x [a-z]+ .*\d+%", done.stdout, re.MULTILINE)
     assert len(fake.expression.runs) == 3
     words: Words = ["measure", media, "--images", "--images-per-request", "30", "--out", out]
     done = await run([*words, "--json"], fake)

@@ -13,9 +13,8 @@ from typing import ClassVar, overload
 
 from humeai_async._base.frozen import frozen
 from humeai_async._base.urls import short_name, without_queries
-from humeai_async.types.predictions.blocks import Block, blocks_of
+from humeai_async.types.predictions.blocks import Block
 from humeai_async.types.predictions.expressions import EXPRESSIONS, LANGUAGE_EXPRESSIONS
-from humeai_async.types.predictions.rows import RowBatch
 
 __all__ = ["Expression", "Profile", "Profiles", "Summary"]
 
@@ -119,14 +118,14 @@ class Profile:
 
 
 class Profiles:
-    """Takes rows in, in any order, and keeps a profile for each source and model."""
+    """Takes blocks in, in any order, and keeps a profile for each source and model."""
 
     def __init__(self) -> None:
         self._profiles: dict[tuple[str, str], Profile] = {}
 
-    def add(self, batches: Iterable[RowBatch]) -> None:
-        """Take rows of any source in."""
-        for block in blocks_of(batches):
+    def add(self, blocks: Iterable[Block]) -> None:
+        """Take predictions of any source in."""
+        for block in blocks:
             key = block.source, block.model
             if key not in self._profiles:
                 self._profiles[key] = Profile(*key)

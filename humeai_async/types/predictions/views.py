@@ -147,7 +147,7 @@ class PredictionViews(Sequence[SourcePredictions]):
         """
         profiles = Profiles()
         try:
-            profiles.add(self.row_batches())
+            profiles.add(blocks_of(self.row_batches()))
         except DecodeError:
             self.validate()
             raise

@@ -78,7 +78,7 @@ def test_a_wrong_score_is_told_with_its_path() -> None:
 
 def test_profiles_are_forgotten_once_they_are_taken() -> None:
     profiles = Profiles()
-    profiles.add(smiling(0.5).row_batches())
+    profiles.add(blocks_of(smiling(0.5).row_batches()))
     assert len(profiles.take()) == 1
     assert profiles.take() == []
 
@@ -135,7 +135,7 @@ def odd_rows(seed: int) -> list[Row]:
 def test_columns_are_added_up_to_what_is_added_up_score_by_score(seed: int) -> None:
     rows = odd_rows(seed)
     profiles = Profiles()
-    profiles.add(batches_of(rows))
+    profiles.add(blocks_of(batches_of(rows)))
     (profile,) = profiles.take()
     expected = one_by_one(rows)
     for ours, theirs in zip(profile.strongest(100), expected, strict=True):
