@@ -1,21 +1,21 @@
-"""`humeai-async predict --dask`: the same run over the workers of a Dask cluster.
+"""What commands share that run over the workers of a Dask cluster (`--dask`).
 
-Thin: `predict_over` runs it, and this shows how it goes and how it ended.
+Thin: `predict_over`, `measure_over` or `decide_over` runs it, and this shows how it goes and ended.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from humeai_async._base.frozen import frozen
 from humeai_async._base.packages import load_package
 from humeai_async._base.urls import without_queries
-from humeai_async.bulk.options import BulkOptions
 from humeai_async.cli.output import (
     ExitCode,
     escape_controls,
@@ -24,16 +24,35 @@ from humeai_async.cli.output import (
     writing_output,
 )
 from humeai_async.cli.progress import LINE_SECONDS, print_counts, print_failures
-from humeai_async.distributed import RedisLedger, RunProgress, RunReport, predict_over
+from humeai_async.distributed import RunProgress, RunReport
 from humeai_async.errors import ConfigurationError, InvalidArgumentError
 from humeai_async.shared import RedisQuota
-from humeai_async.types.sources import BulkSource
-
-if TYPE_CHECKING:
-    from humeai_async.types.dicts import ModelsDict
 
 FORMAT = "parquet"
 """The one format of runs over a cluster: a file is put in place for each partition."""
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def cluster_options(command: C) -> C:
+    """Add the options of a cluster and of a quota that processes share to a command."""
+    for option in (
+        click.option(
+            "--rate",
+            type=click.FloatRange(min=0, min_open=True),
+            help="Calls a second that are allowed to all together. Measured if left out.",
+        ),
+        click.option(
+            "--quota",
+            help="URL of a Redis or Valkey through which workers share the quota; needs --rate.",
+        ),
+        click.option(
+            "--dask",
+            help="Run on a Dask cluster: address of its scheduler. Its workers take credential, "
+            "address and proxy from their environment.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 @frozen(kw_only=True)
@@ -42,41 +61,47 @@ class Cluster:
 
     scheduler: str
     """Address of the Dask scheduler."""
-    ledger: str | None
-    """URL of the Redis for the ledger; `None` for a file in the run's folder."""
     quota: str | None
     """URL of the Redis for the quota of all workers."""
     rate: float | None
     """Calls a second of all workers together."""
 
 
-def check_formats(formats: Sequence[str], *, is_chosen: bool) -> None:
-    """Check that a cluster can write the requested formats.
+def check_for_cluster(formats: Sequence[str], **others: object) -> None:
+    """Check that the options of a command can be kept by a cluster.
+
+    Args:
+        formats: Formats of the results.
+        **others: Options that are for runs of one process, which must not be set.
 
     Raises:
-        InvalidArgumentError: It writes Parquet, and another format was requested.
+        InvalidArgumentError: One cannot.
     """
-    if is_chosen and set(formats) != {FORMAT}:
+    source = click.get_current_context().get_parameter_source("formats")
+    if source is not ParameterSource.DEFAULT and set(formats) != {FORMAT}:
         raise InvalidArgumentError(
-            f"--dask writes one Parquet file for each partition: use --format {FORMAT}",
+            "--dask writes Parquet, one file for each partition: leave --format out",
             field="format",
         )
+    for name, value in others.items():
+        if value is not None:
+            option = name.replace("_", "-")
+            raise InvalidArgumentError(f"--{option} is for runs without --dask", field=name)
 
 
 async def run_over_dask(
-    cluster: Cluster,
-    sources: Sequence[BulkSource],
-    into: str,
-    *,
-    models: ModelsDict | None,
-    options: BulkOptions,
-    retry_failed: bool,
+    cluster: Cluster, start: Callable[..., Awaitable[RunReport]], **options: Any
 ) -> RunReport:
     """Run sources on a cluster and show the progress.
 
+    Args:
+        cluster: The cluster.
+        start: `predict_over` or another one like it, but for its client and the options here.
+        **options: Options of the run.
+
     Raises:
         ConfigurationError: The scheduler cannot be reached.
-        HumeError: As `predict_over` says.
+        HumeError: As `start` says.
     """
     distributed = load_package("distributed")
     try:
@@ -87,17 +112,12 @@ async def run_over_dask(
             f"the Dask scheduler {place} cannot be reached: {problem}"
         ) from None
     async with dask:
-        return await predict_over(
+        return await start(
             dask,
-            into,
-            sources,
-            models=models,
-            ledger=None if cluster.ledger is None else RedisLedger(cluster.ledger),
             quota=None if cluster.quota is None else RedisQuota(cluster.quota),
             rate=cluster.rate,
-            options=options,
-            retry_failed=retry_failed,
             on_progress=_Lines(),
+            **options,
         )
 
 
@@ -128,6 +148,7 @@ def print_report(report: RunReport, *, as_json: bool) -> int:
         "open": report.left_open,
         "partitions": report.partitions,
         "partitions_done": report.done,
+        **({"billed": round(report.billed, 3)} if report.billed else {}),
     }
     problems = {str(number): text for number, text in report.problems.items()}
     with writing_output():

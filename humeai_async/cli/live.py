@@ -5,16 +5,25 @@ Thin: `measure_many` and `create_many` run them, and this shows how it goes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from humeai_async.bulk.estimates import CostEstimate
+from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.paid_outcomes import PaidOutcomes
 from humeai_async.bulk.sinks import OPEN_FORMATS
 from humeai_async.cli import interrupts
+from humeai_async.cli.cluster import (
+    Cluster,
+    check_for_cluster,
+    cluster_options,
+    print_report,
+    run_over_dask,
+)
 from humeai_async.cli.output import print_message
 from humeai_async.cli.progress import RunDisplay
 from humeai_async.cli.questions import read_questions
@@ -24,6 +33,7 @@ from humeai_async.cli.runs import (
     print_estimate,
     print_summary,
     run_options,
+    sharing_quota,
     show_run,
 )
 from humeai_async.cli.sources import (
@@ -33,6 +43,7 @@ from humeai_async.cli.sources import (
     collect_files,
 )
 from humeai_async.client import HumeAI
+from humeai_async.distributed import RunReport, decide_over, measure_over
 from humeai_async.settings import Pool
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -42,7 +53,7 @@ _concurrency = click.option(
     type=click.IntRange(1, 500),
     default=8,
     show_default=True,
-    help="Requests under way at the same time; each holds its file in memory.",
+    help="Requests under way at the same time, of each worker; each holds its file in memory.",
 )
 _estimate = click.option(
     "--estimate",
@@ -63,7 +74,12 @@ _estimate = click.option(
     type=click.FloatRange(min=0, min_open=True),
     help="Seconds of audio that all starts together may be billed.",
 )
-@click.option("--images", is_flag=True, help="Measure the JPEG images of folders, too.")
+@click.option(
+    "--images/--no-images",
+    default=True,
+    show_default=True,
+    help="Whether the JPEG images of folders are measured, too.",
+)
 @click.option(
     "--images-per-request",
     type=click.IntRange(1, 100),
@@ -74,6 +90,7 @@ _estimate = click.option(
 )
 @_concurrency
 @_estimate
+@cluster_options
 def measure(
     sources: tuple[str, ...],
     listed: str | None,
@@ -85,8 +102,8 @@ def measure(
 ) -> int:
     """Measure voices in recordings, and faces in images, with Expression Measurement.
 
-    Each of SOURCES is a recording of any length, a JPEG image, a folder of recordings, or - for a
-    list on standard input. A recording is billed by its length, and at least ten seconds for each
+    Each of SOURCES is a recording of any length, a JPEG image, a folder of both, or - for a list on
+    standard input. A recording is billed by its length, and at least ten seconds for each
     13 minutes of it, an image a third of a second, and at least ten seconds a request; the same
     command run again pays for none a second time. The credential comes from the environment
     variable HUME_API_KEY.
@@ -112,7 +129,13 @@ def measure(
             **options,
         )
 
-    return _run(found, begin, **settings)
+    over = functools.partial(
+        measure_over,
+        sources=found,
+        measurement_timer_ms=timer,
+        images_per_request=images_per_request,
+    )
+    return _run(found, begin, over, budget, **settings)
 
 
 @click.command()
@@ -130,6 +153,7 @@ def measure(
 )
 @_concurrency
 @_estimate
+@cluster_options
 def decide(
     sources: tuple[str, ...],
     listed: str | None,
@@ -153,16 +177,24 @@ def decide(
     def begin(hume: HumeAI, **options: Any) -> PaidOutcomes[Any]:
         return hume.decisions.create_many(found, questions_by_id, budget=budget, **options)
 
-    return _run(found, begin, **settings)
+    over = functools.partial(
+        decide_over, sources=found, questions=questions_by_id, context=questions_by_id.context
+    )
+    return _run(found, begin, over, budget, **settings)
 
 
 def _run(
     found: Sequence[Path],
     begin: Callable[..., PaidOutcomes[Any]],
+    over: Callable[..., Awaitable[RunReport]],
+    budget: float | None,
     out: str,
     formats: tuple[str, ...],
     base_url: str | None,
     proxy: str | None,
+    dask: str | None,
+    quota: str | None,
+    rate: float | None,
     *,
     estimate: bool,
     as_json: bool,
@@ -173,23 +205,46 @@ def _run(
     Args:
         found: The files.
         begin: Makes the run, given a client and the options.
+        over: Makes it on a cluster, given the cluster's client, the folder and the options.
+        budget: What all starts may cost.
         out: The folder.
         formats: Formats of the results.
         base_url: Where requests go.
         proxy: Proxy that they go through.
+        dask: The cluster's scheduler.
+        quota: Where processes share their quota.
+        rate: Calls a second.
         estimate: Whether to say what it would cost, in place of running it.
         as_json: Whether the summary is JSON.
         options: Options of the run.
     """
     folder = local_folder(out)
+    if dask is not None and not estimate:
+        check_for_cluster(formats, budget=budget, base_url=base_url, proxy=proxy)
+        cluster = Cluster(scheduler=dask, quota=quota, rate=rate)
+        start = functools.partial(over, into=folder)
+        work = run_over_dask(
+            cluster,
+            start,
+            retry_failed=options["retry_failed"],
+            options=BulkOptions.of(
+                None,
+                jobs_at_once=options["concurrency"],
+                search_patience=options["search_patience"],
+            ),
+        )
+        return print_report(interrupts.run(work), as_json=as_json)
     chosen = tuple(dict.fromkeys(formats))
 
     async def run() -> Finished | CostEstimate:
         pool = Pool(proxy=proxy, trust_env=True)
-        async with HumeAI(base_url=base_url, pool=pool) as hume:
+        async with (
+            sharing_quota(quota, rate) as limiter,
+            HumeAI(base_url=base_url, pool=pool, limiter=limiter) as hume,
+        ):
             outcomes = begin(hume, **options)
             if estimate:
-                return await outcomes.estimate(folder, chosen)
+                return await outcomes.estimate(None if dask else folder, chosen)
             display = RunDisplay(len(dict.fromkeys(found)), "requests")
             work = outcomes.write_to(
                 folder,

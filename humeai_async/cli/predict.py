@@ -5,26 +5,37 @@ Thin: it collects the sources, has `predict_into` run them and shows how it goes
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
-from click.core import ParameterSource
 
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.sinks import FORMATS
 from humeai_async.cli import interrupts
-from humeai_async.cli.cluster import Cluster, check_formats, print_report, run_over_dask
+from humeai_async.cli.cluster import (
+    Cluster,
+    check_for_cluster,
+    cluster_options,
+    print_report,
+    run_over_dask,
+)
 from humeai_async.cli.progress import RunDisplay
-from humeai_async.cli.runs import Finished, local_folder, print_summary, run_options, show_run
+from humeai_async.cli.runs import (
+    Finished,
+    local_folder,
+    print_summary,
+    run_options,
+    sharing_quota,
+    show_run,
+)
 from humeai_async.cli.sources import collect_sources
 from humeai_async.client import HumeAI
+from humeai_async.distributed import RedisLedger, predict_over
 from humeai_async.errors import InvalidArgumentError
-from humeai_async.limiter.limiter import Limiter
 from humeai_async.settings import Pool
-from humeai_async.shared import RedisQuota
 from humeai_async.types.predictions.rows import MODELS
 from humeai_async.types.sources import BulkSource
 
@@ -61,16 +72,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Size of the scores in Parquet; 64 keeps all digits that the service sends.",
 )
-@click.option("--dask", help="Run on a Dask cluster: address of its scheduler.")
-@click.option(
-    "--quota",
-    help="URL of a Redis or Valkey through which workers share the quota; needs --rate.",
-)
-@click.option(
-    "--rate",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Calls a second that are allowed to all together. Measured if left out.",
-)
+@cluster_options
 @click.option(
     "--ledger",
     help="With --dask: URL of a Redis or Valkey in which workers write down what they submit. "
@@ -108,26 +110,26 @@ def predict(
     130 after Ctrl-C.
     """
     if dask is not None:
-        chosen = click.get_current_context().get_parameter_source("formats")
-        check_formats(formats, is_chosen=chosen is not ParameterSource.DEFAULT)
-        if score_bits != "32":
-            raise InvalidArgumentError(
-                "--score-bits is for runs without --dask", field="score_bits"
-            )
+        bits = None if score_bits == "32" else score_bits
+        check_for_cluster(formats, score_bits=bits, base_url=base_url, proxy=proxy)
     elif ledger is not None:
         raise InvalidArgumentError("--ledger is for runs with --dask", field="ledger")
     # Outside the event loop, which would keep Ctrl-C from ending the wait for standard input.
     found = list(collect_sources(sources, listed))
     if dask is not None:
+        start = functools.partial(
+            predict_over,
+            into=out,
+            sources=found,
+            models=read_models(models),
+            ledger=None if ledger is None else RedisLedger(ledger),
+        )
         options = BulkOptions.of(
             None, job_size=job_size, jobs_at_once=jobs, timeout=timeout,
             search_patience=search_patience,
         )  # fmt: skip
-        cluster = Cluster(scheduler=dask, ledger=ledger, quota=quota, rate=rate)
-        work = run_over_dask(
-            cluster, found, out, models=read_models(models), options=options,
-            retry_failed=retry_failed,
-        )  # fmt: skip
+        cluster = Cluster(scheduler=dask, quota=quota, rate=rate)
+        work = run_over_dask(cluster, start, options=options, retry_failed=retry_failed)
         return print_report(interrupts.run(work), as_json=as_json)
     folder = local_folder(out, ", which only runs with --dask take")
     settings: dict[str, Any] = {
@@ -150,16 +152,6 @@ def predict(
             return await run_sources(hume, found, folder, **settings)
 
     return print_summary(interrupts.run(run()), as_json=as_json)
-
-
-@asynccontextmanager
-async def sharing_quota(url: str | None, rate: float | None) -> AsyncGenerator[Limiter | None]:
-    """Make the limiter of a run, which may share its quota; `None` is the client's own."""
-    if url is None:
-        yield None if rate is None else Limiter(rate=rate)
-        return
-    async with RedisQuota(url) as shared:
-        yield Limiter(rate=rate, shared=shared)
 
 
 def read_models(names: str | None) -> ModelsDict | None:

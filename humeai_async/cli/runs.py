@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,6 +37,8 @@ from humeai_async.cli.progress import (
 )
 from humeai_async.errors import APIStatusError, HumeError, InvalidArgumentError
 from humeai_async.http.calls import Stats
+from humeai_async.limiter.limiter import Limiter
+from humeai_async.shared import RedisQuota
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -242,3 +245,13 @@ def _cost(bill: Bill) -> Mapping[str, Any]:
         "budget": bill.budget,
         "in_doubt": bill.in_doubt,
     }
+
+
+@asynccontextmanager
+async def sharing_quota(url: str | None, rate: float | None) -> AsyncGenerator[Limiter | None]:
+    """Make the limiter of a run, which may share its quota; `None` is the client's own."""
+    if url is None:
+        yield None if rate is None else Limiter(rate=rate)
+        return
+    async with RedisQuota(url) as shared:
+        yield Limiter(rate=rate, shared=shared)

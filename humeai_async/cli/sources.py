@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from humeai_async._base.frozen import frozen
-from humeai_async.cli.output import escape_controls
+from humeai_async.cli.output import escape_controls, print_message
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.types.sources import MEDIA_SUFFIXES, BulkSource, is_url
 
@@ -22,6 +22,8 @@ STANDARD_INPUT = "-"
 
 _SHOWN = 200
 """Characters of a name in a message."""
+_KINDS = 5
+"""Kinds of other files that are named."""
 NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL})
 """Errors that say that a name belongs to no file."""
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -34,7 +36,7 @@ class Wanted:
     suffixes: frozenset[str]
     """Endings of their names, in lower case."""
     name: str
-    """What they are called, after "no"."""
+    """What they are called."""
 
 
 IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg"})
@@ -45,13 +47,12 @@ _SOUND_SUFFIXES = MEDIA_SUFFIXES - {
 """File name endings of media that have a sound track."""
 
 MEDIA = Wanted(MEDIA_SUFFIXES, "media files")
-CLIPS = Wanted(_SOUND_SUFFIXES, "recordings")
-RECORDINGS = Wanted(_SOUND_SUFFIXES, "recordings; --images takes JPEG images, too")
+RECORDINGS = Wanted(_SOUND_SUFFIXES, "recordings")
 RECORDINGS_AND_IMAGES = Wanted(_SOUND_SUFFIXES | IMAGE_SUFFIXES, "recordings and JPEG images")
 
 
 def collect_files(
-    arguments: Iterable[str], listed: str | None, wanted: Wanted = CLIPS
+    arguments: Iterable[str], listed: str | None, wanted: Wanted = RECORDINGS
 ) -> list[Path]:
     """Find all files that the command line names; else as `collect_sources`.
 
@@ -128,14 +129,29 @@ def _expand(name: str, wanted: Wanted) -> Iterator[BulkSource]:
     path = Path(name)
     mode = _mode_of(name)
     if stat.S_ISDIR(mode):
-        files = sorted(path for path in _files_below(path) if _is_media(path, wanted.suffixes))
-        if not files:
-            raise _refusal(name, f"the folder holds no {wanted.name}")
-        yield from files
+        yield from _files_of(name, path, wanted)
     elif stat.S_ISREG(mode):
         yield path
     else:
         raise _refusal(name, "it is neither a regular file nor a folder")
+
+
+def _files_of(name: str, folder: Path, wanted: Wanted) -> list[Path]:
+    """Return the files of a folder that are sources, and say which others there are."""
+    there = sorted(path for path in _files_below(folder) if not path.name.startswith("."))
+    files = [path for path in there if _is_media(path, wanted.suffixes)]
+    if not files:
+        raise _refusal(name, f"the folder holds no {wanted.name}")
+    known = {*files}
+    endings = [path.suffix.lower() or path.name for path in there if path not in known]
+    if endings:
+        kinds = sorted({*endings})
+        more = ", ..." if len(kinds) > _KINDS else ""
+        print_message(
+            f"passed over {len(endings)} of {len(there)} files in {_shorten(name)} "
+            f"({', '.join(kinds[:_KINDS])}{more}), for {wanted.name} are wanted"
+        )
+    return files
 
 
 def _mode_of(name: str) -> int:
@@ -167,7 +183,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 def _is_media(path: Path, suffixes: Collection[str]) -> bool:
-    return path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
+    return path.suffix.lower() in suffixes and path.is_file()
 
 
 def _refusal(name: str, reason: str) -> InvalidArgumentError:

@@ -1,11 +1,13 @@
-"""What `predict --dask` refuses, what it prints on the way, and how it says that it ended."""
+"""What commands with `--dask` refuse, what they print on the way, and how they say it ended."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from humeai_async.cli import cluster
 from humeai_async.cli.cluster import print_report
@@ -21,19 +23,34 @@ BROKEN = RunReport(
 PROGRESS = RunProgress(partitions=9, partitions_done=2, sources=90, done=25, failed=0, workers=4)
 
 
+DASK = ["--dask", "tcp://x:1"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--dask", "tcp://x:1", "--format", "csv"], "use --format parquet"),
-        (["--dask", "tcp://x:1", "--score-bits", "64"], "--score-bits is for runs without --dask"),
-        (["--ledger", "redis://x"], "--ledger is for runs with --dask"),
+        (["predict", *DASK, "--format", "csv"], "leave --format out"),
+        (["predict", *DASK, "--score-bits", "64"], "--score-bits is for runs without --dask"),
+        (["predict", *DASK, "--base-url", "http://x"], "--base-url is for runs without --dask"),
+        (["predict", "--ledger", "redis://x"], "--ledger is for runs with --dask"),
+        (["measure", *DASK, "--format", "csv"], "leave --format out"),
+        (["measure", *DASK, "--budget", "60"], "--budget is for runs without --dask"),
+        (["measure", *DASK, "--proxy", "http://x"], "--proxy is for runs without --dask"),
+        (["decide", "--questions", "q.json", *DASK, "--budget", "9"], "--budget is for runs"),
     ],
 )
 def test_options_that_do_not_go_together_are_a_mistake(
-    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+    words: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.wav").touch()
+    Path("q.json").write_text('{"calm": {"type": "noul", "instructions": "Calm?"}}')
     with pytest.raises(SystemExit) as done:
-        main(["predict", "https://media.example.com/a.mp4", *words])
+        main([*words, "a.wav"])
     assert done.value.code == 2
     assert message in capsys.readouterr().err
 
@@ -55,7 +72,11 @@ def test_a_run_that_is_whole_is_a_table_and_exit_code_0(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert print_report(WHOLE, as_json=False) == 0
-    assert "wrote 1 files" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "wrote 1 files" in told
+    assert "billed" not in told
+    assert print_report(evolve(WHOLE, billed=30.0), as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)["billed"] == 30
 
 
 def test_partitions_that_are_open_are_named_and_exit_code_1(

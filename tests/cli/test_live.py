@@ -51,10 +51,14 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 
 async def test_a_folder_of_recordings_is_measured(fake: FakeHume, tmp_path: Path) -> None:
     paths = recordings(tmp_path / "media", 4)
-    (tmp_path / "media" / "cover.jpg").write_bytes(b"\xff\xd8\xff")
+    (tmp_path / "media" / "cover.jpg").write_bytes(picture())
+    (tmp_path / "media" / ".hidden.pdf").touch()
     out = tmp_path / "out"
-    done = await run(["measure", tmp_path / "media", "--out", out, "--json"], fake)
+    words: Words = ["measure", tmp_path / "media", "--no-images", "--out", out, "--json"]
+    done = await run(words, fake)
     assert done.returncode == 0, done.stderr
+    assert "passed over 1 of 5 files in " in done.stderr
+    assert "(.jpg), for recordings are wanted" in done.stderr
     summary = json.loads(done.stdout)
     assert (summary["sources"], summary["arrived"]) == (4, 4)
     assert (summary["billed"], summary["unit"], summary["budget"]) == (40.0, "seconds", None)
@@ -135,14 +139,15 @@ async def test_images_are_measured_and_share_requests_if_asked(
     recordings(media, 1)
     for number in range(4):
         (media / f"{number}.jpg").write_bytes(picture(seed=number))
-    done = await run(["measure", media, media / "0.jpg", media / "1.jpg", "--out", out], fake)
+    given = [media / "clip-00.wav", media / "0.jpg", media / "1.jpg"]
+    done = await run(["measure", *given, "--out", out], fake)
     assert done.returncode == 0, done.stderr
     assert "2 images are billed 10 seconds each; --images-per-request 30" in done.stderr
     assert "Strongest expressions of the first results" in done.stdout
     assert re.search(r"^ voice +0:\d\d [a-z]+ .*\d+%", done.stdout, re.MULTILINE)
     assert re.search(r"^ image +\d x [a-z]+ .*\d+%", done.stdout, re.MULTILINE)
     assert len(fake.expression.runs) == 3
-    words: Words = ["measure", media, "--images", "--images-per-request", "30", "--out", out]
+    words: Words = ["measure", media, "--images-per-request", "30", "--out", out]
     done = await run([*words, "--json"], fake)
     assert (done.returncode, done.stderr) == (0, "")
     summary = json.loads(done.stdout)
@@ -206,7 +211,8 @@ async def test_status_tells_of_these_runs_too(fake: FakeHume, tmp_path: Path) ->
         (["measure", "a.wav", "--timer", "2999"], "2999"),
         (["measure", "a.wav", "--budget", "0"], "0"),
         (["measure", "nowhere.wav"], "there is no such file or folder"),
-        (["measure", "empty"], "no recordings; --images takes JPEG images, too"),
+        (["measure", "empty"], "the folder holds no recordings and JPEG images"),
+        (["measure", "photos", "--no-images"], "the folder holds no recordings"),
         (["decide", "--questions", "questions.json", "empty"], "the folder holds no recordings"),
         (["decide", "a.wav"], "Missing option '--questions'"),
         (["decide", "--questions", "nowhere.json", "a.wav"], "nowhere.json: No such file"),
@@ -219,6 +225,8 @@ async def test_mistakes_in_the_command_are_told(
     recordings(tmp_path, 1)[0].rename("a.wav")
     question_file(tmp_path)
     Path("empty").mkdir()
+    Path("photos").mkdir()
+    Path("photos", "one.jpg").write_bytes(picture())
     done = await run(words, fake)
     assert (done.returncode, fake.requests) == (2, [])
     assert message in done.stderr.replace("\n", " ")

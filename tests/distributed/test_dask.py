@@ -222,14 +222,37 @@ async def test_the_command_runs_on_a_cluster(
         *("--dask", dask.scheduler.address, "--quota", server.url, "--rate", "100"),
     ]
     await dask.run(set_environment, HUME_API_KEY=fake.api_key)
+    facts = await printed_by(words)
+    assert (facts["arrived"], facts["problems"], facts["partitions_done"]) == (12, {}, 1)
+    assert sources_in(into) == dict.fromkeys(urls(12), 1)
+
+
+async def printed_by(words: list[str]) -> dict[str, Any]:
     command = await asyncio.create_subprocess_exec(
         sys.executable, "-P", "-m", "humeai_async", *words, stdout=asyncio.subprocess.PIPE
     )
     output, _ = await asyncio.wait_for(command.communicate(), 60)
     assert command.returncode == 0
-    facts = json.loads(output)
-    assert (facts["arrived"], facts["problems"], facts["partitions_done"]) == (12, {}, 1)
-    assert sources_in(into) == dict.fromkeys(urls(12), 1)
+    facts: dict[str, Any] = json.loads(output)
+    return facts
+
+
+async def test_the_commands_for_recordings_run_on_a_cluster(
+    dask: Any, fake: FakeHume, tmp_path: Path
+) -> None:
+    media = tmp_path / "media"
+    media.mkdir()
+    for number in range(5):
+        (media / f"{number}.wav").write_bytes(wav(speech(1.0, pitch=200 + number)))
+    questions = tmp_path / "questions.json"
+    questions.write_text('{"calm": {"type": "noul", "instructions": "Calm?"}}')
+    await dask.run(set_environment, HUME_API_KEY=fake.api_key)
+    given = [str(media), "--json", "--dask", dask.scheduler.address]
+    for words in (["measure"], ["decide", "--questions", str(questions)]):
+        facts = await printed_by([*words, *given, "--out", str(tmp_path / words[0])])
+        assert (facts["arrived"], facts["problems"]) == (5, {})
+        assert facts["billed"] > 0
+    assert len(fake.expression.runs) == len(fake.decisions.runs) == 5
 
 
 async def test_what_a_quota_of_workers_lacks_is_told_at_once(tmp_path: Path) -> None:
