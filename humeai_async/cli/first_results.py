@@ -16,14 +16,14 @@ from humeai_async.cli.output import escape_controls
 from humeai_async.errors import DecodeError
 from humeai_async.http import codec
 from humeai_async.report.live_results import NOT_DRAWN, live_blocks
-from humeai_async.types.decisions import (
+from humeai_async.types.decision_results import (
     ChoiceResult,
-    Decision,
     NoulResult,
     Result,
     ScoreResult,
     SpanResult,
 )
+from humeai_async.types.decisions import Decision
 from humeai_async.types.expression import AudioResult, ImagesResult
 from humeai_async.types.predictions.blocks import Block, blocks_of
 from humeai_async.types.predictions.measurements import SourcePredictions

@@ -9,9 +9,8 @@ from tabular import body, face, url_source
 
 from humeai_async.cli.first_results import FirstResults
 from humeai_async.cli.output import make_console
-from humeai_async.types.decisions import (
+from humeai_async.types.decision_results import (
     ChoiceResult,
-    Decision,
     NoulResult,
     Result,
     ScoreResult,
@@ -19,6 +18,7 @@ from humeai_async.types.decisions import (
     TimeSpan,
     UnknownResult,
 )
+from humeai_async.types.decisions import Decision
 from humeai_async.types.predictions.predictions import Predictions
 from humeai_async.types.questions import Noul, QuestionSet
 
