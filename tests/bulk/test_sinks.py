@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from tabular import body, face, is_missing, pa, pl, pq, text_source, url_source, word
+from tabular import body, dicts, face, is_missing, pa, pl, pq, text_source, url_source, word
 
 from humeai_async.bulk import sinks as sinks_module
 from humeai_async.bulk import text_files
@@ -28,7 +28,7 @@ from humeai_async.bulk.sinks import (
 from humeai_async.errors import DecodeError, InvalidArgumentError, MissingPackageError, SaveError
 from humeai_async.types.predictions import layouts, tables
 from humeai_async.types.predictions.predictions import Predictions, UnreadPredictions
-from humeai_async.types.predictions.rows import COLUMNS, Row, rows
+from humeai_async.types.predictions.rows import COLUMNS, Row
 from humeai_async.types.sources import name_of
 
 ALL = tuple(FORMATS)
@@ -70,7 +70,7 @@ def test_json_lines_and_csv_hold_what_was_written(tmp_path: Path) -> None:
     assert [line["source"] for line in found] == ["https://media.example.com/a.mp4", "b.wav"]
     assert found[0]["predictions"]["results"]["predictions"][0]["file"] == FOUND.files[0].file
     assert found[1]["error"] == {"type": "SourceFailedError", "message": "no such file"}
-    assert len(list(rows("a", FOUND))) == len(table(tmp_path))
+    assert len(dicts("a", FOUND)) == len(table(tmp_path))
     assert list(COLUMNS) == list(table(tmp_path)[0])
 
 
@@ -103,7 +103,7 @@ def test_parquet_reads_back_with_the_documented_schema(tmp_path: Path) -> None:
     written = [
         {k: v for k, v in r.items() if v is not None} for r in pq.read_table(path).to_pylist()
     ]
-    assert written == list(rows("a", FOUND))
+    assert written == dicts("a", FOUND)
 
 
 def test_parquet_without_a_row_has_the_schema_too(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_outcomes_of_jobs_are_written_as_their_body_and_rows(tmp_path: Path) -> 
         sinks.write(found)
     assert len((tmp_path / "predictions.jsonl").read_bytes().splitlines()) == 1
     assert lines(tmp_path)[0]["predictions"] == json.loads(SAMPLE.body)
-    expected = [row for name, one in SAMPLE.named() for row in rows(name, one)]
+    expected = [row for name, one in SAMPLE.named() for row in dicts(name, one)]
     assert [row["source"] for row in table(tmp_path)] == [row["source"] for row in expected]
 
 

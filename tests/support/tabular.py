@@ -11,6 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from humeai_async.types.predictions.measurements import SourcePredictions
 from humeai_async.types.predictions.rows import (
     EXPRESSIONS,
     LANGUAGE_EXPRESSIONS,
@@ -18,6 +19,7 @@ from humeai_async.types.predictions.rows import (
     TOXICITY,
     Row,
     RowBatch,
+    row_batches,
 )
 
 # Their types are not known, or not whole.
@@ -69,6 +71,16 @@ def text_source(**models: list[dict[str, Any]]) -> dict[str, Any]:
 
 def body(*sources: dict[str, Any]) -> bytes:
     return json.dumps(sources).encode()
+
+
+def rows(source: str, found: SourcePredictions) -> list[Row]:
+    """Flatten what was found for a source."""
+    return [row for batch in row_batches(source, found) for row in batch.rows()]
+
+
+def dicts(source: str, found: SourcePredictions) -> list[dict[str, Any]]:
+    """Flatten what was found for a source into dicts."""
+    return [row.as_dict() for row in rows(source, found)]
 
 
 def batches_of(rows: Iterable[Row]) -> list[RowBatch]:

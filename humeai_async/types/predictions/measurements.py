@@ -10,7 +10,7 @@ them, `rows.py` flattens them.
 from __future__ import annotations
 
 from math import nan
-from typing import Annotated, Any, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, Generic, TypeAlias, TypeVar
 
 import msgspec
 from attrs import Factory, field
@@ -19,7 +19,7 @@ from humeai_async._base.frozen import frozen
 from humeai_async._base.urls import repr_without_query
 from humeai_async.types.paging import Undecodable
 from humeai_async.types.predictions.scores import NO_SCORES, MaybeRawScores, RawScores, Scored
-from humeai_async.types.predictions.slices import NO_SLICES, RawSlices, Sliced
+from humeai_async.types.predictions.slices import Group
 
 Int64: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """A whole number that tables can hold; the scanner refuses larger ones."""
@@ -183,139 +183,102 @@ class TranscriptionMetadata:
 
 
 @frozen(kw_only=True)
-class FaceGroup(Sliced):
+class FaceGroup(Group[FacePrediction]):
     """All predictions of one face, in the order of time."""
 
     decoder: ClassVar[Any] = msgspec.json.Decoder(FacePrediction)
-    """Reads one prediction of the group from its JSON."""
-
-    id: str = "unknown"
-    """Label of the face such as `face_0`, or `unknown` if faces were not identified."""
-    predictions: RawSlices[FacePrediction] = NO_SLICES
-    """Predictions in the service\'s order, each read from the body when it is asked for."""
 
 
 @frozen(kw_only=True)
-class BurstGroup(Sliced):
+class BurstGroup(Group[BurstPrediction]):
     """All vocal bursts of one speaker."""
 
     decoder: ClassVar[Any] = msgspec.json.Decoder(BurstPrediction)
-    """Reads one prediction of the group from its JSON."""
-
-    id: str = "unknown"
-    """Label of the speaker or face, or `unknown` if they were not told apart."""
-    predictions: RawSlices[BurstPrediction] = NO_SLICES
-    """Predictions in the service\'s order, each read from the body when it is asked for."""
 
 
 @frozen(kw_only=True)
-class ProsodyGroup(Sliced):
+class ProsodyGroup(Group[ProsodyPrediction]):
     """All speech of one speaker."""
 
     decoder: ClassVar[Any] = msgspec.json.Decoder(ProsodyPrediction)
-    """Reads one prediction of the group from its JSON."""
-
-    id: str = "unknown"
-    """Label of the speaker or face, or `unknown` if they were not told apart."""
-    predictions: RawSlices[ProsodyPrediction] = NO_SLICES
-    """Predictions in the service\'s order, each read from the body when it is asked for."""
 
 
 @frozen(kw_only=True)
-class LanguageGroup(Sliced):
+class LanguageGroup(Group[LanguagePrediction]):
     """All text of one speaker."""
 
     decoder: ClassVar[Any] = msgspec.json.Decoder(LanguagePrediction)
-    """Reads one prediction of the group from its JSON."""
-
-    id: str = "unknown"
-    """Label of the speaker or face, or `unknown` if they were not told apart."""
-    predictions: RawSlices[LanguagePrediction] = NO_SLICES
-    """Predictions in the service\'s order, each read from the body when it is asked for."""
 
 
 @frozen(kw_only=True)
-class NerGroup(Sliced):
+class NerGroup(Group[NerPrediction]):
     """All entities of one speaker."""
 
     decoder: ClassVar[Any] = msgspec.json.Decoder(NerPrediction)
-    """Reads one prediction of the group from its JSON."""
-
-    id: str = "unknown"
-    """Label of the speaker or face, or `unknown` if they were not told apart."""
-    predictions: RawSlices[NerPrediction] = NO_SLICES
-    """Predictions in the service\'s order, each read from the body when it is asked for."""
 
 
 @frozen(kw_only=True)
-class FacemeshGroup(Sliced):
+class FacemeshGroup(Group[FacemeshPrediction]):
     """All landmarks of one face."""
 
     decoder: ClassVar[Any] = msgspec.json.Decoder(FacemeshPrediction)
-    """Reads one prediction of the group from its JSON."""
 
-    id: str = "unknown"
-    """Label of the speaker or face, or `unknown` if they were not told apart."""
-    predictions: RawSlices[FacemeshPrediction] = NO_SLICES
-    """Predictions in the service\'s order, each read from the body when it is asked for."""
+
+_G = TypeVar("_G")
 
 
 @frozen(kw_only=True)
-class FacePredictions:
+class _Grouped(Generic[_G]):
+    """What one model found in a file."""
+
+    grouped_predictions: list[_G] = Factory(list[Any])
+    """Predictions of each face or speaker."""
+
+
+@frozen(kw_only=True)
+class FacePredictions(_Grouped[FaceGroup]):
     """Results of the face model."""
 
-    grouped_predictions: list[FaceGroup] = Factory(list[FaceGroup])
-    """Predictions of each face or speaker."""
     metadata: dict[str, Any] | None = None
     """Further details about the results."""
 
 
 @frozen(kw_only=True)
-class BurstPredictions:
+class BurstPredictions(_Grouped[BurstGroup]):
     """Results of the vocal burst model."""
 
-    grouped_predictions: list[BurstGroup] = Factory(list[BurstGroup])
-    """Predictions of each face or speaker."""
     metadata: dict[str, Any] | None = None
     """Further details about the results."""
 
 
 @frozen(kw_only=True)
-class ProsodyPredictions:
+class ProsodyPredictions(_Grouped[ProsodyGroup]):
     """Results of the speech prosody model."""
 
-    grouped_predictions: list[ProsodyGroup] = Factory(list[ProsodyGroup])
-    """Predictions of each face or speaker."""
     metadata: TranscriptionMetadata | None = None
     """How well the media was transcribed."""
 
 
 @frozen(kw_only=True)
-class LanguagePredictions:
+class LanguagePredictions(_Grouped[LanguageGroup]):
     """Results of the language model."""
 
-    grouped_predictions: list[LanguageGroup] = Factory(list[LanguageGroup])
-    """Predictions of each face or speaker."""
     metadata: TranscriptionMetadata | None = None
     """How well the media was transcribed."""
 
 
 @frozen(kw_only=True)
-class NerPredictions:
+class NerPredictions(_Grouped[NerGroup]):
     """Results of the named-entity model."""
 
-    grouped_predictions: list[NerGroup] = Factory(list[NerGroup])
-    """Predictions of each face or speaker."""
     metadata: TranscriptionMetadata | None = None
     """How well the media was transcribed."""
 
 
 @frozen(kw_only=True)
-class FacemeshPredictions:
+class FacemeshPredictions(_Grouped[FacemeshGroup]):
     """Results of the face mesh model."""
 
-    grouped_predictions: list[FacemeshGroup] = Factory(list[FacemeshGroup])
-    """Predictions of each face or speaker."""
     metadata: dict[str, Any] | None = None
     """Further details about the results."""
 

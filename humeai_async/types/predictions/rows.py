@@ -2,8 +2,7 @@
 
 The columns are the same for every model and every run, so that files of different runs can be put
 together; expressions that Hume has added since are further columns at the end. Pure: it knows
-nothing of files or formats; `tables.py` makes columns of the rows, the sinks and users' own table
-tools call it too.
+nothing of files or formats; `columns.py` makes columns of the rows, sinks write them.
 """
 
 from __future__ import annotations
@@ -37,9 +36,7 @@ __all__ = [
     "Place",
     "Row",
     "RowBatch",
-    "flat",
     "row_batches",
-    "rows",
 ]
 
 SENTIMENT = tuple(str(level) for level in range(1, 10))
@@ -201,40 +198,6 @@ def row_batches(
                     yield RowBatch(
                         start, some.kept, columns, some.scores, some.count, some.may_have_gaps
                     )
-
-
-def flat(
-    source: str,
-    predictions: SourcePredictions,
-    models: Sequence[str] = MODELS,
-    *,
-    described: bool = False,
-) -> Iterator[Row]:
-    """Flatten what was found for one source, row by row; else as `row_batches`.
-
-    Raises:
-        DecodeError: A list of scores is not what was promised.
-    """
-    for batch in row_batches(source, predictions, models, described=described):
-        yield from batch.rows()
-
-
-def rows(source: str, predictions: SourcePredictions) -> Iterator[dict[str, Any]]:
-    """Flatten what was found for one source into dicts.
-
-    Args:
-        source: What to write into the column `source`.
-        predictions: What was found.
-
-    Returns:
-        One dict a prediction; its keys are some of `COLUMNS` and, for expressions that Hume
-        has added since, their names. What is not there is left out.
-
-    Raises:
-        DecodeError: A list of scores is not what was promised.
-    """
-    for row in flat(source, predictions):
-        yield row.as_dict()
 
 
 # By position, and without the constructor's look at each: this is the fastest way.

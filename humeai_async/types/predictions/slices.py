@@ -2,7 +2,7 @@
 
 A video has a prediction for every face in every frame, and their objects can weigh several
 times what their text does. `Slices` looks like a list of them and keeps no more than where each
-one stands; `Sliced` puts it into the classes that hold such lists. The scores inside of a
+one stands; `Group` puts it into the classes that hold such lists. The scores inside of a
 prediction are in `scores.py`.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, overload
 
 import msgspec
 from attrs import Factory
@@ -19,7 +19,7 @@ from humeai_async._base.frozen import frozen
 from humeai_async.errors import DecodeError
 from humeai_async.types.json import UNREADABLE, scan_leniently, with_path_prefix
 
-__all__ = ["NO_SLICES", "RawSlices", "Sliced", "Slices"]
+__all__ = ["NO_SLICES", "Group", "RawSlices", "Slices"]
 
 T = TypeVar("T")
 
@@ -112,16 +112,18 @@ NO_SLICES: Any = Factory(list[Any])
 
 
 @frozen(kw_only=True)
-class Sliced:
-    """A group of predictions, each read from the body when it is asked for."""
+class Group(Generic[T]):
+    """All predictions of one face or speaker, each read from the body when it is asked for."""
 
     decoder: ClassVar[msgspec.json.Decoder[Any]]
-    """Reads one prediction of the group."""
+    """Reads one prediction of the group from its JSON."""
 
-    predictions: RawSlices[Any] = NO_SLICES
+    id: str = "unknown"
+    """Label of the face or speaker such as `face_0`, or `unknown` if they were not told apart."""
+    predictions: RawSlices[T] = NO_SLICES
     """Predictions in the service's order, each read from the body when it is asked for."""
 
     def __attrs_post_init__(self) -> None:
-        raws = self.predictions
+        raws: Any = self.predictions
         if raws and isinstance(raws[0], msgspec.Raw):
             object.__setattr__(self, "predictions", Slices(self.decoder, raws))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tabular import body, face, url_source
+from tabular import body, dicts, face, rows, url_source
 
 from humeai_async.errors import DecodeError
 from humeai_async.types.predictions.layouts import MOST_TOGETHER
 from humeai_async.types.predictions.predictions import Predictions
-from humeai_async.types.predictions.rows import COLUMNS, EXPRESSIONS, MODELS, Row, flat, rows
+from humeai_async.types.predictions.rows import COLUMNS, EXPRESSIONS, MODELS, Row
 
 SAMPLE = Predictions.from_json(
     (Path(__file__).parents[2] / "samples/answers/get_job_predictions.json").read_bytes()
@@ -19,7 +19,7 @@ FOUND = next(source for source in SAMPLE if source.results)
 
 
 def test_there_is_one_row_a_prediction_of_every_model() -> None:
-    found = list(rows("a", FOUND))
+    found = dicts("a", FOUND)
     expected = sum(
         len(group.predictions)
         for file in FOUND.files
@@ -34,7 +34,7 @@ def test_there_is_one_row_a_prediction_of_every_model() -> None:
 
 
 def test_every_key_of_a_row_is_a_column() -> None:
-    assert set() == {key for row in rows("a", FOUND) for key in row} - set(COLUMNS)
+    assert set() == {key for row in dicts("a", FOUND) for key in row} - set(COLUMNS)
 
 
 def test_columns_are_named_once() -> None:
@@ -43,13 +43,13 @@ def test_columns_are_named_once() -> None:
 
 
 def test_a_face_has_its_time_box_and_all_expressions() -> None:
-    row = next(row for row in rows("a", FOUND) if row["model"] == "face")
+    row = next(row for row in dicts("a", FOUND) if row["model"] == "face")
     assert {"frame", "begin", "end", "box_x", "box_y", "box_w", "box_h", "probability"} <= set(row)
     assert set(EXPRESSIONS) <= set(row)
 
 
 def test_language_has_its_place_text_sentiment_and_toxicity() -> None:
-    row = next(row for source in SAMPLE for row in rows("a", source) if row["model"] == "language")
+    row = next(row for source in SAMPLE for row in dicts("a", source) if row["model"] == "language")
     assert {"text", "text_begin", "text_end", "Sarcasm"} <= set(row)
 
 
@@ -57,13 +57,13 @@ def test_scores_of_a_row_are_those_of_the_object() -> None:
     face = FOUND.files[0].models.face
     assert face is not None
     first = face.grouped_predictions[0].predictions[0]
-    row = next(row for row in flat("a", FOUND) if row.place.model == "face")
+    row = next(row for row in rows("a", FOUND) if row.place.model == "face")
     assert dict(zip(row.names, row.scores, strict=True)) == first.emotions.as_dict()
     assert (row.place.frame, row.place.box_x) == (first.frame, first.box.x)
 
 
 def test_rows_share_one_tuple_of_names() -> None:
-    names = [row.names for row in flat("a", FOUND) if row.place.model == "face"]
+    names = [row.names for row in rows("a", FOUND) if row.place.model == "face"]
     assert len(names) > 1
     assert len({id(one) for one in names}) <= 2
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tabular import (
     body,
+    dicts,
     face,
     is_missing,
     np,
@@ -24,7 +25,7 @@ from tabular import (
 
 from humeai_async.errors import DecodeError, InvalidArgumentError, MissingPackageError
 from humeai_async.types.predictions.predictions import Predictions
-from humeai_async.types.predictions.rows import COLUMNS, EXPRESSIONS, LANGUAGE_EXPRESSIONS, rows
+from humeai_async.types.predictions.rows import COLUMNS, EXPRESSIONS, LANGUAGE_EXPRESSIONS
 from humeai_async.types.predictions.tables import BATCH_ROWS, SCHEMA, Columns, schema
 
 SAMPLE = Predictions.from_json(
@@ -68,7 +69,7 @@ def test_every_table_has_the_one_schema(predictions: Predictions) -> None:
 
 
 def test_a_table_holds_what_the_rows_hold() -> None:
-    expected = [row for name, found in SAMPLE.named() for row in rows(name, found)]
+    expected = [row for name, found in SAMPLE.named() for row in dicts(name, found)]
     got = SAMPLE.to_arrow().to_pylist()
     assert [{k: v for k, v in row.items() if v is not None} for row in got] == expected
 
