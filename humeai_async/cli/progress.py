@@ -165,11 +165,13 @@ class RunDisplay:
         """Of failures of the service, those that were printed above the bar."""
         self._timer: asyncio.TimerHandle | None = None
         self._console = make_console(lossy_stderr())
+        # A terminal that cannot go back in its line would show a bar at the end alone.
+        self._has_bar = self._console.is_terminal and not self._console.is_dumb_terminal
         self._bar = Bar(
             BarColumn(bar_width=None),
             TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
             console=self._console,
-            disable=not self._console.is_terminal,
+            disable=not self._has_bar,
             expand=True,
         )
         self._task = self._bar.add_task("", total=total)
@@ -215,7 +217,7 @@ class RunDisplay:
         self._timer = asyncio.get_running_loop().call_later(LINE_SECONDS, self._print_line)
 
     def __enter__(self) -> None:
-        if self._console.is_terminal:
+        if self._has_bar:
             self._bar.start()
         else:
             self._timer = asyncio.get_running_loop().call_later(LINE_SECONDS, self._print_line)

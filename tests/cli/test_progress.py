@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import Any
 
@@ -86,6 +87,23 @@ def test_a_bar_has_each_reason_of_the_service_above_it_once(
     shown = capsys.readouterr().err
     assert shown.count("humeai-async: the service fails: refused") == 1
     assert "humeai-async: the service fails: no such host" in shown
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("term", "has_bar"), [("xterm", True), ("dumb", False)])
+async def test_a_terminal_that_cannot_draw_a_bar_gets_lines(
+    term: str, has_bar: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr("humeai_async.cli.progress.LINE_SECONDS", 0.0)
+    monkeypatch.setenv("TERM", term)
+    display = RunDisplay(100)
+    display.update(PROGRESS)
+    with display:
+        for _ in range(3):  # turns of the event loop
+            await asyncio.sleep(0)
+    lines = "humeai-async: 40/100 done, 2:00 left" in capsys.readouterr().err
+    assert lines is not has_bar
 
 
 @pytest.mark.parametrize(
