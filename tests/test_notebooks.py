@@ -20,10 +20,29 @@ from humeai_async.bulk.outcomes import Outcomes
 from humeai_async.http.pages import Page
 from humeai_async.testing import FakeHume
 from humeai_async.types.batch import InferenceJob, InferenceRequest, JobState, UnknownJob
+from humeai_async.types.decision_results import (
+    ChoiceResult,
+    NoulResult,
+    Result,
+    ScoreResult,
+    SpanResult,
+    TimeSpan,
+    UnknownResult,
+)
+from humeai_async.types.decisions import Decision
 from humeai_async.types.evi_configs import Config
-from humeai_async.types.paging import Undecodable
+from humeai_async.types.expression import (
+    AudioMeasurement,
+    AudioResult,
+    Face,
+    ImageMeasurement,
+    ImagesResult,
+    NamedScore,
+)
+from humeai_async.types.paging import Items, Undecodable
 from humeai_async.types.predictions.predictions import Predictions, UnreadPredictions
 from humeai_async.types.predictions.scores import Scores
+from humeai_async.types.questions import Noul, QuestionSet
 
 pytestmark = pytest.mark.anyio
 
@@ -89,10 +108,42 @@ async def limiter_of(text: str, count: int = 1) -> Limiter:
     return limiter
 
 
+def measured(text: str, count: int = 1) -> AudioResult:
+    label = NamedScore(name=text, probability=0.9)
+    one = AudioMeasurement(
+        measurement_id=0, utterance_id=0, audio_start_ms=1500, audio_end_ms=4500,
+        expressions=[label] * 5, voice_attributes=[label],
+    )  # fmt: skip
+    return AudioResult(run_id=text, utterances=Items(()), measurements=Items([one] * count))
+
+
+def faces_of(text: str, count: int = 1) -> ImagesResult:
+    faces = [Face(face_id=3, expressions=[NamedScore(name=text, probability=0.9)]), Face()]
+    images = [ImageMeasurement(frame_id=7, faces=faces)] * count
+    return ImagesResult(run_id=text, measurements=Items(images))
+
+
+def decided(text: str, count: int = 1) -> Decision:
+    questions = QuestionSet({f"{n} {text}"[:250]: Noul("Is it?") for n in range(min(count, 20))})
+    answers: list[Result] = [
+        NoulResult(raw=0, noul=0.75),
+        ChoiceResult(raw=0, choice=text, probabilities={"a": 0.25, text: 0.5}),
+        ScoreResult(raw=0, score=0.5, probabilities={0: 0.5, 1: 0.25}, legend={0: text}),
+        SpanResult(raw=0, spans=(TimeSpan(0, 1000),)),
+        UnknownResult(raw=text),
+    ]
+    results = dict(zip(questions, answers * 4, strict=False))
+    return Decision(run_id=text, questions=questions, results=results)
+
+
 async def show_all(text: str, count: int = 1) -> dict[str, str]:
     outcomes = await outcomes_of(text, count)
     shown: list[Any] = [
         predictions_of(text.replace("\ud800", ""), count),
+        predictions_of(text.replace("\ud800", ""), count).summary(),
+        measured(text, count),
+        faces_of(text, count),
+        decided(text, count),
         page_of(text, count),
         job_of(text),
         scores_of(text, count),
@@ -125,7 +176,28 @@ async def test_huge_contents_stay_below_20_kb_and_the_rest_is_counted() -> None:
         assert len(page.encode()) <= MOST_BYTES
         assert "<script" not in page
         assert "s3cret" not in page
-        assert " more</div>" in page or name == "Job"
+        assert " more</div>" in page or name in {"Job", "Summary", "Decision"}  # of few rows
+
+
+def test_measurements_show_their_time_and_what_is_listed() -> None:
+    page = show(measured("joy"))
+    assert page.count("joy 0.900") == 4  # three expressions, one voice attribute
+    assert "<td" in page
+    assert ">1.5</td>" in page
+    assert ">4.5</td>" in page
+
+
+def test_faces_that_were_not_measured_have_a_row_too() -> None:
+    page = show(faces_of("joy"))
+    assert "ImagesResult: 2 faces in 1 images" in page
+    assert page.count("<tr>") == 3
+
+
+def test_answers_show_the_shares_of_raters() -> None:
+    page = show(decided("low", 5))
+    assert page.index("yes 0.750") < page.index("low 0.500") < page.index("a 0.250")
+    assert "1 0.250" in page  # a level without a name
+    assert page.count("<tr>") == 6
 
 
 def test_predictions_show_the_strongest_scores_of_the_first_rows_as_bars() -> None:

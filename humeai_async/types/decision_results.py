@@ -114,6 +114,18 @@ def value_of(result: Result | None) -> float | str | None:
     return len(result.spans) if isinstance(result, SpanResult) else None
 
 
+def shares_of(result: Result | None) -> list[tuple[str, float]]:
+    """Return the shares of raters by what they would answer, the largest first."""
+    if isinstance(result, NoulResult):
+        return [("yes", result.noul)]
+    shares: dict[str, float] = {}
+    if isinstance(result, ChoiceResult):
+        shares = dict(result.probabilities)
+    elif isinstance(result, ScoreResult):
+        shares = {result.legend.get(n, str(n)): one for n, one in result.probabilities.items()}
+    return sorted(shares.items(), key=lambda share: -share[1])
+
+
 def read_result(
     question: Question, raw: Any, *, seconds: float | None = None, offset_ms: float = 0.0
 ) -> Result:

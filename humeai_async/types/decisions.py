@@ -23,6 +23,7 @@ from humeai_async.types.decision_results import (
     SpanResult,
     UnknownResult,
     read_result,
+    shares_of,
     value_of,
 )
 from humeai_async.types.json import is_object
@@ -275,6 +276,17 @@ class Decision(Mapping[str, Result], Tabular):
             for name, one in self.questions.items()
         }
         return {"run_id": "string", "input_tokens": "int64", **kinds}
+
+    def _repr_html_(self) -> str:
+        """Show the answers in a notebook."""
+        from humeai_async._base import html
+
+        rows = [
+            (name, html.bars(shares_of(self.results.get(name))), value_of(self.results.get(name)))
+            for name in self.questions
+        ]
+        columns = ("question", "share of raters", "value")
+        return html.table("Decision", columns, rows, total=len(rows))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.results)

@@ -58,6 +58,13 @@ def find_probability(name: str, *lists: Iterable[NamedScore] | None) -> float | 
     return None
 
 
+def _strongest(scores: Sequence[NamedScore] | None) -> list[tuple[str, float]]:
+    """Return the first scores of a list that is in order, for tables of notebooks."""
+    return [(one.name, one.probability) for one in (scores or ())[:_SHOWN]]
+
+
+_SHOWN = 3
+"""Labels of a measurement that notebooks show."""
 _LONG: Mapping[str, str] = {"kind": "string", "name": "string", "probability": "double"}
 """Columns of the long form besides those of the place."""
 _BOX = ("box_x", "box_y", "box_w", "box_h")
@@ -176,6 +183,23 @@ class AudioResult(Open, Tabular):
         place = dict.fromkeys(("measurement_id", "utterance_id", "start_ms", "end_ms"), "int64")
         return {**place, "trigger": "string", **(_LONG if long else {})}
 
+    def _repr_html_(self) -> str:
+        """Show the first measurements in a notebook."""
+        from humeai_async._base import html
+
+        rows = (
+            (
+                one.audio_start_ms / 1000,
+                one.audio_end_ms / 1000,
+                html.bars(_strongest(one.expressions)),
+                html.bars(_strongest(one.voice_attributes)),
+            )
+            for one in self.measurements[: html.MOST_ROWS]
+        )
+        total = len(self.measurements)
+        columns = ("begin, s", "end, s", "expressions", "voice attributes")
+        return html.table(f"AudioResult: {total:,} measurements", columns, rows, total=total)
+
 
 @frozen(kw_only=True)
 class Face(Open):
@@ -257,6 +281,24 @@ class ImagesResult(Open, Tabular):
         place = {"frame_id": "int64", "face_id": "int64"}
         box = dict.fromkeys((*_BOX, "confidence"), "double")
         return {**place, **box, **(_LONG if long else {})}
+
+    def _repr_html_(self) -> str:
+        """Show the first faces in a notebook."""
+        from humeai_async._base import html
+
+        faces = [(image.frame_id, face) for image in self.measurements for face in image.faces]
+        rows = (
+            (
+                image,
+                face.face_id,
+                html.bars(_strongest(face.expressions)),
+                html.bars(_strongest(face.descriptions)),
+            )
+            for image, face in faces[: html.MOST_ROWS]
+        )
+        title = f"ImagesResult: {len(faces):,} faces in {len(self.measurements):,} images"
+        columns = ("image", "face", "expressions", "descriptions")
+        return html.table(title, columns, rows, total=len(faces))
 
 
 def _place_of(face: Face) -> dict[str, Any]:

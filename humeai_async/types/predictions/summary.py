@@ -184,6 +184,24 @@ class Summary(Sequence[Profile]):
         texts += [f"{_name(source)}  failed: {reason}" for source, reason in self._failed]
         return "\n".join(texts)
 
+    def _repr_html_(self) -> str:
+        """Show the first sources in a notebook."""
+        from humeai_async._base import html
+
+        rows = [
+            (
+                _name(one.source),
+                one.model,
+                _length(one),
+                html.bars((found.name, found.share) for found in _shown(one)),
+            )
+            for one in self._profiles[: html.MOST_ROWS]
+        ]
+        notes = [f"{len(self._failed):,} failed"] if self._failed else []
+        columns = ("source", "model", "length", "strongest expressions, share of the time")
+        title = f"Summary of {len(self):,} profiles"
+        return html.table(title, columns, rows, total=len(self), notes=notes)
+
     def __repr__(self) -> str:
         return f"Summary({len(self)} profiles, {len(self._failed)} failures)"
 
