@@ -50,6 +50,8 @@ FEW: Final = 5.0
 """Calls below which a flow is no measure. Slow networks."""
 _MANY: Final = 20.0
 """Calls of which a twentieth more or less is precise enough. Buckets at first contact."""
+_PRECISE: Final = 100.0
+"""Calls in a window of which one more or less does not matter. Sliding windows."""
 _ROW: Final = 4
 _ROW_SECONDS: Final = 0.05
 """Closings after a few calls, or so many seconds of them, one after the other, that are no chance.
@@ -83,6 +85,11 @@ class Contact:
     def pause(self) -> float:
         """Seconds for which it was closed, at most."""
         return self.opened - self.closed
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether it was open as soon as it was tried, and that was soon."""
+        return self.earliest <= self.closed and self.pause < QUICK
 
     @property
     def flow(self) -> float | None:
@@ -193,7 +200,9 @@ class Measure:
         elif share < 0.5:  # noqa: PLR2004 - more than one window since the start
             self.rate = math.sqrt(average * max(average, contact.pace))
         else:
-            self._measure_window(count, shortest, longest, is_hinted=contact.is_hinted)
+            # Where nothing was tried before the opening the longest of its lengths is as likely.
+            is_hinted = contact.is_hinted or contact.earliest <= contact.closed
+            self._measure_window(count, shortest, longest, is_hinted=is_hinted)
             # Nobody knows how much others had used when the calls began.
             self._is_rough = count < 2 * FEW
 
@@ -219,7 +228,7 @@ class Measure:
             return
         if contact.flow is not None:
             self.rate = contact.flow
-        elif not self._measure_period(contact):
+        elif not self._measure_held(contact) and not self._measure_period(contact):
             before = self.rate
             self._measure_between(contact)
             # A sliding window lets in as few calls as came a window ago.
@@ -287,12 +296,32 @@ class Measure:
         self.rate = min(self.rate, rate)
         return True
 
+    def _measure_held(self, contact: Contact) -> bool:
+        """Count what a window held that opened at once; say if it is a sliding one.
+
+        That is refused when it holds exactly its limit. Where something else opens at once, twice
+        within its window, it has none.
+        """
+        is_quick = contact.is_quick and not contact.is_hinted
+        if self.window is None or self.count is None or not is_quick:
+            return False
+        limit = self.rate * self.window
+        held = self.count.between(contact.closed - self.window, contact.noticed)
+        if limit < _PRECISE:
+            return False
+        if abs(held - limit) < 0.1 * limit:
+            self.rate = min(held / self.window, (1 - (1 - _NUDGE) / 3) * contact.pace)
+            return True
+        last = self._anchors[-1][0] if self._anchors else None
+        if last is not None and last.is_quick and contact.closed - last.closed < 0.9 * self.window:
+            self.window = self.count = None
+        return False
+
     def _between_closings(self, contact: Contact) -> float:
         """Return the rate of a bucket, which was empty at both closings; infinite for others."""
         anchor, accepted = self._anchors[-1]
         used = self.accepted - accepted
-        is_quick = contact.earliest <= contact.closed and contact.pause < QUICK
-        if self.window is not None or used <= _MANY or not is_quick:
+        if self.window is not None or used <= _MANY or not contact.is_quick:
             return math.inf
         return used / (contact.closed - anchor.closed)
 

@@ -34,7 +34,7 @@ class SharedGate(Gate):
         source: Where turns come from.
     """
 
-    __slots__ = ("_before", "_is_alone", "is_declared", "shared_learner", "source")
+    __slots__ = ("_before", "_is_alone", "_made_up", "is_declared", "shared_learner", "source")
 
     def __init__(
         self, now: float, rate: float | None, burst: float | None, source: TurnSource
@@ -46,6 +46,8 @@ class SharedGate(Gate):
         self.is_declared: bool = rate is not None
         self.source: TurnSource = source
         self._is_alone = False
+        self._made_up = -math.inf, 0.0
+        """When the quota opened, and calls by which all have gone faster than the pace since."""
         self._before: Lesson | None = None
         """What all together knew when the server was lost."""
         source.follow_with(self)
@@ -98,7 +100,6 @@ class SharedGate(Gate):
         quotas: Sequence[Quota] = (),
     ) -> None:
         """Learn from a response; all who share the quota learn what closes or opens it."""
-        self.shared_learner.has_headers |= bool(quotas)
         was_closed, before, accepted = self.closed, super().paused_for(now), self.accepted
         tries = self._tries
         super().record_response(now, sent, status, retry_after, quotas)
@@ -106,11 +107,22 @@ class SharedGate(Gate):
             self.source.count(sent.cost)
         if not self.closed:
             if was_closed:
-                lesson = None if self.is_declared else self.shared_learner.lesson(now)
+                lesson = None if self.is_declared else self._lesson(now)
                 self.source.reopen(lesson, max(0.0, self._owed), self._haste)
                 self._owed = 0.0  # all make up for it together
         elif (pause := super().paused_for(now)) > before or not was_closed or self._tries > tries:
             self.source.close(pause)
+
+    def _lesson(self, now: float) -> Lesson:
+        """Return what is known, and how much of the pause all make up for."""
+        self._made_up = now, max(0.0, self._owed)
+        return evolve(self.shared_learner.lesson(now), owed=self._made_up[1])
+
+    def _close(self, now: float, sent: float) -> None:
+        super()._close(now, sent)
+        opened, owed = self._made_up
+        if self.learner.window is not None and sent - opened < self.learner.window:
+            self._pace += owed / self.learner.window  # so fast went what used the window up
 
     def stand_aside(self) -> None:
         """Leave the trying to another process, which found the quota used up before this one."""
@@ -123,6 +135,7 @@ class SharedGate(Gate):
             self._before = lesson
             return
         self.shared_learner.learn(at, lesson, accepted_since)
+        self._made_up = at, lesson.owed
         # A lone refusal that one has borne is borne for all.
         if lesson.contact is None:
             self._grace.take(self.accepted, 1.0)

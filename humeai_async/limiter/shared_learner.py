@@ -45,12 +45,14 @@ class Lesson:
     """Whether the rate is a lower bound."""
     contact: Contact | None
     """The closing and opening; its times are seconds from the lesson on, so none is above 0."""
+    owed: float = 0.0
+    """Calls by which all go faster than the pace at first, to make up for the pause."""
 
 
 class SharedLearner(Learner):
     """A learner that takes in what other processes see and find."""
 
-    __slots__ = ("_found", "_is_hinted", "_joined", "_lately", "has_headers")
+    __slots__ = ("_found", "_is_hinted", "_joined", "_lately")
 
     def __init__(self, now: float, rate: float | None = None) -> None:
         """Begin with a declared rate, or with none."""
@@ -58,8 +60,6 @@ class SharedLearner(Learner):
         self._found: Contact | None = None
         self._is_hinted = False
         self._joined: tuple[float, float] | None = None
-        self.has_headers: bool = False
-        """Whether responses say how much of the quota is left."""
         self._lately = WindowCount(_LATELY, 16)
 
     def join(self, began: float) -> None:
@@ -124,7 +124,7 @@ class SharedLearner(Learner):
             now: The time.
             slots: By how many parts of the window to count; one part more is returned.
         """
-        if self.window is None or self._is_hinted or self.has_headers:
+        if self.window is None or self._is_hinted:
             return []
         edges = [now - self.window * n / slots for n in range(slots + 1, -1, -1)]
         return [self._log.between(*pair) for pair in itertools.pairwise(edges)]

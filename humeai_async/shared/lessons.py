@@ -13,7 +13,7 @@ from humeai_async.limiter.measure import Contact
 from humeai_async.limiter.shared_learner import Lesson
 
 _Contact: TypeAlias = tuple[float, float, float, float, float, bool, float]
-_Lesson: TypeAlias = tuple[float, float, float | None, bool, bool, bool, _Contact | None]
+_Lesson: TypeAlias = tuple[float, float, float | None, bool, bool, bool, _Contact | None, float]
 
 
 def write_lesson(lesson: Lesson) -> str:
@@ -27,7 +27,7 @@ def write_lesson(lesson: Lesson) -> str:
         )  # fmt: skip
     found: _Lesson = (
         lesson.rate, lesson.pace, lesson.window, lesson.is_known, lesson.is_even, lesson.is_rough,
-        times,
+        times, lesson.owed,
     )  # fmt: skip
     return msgspec.json.encode(found).decode()
 
@@ -38,7 +38,7 @@ def read_lesson(text: str) -> Lesson | None:
         found = msgspec.json.decode(text, type=_Lesson)
     except msgspec.MsgspecError:
         return None
-    rate, pace, window, is_known, is_even, is_rough, contact = found
+    rate, pace, window, is_known, is_even, is_rough, contact, owed = found
     return Lesson(
         rate=rate,
         pace=pace,
@@ -47,4 +47,5 @@ def read_lesson(text: str) -> Lesson | None:
         is_even=is_even,
         is_rough=is_rough,
         contact=None if contact is None else Contact(*contact),
+        owed=owed,
     )

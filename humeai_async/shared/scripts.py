@@ -117,8 +117,8 @@ if probing > 0 and probing <= 600 then
 end
 
 local count = math.min(want, want_most)
-local window = learned and learned[10] and tonumber(learned[7]) or 0
-if window > 0 and probing <= 0 then
+local window = learned and tonumber(learned[7]) or 0
+if window > 0 then
     -- A window holds so many calls, whenever they came: as many go in as fall out of it.
     local slots, held = {}, 0
     for one in string.gmatch(learned[8], '%S+') do table.insert(slots, tonumber(one)) end
@@ -129,14 +129,16 @@ if window > 0 and probing <= 0 then
         table.insert(slots, 0)
     end
     for _, one in ipairs(slots) do held = held + one end
-    local room = math.max(1, rate * window + 0.5) - held
-    if room < 1 then
-        for n, one in ipairs(slots) do
-            room = room + one
-            if room >= 1 then return wait((newest + n) * width - now + 0.001) end
+    if learned[10] and probing <= 0 then
+        local room = math.max(1, rate * window + 0.5) - held
+        if room < 1 then
+            for n, one in ipairs(slots) do
+                room = room + one
+                if room >= 1 then return wait((newest + n) * width - now + 0.001) end
+            end
         end
+        count = math.min(count, math.floor(room))
     end
-    count = math.min(count, math.floor(room))
     slots[#slots] = slots[#slots] + count
     redis.call('HSET', KEYS[8], 'slots', table.concat(slots, ' '), 'newest', newest)
 end
@@ -165,6 +167,7 @@ end
 -- A pause that may have been longer than needed is made up for by going faster for a while.
 local gap = 1 / rate
 if learned then
+    redis.call('HINCRBYFLOAT', KEYS[8], 'granted', count)
     local owed, haste = tonumber(learned[5] or '0'), tonumber(learned[6] or '1')
     if owed > 0 then
         gap = gap / haste
@@ -304,9 +307,24 @@ if lesson ~= '-' then
     local window = redis.call('HGET', KEYS[3], 'window')
     if window ~= ARGV[8] then redis.call('HDEL', KEYS[3], 'slides') end
     if ARGV[11] == '1' then redis.call('HSET', KEYS[3], 'slides', '1') end
+    local counted = redis.call('HMGET', KEYS[3], 'slots', 'newest', 'granted', 'accepted')
+    local slots, newest, accepted = counted[1], counted[2], counted[4] or '0'
+    if window == ARGV[8] and slots and slots ~= '' then
+        -- Of the calls that were granted last, some were dropped or refused.
+        local each, excess = {}, tonumber(counted[3] or accepted) - tonumber(accepted)
+        for one in string.gmatch(slots, '%S+') do table.insert(each, tonumber(one)) end
+        for n = #each, 1, -1 do
+            local unused = math.max(0, math.min(each[n], excess))
+            each[n], excess = each[n] - unused, excess - unused
+        end
+        slots = table.concat(each, ' ')
+    else
+        slots = ARGV[9]
+        newest = math.floor(now / tonumber(ARGV[8]) * tonumber(ARGV[10]))
+    end
     redis.call('HSET', KEYS[3], 'number', era, 'pace', pace, 'lesson', lesson, 'at', text(now),
-        'owed', owed, 'haste', ARGV[7], 'window', ARGV[8], 'slots', ARGV[9],
-        'newest', math.floor(now / tonumber(ARGV[8]) * tonumber(ARGV[10])))
+        'owed', owed, 'haste', ARGV[7], 'window', ARGV[8], 'slots', slots,
+        'newest', newest, 'granted', accepted)
     redis.call('EXPIRE', KEYS[3], 86400)
 end
 redis.call('SET', KEYS[1], text(now), 'EX', 3600)

@@ -138,11 +138,38 @@ def test_a_window_opens_in_the_middle_of_what_is_possible_or_at_the_end_of_it(
 
 def test_a_bucket_that_was_taken_for_a_window_gives_way_to_refusals_in_a_row() -> None:
     calls = windowed(2.0)
-    learner = calls.learner
-    for _ in range(20):  # a bucket of 140 a second
+    learner, contacts = calls.learner, 0
+    while learner.pace > 140.0:  # a bucket of so many a second
         calls.let_in(175.0, 0.04)
         calls.meet(Contact(calls.now, calls.now + 0.005, calls.now, calls.now + 0.01, learner.pace))
-    assert 120.0 < learner.rate < 145.0
+        contacts += 1
+    assert contacts < 8
+    assert learner.window is None
+    assert 120.0 < learner.rate
+
+
+def test_a_sliding_window_is_refused_when_it_holds_its_limit_which_is_its_rate() -> None:
+    calls = windowed(2.0)
+    learner = calls.learner
+    for _ in range(2):  # twice within a window, which is no chance: but it holds 190 a second
+        learner.rate = learner.pace = 198.0
+        calls.let_in(190.0, 2.5)
+        calls.meet(Contact(calls.now, calls.now + 0.005, calls.now, calls.now + 0.01, 230.0))
+        assert learner.window == 2.0
+        assert learner.rate == pytest.approx(190.0, rel=0.02)
+    pace = learner.pace
+    calls.let_in(190.0, 0.5)
+    calls.meet(Contact(calls.now, calls.now + 0.005, calls.now, calls.now + 0.01, pace))
+    assert learner.rate <= 0.99 * pace  # what was refused at a pace bears no higher one
+
+
+def test_a_window_that_was_not_tried_before_it_opened_is_taken_for_the_longest_possible() -> None:
+    calls = Calls()
+    calls.learner.round_trip = 0.01
+    calls.let_in(600.0, 0.7)
+    calls.learner.time_windows(has_reset=True)
+    calls.meet(Contact(calls.now, calls.now + 0.01, calls.now, 2.0, 600.0))
+    assert calls.learner.window == 2.0
 
 
 def test_a_rate_given_up_for_refusals_in_a_row_is_a_lower_bound() -> None:

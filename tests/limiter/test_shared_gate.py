@@ -205,6 +205,7 @@ def test_who_gets_through_passes_on_what_was_learned_and_what_is_owed() -> None:
     assert lesson.contact is not None
     assert lesson.contact.is_hinted
     assert owed > 1.0
+    assert lesson.owed == owed
     assert haste >= 1.5
     # All make up for the pause together, so one alone does not hurry.
     began = process.now
@@ -250,6 +251,25 @@ def test_a_lesson_sets_the_pace_from_then_on() -> None:
         process.call(200)
         times.append(process.now)
     assert times[-1] - times[0] == pytest.approx(0.3, rel=0.1)
+
+
+def refused_pace(owed: float, rest: float) -> float:
+    """Return the pace of a contact some seconds after an opening with calls to make up for."""
+    process = Process()
+    process.gate.learn(0.0, 0.0, evolve(LESSON, window=2.0, owed=owed), 0.0)
+    process.now += rest
+    process.call(429)
+    process.call(429)
+    process.call(200)
+    lesson = process.source.reopened[-1][0]
+    assert lesson is not None
+    assert lesson.contact is not None
+    return lesson.contact.pace
+
+
+def test_calls_that_make_up_for_a_pause_are_faster_than_the_pace_within_a_window_of_it() -> None:
+    assert refused_pace(60.0, 1.0) == pytest.approx(refused_pace(0.0, 1.0) + 60.0 / 2.0)
+    assert refused_pace(60.0, 2.5) == refused_pace(0.0, 2.5)
 
 
 def test_a_lesson_ends_the_limits_of_an_unknown_quota() -> None:

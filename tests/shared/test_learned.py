@@ -48,6 +48,26 @@ def test_eight_processes_find_a_quota_together_and_share_it(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("shape", "hint", "least"),
+    [
+        ("token", "ratelimit", 0.95),
+        ("fixed", "ratelimit", 0.97),
+        ("sliding", "retry-after", 0.92),
+        ("sliding", "ratelimit", 0.92),
+        ("sliding", "silent", 0.92),
+    ],
+)
+def test_a_quota_that_was_found_is_used_and_seldom_met(
+    shape: Shape, hint: Hint, least: float
+) -> None:
+    fleet = Fleet(shape=shape, hint=hint, latency=0.0004).run()
+    assert fleet.share_refused() < 0.02
+    assert fleet.share_refused(12, 24) < 0.015
+    assert fleet.pace(12, 24) > least
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 2])
 def test_a_sliding_window_lets_in_as_many_as_fall_out_of_it(seed: int) -> None:
     # After the first opening those are the few of the start: without a count all run into it.
