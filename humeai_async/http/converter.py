@@ -56,6 +56,8 @@ _EXTRA = "extra"
 """Field of an `Open` class that holds what is no field of it."""
 _OWN_FIELDS = frozenset(field.name for field in fields(ListPage))
 """Fields of a page that say how it was read."""
+_NEVER_SENT = _OWN_FIELDS | {_EXTRA}
+"""Fields that do not come with a response."""
 
 
 class _WrongValueError(Exception):
@@ -126,7 +128,7 @@ def one_pass_reader(returns: Any) -> Callable[[bytes], Any] | None:
         as_it_is, read, hint = _field_reader(hint, _converter)
         return as_it_is, lambda value: read(value, hint)
 
-    return one_pass.reader_of(returns, _OWN_FIELDS | {_EXTRA}, read_field)
+    return one_pass.reader_of(returns, _NEVER_SENT, read_field)
 
 
 def to_plain(value: object) -> Any:
@@ -169,12 +171,10 @@ def _object(value: object) -> dict[str, Any]:
 def _object_hook(cls: Any, converter: Converter) -> Hook:
     """Read a class from an object only: cattrs finds nothing missing in a list or a text."""
     keeps_unknown = issubclass(cls, Open)
-    own: set[str] = {*_OWN_FIELDS} if issubclass(cls, ListPage) else set()
-    if keeps_unknown:
-        own.add(_EXTRA)
     found_fields = [f for f in fields(resolve_types(cls)) if f.init]
     required = [f.name for f in found_fields if f.default is NOTHING]
-    readers = {f.name: _field_reader(f.type, converter) for f in found_fields if f.name not in own}
+    sent = [f for f in found_fields if f.name not in _NEVER_SENT]
+    readers = {f.name: _field_reader(f.type, converter) for f in sent}
     as_they_are = {name: taken for name, (taken, _, _) in readers.items()}
 
     # In one frame, with a look at each field's type: a call for each would take twice as long.
