@@ -10,19 +10,18 @@ outcomes; the sinks call it.
 from __future__ import annotations
 
 import contextlib
-import functools
 import shutil
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from humeai_async._base import atomic_files
 from humeai_async._base.packages import load_package
+from humeai_async.bulk.part_files import PartFile, position_of, with_columns
 from humeai_async.errors import SaveError
 from humeai_async.types.predictions import tables
 from humeai_async.types.predictions.rows import RowBatch
 
-COMPRESSION = "zstd"
 _FILE = "part-{:05d}.parquet"
 """Name of a file of the table; the first has number 0."""
 
@@ -30,8 +29,6 @@ FILE_ROWS = 1_048_576
 """Rows after which the next file begins: some 300 MB at most."""
 LARGE_PART = 8
 """Row groups of a part that is large enough to be a file of the table as it is."""
-_POSITION = b"humeai_async.position"
-"""Key in a file's metadata: the last checkpoint whose rows it holds."""
 
 
 class Parquet:
@@ -73,7 +70,7 @@ class Parquet:
         self._next, self._former = _hidden(path, "next"), _hidden(path, "former")
         self._score_type = "float" if score_bits == 32 else "double"  # noqa: PLR2004 - bits
         self._rows = tables.Columns(grows=True, scores=self._score_type)
-        self._writing: _Writing | None = None
+        self._writing: PartFile | None = None
         self._position = position
         self._go_back()
 
@@ -157,11 +154,9 @@ class Parquet:
         """Return the last checkpoint whose rows are in the folder; 0 where there is none."""
         if not self._path.exists():
             return 0
-        positions: list[int] = []
         with self._explained():
-            for file in self._finished():
-                metadata: dict[bytes, bytes] = self._parquet.read_schema(file).metadata or {}
-                positions.append(int(metadata.get(_POSITION, b"-1")))
+            schemas = [self._parquet.read_schema(file) for file in self._finished()]
+            positions = [*map(position_of, schemas)]
         if not positions or min(positions) < 0:
             raise SaveError(f"{self._path} exists already and is not from this run")
         return max(positions)
@@ -186,7 +181,7 @@ class Parquet:
                 self._end_part()  # the columns of a file are those of its beginning
             if self._writing is None:
                 number = self._position + 1
-                self._writing = self._open(self._part(number), number, batch.schema)
+                self._writing = PartFile(self._part(number), number, batch.schema)
             self._writing.add(batch)
 
     def _end_part(self) -> None:
@@ -196,18 +191,6 @@ class Parquet:
             with self._explained():
                 writing.finish()
             self._position += 1
-
-    def _open(self, target: Path, position: int, schema: Any) -> _Writing:
-        metadata: dict[bytes, bytes] = {
-            **(schema.metadata or {}),
-            _POSITION: str(position).encode(),
-        }
-        make = functools.partial(
-            self._parquet.ParquetWriter,
-            compression=COMPRESSION,
-            use_dictionary=["source", "file", "model", "id", "text"],
-        )
-        return _Writing(target, schema.with_metadata(metadata), make, self._arrow)
 
     def _make_files(self, files: list[Path]) -> None:
         """Write the files of the table: all have the same columns, so that they are one."""
@@ -245,12 +228,12 @@ class Parquet:
 
     def _write_files(self, groups: Iterable[Any], schema: Any, made: int) -> int:
         """Write row groups into files of about `FILE_ROWS` rows; returns how many there are."""
-        writing: _Writing | None = None
+        writing: PartFile | None = None
         try:
             for group in groups:
                 if writing is None:
                     target = self._next / _FILE.format(made)
-                    writing = self._open(target, self._position, schema)
+                    writing = PartFile(target, self._position, schema)
                 writing.add(group)
                 if writing.rows >= FILE_ROWS and not self._one_file:
                     writing.finish()
@@ -276,7 +259,7 @@ class Parquet:
         for file in files:
             with self._parquet.ParquetFile(file, pre_buffer=False) as opened:
                 for batch in opened.iter_batches(tables.BATCH_ROWS, use_threads=False):
-                    waiting.append(_with_columns(self._arrow, batch, schema))
+                    waiting.append(with_columns(batch, schema))
                     rows += batch.num_rows
                     if rows >= tables.BATCH_ROWS:
                         yield self._arrow.concat_tables(waiting)
@@ -299,74 +282,6 @@ class Parquet:
 
 
 _KNOWN = frozenset(tables.SCHEMA)
-
-
-class _Writing:
-    """A file under way to its name: it appears there only when it is complete.
-
-    Attributes:
-        rows: Rows so far.
-    """
-
-    def __init__(self, target: Path, schema: Any, make: Callable[..., Any], arrow: Any) -> None:
-        self.rows = 0
-        self._target = target
-        self._schema = schema
-        self._arrow = arrow
-        self._last: Any = None
-        """A row group that waits: the file's last one would be small, and goes into this one."""
-        self._partial = atomic_files.partial_name(target)
-        self._file = atomic_files.create_partial(self._partial, target)
-        self._writer = make(self._file, schema)
-
-    def has_columns(self, names: Sequence[str]) -> bool:
-        """Whether the file has all of some columns."""
-        return set(names) <= set(self._schema.names)
-
-    def add(self, rows: Any) -> None:
-        """Write a row group; columns that it does not have are null."""
-        table = _with_columns(self._arrow, rows, self._schema)
-        self.rows += table.num_rows
-        if self._last is not None and table.num_rows < tables.BATCH_ROWS:
-            table = self._arrow.concat_tables([self._last, table])
-        elif self._last is not None:
-            self._write(self._last)
-        self._last = table
-
-    def finish(self) -> None:
-        """Write the end, and give the file its name."""
-        try:
-            self._write(self._last)
-            self._writer.close()
-            atomic_files.flush(self._file)
-            self._file.close()
-            atomic_files.put_in_place(self._partial, self._target)
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Remove what is not complete."""
-        with contextlib.suppress(OSError, ValueError):
-            self._writer.close()
-        with contextlib.suppress(OSError):
-            self._file.close()
-        with contextlib.suppress(OSError):
-            self._partial.unlink(missing_ok=True)
-
-    def _write(self, table: Any) -> None:
-        self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
-
-
-def _with_columns(arrow: Any, rows: Any, schema: Any) -> Any:
-    """Return a table of rows with the columns of a schema; those that are not there are null."""
-    names = rows.schema.names
-    columns = [
-        rows.column(field.name).cast(field.type)
-        if field.name in names
-        else arrow.nulls(rows.num_rows, field.type)
-        for field in schema
-    ]
-    return arrow.Table.from_arrays(columns, schema=schema)
 
 
 def _link(file: Path, target: Path) -> None:

@@ -20,7 +20,7 @@ from humeai_async.bulk.ledger import Ledger
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.outcome import Outcome, label_of
 from humeai_async.bulk.outcomes import Outcomes
-from humeai_async.bulk.parquet import COMPRESSION
+from humeai_async.bulk.part_files import COMPRESSION
 from humeai_async.bulk.sinks import Parquet, Sinks
 from humeai_async.bulk.text_files import CompressedJsonLines
 from humeai_async.distributed.plan import RunSettings
