@@ -63,10 +63,15 @@ class JobWork:
         request: Settings that all jobs are sent with.
     """
 
+    keeps_results: bool = True
+    """Whether the service keeps results."""
+
     def __init__(self, session: Session, poller: Poller, request: InferenceRequest) -> None:
         self._session = session
         self._poller = poller
         self._request = request
+        self.longest_submission: float | None = session.timeout.total
+        """Seconds that a submission may be on its way, uploads included; `None` is no limit."""
         self.clock: ServiceClock = ServiceClock()
         """Learns the service's time."""
         self._older: frozenset[str] = frozenset()
@@ -100,16 +105,6 @@ class JobWork:
         if times:
             return max(times)
         return None if jobs else 0
-
-    @property
-    def longest_submission(self) -> float | None:
-        """Seconds that a submission may be on its way, uploads included; `None` is no limit."""
-        return self._session.timeout.total
-
-    @property
-    def keeps_results(self) -> bool:
-        """Whether the service keeps results."""
-        return True
 
     async def submit(self, items: Sequence[Item[BulkSource]], sending: Sending) -> Submitted:
         """Start a job; costs one request."""

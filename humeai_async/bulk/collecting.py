@@ -186,7 +186,7 @@ class Results(Generic[S, R]):
                 if left <= 0:
                     raise
             with patience.waiting("search", reason, since=since, until=now + left):
-                await self._pipes.pause(min(next(pauses), left))
+                await self._pipes.patience.pause(min(next(pauses), left))
 
     async def _collect(
         self, plan: Plan, work_id: str, items: Sequence[Item[S]], see: Callable[[], None]
@@ -250,7 +250,7 @@ class Results(Generic[S, R]):
                 found = await self._submissions.search_once(plan, items)
                 if found is not None:
                     return found
-                await self._pipes.pause(pause)  # what is new shows a moment late
+                await self._pipes.patience.pause(pause)  # what is new shows a moment late
             found = await self._submissions.search_once(plan, items)
         except (AuthenticationError, ClientClosedError, LedgerError):
             raise

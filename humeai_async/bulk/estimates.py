@@ -18,7 +18,7 @@ from humeai_async.bulk.ledger_file import real_path
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.outcome import label_of
 from humeai_async.bulk.single_requests import Quote, SingleRequests
-from humeai_async.bulk.states import State
+from humeai_async.bulk.states import PAID, State
 from humeai_async.errors import InvalidArgumentError, SaveError
 from humeai_async.http.multipart import File
 from humeai_async.types.predictions.failures import Failure, Failures
@@ -79,7 +79,7 @@ async def estimate_cost(
             if memory is not None:
                 entry = (await memory.look_up([quote.key])).get(quote.key)
             is_failed = entry is not None and entry.state is State.FAILED
-            is_done = entry is not None and entry.state in _PAID
+            is_done = entry is not None and entry.state in PAID
             is_twice = ledger is not None and quote.key in seen
             seen.add(quote.key)
             if is_done or is_twice or (is_failed and not options.retry_failed):
@@ -111,9 +111,6 @@ def _lengths(quotes: Iterable[Quote], together: int) -> Iterator[float]:
         length, count, share = length + one.seconds, count + 1, share + one.share
     if count:
         yield length
-
-
-_PAID = frozenset({State.SUBMITTED, State.ARRIVED, State.UNREADABLE})
 
 
 async def open_existing(stack: AsyncExitStack, ledger: object, configuration: str) -> Ledger | None:

@@ -19,13 +19,10 @@ from humeai_async._base.cancellation import time_limit
 from humeai_async.bulk.ledger import Memory
 from humeai_async.bulk.ledger_records import Entry, Plan
 from humeai_async.bulk.options import BulkOptions
-from humeai_async.bulk.states import State, WorkState
+from humeai_async.bulk.states import UNSENT, State
 from humeai_async.bulk.work import Item, WorkKind
 
 S = TypeVar("S")
-
-UNSENT = frozenset({WorkState.PLANNED, WorkState.REJECTED, WorkState.ABANDONED})
-"""States of an earlier start's piece of work whose open sources are planned anew."""
 
 
 @define(eq=False)

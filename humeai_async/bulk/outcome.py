@@ -67,6 +67,11 @@ def label_of(source: object) -> str:
     return "file"
 
 
+def reason_of(problem: HumeError) -> str:
+    """Return why a source failed, in a line."""
+    return f"{type(problem).__name__}: {problem.message}"
+
+
 def _repr_of(source: object) -> str:
     if isinstance(source, (bytes, bytearray)):
         return f"<{len(source)} bytes>"
@@ -125,7 +130,7 @@ class Outcome(Generic[S, P]):
     def known(self) -> str:
         """What came of the source, as far as is known without reading anything."""
         if self._error is not None:
-            return f"{type(self._error).__name__}: {self._error.message}"
+            return reason_of(self._error)
         return "predictions" if self._unread is None else "a result that was not read yet"
 
     @property

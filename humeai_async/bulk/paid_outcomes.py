@@ -75,13 +75,11 @@ class PaidOutcomes(Outcomes[File, R]):
             jobs_at_once=check_number("concurrency", concurrency, least=1),
             **options,
         )
-        pause = work.session.pause
         self._pipes = Pipes(
             kind=work,
             options=chosen,
             clock=work.clock,
-            pause=pause,
-            patience=Patience(pause, chosen.outage_patience),
+            patience=Patience(work.session.pause, chosen.outage_patience),
             ledger=ledger,
             bill=work.bill,
             division=work.division,

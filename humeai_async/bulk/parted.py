@@ -9,18 +9,17 @@ source is divided. The pipeline calls it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeGuard, TypeVar
+from typing import Generic, TypeVar
 
 from humeai_async.bulk.collecting import Results
-from humeai_async.bulk.grouping import UNSENT
 from humeai_async.bulk.ledger import Memory
 from humeai_async.bulk.ledger_records import WHOLE, Note, Plan
 from humeai_async.bulk.outcome import Outcome
-from humeai_async.bulk.states import State
+from humeai_async.bulk.patience import ends_run
+from humeai_async.bulk.states import UNSENT, State
 from humeai_async.bulk.submissions import RejectedError, Submissions
 from humeai_async.bulk.work import Item, Pipes, Reading, Submitted
-from humeai_async.errors import HumeError, LedgerError, PartialResultError, SaveError
-from humeai_async.http.fatal_errors import is_fatal
+from humeai_async.errors import HumeError, PartialResultError
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -111,10 +110,3 @@ class PartedSources(Generic[S, R]):
         if entry.state is State.FAILED and self._pipes.options.retry_failed:
             return None
         return await self._memory.read_plan(entry.work)
-
-
-def ends_run(problem: BaseException | None) -> TypeGuard[HumeError]:
-    """Whether an error ends a run: every other source would meet it, or nothing can be kept."""
-    return isinstance(problem, (LedgerError, SaveError)) or (
-        isinstance(problem, HumeError) and is_fatal(problem)
-    )

@@ -11,13 +11,14 @@ import math
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
 from itertools import chain, repeat
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeGuard, TypeVar
 
 import anyio
 from attrs import define
 
 from humeai_async._base.frozen import frozen
-from humeai_async.errors import HumeError, RateLimitWaitError
+from humeai_async.errors import HumeError, LedgerError, RateLimitWaitError, SaveError
+from humeai_async.http.fatal_errors import is_fatal
 from humeai_async.http.retry import Trouble, grown, trouble_of
 
 T = TypeVar("T")
@@ -74,7 +75,8 @@ class Patience:
     def __init__(
         self, pause: Callable[[float], Awaitable[None]], limit: float | None = None
     ) -> None:
-        self._pause = pause
+        self.pause = pause
+        """Sleeps for so many seconds."""
         self._limit = math.inf if limit is None else limit
         self._out_since: float | None = None
         """When the service was first out of reach with no good response since."""
@@ -131,7 +133,7 @@ class Patience:
                 self._out_since = None
                 return result
             with self.waiting(kind, reason, since=since, until=now + wait):
-                await self._pause(wait)
+                await self.pause(wait)
             tries += 1
 
     @contextmanager
@@ -175,6 +177,13 @@ _KINDS: dict[Trouble | None, HoldupKind] = {Trouble.QUOTA: "quota", Trouble.SERV
 def is_passing(problem: HumeError) -> bool:
     """Whether an error says nothing but that the service cannot serve the call now."""
     return _kind_of(problem) is not None
+
+
+def ends_run(problem: BaseException | None) -> TypeGuard[HumeError]:
+    """Whether an error ends a run: every other source would meet it, or nothing can be kept."""
+    return isinstance(problem, (LedgerError, SaveError)) or (
+        isinstance(problem, HumeError) and is_fatal(problem)
+    )
 
 
 def _wait_of(problem: HumeError, pause: float) -> float:

@@ -19,14 +19,15 @@ import anyio
 
 from humeai_async._base.cancellation import in_thread
 from humeai_async.bulk.collecting import MisnamedError, Results
-from humeai_async.bulk.grouping import UNSENT, Group, Grouping, Reader
+from humeai_async.bulk.grouping import Group, Grouping, Reader
 from humeai_async.bulk.kept_results import KeptResults
 from humeai_async.bulk.ledger import Ledger, Memory
 from humeai_async.bulk.ledger_records import WHOLE, Note, Plan
-from humeai_async.bulk.outcome import Outcome
+from humeai_async.bulk.outcome import Outcome, reason_of
 from humeai_async.bulk.outcome_queue import OutcomeQueue
-from humeai_async.bulk.parted import PartedSources, ends_run
-from humeai_async.bulk.states import State, WorkState
+from humeai_async.bulk.parted import PartedSources
+from humeai_async.bulk.patience import ends_run
+from humeai_async.bulk.states import UNSENT, State, WorkState
 from humeai_async.bulk.submissions import RejectedError, Submissions
 from humeai_async.bulk.work import REFUSED, Item, Pipes, Reading, Submitted
 from humeai_async.errors import (
@@ -260,8 +261,3 @@ def _note(outcome: Outcome[S, R]) -> Note:
         return Note(outcome.key, State.ARRIVED)
     state = State.UNREADABLE if outcome.is_unreadable else State.FAILED
     return Note(outcome.key, state, reason_of(outcome.error))
-
-
-def reason_of(problem: HumeError) -> str:
-    """Return why a source failed, in a line."""
-    return f"{type(problem).__name__}: {problem.message}"

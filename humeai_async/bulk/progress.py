@@ -77,14 +77,14 @@ class Track:
         self._total = total
         passed_over = {State.ARRIVED} if retries else DONE
         self._before = sum(counts[state] for state in passed_over)
-        self.tell()
+        self.publish()
 
-    def job(self, _: Any) -> None:
+    def count_job(self, _: Any) -> None:
         """Count a job that is at Hume."""
         self._jobs += 1
-        self.tell()
+        self.publish()
 
-    def outcomes(self, outcomes: Iterable[Outcome[Any, Any]]) -> None:
+    def count_outcomes(self, outcomes: Iterable[Outcome[Any, Any]]) -> None:
         """Count outcomes that are on disk."""
         for outcome in outcomes:
             if outcome.is_open:
@@ -92,9 +92,9 @@ class Track:
             else:
                 self._done += 1
                 self._failed += outcome.error is not None
-        self.tell()
+        self.publish()
 
-    def tell(self) -> None:
+    def publish(self) -> None:
         """Make a new state and hand it on."""
         if self._on_progress is None:
             return

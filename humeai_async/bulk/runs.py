@@ -96,7 +96,7 @@ async def run_into(
         into.formats,
     )
     track = Track(into.pace, lambda: pipes.patience.holdup, into.on_progress)
-    pipes.patience.on_change = track.tell
+    pipes.patience.on_change = track.publish
     with saving(f"cannot write to {into.folder}"):
         await in_thread(functools.partial(into.folder.mkdir, parents=True, exist_ok=True))
     if await in_thread((into.folder / PARTITIONS).exists):
@@ -142,7 +142,7 @@ def _both(on_submitted: Callable[[str], object] | None, track: Track) -> Callabl
     def tell(work_id: str) -> None:
         if on_submitted is not None:
             on_submitted(work_id)
-        track.job(work_id)
+        track.count_job(work_id)
 
     return tell
 
@@ -239,7 +239,7 @@ class _Writer(Generic[S, R]):
         for outcome in written:
             if self._on_outcome is not None:
                 self._on_outcome(outcome)
-        self._track.outcomes(written)
+        self._track.count_outcomes(written)
         if time.monotonic() >= self._next_checkpoint:
             await self._ledger.checkpoint()
             self._next_checkpoint = time.monotonic() + CHECKPOINT_SECONDS

@@ -107,9 +107,13 @@ class SingleRequests(abc.ABC, Generic[R]):
     """Where the service lists its runs."""
     run: Endpoint[Any]
     """Where it gives one of them."""
+    keeps_results: bool = False
+    """Whether the service keeps results."""
 
     def __init__(self, session: Session, budget: float | None) -> None:
         self.session = session
+        self.longest_submission: float | None = session.timeout.total
+        """Seconds that a submission may be on its way, the upload included."""
         self.clock: ServiceClock = ServiceClock()
         """Learns the service's time."""
         self.bill: Bill = Bill(self.unit, budget)
@@ -195,16 +199,6 @@ class SingleRequests(abc.ABC, Generic[R]):
         return Quote(key, prepared.seconds, await self.price(prepared.seconds))
 
     # What the pipeline asks.
-
-    @property
-    def longest_submission(self) -> float | None:
-        """Seconds that a submission may be on its way, the upload included."""
-        return self.session.timeout.total
-
-    @property
-    def keeps_results(self) -> bool:
-        """Whether the service keeps results."""
-        return False
 
     async def identify(self, sources: Sequence[File]) -> list[Item[File]]:
         """Say what each source is: its bytes, read once for their digest."""

@@ -119,6 +119,10 @@ WORK_TRANSITIONS: Final[Mapping[WorkState | None, frozenset[WorkState]]] = {
 
 DONE: Final = frozenset({State.ARRIVED, State.FAILED, State.UNREADABLE})
 """States in which a source has its outcome; in the others it is open."""
+PAID: Final = frozenset({State.SUBMITTED, State.ARRIVED, State.UNREADABLE})
+"""States in which the results of a source are paid for, or about to be."""
+UNSENT: Final = frozenset({WorkState.PLANNED, WorkState.REJECTED, WorkState.ABANDONED})
+"""States of an earlier start's piece of work whose open sources are planned anew."""
 
 
 def count_sources(counts: Mapping[State, int]) -> dict[str, int]:

@@ -29,7 +29,7 @@ from humeai_async.bulk.ledger_records import (
     numbered,
     request_of,
 )
-from humeai_async.bulk.states import TRANSITIONS, WORK_TRANSITIONS, State, WorkState
+from humeai_async.bulk.states import PAID, TRANSITIONS, WORK_TRANSITIONS, State, WorkState
 
 S = TypeVar("S", bound=State | WorkState)
 
@@ -37,7 +37,7 @@ VERSION = 4
 """Version of the file's layout."""
 PAGE_SIZE = 1024
 """Bytes of a page: most steps change a few rows at the end of a table."""
-_PAID = frozenset({State.SUBMITTED, State.UNREADABLE})
+_UNDELIVERED = PAID - {State.ARRIVED}
 """States of sources that are planned anew only once their piece of work has lost its name."""
 
 LAYOUT = """
@@ -152,7 +152,7 @@ def plan(connection: Connection, draft: Draft) -> Plan:
         (number, _digest(connection, draft), b"".join(draft.keys), b"".join(draft.marks)),
     )
     known = connection.find(draft.keys)
-    _move(connection, list(known.values()), State.PLANNED, unless=_PAID)
+    _move(connection, list(known.values()), State.PLANNED, unless=_UNDELIVERED)
     connection.executemany(
         "UPDATE sources SET work = ? WHERE number = ?", [(number, one) for one in known.values()]
     )
@@ -253,7 +253,7 @@ def end_work(connection: Connection, number: int, state: WorkState) -> None:
     """Write down that a piece of work is not at the service, or not under the name it had."""
     _move_work(connection, number, state)
     if state is WorkState.SENT:
-        _move(connection, _sources_of(connection, number, _PAID), State.PLANNED)
+        _move(connection, _sources_of(connection, number, _UNDELIVERED), State.PLANNED)
 
 
 def _sources_of(

@@ -348,7 +348,7 @@ class Submissions(Generic[S, R]):
             now = anyio.current_time()
             reason = "not in the list yet" if problem is None else problem.message
             with patience.waiting("search", reason, since=began, until=now + left):
-                await self._pipes.pause(min(next(pauses), left))
+                await self._pipes.patience.pause(min(next(pauses), left))
 
 
 def _request(plan: Plan) -> bytes:

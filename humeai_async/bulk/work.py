@@ -337,9 +337,8 @@ class Pipes(Generic[S, R]):
     kind: WorkKind[S, R]
     options: BulkOptions
     clock: ServiceClock
-    pause: Callable[[float], Awaitable[None]]
-    """Sleeps for so many seconds."""
     patience: Patience
+    """Waits, for the service and between searches."""
     on_submitted: Callable[[str], object] | None = None
     """Called with the service's name of each piece of work that is there."""
     ledger: object = field(default=None)

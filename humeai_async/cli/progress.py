@@ -16,8 +16,7 @@ from rich.progress import Progress as Bar
 from rich.table import Column, Table
 
 from humeai_async._base.urls import without_queries
-from humeai_async.bulk.outcome import Outcome, label_of
-from humeai_async.bulk.pipeline import reason_of
+from humeai_async.bulk.outcome import Outcome, label_of, reason_of
 from humeai_async.bulk.progress import Progress
 from humeai_async.cli.first_results import FirstResults
 from humeai_async.cli.output import escape_controls, lossy_stderr, make_console, print_message

@@ -17,8 +17,7 @@ from typing import Any, cast
 from attrs import asdict, field
 
 from humeai_async._base.frozen import frozen
-from humeai_async.bulk.outcome import Outcome, label_of
-from humeai_async.bulk.pipeline import reason_of
+from humeai_async.bulk.outcome import Outcome, label_of, reason_of
 from humeai_async.bulk.work import REFUSED
 from humeai_async.distributed.kinds import ResultFiles
 from humeai_async.distributed.plan import PlannedSource, file_name, kind_as_given

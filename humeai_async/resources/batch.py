@@ -441,7 +441,6 @@ class Batch(Resource):
             kind=work,
             options=options,
             clock=work.clock,
-            pause=session.pause,
             patience=Patience(session.pause, options.outage_patience),
             on_submitted=lambda job_id: on_job and on_job(Job(job_id, session, poller)),
             ledger=ledger,

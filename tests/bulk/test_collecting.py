@@ -91,7 +91,6 @@ def fetch(kind: Any, search_patience: float = 60.0) -> bytes:
         kind=kind,
         options=BulkOptions(search_patience=search_patience),
         clock=ServiceClock(),
-        pause=anyio.sleep,
         patience=Patience(anyio.sleep, 600.0),
     )
     plan = Plan(number=1, kind="urls", keys=(b"key",), marks=(b"mark",), planned_ms=0)

@@ -107,7 +107,6 @@ async def run(
         kind=service,
         options=BulkOptions(**given),  # type: ignore[arg-type]  # of whatever type
         clock=ServiceClock(),
-        pause=lambda seconds: anyio.sleep(min(seconds, 0.001)),
         patience=Patience(lambda seconds: anyio.sleep(min(seconds, 0.001)), 5.0),
         ledger=ledger,
     )
