@@ -5,12 +5,11 @@ They are read from their JSON, as files of results have it. It knows no files.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from humeai_async.types.predictions.blocks import Block
+from humeai_async.types.predictions.blocks import Block, block_of_labels
 
 __all__ = ["ANSWERS", "ATTRIBUTES", "CELLS", "NOT_DRAWN", "live_blocks"]
 
@@ -85,31 +84,32 @@ def live_blocks(source: str, result: bytes) -> list[Block]:
         msgspec.DecodeError: It is none of these.
     """
     found = _decoder.decode(result)
-    return [*_voices(source, found), *_images(source, found), *_answers(source, found)]
+    blocks = [*_voices(source, found), *_images(source, found), _answers(source, found)]
+    return [block for block in blocks if block is not None]
 
 
-def _voices(source: str, found: _Result) -> Iterator[Block]:
+def _voices(source: str, found: _Result) -> Iterator[Block | None]:
     heard = [one for one in found.measurements if one.audio_start_ms is not None]
     spans = [(one.audio_start_ms, one.audio_end_ms) for one in heard]
-    yield from _block((source, VOICE, "unknown"), spans, [one.expressions for one in heard])
     attributes = [one.voice_attributes for one in heard]
-    yield from _block((source, ATTRIBUTES, "unknown"), spans, attributes)
+    yield block_of_labels((source, VOICE, "unknown"), spans, [one.expressions for one in heard])
+    yield block_of_labels((source, ATTRIBUTES, "unknown"), spans, attributes)
 
 
-def _images(source: str, found: _Result) -> Iterator[Block]:
+def _images(source: str, found: _Result) -> Iterator[Block | None]:
     for image in found.measurements:
         for face in image.faces:
             label = "unknown" if face.face_id is None else f"face {face.face_id}"
             nowhere = [(None, None)]
-            yield from _block((source, IMAGE, label), nowhere, [face.expressions or []])
-            yield from _block((source, DESCRIPTIONS, label), nowhere, [face.descriptions or []])
+            yield block_of_labels((source, IMAGE, label), nowhere, [face.expressions or []])
+            yield block_of_labels((source, DESCRIPTIONS, label), nowhere, [face.descriptions or []])
 
 
-def _answers(source: str, found: _Result) -> Iterator[Block]:
+def _answers(source: str, found: _Result) -> Block | None:
     shares: list[_Label] = []
     for name, answer in found.results.items():
         shares += [_Label(*share) for share in _shares(name, answer)]
-    yield from _block((source, ANSWERS, "unknown"), [(None, None)], [shares])
+    return block_of_labels((source, ANSWERS, "unknown"), [(None, None)], [shares])
 
 
 def _shares(question: str, answer: _Answer) -> Iterator[tuple[str, float]]:
@@ -120,22 +120,3 @@ def _shares(question: str, answer: _Answer) -> Iterator[tuple[str, float]]:
     if answer.spans is not None:
         known = [1.0 if one.probability is None else one.probability for one in answer.spans]
         yield question, max(known, default=0.0)
-
-
-def _block(
-    key: tuple[str, str, str],
-    spans: Sequence[tuple[float | None, float | None]],
-    rows: Sequence[Sequence[_Label]],
-) -> Iterator[Block]:
-    """Make a block of the labels of each measurement, if any is listed."""
-    columns: dict[str, Sequence[float]] = {}
-    scores = [{label.name: label.probability for label in labels} for labels in rows]
-    for name in dict.fromkeys(name for row in scores for name in row):
-        columns[name] = [row.get(name, math.nan) for row in scores]
-    if columns:
-        begins, ends = ([_seconds(ms) for ms in some] for some in zip(*spans, strict=True))
-        yield Block(key, begins, ends, [None] * len(rows), columns)
-
-
-def _seconds(ms: float | None) -> float | None:
-    return None if ms is None else ms / 1000

@@ -15,6 +15,7 @@ from typing import Any
 from attrs import field
 
 from humeai_async._base.frozen import frozen
+from humeai_async.errors import InvalidArgumentError
 from humeai_async.types.paging import Items
 from humeai_async.types.tabular import Tabular
 from humeai_async.types.unknown_fields import Open
@@ -182,6 +183,37 @@ class AudioResult(Open, Tabular):
         """Return the columns that every table has, with their Arrow types."""
         place = dict.fromkeys(("measurement_id", "utterance_id", "start_ms", "end_ms"), "int64")
         return {**place, "trigger": "string", **(_LONG if long else {})}
+
+    def plot(self, *, title: str | None = None, top: int = 5) -> Any:
+        """Draw how the strongest expressions go up and down; each window stands at its middle.
+
+        A line is broken where its expression is not listed, which is not a score of zero.
+
+        Args:
+            title: What to write above it; the run's id if left out.
+            top: Expressions to draw, 1 to 10.
+
+        Returns:
+            An `altair.VConcatChart`, as of `Predictions.plot`.
+
+        Raises:
+            InvalidArgumentError: `top` is out of range, or no measurement lists an expression.
+            MissingPackageError: Altair is not installed (extra `report`).
+        """
+        from humeai_async.types.predictions import charts
+        from humeai_async.types.predictions.blocks import block_of_labels
+        from humeai_async.types.predictions.timelines import make_timeline
+
+        charts.check_top(top)
+        spans = [(one.audio_start_ms, one.audio_end_ms) for one in self.measurements]
+        listed = [one.expressions for one in self.measurements]
+        block = block_of_labels((self.run_id, "voice", "unknown"), spans, listed)
+        if block is None:
+            raise InvalidArgumentError(
+                "no measurement lists an expression to draw", field="measurements"
+            )
+        name = f"run {self.run_id}" if title is None else title
+        return charts.draw_timeline(name, make_timeline([block], top=top))
 
     def _repr_html_(self) -> str:
         """Show the first measurements in a notebook."""

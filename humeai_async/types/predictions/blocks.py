@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from typing import Protocol
 
 from humeai_async.types.predictions.rows import RowBatch
 
-__all__ = ["Block", "blocks_of", "is_expression"]
+__all__ = ["Block", "Label", "block_of_labels", "blocks_of", "is_expression"]
 
 _BESIDE = ("sentiment_", "toxicity_", "facs_", "descriptions_")
 """How columns begin whose scores are no expressions."""
@@ -100,3 +101,42 @@ def blocks_of(batches: Iterable[RowBatch]) -> Iterator[Block]:
 def _places_of(names: tuple[str, ...]) -> dict[str, int]:
     """Return where the scores of each expression stand; of a name that is twice, the last one."""
     return {name: place for place, name in enumerate(names) if is_expression(name)}
+
+
+class Label(Protocol):
+    """A label that a measurement lists, with its score."""
+
+    @property
+    def name(self) -> str:
+        """The label."""
+        ...
+
+    @property
+    def probability(self) -> float:
+        """Its score, 0 to 1."""
+        ...
+
+
+def block_of_labels(
+    key: tuple[str, str, str],
+    spans_ms: Sequence[tuple[float | None, float | None]],
+    listed: Sequence[Sequence[Label]],
+) -> Block | None:
+    """Make a block of measurements that list only some labels; of the others it has no numbers.
+
+    Args:
+        key: Source, model and label of the face or speaker.
+        spans_ms: Begin and end of each measurement in milliseconds.
+        listed: What each lists.
+
+    Returns:
+        The block; `None` where no measurement lists anything.
+    """
+    scores = [{one.name: one.probability for one in labels} for labels in listed]
+    names = dict.fromkeys(name for row in scores for name in row)
+    if not names:
+        return None
+    begins = [None if begin is None else begin / 1000 for begin, _ in spans_ms]
+    ends = [None if end is None else end / 1000 for _, end in spans_ms]
+    columns = {name: [row.get(name, math.nan) for row in scores] for name in names}
+    return Block(key, begins, ends, [None] * len(scores), {**columns})

@@ -12,9 +12,10 @@ from typing import Any
 
 from humeai_async._base.packages import load_package
 from humeai_async._base.urls import short_name
+from humeai_async.errors import InvalidArgumentError
 from humeai_async.types.predictions.timelines import Timeline, Track
 
-__all__ = ["COLORS", "DASHES", "MINUTES_FROM", "draw_timeline"]
+__all__ = ["COLORS", "DASHES", "MINUTES_FROM", "check_top", "draw_timeline"]
 
 COLORS = (
     "#3b7dd8", "#c2570c", "#2e8b57", "#b0479e", "#8a7400",
@@ -33,6 +34,16 @@ _WIDTH, _HEIGHT, _STRIP = 640, 130, 34
 _INDENT = 3
 """Pixels between the edge of a piece and its text."""
 _LONGEST_TITLE = 90
+
+
+def check_top(top: int) -> None:
+    """Check how many expressions are to be drawn.
+
+    Raises:
+        InvalidArgumentError: They are none, or too many to be told apart.
+    """
+    if top not in range(1, len(COLORS) + 1):
+        raise InvalidArgumentError(f"top must be from 1 to {len(COLORS)}, not {top!r}", field="top")
 
 
 def draw_timeline(name: str, timeline: Timeline) -> Any:
@@ -112,9 +123,9 @@ class _Drawing:
     def _points(self, track: Track) -> Iterator[dict[str, Any]]:
         for name in self._timeline.expressions:
             for place, score in zip(track.places, track.scores[name], strict=True):
-                if score is not None:
-                    shown = round(place / self._unit, 4)
-                    yield {"place": shown, "expression": name, "score": round(score, 4)}
+                shown = None if score is None else round(score, 4)  # none breaks the line
+                at = round(place / self._unit, 4)
+                yield {"place": at, "expression": name, "score": shown}
 
     def _chart(self, track: Track) -> Any:
         alt, values = self._alt, [*self._points(track)]
@@ -124,7 +135,10 @@ class _Drawing:
 
     def _lines(self, track: Track, *, is_last: bool) -> Any:
         alt = self._alt
-        point = {"size": 18} if len(track.places) <= _DOTTED else False
+        # Between two gaps a line has a single point, which nobody would see.
+        has_gaps = any(None in line for line in track.scores.values())
+        is_dotted = has_gaps or len(track.places) <= _DOTTED
+        point = {"size": 18} if is_dotted else False
         axis = self._axis if is_last else None
         legend = alt.Legend(symbolType="stroke", symbolSize=300)
         tooltip = ["expression:N", alt.Tooltip("place:Q", title=self._axis), "score:Q"]

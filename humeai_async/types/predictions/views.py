@@ -20,9 +20,6 @@ from humeai_async.types.predictions.timelines import make_timeline
 
 __all__ = ["PredictionViews"]
 
-_MOST_DRAWN = 10
-"""Expressions in one picture: more colors cannot be told apart."""
-
 
 class PredictionViews(Sequence[SourcePredictions]):
     """The predictions of some sources, as rows, tables, a summary or a picture."""
@@ -179,10 +176,7 @@ class PredictionViews(Sequence[SourcePredictions]):
         from humeai_async.types.predictions import charts
 
         models = tables.check_model(model)
-        if top not in range(1, _MOST_DRAWN + 1):
-            raise InvalidArgumentError(
-                f"top must be from 1 to {_MOST_DRAWN}, not {top!r}", field="top"
-            )
+        charts.check_top(top)
         for name, found in self._chosen(source):
             timeline = make_timeline(blocks_of(row_batches(name, found, models)), top=top)
             if timeline.tracks:

@@ -11,6 +11,8 @@ import pytest
 from tabular import batches_of, body, face, scores, text_source, url_source, word
 
 from humeai_async.errors import InvalidArgumentError, MissingPackageError
+from humeai_async.types.expression import AudioMeasurement, AudioResult, NamedScore
+from humeai_async.types.paging import Items
 from humeai_async.types.predictions import charts
 from humeai_async.types.predictions.blocks import blocks_of
 from humeai_async.types.predictions.predictions import Predictions
@@ -171,6 +173,44 @@ def test_long_sources_are_drawn_in_minutes(last: int, unit: str, end: float) -> 
     assert lines["encoding"]["x"]["title"] == unit
     assert lines["encoding"]["x"]["scale"]["domain"] == [0, end]
     assert max(one["place"] for one in spec["data"]["values"]) == end
+
+
+def heard(*joys: float | None) -> AudioResult:
+    """Measurements of which some list a joy, and all a calm of 0.5."""
+    calm = NamedScore(name="calm", probability=0.5)
+    measurements = [
+        AudioMeasurement(
+            measurement_id=n,
+            utterance_id=0,
+            audio_start_ms=n * 1000,
+            audio_end_ms=n * 1000 + 3000,
+            expressions=[calm] if joy is None else [NamedScore(name="joy", probability=joy), calm],
+        )
+        for n, joy in enumerate(joys)
+    ]
+    return AudioResult(run_id="r1", utterances=Items(()), measurements=Items(measurements))
+
+
+@pytest.mark.usefixtures("altair")
+def test_a_measured_recording_is_drawn_with_gaps_where_nothing_is_listed() -> None:
+    spec = json.loads(heard(*[0.75, None, 0.25] * 30).plot(title="call.wav").to_json())
+    (lines,) = spec["vconcat"]
+    assert spec["title"]["text"] == "call.wav"
+    joys = [one for one in spec["data"]["values"] if one["expression"] == "joy"]
+    assert [(one["place"], one["score"]) for one in joys[:3]] == [
+        (1.5, 0.75),
+        (2.5, None),
+        (3.5, 0.25),
+    ]
+    assert lines["mark"]["point"], "a point between two gaps would not be seen"
+    assert json.loads(heard(0.5).plot().to_json())["title"]["text"] == "run r1"
+
+
+def test_a_recording_of_which_nothing_is_listed_is_not_drawn() -> None:
+    with pytest.raises(InvalidArgumentError, match="no measurement lists"):
+        heard().plot()
+    with pytest.raises(InvalidArgumentError, match="top must be"):
+        heard(0.5).plot(top=11)
 
 
 @pytest.mark.usefixtures("altair")
