@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import ssl
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from humeai_async._base.secret import Secret
 from humeai_async.errors import ConfigurationError
 
 _SCHEMES = frozenset({"redis", "rediss", "unix", "valkey", "valkeys"})
+_WITH_TLS = ("rediss:", "valkeys:")
 _FOR_GOOD = (
     "NOAUTH", "WRONGPASS", "NOPERM", "AUTH", "CROSSSLOT", "UNKNOWN COMMAND",
     "UNKNOWN REDIS COMMAND", "DB INDEX IS OUT OF RANGE", "SELECT IS NOT ALLOWED",
@@ -128,6 +130,8 @@ class Connection:
             wrong = f"CROSSSLOT {problem}"
         elif isinstance(problem, self._errors.AuthenticationError) or "HELLO AUTH" in wrong:
             wrong = f"user or password in its URL are missing or wrong ({wrong})"
+        elif _is_untrusted(problem, is_tls=self.place.startswith(_WITH_TLS)):
+            wrong = f"its certificate cannot be checked: give ssl_ca_certs in the URL ({wrong})"
         elif not _is_for_good(self._errors, problem):
             if "maxmemory" in wrong:
                 wrong = f"its memory is full, raise maxmemory or free some there ({wrong})"
@@ -215,6 +219,15 @@ def _client(url: Secret, timeout: float, *, is_listening: bool = False) -> Any:
     else:
         return made
     raise ConfigurationError(f"{place} cannot be used: {reason}")
+
+
+def _is_untrusted(problem: BaseException | None, *, is_tls: bool) -> bool:
+    """Whether a certificate is none that is trusted, or a file to check it with is not there."""
+    while problem is not None and is_tls:
+        if isinstance(problem, (ssl.SSLCertVerificationError, FileNotFoundError)):
+            return True
+        problem = problem.__cause__ or problem.__context__
+    return False
 
 
 def _is_for_good(errors: Any, problem: Exception) -> bool:

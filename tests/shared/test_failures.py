@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -183,11 +183,10 @@ async def test_a_clock_that_was_set_holds_nobody(server: Server) -> None:
         await go(limiter, 5, seconds=2.0)
 
 
-async def test_a_password_over_tls_works_and_shows_nowhere(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.fixture
+async def tls_server(tmp_path: Path) -> AsyncIterator[tuple[Server, str]]:
+    """Give a server with a password, and a URL of its port with TLS."""
     trustme = pytest.importorskip("trustme", reason="comes with the extra test")
-    caplog.set_level(logging.DEBUG)
     authority = trustme.CA()
     certificate = authority.issue_cert("localhost", "127.0.0.1")
     certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
@@ -197,21 +196,38 @@ async def test_a_password_over_tls_works_and_shows_nowhere(
         tls_port = str(free_port())
         settings = {"tls-cert-file": "cert.pem", "tls-key-file": "key.pem"}
         settings |= {"tls-ca-cert-file": "ca.pem", "tls-auth-clients": "no", "tls-port": tls_port}
-        url = f"rediss://:s3cret@127.0.0.1:{tls_port}/0"
         words = [
             word
             for name, value in settings.items()
             for word in (name, str(tmp_path / value) if value.endswith(".pem") else value)
         ]
         assert await say(plain.url.replace("//", "//:s3cret@"), "CONFIG", "SET", *words)
-        async with RedisQuota(f"{url}?ssl_ca_certs={tmp_path / 'ca.pem'}") as quota:
-            limiter = Limiter(rate=RATE, shared=quota)
-            await go(limiter, 5)
-            assert limiter.snapshot().shared == "yes"
-            plain.kill()
-            await go(limiter, 5)
-            assert "s3cret" not in repr(quota)
+        yield plain, f"rediss://:s3cret@127.0.0.1:{tls_port}/0"
+
+
+async def test_a_password_over_tls_works_and_shows_nowhere(
+    tls_server: tuple[Server, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server, url = tls_server
+    async with RedisQuota(f"{url}?ssl_ca_certs={tmp_path / 'ca.pem'}") as quota:
+        limiter = Limiter(rate=RATE, shared=quota)
+        await go(limiter, 5)
+        assert limiter.snapshot().shared == "yes"
+        server.kill()
+        await go(limiter, 5)
+        assert "s3cret" not in repr(quota)
     assert "s3cret" not in caplog.text
+
+
+@pytest.mark.parametrize("given", ["", "?ssl_ca_certs=/nowhere/ca.pem"])
+async def test_a_certificate_that_cannot_be_checked_is_a_configuration_error(
+    given: str, tls_server: tuple[Server, str]
+) -> None:
+    _, url = tls_server
+    async with RedisQuota(f"{url}{given}") as quota:
+        with pytest.raises(ConfigurationError, match="give ssl_ca_certs"):
+            await go(Limiter(rate=RATE, shared=quota))
 
 
 async def test_another_version_of_the_scripts_is_logged_once(
