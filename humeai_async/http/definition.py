@@ -78,7 +78,6 @@ async def _fetch(session: Session, base_url: str, path: str) -> Definition:
         path=path,
         returns=bytes,
         bucket=f"definition {urlsplit(base_url).netloc}",
-        source="",
     )
     elsewhere = session.with_settings(origin=_Public(base_url), additions=NO_ADDITIONS)
     response = await elsewhere.send(Call(endpoint))

@@ -12,8 +12,8 @@ import enum
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from typing import Generic, TypeAlias, TypeVar, cast
-from urllib.parse import unquote
+from typing import Any, Generic, TypeAlias, TypeVar, cast
+from urllib.parse import unquote, urljoin
 
 from attrs import Factory, field
 
@@ -61,6 +61,24 @@ class Pagination(enum.StrEnum):
     """`cursor` and `page_size` in, `next_cursor` and a named list out."""
 
 
+def _encoding_of(endpoint: Endpoint[Any]) -> Encoding:
+    return Encoding.JSON if endpoint.body else Encoding.NONE
+
+
+def _paging_of(endpoint: Endpoint[Any]) -> Pagination:
+    if endpoint.items is None:
+        return Pagination.NONE
+    return Pagination.SPRING if endpoint.items == "content" else Pagination.NUMBERED
+
+
+def _is_repeatable(endpoint: Endpoint[Any]) -> bool:
+    return endpoint.method not in {"POST", "PATCH"}
+
+
+def _parameters_of(endpoint: Endpoint[Any]) -> tuple[str, ...]:
+    return tuple(_PARAMETER.findall(endpoint.path))
+
+
 @frozen(eq=False)
 class Endpoint(Generic[T]):
     """One operation of the service, as a constant: equal to itself alone."""
@@ -74,20 +92,24 @@ class Endpoint(Generic[T]):
     """Type of the decoded response; `bytes` for raw ones, `NoneType` where it says nothing."""
     bucket: str
     """Which quota it draws on."""
-    source: str
-    """Link to the reference."""
+    site: str = ""
+    """Where its product's reference begins."""
+    docs: str = ""
+    """Its page there."""
     row: str | None = None
     """Its label in the documented table of 63 rows, or `None` beyond it."""
     query: tuple[str, ...] = ()
     """Query fields that the service knows."""
     body: tuple[str, ...] = ()
     """Body fields that the service knows."""
-    encoding: Encoding = Encoding.NONE
-    paging: Pagination = Pagination.NONE
     items: str | None = None
     """Field of a page that holds its items."""
-    repeatable: bool = True
-    """Whether sending it twice does what sending it once does."""
+    encoding: Encoding = Factory(_encoding_of, takes_self=True)
+    """How its body is written: a body is JSON if nothing else is said."""
+    paging: Pagination = Factory(_paging_of, takes_self=True)
+    """How its list is handed out: by the name of `items` if nothing is said."""
+    repeatable: bool = Factory(_is_repeatable, takes_self=True)
+    """Whether sending it twice does what sending it once does; all but POST and PATCH do."""
     binary: bool = False
     """Whether the response is not text."""
     socket: bool = False
@@ -101,10 +123,14 @@ class Endpoint(Generic[T]):
     allowance: Allowance | None = None
     """How many calls its bucket takes in a time, where that is documented."""
     parameters: tuple[str, ...] = field(
-        init=False,
-        default=Factory(lambda self: tuple(_PARAMETER.findall(self.path)), takes_self=True),
+        init=False, default=Factory(_parameters_of, takes_self=True)
     )
     """Names of the path parameters, in order."""
+
+    @property
+    def source(self) -> str:
+        """Link to the reference."""
+        return urljoin(self.site, self.docs)
 
 
 @define

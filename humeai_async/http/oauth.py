@@ -36,7 +36,7 @@ _TOKEN = Endpoint(
     path="/oauth2-cc/token",
     returns=bytes,
     bucket="oauth",
-    source="https://dev.hume.ai/docs/introduction/api-key",
+    site="https://dev.hume.ai/docs/introduction/api-key",
     repeatable=True,  # a token too many does no harm
 )
 _FORM = b"grant_type=client_credentials"

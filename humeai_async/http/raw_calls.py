@@ -64,9 +64,7 @@ def raw_call(
         path=path,
         returns=bytes,
         bucket=bucket_of(path),
-        source="",
         encoding=_encoding_of(json),
-        repeatable=method.upper() not in {"POST", "PATCH"},
     )
     if query is not None and not isinstance(cast("object", query), Mapping):
         kind = type(query).__name__

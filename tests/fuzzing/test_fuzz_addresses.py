@@ -151,7 +151,7 @@ def test_a_path_of_the_callers_own_goes_out_as_it_is() -> None:
             return
         sent = urlsplit("http://host" + server.heads[-1].split(" ")[1])
         assert unquote(sent.path) == unquote(path)
-        meant = filled(Endpoint("request", "GET", path, bytes, "", ""), [], query)
+        meant = filled(Endpoint("request", "GET", path, bytes, ""), [], query)
         assert meant is not None
         assert parse_qsl(sent.query, keep_blank_values=True) == list(meant.query)
 

@@ -59,8 +59,6 @@ def endpoint(method: str, path: str = "/v0/things", **changes: Any) -> Endpoint[
         path=path,
         returns=changes.pop("returns", Thing),
         bucket="things",
-        source="",
-        repeatable=method not in {"POST", "PATCH"},
         **changes,
     )
 
