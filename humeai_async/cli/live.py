@@ -134,8 +134,9 @@ def measure(
         sources=found,
         measurement_timer_ms=timer,
         images_per_request=images_per_request,
+        budget=budget,
     )
-    return _run(found, begin, over, budget, **settings)
+    return _run(found, begin, over, **settings)
 
 
 @click.command()
@@ -178,16 +179,19 @@ def decide(
         return hume.decisions.create_many(found, questions_by_id, budget=budget, **options)
 
     over = functools.partial(
-        decide_over, sources=found, questions=questions_by_id, context=questions_by_id.context
+        decide_over,
+        sources=found,
+        questions=questions_by_id,
+        context=questions_by_id.context,
+        budget=budget,
     )
-    return _run(found, begin, over, budget, **settings)
+    return _run(found, begin, over, **settings)
 
 
 def _run(
     found: Sequence[Path],
     begin: Callable[..., PaidOutcomes[Any]],
     over: Callable[..., Awaitable[RunReport]],
-    budget: float | None,
     out: str,
     formats: tuple[str, ...],
     base_url: str | None,
@@ -206,7 +210,6 @@ def _run(
         found: The files.
         begin: Makes the run, given a client and the options.
         over: Makes it on a cluster, given the cluster's client, the folder and the options.
-        budget: What all starts may cost.
         out: The folder.
         formats: Formats of the results.
         base_url: Where requests go.
@@ -220,7 +223,7 @@ def _run(
     """
     folder = local_folder(out)
     if dask is not None and not estimate:
-        check_for_cluster(formats, budget=budget, base_url=base_url, proxy=proxy)
+        check_for_cluster(formats, base_url=base_url, proxy=proxy)
         cluster = Cluster(scheduler=dask, quota=quota, rate=rate)
         start = functools.partial(over, into=folder)
         work = run_over_dask(

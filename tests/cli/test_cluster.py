@@ -34,9 +34,8 @@ DASK = ["--dask", "tcp://x:1"]
         (["predict", *DASK, "--base-url", "http://x"], "--base-url is for runs without --dask"),
         (["predict", "--ledger", "redis://x"], "--ledger is for runs with --dask"),
         (["measure", *DASK, "--format", "csv"], "leave --format out"),
-        (["measure", *DASK, "--budget", "60"], "--budget is for runs without --dask"),
         (["measure", *DASK, "--proxy", "http://x"], "--proxy is for runs without --dask"),
-        (["decide", "--questions", "q.json", *DASK, "--budget", "9"], "--budget is for runs"),
+        (["decide", "--questions", "q.json", *DASK, "--base-url", "http://x"], "--base-url is for"),
     ],
 )
 def test_options_that_do_not_go_together_are_a_mistake(

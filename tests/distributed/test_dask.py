@@ -227,12 +227,12 @@ async def test_the_command_runs_on_a_cluster(
     assert sources_in(into) == dict.fromkeys(urls(12), 1)
 
 
-async def printed_by(words: list[str]) -> dict[str, Any]:
+async def printed_by(words: list[str], exit_code: int = 0) -> dict[str, Any]:
     command = await asyncio.create_subprocess_exec(
         sys.executable, "-P", "-m", "humeai_async", *words, stdout=asyncio.subprocess.PIPE
     )
     output, _ = await asyncio.wait_for(command.communicate(), 60)
-    assert command.returncode == 0
+    assert command.returncode == exit_code
     facts: dict[str, Any] = json.loads(output)
     return facts
 
@@ -248,6 +248,10 @@ async def test_the_commands_for_recordings_run_on_a_cluster(
     questions.write_text('{"calm": {"type": "noul", "instructions": "Calm?"}}')
     await dask.run(set_environment, HUME_API_KEY=fake.api_key)
     given = [str(media), "--json", "--dask", dask.scheduler.address]
+    little = ["measure", *given, "--out", str(tmp_path / "measure"), "--budget", "30"]
+    facts = await printed_by(little, exit_code=1)
+    assert "BudgetReachedError" in facts["problems"]["0"]
+    assert fake.expression.metered_seconds == 30
     for words in (["measure"], ["decide", "--questions", str(questions)]):
         facts = await printed_by([*words, *given, "--out", str(tmp_path / words[0])])
         assert (facts["arrived"], facts["problems"]) == (5, {})
