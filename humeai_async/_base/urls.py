@@ -15,10 +15,16 @@ _HIDDEN = "***"
 # A slash may be escaped, as in JSON. All but the scheme is optional, so that no text is gone
 # through twice.
 _PLACE = r"(?P<scheme>(?:https?|wss?|s?ftp|smb):\\?/\\?/)(?:[^\s/@\"'<>\\]{0,1000}@)?"
-_QUERY = _PLACE + r"(?P<path>[^\s\"'<>?#]*)(?P<query>[?#][^\s\"'<>]*)?"
+# A quote or an angle bracket may be of the URL itself; it ends one where no more of it follows.
+_INSIDE = r"[\"'<>](?=[\w%&+./=~-])"
+_PATH = rf"(?:[^\s\"'<>?#]|{_INSIDE})*"
+_REST = rf"(?:[^\s\"'<>]|{_INSIDE})*"
+_QUERY = _PLACE + rf"(?P<path>{_PATH})(?P<query>[?#]{_REST})?"
+# What stands of a query behind a blank, which a URL may have that somebody has written down.
+_BEHIND_BLANK = rf"(?P<mark>[?&])[\w.~%\[\]-]{{1,100}}={_REST}"
 _SCHEME = r"[a-z][a-z0-9+.-]*://"
 _SUFFIX = r"\.\w{2,5}$"
-_BEHIND_HOST = _PLACE + r"(?P<host>[^\s\"'<>?#/\\]*)[^\s\"'<>]*"
+_BEHIND_HOST = _PLACE + rf"(?P<host>[^\s\"'<>?#/\\]*){_REST}"
 # They are compiled when the first text is shown, which most programs never do.
 
 
@@ -29,7 +35,10 @@ def without_queries(text: str) -> str:
         query = found["query"]
         return found["scheme"] + found["path"] + (query[0] + _HIDDEN if query else "")
 
-    return re.sub(_QUERY, hide, text, flags=re.IGNORECASE) if ":" in text else text
+    if ":" not in text:
+        return text
+    hidden, count = re.subn(_QUERY, hide, text, flags=re.IGNORECASE)
+    return re.sub(_BEHIND_BLANK, rf"\g<mark>{_HIDDEN}", hidden) if count else text
 
 
 def repr_without_query(value: object) -> str:

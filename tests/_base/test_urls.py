@@ -24,6 +24,13 @@ from humeai_async._base.urls import (
         ("sftp://me:word@a.example/run-7", "sftp://a.example/run-7"),
         (r"'\ud800https://a.example/b?x' urlhttp://c?y", r"'\ud800https://a.example/b?***' urlhttp://c?***"),
         (r'["https:\/\/a.example\/b?x\u0026y", 1]', r'["https:\/\/a.example\/b?***", 1]'),
+        ("https://a.example/it's.mp4?sig=x, now", "https://a.example/it's.mp4?*** now"),
+        ("https://a.example/<b>.mp4?sig=x", "https://a.example/<b>.mp4?***"),
+        ('https://a.example/"b".mp4?sig=x', 'https://a.example/"b".mp4?***'),
+        ("https://a.example/b?name=it's&sig=<x>&y=\"z", "https://a.example/b?***"),
+        ("https://a.example/two words.mp4?sig=x", "https://a.example/two words.mp4?***"),
+        ("https://a.example/b?name=two words&sig=x", "https://a.example/b?*** words&***"),
+        ("'https://a.example/b','https://me:word@c.example?y'", "'https://a.example/b','https://c.example?***'"),
         ("https://a.example/" + "b" * 5000 + "?x", "https://a.example/" + "b" * 5000 + "?***"),
     ],
 )  # fmt: skip
@@ -39,10 +46,13 @@ def test_values_are_shown_as_they_are_but_for_queries() -> None:
 
 def test_of_a_webhook_only_the_host_is_shown() -> None:
     assert repr_host_only("https://a.example/services/key?x") == "'https://a.example/***'"
+    assert repr_host_only("https://a.example/it's?x") == '"https://a.example/***"'
     assert repr_host_only(None) == "None"
 
 
-@pytest.mark.parametrize("piece", ["http://", "https://a@", "https://a/?", "a:", "https:/"])
+@pytest.mark.parametrize(
+    "piece", ["http://", "https://a@", "https://a/?", "a:", "https:/", "http://a'b?c&d="]
+)
 def test_no_text_takes_long(piece: str) -> None:
     # Each would be gone through once for each of its pieces, were the patterns not careful.
     text = piece * 30_000
