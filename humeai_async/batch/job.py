@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import anyio
 from attrs import evolve
@@ -77,6 +77,10 @@ class Job(AsyncOnly):
     def status(self) -> JobStatus | str | None:
         """Its last seen status; `None` before the first request for it."""
         return self._details.state.status if self._details else None
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied: the client that it hangs on holds the credential."""
+        raise TypeError("what belongs to a client cannot be pickled or copied; keep its id")
 
     def json_members(self) -> dict[str, object]:
         """Say what is known of the job, for `to_dict`."""
