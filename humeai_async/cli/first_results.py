@@ -50,8 +50,8 @@ class FirstResults:
             return
         lines: list[tuple[str, ...]] = []
         if isinstance(found, Decision):
-            self._title = "Answers of the first results, with the share of raters"
-            lines = [(name, _answer(result)) for name, result in found.results.items()]
+            self._title = "Decisions of the first results, with the share of raters"
+            lines = [(name, _describe(result)) for name, result in found.results.items()]
         else:
             self._title = "Strongest expressions of the first results, by their share of the time"
             with contextlib.suppress(DecodeError):  # whoever reads the results gets this error
@@ -85,7 +85,7 @@ def _blocks(source: str, found: object) -> Iterator[Block]:
                 yield block
 
 
-def _answer(result: Result) -> str:
+def _describe(result: Result) -> str:
     if isinstance(result, NoulResult):
         return f"yes {result.noul:.0%}"
     if isinstance(result, ChoiceResult):

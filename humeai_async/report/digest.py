@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from humeai_async._base.urls import short_name
-from humeai_async.report.live_results import ANSWERS, CELLS, NOT_DRAWN
+from humeai_async.report.live_results import CELLS, DECISIONS, NOT_DRAWN
 from humeai_async.types.predictions.blocks import Block
 from humeai_async.types.predictions.rows import MODELS
 from humeai_async.types.predictions.summary import KNOWN_EXPRESSIONS
@@ -168,8 +168,8 @@ def _by_model(blocks: Sequence[Block]) -> dict[str, list[Block]]:
 
 
 def _listed(blocks: Sequence[Block]) -> dict[str, float]:
-    """Return in how many measurements each label is listed; of answers their shares."""
-    if blocks[0].model == ANSWERS:
+    """Return in how many measurements each label is listed; of decisions their shares."""
+    if blocks[0].model == DECISIONS:
         return _added(blocks)
     counts: dict[str, float] = {}
     for block in blocks:

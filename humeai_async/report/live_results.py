@@ -11,11 +11,11 @@ import msgspec
 
 from humeai_async.types.predictions.blocks import Block, block_of_labels
 
-__all__ = ["ANSWERS", "ATTRIBUTES", "CELLS", "NOT_DRAWN", "live_blocks"]
+__all__ = ["ATTRIBUTES", "CELLS", "DECISIONS", "NOT_DRAWN", "live_blocks"]
 
 VOICE, ATTRIBUTES = "voice", "voice attributes"
 IMAGE, DESCRIPTIONS = "image", "image descriptions"
-ANSWERS = "answers"
+DECISIONS = "decisions"
 NOT_DRAWN = frozenset({ATTRIBUTES, DESCRIPTIONS})
 """Models that timelines leave out: what they list stands beside the expressions."""
 CELLS: Mapping[str, str] = {
@@ -23,7 +23,7 @@ CELLS: Mapping[str, str] = {
     ATTRIBUTES: "the share of the measurements that list an attribute, 0 to 1",
     IMAGE: "the share of the faces for which an expression is listed, 0 to 1",
     DESCRIPTIONS: "the share of the faces for which a description is listed, 0 to 1",
-    ANSWERS: "the share of raters who would answer so, 0 to 1; of a span, its highest probability",
+    DECISIONS: "the share of raters who would say so, 0 to 1; of a span, its highest probability",
 }
 """What the map of sources shows of each model: what is not listed is no zero, so a mean of scores
 would say nothing."""
@@ -52,7 +52,7 @@ class _Span(msgspec.Struct):
     probability: float | None = None
 
 
-class _Answer(msgspec.Struct):
+class _QuestionResult(msgspec.Struct):
     """The result of a question, of whichever kind."""
 
     noul: float | None = None
@@ -63,7 +63,7 @@ class _Answer(msgspec.Struct):
 
 class _Result(msgspec.Struct):
     measurements: list[_Measurement] = []
-    results: dict[str, _Answer] = {}
+    results: dict[str, _QuestionResult] = {}
 
 
 _decoder = msgspec.json.Decoder(_Result)
@@ -84,15 +84,15 @@ def live_blocks(source: str, result: bytes) -> list[Block]:
         msgspec.DecodeError: It is none of these.
     """
     found = _decoder.decode(result)
-    blocks = [*_voices(source, found), *_images(source, found), _answers(source, found)]
+    blocks = [*_voices(source, found), *_images(source, found), _decisions(source, found)]
     return [block for block in blocks if block is not None]
 
 
 def _voices(source: str, found: _Result) -> Iterator[Block | None]:
-    heard = [one for one in found.measurements if one.audio_start_ms is not None]
-    spans = [(one.audio_start_ms, one.audio_end_ms) for one in heard]
-    attributes = [one.voice_attributes for one in heard]
-    yield block_of_labels((source, VOICE, "unknown"), spans, [one.expressions for one in heard])
+    voices = [one for one in found.measurements if one.audio_start_ms is not None]
+    spans = [(one.audio_start_ms, one.audio_end_ms) for one in voices]
+    attributes = [one.voice_attributes for one in voices]
+    yield block_of_labels((source, VOICE, "unknown"), spans, [one.expressions for one in voices])
     yield block_of_labels((source, ATTRIBUTES, "unknown"), spans, attributes)
 
 
@@ -105,18 +105,18 @@ def _images(source: str, found: _Result) -> Iterator[Block | None]:
             yield block_of_labels((source, DESCRIPTIONS, label), nowhere, [face.descriptions or []])
 
 
-def _answers(source: str, found: _Result) -> Block | None:
+def _decisions(source: str, found: _Result) -> Block | None:
     shares: list[_Label] = []
-    for name, answer in found.results.items():
-        shares += [_Label(*share) for share in _shares(name, answer)]
-    return block_of_labels((source, ANSWERS, "unknown"), [(None, None)], [shares])
+    for name, result in found.results.items():
+        shares += [_Label(*share) for share in _shares(name, result)]
+    return block_of_labels((source, DECISIONS, "unknown"), [(None, None)], [shares])
 
 
-def _shares(question: str, answer: _Answer) -> Iterator[tuple[str, float]]:
-    if answer.noul is not None:
-        yield question, answer.noul
-    for option, share in answer.probabilities.items():
-        yield f"{question}: {answer.legend.get(option, option)}", share
-    if answer.spans is not None:
-        known = [1.0 if one.probability is None else one.probability for one in answer.spans]
+def _shares(question: str, result: _QuestionResult) -> Iterator[tuple[str, float]]:
+    if result.noul is not None:
+        yield question, result.noul
+    for option, share in result.probabilities.items():
+        yield f"{question}: {result.legend.get(option, option)}", share
+    if result.spans is not None:
+        known = [1.0 if one.probability is None else one.probability for one in result.spans]
         yield question, max(known, default=0.0)

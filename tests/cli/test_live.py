@@ -77,7 +77,7 @@ async def test_questions_are_put_to_clips(fake: FakeHume, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     assert f"wrote {out / 'decisions.jsonl'}" in done.stdout
     assert "input tokens" in done.stdout
-    assert "Answers of the first results, with the share of raters" in done.stdout
+    assert "Decisions of the first results, with the share of raters" in done.stdout
     assert re.search(r"^ calm +yes \d+%", done.stdout, re.MULTILINE)
     assert re.search(r"^ who +[ab] \d+%", done.stdout, re.MULTILINE)
     for line in lines_of(out / "decisions.jsonl"):

@@ -116,6 +116,7 @@ def test_turning_the_page_and_coming_back_keep_the_focus(browser: Any, page_file
     page.locator("#heat tbody button").nth(2).click()
     page.get_by_role("button", name="Back to the table").click()
     assert page.evaluate("document.activeElement.closest('tr').className") == "chosen"
+    assert page.locator("#heat [aria-current=true]").count() == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

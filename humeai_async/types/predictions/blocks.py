@@ -108,12 +108,12 @@ class Label(Protocol):
 
     @property
     def name(self) -> str:
-        """The label."""
+        """The label, such as `joy`."""
         ...
 
     @property
     def probability(self) -> float:
-        """Its score, 0 to 1."""
+        """Score of the label, 0 to 1."""
         ...
 
 
