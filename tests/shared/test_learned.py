@@ -156,25 +156,58 @@ async def test_a_closing_that_the_server_has_forgotten_holds_nobody(server: Serv
             server.say("FLUSHALL")
 
 
+async def call(limiter: Limiter, service: Quota) -> bool:
+    """Call a service that enforces a quota; returns whether it let the call in."""
+    permit = await limiter.acquire()
+    await asyncio.sleep(0.005)
+    verdict = service.take()
+    headers = {name.lower(): text for name, text in verdict.headers.items()}
+    permit.done(200 if verdict.allowed else 429, headers)
+    return verdict.allowed
+
+
+@pytest.mark.slow
+async def test_a_server_that_comes_back_empty_is_told_what_was_learned(server: Server) -> None:
+    service = Quota(100.0)
+    async with RedisQuota(server.url) as quota, asyncio.timeout(20):
+        limiter = Limiter(shared=quota)
+
+        async def call_on() -> None:
+            while True:
+                await call(limiter, service)
+
+        async with asyncio.TaskGroup() as tasks:
+            callers = [tasks.create_task(call_on()) for _ in range(8)]
+            while not limiter.snapshot().rate:
+                await asyncio.sleep(0.01)
+            service.rate = 1e9  # from here on nobody learns anything
+            server.kill()
+            while limiter.snapshot().shared != "outage":
+                await asyncio.sleep(0.01)
+            server.start()
+            while not (found := await quota.state()) or not found[0].rate:
+                await asyncio.sleep(0.05)
+            for one in callers:
+                one.cancel()
+        assert found[0].rate == pytest.approx(limiter.snapshot().rate, rel=0.3)
+        assert limiter.snapshot().shared == "yes"
+
+
 async def test_limiters_without_a_rate_learn_one_on_a_real_server(server: Server) -> None:
     service = Quota(100.0)
     counts, began = [0, 0, 0], time.monotonic()
 
-    async def call(limiter: Limiter, number: int) -> None:
+    async def call_on(limiter: Limiter, number: int) -> None:
         while time.monotonic() < began + 6:
-            permit = await limiter.acquire()
-            await asyncio.sleep(0.005)
-            verdict = service.take()
-            headers = {name.lower(): text for name, text in verdict.headers.items()}
-            counts[number] += verdict.allowed
-            permit.done(200 if verdict.allowed else 429, headers)
+            let_in = await call(limiter, service)
+            counts[number] += let_in
 
     quotas = [RedisQuota(server.url) for _ in counts]
     limiters = [Limiter(shared=quota) for quota in quotas]
     async with asyncio.TaskGroup() as tasks:
         for number, limiter in enumerate(limiters):
             for _ in range(8):
-                tasks.create_task(call(limiter, number))
+                tasks.create_task(call_on(limiter, number))
     (state,) = await quotas[0].state()
     for quota in quotas:
         await quota.aclose()
