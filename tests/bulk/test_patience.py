@@ -226,6 +226,19 @@ async def test_a_search_that_cannot_read_the_list_leaves_sources_open_and_buys_n
     assert [None] * 3 == [one.error for one in again]
 
 
+async def test_an_outage_longer_than_the_search_is_waited_out_and_the_job_is_found() -> None:
+    async with FakeHume() as fake, client_of(fake, retry=Retry(attempts=1)) as hume:
+
+        def is_search(method: str, path: str) -> bool:
+            return (method, path) == ("GET", JOBS) and bool(fake.jobs)
+
+        fake.faults.add(Fault("reset", method="POST", after_work=True))
+        fake.faults.add(Fault("status", status=503, when=is_search, times=5))
+        outcomes = await run(hume, urls(3), search_patience=0.0)
+        assert Counter(urls(3)) == submitted(fake)
+    assert [None] * 3 == [one.error for one in outcomes]
+
+
 @pytest.mark.parametrize("step", ["plan", "send", "submit", "note"])
 async def test_an_error_of_the_ledger_ends_the_run_and_is_no_outcome(
     step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
