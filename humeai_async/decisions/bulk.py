@@ -66,7 +66,7 @@ class DecisionWork(SingleRequests[Decision]):
 
     stem = "decisions"
     unit = "input tokens"
-    bucket = catalog.DECISIONS_CREATE.bucket
+    bucket: str = catalog.DECISIONS_CREATE.bucket
     runs: Endpoint[Any] = catalog.DECISIONS_RUNS_LIST
     run: Endpoint[Any] = catalog.DECISIONS_RUNS_GET
 

@@ -25,7 +25,7 @@ from humeai_async.bulk.single_requests import (
     key_of_digest,
     read_part,
 )
-from humeai_async.bulk.work import DoPart, Item, Reading
+from humeai_async.bulk.work import Division, DoPart, Item, Reading
 from humeai_async.catalog import expression as catalog
 from humeai_async.errors import HumeError, InvalidArgumentError
 from humeai_async.expression.images import (
@@ -77,7 +77,7 @@ class MeasureWork(SingleRequests[Measured]):
 
     stem = "measurements"
     unit = "seconds"
-    bucket = catalog.EXPRESSION_MEASURE_AUDIO.bucket
+    bucket: str = catalog.EXPRESSION_MEASURE_AUDIO.bucket
     runs: Endpoint[Any] = catalog.EXPRESSION_RUNS_LIST
     run: Endpoint[Any] = catalog.EXPRESSION_RUNS_GET
 
@@ -91,7 +91,7 @@ class MeasureWork(SingleRequests[Measured]):
         convert: bool,
     ) -> None:
         super().__init__(session, budget)
-        self.division = self
+        self.division: Division[File, Measured] | None = self
         self._timer = measurement_timer_ms
         self._face = face
         self._convert = convert
