@@ -157,7 +157,7 @@ class RunDisplay:
         """Why sources failed, with the name of the first."""
         self.seconds: float = 0.0
         """Since this start."""
-        self.first_results = FirstResults()
+        self.first_results: FirstResults = FirstResults()
         """What the first sources came to."""
         self._latest: Progress | None = None
         self._reasons: set[str] = set()

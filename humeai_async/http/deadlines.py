@@ -186,7 +186,7 @@ class StallLimit(Deadline):
             self._is_last_look = False
         end = self._since + self.seconds
         if now < end:
-            self.when = min(end, now + self.seconds / _LOOKS)
+            self.when: float = min(end, now + self.seconds / _LOOKS)
             self._owner.watch(self)
         elif self._is_last_look:
             self._cancel()
