@@ -70,11 +70,8 @@ def _reader(returns: Any) -> Callable[[bytes], Any]:
     if own is not None:
         return cast("Callable[[bytes], object]", own)
 
-    read_plain, read_at_once = reader_of(returns), one_pass_reader(returns)
-
-    def read(body: bytes) -> object:
-        found = None if read_at_once is None else read_at_once(body)
-        return read_plain(parse(body)) if found is None else found
+    read_plain = reader_of(returns)
+    read = one_pass_reader(returns, lambda body: read_plain(parse(body)))
 
     def read_or_default(body: bytes) -> object:
         return returns() if _says_nothing(body) else read(body)

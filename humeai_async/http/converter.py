@@ -121,14 +121,19 @@ def reader_of(returns: Any) -> Callable[[object], Any]:
     return read_whole
 
 
-def one_pass_reader(returns: Any) -> Callable[[bytes], Any] | None:
-    """Return what reads JSON text as a type where it is as documented; see `one_pass.py`."""
+def one_pass_reader(returns: Any, lenient: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """Return what reads JSON text as a type in one pass where it is as documented.
+
+    Args:
+        returns: The type.
+        lenient: Reads what is not; see `one_pass.py`.
+    """
 
     def read_field(hint: Any) -> tuple[frozenset[Any], Callable[[Any], Any]]:
         as_it_is, read, hint = _field_reader(hint, _converter)
         return as_it_is, lambda value: read(value, hint)
 
-    return one_pass.reader_of(returns, _NEVER_SENT, read_field)
+    return one_pass.reader_of(returns, _NEVER_SENT, read_field, lenient)
 
 
 def to_plain(value: object) -> Any:

@@ -26,28 +26,26 @@ FieldReader: TypeAlias = Callable[[Any], tuple[frozenset[Any], Read]]
 """Tells the types that a field takes as they are, and what reads everything else."""
 
 
-def reader_of(cls: Any, own: frozenset[str], read_field: FieldReader) -> Read | None:
+def reader_of(cls: Any, own: frozenset[str], read_field: FieldReader, lenient: Read) -> Read:
     """Return what reads a class of JSON text.
 
     Args:
         cls: What a response is read as.
         own: Names of fields that do not come with a response.
         read_field: How the converter reads a field of a type.
-
-    Returns:
-        What takes a text, and returns an object, or `None` where the converter is to read it.
-        `None` for what is never read in one pass.
+        lenient: How the converter reads a text; it is returned for what is never read in one pass.
     """
     if not _is_class(cls) or not all(_is_readable(f.type) for f in fields(resolve_types(cls))):
-        return None
+        return lenient
     struct, finish = _struct_of(cls, own, read_field)
     decode = msgspec.json.Decoder(struct).decode
 
     def read(body: bytes) -> Any:
         try:
             return finish(decode(body))
-        except Exception:  # noqa: BLE001 - the converter meets it again, and says where it is
-            return None
+        except Exception:  # noqa: BLE001, S110 - the converter meets it, and says where it is
+            pass
+        return lenient(body)
 
     return read
 

@@ -33,7 +33,7 @@ _MOST_COLUMNS = 7
 """Fields of an item that a notebook shows."""
 
 
-@frozen(kw_only=True, slots=False)
+@frozen(slots=False)
 class Page(Sequence[T_co], Generic[T_co, E_co]):
     """One page of a list; a sequence of its items.
 
