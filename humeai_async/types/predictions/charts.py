@@ -184,14 +184,13 @@ class _Drawing:
             x=alt.X("begin:Q", title=None, axis=None, scale=places),
             tooltip=["text:N", "begin:Q", "end:Q"],
         )
-        bars = base.mark_bar(height=18, opacity=0.35, color="#8888aa", stroke="white").encode(
-            x2="end:Q"
-        )
-        strip = bars
-        if len(values) <= _LABELLED:
+        is_labelled = len(values) <= _LABELLED
+        edge = {"stroke": "white"} if is_labelled else {}  # it would hide bars as thin as itself
+        strip = base.mark_bar(height=18, opacity=0.35, color="#8888aa", **edge).encode(x2="end:Q")
+        if is_labelled:
             room = alt.ExprRef(expr="datum.room")
             labels = base.mark_text(align="left", dx=_INDENT, limit=room, fontSize=10)
-            strip = bars + labels.encode(text="text:N")
+            strip += labels.encode(text="text:N")
         return strip.properties(width=_WIDTH, height=_STRIP)
 
 

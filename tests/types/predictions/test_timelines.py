@@ -221,6 +221,15 @@ def test_a_text_is_drawn_with_its_words_below_the_line() -> None:
 
 
 @pytest.mark.usefixtures("altair")
+def test_many_pieces_of_a_transcript_have_no_edge_that_would_hide_them() -> None:
+    said = [spoken(1.5 * n, "words") for n in range(17)]
+    found = Predictions.from_json(body(url_source("https://x/a.mp4", prosody=said)))
+    _, words = strips(found.plot())
+    assert words["mark"]["type"] == "bar"
+    assert "stroke" not in words["mark"]
+
+
+@pytest.mark.usefixtures("altair")
 def test_a_picture_says_what_it_shows() -> None:
     spec = json.loads(FOUND.plot(1, top=1).to_json())
     assert spec["title"]["text"] == "https://x/a.mp4"
