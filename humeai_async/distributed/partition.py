@@ -240,7 +240,15 @@ async def _unchanged(
 ) -> AsyncIterator[BulkSource]:
     """Give the sources that can be sent, but for files that are not those which were planned."""
     for one in sources:
-        if one.digest and await in_thread(digest_of, one.text) not in {one.digest, None}:
+        if await in_thread(_is_another, one):
             changed.append(one)
         elif one.kind != REFUSED:
             yield one.source()
+
+
+def _is_another(source: PlannedSource) -> bool:
+    """Whether a file has another content than was planned; its run refuses what cannot be read."""
+    try:
+        return bool(source.digest) and digest_of(source.text) not in {source.digest, None}
+    except OSError:
+        return False

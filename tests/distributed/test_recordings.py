@@ -323,6 +323,17 @@ async def test_a_file_that_was_changed_since_it_was_planned_is_named_and_not_sen
     assert sources_in(into) == {str(paths[0]): 1, str(paths[2]): 1}
 
 
+async def test_a_file_that_became_a_folder_fails_by_name_and_the_others_are_done(
+    hume: HumeAI, tmp_path: Path
+) -> None:
+    paths, into = clips(tmp_path, 2), tmp_path / "run"
+    await plan_measurements(into, paths)
+    paths[1].unlink()
+    paths[1].mkdir()
+    (report,) = await work_on_all(into, hume)
+    assert (report.arrived, report.failed, report.is_done) == (1, 1, True)
+
+
 async def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     paths, into = clips(tmp_path, 1), tmp_path / "run"
     await plan_measurements(into, paths)
