@@ -63,7 +63,7 @@ def check_keys(place: str, value: object, part: type) -> None:
 
 def suggest(name: object, known: Collection[str]) -> str:
     """Return the known name that was probably meant, or all that there are."""
-    import difflib
+    import difflib  # of use to a mistake only, and no part of every program's start
 
     if not known:
         return "it takes none"
