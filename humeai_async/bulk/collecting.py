@@ -40,6 +40,9 @@ R = TypeVar("R")
 
 _LARGE_BODY = 2_000_000
 """Bytes of results that are read in a thread: it takes milliseconds."""
+STEP_BYTES = 1_000_000
+"""Bytes of results on disk that are in memory at once, about, or one source: each step is a hop to
+a thread, which costs as much as reading some 100 kB."""
 _LOOKS = 3
 """Searches for a request before another one, under the name given for it, is believed to be it."""
 MISSING_SECONDS = 60.0
@@ -270,31 +273,41 @@ class Results(Generic[S, R]):
     async def _readings(
         self, plan: Plan, work_id: str, body: Body, items: Sequence[Item[S]]
     ) -> AsyncGenerator[list[Reading[R]]]:
-        """Read results: all together in memory, source by source from the disk."""
+        """Read results: all together in memory, a few sources at a time from the disk."""
+        readings = self._each(plan, work_id, body, items)
 
-        def read() -> Iterator[Reading[R]]:
+        def step() -> list[Reading[R]]:
             with body.reading():
-                return self._kind.read(plan, work_id, body, items)
+                return _some(readings) if body.is_on_disk else [*readings]
 
+        if body.size < _LARGE_BODY and not body.is_on_disk:
+            yield step()
+            return
+        while found := await in_thread(step):
+            yield found
+
+    def _each(
+        self, plan: Plan, work_id: str, body: Body, items: Sequence[Item[S]]
+    ) -> Iterator[Reading[R]]:
+        """Give what results say of each source, or that it cannot be read."""
         given = 0
         try:
-            if body.is_on_disk:
-                readings = await in_thread(read)
-                while (reading := await in_thread(_next, body, readings)) is not None:
-                    yield [reading]
-                    given += 1
-            elif body.size < _LARGE_BODY:
-                yield [*read()]
-            else:
-                yield await in_thread(lambda: [*read()])
+            for reading in self._kind.read(plan, work_id, body, items):
+                given += 1
+                yield reading
         except DecodeError as problem:
-            left = len(items) - given
-            yield [Reading(error=problem, is_unreadable=True)] * left
+            for _ in items[given:]:
+                yield Reading(error=problem, is_unreadable=True)
 
 
-def _next(body: Body, readings: Iterator[Reading[R]]) -> Reading[R] | None:
-    with body.reading():
-        return next(readings, None)
+def _some(readings: Iterator[Reading[R]]) -> list[Reading[R]]:
+    """Return the next readings, of as many bytes as are read in one step."""
+    found: list[Reading[R]] = []
+    size = 0
+    while size < STEP_BYTES and (reading := next(readings, None)) is not None:
+        found.append(reading)
+        size += reading.size
+    return found
 
 
 def _close(body: Body | None) -> None:

@@ -33,6 +33,7 @@ WHOLE = 10_000_000
 def all_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "IN_MEMORY", 1000)
     monkeypatch.setattr(collecting, "_LARGE_BODY", 1000)
+    monkeypatch.setattr(collecting, "STEP_BYTES", 1)
 
 
 @pytest.fixture
@@ -96,6 +97,20 @@ async def test_a_source_is_read_once_the_one_before_was_taken(
         first = await anext(outcomes)
         assert read == [0]
         assert 0 < first.size < 100_000
+        await take(outcomes)
+    assert read == [0, 1, 2, 3, 4]
+
+
+async def test_small_sources_are_read_a_few_at_a_time(
+    hume: HumeAI, read: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with hume.batch.predict(urls(1), models={"face": {}}) as outcomes:
+        size = (await anext(outcomes)).size
+    read.clear()
+    monkeypatch.setattr(collecting, "STEP_BYTES", 2 * size - 100)
+    async with hume.batch.predict(urls(5), models={"face": {}}) as outcomes:
+        await anext(outcomes)
+        assert read == [0, 1]
         await take(outcomes)
     assert read == [0, 1, 2, 3, 4]
 
