@@ -193,7 +193,7 @@ class Measure:
                 self._set_window(policy[1])
         elif contact.between:
             self.rate = (count - 1.0) / max(contact.noticed - start, _TIMING)
-            self._is_rough = count < 2 * FEW or self.is_even
+            self._is_rough = count < 2 * _MANY  # the mean of a pace that grew
         elif share < 0.1:  # noqa: PLR2004 - as above: it began full, the measure is too high
             self.rate = average / 2
             self._is_rough = True

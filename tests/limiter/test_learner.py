@@ -118,6 +118,15 @@ def test_a_bucket_is_measured_from_one_closing_to_the_next_for_it_was_empty_at_b
     assert rate == pytest.approx(60 / (closed_again - closed))
 
 
+def test_the_mean_of_a_pace_that_grew_is_a_lower_bound_of_the_rate() -> None:
+    calls = Calls()
+    calls.let_in(30.0, 1.0)
+    first = calls.meet(contact(calls.now, 0.2, 200.0, between=1.0))
+    assert first == pytest.approx(26.4, abs=0.1)
+    calls.let_in(first, 1.2)
+    assert calls.learner.pace > 3 * first
+
+
 def windowed(seconds: float) -> Calls:
     """Return calls at a quota of 400 in a window that began at 0 and was found by its opening."""
     calls = Calls()
