@@ -110,10 +110,12 @@ class Turns:
             return max(0.0, min(self._next_alone, self._alone_until) - now)
         if now < (until := max(self._held_until, self._next_turn)) - _HAIR:
             return until - now
-        # Who took the last call long ago needs no more at once, but only the next.
-        if not self._went or now - self._went[-1][0] < LIFE / 2:
-            self._is_hungry = True
+        self._is_hungry |= self._is_soon(now)
         return math.inf
+
+    def _is_soon(self, now: float) -> bool:
+        """Whether the last call went a moment ago: who comes much later needs but the next one."""
+        return not self._went or now - self._went[-1][0] < LIFE / 2
 
     def held_for(self, now: float) -> float:
         """Return the seconds for which all wait, because one of them found the quota used up."""
@@ -122,7 +124,9 @@ class Turns:
     def take(self, now: float, cost: float) -> None:
         """Let a call go that was ready; what it costs beyond one is taken from the next."""
         if self._calls:
-            self._calls.popleft()
+            # Who waits for each call, one soon after the other, could do with more of them.
+            is_late = now - self._calls.popleft() > LIFE / 10
+            self._is_hungry |= not is_late and self._is_soon(now)
             self._started += 1
             self._debt += cost - 1.0
             self._pay_debt()

@@ -84,13 +84,21 @@ def test_after_a_turn_that_is_hardly_used_the_next_is_as_large_as_that_use() -> 
 
 def test_a_turn_that_comes_in_time_and_is_used_up_grows_slowly() -> None:
     turns = Turns(1e6, 0.0)
+    for now in (0.0, 0.02):
+        turns.receive(now, turn(40, gap=0.0))
+        use(turns, now + 0.01, 40)
+    turns.receive(0.04, turn(40, gap=0.0))
+    use(turns, 0.05, 40)
+    assert 40 < turns.wants(0.05) < 50
+
+
+def test_who_waits_for_each_call_of_a_turn_is_given_twice_as_many() -> None:
+    turns = Turns(1e6, 0.0)
     turns.receive(0.0, turn(40, gap=0.0))
     use(turns, 0.0, 20)
     turns.receive(0.0, turn(40, gap=0.0))
     use(turns, 0.0, 40)
-    turns.receive(0.0, turn(40, gap=0.0))
-    use(turns, 0.0, 40)
-    assert 40 < turns.wants(0.0) < 50
+    assert turns.wants(0.0) == 80
 
 
 def test_who_takes_a_call_now_and_then_is_granted_no_more_than_that() -> None:
