@@ -58,6 +58,7 @@ def test_a_url_of_a_file_is_a_folder_of_this_machine(tmp_path: Path) -> None:
     assert store.folder == tmp_path / "run 7"
 
 
+@pytest.mark.server  # fsspec is in the extra
 @pytest.mark.parametrize("into", ["nowhere://a", "zip://a::file:///not-there.zip", "reference://"])
 def test_what_fsspec_cannot_open_is_a_configuration_error(into: str) -> None:
     with pytest.raises(ConfigurationError, match="cannot be used"):
