@@ -240,7 +240,8 @@ async def _unchanged(
 ) -> AsyncIterator[BulkSource]:
     """Give the sources that can be sent, but for files that are not those which were planned."""
     for one in sources:
-        if await in_thread(_is_another, one):
+        is_known_by_content = one.digest != ""
+        if is_known_by_content and await in_thread(_is_another, one):
             changed.append(one)
         elif one.kind != REFUSED:
             yield one.source()
@@ -249,6 +250,6 @@ async def _unchanged(
 def _is_another(source: PlannedSource) -> bool:
     """Whether a file has another content than was planned; its run refuses what cannot be read."""
     try:
-        return bool(source.digest) and digest_of(source.text) not in {source.digest, None}
+        return digest_of(source.text) not in {source.digest, None}
     except OSError:
         return False

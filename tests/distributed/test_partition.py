@@ -24,6 +24,7 @@ from humeai_async import (
     SaveError,
     Text,
 )
+from humeai_async._base.cancellation import in_thread
 from humeai_async.distributed import (
     Partition,
     PartitionProgress,
@@ -58,6 +59,22 @@ async def test_each_source_is_once_in_the_results_and_submitted_once(tmp_path: P
     ]
     report = await collect(tmp_path)
     assert (report.done, report.arrived, report.failed, report.left_open) == (3, 25, 0, 0)
+
+
+async def test_urls_are_not_looked_at_in_threads_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hops = list[object]()
+
+    async def count(function: Any, *args: Any, **options: Any) -> Any:
+        hops.append(function)
+        return await in_thread(function, *args, **options)
+
+    monkeypatch.setattr("humeai_async.distributed.partition.in_thread", count)
+    async with FakeHume() as fake, make_client(str(fake.url)) as hume:
+        await plan(tmp_path, urls(100), models=MODELS, job_size=100)
+        await work_on_all(tmp_path, hume)
+    assert len(hops) < 30
 
 
 async def test_a_partition_that_is_done_costs_nothing(tmp_path: Path) -> None:
