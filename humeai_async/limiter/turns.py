@@ -138,7 +138,7 @@ class Turns:
     def give_back(self) -> None:
         """Take back a call that did not go: it may go as long as any other."""
         if self._went:
-            self._started -= 1
+            self._started = max(0, self._started - 1)  # it may have gone before the last turn came
             self._calls.appendleft(self._went.pop()[0])
 
     def wants(self, now: float) -> int:

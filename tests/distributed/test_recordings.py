@@ -358,8 +358,8 @@ async def test_a_run_of_a_later_release_is_named(hume: HumeAI, tmp_path: Path) -
 async def test_what_cannot_keep_paid_results_is_refused_before_anything_is_sent(
     hume: HumeAI, fake: FakeHume, tmp_path: Path
 ) -> None:
-    pytest.importorskip("redis")
-    pytest.importorskip("fsspec")
+    pytest.importorskip("redis", reason="comes with the extra redis")
+    pytest.importorskip("fsspec", reason="comes with the extra dask")
     paths, into = clips(tmp_path, 1), tmp_path / "run"
     await plan_measurements(into, paths)
     (partition,) = await partitions(into)

@@ -101,6 +101,18 @@ def test_who_waits_for_each_call_of_a_turn_is_given_twice_as_many() -> None:
     assert turns.wants(0.0) == 80
 
 
+def test_a_call_of_an_earlier_turn_that_is_given_back_and_expires_counts_as_not_used() -> None:
+    turns = Turns(100.0, 0.0)
+    turns.receive(0.0, turn(1))
+    use(turns, 0.0, 1)
+    turns.receive(0.01, turn(2, first=0.05))
+    turns.give_back()
+    turns.ready_in(2 * LIFE)
+    turns.receive(2 * LIFE, turn(1))
+    turns.ready_in(9.0)
+    assert turns.wants(9.0) == 1
+
+
 def test_who_takes_a_call_now_and_then_is_granted_no_more_than_that() -> None:
     """A process with a call every 30 ms, whose turns come 25 ms after they were asked for."""
     turns, granted, went, now = Turns(2000.0, 0.0), 0, 0, 0.0
