@@ -34,16 +34,17 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     ("shape", "hint", "least"),
     [
         ("token", "retry-after", 0.9),
-        ("fixed", "ratelimit", 0.85),
-        ("sliding", "retry-after", 0.7),
+        ("fixed", "ratelimit", 0.9),
+        ("sliding", "retry-after", 0.9),
     ],
 )
 def test_eight_processes_find_a_quota_together_and_share_it(
     shape: Shape, hint: Hint, least: float
 ) -> None:
-    fleet = Fleet(shape=shape, hint=hint, seconds=12).run()
+    # As long as many pauses: one more or less of a second says nothing then.
+    fleet = Fleet(shape=shape, hint=hint, seconds=24).run()
     assert fleet.share_refused() < 0.03
-    assert fleet.pace(4, 12) > least
+    assert fleet.pace(4, 24) > least
     assert fleet.jain() > 0.98
 
 
@@ -71,9 +72,9 @@ def test_a_quota_that_was_found_is_used_and_seldom_met(
 @pytest.mark.parametrize("seed", [0, 2])
 def test_a_sliding_window_lets_in_as_many_as_fall_out_of_it(seed: int) -> None:
     # After the first opening those are the few of the start: without a count all run into it.
-    fleet = Fleet(shape="sliding", hint="silent", seconds=12, seed=seed).run()
+    fleet = Fleet(shape="sliding", hint="silent", seconds=24, seed=seed).run()
     assert fleet.share_refused() < 0.04
-    assert fleet.pace(4, 12) > 0.85
+    assert fleet.pace(4, 24) > 0.85
 
 
 @pytest.mark.slow
@@ -103,10 +104,10 @@ def test_processes_that_die_take_nothing_with_them() -> None:
 
 
 def test_what_was_learned_outlives_a_server_that_loses_all() -> None:
-    fleet = Fleet(away=(5.0, 8.0), seconds=14, seed=1).run()
+    fleet = Fleet(away=(5.0, 8.0), seconds=24, seed=1).run()
     assert fleet.pace(5.0, 8.0) > 0.85
-    assert fleet.share_refused(8.0, 14.0) < 0.03
-    assert fleet.pace(9.5, 14.0) > 0.85
+    assert fleet.share_refused(8.0, 24.0) < 0.03
+    assert fleet.pace(9.5, 24.0) > 0.85
 
 
 @pytest.mark.slow
