@@ -30,42 +30,36 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
-from typing import Final
-
-from attrs import evolve
-
-from humeai_async._base.frozen import frozen
+from typing import Final, NamedTuple
 
 LONGEST_HINT: Final = 86_400.0
 """Seconds; no hint is taken to mean more than a day."""
 MOST_CALLS: Final = 1e9
 """Calls; no limit is taken to be higher."""
 
-_logger = logging.getLogger("humeai_async.limiter")
-_EPOCH_SECONDS = 1e9
-_EPOCH_MILLISECONDS = 1e11
-_MILLISECONDS_EVIDENCE = 10.0
+_EPOCH_SECONDS: Final = 1e9
+_EPOCH_MILLISECONDS: Final = 1e11
+"""From these numbers on a reset is a point in time."""
+_MILLISECONDS_EVIDENCE: Final = 10.0
 """A bare reset this many times as far off as the window or Retry-After is in milliseconds."""
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
-_DURATIONS = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _LONGEST_NUMBER = 40
 _OLD_PREFIXES = ("ratelimit-", "x-ratelimit-", "x-rate-limit-")
 
+_logger = logging.getLogger("humeai_async.limiter")
 
-@frozen
-class Quota:
+
+class Quota(NamedTuple):
     """One quota as a response describes it; `None` where it does not say.
 
     Numbers are finite, at least zero and at most `MOST_CALLS` or `LONGEST_HINT`.
     """
 
-    name: str = ""
-    """The service's name of the policy, such as `default`."""
     limit: float | None = None
-    """Number of calls allowed in a window."""
+    """Number of calls allowed in a window; above zero."""
     window: float | None = None
     """Length of the window in seconds; above zero."""
     remaining: float | None = None
@@ -86,20 +80,15 @@ def parse_retry_after(headers: Mapping[str, str], *, now_epoch: float) -> float 
         negative number or a date in the past is 0; what was bounded is logged.
     """
     text = headers.get("retry-after-ms")
-    if text is not None:
-        number = _number(text)
-        if number is not None:
-            return _bounded(number / 1000, "retry-after-ms", text)
+    if text is not None and (number := _number(text)) is not None:
+        return _bounded(number / 1000, "retry-after-ms", text)
     text = headers.get("retry-after")
     if text is None:
         return None
-    seconds = _duration(text)
+    seconds = _seconds_until(text, headers, now_epoch)
     if seconds is None:
-        date = _date(text)
-        if date is None:
-            _logger.info("Retry-After %.80r cannot be read and is ignored", text)
-            return None
-        seconds = date - _server_time(headers, now_epoch)
+        _logger.info("Retry-After %.80r cannot be read and is ignored", text)
+        return None
     return _bounded(seconds, "Retry-After", text)
 
 
@@ -117,60 +106,29 @@ def read_quotas(headers: Mapping[str, str], *, now_epoch: float) -> tuple[Quota,
     if "rate" not in "\n".join(headers).lower():
         return ()  # as most responses are: a dozen look-ups saved
     found = _ietf(headers)
-    if found:
-        return found
     for prefix in _OLD_PREFIXES:
-        found = _counters(headers, prefix, now_epoch)
-        if found:
-            return found
-    return ()
+        found = found or _counters(headers, prefix, now_epoch)
+    return found
 
 
 def _ietf(headers: Mapping[str, str]) -> tuple[Quota, ...]:
     """`RateLimit` and `RateLimit-Policy`, both syntaxes of the drafts."""
-    state = headers.get("ratelimit")
-    policy = headers.get("ratelimit-policy")
-    if state is None and policy is None:
-        return ()
-    policies = _policies(policy or "")
-    states = _states(state or "")
-    if not states:
-        return tuple(policies.values())
-    quotas: list[Quota] = []
-    for name, state_only in states.items():
-        known, quota = policies.get(name), state_only
-        if known is None and len(states) == 1 and policies:
-            # Draft 7 gives states no names: they belong to the policy of the same limit.
-            same = [item for item in policies.values() if item.limit == quota.limit]
-            known = (same or [*policies.values()])[0]
-        if known is not None:
-            quota = evolve(
-                known,
-                limit=quota.limit or known.limit,
-                remaining=quota.remaining,
-                reset=quota.reset,
-            )
-        quotas.append(quota)
-    quotas.extend(item for name, item in policies.items() if name not in states)
-    return tuple(quotas) if len(states) > 1 or len(quotas) == 1 else tuple(_merged(quotas))
-
-
-def _merged(quotas: list[Quota]) -> Iterator[Quota]:
-    """Drop policies that a state has already been joined with."""
-    first, *rest = quotas
-    yield first
-    for quota in rest:
-        if (quota.limit, quota.window) != (first.limit, first.window):
-            yield quota
-
-
-def _policies(text: str) -> dict[str, Quota]:
     policies: dict[str, Quota] = {}
-    for head, parameters in _items(text):
-        limit = parameters.get("q", head)
-        name = head if "q" in parameters else f"{head};{parameters.get('w', '')}"
-        policies[name] = Quota(name=name, limit=_calls(limit), window=_seconds(parameters.get("w")))
-    return policies
+    for head, parameters in _items(headers.get("ratelimit-policy", "")):
+        has_name = "q" in parameters
+        limit = parameters["q"] if has_name else head
+        name = head if has_name else f"{head};{parameters.get('w', '')}"
+        policies[name] = Quota(_calls(limit) or None, _seconds(parameters.get("w")) or None)
+    states = _states(headers.get("ratelimit", ""))
+    if len(states) == 1 and policies and not states.keys() & policies.keys():
+        # Draft 7 gives states no names: they belong to the policy of the same limit.
+        (state,) = states.values()
+        same = [name for name, one in policies.items() if one.limit == state.limit]
+        states = {(same or [*policies])[0]: state}
+    for name, state in states.items():
+        known = policies.pop(name, state)
+        states[name] = state._replace(limit=state.limit or known.limit, window=known.window)
+    return *states.values(), *policies.values()
 
 
 def _states(text: str) -> dict[str, Quota]:
@@ -181,19 +139,14 @@ def _states(text: str) -> dict[str, Quota]:
             key, _, value = head.partition("=")
             flat[key.strip().lower()] = value.strip()
         elif "r" in parameters or "t" in parameters:
-            states[head] = Quota(
-                name=head,
-                limit=_calls(parameters.get("q")),
-                remaining=_calls(parameters.get("r"), zero=True),
-                reset=_seconds(parameters.get("t"), zero=True),
-            )
+            states[head] = _state(*map(parameters.get, "qrt"))
     if flat:
-        states[""] = Quota(
-            limit=_calls(flat.get("limit")),
-            remaining=_calls(flat.get("remaining"), zero=True),
-            reset=_seconds(flat.get("reset"), zero=True),
-        )
+        states[""] = _state(*map(flat.get, ("limit", "remaining", "reset")))
     return states
+
+
+def _state(limit: str | None, remaining: str | None, reset: str | None) -> Quota:
+    return Quota(_calls(limit) or None, None, _calls(remaining), _seconds(reset))
 
 
 def _items(text: str) -> Iterator[tuple[str, dict[str, str]]]:
@@ -212,61 +165,52 @@ def _counters(headers: Mapping[str, str], prefix: str, now_epoch: float) -> tupl
     """The older families of three headers, each with one number."""
 
     def get(name: str) -> str | None:
-        text = headers.get(prefix + name)
-        return headers.get(f"{prefix}{name}-requests") if text is None else text
+        return headers.get(prefix + name, headers.get(f"{prefix}{name}-requests"))
 
-    limit_text = get("limit")
-    limit, window = _limit(limit_text) if limit_text is not None else (None, None)
-    remaining = _calls(get("remaining"), zero=True)
-    after = get("reset-after")
-    if after is not None:
-        reset = _seconds(after, zero=True)
-    else:
-        reset_text = get("reset")
-        reset = None if reset_text is None else _reset(reset_text, headers, window, now_epoch)
-    if limit is None and remaining is None and reset is None:
-        return ()
-    return (Quota(limit=limit, window=window, remaining=remaining, reset=reset),)
-
-
-def _limit(text: str) -> tuple[float | None, float | None]:
-    """The limit and, from the policies that draft 6 puts behind it, its window."""
-    items = list(_items(text))
-    if not items:
-        return None, None
-    limit = _calls(items[0][0])
-    for head, parameters in items:
-        window = _seconds(parameters.get("w"))
-        if window is not None and _calls(head) == limit:
-            return limit, window
-    return limit, None
+    # Draft 6 puts policies behind the limit.
+    items = list(_items(get("limit") or ""))
+    limit = _calls(items[0][0]) or None if items else None
+    windows = (_seconds(one.get("w")) for head, one in items if limit and _calls(head) == limit)
+    window = next(filter(None, windows), None)
+    after, reset = get("reset-after"), get("reset")
+    quota = Quota(
+        limit,
+        window,
+        _calls(get("remaining")),
+        _reset(reset, headers, window, now_epoch) if after is None else _seconds(after),
+    )
+    return () if quota == Quota() else (quota,)
 
 
 def _reset(
-    text: str, headers: Mapping[str, str], window: float | None, now_epoch: float
+    text: str | None, headers: Mapping[str, str], window: float | None, now_epoch: float
 ) -> float | None:
     """Seconds until the reset, whichever of the customs the number follows."""
-    number = _number(text)
-    if number is None:
-        seconds = _duration(text)
-        if seconds is None:
-            date = _date(text)
-            seconds = None if date is None else date - _server_time(headers, now_epoch)
-        return None if seconds is None else _bounded(seconds, "reset", text)
-    if number >= _EPOCH_MILLISECONDS:
-        number = number / 1000 - _server_time(headers, now_epoch)
-    elif number >= _EPOCH_SECONDS:
-        number -= _server_time(headers, now_epoch)
-    else:
-        other = window or parse_retry_after(headers, now_epoch=now_epoch)
-        if other and number > _MILLISECONDS_EVIDENCE * other:
-            number /= 1000
-    return _bounded(number, "reset", text)
+    seconds = None if text is None else _seconds_until(text, headers, now_epoch)
+    if text is None or seconds is None:
+        return None
+    if _number(text) is not None:
+        if seconds >= _EPOCH_MILLISECONDS:
+            seconds = seconds / 1000 - _server_time(headers, now_epoch)
+        elif seconds >= _EPOCH_SECONDS:
+            seconds -= _server_time(headers, now_epoch)
+        else:
+            other = window or parse_retry_after(headers, now_epoch=now_epoch)
+            if other and seconds > _MILLISECONDS_EVIDENCE * other:
+                seconds /= 1000
+    return _bounded(seconds, "reset", text)
+
+
+def _seconds_until(text: str, headers: Mapping[str, str], now_epoch: float) -> float | None:
+    """Seconds from the response on, given as a duration or as a date."""
+    seconds = _duration(text)
+    if seconds is None and (date := _date(text)) is not None:
+        seconds = date - _server_time(headers, now_epoch)
+    return seconds
 
 
 def _server_time(headers: Mapping[str, str], now_epoch: float) -> float:
-    text = headers.get("date")
-    date = None if text is None else _date(text)
+    date = _date(headers.get("date", ""))
     return now_epoch if date is None else date
 
 
@@ -287,29 +231,27 @@ def _number(text: str) -> float | None:
 def _duration(text: str) -> float | None:
     """A number of seconds, or numbers with units such as `6m0s`."""
     text = text.strip().lower()
-    if len(text) <= _LONGEST_NUMBER and _DURATIONS.fullmatch(text):
-        return sum(float(value) * _UNITS[unit] for value, unit in _DURATION.findall(text))
+    pieces = _DURATION.findall(text) if len(text) <= _LONGEST_NUMBER else []
+    if pieces and "".join(value + unit for value, unit in pieces) == text:
+        return sum(float(value) * _UNITS[unit] for value, unit in pieces)
     return _number(text)
 
 
-def _seconds(text: str | None, *, zero: bool = False) -> float | None:
-    seconds = None if text is None else _duration(text)
-    if seconds is None or seconds < 0 or not (seconds or zero):
-        return None
-    return min(seconds, LONGEST_HINT)
+def _seconds(text: str | None) -> float | None:
+    return _within(_duration(text or ""), LONGEST_HINT)
 
 
-def _calls(text: str | None, *, zero: bool = False) -> float | None:
-    number = None if text is None else _number(text)
+def _calls(text: str | None) -> float | None:
+    return _within(_number(text or ""), MOST_CALLS)
+
+
+def _within(number: float | None, most: float) -> float | None:
     # Below zero, as some gateways say for a quota without limit, is no number of calls.
-    if number is None or number < 0 or not (number or zero):
-        return None
-    return min(number, MOST_CALLS)
+    return None if number is None or number < 0 else min(number, most)
 
 
 def _bounded(seconds: float, name: str, text: str) -> float:
-    if 0 <= seconds <= LONGEST_HINT:
-        return seconds
     bounded = min(max(seconds, 0.0), LONGEST_HINT)
-    _logger.info("%s %.80r is bounded to %g s", name, text, bounded)
+    if bounded != seconds:
+        _logger.info("%s %.80r is bounded to %g s", name, text, bounded)
     return bounded
