@@ -6,7 +6,6 @@ the session does.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -30,7 +29,6 @@ from humeai_async.http.messages import Delivery, Request
 from humeai_async.http.observing import Watch
 from humeai_async.http.transport.errors import client_closed
 from humeai_async.http.transport.interface import OpenResponse
-from humeai_async.http.transport.websocket import Socket
 from humeai_async.settings import Pool
 
 NO_HEADERS: Mapping[str, str] = {}
@@ -175,17 +173,6 @@ class Progress(Deadline):
             # A repeated DELETE finds nothing where the first one worked without a response.
             failure.outcome_unknown = self.is_in_doubt
         return failure
-
-
-@define(eq=False, repr=False)
-class Kept:
-    """What outlives the attempt that opened it: a streamed response, or a socket."""
-
-    stack: contextlib.AsyncExitStack = field(factory=contextlib.AsyncExitStack)
-    """Closes it."""
-    headers: Mapping[str, str] = NO_HEADERS
-    """Headers of its request, on top of the origin's own."""
-    opened: OpenResponse | Socket | None = None
 
 
 class TimedBody:

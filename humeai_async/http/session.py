@@ -17,7 +17,7 @@ import time
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar, cast
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import anyio
 from attrs import Factory, evolve, field
@@ -34,7 +34,7 @@ from humeai_async.errors import (
     RateLimitError,
 )
 from humeai_async.http.additions import NO_ADDITIONS, Additions
-from humeai_async.http.calls import NO_HEADERS, Kept, Progress, Shared, Stats, TimedBody
+from humeai_async.http.calls import NO_HEADERS, Progress, Shared, Stats, TimedBody
 from humeai_async.http.codec import encode_request
 from humeai_async.http.credentials import CredentialSource
 from humeai_async.http.deadlines import Deadline
@@ -54,7 +54,6 @@ from humeai_async.http.reading import (
 )
 from humeai_async.http.retry import (
     LONGEST_REFUSAL,
-    SERVICE_UNAVAILABLE,
     TOO_MANY_REQUESTS,
     RetryBudget,
     decide,
@@ -71,16 +70,9 @@ from humeai_async.limiter.limiter import INTERACTIVE, BucketState, Limiter
 from humeai_async.limiter.queue import Priority
 from humeai_async.settings import Polling, Retry, Timeout
 
-if TYPE_CHECKING:
-    from humeai_async.limiter.allowance import AllowanceGate
-    from humeai_async.limiter.bucket import Permit
-
 T = TypeVar("T")
 Send: TypeAlias = Callable[[Request, Progress], Awaitable[Response]]
 """Makes one attempt."""
-
-_PACED = frozenset({TOO_MANY_REQUESTS, SERVICE_UNAVAILABLE})
-"""Statuses that ask for a pause."""
 
 
 @frozen(eq=False)
@@ -203,21 +195,45 @@ class Session:
         progress.watch = watch = self._watch(call.endpoint)
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(watch or contextlib.nullcontext())
-            kept = Kept(stack, headers)
-            once = functools.partial(self._send_once, kept=kept)
-            await self._with_retries(call, once, progress)
-            yield TimedBody(cast("OpenResponse", kept.opened), progress)
+            found = list[OpenResponse]()
+
+            async def take(request: Request) -> Response:
+                request.headers = {**request.headers, **headers}
+                opened = await self.transport.open(request, self.timeout)
+                response = Response(opened.status, opened.headers, b"")
+                if response.is_error:
+                    return await self._read(opened, watch)
+                found.append(opened)
+                stack.push_async_callback(opened.aclose)
+                return response
+
+            await self._with_retries(call, functools.partial(self._send_once, take=take), progress)
+            yield TimedBody(found[-1], progress)
 
     async def open_socket(self, call: Call[Any]) -> Socket:
         """Open a WebSocket; the handshake is paced, timed and repeated like any call."""
-        progress, kept = self._begin(call.endpoint), Kept()
+        progress, found = self._begin(call.endpoint), list[Socket]()
         progress.watch = watch = self._watch(call.endpoint)
-        once = functools.partial(self._handshake_once, kept=kept)
+
+        async def take(request: Request) -> Response:
+            opened = await self.transport.open_socket(request, self.timeout)
+            if not isinstance(opened, Response):
+                found.append(opened)
+                return Response(HTTPStatus.SWITCHING_PROTOCOLS, {}, b"")
+            if watch is not None:
+                watch.note_raw(opened)
+            return self.origin.read(opened)
+
+        async def once(request: Request, progress: Progress) -> Response:
+            response = await self._send_once(request, progress, take)
+            # To the loop a socket is a success like any other.
+            return Response(HTTPStatus.OK, {}, b"") if found else response
+
         with watch or contextlib.nullcontext():
             response = await self._with_retries(call, once, progress)
-            if kept.opened is None:  # a server that takes the request for one of another kind
+            if not found:  # a server that takes the request for one of another kind
                 raise progress.end_with(self._error_of(response, call, None))
-        return cast("Socket", kept.opened)
+        return found[-1]
 
     def close(self) -> None:
         """End all calls and waits of the client's family with an error; no other can begin."""
@@ -389,31 +405,44 @@ class Session:
         self,
         request: Request,
         progress: Progress,
-        kept: Kept | None = None,
+        take: Callable[[Request], Awaitable[Response]] | None = None,
         before: Callable[[Request], Awaitable[None]] | None = None,
     ) -> Response:
-        """Wait for the limiter, exchange one request for its response, and tell the limiter."""
+        """Wait for the limiter, exchange one request for its response, and tell the limiter.
+
+        Args:
+            request: The request.
+            progress: Its call.
+            take: Sends it where more than a response that is read whole comes of it.
+            before: Called when it may go.
+        """
         request.private = self.additions.headers
-        permit = await self._permit(request, progress)
-        watch = progress.watch
+        progress.request = request
+        endpoint, watch = progress.endpoint, progress.watch
+        permit = await self.limiter.acquire(
+            f"{self.origin.account}/{endpoint.bucket}",
+            deadline=progress.waits_until,
+            priority=self.priority,
+            head=progress.failure is not None,
+            allowance=endpoint.allowance,
+        )
+        self.shared.stats.requests += 1
+        progress.sent += 1
         if watch is not None:
+            watch.wait(progress.sent, permit.waited)
             watch.send(progress.sent, request)
-        if kept is not None:
-            request.headers = {**request.headers, **kept.headers}
         try:
             if self.origin.source is not None:
                 await self._ask_credential(self.origin.source, request, progress)
             if before is not None:
                 await before(request)
-            opened = await self.transport.open(request, self.timeout)
-            response = Response(opened.status, opened.headers, b"")
-            if kept is not None and not response.is_error:
-                kept.opened = opened
-                kept.stack.push_async_callback(opened.aclose)
+            if take is None:
+                response = await self._read(await self.transport.open(request, self.timeout), watch)
             else:
-                response = await self._read(opened, response, watch)
+                response = await take(request)
             request.delivery = Delivery.RESPONDED
-            self._observe(permit, response, progress.endpoint)
+            self.shared.stats.rate_limited += response.status == TOO_MANY_REQUESTS
+            permit.done(response.status, response.headers)
         except BaseException as problem:
             permit.done(None)  # which does nothing where the limiter knows already
             if watch is not None:
@@ -432,12 +461,10 @@ class Session:
         progress.is_keyless = False
         request.credential = evolve(self.origin.credential, secret=secret)
 
-    async def _read(
-        self, opened: OpenResponse, response: Response, watch: Watch | None
-    ) -> Response:
+    async def _read(self, opened: OpenResponse, watch: Watch | None) -> Response:
         """Read a response whole, and take its envelope off."""
         try:
-            response.body = await opened.read()
+            response = Response(opened.status, opened.headers, await opened.read())
         finally:
             await opened.aclose()
         if watch is not None:
@@ -445,79 +472,6 @@ class Session:
         if len(response.body) > LARGE:
             await yield_to_loop()
         return self.origin.read(response)
-
-    async def _handshake_once(
-        self, request: Request, progress: Progress, *, kept: Kept
-    ) -> Response:
-        """Wait for the limiter, and make one attempt at a WebSocket."""
-        request.private = self.additions.headers
-        permit = await self._permit(request, progress)
-        watch = progress.watch
-        if watch is not None:
-            watch.send(progress.sent, request)
-        # To the loop a socket is a success like any other.
-        response = Response(HTTPStatus.OK, {}, b"")
-        try:
-            if self.origin.source is not None:
-                await self._ask_credential(self.origin.source, request, progress)
-            opened = await self.transport.open_socket(request, self.timeout)
-            if isinstance(opened, Response):
-                if watch is not None:
-                    watch.note_raw(opened)
-                response = self.origin.read(opened)
-                self._observe(permit, response, progress.endpoint)
-            else:
-                kept.opened = opened
-                permit.done(HTTPStatus.SWITCHING_PROTOCOLS, {}, None)
-        except BaseException as problem:
-            if watch is not None:
-                watch.fail(request, problem)
-            raise
-        finally:
-            permit.done(None)
-        if watch is not None:
-            switched = Response(HTTPStatus.SWITCHING_PROTOCOLS, {}, b"")
-            watch.respond(request, response if kept.opened is None else switched)
-        return response
-
-    async def _permit(self, request: Request, progress: Progress) -> Permit:
-        """Wait for the limiter's leave to send a request."""
-        progress.request = request
-        endpoint, until = progress.endpoint, progress.waits_until
-        bucket = f"{self.origin.account}/{endpoint.bucket}"
-        deadline = None if until == math.inf else until
-        waited = 0.0
-        if endpoint.allowance is not None and (gate := self._gate(endpoint)) is not None:
-            began = time.perf_counter()
-            await gate.enter(deadline)
-            waited = time.perf_counter() - began
-        permit = await self.limiter.acquire(
-            bucket,
-            deadline=deadline,
-            priority=self.priority,
-            head=progress.failure is not None,
-        )
-        self.shared.stats.requests += 1
-        progress.sent += 1
-        if progress.watch is not None:
-            progress.watch.wait(progress.sent, waited + permit.waited)
-        return permit
-
-    def _gate(self, endpoint: Endpoint[Any]) -> AllowanceGate | None:
-        """Return what keeps a documented allowance, if the endpoint has one."""
-        if endpoint.allowance is None:
-            return None
-        bucket = f"{self.origin.account}/{endpoint.bucket}"
-        return self.limiter.gate(bucket, endpoint.allowance)
-
-    def _observe(self, permit: Permit, response: Response, endpoint: Endpoint[Any]) -> None:
-        hint = None
-        if response.status == TOO_MANY_REQUESTS and (gate := self._gate(endpoint)) is not None:
-            gate.refuse(anyio.current_time())
-        if response.status in _PACED:
-            hint = _retry_after(response)
-            self.shared.stats.rate_limited += response.status == TOO_MANY_REQUESTS
-        permit.done(response.status, response.headers, hint)
 
 
 def _is_hang_up(failure: HumeError) -> bool:

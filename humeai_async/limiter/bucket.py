@@ -15,12 +15,15 @@ from types import MappingProxyType
 from typing import Final
 
 from humeai_async.errors import ConfigurationError, HumeError, RateLimitWaitError
+from humeai_async.limiter.allowance import AllowanceGate
 from humeai_async.limiter.events import LimiterEvent, Paused, RateChanged, Waited
-from humeai_async.limiter.gate import TOO_MANY_REQUESTS, Gate, Sent
+from humeai_async.limiter.gate import SERVICE_UNAVAILABLE, TOO_MANY_REQUESTS, Gate, Sent
 from humeai_async.limiter.headers import parse_retry_after, read_quotas
 from humeai_async.limiter.queue import Priority, Ticket, WaitQueue
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+_PACED: Final = frozenset({TOO_MANY_REQUESTS, SERVICE_UNAVAILABLE})
+"""Statuses that ask for a pause."""
 _NEWS: Final = 0.2
 """A rate that changed by less is not worth an event."""
 
@@ -84,6 +87,7 @@ class Bucket:
         "_rate",
         "_timer",
         "_timer_at",
+        "allowance",
         "gate",
         "loop",
         "name",
@@ -99,6 +103,8 @@ class Bucket:
     ) -> None:
         self.name: str = name
         self.gate: Gate = gate
+        self.allowance: AllowanceGate | None = None
+        """What keeps to what the service documents, if it documents anything."""
         self.wait_queue: WaitQueue = WaitQueue()
         self.loop: asyncio.AbstractEventLoop = loop
         self._on_event = on_event
@@ -171,8 +177,10 @@ class Bucket:
         was_closed = gate.closed
         before = gate.paused_for(now) if was_closed else 0.0
         quotas = read_quotas(headers, now_epoch=time.time()) if headers else ()
-        if retry_after is None and status == TOO_MANY_REQUESTS and headers:
+        if retry_after is None and status in _PACED and headers:
             retry_after = parse_retry_after(headers, now_epoch=time.time())
+        if status == TOO_MANY_REQUESTS and self.allowance is not None:
+            self.allowance.refuse(now)
         gate.record_response(now, sent, status, retry_after, quotas)
         if gate.closed:
             pause = gate.paused_for(now)
@@ -245,6 +253,7 @@ class Bucket:
         # Whoever waited on a closed loop will never run again.
         self._is_abandoned = False
         self.wait_queue = WaitQueue()
+        self.allowance = None
         self._timer, self._timer_at = None, math.inf
         self.gate.shift(loop.time() - self.loop.time())
         self.loop = loop

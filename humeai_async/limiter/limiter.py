@@ -133,11 +133,9 @@ class Limiter:
         self._shared = shared
         self._shared_gate = None if shared is None else _shared_gate()
         self._on_event = on_event
-        self._buckets: dict[str, Bucket] = {}
-        self._further: dict[tuple[asyncio.AbstractEventLoop, str], Bucket] = {}
-        """Buckets of the same names on further event loops."""
+        self._buckets: dict[str, list[Bucket]] = {}
+        """Those of a name, one for each event loop; none of the lists is empty."""
         self._placing = threading.Lock()
-        self._gates: dict[str, event_loops.PerLoop[AllowanceGate]] = {}
         event_loops.watch(self, Limiter._forget_parent)
 
     async def acquire(
@@ -148,6 +146,7 @@ class Limiter:
         deadline: float | None = None,
         priority: Priority = INTERACTIVE,
         head: bool = False,
+        allowance: Allowance | None = None,
     ) -> Permit:
         """Wait until a call may go. If it may at once, the event loop gets no turn.
 
@@ -158,6 +157,8 @@ class Limiter:
             priority: Whether somebody waits for the response.
             head: Go before all calls of the same priority that were never sent, as a call
                 does that was refused.
+            allowance: What the service documents of the quota, to be kept to from the first call
+                on; a declared rate goes before it.
 
         Returns:
             Leave to go.
@@ -169,12 +170,21 @@ class Limiter:
                 loop; or the cost is not positive.
         """
         loop = asyncio.get_running_loop()
-        place = self._buckets.get(bucket)
-        if place is None or place.loop is not loop:
+        places = self._buckets.get(bucket)
+        if places is None or (place := places[0]).loop is not loop:
             place = self._place(bucket, loop)
         if not cost > 0.0:
             raise ConfigurationError(f"cost must be a positive number, not {cost!r}")
         now = loop.time()
+        if allowance is not None and self._rate is None:
+            if place.allowance is None:
+                place.allowance = AllowanceGate(allowance)
+            await place.allowance.enter(deadline)
+            permit = await self.acquire(
+                bucket, cost=cost, deadline=deadline, priority=priority, head=head
+            )
+            permit.waited = loop.time() - now
+            return permit
         gate = place.gate
         if not place.wait_queue.waiting and gate.ready_in(now, cost) <= 0.0:
             return place.grant(now, cost)
@@ -189,30 +199,18 @@ class Limiter:
         permit.waited = loop.time() - now
         return permit
 
-    def gate(self, bucket: str, allowance: Allowance) -> AllowanceGate | None:
-        """Return what keeps a bucket to an allowance that the service documents.
-
-        Returns:
-            It, one for each event loop; `None` where a rate was declared, which goes before.
-        """
-        if self._rate is not None:
-            return None
-        if bucket not in self._gates:
-            self._gates[bucket] = event_loops.PerLoop(lambda _: AllowanceGate(allowance))
-        return self._gates[bucket].current()
-
     def snapshot(self, bucket: str = "") -> BucketState:
         """Return the state of a bucket; one never used looks like a new one.
 
         Where several event loops use it, that on the running one, else that on the first.
         """
-        place = self._buckets.get(bucket)
-        if self._further:
-            with contextlib.suppress(RuntimeError):  # no event loop is running
-                place = self._further.get((asyncio.get_running_loop(), bucket), place)
-        if place is None:
-            gate = Gate(0.0, self._rate, self._burst)
-            return _state(gate, 0, 0.0)
+        places = self._buckets.get(bucket)
+        if places is None:
+            return _state(Gate(0.0, self._rate, self._burst), 0, 0.0)
+        loop = None
+        with contextlib.suppress(RuntimeError):  # none is running
+            loop = asyncio.get_running_loop()
+        place = next((one for one in places if one.loop is loop), places[0])
         state = _state(place.gate, place.wait_queue.waiting, place.now())
         gate, shared_gate = place.gate, self._shared_gate
         if shared_gate is None or not isinstance(gate, shared_gate):
@@ -242,33 +240,25 @@ class Limiter:
     def _forget_parent(self) -> None:
         """Start anew in a forked process; what was learned stays."""
         self._placing = threading.Lock()  # another thread may have held the old one
-        for place in (*self._buckets.values(), *self._further.values()):
-            place.abandon()
+        for places in self._buckets.values():
+            for place in places:
+                place.abandon()
 
     def _place(self, name: str, loop: asyncio.AbstractEventLoop) -> Bucket:
         """Find the bucket of an event loop; else move one from a loop that is over, or make one."""
         with self._placing:
-            first = self._buckets.get(name)
-            if first is None:
-                first = self._buckets[name] = self._made(name, loop)
-            elif first.loop is not loop:
-                further = self._further.get((loop, name))
-                if further is not None:
-                    return further
-                if self._rate is None and not first.is_over:
-                    return self._place_further(name, loop)
-                first.move(loop)
-            return first
-
-    def _place_further(self, name: str, loop: asyncio.AbstractEventLoop) -> Bucket:
-        over = [key for key, one in self._further.items() if key[1] == name and one.is_over]
-        if over:
-            place = self._further.pop(over[0])
-            place.move(loop)
-        else:
+            places = self._buckets.get(name, [])
+            for place in places:
+                if place.loop is loop:
+                    return place
+            # A declared rate is for all calls together, so its one bucket has to move.
+            free = [one for one in places if one.is_over or self._rate is not None]
+            if free:
+                free[0].move(loop)
+                return free[0]
             place = self._made(name, loop)
-        self._further[loop, name] = place
-        return place
+            self._buckets[name] = [*places, place]
+            return place
 
     def _made(self, name: str, loop: asyncio.AbstractEventLoop) -> Bucket:
         now = loop.time()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
+import math
 import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -32,11 +33,13 @@ from humeai_async.errors import (
     ServerError,
 )
 from humeai_async.http import session as session_module
+from humeai_async.http.calls import NO_HEADERS
 from humeai_async.http.endpoint import Call, Encoding, Endpoint, fill
 from humeai_async.http.gateway import LowCodeAPI
 from humeai_async.http.messages import Part, Request, Response
 from humeai_async.http.origins import Direct, Origin
 from humeai_async.http.session import Session
+from humeai_async.limiter.headers import parse_retry_after
 from humeai_async.settings import Retry, Timeout
 
 pytestmark = pytest.mark.anyio
@@ -122,17 +125,11 @@ class Turnstile:
         self.heard = False
         return self
 
-    def done(
-        self,
-        status: int | None,
-        headers: Mapping[str, str] | None = None,
-        retry_after: float | None = None,
-    ) -> None:
-        del headers
+    def done(self, status: int | None, headers: Mapping[str, str] = NO_HEADERS) -> None:
         if not self.heard:
             self.heard = True
             self.open -= 1
-            self.told.append((status, retry_after))
+            self.told.append((status, parse_retry_after(headers, now_epoch=0.0)))
 
 
 RETRY = Retry(attempts=4, initial_delay=1.0)
@@ -204,7 +201,7 @@ async def test_the_deadline_and_the_bucket_go_to_the_limiter() -> None:
 async def test_without_a_total_timeout_the_limiter_gets_no_deadline() -> None:
     scene = Scene(slow(1e6), timeout=Timeout(total=None))
     await scene.session.call(GET)
-    assert scene.limiter.asked[0][1] is None
+    assert scene.limiter.asked[0][1] == math.inf
 
 
 # Repeats.

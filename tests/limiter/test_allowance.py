@@ -93,13 +93,43 @@ def test_a_cancelled_waiter_leaves_its_place_to_others() -> None:
     in_virtual_time(run())
 
 
-def test_a_declared_rate_goes_before_the_document() -> None:
+async def acquire_eleven(limiter: Limiter) -> float:
+    """Return the seconds that the eleventh call waited."""
+    for _ in range(10):
+        (await limiter.acquire("decisions", allowance=TEN_A_MINUTE)).done(200)
+    return (await limiter.acquire("decisions", allowance=TEN_A_MINUTE)).waited
+
+
+def test_a_limiter_keeps_to_an_allowance_unless_a_rate_was_declared() -> None:
     async def run() -> None:
-        assert Limiter(rate=5).gate("decisions", TEN_A_MINUTE) is None
-        gate = Limiter().gate("decisions", TEN_A_MINUTE)
-        assert gate is not None
+        assert await acquire_eleven(Limiter()) == pytest.approx(60.3, abs=0.5)
+        assert await acquire_eleven(Limiter(rate=5)) == pytest.approx(0.2, abs=0.05)
 
     in_virtual_time(run())
+
+
+def test_a_limiter_lowers_an_allowance_by_a_429_and_forgets_that_on_another_event_loop() -> None:
+    limiter = Limiter()
+
+    async def refuse() -> None:
+        for status in (*[200] * 5, 429):
+            (await limiter.acquire(allowance=TEN_A_MINUTE)).done(status)
+        await asyncio.sleep(100)
+        assert await count_at_once() == 5
+
+    async def count_at_once() -> int:
+        loop, count = asyncio.get_running_loop(), 0
+        began = loop.time()
+        while loop.time() < began + 30:
+            (await limiter.acquire(allowance=TEN_A_MINUTE)).done(200)
+            count += loop.time() < began + 30
+        return count
+
+    async def count_anew() -> None:
+        assert await count_at_once() == 10
+
+    in_virtual_time(refuse())
+    in_virtual_time(count_anew())
 
 
 def test_whoever_has_others_before_it_is_refused_by_the_time_that_they_take_too() -> None:
