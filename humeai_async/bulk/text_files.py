@@ -115,7 +115,7 @@ def _line_of(outcome: AnyOutcome) -> tuple[bytes, ...]:
         line["predictions"] = describe() if describe is not None else outcome.predictions
     if outcome.error is not None:
         line["error"] = {"type": type(outcome.error).__name__, "message": outcome.error.message}
-    return codec.on_one_line(codec.encode(line)), b"\n"
+    return codec.encode_line(line), b"\n"
 
 
 class CompressedJsonLines(_Appended):

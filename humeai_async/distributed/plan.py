@@ -369,7 +369,7 @@ def line_of(source: PlannedSource) -> bytes:
         facts.append(source.digest)
     if source.paid_in is not None:
         facts.append(source.paid_in)
-    return codec.on_one_line(codec.encode(facts))
+    return codec.encode_line(facts)
 
 
 async def _chunks(sources: Iterable[S] | AsyncIterable[S], size: int) -> AsyncGenerator[list[S]]:

@@ -35,6 +35,7 @@ from humeai_async.types.json import (
 __all__ = [
     "decode",
     "encode",
+    "encode_line",
     "encode_request",
     "is_json",
     "members",
@@ -180,8 +181,21 @@ def encode(value: object) -> bytes:
     Raises:
         InvalidArgumentError: The value cannot be written as JSON.
     """
+    return JsonText(_write(value))
+
+
+def encode_line(value: object) -> bytes:
+    """Write as `encode` does, on one line of a file, without its end.
+
+    Raises:
+        InvalidArgumentError: The value cannot be written as JSON.
+    """
+    return on_one_line(_write(value))
+
+
+def _write(value: object) -> bytes:
     try:
-        return JsonText(_encoder.encode(to_plain(value)))
+        return _encoder.encode(to_plain(value))
     except (
         TypeError,
         ValueError,

@@ -9,6 +9,8 @@ import enum
 import json
 import math
 import pickle
+import sys
+import tracemalloc
 from collections.abc import Sequence
 from typing import Any
 
@@ -718,6 +720,40 @@ PREDICTIONS = b'[{"source":  {"type": "text"}, "results": {"predictions": [], "e
 
 def test_predictions_are_written_as_they_came() -> None:
     assert codec.encode(codec.decode(Predictions, PREDICTIONS)) == PREDICTIONS
+
+
+def predictions_of(faces: int) -> Predictions:
+    group = {"predictions": [{"frame": frame} for frame in range(faces)]}
+    file = {"models": {"face": {"grouped_predictions": [group]}}}
+    source = {"source": {"type": "text"}, "results": {"predictions": [file]}}
+    return codec.decode(Predictions, json.dumps([source]).encode())
+
+
+def calls_to_write(predictions: Predictions) -> int:
+    events: list[str] = []
+    before = sys.getprofile()
+    sys.setprofile(lambda _frame, event, _argument: events.append(event))
+    try:
+        codec.encode_line(predictions[0])
+    finally:
+        sys.setprofile(before)
+    return events.count("call")
+
+
+def test_predictions_are_written_without_looking_at_each() -> None:
+    calls_to_write(predictions_of(2))  # the converter learns the classes
+    assert calls_to_write(predictions_of(2)) == calls_to_write(predictions_of(200))
+
+
+def test_a_line_of_a_file_is_written_once_and_not_copied() -> None:
+    text = "a" * 1_000_000
+    tracemalloc.start()
+    try:
+        line = codec.encode_line({"text": text})
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(line) < peak < 1.6 * len(line)
 
 
 @pytest.mark.parametrize(
