@@ -152,21 +152,28 @@ class Request:
     def signed(self) -> tuple[str, dict[str, str]]:
         """Return URL and headers with the credential in one of them.
 
-        Only the transport calls this, in the frame that hands both to the HTTP library.
+        Only a transport calls this, in the frame that hands both to the HTTP library.
         """
+        return self.signed_url(), self.signed_headers()
+
+    def signed_url(self) -> str:
+        """Return the URL, with the credential if it goes there."""
+        credential = self.credential
+        if credential is None or not credential.parameter:
+            return self.url
+        mark = "&" if "?" in self.url else "?"
+        return f"{self.url}{mark}{credential.parameter}={credential.secret.escaped}"
+
+    def signed_headers(self) -> dict[str, str]:
+        """Return the headers, with the credential if it goes there."""
         credential, headers = self.credential, {**self.headers}
         if self.private:
             names = {name.lower() for name in self.private}
             headers = {name: text for name, text in headers.items() if name.lower() not in names}
             headers |= {name: secret.reveal() for name, secret in self.private.items()}
-        if credential is None:
-            return self.url, headers
-        if credential.header:
+        if credential is not None and credential.header:
             headers[credential.header] = credential.prefix + credential.secret.reveal()
-            return self.url, headers
-        mark = "&" if "?" in self.url else "?"
-        secret = credential.secret.escaped
-        return f"{self.url}{mark}{credential.parameter}={secret}", headers
+        return headers
 
 
 def size_of_body(body: bytes | tuple[Part, ...] | None) -> int | None:

@@ -19,7 +19,7 @@ import logging
 import math
 import warnings
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Self
 
 import aiohttp
@@ -34,7 +34,7 @@ from humeai_async.http.deadlines import Deadlines, StallLimit
 from humeai_async.http.messages import Request, Response
 from humeai_async.http.transport.bodies import RequestBody, chunks_of, read_body
 from humeai_async.http.transport.errors import client_closed, explain
-from humeai_async.http.transport.proxies import Proxy, addressed, proxy_of
+from humeai_async.http.transport.proxies import Proxy, proxy_of, through
 from humeai_async.http.transport.sending import watch_sending
 from humeai_async.http.transport.websocket import (
     AiohttpSocket,
@@ -179,14 +179,19 @@ class AiohttpTransport:
 
     def _connect(self, _: asyncio.AbstractEventLoop) -> Connections:
         if self._borrowed is not None:
-            return Connections(self._borrowed)
+            request = self._borrowed.request
+            # Whatever it has for a default:
+            send = functools.partial(request, raise_for_status=False, auto_decompress=False)
+            return Connections(self._borrowed, send)
         pool = self.settings
         connector = aiohttp.TCPConnector(
             limit=0,  # the slots are the limit: waiting for one is then never connecting
             keepalive_timeout=pool.keepalive,
             ssl=pool.ssl or True,
         )
-        session = ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        session = ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+        )
         return Connections.of(session, pool.limit)
 
     def _make_socket_session(
@@ -216,6 +221,8 @@ class Connections:
     """The connections of one event loop: a session of aiohttp, and what is open on it."""
 
     session: ClientSession
+    send: Callable[..., Awaitable[aiohttp.ClientResponse]]
+    """Its method for requests, each keyword of which costs as much as a frame."""
     slots: asyncio.Semaphore | None = None
     """One for each request that may be on its way; none is without limit."""
     in_flight: int = 0
@@ -233,7 +240,7 @@ class Connections:
         guard = _closing_with_loop(session)
         with contextlib.suppress(StopIteration):
             guard.asend(None).send(None)
-        connections = cls(session, asyncio.Semaphore(limit), guard=guard)
+        connections = cls(session, session.request, asyncio.Semaphore(limit), guard=guard)
         connections._abandoning = weakref.finalize(connections, _abandon, session, guard)
         connections._abandoning.atexit = False  # forked processes end, too
         return connections
@@ -325,7 +332,7 @@ class _Exchange:
                 seconds = math.inf if timeout.read is None else timeout.read
                 self._limit = StallLimit(connections.deadlines, math.inf, seconds)
             with self._limit or _NO_LIMIT:
-                response = self._response = await self._send(connections.session, timeout)
+                response = self._response = await self._send(connections, timeout)
                 self.status, self.headers = response.status, response.headers
                 return self
             failure = self._explain(TimeoutError())
@@ -395,23 +402,25 @@ class _Exchange:
             raise RuntimeError("no response is open")
         return self._response
 
-    def _send(self, session: ClientSession, timeout: Timeout) -> Awaitable[aiohttp.ClientResponse]:
-        """Give aiohttp a request, with its credential: this is the one frame that holds it."""
+    def _send(
+        self, connections: Connections, timeout: Timeout
+    ) -> Awaitable[aiohttp.ClientResponse]:
+        """Give aiohttp a request; its headers, and the credential in them, follow as it is sent."""
         if self._transport.is_closed:  # while it waited for a slot
             raise client_closed()
         request, data = self._request, None
         if request.body is not None:
             self._body = RequestBody()
             data = self._body.payload(request.body)
-        return session.request(
+        send = connections.send
+        if (proxy := self._transport.proxy_for(request)) is not None:
+            send = functools.partial(send, **through(proxy, request.url))
+        return send(
             request.method,
-            **addressed(request, self._transport.proxy_for(request)),
+            request.signed_url(),
             data=data,
             timeout=self._transport.timeout_for(timeout, has_reads=self._limit is None),
             allow_redirects=False,
-            # Whatever a borrowed session has for a default:
-            raise_for_status=False,
-            auto_decompress=False,
             middlewares=(functools.partial(watch_sending, request, self._limit),),
         )
 

@@ -13,7 +13,6 @@ from urllib.request import getproxies_environment, proxy_bypass
 
 from humeai_async._base.secret import Secret
 from humeai_async.errors import ConfigurationError
-from humeai_async.http.messages import Request
 from humeai_async.settings import is_proxy
 
 
@@ -36,21 +35,16 @@ class Proxy(NamedTuple):
         return cls(bare, Secret("Basic " + b64encode(pair.encode()).decode("ascii")))
 
 
-def addressed(request: Request, proxy: Proxy | None) -> dict[str, Any]:
-    """Return what of a request holds secrets, as the HTTP library takes it.
+def through(proxy: Proxy, url: str) -> dict[str, Any]:
+    """Return what the HTTP library is told of a proxy for a URL.
 
     A proxy is told user and password when a tunnel is opened, and with each request where there
     is none.
     """
-    url, headers = request.signed()
-    settings: dict[str, Any] = {"url": url, "headers": headers}
-    if proxy is None:
-        return settings
-    settings["proxy"] = proxy.url
+    settings: dict[str, Any] = {"proxy": proxy.url}
     if proxy.authorization is not None:
-        is_tunnel = url.startswith("https:")
-        receiver = settings.setdefault("proxy_headers", {}) if is_tunnel else headers
-        receiver["Proxy-Authorization"] = proxy.authorization.reveal()
+        receiver = "proxy_headers" if url.startswith("https:") else "headers"
+        settings[receiver] = {"Proxy-Authorization": proxy.authorization.reveal()}
     return settings
 
 

@@ -1,4 +1,4 @@
-"""The middleware that sends a request once, and notes when.
+"""The middleware that puts headers on a request, sends it once, and notes when.
 
 It is all there is between this library and aiohttp's own sending. The transport hangs it on each
 request.
@@ -32,12 +32,14 @@ async def watch_sending(
     sent: aiohttp.ClientRequest,
     handler: aiohttp.ClientHandlerType,
 ) -> aiohttp.ClientResponse:
-    """Send a request once, and note in it when its first byte is written; its limit runs then.
+    """Put headers on a request and send it once; its limit runs from its first byte on.
 
     On a stale connection aiohttp sends GET and DELETE again by itself, without telling, for two
     classes of errors; ours is neither. The session decides about repeats, counts them and paces
     them.
     """
+    # Here they replace aiohttp's own in one step. Given to it before, they are merged one by one.
+    sent.headers.update(request.signed_headers())
     is_watched = _watch_connection(request, limit, sent)
     skipped = 0
     try:

@@ -23,7 +23,7 @@ from humeai_async._base.event_loops import ensure_running
 from humeai_async.errors import APIConnectionError, APITimeoutError, ClientClosedError
 from humeai_async.http.messages import Request, Response
 from humeai_async.http.transport.bodies import LARGEST_ERROR, read_at_most
-from humeai_async.http.transport.proxies import Proxy, addressed
+from humeai_async.http.transport.proxies import Proxy, through
 
 __all__ = [
     "LARGEST_MESSAGE",
@@ -423,8 +423,8 @@ async def open_socket(
     """Make the handshake.
 
     Args:
-        owner: Session for this socket alone, with `read_refusal` among its middlewares; it is
-            closed with the socket, or here if there is none.
+        owner: Session for this socket alone, with `watch_sending` and `read_refusal` for
+            middlewares; it is closed with the socket, or here if there is none.
         request: URL (`https` stands for `wss`) and headers.
         forget: Called when the socket has let go of everything.
         proxy: The proxy to go through; `None` leaves it to the session.
@@ -438,7 +438,8 @@ async def open_socket(
     try:
         connect: Any = owner.ws_connect  # its type differs between releases
         socket: Any = await connect(
-            **addressed(request, proxy),
+            request.signed_url(),
+            **({} if proxy is None else through(proxy, request.url)),
             autoping=False,
             max_msg_size=LARGEST_MESSAGE + 1,  # aiohttp refuses from that size on
         )

@@ -11,10 +11,12 @@ import aiohttp
 import pytest
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
+from multidict import CIMultiDict
 
 import humeai_async
 from humeai_async import HumeAI, Retry
-from humeai_async.http.messages import Delivery, Request
+from humeai_async._base.secret import Secret
+from humeai_async.http.messages import Credential, Delivery, Request
 from humeai_async.http.transport.sending import watch_sending
 
 PACKAGE = humeai_async.__path__[0]
@@ -68,8 +70,15 @@ def test_aiohttp_still_has_what_the_watch_over_connections_relies_on() -> None:
     assert isinstance(inspect.getattr_static(ResponseHandler, "should_close"), property)
 
 
-class Sent:
+class Unwatchable:
     """A request of aiohttp's as far as a middleware needs it."""
+
+    def __init__(self) -> None:
+        self.headers = CIMultiDict({"Host": "hume.test", "Accept": "*/*"})
+
+
+class Sent(Unwatchable):
+    """One that shows the connection which it is given."""
 
     async def send(self, _: Connection) -> str:
         return "sent"
@@ -100,12 +109,12 @@ async def test_a_request_counts_as_written_from_the_moment_at_which_aiohttp_writ
     assert response == "sent"
     assert known == [Delivery.NOT_SENT] * (bad_lines + 1)
     assert request.delivery is Delivery.UNKNOWN
-    assert vars(sent) == {}  # nothing is left on it
+    assert list(vars(sent)) == ["headers"]  # nothing is left on it
 
 
 @pytest.mark.anyio
 async def test_without_a_place_to_watch_from_a_request_counts_as_written_from_the_start() -> None:
-    request, sent = Request("GET", "", "", {}), object()
+    request, sent = Request("GET", "", "", {}), Unwatchable()
 
     async def handle(_: object) -> Any:
         assert request.delivery is Delivery.UNKNOWN
@@ -114,3 +123,21 @@ async def test_without_a_place_to_watch_from_a_request_counts_as_written_from_th
     given: Any = sent
     response: Any = await watch_sending(request, None, given, handle)
     assert response == "sent"
+
+
+# Headers.
+
+
+@pytest.mark.anyio
+async def test_headers_and_the_credential_in_them_replace_those_of_aiohttp() -> None:
+    request = Request("GET", "", "", {"accept": "text/plain", "X-Own": "1"})
+    request.credential = Credential(Secret("k-1"), header="X-Hume-Api-Key")
+    sent: Any = Sent()
+
+    async def handle(one: Any) -> Any:
+        return dict(one.headers)
+
+    found: Any = await watch_sending(request, None, sent, handle)
+    assert found == {
+        "Host": "hume.test", "accept": "text/plain", "X-Own": "1", "X-Hume-Api-Key": "k-1"
+    }  # fmt: skip
