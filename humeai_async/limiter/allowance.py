@@ -14,6 +14,7 @@ from collections import deque
 from typing import Final, NamedTuple
 
 from humeai_async.errors import RateLimitWaitError
+from humeai_async.limiter.token_bucket import TICK
 
 _GROWTH: Final = 1.05
 """Factor by which the count grows after a window that was used up without a refusal."""
@@ -93,7 +94,7 @@ class AllowanceGate:
         self._grow(now)
         windows, place = divmod(missing - 1, max(1, len(self._sent)))
         oldest = self._sent[place] if self._sent else now
-        return max(_LEAST_WAIT, oldest + self._window * (1 + windows) - now)
+        return max(TICK, oldest + self._window * (1 + windows) - now)
 
     def _grow(self, now: float) -> None:
         if self._full_since is None:
@@ -104,7 +105,3 @@ class AllowanceGate:
     def _forget(self, now: float) -> None:
         while self._sent and self._sent[0] <= now - self._window:
             self._sent.popleft()
-
-
-_LEAST_WAIT: Final = 1e-4
-"""Seconds; timers should not spin."""

@@ -39,7 +39,7 @@ from humeai_async.limiter.queue import Priority
 if TYPE_CHECKING:
     from humeai_async.limiter.events import LimiterEvent
     from humeai_async.limiter.shared_gate import SharedGate
-    from humeai_async.limiter.turns import SharedQuota, TurnSource
+    from humeai_async.limiter.turns import SharedQuota
 
 INTERACTIVE: Final = Priority.INTERACTIVE
 BULK: Final = Priority.BULK
@@ -53,8 +53,6 @@ class BucketState:
     """Calls a second; `None` while it is not known."""
     window: float | None
     """Seconds of the quota's window, where one was found."""
-    most_in_flight: int | None
-    """Always `None`: a limit of calls in flight is met as the rate that follows from it."""
     tokens: float
     """Number of calls that could be sent at once."""
     waiting: int
@@ -211,11 +209,17 @@ class Limiter:
         with contextlib.suppress(RuntimeError):  # none is running
             loop = asyncio.get_running_loop()
         place = next((one for one in places if one.loop is loop), places[0])
-        state = _state(place.gate, place.wait_queue.waiting, place.now())
-        gate, shared_gate = place.gate, self._shared_gate
-        if shared_gate is None or not isinstance(gate, shared_gate):
+        now, gate = place.now(), place.gate
+        state = _state(gate, place.wait_queue.waiting, now)
+        if self._shared_gate is None or not isinstance(gate, self._shared_gate):
             return state
-        return _with_share(state, gate.source, place.now())
+        source = gate.source
+        return evolve(
+            state,
+            shared="outage" if source.is_away else "yes",
+            members=source.turns.members,
+            share=source.turns.share(now),
+        )
 
     @property
     def buckets(self) -> tuple[str, ...]:
@@ -286,20 +290,10 @@ def _shared_gate() -> type[SharedGate]:
     return SharedGate
 
 
-def _with_share(state: BucketState, source: TurnSource, now: float) -> BucketState:
-    return evolve(
-        state,
-        shared="outage" if source.is_away else "yes",
-        members=source.turns.members,
-        share=source.turns.share(now),
-    )
-
-
 def _state(gate: Gate, waiting: int, now: float) -> BucketState:
     return BucketState(
         rate=gate.rate,
         window=gate.learner.window,
-        most_in_flight=None,
         tokens=gate.tokens(now),
         waiting=waiting,
         in_flight=gate.in_flight,

@@ -11,7 +11,7 @@ from typing import Final
 
 _HAIR: Final = 1e-9
 """Tokens; sums of floats must not make a timer fire twice for one call."""
-_TICK: Final = 1e-6
+TICK: Final = 1e-6
 """Seconds; a shorter wait may be less than a clock can show, and its timer would fire for ever."""
 
 
@@ -52,7 +52,7 @@ class TokenBucket:
         need = cost if cost < self.size else self.size  # noqa: FURB136 - as above
         missing = need - self.tokens(now)
         # From the time of the balance, which is ahead of a clock that a timer has overtaken.
-        return max(_TICK, self._at - now + missing / self.rate) if missing > _HAIR else 0.0
+        return max(TICK, self._at - now + missing / self.rate) if missing > _HAIR else 0.0
 
     def take(self, now: float, cost: float) -> None:
         """Spend tokens, into debt if need be."""
@@ -73,10 +73,9 @@ class TokenBucket:
 
     def set_rate(self, now: float, rate: float, size: float) -> None:
         """Change rate and size; what has arrived so far arrived at the old rate."""
-        tokens = self.tokens(now)
+        self._tokens = min(size, self.tokens(now))
         self.rate = rate
         self.size = size
-        self._tokens = min(size, tokens)
 
     def shift(self, seconds: float) -> None:
         """Move to a clock that shows this many seconds more."""
@@ -119,15 +118,15 @@ class WindowCount:
         if self._total <= room + _HAIR or not self._slots:
             return 0.0
         oldest = self._slots[0][0] + self._width / 2 + self.window - now
-        return max(_LEAST_WAIT, oldest)
+        return max(TICK, oldest)
 
     def between(self, start: float, end: float) -> float:
         """Return the calls after `start` and until `end`."""
         return sum(cost for at, cost in self._slots if start < at <= end)
 
-    def over(self, window: float, now: float, fineness: int = 256) -> WindowCount:
+    def over(self, window: float, now: float) -> WindowCount:
         """Return a count over another window that holds the same calls."""
-        other = WindowCount(window, fineness)
+        other = WindowCount(window)
         for at, cost in self._slots:
             if at > now - window:
                 other.add(at, cost)
@@ -143,7 +142,3 @@ class WindowCount:
         slots = self._slots
         while slots and slots[0][0] <= edge:
             self._total -= slots.popleft()[1]
-
-
-_LEAST_WAIT: Final = 1e-4
-"""Seconds; a slot's edge is not known better, and timers should not spin on it."""

@@ -26,7 +26,7 @@ from humeai_async.shared.connection import (
     reveal_url,
     shown,
 )
-from humeai_async.shared.scripts import BUCKETS, KEYS, STATE
+from humeai_async.shared.scripts import BUCKETS, KEYS, STATE, as_text
 from humeai_async.shared.state import BucketShares, read_bucket
 from humeai_async.shared.turn_source import FIRST_TIMEOUT, TRY_AGAIN, Outage, QuotaTurns
 
@@ -122,7 +122,7 @@ class RedisQuota:
         connection = Connection(self._target, timeout=RESPONSE_SECONDS)
         prefix, found = self._prefix, list[BucketShares]()
         try:
-            names = sorted(map(_text, await connection.run(BUCKETS, [f"{prefix}:buckets"], ())))
+            names = sorted(map(as_text, await connection.run(BUCKETS, [f"{prefix}:buckets"], ())))
             for name in names:
                 keys = [f"{prefix}:{name}:{one}" for one in KEYS]
                 bucket = read_bucket(name, await connection.run(STATE, keys, ()))
@@ -217,7 +217,3 @@ class _Link:
         for source in list(self._sources):
             if source.bucket == bucket:
                 source.hold(int(era), float(seconds), rest)
-
-
-def _text(name: bytes | str) -> str:
-    return name.decode() if isinstance(name, bytes) else name

@@ -365,3 +365,8 @@ return {text(now), redis.call('GET', KEYS[1]), redis.call('ZRANGE', KEYS[3], 0, 
 
 VERSION: Final = TURN.digest[:8]
 """Names these scripts, for processes that have others."""
+
+
+def as_text(given: bytes | str) -> str:
+    """Return what the server sent as text; a client that was given may have decoded it."""
+    return given.decode() if isinstance(given, bytes) else given

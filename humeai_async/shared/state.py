@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from humeai_async._base.frozen import frozen
 from humeai_async.shared.lessons import read_lesson
-from humeai_async.shared.scripts import SHARE_SECONDS
+from humeai_async.shared.scripts import SHARE_SECONDS, as_text
 
 RECENT: Final = 10.0
 """Seconds after its last turn for which a member is shown."""
@@ -58,8 +58,8 @@ def read_bucket(name: str, found: Any) -> BucketShares | None:
     closed = _pairs(gate)
     probing = float(closed.get("probing", 0)) - at
     members = [_member(who, text, at) for who, text in _pairs(shares).items()]
-    declared = [float(_text(one).split()[0]) for one in rates]
-    lesson = read_lesson(_text(text or ""))
+    declared = [float(as_text(one).split()[0]) for one in rates]
+    lesson = read_lesson(as_text(text or ""))
     if not declared and lesson is not None and lesson.is_known:
         declared = [float(pace)]
     return BucketShares(
@@ -86,10 +86,6 @@ def _pairs(given: Any) -> dict[str, str]:
     """Return a hash, which a script returns as a list, or a newer protocol as a mapping."""
     if isinstance(given, dict):
         mapping = cast("dict[bytes | str, bytes | str]", given)
-        return {_text(name): _text(value) for name, value in mapping.items()}
-    texts = [_text(one) for one in given]
+        return {as_text(name): as_text(value) for name, value in mapping.items()}
+    texts = [as_text(one) for one in given]
     return dict(zip(texts[::2], texts[1::2], strict=True))
-
-
-def _text(given: bytes | str) -> str:
-    return given.decode() if isinstance(given, bytes) else given

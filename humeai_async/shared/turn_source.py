@@ -37,6 +37,7 @@ from humeai_async.shared.scripts import (
     VERSION,
     OpenRequest,
     TurnRequest,
+    as_text,
 )
 
 TIMEOUT: Final = 0.25
@@ -350,7 +351,7 @@ class QuotaTurns:
         if before is not None and (others := total - before - counted) > 0.0:
             gate.shared_learner.count_others(now, others, is_pressed=self._listener.is_waiting)
         if number > self._lesson:
-            self._learn(now, number, _text(lesson), float(age), 0.0)
+            self._learn(now, number, as_text(lesson), float(age), 0.0)
         elif number < self._lesson and self._known:
             # The server has lost what it knew.
             self._send(TEACH, self._lesson, self._known, f"{gate.shared_pace:.6f}")
@@ -382,17 +383,13 @@ class QuotaTurns:
             _logger.warning("another process declares %.4g calls a second: that holds", lowest)
         self._lowest = lowest
         self.turns.rate = lowest
-        version = _text(other)
+        version = as_text(other)
         if version and version != self._other_version:
             _logger.warning(
                 "another process shares this quota with other scripts (%s, here %s): have all "
                 "use one release of humeai_async", version, VERSION,
             )  # fmt: skip
         self._other_version = version
-
-
-def _text(given: bytes | str) -> str:
-    return given.decode() if isinstance(given, bytes) else given
 
 
 def _name_member() -> str:

@@ -520,7 +520,6 @@ async def test_the_state_shows_the_window_that_was_found() -> None:
     assert state.window == 1.0
     assert state.rate == pytest.approx(98.5, rel=0.02)
     assert state.tokens >= 0.0
-    assert state.most_in_flight is None
 
 
 async def test_events_tell_of_waits_pauses_and_rates(caplog: pytest.LogCaptureFixture) -> None:

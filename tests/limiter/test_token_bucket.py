@@ -130,7 +130,7 @@ def test_calls_leave_the_window_slot_by_slot() -> None:
 
 
 def test_the_wait_for_a_window_is_never_too_short_for_a_timer() -> None:
-    assert count(100.0).wait(102.25 - 1e-6, 0.0) == 1e-4
+    assert count(100.0).wait(102.25 - 1e-9, 0.0) == 1e-6
 
 
 def test_costs_are_counted_and_not_calls() -> None:
@@ -171,10 +171,10 @@ def test_a_count_over_another_window_holds_the_calls_of_that_window() -> None:
     counted = WindowCount(4.0, 8)
     for at in (100.0, 101.0, 102.0, 103.0):
         counted.add(at, 1.0)
-    shorter = counted.over(2.0, 103.0, 4)
+    shorter = counted.over(2.0, 103.0)
     assert shorter.window == 2.0
     assert shorter.between(0.0, 200.0) == 2
-    assert shorter.wait(103.0, 1.0) == pytest.approx(1.25)
+    assert shorter.wait(103.0, 1.0) == pytest.approx(1.0, abs=0.01)
     assert shorter.wait(103.0, 2.0) == 0.0
 
 

@@ -285,7 +285,7 @@ def progress(seconds: float, done: int, total: int = 9) -> Progress:
     return Progress(
         total=total, done=done, failed=0, left_open=0, jobs=1, seconds=seconds, rate=1.0,
         pace=BucketState(
-            rate=None, window=None, most_in_flight=None, tokens=1, waiting=0, in_flight=0,
+            rate=None, window=None, tokens=1, waiting=0, in_flight=0,
             paused_for=0, pauses=0, refused=0, accepted=0,
         ),
     )  # fmt: skip
