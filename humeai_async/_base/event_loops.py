@@ -120,6 +120,10 @@ class PerLoop(Generic[T]):
         made = self._made[loop] = self._make(loop)
         return made
 
+    def pop(self) -> T | None:
+        """Forget that of the running event loop, and return it."""
+        return self._made.pop(running_loop(), None)
+
     def all(self) -> list[T]:
         """Return those of all event loops."""
         return list(self._made.values())

@@ -35,8 +35,8 @@ LONGEST_PAUSE: Final = 600.0
 _START_CALLS: Final = 4.0
 _START_ROOM: Final = 8
 """Calls at once, and in flight, before anything is known. Limits below 10, slow networks."""
-_SLACK: Final = 0.05
-"""Seconds of calls that are made up for after a timer came late. Real sockets only."""
+SLACK: Final = 0.05
+"""Seconds of calls that are made up for after a timer came late, or a rest. Real sockets only."""
 _FIRST_PROBE: Final = 0.01
 _SERIES: Final = (0.1, 0.25, *CUSTOMARY, 120.0, 240.0, 480.0)
 """Seconds from the start at which a closed quota is probed while nothing is known. Silent cells
@@ -136,7 +136,7 @@ class Gate:
         if self._burst is not None:
             return self._burst
         is_single = learner.is_known or learner.is_even
-        return max(1.0 if is_single else _START_CALLS, _SLACK * learner.pace)
+        return max(1.0 if is_single else _START_CALLS, SLACK * learner.pace)
 
     @property
     def _speed(self) -> float:

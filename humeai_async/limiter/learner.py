@@ -25,7 +25,7 @@ FASTEST: Final = 1e6
 """Calls a second; no pacing is needed beyond. None: no cell is as fast."""
 SLOWEST: Final = 0.01
 """Calls a second; a lower measure is a mistake. Windows of 60 s with 2 calls."""
-_DECLARED_MARGIN: Final = 0.99
+DECLARED_MARGIN: Final = 0.99
 """Share of a declared rate that is used: clocks and networks jitter by that much."""
 _MARGIN: Final = 0.985
 """Share of a measured rate that is used between looks upward. Buckets of burst 1."""
@@ -60,7 +60,7 @@ class Learner(Measure):
         self.ceiling: float = math.inf
         """Calls a second that are never exceeded."""
         if rate is not None:
-            self.ceiling = rate * _DECLARED_MARGIN
+            self.ceiling = rate * DECLARED_MARGIN
             self.rate: float = self.ceiling
         self.pace: float = self.rate
         """Calls a second to send now."""

@@ -17,6 +17,7 @@ from contextlib import aclosing
 from typing import Final, Self, get_args
 from weakref import WeakSet
 
+from humeai_async._base.event_loops import PerLoop
 from humeai_async.errors import APIConnectionError, ConfigurationError, HumeError
 from humeai_async.limiter.turns import TurnListener
 from humeai_async.shared.connection import (
@@ -72,7 +73,7 @@ class RedisQuota:
         self._name = name
         self._outage: Outage = outage
         Connection(held, timeout=FIRST_TIMEOUT)  # says at once what is wrong with it
-        self._links: dict[asyncio.AbstractEventLoop, _Link] = {}
+        self._links = PerLoop(self._link)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Other processes connect by themselves.
@@ -107,7 +108,7 @@ class RedisQuota:
             self.connection, f"{account}{slash}{product}", self._prefix, rate, burst, listener,
             self._outage,
         )  # fmt: skip
-        self._link().join(source)
+        self._links.current().join(source)
         return source
 
     async def state(self) -> list[BucketShares]:
@@ -138,24 +139,16 @@ class RedisQuota:
 
     def connection(self) -> Connection:
         """Return the connection of the event loop that runs."""
-        return self._link().connection
+        return self._links.current().connection
 
     async def aclose(self) -> None:
         """Close the connection of the event loop that runs; it opens again when it is needed."""
-        found = self._links.pop(asyncio.get_running_loop(), None)
+        found = self._links.pop()
         if found is not None:
             await found.aclose()
 
-    def _link(self) -> _Link:
-        loop = asyncio.get_running_loop()
-        found = self._links.get(loop)
-        if found is None:
-            for over in [one for one in list(self._links) if one.is_closed()]:
-                self._links.pop(over, None)
-            found = self._links[loop] = _Link(
-                Connection(self._target, timeout=FIRST_TIMEOUT), f"{self._prefix}:gate"
-            )
-        return found
+    def _link(self, _: asyncio.AbstractEventLoop) -> _Link:
+        return _Link(Connection(self._target, timeout=FIRST_TIMEOUT), f"{self._prefix}:gate")
 
     async def __aenter__(self) -> Self:
         return self

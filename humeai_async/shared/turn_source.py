@@ -14,11 +14,13 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 from humeai_async.errors import HumeError, RateLimitWaitError
 from humeai_async.limiter.events import Alone, Shared
+from humeai_async.limiter.gate import SLACK
+from humeai_async.limiter.learner import DECLARED_MARGIN
 from humeai_async.limiter.measure import START_RATE
 from humeai_async.limiter.shared_learner import Lesson
 from humeai_async.limiter.turns import FIRST_WAIT, Follower, Turn, TurnListener, Turns
@@ -49,10 +51,6 @@ _LATE: Final = 0.05
 """Seconds by which a timer is late if the event loop was held up, and not the server."""
 TRY_AGAIN: Final = (0.2, 0.6)
 """Seconds between tries of a server that is away, at least and at most."""
-SMALLEST_BURST: Final = 0.05
-"""Seconds of calls that may go at once after a rest, where none is given."""
-MARGIN: Final = 0.99
-"""Share of the declared rate that is used: clocks and networks jitter by that much."""
 
 Outage: TypeAlias = Literal["share", "stop", "alone"]
 """What calls do while the server is away."""
@@ -87,8 +85,8 @@ class QuotaTurns:
         self.bucket = bucket
         self._channel = f"{prefix}:gate"
         self._keys = [f"{prefix}:{bucket}:{one}" for one in KEYS] + [f"{prefix}:buckets"]
-        self._rate = None if rate is None else rate * MARGIN
-        self._burst = SMALLEST_BURST if not burst or self._rate is None else burst / self._rate
+        self._rate = None if rate is None else rate * DECLARED_MARGIN
+        self._burst = SLACK if not burst or self._rate is None else burst / self._rate
         self._listener = listener
         self._outage: Outage = outage
         self._who = _name_member()
@@ -251,10 +249,7 @@ class QuotaTurns:
             except (RedisUnavailableError, TimeoutError, HumeError) as problem:
                 _logger.debug("the gate of %s cannot be changed: %s", self.bucket, problem)
 
-        self._start(run())
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.get_running_loop().create_task(run())
         self._messages.add(task)
         task.add_done_callback(self._messages.discard)
 

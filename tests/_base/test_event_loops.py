@@ -31,3 +31,18 @@ def test_threads_may_ask_for_theirs_while_loops_come_and_go() -> None:
         assert list(threads.map(come_and_go, range(4))) == [None] * 4
     asyncio.run(ask_twice(things))
     assert len(things.all()) == 1
+
+
+def test_that_of_the_running_loop_alone_is_taken_out() -> None:
+    things = PerLoop[list[int]](lambda _: [])
+    first = asyncio.new_event_loop()
+    kept = first.run_until_complete(ask_twice(things))
+
+    async def take_out() -> None:
+        mine = await ask_twice(things)
+        assert things.pop() is mine
+        assert things.pop() is None
+
+    asyncio.run(take_out())
+    assert things.all() == [kept]
+    first.close()
