@@ -15,7 +15,7 @@ from humeai_async._base.cancellation import in_thread
 from humeai_async._base.packages import load_package
 from humeai_async.bulk.bill import Bill
 from humeai_async.bulk.estimates import CostEstimate, estimate_cost
-from humeai_async.bulk.ledger import Ledger
+from humeai_async.bulk.ledger import Memory
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.outcome import Outcome, label_of
 from humeai_async.bulk.outcome_tables import failure_of
@@ -49,7 +49,7 @@ class PaidOutcomes(Outcomes[File, R]):
     Args:
         work: How sources are sent.
         sources: What to send.
-        ledger: What the run remembers: a `Ledger`, the path of one, or `None`.
+        ledger: What the run remembers: a `Memory`, the path of a ledger, or `None`.
         concurrency: Requests at once.
         together: Sources that may share a request, at most.
         options: As in `BulkOptions`.
@@ -62,7 +62,7 @@ class PaidOutcomes(Outcomes[File, R]):
         self,
         work: SingleRequests[R],
         sources: Iterable[File] | AsyncIterable[File],
-        ledger: str | os.PathLike[str] | Ledger | None,
+        ledger: str | os.PathLike[str] | Memory | None,
         *,
         concurrency: int,
         together: int = 1,

@@ -68,8 +68,9 @@ class Pipeline(Generic[S, R]):
     async def run(self, queue: OutcomeQueue[S, R]) -> None:
         """Run it; a slot is free again once the consumer has all of a piece of work."""
         async with AsyncExitStack() as stack:
-            ledger = await self._open_ledger(stack)
-            self._memory = memory = Memory() if ledger is None else ledger
+            self._memory = memory = await self._open_memory(stack)
+            # One that keeps results and notes outcomes; what is in memory alone does neither.
+            ledger = memory if isinstance(memory, Ledger) else None
             kept = None if ledger is None else await in_thread(KeptResults(ledger.path).open)
             self._grouping = Grouping(self._kind, memory, self._options)
             requests = await memory.requests()
@@ -84,7 +85,7 @@ class Pipeline(Generic[S, R]):
             async with anyio.create_task_group() as keeping:
                 if ledger is not None:
                     queue.on_ack = lambda outcomes: ledger.note(
-                        [_note(one) for one in outcomes if not one.is_open]
+                        _note(one) for one in outcomes if not one.is_open
                     )
                     if queue.is_all_or_nothing:
                         stack.enter_context(_dropping_notes_on_error(ledger))
@@ -96,10 +97,10 @@ class Pipeline(Generic[S, R]):
             if ledger is not None and ledger.before_checkpoint is None:
                 await ledger.checkpoint()
 
-    async def _open_ledger(self, stack: AsyncExitStack) -> Ledger | None:
+    async def _open_memory(self, stack: AsyncExitStack) -> Memory:
         given = self._pipes.ledger
-        if given is None or isinstance(given, Ledger):
-            return given
+        if given is None or isinstance(given, Memory):
+            return Memory() if given is None else given
         return await stack.enter_async_context(await Ledger.open(given, self._kind.configuration))
 
     async def _run(self, queue: OutcomeQueue[S, R]) -> None:

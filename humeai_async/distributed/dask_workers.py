@@ -10,6 +10,7 @@ import asyncio
 import importlib
 import threading
 from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from humeai_async._base.packages import load_package
@@ -128,7 +129,13 @@ class WorkerClients:
         self._worker.loop.add_callback(self._worker.log_event, self.name, counts)
 
     async def _serve_until_ended(self) -> None:
-        await self._ended.wait()
+        async with AsyncExitStack() as stack:
+            if self._ledger is not None:  # one connection for all partitions
+                await stack.enter_async_context(self._ledger.connected())
+            await self._ended.wait()
+            await self._end()
+
+    async def _end(self) -> None:
         running = tuple(self._running)
         for one in running:
             one.cancel()

@@ -16,7 +16,7 @@ from attrs import evolve
 
 from humeai_async._base.packages import load_package
 from humeai_async._base.unset import UNSET
-from humeai_async.bulk.ledger import Ledger
+from humeai_async.bulk.ledger import Memory
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.outcome import Outcome, label_of
 from humeai_async.bulk.outcomes import Outcomes
@@ -81,7 +81,7 @@ class RunKind(abc.ABC):
         self,
         hume: HumeAI,
         sources: Iterable[Any] | AsyncIterable[Any],
-        ledger: Ledger,
+        ledger: Memory,
         options: BulkOptions | None,
         budget: float | None = None,
     ) -> Outcomes[Any, Any]:
@@ -101,7 +101,7 @@ class PredictionKind(RunKind):
         self,
         hume: HumeAI,
         sources: Iterable[Any] | AsyncIterable[Any],
-        ledger: Ledger,
+        ledger: Memory,
         options: BulkOptions | None,
         budget: float | None = None,  # noqa: ARG002 - jobs do not say what they cost
     ) -> Outcomes[Any, Any]:
@@ -128,7 +128,7 @@ class MeasurementKind(RunKind):
         self,
         hume: HumeAI,
         sources: Iterable[Any] | AsyncIterable[Any],
-        ledger: Ledger,
+        ledger: Memory,
         options: BulkOptions | None,
         budget: float | None = None,
     ) -> Outcomes[Any, Any]:
@@ -151,7 +151,7 @@ class DecisionKind(RunKind):
         self,
         hume: HumeAI,
         sources: Iterable[Any] | AsyncIterable[Any],
-        ledger: Ledger,
+        ledger: Memory,
         options: BulkOptions | None,
         budget: float | None = None,
     ) -> Outcomes[Any, Any]:

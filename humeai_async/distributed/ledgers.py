@@ -6,17 +6,17 @@ it was begun with. It knows no sources and no results.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
-from humeai_async._base.cancellation import in_thread, run_uncancelled
-from humeai_async.bulk.ledger import Ledger
+from humeai_async._base.cancellation import in_thread
+from humeai_async.bulk.ledger import Ledger, Memory
+from humeai_async.bulk.ledger_records import Note
 from humeai_async.distributed.kinds import KINDS
 from humeai_async.distributed.plan import RunSettings, file_name
 from humeai_async.distributed.redis_ledger import RedisLedger
-from humeai_async.distributed.steps import PartitionLedger, SteppedLedger
+from humeai_async.distributed.steps import SteppedLedger
 from humeai_async.distributed.store import LocalStore, Store
 from humeai_async.errors import ConfigurationError, LedgerError
 from humeai_async.http import codec
@@ -28,6 +28,16 @@ _PLANNER_SLACK_MS = 24 * 3600 * 1000
 that clock, and jobs that seem older than the run would be submitted again."""
 
 
+class PartitionLedger(Ledger):
+    """A ledger of a partition, whose results count only as a whole.
+
+    It notes no outcomes: a partition that is cut off has its jobs fetched again, all of them.
+    """
+
+    def note(self, notes: Iterable[Note]) -> None:
+        """Ignore the notes: the results of a partition count only as a whole."""
+
+
 class OpenedLedger:
     """A ledger of one partition, whatever it stands on.
 
@@ -36,14 +46,14 @@ class OpenedLedger:
         forget: Deletes what it holds, once the results are in place; a coroutine function.
     """
 
-    def __init__(self, ledger: Ledger, forget: Callable[[], Any]) -> None:
+    def __init__(self, ledger: Memory, forget: Callable[[], Any]) -> None:
         self.ledger = ledger
         self.forget = forget
 
 
 @asynccontextmanager
 async def open_ledger(
-    store: Store, settings: RunSettings, number: int, ledger: RedisLedger | None, folder: Path
+    store: Store, settings: RunSettings, number: int, ledger: RedisLedger | None
 ) -> AsyncGenerator[OpenedLedger]:
     """Open the ledger of a partition.
 
@@ -52,13 +62,11 @@ async def open_ledger(
         settings: The run's settings.
         number: Number of the partition.
         ledger: Where steps are written down; a file in the run's folder where it is left out.
-        folder: A temporary folder.
 
     Raises:
         LedgerError: Another worker has it, or the partition was begun with the other kind.
         ConfigurationError: An object store without a ledger.
     """
-    configuration = codec.encode(dict(settings.request)).decode()
     if ledger is None:
         if not isinstance(store, LocalStore):
             raise ConfigurationError(
@@ -69,6 +77,7 @@ async def open_ledger(
             await in_thread(_begin, store, number, _IN_FILE)
         path = store.folder / "_run" / "ledgers" / f"{file_name(number)}.db"
         await in_thread(lambda: path.parent.mkdir(parents=True, exist_ok=True))
+        configuration = codec.encode(dict(settings.request)).decode()
         async with await PartitionLedger.open(path, configuration) as opened:
 
             async def forget_file() -> None:
@@ -77,17 +86,11 @@ async def open_ledger(
             yield OpenedLedger(opened, forget_file)
         return
     has_begun = await in_thread(_begin, store, number, _IN_REDIS)
-    connection = ledger.connect()
-    try:
+    async with ledger.connected() as connection:
         log = ledger.log(connection, settings.name, number)
         since = settings.created_ms - _PLANNER_SLACK_MS if has_begun else None
-        started = await SteppedLedger.start(
-            folder / "ledger.db", configuration, log, begun_since_ms=since
-        )
-        async with started:
-            yield OpenedLedger(started, log.drop)
-    finally:
-        await run_uncancelled(connection.aclose())
+        started = await SteppedLedger.start(log, begun_since_ms=since)
+        yield OpenedLedger(started, log.drop)
 
 
 def _begin(store: Store, number: int, ledger: bytes) -> bool:

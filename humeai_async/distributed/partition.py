@@ -8,7 +8,7 @@ workers die, freeze or come back. The ledger sees to it that none is paid for tw
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -144,7 +144,7 @@ async def work(
     async with AsyncExitStack() as stack:
         temporary = tempfile.TemporaryDirectory(prefix="humeai_async-", ignore_cleanup_errors=True)
         folder = Path(stack.enter_context(temporary))
-        opening = open_ledger(task.store, task.settings, task.ledger_number, ledger, folder)
+        opening = open_ledger(task.store, task.settings, task.ledger_number, ledger)
         opened = await stack.enter_async_context(opening)
         # Who had it before may have ended just now.
         found = await in_thread(read_report, task.store, partition.number)
@@ -200,7 +200,7 @@ async def _run(
     try:
         results = Results(task.number, task.sources, files, on_progress)
         changed: list[PlannedSource] = []
-        sources = _unchanged(task.sources, changed)
+        sources = _to_send(task.sources, changed)
         outcomes = task.kind.run(hume, sources, opened.ledger, options, most)
         async with outcomes:
             while found := await outcomes.next_batch(_AT_ONCE):
@@ -235,15 +235,23 @@ async def _budget_of(
     return await in_thread(grant, task.store, task.number, budget, spent, spent + cost)
 
 
+def _to_send(
+    planned_ones: list[PlannedSource], changed: list[PlannedSource]
+) -> Iterable[BulkSource] | AsyncIterable[BulkSource]:
+    """Give the sources that can be sent, but for files that are not those which were planned."""
+    sources = [one for one in planned_ones if one.kind != REFUSED]
+    if any(one.digest for one in sources):
+        return _unchanged(sources, changed)
+    return [one.source() for one in sources]
+
+
 async def _unchanged(
     sources: list[PlannedSource], changed: list[PlannedSource]
 ) -> AsyncIterator[BulkSource]:
-    """Give the sources that can be sent, but for files that are not those which were planned."""
     for one in sources:
-        is_known_by_content = one.digest != ""
-        if is_known_by_content and await in_thread(_is_another, one):
+        if await in_thread(_is_another, one):
             changed.append(one)
-        elif one.kind != REFUSED:
+        else:
             yield one.source()
 
 

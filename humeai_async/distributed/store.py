@@ -72,6 +72,10 @@ class Store(Protocol):
         """Return a file's content; `None` if it is not there."""
         ...
 
+    def has(self, name: str) -> bool:
+        """Whether a file is there."""
+        ...
+
     def put(self, name: str, content: bytes) -> None:
         """Put a file in place, whole."""
 
@@ -126,6 +130,11 @@ class LocalStore:
             return (self.folder / name).read_bytes()
         except FileNotFoundError:
             return None
+
+    @_explained
+    def has(self, name: str) -> bool:
+        """Whether a file is there."""
+        return (self.folder / name).is_file()
 
     @_explained
     def put(self, name: str, content: bytes) -> None:
@@ -216,6 +225,16 @@ class ObjectStore:
         except FileNotFoundError:
             return None
         return content
+
+    @_explained
+    def has(self, name: str) -> bool:
+        """Whether a file is there."""
+        self._files.invalidate_cache()
+        try:
+            found = self._files.info(self._path(name))
+        except FileNotFoundError:
+            return False
+        return bool(found["type"] == "file")
 
     @_explained
     def put(self, name: str, content: bytes) -> None:

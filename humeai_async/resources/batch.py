@@ -51,7 +51,7 @@ from humeai_async.types.batch import (
 from humeai_async.types.sources import BulkSource, Text, refuse_file_name, unwrap_texts
 
 if TYPE_CHECKING:
-    from humeai_async.bulk.ledger import Ledger
+    from humeai_async.bulk.ledger import Memory
     from humeai_async.bulk.options import BulkFields, BulkOptions
     from humeai_async.bulk.outcomes import Outcomes
     from humeai_async.bulk.progress import Progress
@@ -309,7 +309,7 @@ class Batch(Resource):
         *,
         models: Models | ModelsDict | None = None,
         transcription: Transcription | TranscriptionDict | Unset | None = UNSET,
-        ledger: str | os.PathLike[str] | Ledger | None = None,
+        ledger: str | os.PathLike[str] | Memory | None = None,
         options: BulkOptions | None = None,
         on_job: Callable[[Job], None] | None = None,
         **changes: Unpack[BulkFields],
@@ -427,7 +427,7 @@ class Batch(Resource):
         self,
         request: InferenceRequest,
         options: BulkOptions,
-        ledger: str | os.PathLike[str] | Ledger | None,
+        ledger: str | os.PathLike[str] | Memory | None,
         on_job: Callable[[Job], None] | None,
     ) -> Pipes[BulkSource, SourcePredictions]:
         """Put together what a bulk run works with; its calls yield to all others."""

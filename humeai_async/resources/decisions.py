@@ -38,7 +38,7 @@ from humeai_async.types.questions import QuestionLike, QuestionSet
 from humeai_async.types.times import as_rfc3339
 
 if TYPE_CHECKING:
-    from humeai_async.bulk.ledger import Ledger
+    from humeai_async.bulk.ledger import Memory
     from humeai_async.bulk.paid_outcomes import PaidOutcomes
     from humeai_async.decisions.live import LiveTurns
 
@@ -104,7 +104,7 @@ class Decisions(Resource):
         questions: QuestionSet | Mapping[str, QuestionLike],
         *,
         context: str | None = None,
-        ledger: str | os.PathLike[str] | Ledger | None = None,
+        ledger: str | os.PathLike[str] | Memory | None = None,
         budget: int | None = None,
         convert: bool = True,
         concurrency: int = 8,

@@ -31,7 +31,7 @@ from humeai_async.settings import Reconnect
 from humeai_async.types.expression import AudioResult, FaceSettings, ImagesResult
 
 if TYPE_CHECKING:
-    from humeai_async.bulk.ledger import Ledger
+    from humeai_async.bulk.ledger import Memory
     from humeai_async.bulk.paid_outcomes import PaidOutcomes
     from humeai_async.expression.audio_session import AudioSession
     from humeai_async.expression.video_session import VideoSession
@@ -158,7 +158,7 @@ class Expression(Resource):
         measurement_timer_ms: int | None = None,
         face: FaceSettings | Mapping[str, Any] | None = None,
         images_per_request: int = 1,
-        ledger: str | os.PathLike[str] | Ledger | None = None,
+        ledger: str | os.PathLike[str] | Memory | None = None,
         budget: float | None = None,
         convert: bool = True,
         concurrency: int = 8,

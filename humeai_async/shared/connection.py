@@ -66,9 +66,10 @@ class Connection:
         # may show all variables of a method.
         self._client: Any = target
         self._listener: Any = target
+        self._url: Secret | None = None
         if isinstance(target, Secret):
-            self._client = _client(target, timeout)
-            self._listener = _client(target, timeout, is_listening=True)
+            self._url, self._timeout = target, timeout
+            self._client, self._listener = _client(target, timeout), None
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[object]) -> Any:
         """Run a script.
@@ -93,6 +94,8 @@ class Connection:
             ConfigurationError: The server refuses it for good.
             RedisUnavailableError: The server cannot be reached, or has gone.
         """
+        if self._url is not None and self._listener is None:
+            self._listener = _client(self._url, self._timeout, is_listening=True)
         if not hasattr(self._listener, "pubsub"):  # clients of clusters, of old releases
             raise ConfigurationError(f"{type(self._listener).__name__} cannot listen to a channel")
         try:
@@ -115,9 +118,10 @@ class Connection:
     async def aclose(self) -> None:
         """Close the clients, unless they were given."""
         if self._is_own:
-            for name in ("_client", "_listener"):
+            for client in (self._client, self._listener):
                 with contextlib.suppress(self._errors.RedisError, OSError):
-                    await getattr(self, name).aclose()
+                    if client is not None:
+                        await client.aclose()
 
     def _explain(self, problem: Exception) -> ConfigurationError | RedisUnavailableError:
         """Return an error of the client in this library's words."""

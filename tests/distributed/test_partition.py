@@ -88,6 +88,20 @@ async def test_a_partition_that_is_done_costs_nothing(tmp_path: Path) -> None:
     assert await partitions(tmp_path) == []
 
 
+async def test_a_partition_looks_through_no_folder_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A run may have many thousands, and each would look at all.
+    async with FakeHume() as fake, make_client(str(fake.url)) as hume:
+        await plan(tmp_path, urls(3), models=MODELS)
+        (partition,) = await partitions(tmp_path)
+        with monkeypatch.context() as patched:
+            patched.delattr(LocalStore, "names")
+            first = await work(partition, hume)
+            assert await work(partition, hume) == first
+    assert (await collect(tmp_path)).arrived == 3
+
+
 async def test_a_partition_that_was_cut_off_is_whole_and_paid_once(tmp_path: Path) -> None:
     async with FakeHume() as fake, make_client(str(fake.url)) as hume:
         await plan(tmp_path, urls(20), models=MODELS, job_size=5)

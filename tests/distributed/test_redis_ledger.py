@@ -10,8 +10,9 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import distributed_support
 import pytest
@@ -21,12 +22,13 @@ from redis_servers import KINDS, Server, running
 
 from humeai_async import ConfigurationError, LedgerError
 from humeai_async._base.packages import load_package
-from humeai_async.bulk.ledger_records import Draft
+from humeai_async.bulk.ledger_records import Draft, Plan
 from humeai_async.bulk.options import BulkOptions
 from humeai_async.bulk.states import WorkState
 from humeai_async.bulk.work import local_ms
 from humeai_async.distributed import RedisLedger, partitions, plan, work
 from humeai_async.distributed.steps import SteppedLedger
+from humeai_async.shared.connection import Connection, RedisUnavailableError
 from humeai_async.testing import FakeHume
 
 pytestmark = [pytest.mark.anyio, pytest.mark.server]
@@ -47,22 +49,18 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def holding(
-    server: Server, folder: Path, *, since: int | None = None
-) -> AsyncGenerator[SteppedLedger]:
+async def holding(server: Server, *, since: int | None = None) -> AsyncGenerator[SteppedLedger]:
     """Take a partition, and hold it."""
     ledger = RedisLedger(server.url)
-    path = folder / f"{secrets.token_hex(4)}.db"
-    async with aclosing(ledger.connect()) as connection:
+    async with ledger.connected() as connection:
         log = ledger.log(connection, "run", 7)
-        async with await SteppedLedger.start(path, "settings", log, begun_since_ms=since) as held:
-            yield held
+        yield await SteppedLedger.start(log, begun_since_ms=since)
 
 
 async def take(url: str) -> None:
     ledger = RedisLedger(url)
-    async with aclosing(ledger.connect()) as connection:
-        await ledger.log(connection, "run", 0).take()
+    async with ledger.connected() as connection:
+        await ledger.log(connection, "run", 0).take(b"first")
 
 
 def draft(count: int = 2) -> Draft:
@@ -71,105 +69,166 @@ def draft(count: int = 2) -> Draft:
     return Draft(kind="urls", keys=keys, marks=marks, planned_ms=local_ms())
 
 
-async def test_the_next_holder_goes_on_with_the_steps(server: Server, tmp_path: Path) -> None:
-    async with holding(server, tmp_path) as first:
-        made = await first.plan(draft())
-        await first.send(made.number, 5)
+async def test_the_next_holder_goes_on_with_the_steps(server: Server) -> None:
+    async with holding(server) as first:
+        made = await plan_and_send(first)
         await first.submit(made.number, "job-1")
-    async with holding(server, tmp_path) as second:
+    async with holding(server) as second:
         found = await second.read_plan(made.number)
         assert (found.work_id, found.keys, found.sent_ms) == ("job-1", draft().keys, 5)
         assert {name for name, _ in await second.requests()} == {"job-1"}
 
 
-async def test_a_holder_that_was_overtaken_can_plan_and_send_nothing(
-    server: Server, tmp_path: Path
+async def plan_and_send(ledger: SteppedLedger, count: int = 2) -> Plan:
+    made = await ledger.plan(draft(count))
+    await ledger.send(made.number, 5)
+    return made
+
+
+@pytest.mark.parametrize("step", ["send", "finish"])
+async def test_a_holder_that_was_overtaken_can_send_and_finish_nothing(
+    step: str, server: Server
 ) -> None:
-    async with holding(server, tmp_path) as first:
-        made = await first.plan(draft())
-        async with holding(server, tmp_path) as second:
-            for step in (
-                first.plan(draft(3)), first.send(made.number, None), first.finish(),
-            ):  # fmt: skip
-                with pytest.raises(LedgerError, match="another worker"):
-                    await step
+    async with holding(server) as first:
+        made = await plan_and_send(first)
+        async with holding(server) as second:
+            with pytest.raises(LedgerError, match="another worker"):
+                await (plan_and_send(first, 3) if step == "send" else first.finish())
             await second.send(made.number, None)
+            await second.finish()
+
+
+async def test_a_plan_that_was_never_sent_is_nothing_to_the_next_holder(server: Server) -> None:
+    async with holding(server) as first:
+        await first.plan(draft())
+    async with holding(server, since=local_ms()) as second:
+        assert await second.requests() == []
+        assert (await second.plan(draft())).state is WorkState.PLANNED  # nothing was lost
+
+
+async def test_steps_that_come_together_go_in_few_trips(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trips = list[object]()
+    run = Connection.run
+
+    async def count(connection: Connection, *given: Any) -> Any:
+        trips.append(given)
+        return await run(connection, *given)
+
+    monkeypatch.setattr(Connection, "run", count)
+    async with holding(server) as ledger:
+        plans = [await ledger.plan(draft(n)) for n in range(1, 11)]
+        async with asyncio.TaskGroup() as tasks:
+            for one in plans:
+                tasks.create_task(ledger.send(one.number, 5))
+    assert len(trips) == 2  # one to take it
+    async with holding(server) as second:
+        assert [(await second.read_plan(one.number)).sent_ms for one in plans] == [5] * 10
+
+
+async def test_partitions_under_way_together_have_one_connection(server: Server) -> None:
+    ledger = RedisLedger(server.url)
+    async with ledger.connected() as first:
+        async with ledger.connected() as second:
+            assert second is first
+        await ledger.log(first, "run", 7).take(b"first")  # it is still open
+    async with ledger.connected() as third:
+        assert third is not first
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+async def test_steps_whose_response_was_lost_are_written_once(
+    lost: int, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trips, run = list[object](), Connection.run
+
+    async def lose(connection: Connection, *given: Any) -> Any:
+        trips.append(given)
+        found = await run(connection, *given)
+        if len(trips) == lost:
+            raise RedisUnavailableError("the response was lost")
+        return found
+
+    monkeypatch.setattr(Connection, "run", lose)
+    async with holding(server) as ledger:
+        await plan_and_send(ledger)
+    assert len(trips) == 3
+    assert server.say("LLEN", "humeai_async:{run:7}:steps") == b":3\r\n"  # begin, plan, send
 
 
 async def test_what_a_worker_began_and_the_server_lost_is_searched_for_first(
-    server: Server, tmp_path: Path
+    server: Server,
 ) -> None:
-    async with holding(server, tmp_path, since=local_ms()) as ledger:
+    async with holding(server, since=local_ms()) as ledger:
         made = await ledger.plan(draft())
         assert made.state is WorkState.SENT
         await ledger.end_work(made.number, WorkState.ABANDONED)
 
 
 async def test_what_the_server_lost_is_searched_for_by_every_holder_after_that(
-    server: Server, tmp_path: Path
+    server: Server,
 ) -> None:
-    async with holding(server, tmp_path) as ledger:
+    async with holding(server) as ledger:
         for count in (2, 3):
-            made = await ledger.plan(draft(count))
-            await ledger.send(made.number, None)
+            await plan_and_send(ledger, count)
     server.say("FLUSHALL")
     for count in (2, 3):  # the first one ends before it comes to the second piece
-        async with holding(server, tmp_path, since=local_ms()) as ledger:
+        async with holding(server, since=local_ms()) as ledger:
             assert (await ledger.plan(draft(count))).state is WorkState.SENT
 
 
-async def test_a_holder_whose_server_lost_everything_is_refused(
-    server: Server, tmp_path: Path
-) -> None:
-    async with holding(server, tmp_path) as ledger:
-        await ledger.plan(draft())
+async def test_a_holder_whose_server_lost_everything_is_refused(server: Server) -> None:
+    async with holding(server) as ledger:
+        await plan_and_send(ledger)
         server.kill()
         server.start()
-        with pytest.raises(LedgerError, match="lost it"):
-            await ledger.plan(draft(3))
+        for _ in range(2):  # and so it is from then on
+            with pytest.raises(LedgerError, match="lost it"):
+                await plan_and_send(ledger, 3)
 
 
-async def test_a_frozen_server_is_waited_for(server: Server, tmp_path: Path) -> None:
-    async with holding(server, tmp_path) as ledger:
+async def test_a_frozen_server_is_waited_for(server: Server) -> None:
+    async with holding(server) as ledger:
         server.freeze()
-        planning = asyncio.create_task(ledger.plan(draft()))
+        planning = asyncio.create_task(plan_and_send(ledger))
         await asyncio.sleep(0.3)
         assert not planning.done()
         server.thaw()
         made = await planning
-    async with holding(server, tmp_path) as second:
+    async with holding(server) as second:
         assert (await second.read_plan(made.number)).keys == draft().keys
 
 
 async def test_a_server_that_is_gone_is_a_ledger_error(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("humeai_async.distributed.redis_ledger.PATIENCE", 0.3)
-    async with holding(server, tmp_path) as ledger:
+    async with holding(server) as ledger:
         server.kill()
         with pytest.raises(LedgerError, match=r"redis://127\.0\.0\.1"):
-            await ledger.plan(draft())
+            await plan_and_send(ledger)
 
 
-async def test_a_server_whose_memory_is_full_is_waited_for(server: Server, tmp_path: Path) -> None:
-    async with holding(server, tmp_path) as ledger:
+async def test_a_server_whose_memory_is_full_is_waited_for(server: Server) -> None:
+    async with holding(server) as ledger:
         server.fill()
-        planning = asyncio.create_task(ledger.plan(draft()))
+        planning = asyncio.create_task(plan_and_send(ledger))
         await asyncio.sleep(0.3)
         assert not planning.done()
         server.empty_out()
         made = await planning
-    async with holding(server, tmp_path) as second:
+    async with holding(server) as second:
         assert (await second.read_plan(made.number)).keys == draft().keys
 
 
 async def test_a_server_that_stays_full_is_a_ledger_error_that_says_what_to_do(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("humeai_async.distributed.redis_ledger.PATIENCE", 0.3)
     server.fill()
     with pytest.raises(LedgerError, match=r"raise maxmemory or free some there.*start the run"):
-        async with holding(server, tmp_path):
+        async with holding(server):
             pass
 
 
@@ -187,10 +246,10 @@ async def test_a_replica_that_takes_no_writes_is_waited_for(
 
 
 async def test_what_was_sent_is_never_taken_for_not_sent_where_the_server_is_full_afterwards(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("humeai_async.distributed.redis_ledger.PATIENCE", 0.3)
-    async with holding(server, tmp_path) as first:
+    async with holding(server) as first:
         plans = [await first.plan(draft(count)) for count in (2, 3)]
         for one in plans:
             await first.send(one.number, 5)
@@ -202,7 +261,7 @@ async def test_what_was_sent_is_never_taken_for_not_sent_where_the_server_is_ful
             with pytest.raises(LedgerError, match="maxmemory"):
                 await step
     server.empty_out()
-    async with holding(server, tmp_path) as second:
+    async with holding(server) as second:
         for one in plans:
             found = await second.read_plan(one.number)
             assert (found.state, found.sent_ms) == (WorkState.SENT, 5)
@@ -210,16 +269,15 @@ async def test_what_was_sent_is_never_taken_for_not_sent_where_the_server_is_ful
 
 @pytest.mark.parametrize("key", ["holder", "steps"])
 async def test_a_holder_whose_keys_were_evicted_is_refused_and_the_next_one_searches(
-    key: str, server: Server, tmp_path: Path
+    key: str, server: Server
 ) -> None:
-    async with holding(server, tmp_path) as first:
-        made = await first.plan(draft())
-        await first.send(made.number, 5)
+    async with holding(server) as first:
+        made = await plan_and_send(first)
         server.evict(f"humeai_async:{{run:7}}:{key}")
         with pytest.raises(LedgerError, match="lost it"):
-            await first.plan(draft(3))
+            await plan_and_send(first, 3)
     has_steps = server.say("EXISTS", "humeai_async:{run:7}:steps") == b":1\r\n"
-    async with holding(server, tmp_path, since=local_ms()) as second:
+    async with holding(server, since=local_ms()) as second:
         if has_steps:
             assert (await second.read_plan(made.number)).state is WorkState.SENT
         else:

@@ -23,7 +23,29 @@ def no_links(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
 def test_what_is_not_there_is_none_and_no_names(tmp_path: Path) -> None:
     store = LocalStore(tmp_path / "run")
     assert store.read("a") is None
+    assert not store.has("a")
     assert store.names("sources") == []
+
+
+@pytest.mark.parametrize("kind", ["local", pytest.param("memory", marks=pytest.mark.server)])
+def test_a_file_that_is_there_is_and_a_folder_is_no_file(kind: str, tmp_path: Path) -> None:
+    store = open_store(tmp_path if kind == "local" else f"memory://{tmp_path}")
+    store.put("folder/a", b"")
+    assert store.has("folder/a")
+    assert not store.has("folder")
+    assert not store.has("folder/b")
+
+
+@pytest.mark.server
+def test_a_store_that_fails_is_not_taken_for_one_without_the_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ConnectionError("gone")
+
+    monkeypatch.setattr("fsspec.implementations.memory.MemoryFileSystem.info", fail)
+    with pytest.raises(SaveError, match="gone"):
+        open_store("memory://somewhere").has("a")
 
 
 def test_partial_files_are_not_among_the_names(tmp_path: Path) -> None:
