@@ -9,10 +9,9 @@ cattrs nor a type of the service; `converter.py` says how fields are read.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from types import GenericAlias, MemberDescriptorType, NoneType
-from typing import Any, NamedTuple, TypeAlias, Union, get_args, get_origin
+from typing import Any, TypeAlias, Union, get_args, get_origin
 
 import msgspec
 from attrs import NOTHING, Factory, fields, has, resolve_types
@@ -38,7 +37,7 @@ def reader_of(cls: Any, own: frozenset[str], read_field: FieldReader, lenient: R
     if not _is_class(cls) or not all(_is_readable(f.type) for f in fields(resolve_types(cls))):
         return lenient
     struct, finish = _struct_of(cls, own, read_field)
-    decode = msgspec.json.Decoder(struct).decode
+    decode = msgspec.json.Decoder(struct, dec_hook=_read_other).decode
 
     def read(body: bytes) -> Any:
         try:
@@ -48,6 +47,20 @@ def reader_of(cls: Any, own: frozenset[str], read_field: FieldReader, lenient: R
         return lenient(body)
 
     return read
+
+
+class _Other(type):
+    """Type of a field that msgspec does not know, for which the converter reads what it finds."""
+
+    read: Read
+
+    def __instancecheck__(cls, _: object) -> bool:
+        """Take whatever the converter made, which msgspec asks about."""
+        return True
+
+
+def _read_other(hint: Any, found: Any) -> Any:  # to msgspec, hint is a class
+    return hint.read(found)
 
 
 def _is_class(hint: Any) -> bool:
@@ -68,48 +81,43 @@ def _is_list_of_objects(hint: Any) -> bool:
 def _struct_of(cls: Any, own: frozenset[str], read_field: FieldReader) -> tuple[Any, Read]:
     """Make a struct of a class's fields, and what makes an object of it."""
     columns: list[tuple[str, Any, Any]] = []
-    optional: dict[str, Read] = {}
-    others: list[_Other] = []
+    lists: list[tuple[str, Read]] = []
     for f in fields(resolve_types(cls)):
         if f.name in own:
             continue
-        takes, read = read_field(f.type)
-        hint: Any = Any
-        if takes - {NoneType} and not _is_factory(f.default):
-            hint = Union[tuple(takes)]  # noqa: UP007 - of as many as there are
-        elif f.default is None and str not in get_args(f.type):
-            optional[f.name] = read
+        if _is_list_of_objects(f.type):
+            struct, finish = _struct_of(get_args(f.type)[0], own, read_field)
+            hint: Any = GenericAlias(list, (struct,))
+            lists.append((f.name, finish))
         else:
-            if _is_list_of_objects(f.type):
-                hint, read = _list_of(get_args(f.type)[0], own, read_field)
-            others.append(_Other(f.name, read, f.default, NoneType in takes))
-        columns.append((f.name, hint, _struct_default(f.default)))
+            hint = _hint_of(f.type, read_field)
+        if _is_factory(f.default):  # it is called later, for null too
+            columns.append((f.name, hint | None | msgspec.UnsetType, msgspec.UNSET))
+        else:
+            default = msgspec.NODEFAULT if f.default is NOTHING else f.default
+            columns.append((f.name, hint, default))
     struct = msgspec.defstruct(
         cls.__name__, columns, kw_only=True, forbid_unknown_fields=True, gc=False
     )
-    return struct, _finisher(cls, {name for name, _, _ in columns}, optional, others)
+    make = _maker(cls, own)
+
+    def finish_object(found: Any) -> Any:
+        values = asdict(found)
+        for name, finish in lists:
+            if type(values[name]) is list:
+                values[name] = Items(map(finish, values[name]))
+        return make(values)
+
+    return struct, finish_object
 
 
-def _struct_default(default: Any) -> Any:
-    if default is NOTHING:
-        return msgspec.NODEFAULT
-    return msgspec.UNSET if _is_factory(default) else default
-
-
-def _list_of(item: Any, own: frozenset[str], read_field: FieldReader) -> tuple[Any, Read]:
-    """Make the type of a list, and what makes objects of its structs."""
-    struct, finish = _struct_of(item, own, read_field)
-    many: Any = GenericAlias(list, (struct,))
-    return many | None | msgspec.UnsetType, lambda found: Items(map(finish, found))
-
-
-class _Other(NamedTuple):
-    """A field that is read by itself, each time."""
-
-    name: str
-    read: Read
-    default: Any
-    takes_null: bool
+def _hint_of(hint: Any, read_field: FieldReader) -> Any:
+    """Return what a field is to msgspec."""
+    takes, read = read_field(hint)
+    if takes - {NoneType}:
+        return Union[tuple(takes)]  # noqa: UP007 - of as many as there are
+    other: Any = _Other("Other", (), {"read": staticmethod(read)})
+    return other | None if takes else other
 
 
 def _is_factory(default: Any) -> bool:
@@ -117,79 +125,44 @@ def _is_factory(default: Any) -> bool:
     return isinstance(default, kind)
 
 
-def _fresh(default: Any) -> Any:
-    return default.factory() if _is_factory(default) else default
-
-
-def _finisher(
-    cls: Any, given: set[str], optional: Mapping[str, Read], others: Sequence[_Other]
-) -> Read:
-    """Return what makes an object of a struct.
-
-    Args:
-        cls: The class.
-        given: Fields that the struct has.
-        optional: Fields that mostly do not come, so that all are looked at together, with what
-            reads them where they do.
-        others: Fields that are read each time.
-    """
-    pick = operator.itemgetter(*optional) if optional else None
-    nothing = pick and pick(dict.fromkeys(optional))
-    make = _maker(cls, given)
-
-    def finish(found: Any) -> Any:
-        values = asdict(found)
-        if pick is not None and pick(values) != nothing:
-            for name, read in optional.items():
-                if values[name] is not None:
-                    values[name] = read(values[name])
-        for name, read, default, takes_null in others:
-            one = values[name]
-            if one is default or (one is None and takes_null):
-                continue
-            if default is not NOTHING and (one is None or one is msgspec.UNSET):
-                values[name] = _fresh(default)
-            else:
-                values[name] = read(one)
-        return make(values)
-
-    return finish
-
-
-def _maker(cls: Any, given: set[str]) -> Read:
-    """Return what makes an object of the values of the given fields; all others are new.
+def _maker(cls: Any, own: frozenset[str]) -> Read:
+    """Return what makes an object of the values of its fields; own ones are new.
 
     Where objects have a dict, and attrs would do nothing but fill it, it is filled at once, as
     msgspec fills objects: to take twenty arguments one by one is most of what reading takes.
     """
-    has_dict = any("__dict__" in vars(base) for base in cls.__mro__)
-    is_filled = not hasattr(cls, "__attrs_post_init__") and not any(
-        f.converter or f.validator or (f.name in given and _is_slot(cls, f.name))
-        for f in fields(cls)
-    )
-    if not (has_dict and is_filled):
-        return lambda values: cls(**values)
-    rest = [f for f in fields(cls) if f.name not in given]
-    constants = {f.name: f.default for f in rest if not _is_factory(f.default)}
-    made_anew = [(f.name, f.default.factory) for f in rest if f.name not in constants]
-    slots = [one for one in made_anew if _is_slot(cls, one[0])]
-    factories = [one for one in made_anew if one not in slots]
+    factories = [(f.name, f.default.factory) for f in fields(cls) if _is_factory(f.default)]
+    constants = {
+        f.name: f.default for f in fields(cls) if f.name in own and not _is_factory(f.default)
+    }
+    is_filled = _has_dict_alone(cls)
+    new = object.__new__
     set_directly = object.__setattr__  # frozen classes have one that refuses
 
     def make(values: dict[str, Any]) -> Any:
-        made = object.__new__(cls)
         if constants:
             values.update(constants)
         for name, factory in factories:
-            values[name] = factory()
+            one = values.get(name)
+            if one is None or one is msgspec.UNSET:
+                values[name] = factory()
+        if not is_filled:
+            return cls(**values)
+        made = new(cls)
         set_directly(made, "__dict__", values)
-        for name, factory in slots:
-            set_directly(made, name, factory())
         return made
 
     return make
 
 
-def _is_slot(cls: type, name: str) -> bool:
-    """Whether a field is a slot, of a base class."""
-    return isinstance(getattr(cls, name, None), MemberDescriptorType)
+def _has_dict_alone(cls: Any) -> bool:
+    """Whether all fields of an object stand in its dict, as they were given."""
+    return any("__dict__" in vars(base) for base in cls.__mro__) and not (
+        hasattr(cls, "__attrs_post_init__")
+        or any(
+            f.converter
+            or f.validator
+            or isinstance(getattr(cls, f.name, None), MemberDescriptorType)  # of a base's slot
+            for f in fields(cls)
+        )
+    )

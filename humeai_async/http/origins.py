@@ -192,13 +192,11 @@ def query_text(pairs: tuple[tuple[str, str], ...]) -> str:
 
     Nothing is kept for a next time: some endpoints take credentials in the query.
     """
-    return "&".join([f"{_escape(name)}={_escape(value)}" for name, value in pairs])
-
-
-def _escape(text: str) -> str:
+    joined = "".join(map("".join, pairs))
     # Nearly all texts are plain, and the library function takes its time to see so.
-    is_plain = text.isascii() and (text.isalnum() or text.isidentifier())
-    return text if is_plain else quote_plus(text)
+    if joined.isascii() and joined.isidentifier():
+        return "&".join(map("=".join, pairs))
+    return "&".join([f"{quote_plus(name)}={quote_plus(value)}" for name, value in pairs])
 
 
 _HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+(%[\w.-]+)?\])(:[0-9]*)?")

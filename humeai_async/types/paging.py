@@ -52,7 +52,7 @@ class Items(list[T]):
     def __init__(
         self, items: Iterable[T] = (), *, undecodable: Iterable[Undecodable] = (), nulls: int = 0
     ) -> None:
-        super().__init__(items)
+        self.extend(items)
         self.undecodable: list[Undecodable] = [*undecodable]
         self.nulls: int = nulls
 

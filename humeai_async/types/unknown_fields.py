@@ -18,7 +18,7 @@ def _nothing() -> dict[str, Any]:
     return {}
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class Open:
     """Keys that came with an object and are no field of its class."""
 
