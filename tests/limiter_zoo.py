@@ -1,27 +1,41 @@
 """Live through the zoo of quotas, and print how the limiter did.
 
 python tests/limiter_zoo.py [--cells 300] [--first 0] [--seed N] [--worst 10] [--processes 2]
+                            [--changes]
 
-Cells are drawn by seed; `--seed` runs one alone.
+Cells are drawn by seed; `--seed` runs one alone. With `--changes` the quota is halved after 15 s
+and tripled after 30 s, in those of the cells that have a window of up to 2 s and no more than 300
+requests a second; what is printed is the pace from 5 s after each change on.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from zoo.cells import draw
-from zoo.report import lines
-from zoo.traffic import Outcome, run
+from zoo.cells import Cell, draw
+from zoo.report import lines, lines_of_changes
+from zoo.traffic import Changed, Outcome, run, run_changing
 
 
 def live(seed: int) -> Outcome:
     """Live through the cell of a seed."""
     return run(draw(seed))
+
+
+def change(seed: int) -> Changed:
+    """Live through the cell of a seed while its quota changes."""
+    return run_changing(draw(seed))
+
+
+def is_quick(cell: Cell) -> bool:
+    """Whether a cell can find a changed quota in seconds, and be lived through in a second."""
+    return cell.window <= 2.0 and cell.rate <= 300.0
 
 
 def main() -> None:
@@ -32,14 +46,20 @@ def main() -> None:
     parser.add_argument("--seed", type=int)
     parser.add_argument("--worst", type=int, default=10)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--changes", action="store_true")
     options = parser.parse_args()
     if options.seed is not None:
-        sys.stdout.write(f"{live(options.seed)}\n")
+        found = (change if options.changes else live)(options.seed)
+        sys.stdout.write(f"{found}\n")
         return
-    seeds = range(options.first, options.first + options.cells)
+    seeds: Iterable[int] = range(options.first, options.first + options.cells)
     with ProcessPoolExecutor(options.processes) as pool:
-        outcomes = list(pool.map(live, seeds, chunksize=4))
-    sys.stdout.writelines(f"{line}\n" for line in lines(outcomes, options.worst))
+        if options.changes:
+            quick = [seed for seed in seeds if is_quick(draw(seed))]
+            text = lines_of_changes(list(pool.map(change, quick, chunksize=4)), options.worst)
+        else:
+            text = lines(list(pool.map(live, seeds, chunksize=4)), options.worst)
+    sys.stdout.writelines(f"{line}\n" for line in text)
 
 
 if __name__ == "__main__":

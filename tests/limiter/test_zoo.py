@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from zoo.cells import draw
 from zoo.report import percentile
-from zoo.traffic import Outcome, run
+from zoo.traffic import Outcome, run, run_changing
 
 pytestmark = pytest.mark.slow
 
 CELLS = range(60)
+CHANGING = (1, 6, 7, 10, 15, 33, 56, 61, 64)
+"""Cells with windows of up to 2 s and at least ten requests a second."""
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +43,12 @@ def test_few_cells_fail_a_call_that_the_quota_would_have_let_in(outcomes: list[O
 
 def test_few_cells_stand_still_for_longer_than_the_quota_asks(outcomes: list[Outcome]) -> None:
     assert sum(one.idle > one.allowed_idle for one in outcomes) <= 2
+
+
+def test_a_quota_that_changes_is_found_again() -> None:
+    found = [run_changing(draw(seed)) for seed in CHANGING]
+    assert percentile([one.halved for one in found], 0.25) >= 0.75
+    assert percentile([one.tripled for one in found], 0.25) >= 0.55
 
 
 @settings(max_examples=100, deadline=None)

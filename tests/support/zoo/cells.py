@@ -12,7 +12,7 @@ import math
 import random
 from typing import Literal, TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 from zoo.headers import Dialect, Family, Remaining
 from zoo.quotas import Both, Fixed, Gcra, Leaky, Quota, Sliding, Token, Weighted
 
@@ -50,6 +50,8 @@ class Cell:
     """Whether another client takes half of the quota."""
     dialect: Dialect
     quota: Quota
+    factor: float = 1.0
+    """By how much its quota is larger than it was drawn."""
 
     @property
     def rate(self) -> float:
@@ -58,7 +60,14 @@ class Cell:
 
     def fresh(self) -> Cell:
         """Return the same cell with nothing of its quota used."""
-        return draw(self.seed)
+        return draw(self.seed).scaled(self.factor)
+
+    def scaled(self, factor: float) -> Cell:
+        """Let its quota take so many times as many requests from now on, and return what it is."""
+        self.quota.scale(factor)
+        limit = max(1, round(self.limit * factor))
+        said = evolve(self.dialect, limit=limit)
+        return evolve(self, factor=self.factor * factor, limit=limit, dialect=said)
 
     def __str__(self) -> str:
         say = self.dialect

@@ -35,6 +35,10 @@ class Quota(Protocol):
         """Return the seconds until it is as full as at the start, with no more requests."""
         ...
 
+    def scale(self, factor: float) -> None:
+        """Let in so many times as many requests from now on."""
+        ...
+
 
 @define
 class Token:
@@ -71,6 +75,9 @@ class Token:
         self._fill(now)
         return (self.size - self.tokens) / self.rate
 
+    def scale(self, factor: float) -> None:
+        self.rate, self.size = self.rate * factor, max(1.0, self.size * factor)
+
 
 @define
 class Gcra:
@@ -96,6 +103,9 @@ class Gcra:
 
     def full_in(self, now: float) -> float:
         return max(0.0, self.due - now)
+
+    def scale(self, factor: float) -> None:
+        self.interval /= factor
 
 
 @define
@@ -140,6 +150,9 @@ class Leaky:
         self._leak(now)
         return self._ticks(now, self.level)
 
+    def scale(self, factor: float) -> None:
+        self.drops, self.size = self.drops * factor, max(1.0, self.size * factor)
+
 
 @define
 class Fixed:
@@ -183,6 +196,9 @@ class Fixed:
         self._roll(now)
         return self.window if self.start == -math.inf else self.start + self.window - now
 
+    def scale(self, factor: float) -> None:
+        self.limit = max(1, round(self.limit * factor))
+
 
 @define
 class Sliding:
@@ -214,6 +230,9 @@ class Sliding:
     def full_in(self, now: float) -> float:
         self._forget(now)
         return self.log[-1] + self.window - now if self.log else 0.0
+
+    def scale(self, factor: float) -> None:
+        self.limit = max(1, round(self.limit * factor))
 
 
 @define
@@ -263,6 +282,9 @@ class Weighted:
     def full_in(self, now: float) -> float:
         return (1.0 - self._roll(now)) * self.window
 
+    def scale(self, factor: float) -> None:
+        self.limit = max(1, round(self.limit * factor))
+
 
 @define
 class Both:
@@ -284,3 +306,7 @@ class Both:
 
     def full_in(self, now: float) -> float:
         return max(self.burst.full_in(now), self.sustained.full_in(now))
+
+    def scale(self, factor: float) -> None:
+        self.burst.scale(factor)
+        self.sustained.scale(factor)

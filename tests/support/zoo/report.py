@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from zoo.traffic import Outcome
+from zoo.traffic import Changed, Outcome
+
+ENOUGH = 0.95
+"""Pace at which a changed quota counts as found."""
 
 
 def percentile(values: Iterable[float], share: float) -> float:
@@ -38,6 +41,18 @@ def lines(outcomes: Sequence[Outcome], worst: int = 10) -> Iterator[str]:
         yield "with failed calls or idle for too long"
         for one in troubled[:worst]:
             yield f"  {one}"
+
+
+def lines_of_changes(found: Sequence[Changed], worst: int = 10) -> Iterator[str]:
+    """Write how the cells whose quota changed did, and the worst of them."""
+    yield f"{len(found)} cells"
+    for name in ("halved", "tripled"):
+        paces = [getattr(one, name) for one in found]
+        share = sum(pace >= ENOUGH for pace in paces) / len(paces)
+        yield f"{name:8s} {_spread(paces, (0.05, 0.1, 0.25, 0.5))}; {share:.0%} at {ENOUGH:.0%}"
+    yield f"the slowest {worst}; run one by `python tests/limiter_zoo.py --changes --seed N`"
+    for one in sorted(found, key=lambda one: min(one.halved, one.tripled))[:worst]:
+        yield f"  {one}"
 
 
 def _rows(name: str, outcomes: Sequence[Outcome]) -> Iterator[str]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import bisect
 import contextlib
+import math
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from attrs import define, field, frozen
 from virtual_time import VirtualLoop
@@ -21,6 +23,8 @@ WINDOWS, CALLS = 8, 3000
 """A cell ends after so many windows, or so many accepted calls."""
 DEADLINE = 300.0
 """Seconds after which a call gives up."""
+CHANGE_EVERY, FOUND = 15.0, 5.0
+"""Seconds from one change of a quota to the next, and until the new one is to be found."""
 EDGE = 0.9
 """A call that the quota lets in only in the last tenth of its time has no claim to it."""
 REFUSED = 429
@@ -52,28 +56,47 @@ class Outcome:
         )
 
 
+@frozen
+class Changed:
+    """The pace from `FOUND` seconds after each change of a quota on.
+
+    It is that of calls let in against those that the quota would have let in evenly; at most 1.
+    """
+
+    cell: Cell
+    halved: float
+    tripled: float
+
+    def __str__(self) -> str:
+        seed, cell = self.cell.seed, self.cell
+        return f"seed {seed}: halved {self.halved:.1%}, tripled {self.tripled:.1%}; {cell}"
+
+
 @define
-class _Run:
+class Run:
+    """A cell as it is lived through."""
+
     cell: Cell
     limiter: Limiter
     chance: random.Random
     began: float
+    end: float
+    calls: float = CALLS
+    """It ends after so many accepted calls."""
+    changes: Sequence[tuple[float, float]] = ()
+    """Times from the start, and by how much the quota is larger from then on."""
     active: int = 0
     in_flight: int = 0
     idle_since: float = 0.0
     idle: float = 0.0
     attempts: int = 0
     refused: int = 0
-    others: int = 0
+    others: list[float] = field(factory=list[float])
     accepted: list[float] = field(factory=list[float])
     over: asyncio.Event = field(factory=asyncio.Event)
     created: list[float] = field(factory=list[float])
     gave_up: list[tuple[int, float]] = field(factory=list[tuple[int, float]])
     """Number and deadline of calls that ended without being let in."""
-
-    @property
-    def end(self) -> float:
-        return self.began + WINDOWS * self.cell.window
 
     async def caller(self) -> None:
         """Make one call after the other, each until it is let in or its time is up."""
@@ -116,7 +139,7 @@ class _Run:
         self.in_flight -= 1
         self.idle_since = loop.time()
         permit.done(200 if allowed else REFUSED, headers)
-        if len(self.accepted) >= CALLS or loop.time() >= self.end:
+        if len(self.accepted) >= self.calls or loop.time() >= self.end:
             self.over.set()
         return allowed
 
@@ -124,17 +147,25 @@ class _Run:
         """Take half of the quota, as another client does that knows its share."""
         while True:
             await asyncio.sleep(self.chance.uniform(1.0, 3.0) / self.cell.rate)
-            self.others += self.cell.quota.take(asyncio.get_running_loop().time())
+            now = asyncio.get_running_loop().time()
+            if self.cell.quota.take(now):
+                self.others.append(now)
 
     async def clock(self) -> None:
         await asyncio.sleep(self.end - self.began)
         self.over.set()
 
+    async def change(self) -> None:
+        """Let the service change its mind."""
+        for at, factor in self.changes:
+            await asyncio.sleep(self.began + at - asyncio.get_running_loop().time())
+            self.cell = self.cell.scaled(factor)
+
     async def live(self) -> None:
         loop = asyncio.get_running_loop()
         self.idle_since = self.began
         jobs: list[Callable[[], Awaitable[None]]] = [self.caller] * self.cell.in_flight
-        jobs.append(self.clock)
+        jobs += [self.clock, self.change]
         if self.cell.has_other:
             jobs.append(self.other)
         tasks = [asyncio.ensure_future(job()) for job in jobs]
@@ -152,7 +183,7 @@ class _Run:
         end = min(self.end, self.accepted[CALLS - 1] if len(self.accepted) >= CALLS else self.end)
         accepted = sum(at <= end for at in self.accepted)
         seconds = max(end - self.began, 1e-9)
-        could = possible(cell, self.began, seconds, self.others)
+        could = possible(cell, self.began, seconds, len(self.others))
         failed = 0
         gone: list[int] = []
         for number, deadline in self.gave_up:
@@ -204,14 +235,33 @@ def possible(cell: Cell, began: float, seconds: float, others: int) -> float:
 
 def run(cell: Cell) -> Outcome:
     """Live through a cell with a limiter that knows nothing."""
+    return _lived(cell, WINDOWS * cell.window).outcome()
 
-    async def live() -> Outcome:
+
+def run_changing(cell: Cell) -> Changed:
+    """Live through a cell whose quota is halved and then tripled."""
+    changes = [(CHANGE_EVERY, 0.5), (2 * CHANGE_EVERY, 3.0)]
+    one = _lived(cell, 3 * CHANGE_EVERY, calls=math.inf, changes=changes)
+    paces: list[float] = []
+    now = cell.fresh()
+    for at, factor in changes:
+        now = now.scaled(factor)
+        begin, seconds = one.began + at + FOUND, CHANGE_EVERY - FOUND
+        accepted = sum(begin <= found < begin + seconds for found in one.accepted)
+        others = sum(begin <= found < begin + seconds for found in one.others)
+        paces.append(min(1.0, accepted / max(possible(now, begin, seconds, others), 1.0)))
+    return Changed(cell, *paces)
+
+
+def _lived(cell: Cell, seconds: float, **settings: Any) -> Run:
+    async def live() -> Run:
         chance = random.Random(cell.seed)  # noqa: S311 - traffic, no secret
         # Start anywhere in a window of the clock.
         await asyncio.sleep(cell.window * chance.random())
-        one = _Run(cell, Limiter(), chance, asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        one = Run(cell, Limiter(), chance, now, now + seconds, **settings)
         await one.live()
-        return one.outcome()
+        return one
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(live())
