@@ -216,16 +216,6 @@ class Bucket:
             wait_queue.remove_first(ticket)
             ticket.future.set_result(self.grant(now, ticket.cost))
 
-    @property
-    def is_urgent(self) -> bool:
-        """Whether an interactive call waits."""
-        return self.wait_queue.is_urgent
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether any call waits."""
-        return self.wait_queue.waiting > 0
-
     def turn_came(self) -> None:
         """Let go whoever may now: calls of a shared quota are in hand."""
         if self.wait_queue.waiting:

@@ -38,8 +38,7 @@ from humeai_async.limiter.queue import Priority
 
 if TYPE_CHECKING:
     from humeai_async.limiter.events import LimiterEvent
-    from humeai_async.limiter.shared_gate import SharedGate
-    from humeai_async.limiter.turns import SharedQuota
+    from humeai_async.limiter.shared_gate import SharedGate, SharedQuota
 
 INTERACTIVE: Final = Priority.INTERACTIVE
 BULK: Final = Priority.BULK

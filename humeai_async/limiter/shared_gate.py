@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import evolve
 
@@ -18,10 +19,57 @@ from humeai_async.limiter.headers import Quota
 from humeai_async.limiter.learner import Learner
 from humeai_async.limiter.measure import START_RATE
 from humeai_async.limiter.shared_learner import Lesson, SharedLearner
-from humeai_async.limiter.turns import TurnSource
+from humeai_async.limiter.turns import Turns
+
+if TYPE_CHECKING:
+    from humeai_async.limiter.bucket import Bucket
 
 _LONGEST = 1.0
 """Seconds until a turn is waited for no longer without another look."""
+
+
+class TurnSource(Protocol):
+    """Where turns come from; one for each bucket on an event loop."""
+
+    turns: Turns
+
+    @property
+    def is_away(self) -> bool:
+        """Whether whoever grants turns could not be reached when last tried."""
+        ...
+
+    @property
+    def learns_alone(self) -> bool:
+        """Whether each process learns by itself while the server is away."""
+        ...
+
+    def ask(self, calls: int) -> None:
+        """Ask for a turn in the background, if it is time; the bucket is told when it came."""
+
+    def follow_with(self, gate: SharedGate) -> None:
+        """Tell a gate what the other processes see and find."""
+
+    def count(self, cost: float) -> None:
+        """Tell the others that a call was let in."""
+
+    def close(self, seconds: float) -> None:
+        """Stop everybody for so long: the service says that the quota is used up."""
+
+    def reopen(self, lesson: Lesson | None, owed: float, haste: float) -> None:
+        """Let everybody go on: a call got through, and this was learned from it."""
+
+    def restart(self) -> None:
+        """Go on on another event loop, perhaps in another process."""
+
+
+class SharedQuota(Protocol):
+    """A rate that several processes share."""
+
+    def join(
+        self, bucket: str, rate: float | None, burst: float | None, listener: Bucket
+    ) -> TurnSource:
+        """Take part in one bucket's rate, on the event loop that runs."""
+        ...
 
 
 class SharedGate(Gate):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-_HAIR: Final = 1e-9
-"""Tokens; sums of floats must not make a timer fire twice for one call."""
+HAIR: Final = 1e-9
+"""Tokens or seconds; sums of floats must not make a timer fire twice for one call."""
 TICK: Final = 1e-6
 """Seconds; a shorter wait may be less than a clock can show, and its timer would fire for ever."""
 
@@ -52,7 +52,7 @@ class TokenBucket:
         need = cost if cost < self.size else self.size  # noqa: FURB136 - as above
         missing = need - self.tokens(now)
         # From the time of the balance, which is ahead of a clock that a timer has overtaken.
-        return max(TICK, self._at - now + missing / self.rate) if missing > _HAIR else 0.0
+        return max(TICK, self._at - now + missing / self.rate) if missing > HAIR else 0.0
 
     def take(self, now: float, cost: float) -> None:
         """Spend tokens, into debt if need be."""
@@ -115,7 +115,7 @@ class WindowCount:
             room: Calls; at least 0.
         """
         self._forget(now)
-        if self._total <= room + _HAIR or not self._slots:
+        if self._total <= room + HAIR or not self._slots:
             return 0.0
         oldest = self._slots[0][0] + self._width / 2 + self.window - now
         return max(TICK, oldest)

@@ -3,24 +3,22 @@
 Whoever shares a rate takes turns: a turn is a few calls with the times at which they may go, one
 after the other. `Turns` keeps the calls in hand, says when the next turn is to be asked for and
 of what size, and goes on by itself while nobody can be asked. It reads no clock and knows no
-server; `shared/quota.py` asks for turns, and the limiter takes the calls.
+server; `shared/turn_source.py` asks for turns, and the limiter takes the calls.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Final, Protocol
+from typing import Final
 
 from humeai_async._base.frozen import frozen
-from humeai_async.errors import HumeError
-from humeai_async.limiter.events import LimiterEvent
-from humeai_async.limiter.shared_learner import Lesson, SharedLearner
+from humeai_async.limiter.token_bucket import HAIR
 
 LIFE: Final = 0.05
 """Seconds after its time until which a call may go: who sleeps brings no burst back."""
 SHARE_SECONDS: Final = 2.0
-"""Seconds of calls by which a share is known, should the server be away."""
+"""Seconds of calls by which a share is known."""
 FIRST_WAIT: Final = 1.0
 """Seconds that a process without a share waits for a server that is away."""
 FIRST_SHARE: Final = 1 / 16
@@ -29,7 +27,6 @@ MOST: Final = 1 << 16
 """Calls in one turn, at most."""
 _MORE: Final = 1.06
 """How much larger the next turn is where all calls of one went, and nobody waited for it."""
-_HAIR: Final = 1e-9
 
 
 @frozen(kw_only=True)
@@ -103,12 +100,12 @@ class Turns:
             self._expired += 1
         if self._calls:
             wait = self._calls[0] - now
-            return wait if wait > _HAIR else 0.0
+            return wait if wait > HAIR else 0.0
         if self._alone_rate is not None and now < self._alone_until:
             # Time that nobody used is gone here too.
             self._next_alone = max(self._next_alone, now - LIFE)
             return max(0.0, min(self._next_alone, self._alone_until) - now)
-        if now < (until := max(self._held_until, self._next_turn)) - _HAIR:
+        if now < (until := max(self._held_until, self._next_turn)) - HAIR:
             return until - now
         self._is_hungry |= self._is_soon(now)
         return math.inf
@@ -143,7 +140,7 @@ class Turns:
 
     def wants(self, now: float) -> int:
         """Return how many calls to ask for now; 0 while enough are in hand, or all wait."""
-        if now < max(self._held_until, self._next_turn) - _HAIR and self._alone_rate is None:
+        if now < max(self._held_until, self._next_turn) - HAIR and self._alone_rate is None:
             return 0
         is_enough = 2 * len(self._calls) > self._granted
         return 0 if self._granted and is_enough else max(1, min(MOST, int(self._size)))
@@ -262,90 +259,3 @@ class Turns:
     def _forget(self, now: float) -> None:
         while self._went and self._went[0][0] <= now - SHARE_SECONDS:
             self._went.popleft()
-
-
-class TurnSource(Protocol):
-    """Where turns come from; one for each bucket on an event loop."""
-
-    turns: Turns
-
-    @property
-    def is_away(self) -> bool:
-        """Whether whoever grants turns could not be reached when last tried."""
-        ...
-
-    def ask(self, calls: int) -> None:
-        """Ask for a turn in the background, if it is time; the listener is called when it came."""
-
-    @property
-    def learns_alone(self) -> bool:
-        """Whether each process learns by itself while the server is away."""
-        ...
-
-    def follow_with(self, gate: Follower) -> None:
-        """Tell a gate what the other processes see and find."""
-
-    def count(self, cost: float) -> None:
-        """Tell the others that a call was let in."""
-
-    def close(self, seconds: float) -> None:
-        """Stop everybody for so long: the service says that the quota is used up."""
-
-    def reopen(self, lesson: Lesson | None, owed: float, haste: float) -> None:
-        """Let everybody go on: a call got through, and this was learned from it."""
-
-    def restart(self) -> None:
-        """Go on on another event loop, perhaps in another process."""
-
-
-class Follower(Protocol):
-    """What follows the other processes that share its quota."""
-
-    shared_learner: SharedLearner
-
-    @property
-    def shared_pace(self) -> float:
-        """Calls a second of all together."""
-        ...
-
-    def stand_aside(self) -> None:
-        """Leave the trying to another process."""
-
-    def learn(self, now: float, at: float, lesson: Lesson, accepted_since: float) -> None:
-        """Take over what another process has found."""
-
-
-class SharedQuota(Protocol):
-    """A rate that several processes share."""
-
-    def join(
-        self, bucket: str, rate: float | None, burst: float | None, listener: TurnListener
-    ) -> TurnSource:
-        """Take part in one bucket's rate, on the event loop that runs."""
-        ...
-
-
-class TurnListener(Protocol):
-    """Whoever waits for turns, and is called with what comes of asking for them."""
-
-    name: str
-    """The bucket's name in its limiter."""
-
-    @property
-    def is_urgent(self) -> bool:
-        """Whether somebody waits for a response."""
-        ...
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether any call waits."""
-        ...
-
-    def turn_came(self) -> None:
-        """Let go whoever may now."""
-
-    def fail(self, problem: HumeError) -> None:
-        """Raise an error in everybody who waits: no turn will ever come."""
-
-    def notify(self, event: LimiterEvent) -> None:
-        """Call the limiter's `on_event`."""

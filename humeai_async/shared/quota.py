@@ -14,12 +14,11 @@ import hashlib
 import logging
 import random
 from contextlib import aclosing
-from typing import Final, Self, get_args
+from typing import TYPE_CHECKING, Final, Self, get_args
 from weakref import WeakSet
 
 from humeai_async._base.event_loops import PerLoop
 from humeai_async.errors import APIConnectionError, ConfigurationError, HumeError
-from humeai_async.limiter.turns import TurnListener
 from humeai_async.shared.connection import (
     Connection,
     RedisUnavailableError,
@@ -30,6 +29,9 @@ from humeai_async.shared.connection import (
 from humeai_async.shared.scripts import BUCKETS, KEYS, STATE, as_text
 from humeai_async.shared.state import BucketShares, read_bucket
 from humeai_async.shared.turn_source import FIRST_TIMEOUT, TRY_AGAIN, Outage, QuotaTurns
+
+if TYPE_CHECKING:
+    from humeai_async.limiter.bucket import Bucket
 
 RESPONSE_SECONDS: Final = 5.0
 """Seconds that the server may take to say how the quota stands, for people who ask."""
@@ -89,7 +91,7 @@ class RedisQuota:
         return f"humeai_async:{{{self._name}}}"
 
     def join(
-        self, bucket: str, rate: float | None, burst: float | None, listener: TurnListener
+        self, bucket: str, rate: float | None, burst: float | None, listener: Bucket
     ) -> QuotaTurns:
         """Take part in one bucket's rate.
 
@@ -97,7 +99,7 @@ class RedisQuota:
             bucket: The limiter's name for it.
             rate: Calls a second of all together; `None` where all learn it together.
             burst: Calls that may go at once after a rest.
-            listener: Called when turns come, or cannot come.
+            listener: Told when turns come, or cannot come.
         """
         account, slash, product = bucket.rpartition("/")
         if account:

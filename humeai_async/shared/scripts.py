@@ -18,14 +18,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from humeai_async._base.frozen import frozen
+from humeai_async.limiter.turns import SHARE_SECONDS
 from humeai_async.shared.connection import Script
 
 CYCLE: Final = 0.1
 """Seconds in which each member that asks has a turn."""
 RETURN_SECONDS: Final = 1.0
 """Seconds after the first has come back until which all keep their shares."""
-SHARE_SECONDS: Final = 2.0
-"""Seconds of calls that a member's share is counted over."""
 PROBE_SECONDS: Final = 0.5
 """Seconds after a pause for which one process alone tries whether the quota is open again."""
 SLOTS: Final = 64

@@ -9,8 +9,9 @@ import math
 from typing import Any, Final, cast
 
 from humeai_async._base.frozen import frozen
+from humeai_async.limiter.turns import SHARE_SECONDS
 from humeai_async.shared.lessons import read_lesson
-from humeai_async.shared.scripts import SHARE_SECONDS, as_text
+from humeai_async.shared.scripts import as_text
 
 RECENT: Final = 10.0
 """Seconds after its last turn for which a member is shown."""

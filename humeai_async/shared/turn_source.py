@@ -15,7 +15,7 @@ import random
 import secrets
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from humeai_async.errors import HumeError, RateLimitWaitError
 from humeai_async.limiter.events import Alone, Shared
@@ -23,7 +23,7 @@ from humeai_async.limiter.gate import SLACK
 from humeai_async.limiter.learner import DECLARED_MARGIN
 from humeai_async.limiter.measure import START_RATE
 from humeai_async.limiter.shared_learner import Lesson
-from humeai_async.limiter.turns import FIRST_WAIT, Follower, Turn, TurnListener, Turns
+from humeai_async.limiter.turns import FIRST_WAIT, Turn, Turns
 from humeai_async.shared.connection import Connection, RedisUnavailableError, Script
 from humeai_async.shared.lessons import read_lesson, write_lesson
 from humeai_async.shared.scripts import (
@@ -41,6 +41,10 @@ from humeai_async.shared.scripts import (
     TurnRequest,
     as_text,
 )
+
+if TYPE_CHECKING:
+    from humeai_async.limiter.bucket import Bucket
+    from humeai_async.limiter.shared_gate import SharedGate
 
 TIMEOUT: Final = 0.25
 """Seconds that the server may take to respond: a hung one costs one such wait in all."""
@@ -67,7 +71,7 @@ class QuotaTurns:
         prefix: How its keys begin, all with one hash tag.
         rate: Calls a second of all together; `None` where all learn it together.
         burst: Calls that may go at once after a rest.
-        listener: Called when turns come, or cannot come.
+        listener: Told when turns come, or cannot come.
         outage: What calls do while the server is away.
     """
 
@@ -78,7 +82,7 @@ class QuotaTurns:
         prefix: str,
         rate: float | None,
         burst: float | None,
-        listener: TurnListener,
+        listener: Bucket,
         outage: Outage,
     ) -> None:
         self._connect = connect
@@ -101,7 +105,7 @@ class QuotaTurns:
         self._lowest = math.inf if self._rate is None else self._rate
         self._era = 0
         """Number of the gate's last closing that is known of."""
-        self._gate: Follower | None = None
+        self._gate: SharedGate  # which follows before a turn is asked for
         self._lesson = 0
         """Number of the last lesson that this process has taken in, or has given."""
         self._known: str = ""
@@ -124,7 +128,7 @@ class QuotaTurns:
         """Whether each process learns by itself while the server is away."""
         return self._outage == "alone"
 
-    def follow_with(self, gate: Follower) -> None:
+    def follow_with(self, gate: SharedGate) -> None:
         """Tell a gate what the other processes see and find."""
         self._gate = gate
 
@@ -171,14 +175,12 @@ class QuotaTurns:
             self._lesson = self._era
         pace = 0.0 if lesson is None else lesson.pace
         now = asyncio.get_running_loop().time()
-        slots, slides = list[float](), False
-        if self._gate is not None:
-            slots = self._gate.shared_learner.recent(now, SLOTS)
-            slides = self._gate.shared_learner.opens_for_few
+        slots = self._gate.shared_learner.recent(now, SLOTS)
         window = 0.0 if lesson is None or not slots else lesson.window or 0.0
         request = OpenRequest(
             who=self._who, channel=self._channel, bucket=self.bucket, lesson=text, pace=pace,
-            owed=owed, haste=haste, window=window, slots=slots, slides=slides,
+            owed=owed, haste=haste, window=window, slots=slots,
+            slides=self._gate.shared_learner.opens_for_few,
         )  # fmt: skip
         self._send(OPEN, *request.words())
 
@@ -202,7 +204,7 @@ class QuotaTurns:
     def _follow(self, now: float, seconds: float, rest: str) -> None:
         if seconds > 0.0:
             self._report()
-            if rest != self._who and self._gate is not None:
+            if rest != self._who:
                 self._gate.stand_aside()
         elif self._era > self._lesson:
             self._learn(now, self._era, rest, 0.0, 0.0)
@@ -210,7 +212,7 @@ class QuotaTurns:
     def _learn(self, now: float, number: int, text: str, age: float, since: float) -> None:
         """Take over a lesson that another process has learned."""
         lesson = read_lesson(text)
-        if lesson is not None and self._gate is not None:
+        if lesson is not None:
             self._lesson, self._known = number, text
             self._gate.learn(now, now - age, lesson, since)
 
@@ -257,11 +259,10 @@ class QuotaTurns:
         loop = asyncio.get_running_loop()
         began, era, counted = loop.time(), self._era, self._uncounted
         self._uncounted = 0.0
-        pace = START_RATE if self._gate is None else self._gate.shared_pace
-        rate = pace if self._rate is None else self._rate
+        rate = self._gate.shared_pace if self._rate is None else self._rate
         settling = 0.0 if self._outage == "stop" else RETURN_SECONDS
         request = TurnRequest(
-            who=self._who, calls=calls, is_urgent=self._listener.is_urgent, rate=rate,
+            who=self._who, calls=calls, is_urgent=self._listener.wait_queue.is_urgent, rate=rate,
             burst=self._burst, is_back=self._is_away, settling=settling, bucket=self.bucket,
             accepted=counted, lesson=self._lesson if self._rate is None else -1,
         )  # fmt: skip
@@ -338,13 +339,12 @@ class QuotaTurns:
         lesson, age, before_all, since = found[9:]
         total, number = float(found[7]), int(found[8])
         gate, before, self._total = self._gate, self._total, total
-        if gate is None:
-            return
         if before is None and number == 0 and not self._is_away:
             before = float(before_all)
             gate.shared_learner.join(now - float(since))
         if before is not None and (others := total - before - counted) > 0.0:
-            gate.shared_learner.count_others(now, others, is_pressed=self._listener.is_waiting)
+            is_pressed = self._listener.wait_queue.waiting > 0
+            gate.shared_learner.count_others(now, others, is_pressed=is_pressed)
         if number > self._lesson:
             self._learn(now, number, as_text(lesson), float(age), 0.0)
         elif number < self._lesson and self._known:

@@ -11,7 +11,7 @@ from humeai_async.limiter.gate import Sent
 from humeai_async.limiter.measure import Contact
 from humeai_async.limiter.shared_gate import SharedGate
 from humeai_async.limiter.shared_learner import Lesson
-from humeai_async.limiter.turns import Follower, Turn, Turns
+from humeai_async.limiter.turns import Turn, Turns
 
 LESSON = Lesson(
     rate=40.0, pace=39.0, window=None, is_known=True, is_even=False, is_rough=False, contact=None
@@ -25,7 +25,7 @@ class Source:
         self.turns = Turns(rate, 0.0)
         self.is_away = False
         self.learns_alone = False
-        self.follower: Follower | None = None
+        self.follower: SharedGate | None = None
         self.asked: list[int] = []
         self.counted: list[float] = []
         self.closed: list[float] = []
@@ -35,7 +35,7 @@ class Source:
     def ask(self, calls: int) -> None:
         self.asked.append(calls)
 
-    def follow_with(self, gate: Follower) -> None:
+    def follow_with(self, gate: SharedGate) -> None:
         self.follower = gate
 
     def count(self, cost: float) -> None:
