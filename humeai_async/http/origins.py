@@ -192,11 +192,13 @@ def query_text(pairs: tuple[tuple[str, str], ...]) -> str:
 
     Nothing is kept for a next time: some endpoints take credentials in the query.
     """
-    joined = "".join(map("".join, pairs))
-    # Nearly all texts are plain, and the library function takes its time to see so.
-    if joined.isascii() and joined.isidentifier():
-        return "&".join(map("=".join, pairs))
-    return "&".join([f"{quote_plus(name)}={quote_plus(value)}" for name, value in pairs])
+    text = ""
+    for name, value in pairs:
+        both = name + value
+        # Nearly all texts are plain, and the library function takes its time to see so.
+        is_plain = both.isascii() and both.isidentifier()
+        text += f"&{name}={value}" if is_plain else f"&{quote_plus(name)}={quote_plus(value)}"
+    return text[1:]
 
 
 _HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+(%[\w.-]+)?\])(:[0-9]*)?")

@@ -14,7 +14,14 @@ import asyncio
 import io
 import uuid
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Coroutine,
+    Iterable,
+    Iterator,
+)
 from math import inf
 from typing import Any, cast
 
@@ -49,7 +56,7 @@ class UnpackError(Exception):
     """A body is not packed as its headers say, or was cut off."""
 
 
-async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
+def read_body(response: aiohttp.ClientResponse, limit: int) -> Coroutine[Any, Any, bytes]:
     """Read the body of a response.
 
     Args:
@@ -65,11 +72,17 @@ async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
     """
     is_error = response.status >= _FIRST_ERROR
     limit = min(limit, LARGEST_ERROR) if is_error else limit
-    size = response.content_length
-    if encoding_of(response.headers) in PACKINGS:
-        size = None  # that of the packed body
-    elif size is not None and size <= min(limit, _PIECE):
-        return await response.read()
+    is_packed = encoding_of(response.headers) in PACKINGS
+    size = None if is_packed else response.content_length
+    if size is not None and size <= _PIECE and size <= limit:
+        return response.read()
+    return _read_in_pieces(response, limit, size, is_error=is_error)
+
+
+async def _read_in_pieces(
+    response: aiohttp.ClientResponse, limit: int, size: int | None, *, is_error: bool
+) -> bytes:
+    """Read a body that is packed, large, or of a size that nobody said."""
     if is_error or (size is not None and size <= limit):
         return await read_at_most(response, limit, size or 0)
     # The response to HEAD has the length of a body, and none.

@@ -36,6 +36,7 @@ from humeai_async.http.transport.bodies import RequestBody, chunks_of, read_body
 from humeai_async.http.transport.errors import client_closed, explain
 from humeai_async.http.transport.proxies import Proxy, proxy_of, through
 from humeai_async.http.transport.sending import watch_sending
+from humeai_async.http.transport.slots import Slots
 from humeai_async.http.transport.websocket import (
     AiohttpSocket,
     Socket,
@@ -128,7 +129,7 @@ class AiohttpTransport:
     @property
     def in_flight(self) -> int:
         """Requests that wait for a response, or whose response is open."""
-        return sum(one.in_flight for one in self._connections.all())
+        return sum(one.slots.taken for one in self._connections.all())
 
     @property
     def open_sockets(self) -> int:
@@ -223,10 +224,8 @@ class Connections:
     session: ClientSession
     send: Callable[..., Awaitable[aiohttp.ClientResponse]]
     """Its method for requests, each keyword of which costs as much as a frame."""
-    slots: asyncio.Semaphore | None = None
-    """One for each request that may be on its way; none is without limit."""
-    in_flight: int = 0
-    """Requests that wait for a response, or whose response is open."""
+    slots: Slots = field(factory=Slots)
+    """One for each request that waits for a response, or whose response is open."""
     sockets: set[AiohttpSocket] = field(factory=set[AiohttpSocket])
     deadlines: Deadlines = field(factory=lambda: Deadlines(asyncio.get_running_loop()))
     """Watches what servers take their time with."""
@@ -240,7 +239,7 @@ class Connections:
         guard = _closing_with_loop(session)
         with contextlib.suppress(StopIteration):
             guard.asend(None).send(None)
-        connections = cls(session, session.request, asyncio.Semaphore(limit), guard=guard)
+        connections = cls(session, session.request, Slots(limit), guard=guard)
         connections._abandoning = weakref.finalize(connections, _abandon, session, guard)
         connections._abandoning.atexit = False  # forked processes end, too
         return connections
@@ -323,10 +322,9 @@ class _Exchange:
         """Send the request, and wait for the head of its response."""
         try:
             connections = self._transport.connections()
-            if connections.slots is not None:
-                await connections.slots.acquire()
+            if not connections.slots.take():
+                await connections.slots.wait()
             self._connections = connections
-            connections.in_flight += 1
             body = self._request.body
             if body is None or (isinstance(body, bytes) and len(body) <= _WRITTEN_AT_ONCE):
                 seconds = math.inf if timeout.read is None else timeout.read
@@ -381,9 +379,7 @@ class _Exchange:
         if self._response is not None and self._response.connection is not None:
             self._response.close()
         if connections is not None:
-            connections.in_flight -= 1
-            if connections.slots is not None:
-                connections.slots.release()
+            connections.slots.release()
         if self._body is not None:
             await self._body.aclose()
 
