@@ -10,11 +10,13 @@ The forms read, the first that is there wins for each number:
     RateLimit-Policy: 100;w=60                 IETF draft 7, with
     RateLimit: limit=100, remaining=42, reset=12
     RateLimit-Limit: 100, 100;w=60             IETF drafts up to 6, with
-    RateLimit-Remaining: 42, RateLimit-Reset: 12
+    RateLimit-Remaining: 42, RateLimit-Reset: 12; the policies also in a RateLimit-Policy
     X-RateLimit-Limit, -Remaining, -Reset, -Reset-After, also with `-Requests` behind and
     spelt X-Rate-Limit-; the reset in seconds, with a unit ("1s", "6m0s", "250ms"), as epoch
-    seconds or milliseconds, or in milliseconds where something else in the response shows it
-    retry-after-ms: 250; Retry-After: 2; Retry-After: Sun, 06 Nov 1994 08:49:37 GMT
+    seconds or milliseconds, as a date, or in milliseconds where something else in the response
+    shows it
+    retry-after-ms: 250; Retry-After: 2, or as epoch seconds or milliseconds, or as a date
+    dates: Sun, 06 Nov 1994 08:49:37 GMT; the older two of HTTP; ISO 8601; JavaScript's own
 
 Points in time are measured against the response's own `Date` where it has one, so a wrong or
 jumping clock on this side does no harm.
@@ -25,6 +27,7 @@ Source: https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import math
 import re
@@ -39,7 +42,7 @@ MOST_CALLS: Final = 1e9
 
 _EPOCH_SECONDS: Final = 1e9
 _EPOCH_MILLISECONDS: Final = 1e11
-"""From these numbers on a reset is a point in time."""
+"""From these numbers on it is a point in time."""
 _MILLISECONDS_EVIDENCE: Final = 10.0
 """A bare reset this many times as far off as the window or Retry-After is in milliseconds."""
 
@@ -47,6 +50,11 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _LONGEST_NUMBER = 40
+_MEMBER = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*"?)+')
+_PIECE = re.compile(r'(?:[^;"]|"(?:\\.|[^"\\])*"?)+')
+"""What stands between commas or semicolons, of which a text in quotes may have some."""
+_REQUESTS = ("request", "requests")
+_JAVASCRIPT_ZONE = re.compile(r"GMT(?=[+-]\d{4})", re.ASCII)
 _OLD_PREFIXES = ("ratelimit-", "x-ratelimit-", "x-rate-limit-")
 
 _logger = logging.getLogger("humeai_async.limiter")
@@ -105,41 +113,53 @@ def read_quotas(headers: Mapping[str, str], *, now_epoch: float) -> tuple[Quota,
     """
     if "rate" not in "\n".join(headers).lower():
         return ()  # as most responses are: a dozen look-ups saved
-    found = _ietf(headers)
+    policies, others = _policies(_whole(headers, "ratelimit-policy"))
+    states = _states(_whole(headers, "ratelimit"))
     for prefix in _OLD_PREFIXES:
-        found = found or _counters(headers, prefix, now_epoch)
-    return found
-
-
-def _ietf(headers: Mapping[str, str]) -> tuple[Quota, ...]:
-    """`RateLimit` and `RateLimit-Policy`, both syntaxes of the drafts."""
-    policies: dict[str, Quota] = {}
-    for head, parameters in _items(headers.get("ratelimit-policy", "")):
-        has_name = "q" in parameters
-        limit = parameters["q"] if has_name else head
-        name = head if has_name else f"{head};{parameters.get('w', '')}"
-        policies[name] = Quota(_calls(limit) or None, _seconds(parameters.get("w")) or None)
-    states = _states(headers.get("ratelimit", ""))
+        states = states or _counters(headers, prefix, now_epoch)
+    states = {name: state for name, state in states.items() if name not in others}
     if len(states) == 1 and policies and not states.keys() & policies.keys():
-        # Draft 7 gives states no names: they belong to the policy of the same limit.
+        # Drafts up to 7 give states no names: they belong to the policy of the same limit.
         (state,) = states.values()
         same = [name for name, one in policies.items() if one.limit == state.limit]
         states = {(same or [*policies])[0]: state}
     for name, state in states.items():
         known = policies.pop(name, state)
-        states[name] = state._replace(limit=state.limit or known.limit, window=known.window)
+        states[name] = state._replace(
+            limit=state.limit or known.limit, window=state.window or known.window
+        )
     return *states.values(), *policies.values()
+
+
+def _whole(headers: Mapping[str, str], name: str) -> str:
+    """Return a list, which may stand on several lines: `get` finds the first of them."""
+    return ",".join(text for key, text in headers.items() if key.lower() == name)
+
+
+def _policies(text: str) -> tuple[dict[str, Quota], set[str]]:
+    """Return the policies by name, and the names of those that do not count requests."""
+    policies: dict[str, Quota] = {}
+    others: set[str] = set()
+    for head, parameters in _items(text):
+        has_name = "q" in parameters
+        limit = parameters["q"] if has_name else head
+        name = head.strip('"') if has_name else f"{head};{parameters.get('w', '')}"
+        if parameters.get("qu", _REQUESTS[0]).lower() in _REQUESTS:
+            policies[name] = Quota(_calls(limit) or None, _seconds(parameters.get("w")) or None)
+        else:
+            others.add(name)
+    return policies, others
 
 
 def _states(text: str) -> dict[str, Quota]:
     states: dict[str, Quota] = {}
     flat: dict[str, str] = {}
     for head, parameters in _items(text):
-        if "=" in head:
+        if "=" in head and not head.startswith('"'):
             key, _, value = head.partition("=")
             flat[key.strip().lower()] = value.strip()
         elif "r" in parameters or "t" in parameters:
-            states[head] = _state(*map(parameters.get, "qrt"))
+            states[head.strip('"')] = _state(*map(parameters.get, "qrt"))
     if flat:
         states[""] = _state(*map(flat.get, ("limit", "remaining", "reset")))
     return states
@@ -150,18 +170,18 @@ def _state(limit: str | None, remaining: str | None, reset: str | None) -> Quota
 
 
 def _items(text: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Members of a structured list with their parameters; no member holds a comma."""
-    for member in text.split(","):
-        head, *rest = (piece.strip() for piece in member.split(";"))
+    """Members of a structured list with their parameters."""
+    for member in _MEMBER.findall(text):
+        head, *rest = (piece.strip() for piece in _PIECE.findall(member))
         pairs = (piece.partition("=") for piece in rest)
         if head:
             yield (
-                head.strip('"'),
+                head,
                 {key.strip().lower(): value.strip().strip('"') for key, _, value in pairs},
             )
 
 
-def _counters(headers: Mapping[str, str], prefix: str, now_epoch: float) -> tuple[Quota, ...]:
+def _counters(headers: Mapping[str, str], prefix: str, now_epoch: float) -> dict[str, Quota]:
     """The older families of three headers, each with one number."""
 
     def get(name: str) -> str | None:
@@ -179,7 +199,7 @@ def _counters(headers: Mapping[str, str], prefix: str, now_epoch: float) -> tupl
         _calls(get("remaining")),
         _reset(reset, headers, window, now_epoch) if after is None else _seconds(after),
     )
-    return () if quota == Quota() else (quota,)
+    return {} if quota == Quota() else {"": quota}
 
 
 def _reset(
@@ -189,23 +209,22 @@ def _reset(
     seconds = None if text is None else _seconds_until(text, headers, now_epoch)
     if text is None or seconds is None:
         return None
-    if _number(text) is not None:
-        if seconds >= _EPOCH_MILLISECONDS:
-            seconds = seconds / 1000 - _server_time(headers, now_epoch)
-        elif seconds >= _EPOCH_SECONDS:
-            seconds -= _server_time(headers, now_epoch)
-        else:
-            other = window or parse_retry_after(headers, now_epoch=now_epoch)
-            if other and seconds > _MILLISECONDS_EVIDENCE * other:
-                seconds /= 1000
+    if _number(text) == seconds:
+        other = window or parse_retry_after(headers, now_epoch=now_epoch)
+        if other and seconds > _MILLISECONDS_EVIDENCE * other:
+            seconds /= 1000
     return _bounded(seconds, "reset", text)
 
 
 def _seconds_until(text: str, headers: Mapping[str, str], now_epoch: float) -> float | None:
-    """Seconds from the response on, given as a duration or as a date."""
+    """Seconds from the response on, given as a duration or as a point in time."""
     seconds = _duration(text)
-    if seconds is None and (date := _date(text)) is not None:
-        seconds = date - _server_time(headers, now_epoch)
+    if seconds is None or seconds >= _EPOCH_SECONDS:
+        point = _date(text) if seconds is None else seconds
+        if point is None:
+            return None
+        point /= 1000 if point >= _EPOCH_MILLISECONDS else 1
+        return point - _server_time(headers, now_epoch)
     return seconds
 
 
@@ -215,10 +234,13 @@ def _server_time(headers: Mapping[str, str], now_epoch: float) -> float:
 
 
 def _date(text: str) -> float | None:
-    try:
-        return parsedate_to_datetime(text).timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
+    for read in (parsedate_to_datetime, dt.datetime.fromisoformat):
+        try:
+            date = read(_JAVASCRIPT_ZONE.sub("", text))
+            return (date if date.tzinfo else date.replace(tzinfo=dt.UTC)).timestamp()
+        except (ValueError, TypeError, IndexError, OverflowError):
+            continue
+    return None
 
 
 def _number(text: str) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from email.utils import formatdate
 
 import pytest
@@ -44,6 +45,12 @@ LATER = formatdate(NOW + 30, usegmt=True)
         ({"retry-after": LATER}, 30.0),
         ({"retry-after": formatdate(NOW - 60, usegmt=True)}, 0.0),
         ({"retry-after": "Sun, 99 Foo 1994 08:49:37 GMT"}, None),
+        ({"retry-after": "Tuesday, 14-Nov-23 22:13:50 GMT"}, 30.0),
+        ({"retry-after": "2023-11-14T22:13:50Z"}, 30.0),
+        ({"retry-after": "2023-11-14T23:13:50+01:00"}, 30.0),
+        ({"retry-after": "Tue Nov 14 2023 23:13:50 GMT+0100 (CET)"}, 30.0),
+        ({"retry-after": str(int(NOW) + 30)}, 30.0),
+        ({"retry-after": str(int(NOW) * 1000 + 30_500)}, 30.5),
         ({"retry-after-ms": "50"}, 0.05),
         ({"retry-after-ms": "50", "retry-after": "9"}, 0.05),
         ({"retry-after-ms": "x", "retry-after": "9"}, 9.0),
@@ -59,6 +66,16 @@ def test_retry_after_is_read_in_all_its_forms(
 def test_a_clock_an_hour_back_does_not_change_a_date() -> None:
     headers = {"retry-after": LATER, "date": DATE}
     assert parse_retry_after(headers, now_epoch=NOW - 3600) == 30.0
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone cannot be set on Windows")
+@pytest.mark.parametrize("date", ["Tue Nov 14 22:13:50 2023", "2023-11-14T22:13:50"])
+def test_a_date_without_a_zone_is_of_greenwich(date: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "JST-9")
+        time.tzset()
+        assert parse_retry_after({"retry-after": date}, now_epoch=NOW) == 30.0
+    time.tzset()
 
 
 def test_names_are_matched_without_regard_to_case_in_aiohttps_mapping() -> None:
@@ -111,6 +128,7 @@ def test_an_absurd_hint_is_logged(caplog: pytest.LogCaptureFixture) -> None:
         ({"x-ratelimit-reset": str(int(NOW) - 3600)}, (Quota(reset=0),)),
         ({"x-ratelimit-reset": "1900", "retry-after": "2"}, (Quota(reset=1.9),)),
         ({"x-ratelimit-reset-requests": "6m0s"}, (Quota(reset=360),)),
+        ({"x-ratelimit-reset": "2023-11-14T22:13:50.5Z"}, (Quota(reset=30.5),)),
         ({"x-ratelimit-reset": "250ms"}, (Quota(reset=0.25),)),
         ({"x-ratelimit-reset": LATER}, (Quota(reset=30),)),
         ({"x-ratelimit-reset-after": "1.5"}, (Quota(reset=1.5),)),
@@ -119,6 +137,28 @@ def test_an_absurd_hint_is_logged(caplog: pytest.LogCaptureFixture) -> None:
         ({"x-ratelimit-limit": "-1", "x-ratelimit-remaining": "-1"}, ()),
         ({"x-ratelimit-limit": "9", "x-ratelimit-remaining": "-1"}, (Quota(limit=9),)),
         ({"ratelimit": '"default";r=-1;t=60'}, (Quota(reset=60),)),
+        (
+            {"ratelimit-policy": '"a,b;q=1";q=9;w=2', "ratelimit": '"a,b;q=1";r=3;t=1'},
+            (Quota(9, 2, 3, 1),),
+        ),
+        ({"ratelimit": '"he said \\"5,6\\"";r=3;t=1'}, (Quota(remaining=3, reset=1),)),
+        ({"ratelimit": '"never closed, r=3'}, ()),
+        (
+            {
+                "ratelimit-policy": '"size";q=9000;w=1;qu="content-bytes", "calls";q=5;w=2',
+                "ratelimit": '"size";r=0;t=1, "calls";r=4;t=2',
+            },
+            (Quota(5, 2, 4, 2),),
+        ),
+        (
+            {
+                "ratelimit-policy": "20;w=1, 100;w=60",
+                "ratelimit-limit": "100",
+                "ratelimit-remaining": "0",
+                "ratelimit-reset": "9",
+            },
+            (Quota(100, 60, 0, 9), Quota(20, 1)),
+        ),
         ({"ratelimit": "garbage;;;,=,"}, ()),
     ],
 )
