@@ -13,9 +13,7 @@ import itertools
 import math
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Any, Final, TypeAlias
-
-from humeai_async._base.frozen import frozen
+from typing import Any, Final, NamedTuple, TypeAlias
 
 _BULK_SHARE: Final = 8
 """While both wait, one call in so many is a bulk one, so that none waits for ever."""
@@ -32,8 +30,7 @@ class Priority(enum.IntEnum):
     """Goes when nothing interactive waits, and one time in eight when something does."""
 
 
-@frozen
-class Ticket:
+class Ticket(NamedTuple):
     """One call that waits in the queue."""
 
     future: asyncio.Future[Any]
