@@ -14,7 +14,7 @@ import struct
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import nan
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -22,7 +22,7 @@ from humeai_async._base.frozen import frozen
 from humeai_async.errors import DecodeError
 from humeai_async.types.json import UNREADABLE, with_path_prefix
 from humeai_async.types.predictions.measurements import Int64
-from humeai_async.types.predictions.scores import Scored, Scores
+from humeai_async.types.predictions.scores import Scored, Scores, type_of_scores
 from humeai_async.types.predictions.slices import Slices
 
 __all__ = ["Names", "Stretch", "read_stretches"]
@@ -36,19 +36,6 @@ MOST_TOGETHER = 256
 """Predictions of one stretch, so that few are in memory where many come one by one."""
 MOST_NAMES = 128
 """Names of one order; the service's longest list has fewer than sixty."""
-
-_N = TypeVar("_N")
-
-
-class _Score(msgspec.Struct, Generic[_N], gc=False):
-    """One score, whose name has a type that allows this name alone.
-
-    All of them are of one class, of which Python reads attributes in half the time.
-    """
-
-    name: _N
-    score: float
-
 
 # The classes of `measurements.py` without their scores: these are made in half the time.
 
@@ -319,5 +306,4 @@ def _struct_field(name: str, names: tuple[str, ...] | None) -> tuple[str, Any, A
     """Make the field of a list of scores: its name, its type and its default."""
     if names is None:
         return name, None, None
-    kinds = tuple([_Score[Literal[one]] for one in names])  # type: ignore[valid-type]  # from a table
-    return name, tuple[kinds], msgspec.NODEFAULT if names else ()  # type: ignore[valid-type]  # from a table
+    return name, type_of_scores(names), msgspec.NODEFAULT if names else ()

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from humeai_async.errors import DecodeError, HumeError, InvalidArgumentError
 from humeai_async.http import codec
 from humeai_async.types.json import is_array, is_object
+from humeai_async.types.predictions.expressions import EXPRESSIONS, LANGUAGE_EXPRESSIONS
 from humeai_async.types.predictions.measurements import FaceGroup, FacePrediction
 from humeai_async.types.predictions.predictions import Predictions
 from humeai_async.types.predictions.scores import ExpressionScore, Scores
@@ -356,6 +357,41 @@ def test_scores_of_known_and_of_new_names_read_alike(name: str) -> None:
     assert type(scores[0]) is ExpressionScore
     assert scores.split() == ((name,), [1.0])
     assert scores.top() == [(name, 1.0)]
+
+
+LANGUAGE = sorted(EXPRESSIONS + LANGUAGE_EXPRESSIONS)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        EXPRESSIONS,
+        LANGUAGE,
+        [*EXPRESSIONS, *LANGUAGE_EXPRESSIONS],
+        EXPRESSIONS[::-1],
+        EXPRESSIONS[1:],
+        EXPRESSIONS[:-1],
+        [*EXPRESSIONS, "An expression of next year"],
+        [*EXPRESSIONS[:-1], EXPRESSIONS[0]],
+    ],
+)
+def test_expressions_in_the_order_of_the_service_and_in_any_other_read_alike(
+    names: Sequence[str],
+) -> None:
+    pairs = [(name, place / 64) for place, name in enumerate(names)]
+    emotions = [{"name": name, "score": score} for name, score in pairs]
+    read_one = face(Predictions.from_json(one_face(emotions=emotions))).emotions
+    assert [*read_one] == pairs
+    assert read_one == Scores(pairs)
+    assert read_one.as_dict() == dict(pairs)
+
+
+def test_a_wrong_score_among_those_of_the_service_s_order_is_told_with_its_place() -> None:
+    emotions: list[dict[str, Any]] = [{"name": name, "score": 0.5} for name in EXPRESSIONS]
+    emotions[7]["score"] = "high"
+    with pytest.raises(DecodeError) as caught:
+        face(Predictions.from_json(one_face(emotions=emotions))).emotions.as_dict()
+    assert caught.value.path == "$[7].score"
 
 
 def test_a_repr_is_short_and_says_what_is_strongest() -> None:
