@@ -16,7 +16,15 @@ from humeai_async._base.secret import Secret
 from humeai_async.errors import ConfigurationError, DecodeError, GatewayUnsupportedError
 from humeai_async.http.credentials import CredentialSource
 from humeai_async.http.endpoint import Call, Encoding, Endpoint
-from humeai_async.http.messages import Credential, Part, Request, Responder, Response
+from humeai_async.http.messages import (
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    Credential,
+    Part,
+    Request,
+    Responder,
+    Response,
+)
 from humeai_async.http.origins import (
     Format,
     OriginBase,
@@ -26,23 +34,22 @@ from humeai_async.http.origins import (
     new_path,
     query_text,
 )
+from humeai_async.http.retry import TOO_MANY_REQUESTS
 from humeai_async.types import json
 
 logger: logging.Logger = logging.getLogger("humeai_async.origins")
 
 LOWCODEAPI_URL = "https://api.lowcodeapi.com/humeai"
 
-
-GATEWAY_ABILITIES = frozenset({"uploads", "binary", "bare_json"})
+_ABILITIES = {
+    "uploads": "file uploads",
+    "binary": "binary responses",
+    "bare_json": "single JSON values as a body",
+}
+GATEWAY_ABILITIES = frozenset(_ABILITIES)
 """What a gateway may be said to carry beyond JSON objects; see `LowCodeAPI`."""
 
-
-_ROUTE_ERRORS = frozenset({404, 405})
-
-
-_PACE_ERRORS = frozenset({429})
-
-
+_ROUTE_ERRORS = frozenset({NOT_FOUND, METHOD_NOT_ALLOWED})
 _HUMES_CODE = re.compile(rb'"[EIW]\d{4}"')
 """How Hume's own error codes look in JSON."""
 
@@ -92,19 +99,9 @@ class LowCodeAPI(OriginBase):
             GatewayUnsupportedError: It cannot carry the call; nothing was sent.
         """
         if endpoint.socket:
-            raise GatewayUnsupportedError(
-                f"the LowCodeAPI gateway does not carry WebSockets, so {endpoint.name} was not "
-                "opened; call Hume directly (api_key=...)",
-                method=endpoint.method,
-                endpoint=endpoint.path,
-            )
+            raise _unsupported(endpoint, "carry WebSockets")
         if endpoint.is_cloud:
-            raise GatewayUnsupportedError(
-                f"the LowCodeAPI gateway does not reach api.cloud.hume.ai, so {endpoint.name} was "
-                "not sent; call Hume directly (api_key=...)",
-                method=endpoint.method,
-                endpoint=endpoint.path,
-            )
+            raise _unsupported(endpoint, "reach api.cloud.hume.ai")
         needs = {
             "uploads": endpoint.encoding is Encoding.MULTIPART,
             "binary": endpoint.binary,
@@ -112,13 +109,8 @@ class LowCodeAPI(OriginBase):
         }
         for ability, needed in needs.items():
             if needed and ability not in self._carries:
-                raise GatewayUnsupportedError(
-                    f"the LowCodeAPI gateway does not carry {_NAMES[ability]}, so "
-                    f"{endpoint.name} was not sent; call Hume directly (api_key=...), or pass "
-                    f'gateway_carries={{"{ability}"}} if your gateway does',
-                    method=endpoint.method,
-                    endpoint=endpoint.path,
-                )
+                way = f', or pass gateway_carries={{"{ability}"}} if your gateway does'
+                raise _unsupported(endpoint, f"carry {_ABILITIES[ability]}", way)
 
     def formats(self, call: Call[Any]) -> tuple[Format, ...]:
         """Return the formats to try; one only where they are the same or one is known."""
@@ -187,7 +179,7 @@ class LowCodeAPI(OriginBase):
             return False
         # Nothing is known yet, and this error may come from the format: for a request that
         # can be repeated the other format is worth a try, as the gateway's document asks.
-        asked_to_wait = response.status in _PACE_ERRORS or "retry-after" in response.headers
+        asked_to_wait = response.status == TOO_MANY_REQUESTS or "retry-after" in response.headers
         return not call.endpoint.repeatable or asked_to_wait
 
     def _remember(self, name: str, url_format: Format) -> None:
@@ -197,6 +189,15 @@ class LowCodeAPI(OriginBase):
             return
         self._known = url_format
         logger.info("the gateway at %s takes the %s URL format", self.base_url, url_format.value)
+
+
+def _unsupported(endpoint: Endpoint[Any], lack: str, way: str = "") -> GatewayUnsupportedError:
+    return GatewayUnsupportedError(
+        f"the LowCodeAPI gateway does not {lack}, so {endpoint.name} was not sent; call Hume "
+        f"directly (api_key=...){way}",
+        method=endpoint.method,
+        endpoint=endpoint.path,
+    )
 
 
 def _shows_route(response: Response) -> bool:
@@ -249,18 +250,10 @@ def _most_specific(candidates: list[Response]) -> Response:
     return next((one for one in candidates if not one.is_no_route), candidates[-1])
 
 
-_NAMES = {
-    "uploads": "file uploads",
-    "binary": "binary responses",
-    "bare_json": "single JSON values as a body",
-}
-
-
 _WRAPPING = frozenset(
     {"message", "provider", "response_headers", "status", "statusCode", "success", "code"}
 )
 """What stands beside the response in an envelope of success."""
-
 
 _SAYS_NOTHING = _WRAPPING | {"error"}
 """What an object may hold without saying anything of what was asked for."""
