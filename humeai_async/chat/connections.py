@@ -19,7 +19,7 @@ from humeai_async.catalog import chat as catalog
 from humeai_async.errors import APIConnectionError, ChatClosedError, ClientClosedError, HumeError
 from humeai_async.http import codec
 from humeai_async.http.endpoint import QueryValue, fill
-from humeai_async.http.reconnect import describe, may_resume, may_try_again, pause_before
+from humeai_async.http.reconnect import Reconnection, describe, may_resume
 from humeai_async.http.session import Session
 from humeai_async.http.transport.websocket import LOST, NORMAL, Closed, Socket
 from humeai_async.settings import Reconnect
@@ -56,16 +56,12 @@ class ReconnectingSocket:
         """Whether the assistant is to be silent."""
         self.end: Closed | None = None
         """How the chat ended."""
-        self.cause: HumeError | None = None
-        """Why it could not be resumed."""
         self._session = session
         self._query = query
         self._settings = settings
-        self._policy = reconnect
+        self._reconnection = Reconnection(reconnect, session)
         self._kept = remember({}, _without_handshake(settings))
         self._socket: Socket | None = None
-        self._opened_at: float | None = None
-        self._tries = 0
         self._reconnecting: anyio.CancelScope | None = None
 
     @property
@@ -73,13 +69,18 @@ class ReconnectingSocket:
         """Whether there is a connection now, as far as is known."""
         return self._socket is not None and self.end is None
 
+    @property
+    def cause(self) -> HumeError | None:
+        """Why it could not be resumed."""
+        return self._reconnection.cause
+
     async def open(self) -> None:
         """Open the first connection.
 
         Raises:
             ChatClosedError: That was done before.
         """
-        if self._opened_at is not None or self.end is not None:
+        if self._reconnection.opened_at is not None or self.end is not None:
             raise ChatClosedError(
                 "a chat can be opened only once; call connect again for another", close_code=None
             )
@@ -102,7 +103,7 @@ class ReconnectingSocket:
             if self.end is not None:
                 await self.aclose()
                 return self.end
-            if self._opened_at is None:
+            if self._reconnection.opened_at is None:
                 raise _unopened()
             if self._socket is None:
                 await self._reconnect()
@@ -136,7 +137,7 @@ class ReconnectingSocket:
                 close_code=self.end.code,
                 reason=self.end.reason,
             )
-        if self._opened_at is None:
+        if self._reconnection.opened_at is None:
             raise _unopened()
 
     def keep(self, settings: Mapping[str, Any]) -> None:
@@ -158,49 +159,36 @@ class ReconnectingSocket:
         self._socket = None
         if self.end is not None:
             return
-        if self._policy is None or not may_resume(closed.code):
+        if not self._reconnection.is_wanted or not may_resume(closed.code):
             reason = without_queries(self._session.redact(closed.reason))
             self.end = closed._replace(reason=reason)
             return
         logger.info("the chat's connection ended (%d), resuming", closed.code)
-        assert self._opened_at is not None  # noqa: S101 - a connection that ended was opened
-        if anyio.current_time() - self._opened_at >= self._policy.min_uptime:
-            self._tries = 0
+        self._reconnection.note_lost()
 
     async def _reconnect(self) -> None:
         """Resume the chat on a new connection; end it where that cannot help."""
-        assert self._policy is not None  # noqa: S101 - else the chat had ended
+        query = dict(self._query)
+        if self.group_id is not None:
+            query["resumed_chat_group_id"] = self.group_id
+
+        async def reopen(session: Session) -> None:
+            self._socket = await self._open(session, query, self._kept_messages)
+
         with anyio.CancelScope() as scope:
             # Closing the chat must not wait for this.
             self._reconnecting = scope
             try:
-                await self._reconnect_with(self._policy)
+                reason = await self._reconnection.resume(self._session.pause, reopen)
             finally:
                 self._reconnecting = None
-
-    async def _reconnect_with(self, policy: Reconnect) -> None:
-        once = self._session.with_settings(retry=evolve(self._session.retry, attempts=1))
-        query = dict(self._query)
-        if self.group_id is not None:
-            query["resumed_chat_group_id"] = self.group_id
-        while (pause := pause_before(policy, self._tries)) is not None:
-            self._tries += 1
-            try:
-                await self._session.pause(pause)
-                self._socket = await self._open(once, query, self._kept_messages)
-            except ClientClosedError:
+            if reason is None:
+                logger.info("the chat was resumed at try %d", self._reconnection.tries)
+            elif isinstance(self.cause, ClientClosedError):
                 self.end = Closed(LOST, "the client was closed")
-                raise
-            except HumeError as problem:
-                self.cause = problem
-                if not may_try_again(problem):
-                    self.end = Closed(LOST, "resuming it was refused")
-                    return
+                raise self.cause
             else:
-                self.cause = None
-                logger.info("the chat was resumed at try %d", self._tries)
-                return
-        self.end = Closed(LOST, f"not resumed in {self._tries} tries")
+                self.end = Closed(LOST, reason)
 
     async def _open(
         self, session: Session, query: Mapping[str, QueryValue], opening: Opening
@@ -217,7 +205,7 @@ class ReconnectingSocket:
         except BaseException:
             await socket.aclose(wait=False)
             raise
-        self._opened_at = anyio.current_time()
+        self._reconnection.note_opened()
         return socket
 
     def _first_messages(self) -> tuple[bytes, ...]:

@@ -12,7 +12,6 @@ from collections import deque
 from typing import Any, Generic, Self, TypeVar, cast
 
 import anyio
-from attrs import evolve
 
 from humeai_async._base.cancellation import time_limit
 from humeai_async.errors import (
@@ -26,7 +25,7 @@ from humeai_async.expression import endings
 from humeai_async.expression.messages import open_session, read_message
 from humeai_async.http import codec
 from humeai_async.http.endpoint import Endpoint
-from humeai_async.http.reconnect import may_try_again, pause_before
+from humeai_async.http.reconnect import Reconnection
 from humeai_async.http.session import Session
 from humeai_async.http.transport.websocket import LOST, NORMAL, Closed, MediaSocket
 from humeai_async.settings import Reconnect
@@ -81,7 +80,7 @@ class ExpressionSession(Generic[M]):
         self._session = session
         self._endpoint: Endpoint[Any] = endpoint
         self._update = update
-        self._policy = reconnect
+        self._reconnection = Reconnection(reconnect, session)
         self._socket: MediaSocket | None = None
         self._broken: MediaSocket | None = None
         """The socket that took no more, which ends it."""
@@ -91,11 +90,8 @@ class ExpressionSession(Generic[M]):
         self._error: SessionError | None = None
         self._passed: SessionError | None = None
         """An error after which the session went on."""
-        self._cause: HumeError | None = None
         self._was_closed = False
         self._is_finished = self._is_left = False
-        self._opened_at = 0.0
-        self._tries = 0
         self._reading = anyio.Lock()
         self._sending = anyio.Lock()
         self._change = anyio.Event()
@@ -265,7 +261,7 @@ class ExpressionSession(Generic[M]):
             await socket.aclose(wait=False)
             return
         self.report.connections += 1
-        self._opened_at = anyio.current_time()
+        self._reconnection.note_opened()
         previous, self.session_id = self.session_id, created.session_id
         if created.session_id is not None:
             self.run_ids.append(created.session_id)
@@ -310,7 +306,7 @@ class ExpressionSession(Generic[M]):
         self._notify()
 
     def _may_reopen(self, closed: Closed | SessionClosed) -> bool:
-        if self._policy is None or self._is_finished:
+        if not self._reconnection.is_wanted or self._is_finished:
             return False
         return endings.may_reopen(
             closed,
@@ -326,9 +322,7 @@ class ExpressionSession(Generic[M]):
         if self._end is None and not self._may_reopen(closed):
             self._end_with(closed._replace(reason=self._session.redact(closed.reason)))
         elif self._end is None:
-            policy = cast("Reconnect", self._policy)
-            if anyio.current_time() - self._opened_at >= policy.min_uptime:
-                self._tries = 0
+            self._reconnection.note_lost()
             self._error = self._passed = None
         self._notify()
         if socket is not None:
@@ -339,25 +333,13 @@ class ExpressionSession(Generic[M]):
 
     async def _reconnect(self) -> None:
         """Open the session anew; end it where that cannot help."""
-        policy = self._policy
-        assert policy is not None  # noqa: S101 - else the session had ended
-        once = self._session.with_settings(retry=evolve(self._session.retry, attempts=1))
-        while (pause := pause_before(policy, self._tries)) is not None:
-            self._tries += 1
-            try:
-                await self._pause(pause)
-                if self._end is not None:
-                    return
-                await self._open(once)
-            except HumeError as problem:
-                self._cause = problem
-                if not may_try_again(problem):
-                    self._end_with(Closed(LOST, "opening it anew was refused"))
-                    return
-            else:
-                self._cause = None
-                return
-        self._end_with(Closed(LOST, f"not opened anew in {self._tries} tries"))
+        reason = await self._reconnection.resume(self._pause, self._reopen)
+        if reason is not None:
+            self._end_with(Closed(LOST, reason))
+
+    async def _reopen(self, session: Session) -> None:
+        if self._end is None:
+            await self._open(session)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but no longer than the session is open, and the client."""
@@ -409,7 +391,7 @@ class ExpressionSession(Generic[M]):
         if self._error is None and (self._was_closed or is_asked):
             return StopAsyncIteration()
         error = endings.error_for_receiver(end, self._error, self.report.lost)
-        error.__cause__ = self._cause
+        error.__cause__ = self._reconnection.cause
         return error
 
     def __repr__(self) -> str:

@@ -1,17 +1,21 @@
-"""When a lost socket is opened anew, as pure decisions for all products with sockets.
+"""When a lost socket is opened anew, for all products with sockets.
 
 Hume's own clients set the rule: some close codes mean that the server went away and will be
-back, all others that the session is over. Nothing here sleeps, opens or closes.
+back, all others that the session is over. How it is opened, the products know.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import cast
+
+import anyio
+from attrs import evolve
 
 from humeai_async.errors import HumeError, InvalidArgumentError, RateLimitWaitError
 from humeai_async.http.retry import Trouble, grown, trouble_of
+from humeai_async.http.session import Session
 from humeai_async.http.transport.websocket import LOST, Closed
 from humeai_async.settings import Reconnect
 
@@ -81,6 +85,65 @@ def pause_before(
         return None
     first = reconnect.initial_delay + reconnect.jitter * jitter()
     return grown(first, reconnect.growth, tries, reconnect.max_delay)
+
+
+class Reconnection:
+    """The tries to resume on a new connection, counted over all connections of one conversation.
+
+    Args:
+        policy: When and how often; `None` for never.
+        session: Opens the connections.
+    """
+
+    def __init__(self, policy: Reconnect | None, session: Session) -> None:
+        self.is_wanted: bool = policy is not None
+        self.opened_at: float | None = None
+        """When the last connection was opened."""
+        self.tries: int = 0
+        """Tries since a connection that held for a while."""
+        self.cause: HumeError | None = None
+        """Why the last one failed, if it did."""
+        self._policy = policy or Reconnect()
+        self._session = session
+
+    def note_opened(self) -> None:
+        """Note that there is a connection."""
+        self.opened_at = anyio.current_time()
+
+    def note_lost(self) -> None:
+        """Count anew after a connection that held."""
+        held = 0.0 if self.opened_at is None else anyio.current_time() - self.opened_at
+        if held >= self._policy.min_uptime:
+            self.tries = 0
+
+    async def resume(
+        self,
+        pause: Callable[[float], Awaitable[None]],
+        reopen: Callable[[Session], Awaitable[None]],
+    ) -> str | None:
+        """Try until there is a connection, or no use in a further try.
+
+        Args:
+            pause: Waits for so many seconds.
+            reopen: Opens a connection with a session that makes one attempt.
+
+        Returns:
+            Why there is none; `None` where there is one.
+        """
+        once = self._session.with_settings(retry=evolve(self._session.retry, attempts=1))
+        while (seconds := pause_before(self._policy, self.tries)) is not None:
+            self.tries += 1
+            try:
+                await pause(seconds)
+                await reopen(once)
+            except HumeError as problem:
+                self.cause = problem
+                if not may_try_again(problem):
+                    return "resuming it was refused"
+            else:
+                self.cause = None
+                return None
+        return f"not resumed in {self.tries} tries"
 
 
 def describe(closed: Closed) -> str:

@@ -113,7 +113,7 @@ async def test_a_session_that_is_closed_is_not_opened_anew() -> None:
                         got.extend([message async for message in session])
 
                     tasks.start_soon(receive)
-                    await until(lambda: inside._tries)  # it waits before the next one
+                    await until(lambda: inside._reconnection.tries)  # it waits before the next one
                     await session.aclose()
     assert [type(one) for one in got] == [SessionCreated]
     assert session.report.connections == 1
@@ -345,7 +345,7 @@ async def test_a_session_that_cannot_be_opened_anew_ends_after_its_tries() -> No
     tries = Reconnect(attempts=2, initial_delay=0.001, jitter=0, min_uptime=0)
     async with scripted(script) as url, HumeAI(api_key="k", cloud_url=url) as hume:
         async with hume.expression.connect_audio(reconnect=tries) as session:
-            with pytest.raises(SessionClosedError, match="not opened anew in 2 tries"):
+            with pytest.raises(SessionClosedError, match="not resumed in 2 tries"):
                 [message async for message in session]
     assert numbers == [0, 1, 2]
     assert session.session_id is None
