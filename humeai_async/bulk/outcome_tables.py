@@ -51,7 +51,7 @@ async def make_table(
     table = await in_thread(collector.maker.finish)
     if collector.failures:
         _logger.warning(
-            "%d sources or files have no rows in the table; outcomes.failures says why",
+            "sources and files without rows in the table: %d; outcomes.failures says why",
             len(collector.failures),
         )
     return table, collector.failures

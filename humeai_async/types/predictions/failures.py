@@ -39,6 +39,11 @@ class Failure:
     is_open: bool = False
     """True if the next run with the same ledger tries the source again."""
 
+    @property
+    def reason(self) -> str:
+        """Description of the failure, with the file where not the whole source failed."""
+        return self.message if self.file is None else f"{self.file}: {self.message}"
+
 
 class Failures(Sequence[Failure]):
     """Everything that failed, in order; a sequence, and a table of its own."""

@@ -146,11 +146,18 @@ class Summary(Sequence[Profile]):
     Args:
         profiles: What was found.
         failed: Sources and files that have no predictions, and why.
+        without: Sources that did not fail, and in which no expression was measured.
     """
 
-    def __init__(self, profiles: Iterable[Profile], failed: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self,
+        profiles: Iterable[Profile],
+        failed: Iterable[tuple[str, str]] = (),
+        without: Iterable[str] = (),
+    ) -> None:
         self._profiles = [*profiles]
         self._failed = [*failed]
+        self._without = [*without]
 
     @overload
     def __getitem__(self, key: int) -> Profile: ...
@@ -181,7 +188,10 @@ class Summary(Sequence[Profile]):
         lines += self.lines()
         widths = [max(len(line[column]) for line in lines) for column in range(3)]
         texts = ["  ".join([*map(str.ljust, line[:3], widths), line[3]]).rstrip() for line in lines]
-        texts += [f"{_name(source)}  failed: {reason}" for source, reason in self._failed]
+        texts += [f"{_name(source)}  no expressions" for source in self._without]
+        texts += [
+            f"{_name(source)}  failed: {without_queries(reason)}" for source, reason in self._failed
+        ]
         return "\n".join(texts)
 
     def _repr_html_(self) -> str:
@@ -197,7 +207,8 @@ class Summary(Sequence[Profile]):
             )
             for one in self._profiles[: html.MOST_ROWS]
         ]
-        notes = [f"{len(self._failed):,} failed"] if self._failed else []
+        beside = (("without expressions", self._without), ("failed", self._failed))
+        notes = [f"{len(some):,} {what}" for what, some in beside if some]
         columns = ("source", "model", "length", "strongest expressions, share of the time")
         title = f"Summary of {len(self):,} profiles"
         return html.table(title, columns, rows, total=len(self), notes=notes)

@@ -137,7 +137,8 @@ class PredictionViews(Sequence[SourcePredictions]):
     def summary(self) -> Summary:
         """Tell the strongest expressions of each source and model, and for how long.
 
-        Reads all emotions once. `print(predictions.summary())` shows a table.
+        Reads all emotions once. `print(predictions.summary())` shows a table, and below it what
+        failed, and sources in which nothing was measured.
 
         Raises:
             DecodeError: A part is not what was promised; `path` names it.
@@ -148,7 +149,13 @@ class PredictionViews(Sequence[SourcePredictions]):
         except DecodeError:
             self.validate()
             raise
-        return Summary(profiles.take(), [(each.source, each.message) for each in self.failures])
+        found, failures = profiles.take(), self.failures
+        told = {each.source for each in (*found, *failures)}
+        return Summary(
+            found,
+            [(each.source, each.reason) for each in failures],
+            [name for name, _ in self.named() if name not in told],
+        )
 
     def plot(
         self, source: str | int | None = None, *, model: str | None = None, top: int = 5
@@ -198,7 +205,8 @@ class PredictionViews(Sequence[SourcePredictions]):
             chosen = [pair for pair in named if pair[0] == source][:1]
         if not chosen:
             raise InvalidArgumentError(
-                f"there is no source {repr_without_query(source)} among {len(named)}",
+                f"there is no source {repr_without_query(source)} among {len(named)}; give a place "
+                "from 0, or a name as in the tables' column source",
                 field="source",
             )
         return chosen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -49,6 +50,23 @@ def test_a_summary_tells_what_failed() -> None:
         body(url_source("https://x/a.mp4", face=[face(0)]), failed)
     ).summary()
     assert str(summary).endswith("https://x/b.mp4  failed: not found")
+
+
+def test_a_summary_tells_which_file_failed_and_nothing_secret_of_its_reason() -> None:
+    source = url_source("https://x/a.zip", face=[face(0)])
+    reason = "cannot read https://user:pass@x/b.mp4?sig=secret"
+    source["results"]["errors"] = [{"file": "b.mp4", "message": reason}]
+    text = str(Predictions.from_json(body(source)).summary())
+    assert text.endswith("https://x/a.zip  failed: b.mp4: cannot read https://x/b.mp4?***")
+
+
+def test_a_summary_names_sources_in_which_no_expression_was_measured() -> None:
+    nothing = url_source("https://x/b.mp4?sig=secret", face=[])
+    summary: Any = Predictions.from_json(
+        body(url_source("https://x/a.mp4", face=[face(0)]), nothing)
+    ).summary()
+    assert str(summary).splitlines()[2:] == ["https://x/b.mp4  no expressions"]
+    assert "1 without expressions" in summary._repr_html_()
 
 
 def test_sentiment_and_toxicity_are_no_expressions() -> None:
