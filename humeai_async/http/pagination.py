@@ -143,7 +143,6 @@ class NumberedPages(Pages[T, E]):
         self,
         session: Session,
         call: Call[Any],
-        *,
         page_number: int,
         page_size: int | None,
         prefetch: int,
@@ -177,13 +176,13 @@ class NumberedPages(Pages[T, E]):
         return self._fetch(self._number)
 
     async def _fetch(self, number: int) -> Page[T, E]:
-        call = self._call
-        paging = [("page_number", str(number))]
-        if self._size is not None:
-            paging.append(("page_size", str(self._size)))
-        call = Call(call.endpoint, call.ids, (*paging, *call.query))
+        listed, size = self._call, self._size
+        query = (("page_number", str(number)), *listed.query)
+        if size is not None:
+            query += (("page_size", str(size)),)
+        call = Call(listed.endpoint, listed.ids, query)
         envelope, request_id = await self._session.call_with_id(call)
-        return _page(envelope, call.endpoint.items or "", number, self._size, request_id)
+        return _page(envelope, listed.endpoint.items or "", number, size, request_id)
 
 
 def _page(

@@ -79,9 +79,7 @@ class VersionedResource(Resource, Generic[T]):
         """
         query = {"restrict_to_most_recent": restrict_to_most_recent, "name": name}
         call = fill(self._endpoints.list, query=query)
-        return NumberedPages(
-            self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
-        )
+        return NumberedPages(self._session, call, page_number, page_size, prefetch)
 
     def list_versions(
         self,
@@ -118,9 +116,7 @@ class VersionedResource(Resource, Generic[T]):
         """
         query = {"restrict_to_most_recent": restrict_to_most_recent}
         call = fill(self._endpoints.list_versions, id, query=query)
-        return NumberedPages(
-            self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
-        )
+        return NumberedPages(self._session, call, page_number, page_size, prefetch)
 
     async def delete(self, id: str) -> None:
         """Delete an object with all its versions.

@@ -53,9 +53,7 @@ class ChatGroups(Resource):
         """
         query = {"ascending_order": ascending_order, "config_id": config_id}
         call = fill(catalog.CHAT_GROUPS_LIST, query=query)
-        return NumberedPages(
-            self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
-        )
+        return NumberedPages(self._session, call, page_number, page_size, prefetch)
 
     def list_events(
         self,
@@ -89,6 +87,4 @@ class ChatGroups(Resource):
         """
         query = {"ascending_order": ascending_order}
         call = fill(catalog.CHAT_GROUPS_LIST_EVENTS, id, query=query)
-        return NumberedPages(
-            self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
-        )
+        return NumberedPages(self._session, call, page_number, page_size, prefetch)

@@ -54,9 +54,7 @@ class Chats(Resource):
         """
         query = {"ascending_order": ascending_order, "config_id": config_id, "status": status}
         call = fill(catalog.CHATS_LIST, query=query)
-        return NumberedPages(
-            self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
-        )
+        return NumberedPages(self._session, call, page_number, page_size, prefetch)
 
     def list_events(
         self,
@@ -89,6 +87,4 @@ class Chats(Resource):
         """
         query = {"ascending_order": ascending_order}
         call = fill(catalog.CHATS_LIST_EVENTS, id, query=query)
-        return NumberedPages(
-            self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
-        )
+        return NumberedPages(self._session, call, page_number, page_size, prefetch)

@@ -68,9 +68,7 @@ class Datasets(Resource):
         Source: https://dev.hume.ai/reference/custom-models-api/datasets/list-datasets
         """
         call = fill(catalog.DATASETS_LIST, query={"name": name, "shared_assets": shared_assets})
-        return NumberedPages(
-            self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
-        )
+        return NumberedPages(self._session, call, page_number, page_size, prefetch)
 
     async def create(
         self,
@@ -198,9 +196,7 @@ class Datasets(Resource):
         Source: https://dev.hume.ai/reference/custom-models-api/datasets/list-dataset-versions
         """
         call = fill(catalog.DATASETS_LIST_VERSIONS, id, query={"shared_assets": shared_assets})
-        return NumberedPages(
-            self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
-        )
+        return NumberedPages(self._session, call, page_number, page_size, prefetch)
 
     def list_files(
         self,
@@ -232,9 +228,7 @@ class Datasets(Resource):
         Source: https://dev.hume.ai/reference/custom-models-api/datasets/list-dataset-files
         """
         call = fill(catalog.DATASETS_LIST_FILES, id, query={"shared_assets": shared_assets})
-        return NumberedPages(
-            self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
-        )
+        return NumberedPages(self._session, call, page_number, page_size, prefetch)
 
     async def get_version(self, id: str) -> DatasetLabels:
         """Fetch one version of a dataset.
@@ -280,9 +274,7 @@ class Datasets(Resource):
         Source: https://dev.hume.ai/reference/custom-models-api/datasets/get-dataset-version
         """
         call = fill(catalog.DATASETS_LIST_VERSION_FILES, id, query={"shared_assets": shared_assets})
-        return NumberedPages(
-            self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
-        )
+        return NumberedPages(self._session, call, page_number, page_size, prefetch)
 
 
 def _check_given(labels_file: File | None) -> None:

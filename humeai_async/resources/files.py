@@ -67,9 +67,7 @@ class Files(Resource):
         Source: https://dev.hume.ai/reference/custom-models-api/files/list-files
         """
         call = fill(catalog.FILES_LIST, query={"shared_assets": shared_assets})
-        return NumberedPages(
-            self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
-        )
+        return NumberedPages(self._session, call, page_number, page_size, prefetch)
 
     async def create(
         self,

@@ -55,9 +55,7 @@ class Models(Resource):
         Source: https://dev.hume.ai/reference/custom-models-api/models/list-models
         """
         call = fill(catalog.MODELS_LIST, query={"name": name, "shared_assets": shared_assets})
-        return NumberedPages(
-            self._session, call, page_number=page_number, page_size=page_size, prefetch=prefetch
-        )
+        return NumberedPages(self._session, call, page_number, page_size, prefetch)
 
     async def get(self, id: str) -> Model:
         """Fetch a model with its newest version.
