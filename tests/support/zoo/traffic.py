@@ -180,7 +180,9 @@ class Run:
 
     def outcome(self) -> Outcome:
         cell = self.cell
-        end = min(self.end, self.accepted[CALLS - 1] if len(self.accepted) >= CALLS else self.end)
+        end = self.end
+        if len(self.accepted) >= self.calls:
+            end = min(end, self.accepted[int(self.calls) - 1])
         accepted = sum(at <= end for at in self.accepted)
         seconds = max(end - self.began, 1e-9)
         could = possible(cell, self.began, seconds, len(self.others))
@@ -236,6 +238,11 @@ def possible(cell: Cell, began: float, seconds: float, others: int) -> float:
 def run(cell: Cell) -> Outcome:
     """Live through a cell with a limiter that knows nothing."""
     return _lived(cell, WINDOWS * cell.window).outcome()
+
+
+def run_long(cell: Cell, seconds: float) -> Outcome:
+    """Live through a cell for so long, whatever its window and its calls."""
+    return _lived(cell, seconds, calls=math.inf).outcome()
 
 
 def run_changing(cell: Cell) -> Changed:
