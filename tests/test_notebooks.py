@@ -141,6 +141,7 @@ async def show_all(text: str, count: int = 1) -> dict[str, str]:
     shown: list[Any] = [
         predictions_of(text.replace("\ud800", ""), count),
         predictions_of(text.replace("\ud800", ""), count).summary(),
+        predictions_of(text.replace("\ud800", ""), count).failures,
         measured(text, count),
         faces_of(text, count),
         decided(text, count),

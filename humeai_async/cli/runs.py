@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -54,6 +55,14 @@ def read_folder(_: click.Context, __: click.Parameter, name: str | None) -> str 
     return name
 
 
+def _read_formats(
+    known: click.Choice[str], context: click.Context, option: click.Parameter, given: Sequence[str]
+) -> tuple[str, ...]:
+    """Read the option --format, once or more often, of one format or of several."""
+    names = [name.strip() for some in given for name in some.split(",")]
+    return tuple(dict.fromkeys(known.convert(name, option, context) for name in names))
+
+
 def local_folder(out: str, hint: str = "") -> Path:
     """Return the folder of a run that this process does.
 
@@ -76,6 +85,7 @@ def run_options(out: str, formats: Sequence[str]) -> Callable[[C], C]:
         out: Name of the folder if none is given.
         formats: Formats of the results that there are.
     """
+    known = click.Choice(list(formats))
     options = (
         click.argument("sources", nargs=-1),
         click.option(
@@ -95,10 +105,12 @@ def run_options(out: str, formats: Sequence[str]) -> Callable[[C], C]:
             "--format",
             "formats",
             multiple=True,
-            type=click.Choice(list(formats)),
+            metavar=f"[{'|'.join(formats)}]",
+            callback=functools.partial(_read_formats, known),
+            shell_complete=known.shell_complete,
             default=("jsonl", "csv"),
             show_default=True,
-            help="Format of the results; may be given more than once.",
+            help="Formats of the results, with commas between; may be given more than once.",
         ),
         click.option(
             "--retry-failed",

@@ -302,6 +302,24 @@ async def test_the_status_of_a_folder_without_a_run_is_a_mistake(
     assert "holds no run: it has no file ledger.db" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--format", "csv,jsonl.zst"],
+        ["--format", "csv, jsonl.zst"],
+        ["--format", "csv", "--format", "jsonl.zst,csv"],
+    ],
+)
+async def test_formats_are_given_with_commas_or_one_by_one(
+    fake: FakeHume, tmp_path: Path, words: list[str]
+) -> None:
+    out = tmp_path / "out"
+    done = await run(["predict", "https://media.example.com/a.mp4", *words, "--out", out], fake)
+    assert done.returncode == 0, done.stderr
+    written = {path.name for path in out.iterdir() if path.name.startswith("predictions")}
+    assert written == {"predictions.csv", "predictions.jsonl.zst"}
+
+
 async def test_parquet_is_written_too(fake: FakeHume, tmp_path: Path) -> None:
     out = tmp_path / "out"
     urls = [f"https://media.example.com/{n}.mp4" for n in range(5)]

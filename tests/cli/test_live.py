@@ -208,6 +208,8 @@ async def test_status_tells_of_these_runs_too(fake: FakeHume, tmp_path: Path) ->
         (["measure", ".", "--out", "s3://bucket"], "--out is a URL"),
         (["measure", "a.wav", "--out", ""], "--out is empty"),
         (["measure", "a.wav", "--format", "parquet"], "'parquet' is not one of"),
+        (["measure", "a.wav", "--format", "csv,parquet"], "'parquet' is not one of"),
+        (["measure", "a.wav", "--format", "csv,"], "'' is not one of"),
         (["measure", "a.wav", "--timer", "2999"], "2999"),
         (["measure", "a.wav", "--budget", "0"], "0"),
         (["measure", "nowhere.wav"], "there is no such file or folder"),

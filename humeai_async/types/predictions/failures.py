@@ -71,6 +71,31 @@ class Failures(Sequence[Failure]):
     def __repr__(self) -> str:
         return f"Failures({self._failures})"
 
+    def _repr_html_(self) -> str:
+        """Show the first of them in a notebook."""
+        from humeai_async._base import html
+
+        title = f"Failures: {len(self):,}"
+        return self.as_html(title, rows=html.MOST_ROWS, most=html.MOST_BYTES)
+
+    def as_html(self, title: str, *, rows: int, most: int) -> str:
+        """Show the first of them.
+
+        Args:
+            title: What they are.
+            rows: Rows at most.
+            most: Bytes at most.
+        """
+        from humeai_async._base import html
+
+        return html.table(
+            title,
+            ("source", "file", "error", "message"),
+            ((one.source, one.file, one.error, one.message) for one in self[:rows]),
+            total=len(self),
+            most=most,
+        )
+
     def to_arrow(self) -> Any:
         """Make a `pyarrow.Table` with the fields of `Failure` as columns.
 

@@ -47,13 +47,8 @@ def make_html(title: str, named: _Named, failed: Failures) -> str:
     )
     if not failed:
         return shown
-    return shown + table(
-        f"{len(failed):,} failed",
-        ("source", "file", "error", "message"),
-        ((one.source, one.file, one.error, one.message) for one in failed[:_MOST_FAILURES]),
-        total=len(failed),
-        most=MOST_BYTES // 3,
-    )
+    title = f"{len(failed):,} failed"
+    return shown + failed.as_html(title, rows=_MOST_FAILURES, most=MOST_BYTES // 3)
 
 
 def _lists(
