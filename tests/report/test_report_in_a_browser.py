@@ -33,7 +33,8 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     async def run() -> str:
         async with FakeHume(frames=6) as fake, client_of(fake) as hume:
-            sources = [f"{FOLDER}/{n}.mp4" for n in range(60)] + [f"{FOLDER}/missing.mp4"]
+            sources = [f"{FOLDER}/{n}.mp4" for n in range(59)]
+            sources += [f"{FOLDER}/My talk 😀.mp4", f"{FOLDER}/missing.mp4"]
             models: ModelsDict = {"face": {}, "prosody": {"identify_speakers": True}}
             await hume.batch.predict_into(folder, sources, models=models)
         lines = [{"at": n, "done": 6 * n, "refused": n // 3} for n in range(11)]
@@ -84,9 +85,13 @@ def column(page: Any, name: str) -> list[float]:
     return [float(text) for text in cells.all_inner_texts()]
 
 
-def test_a_long_name_shows_its_end_and_is_read_as_a_whole(browser: Any, page_file: Path) -> None:
+@pytest.mark.parametrize("ending", ["3.mp4", "My talk 😀.mp4"])
+def test_a_long_name_shows_its_end_and_is_read_as_a_whole(
+    browser: Any, page_file: Path, ending: str
+) -> None:
     page = opened(browser, page_file, width=400)
-    name = page.get_by_role("button", name=f"{FOLDER}/3.mp4", exact=True)
+    page.get_by_label("Sources that contain").fill(ending)
+    name = page.get_by_role("button", name=f"{FOLDER}/{ending}", exact=True)
     box, text = name.bounding_box(), name.locator("bdi").bounding_box()
     assert text["x"] < box["x"]  # its beginning is cut off
     assert text["x"] + text["width"] <= box["x"] + box["width"]
