@@ -13,10 +13,9 @@ from collections import deque
 from typing import Final
 
 from humeai_async._base.frozen import frozen
+from humeai_async.limiter.gate import SLACK
 from humeai_async.limiter.token_bucket import HAIR
 
-LIFE: Final = 0.05
-"""Seconds after its time until which a call may go: who sleeps brings no burst back."""
 SHARE_SECONDS: Final = 2.0
 """Seconds of calls by which a share is known."""
 FIRST_WAIT: Final = 1.0
@@ -95,7 +94,7 @@ class Turns:
 
     def ready_in(self, now: float) -> float:
         """Return the seconds until a call may go; infinite where a turn has to come first."""
-        while self._calls and self._calls[0] < now - LIFE:
+        while self._calls and self._calls[0] < now - SLACK:
             self._calls.popleft()
             self._expired += 1
         if self._calls:
@@ -103,7 +102,7 @@ class Turns:
             return wait if wait > HAIR else 0.0
         if self._alone_rate is not None and now < self._alone_until:
             # Time that nobody used is gone here too.
-            self._next_alone = max(self._next_alone, now - LIFE)
+            self._next_alone = max(self._next_alone, now - SLACK)
             return max(0.0, min(self._next_alone, self._alone_until) - now)
         if now < (until := max(self._held_until, self._next_turn)) - HAIR:
             return until - now
@@ -112,7 +111,7 @@ class Turns:
 
     def _is_soon(self, now: float) -> bool:
         """Whether the last call went a moment ago: who comes much later needs but the next one."""
-        return not self._went or now - self._went[-1][0] < LIFE / 2
+        return not self._went or now - self._went[-1][0] < SLACK / 2
 
     def held_for(self, now: float) -> float:
         """Return the seconds for which all wait, because one of them found the quota used up."""
@@ -122,7 +121,7 @@ class Turns:
         """Let a call go that was ready; what it costs beyond one is taken from the next."""
         if self._calls:
             # Who waits for each call, one soon after the other, could do with more of them.
-            is_late = now - self._calls.popleft() > LIFE / 10
+            is_late = now - self._calls.popleft() > SLACK / 10
             self._is_hungry |= not is_late and self._is_soon(now)
             self._started += 1
             self._debt += cost - 1.0
@@ -220,7 +219,7 @@ class Turns:
             idle: Seconds until now that say nothing of it.
         """
         self._forget(now)
-        seconds = max(LIFE, min(SHARE_SECONDS, now - self._began) - idle)
+        seconds = max(SLACK, min(SHARE_SECONDS, now - self._began) - idle)
         return sum(count for _, count in self._went) / seconds if self._went else None
 
     def share(self, now: float) -> float:

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from humeai_async.limiter.turns import LIFE, MOST, Turn, Turns
+from humeai_async.limiter.gate import SLACK
+from humeai_async.limiter.turns import MOST, Turn, Turns
 
 
 def turn(calls: int, *, first: float = 0.0, gap: float = 0.01, members: int = 1) -> Turn:
@@ -54,7 +55,7 @@ def test_a_rest_is_no_credit_beyond_what_the_server_grants() -> None:
 def test_calls_that_nobody_took_in_their_time_are_gone() -> None:
     turns = Turns(100.0, 0.0)
     turns.receive(0.0, turn(3, gap=0.01))
-    assert turns.ready_in(LIFE + 0.015) == 0.0
+    assert turns.ready_in(SLACK + 0.015) == 0.0
     assert turns.in_hand == 1
     assert turns.ready_in(9.0) == math.inf
 
@@ -107,8 +108,8 @@ def test_a_call_of_an_earlier_turn_that_is_given_back_and_expires_counts_as_not_
     use(turns, 0.0, 1)
     turns.receive(0.01, turn(2, first=0.05))
     turns.give_back()
-    turns.ready_in(2 * LIFE)
-    turns.receive(2 * LIFE, turn(1))
+    turns.ready_in(2 * SLACK)
+    turns.receive(2 * SLACK, turn(1))
     turns.ready_in(9.0)
     assert turns.wants(9.0) == 1
 
