@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from humeai_async.limiter.measure import FEW, QUICK, Contact, Measure
+from humeai_async.limiter.measure import BEYOND, FEW, QUICK, Contact, Measure
 from humeai_async.limiter.token_bucket import WindowCount
 
 FASTEST: Final = 1e6
@@ -47,12 +47,16 @@ _STEEPNESS: Final = 2.0
 """The look is 1 % of the rate at first and 7.4 times as much after each unit: a tripled quota is
 found in 4 s; and a rate that is known for a lower bound doubles twice in a unit. Cells whose first
 measure is too low."""
+_SAVED_SECONDS: Final = 1.0
+"""Seconds of calls that a quota may have saved while there was less to do. None: no cell rests."""
+_HELD_SAVED: Final = _LOOK_AFTER + math.log1p((BEYOND - _MARGIN) / _FIRST_STEP) / _STEEPNESS
+"""Units after which the look has come to a pace that is still measured by the calls let in."""
 
 
 class Learner(Measure):
     """What is known of one quota, and the pace that follows from it."""
 
-    __slots__ = ("_at", "_busy_at", "_held", "ceiling", "is_known", "pace")
+    __slots__ = ("_at", "_busy_at", "_held", "_saved", "ceiling", "is_known", "pace")
 
     def __init__(self, now: float, rate: float | None = None) -> None:
         """Begin with a declared rate, or with none."""
@@ -68,6 +72,7 @@ class Learner(Measure):
         """Whether the rate was measured or declared."""
         self._at = self._busy_at = now
         self._held = 0.0
+        self._saved = now, 0.0
 
     @property
     def is_looking(self) -> bool:
@@ -92,6 +97,7 @@ class Learner(Measure):
             self._counted = now
         self._add_accepted(now - min(self.round_trip, 1.0) / 2, cost)
         passed, self._at = now - self._at, now
+        self._count_saved(now, cost)
         if is_pressed or is_busy:
             self._busy_at = now
         elif now - self._busy_at > max(1.0, 4.0 / self.pace):
@@ -101,6 +107,12 @@ class Learner(Measure):
                 self._start, self._counted = (now, self.accepted), -math.inf
         if is_pressed:
             self._grow(passed, cost)
+
+    def _count_saved(self, now: float, cost: float) -> None:
+        """Count the calls that a quota may have saved while fewer were made than it allows."""
+        at, saved = self._saved
+        saved += (now - at) * self.rate - cost
+        self._saved = now, min(max(saved, 0.0), self.rate * _SAVED_SECONDS)
 
     def _grow(self, passed: float, cost: float) -> None:
         if not self.is_known:
@@ -116,6 +128,9 @@ class Learner(Measure):
             window = _LOOK_WINDOWS * (self.window or 0.0)
             trips = _LOOK_TRIPS * self.round_trip
             self._held += step / max(1.0, _LOOK_CALLS / self.rate, trips, window)
+            if self._saved[1] > FEW:
+                # Calls that were saved are let in at any pace, and say nothing of the rate.
+                self._held = min(self._held, _HELD_SAVED)
             beyond = min(max(self._held - _LOOK_AFTER, 0.0), 10.0)
             share = _MARGIN + _FIRST_STEP * math.expm1(_STEEPNESS * beyond)
             if self.rate >= self.ceiling:
@@ -144,6 +159,7 @@ class Learner(Measure):
             self._anchors.clear()  # what a needless pause wasted was not used up
         self._anchors.append((contact, self.accepted))
         self._held = 0.0
+        self._saved = now, 0.0
         self.pace = min(self.rate * (1.0 if self._is_rough else _MARGIN), self.ceiling)
         self._at = self._busy_at = now
 
@@ -178,3 +194,4 @@ class Learner(Measure):
         super().shift(seconds)
         self._at += seconds
         self._busy_at += seconds
+        self._saved = self._saved[0] + seconds, 0.0

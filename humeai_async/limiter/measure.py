@@ -56,7 +56,7 @@ _ROW: Final = 4
 _ROW_SECONDS: Final = 0.05
 """Closings after a few calls, or so many seconds of them, one after the other, that are no chance.
 Small buckets, and large ones that were taken for windows."""
-_BEYOND: Final = 1.3
+BEYOND: Final = 1.3
 """Growth by which a rate was left behind. Quotas at once, tripled quotas."""
 QUICK: Final = 1.5
 """Seconds; a longer pause is that of a window. Buckets at first contact."""
@@ -265,7 +265,7 @@ class Measure:
         rate = min(max(self.rate, least), most)
         if contact.pace <= self.rate:
             rate = min(rate, self.rate)  # what was refused at this pace bears no higher one
-        if contact.pace <= _BEYOND * rate:
+        if contact.pace <= BEYOND * rate:
             if rate == self.rate and contact.pace <= self.rate:
                 rate *= _NUDGE
         elif self.count is not None:

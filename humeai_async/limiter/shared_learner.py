@@ -156,6 +156,7 @@ class SharedLearner(Learner):
                 self._anchors.clear()
             self._anchors.append((contact, accepted))
         self._held, self._found, self._joined = 0.0, None, None
+        self._saved = at, 0.0
         self._at = self._busy_at = max(at, self._at)
 
     def count_others(self, now: float, cost: float, *, is_pressed: bool) -> None:

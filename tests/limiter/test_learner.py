@@ -194,6 +194,22 @@ def test_a_rate_given_up_for_refusals_in_a_row_is_a_lower_bound() -> None:
     assert calls.learner.pace > 3 * low
 
 
+def test_calls_that_a_quota_saved_in_a_rest_are_no_reason_to_go_far_above_its_rate() -> None:
+    calls = known(100.0)
+    calls.learner.round_trip = 0.05
+    calls.let_in(20.0, 5.0)
+    calls.let_in(120.0, 4.0)
+    assert 110.0 < calls.learner.pace < 131.0
+
+
+def test_a_quota_that_grew_in_a_rest_is_found_once_what_it_had_saved_is_used() -> None:
+    calls = known(100.0)
+    calls.learner.round_trip = 0.05
+    calls.let_in(20.0, 5.0)
+    calls.let_in(130.0, 7.0)
+    assert calls.learner.pace > 300.0
+
+
 def test_what_came_before_a_rest_says_nothing_of_an_unknown_quota() -> None:
     learner = Learner(0.0)
     learner.start(0.0)

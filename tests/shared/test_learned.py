@@ -144,6 +144,16 @@ def test_a_quota_that_becomes_smaller_is_found_by_all() -> None:
     assert fleet.pace(9.0, 14.0, 100.0) > 0.85
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("hint", ["retry-after", "silent"])
+def test_work_that_comes_with_rests_between_meets_a_quota_no_more_often(hint: Hint) -> None:
+    fleet = Fleet(
+        hint=hint, rate=100.0, processes=4, callers=32, jobs=50, rest=4.0, seconds=36, seed=3
+    ).run()
+    assert fleet.share_refused(12, 36) < 0.01
+    assert fleet.pace(12, 36) > 0.7
+
+
 async def test_a_closing_that_the_server_has_forgotten_holds_nobody(server: Server) -> None:
     async with RedisQuota(server.url) as quota:
         limiter = Limiter(rate=200, shared=quota)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import define, field
 from virtual_redis import EPOCH, VirtualRedis
@@ -39,6 +40,11 @@ class Fleet:
     away: tuple[float, float] | None = None
     """When the server is away, and when it is back, empty."""
     declared: float | None = None
+    jobs: int = 0
+    """Jobs that a process runs together, in place of calls without a pause: each is submitted,
+    asked for together with the others, and fetched."""
+    rest: float = 4.0
+    """Seconds for which a process rests after so many jobs."""
     redis: VirtualRedis = field(factory=VirtualRedis)
     seed: int = 0
 
@@ -80,6 +86,7 @@ class Fleet:
         )  # fmt: skip
 
         async def call(limiter: Limiter, process: int) -> None:
+            """Call until a call is let in."""
             while True:
                 permit = await limiter.acquire(priority=BULK)
                 await asyncio.sleep(self.latency / 2 * chance.uniform(0.8, 1.2))
@@ -89,17 +96,18 @@ class Fleet:
                 permit.done(200 if verdict.allowed else 429, headers)
                 found = self.let_in if verdict.allowed else self.refused
                 found.append((loop.time() - start, process))
+                if verdict.allowed:
+                    return
 
         async def live(number: int, begin: float, end: float) -> None:
             await asyncio.sleep(begin + 0.05 * chance.random())
             source = RedisQuota(self.redis, outage=self.outage)
             limiter = Limiter(rate=self.declared, shared=source if self.is_shared else None)
             self.limiters[number] = limiter
-            calls = [asyncio.create_task(call(limiter, number)) for _ in range(self.callers)]
+            work = asyncio.create_task(self._work(functools.partial(call, limiter, number)))
             await asyncio.sleep(end - begin)
-            for one in calls:
-                one.cancel()
-            await asyncio.wait(calls)
+            work.cancel()
+            await asyncio.wait([work])
             await source.aclose()
 
         async def change() -> None:
@@ -123,3 +131,41 @@ class Fleet:
             tasks.create_task(lose())
             for number, (begin, end) in enumerate(zip(begins, ends, strict=True)):
                 tasks.create_task(live(number, begin, end))
+
+    async def _work(self, call: Callable[[], Awaitable[None]]) -> None:
+        if self.jobs:
+            await self._run_jobs(call)
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(self.callers):
+                tasks.create_task(_forever(call))
+
+    async def _run_jobs(self, call: Callable[[], Awaitable[None]]) -> None:
+        """Submit jobs, ask for all of them together, fetch them, and rest; over and over."""
+        slots, asked = asyncio.Semaphore(self.callers), asyncio.Condition()
+
+        async def job() -> None:
+            async with slots:
+                await call()
+                async with asked:
+                    await asked.wait()
+                await call()
+
+        async def ask() -> None:
+            while True:
+                await asyncio.sleep(0.1)
+                await call()
+                async with asked:
+                    asked.notify_all()
+
+        async with asyncio.TaskGroup() as asking:
+            asking.create_task(ask())
+            while True:
+                async with asyncio.TaskGroup() as tasks:
+                    for _ in range(self.jobs):
+                        tasks.create_task(job())
+                await asyncio.sleep(self.rest)
+
+
+async def _forever(call: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await call()
