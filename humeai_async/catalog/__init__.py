@@ -40,6 +40,7 @@ def _collect() -> dict[str, Any]:
     from humeai_async.catalog import (
         batch,
         chat,
+        custom_model_jobs,
         custom_models,
         decisions,
         evi,
@@ -51,8 +52,8 @@ def _collect() -> dict[str, Any]:
     from humeai_async.http.endpoint import Endpoint
 
     tables = (
-        batch, results, evi, evi_chats, custom_models, chat, expression, expression_sockets,
-        decisions,
+        batch, results, evi, evi_chats, custom_models, custom_model_jobs, chat, expression,
+        expression_sockets, decisions,
     )  # fmt: skip
     constants: dict[str, Any] = {
         name: value

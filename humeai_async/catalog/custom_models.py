@@ -1,4 +1,4 @@
-"""The endpoints of the custom models: datasets, files, models and the jobs that train and run them.
+"""The endpoints of the custom models: datasets, files and models; their jobs stand beside it.
 
 A constant is named for the method that calls it: `DATASETS_LIST` belongs to `datasets.list`.
 Where the documented table is wrong about Hume, the constant does what Hume does and a comment
@@ -7,11 +7,8 @@ beside it says so. It knows neither hosts nor credentials; resources fill its co
 
 from __future__ import annotations
 
-import datetime as dt
-
-from humeai_async.catalog.product import NOTHING, PAGE, Product
+from humeai_async.catalog.product import NOTHING, PAGE, REGISTRY
 from humeai_async.http.endpoint import Encoding, Endpoint
-from humeai_async.types.batch import JobId
 from humeai_async.types.paging import Items, OneOrMany
 from humeai_async.types.registry import (
     Dataset,
@@ -25,27 +22,8 @@ from humeai_async.types.registry import (
     ModelVersion,
 )
 
-REGISTRY = Product(
-    bucket="registry",
-    site="https://dev.hume.ai/reference/custom-models-api/",
-    # No date was announced; on this day the last official SDK dropped the custom models.
-    sunset=dt.date(2024, 7, 22),
-    replacement="nothing (Hume named no successor)",
-)
-
 _SHARED = (*PAGE, "shared_assets")
 _DATASET = ("labels_file", "feature_types")
-_TRAINING = (
-    "custom_model",
-    "dataset",
-    "target_feature",
-    "task",
-    "evaluation",
-    "alternatives",
-    "callback_url",
-    "notify",
-)
-_INFERENCE = ("custom_model", "urls", "registry_files", "callback_url", "notify")
 
 # An entry reads like a row of the reference: what, where, what comes back; then the rest.
 # fmt: off
@@ -115,15 +93,6 @@ FILES_UPDATE_NAME = Endpoint(
 FILES_GET_PREDICTIONS = Endpoint(
     "files.get_predictions", "GET", "/v0/registry/files/{id}/predictions", object, **REGISTRY,
     row="Get file predictions", docs="files/get-file-predictions")
-# The prefix stands twice in both paths: in Hume's reference and its SDKs of May to July 2024.
-# The SDK of April 2024 had it once (JOBS_START_TRAINING_PLAIN); which one was served is unknown.
-JOBS_START_TRAINING = Endpoint(
-    "jobs.start_training", "POST", "/v0/registry/v0/batch/jobs/tl/train", JobId, **REGISTRY,
-    row="Start training job", docs="jobs/start-training-job", body=_TRAINING)
-JOBS_START_INFERENCE = Endpoint(
-    "jobs.start_inference", "POST", "/v0/registry/v0/batch/jobs/tl/inference", JobId, **REGISTRY,
-    row="Start custom models inference job", docs="jobs/start-custom-models-inference-job",
-    body=_INFERENCE)
 MODELS_LIST = Endpoint(
     "models.list", "GET", "/v0/registry/models", ModelPage, **REGISTRY,
     row="List models", docs="models/list-models", query=("name", *_SHARED), items="content")
@@ -148,12 +117,5 @@ MODELS_UPDATE_VERSION_DESCRIPTION = Endpoint(
     "models.update_version_description", "PATCH", "/v0/registry/models/version/{id}", ModelVersion,
     **REGISTRY, row="Update model description", docs="models/update-model-description",
     encoding=Encoding.BARE_JSON)
-# The paths of the custom models' jobs as of April 2024, without the prefix.
-JOBS_START_TRAINING_PLAIN = Endpoint(
-    "jobs.start_training_plain", "POST", "/v0/batch/jobs/tl/train", JobId, **REGISTRY,
-    docs="jobs/start-training-job", body=_TRAINING)
-JOBS_START_INFERENCE_PLAIN = Endpoint(
-    "jobs.start_inference_plain", "POST", "/v0/batch/jobs/tl/inference", JobId, **REGISTRY,
-    docs="jobs/start-custom-models-inference-job", body=_INFERENCE)
 
 # fmt: on

@@ -35,3 +35,10 @@ EVI = Product(
     replacement="nothing (Hume named no successor)",
 )
 """The Empathic Voice Interface, which two tables describe: its HTTP calls and its socket."""
+REGISTRY = Product(
+    bucket="registry",
+    site="https://dev.hume.ai/reference/custom-models-api/",
+    # No date was announced; on this day the last official SDK dropped the custom models.
+    sunset=dt.date(2024, 7, 22),
+    replacement="nothing (Hume named no successor)",
+)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from humeai_async.batch.job import Job, start
 from humeai_async.batch.poller import Poller
-from humeai_async.catalog import custom_models as catalog
+from humeai_async.catalog import custom_model_jobs as catalog
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.http import codec
 from humeai_async.http.arguments import check_sources
