@@ -10,6 +10,7 @@ endpoint; the limiter keeps one for each bucket that has an allowance.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from typing import Final, NamedTuple
 
@@ -50,7 +51,7 @@ class AllowanceGate:
         self._full_since: float | None = None
         """Since when the window is used up, at times, without a refusal."""
 
-    async def enter(self, deadline: float | None = None) -> None:
+    async def enter(self, deadline: float = math.inf) -> None:
         """Wait until a call may go, and count it.
 
         Args:
@@ -77,8 +78,8 @@ class AllowanceGate:
         self._full_since = None
         self.calls = max(1.0, min(self.calls, float(len(self._sent) - 1)))
 
-    def _refuse_late(self, wait: float, now: float, deadline: float | None) -> None:
-        if deadline is not None and wait > 0 and now + wait > deadline:
+    def _refuse_late(self, wait: float, now: float, deadline: float) -> None:
+        if wait > 0 and now + wait > deadline:
             raise RateLimitWaitError(
                 f"{int(self.calls)} calls in {self._window:.0f} s are allowed, and the next one "
                 f"would have to wait {wait:.3g} s, longer than it may",

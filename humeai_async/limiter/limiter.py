@@ -176,16 +176,17 @@ class Limiter:
         if allowance is not None and self._rate is None:
             if place.allowance is None:
                 place.allowance = AllowanceGate(allowance)
-            await place.allowance.enter(deadline)
+            until = self._waits_until(now, deadline)
+            await place.allowance.enter(until)
             permit = await self.acquire(
-                bucket, cost=cost, deadline=deadline, priority=priority, head=head
+                bucket, cost=cost, deadline=until, priority=priority, head=head
             )
             permit.waited = loop.time() - now
             return permit
         gate = place.gate
         if not place.wait_queue.waiting and gate.ready_in(now, cost) <= 0.0:
             return place.grant(now, cost)
-        until = min(now + self._max_wait, math.inf if deadline is None else deadline)
+        until = self._waits_until(now, deadline)
         future = place.queue(now, cost, until, priority, head, self._max_waiting)
         try:
             permit = await future
@@ -195,6 +196,10 @@ class Limiter:
         place.report_wait(now)
         permit.waited = loop.time() - now
         return permit
+
+    def _waits_until(self, now: float, deadline: float | None) -> float:
+        """Return the time until which a call may wait."""
+        return min(now + self._max_wait, math.inf if deadline is None else deadline)
 
     def snapshot(self, bucket: str = "") -> BucketState:
         """Return the state of a bucket; one never used looks like a new one.

@@ -108,6 +108,19 @@ def test_a_limiter_keeps_to_an_allowance_unless_a_rate_was_declared() -> None:
     in_virtual_time(run())
 
 
+def test_no_call_waits_for_an_allowance_longer_than_the_limiter_lets_it() -> None:
+    async def run() -> None:
+        limiter = Limiter(max_wait=50.0)
+        with pytest.raises(RateLimitWaitError, match="allowed") as caught:
+            await acquire_eleven(limiter)
+        assert caught.value.seconds > 50.0
+        await asyncio.sleep(caught.value.seconds - 50.0)
+        permit = await limiter.acquire("decisions", allowance=TEN_A_MINUTE)
+        assert permit.waited == pytest.approx(50.0)
+
+    in_virtual_time(run())
+
+
 def test_a_limiter_lowers_an_allowance_by_a_429_and_forgets_that_on_another_event_loop() -> None:
     limiter = Limiter()
 
