@@ -50,9 +50,8 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _LONGEST_NUMBER = 40
-_MEMBER = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*"?)+')
-_PIECE = re.compile(r'(?:[^;"]|"(?:\\.|[^"\\])*"?)+')
-"""What stands between commas or semicolons, of which a text in quotes may have some."""
+_QUOTED = {mark: re.compile(rf'(?:[^{mark}"]|"(?:\\.|[^"\\])*"?)+') for mark in ",;"}
+"""What stands between two marks, of which a text in quotes may have some."""
 _REQUESTS = ("request", "requests")
 _JAVASCRIPT_ZONE = re.compile(r"GMT(?=[+-]\d{4})", re.ASCII)
 _OLD_PREFIXES = ("ratelimit-", "x-ratelimit-", "x-rate-limit-")
@@ -117,8 +116,11 @@ def read_quotas(headers: Mapping[str, str], *, now_epoch: float) -> tuple[Quota,
     states = _states(_whole(headers, "ratelimit"))
     for prefix in _OLD_PREFIXES:
         states = states or _counters(headers, prefix, now_epoch)
-    states = {name: state for name, state in states.items() if name not in others}
-    if len(states) == 1 and policies and not states.keys() & policies.keys():
+    for name in others:
+        states.pop(name, None)
+    if not policies:
+        return tuple(states.values())
+    if len(states) == 1 and not states.keys() & policies.keys():
         # Drafts up to 7 give states no names: they belong to the policy of the same limit.
         (state,) = states.values()
         same = [name for name, one in policies.items() if one.limit == state.limit]
@@ -133,7 +135,11 @@ def read_quotas(headers: Mapping[str, str], *, now_epoch: float) -> tuple[Quota,
 
 def _whole(headers: Mapping[str, str], name: str) -> str:
     """Return a list, which may stand on several lines: `get` finds the first of them."""
-    return ",".join(text for key, text in headers.items() if key.lower() == name)
+    if name not in headers:
+        return ""
+    size = len(name)  # a name of another length need not be put in lower case
+    lines = [text for key, text in headers.items() if len(key) == size and key.lower() == name]
+    return ",".join(lines)
 
 
 def _policies(text: str) -> tuple[dict[str, Quota], set[str]]:
@@ -171,14 +177,18 @@ def _state(limit: str | None, remaining: str | None, reset: str | None) -> Quota
 
 def _items(text: str) -> Iterator[tuple[str, dict[str, str]]]:
     """Members of a structured list with their parameters."""
-    for member in _MEMBER.findall(text):
-        head, *rest = (piece.strip() for piece in _PIECE.findall(member))
+    for member in _split(text, ","):
+        head, *rest = (piece.strip() for piece in _split(member, ";"))
         pairs = (piece.partition("=") for piece in rest)
         if head:
             yield (
                 head,
                 {key.strip().lower(): value.strip().strip('"') for key, _, value in pairs},
             )
+
+
+def _split(text: str, mark: str) -> list[str]:
+    return _QUOTED[mark].findall(text) if '"' in text else text.split(mark)
 
 
 def _counters(headers: Mapping[str, str], prefix: str, now_epoch: float) -> dict[str, Quota]:
