@@ -368,7 +368,10 @@ _NO_SOURCE = Source()
 
 @frozen(kw_only=True)
 class SourcePredictions:
-    """Everything found for one source of a job; either `results` or `error` is set."""
+    """Everything found for one source of a job; either `results` or `error` is set.
+
+    `Predictions([source])` has tables, a summary and a picture of it.
+    """
 
     source: Source = Source()
     """The source that the results belong to."""
