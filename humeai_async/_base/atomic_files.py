@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Generator, Iterable
 from pathlib import Path
@@ -120,7 +119,7 @@ def partial_name(target: Path) -> Path:
         if target.name and b"\0" not in os.fsencode(target):
             target = resolve_target(target)
             # Cut, so that the longest name that the system allows does not get too long by this.
-            name = f".{target.name[:_MOST_KEPT]}.{secrets.token_hex(4)}.part"
+            name = f".{target.name[:_MOST_KEPT]}.{os.urandom(4).hex()}.part"
             return target.with_name(name)
     raise OSError(errno.EINVAL, "that is not the name of a file")
 

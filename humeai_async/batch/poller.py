@@ -79,7 +79,8 @@ class Subscription:
     """Called with each such failure."""
     is_blocked: bool = False
     """Whether the caller waits for the next event at the moment."""
-    signal: anyio.Event = field(factory=anyio.Event)
+    # Not anyio's: to name it imports half of anyio, in which the event loop stands still.
+    signal: asyncio.Event = field(factory=asyncio.Event)
 
     def publish(self, details: JobDetails) -> None:
         """Take news of a job, if it is one of those waited for and they are news."""
@@ -213,7 +214,7 @@ class PollLoop:
                     await self._round()
                 else:
                     await wait.signal.wait()
-                    wait.signal = anyio.Event()
+                    wait.signal.clear()
         finally:
             wait.is_blocked = False
             self._promote_leader(wait)
