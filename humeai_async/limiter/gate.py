@@ -246,7 +246,9 @@ class Gate:
                 self._until = min(self._until, now + _FIRST_PROBE)
             return
         learner = self.learner
-        learner.round_trip = min(learner.round_trip, max(0.0, now - sent.at))
+        trip = now - sent.at
+        if 0.0 <= trip < learner.round_trip:
+            learner.round_trip = trip
         account = self._account
         if quotas:
             account.read(quotas, self.in_flight, is_refused=status == TOO_MANY_REQUESTS)

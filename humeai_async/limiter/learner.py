@@ -95,7 +95,8 @@ class Learner(Measure):
         """
         if self._counted < self.started:
             self._counted = now
-        self._add_accepted(now - min(self.round_trip, 1.0) / 2, cost)
+        trip = self.round_trip
+        self._add_accepted(now - trip / 2 if trip < 1.0 else now - 0.5, cost)
         passed, self._at = now - self._at, now
         self._count_saved(now, cost)
         if is_pressed or is_busy:
@@ -112,7 +113,11 @@ class Learner(Measure):
         """Count the calls that a quota may have saved while fewer were made than it allows."""
         at, saved = self._saved
         saved += (now - at) * self.rate - cost
-        self._saved = now, min(max(saved, 0.0), self.rate * _SAVED_SECONDS)
+        if saved < 0.0:  # at each call, where min() and max() would take more than all the rest
+            saved = 0.0
+        elif saved > (most := self.rate * _SAVED_SECONDS):
+            saved = most
+        self._saved = now, saved
 
     def _grow(self, passed: float, cost: float) -> None:
         if not self.is_known:

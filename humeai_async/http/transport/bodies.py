@@ -72,10 +72,14 @@ def read_body(response: aiohttp.ClientResponse, limit: int) -> Coroutine[Any, An
     """
     is_error = response.status >= _FIRST_ERROR
     limit = min(limit, LARGEST_ERROR) if is_error else limit
-    is_packed = encoding_of(response.headers) in PACKINGS
-    size = None if is_packed else response.content_length
-    if size is not None and size <= _PIECE and size <= limit:
-        return response.read()
+    content = response.content
+    if encoding_of(response.headers) in PACKINGS:
+        size = None
+    else:
+        # What has come already, as nearly always, is counted; a header would have to be read.
+        size = content.total_bytes if content.is_eof() else response.content_length
+        if size is not None and size <= _PIECE and size <= limit:
+            return response.read()
     return _read_in_pieces(response, limit, size, is_error=is_error)
 
 
