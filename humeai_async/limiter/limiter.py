@@ -272,7 +272,7 @@ class Limiter:
         now = loop.time()
         bucket = Bucket(name, Gate(now, self._rate, self._burst), loop, self._on_event)
         if self._shared is not None and self._shared_gate is not None:
-            source = self._shared.join(name, self._rate, self._burst, bucket)
+            source = self._shared.join(bucket, self._rate, self._burst)
             bucket.gate = self._shared_gate(now, self._rate, self._burst, source)
         return bucket
 

@@ -65,9 +65,7 @@ class TurnSource(Protocol):
 class SharedQuota(Protocol):
     """A rate that several processes share."""
 
-    def join(
-        self, bucket: str, rate: float | None, burst: float | None, listener: Bucket
-    ) -> TurnSource:
+    def join(self, bucket: Bucket, rate: float | None, burst: float | None) -> TurnSource:
         """Take part in one bucket's rate, on the event loop that runs."""
         ...
 

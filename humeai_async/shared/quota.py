@@ -90,24 +90,21 @@ class RedisQuota:
         """How all keys begin; a cluster keeps those of one quota together."""
         return f"humeai_async:{{{self._name}}}"
 
-    def join(
-        self, bucket: str, rate: float | None, burst: float | None, listener: Bucket
-    ) -> QuotaTurns:
+    def join(self, bucket: Bucket, rate: float | None, burst: float | None) -> QuotaTurns:
         """Take part in one bucket's rate.
 
         Args:
-            bucket: The limiter's name for it.
+            bucket: The limiter's; told when turns come, or cannot come.
             rate: Calls a second of all together; `None` where all learn it together.
             burst: Calls that may go at once after a rest.
-            listener: Told when turns come, or cannot come.
         """
-        account, slash, product = bucket.rpartition("/")
+        account, slash, product = bucket.name.rpartition("/")
         if account:
             # Of the credential the server sees a digest that is of no use elsewhere.
             key = self._name.encode()[:64]
             account = hashlib.blake2b(account.encode(), digest_size=6, key=key).hexdigest()
         source = QuotaTurns(
-            self.connection, f"{account}{slash}{product}", self._prefix, rate, burst, listener,
+            self.connection, f"{account}{slash}{product}", self._prefix, rate, burst, bucket,
             self._outage,
         )  # fmt: skip
         self._links.current().join(source)
