@@ -19,8 +19,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
+from humeai_async._base.frozen import define
 from humeai_async.limiter.account import Account
 from humeai_async.limiter.headers import Quota
 from humeai_async.limiter.learner import Learner
@@ -67,7 +68,8 @@ _IN_VAIN: Final = 2
 """Refusals meanwhile, after which it does not."""
 
 
-class Sent(NamedTuple):
+@define(eq=False)
+class Sent:
     """A call that was let go, as its response will find it."""
 
     era: int
