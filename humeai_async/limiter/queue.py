@@ -13,7 +13,9 @@ import itertools
 import math
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
+
+from humeai_async._base.frozen import define
 
 _BULK_SHARE: Final = 8
 """While both wait, one call in so many is a bulk one, so that none waits for ever."""
@@ -30,7 +32,8 @@ class Priority(enum.IntEnum):
     """Goes when nothing interactive waits, and one time in eight when something does."""
 
 
-class Ticket(NamedTuple):
+@define(eq=False)
+class Ticket:
     """One call that waits in the queue."""
 
     future: asyncio.Future[Any]
