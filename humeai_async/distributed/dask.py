@@ -170,7 +170,10 @@ class _Driver:
         self._stands = stands
         self._on_progress = on_progress
         self._under_way: dict[int, tuple[int, int]] = {}
-        self._done: dict[int, PartitionReport] = {}
+        self._ended: set[int] = set()
+        """Partitions that this start has done."""
+        self._done = stands.arrived + stands.failed
+        self._failed = stands.failed
         self._workers = 0
 
     async def register(self, plugin: WorkerClients) -> None:
@@ -261,7 +264,9 @@ class _Driver:
             report: PartitionReport = await future
             self._under_way.pop(report.number, None)
             if report.is_done:
-                self._done[report.number] = report
+                self._ended.add(report.number)
+                self._done += report.arrived + report.failed
+                self._failed += report.failed
                 self._report_progress()
                 return None
             return f"{report.left_open} sources are open: {next(iter(report.reasons), '')}"
@@ -279,23 +284,22 @@ class _Driver:
         """Take note of a worker's progress."""
         _, counts = event
         number, done, failed = counts
-        if number not in self._done:
+        if number not in self._ended:
             self._under_way[int(number)] = (int(done), int(failed))
             self._report_progress()
 
     def _report_progress(self) -> None:
         if self._on_progress is None:
             return
+        # Of those that are done the sums alone: a run may have many thousands.
         before, under_way = self._stands, self._under_way.values()
-        done = [(one.arrived + one.failed, one.failed) for one in self._done.values()]
-        counts = [*done, *under_way, (before.arrived + before.failed, before.failed)]
         self._on_progress(
             RunProgress(
                 partitions=before.partitions,
-                partitions_done=before.done + len(self._done),
+                partitions_done=before.done + len(self._ended),
                 sources=before.sources,
-                done=sum(one for one, _ in counts),
-                failed=sum(failed for _, failed in counts),
+                done=self._done + sum(done for done, _ in under_way),
+                failed=self._failed + sum(failed for _, failed in under_way),
                 workers=self._workers,
             )
         )
