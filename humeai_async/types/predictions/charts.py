@@ -15,7 +15,7 @@ from humeai_async._base.urls import short_name
 from humeai_async.errors import InvalidArgumentError
 from humeai_async.types.predictions.timelines import Timeline, Track
 
-__all__ = ["COLORS", "DASHES", "MINUTES_FROM", "check_top", "draw_timeline"]
+__all__ = ["COLORS", "DASHES", "MINUTES_FROM", "check_strips", "check_top", "draw_timeline"]
 
 COLORS = (
     "#3b7dd8", "#c2570c", "#2e8b57", "#b0479e", "#8a7400",
@@ -46,6 +46,16 @@ def check_top(top: int) -> None:
         raise InvalidArgumentError(f"top must be from 1 to {len(COLORS)}, not {top!r}", field="top")
 
 
+def check_strips(strips: int) -> None:
+    """Check how many faces and speakers are to be drawn.
+
+    Raises:
+        InvalidArgumentError: They are none.
+    """
+    if not isinstance(strips, int) or strips < 1:  # pyright: ignore[reportUnnecessaryIsInstance]  # who has no type checker
+        raise InvalidArgumentError(f"strips must be 1 or more, not {strips!r}", field="strips")
+
+
 def draw_timeline(name: str, timeline: Timeline) -> Any:
     """Draw the strongest expressions of one source.
 
@@ -66,6 +76,9 @@ def draw_timeline(name: str, timeline: Timeline) -> Any:
     else:
         chart = drawing.bars()
     title = short_name(name, _LONGEST_TITLE)
+    if timeline.left_out:
+        drawn = len(timeline.tracks)
+        title += f" ({drawn} of {drawn + timeline.left_out:,} faces and speakers)"
     about = f"Scores of {', '.join(timeline.expressions)} in {title}"
     return chart.properties(title=drawing.title(title), description=about)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias, TypeGuard
 
@@ -68,6 +69,8 @@ class Timeline:
     """Expressions that are drawn, those first that are the strongest of a track."""
     tracks: Sequence[Track]
     """What is drawn, one above the other."""
+    left_out: int = 0
+    """Faces, speakers and models beyond these."""
 
 
 _Key: TypeAlias = tuple[str, str]
@@ -83,21 +86,35 @@ def make_timeline(
         blocks: All predictions of the source, of the models to draw.
         top: Expressions at most: the strongest of each track, then the next ones.
         spans: Points of a line at most.
-        tracks: Tracks at most, the first ones; all if left out.
+        tracks: Tracks at most: the longest of each model, then the next ones; all if left out.
     """
     groups: dict[_Key, list[Block]] = {}
     for block in blocks:
         if block.columns:
             groups.setdefault((block.model, block.id), []).append(block)
-    expressions = _strongest(groups.values(), top)
     has_time = any(map(_has_time, itertools.chain.from_iterable(groups.values())))
     if has_time:
         groups = {key: some for key, some in groups.items() if any(map(_has_time, some))}
+    chosen = _longest(groups, tracks)
+    expressions = _strongest(chosen.values(), top)
     made = [
-        _track(key, some, expressions, spans, has_time=has_time)
-        for key, some in itertools.islice(groups.items(), tracks)
+        _track(key, some, expressions, spans, has_time=has_time) for key, some in chosen.items()
     ]
-    return Timeline(has_time, expressions, made)
+    return Timeline(has_time, expressions, made, len(groups) - len(chosen))
+
+
+def _longest(groups: dict[_Key, list[Block]], most: int | None) -> dict[_Key, list[Block]]:
+    """Return those with the most predictions, in the order in which they stand.
+
+    Models take turns: one that found little in a crowd of faces is drawn, too.
+    """
+    ranks: defaultdict[str, int] = defaultdict(int)
+    turns: dict[_Key, int] = {}
+    for key in sorted(groups, key=lambda one: -sum(map(len, groups[one]))):
+        turns[key] = ranks[key[0]]
+        ranks[key[0]] += 1
+    chosen = {*sorted(turns, key=turns.__getitem__)[:most]}
+    return {key: some for key, some in groups.items() if key in chosen}
 
 
 def _is_time(begin: float | None) -> TypeGuard[float]:

@@ -158,7 +158,12 @@ class PredictionViews(Sequence[SourcePredictions]):
         )
 
     def plot(
-        self, source: str | int | None = None, *, model: str | None = None, top: int = 5
+        self,
+        source: str | int | None = None,
+        *,
+        model: str | None = None,
+        top: int = 5,
+        strips: int = 24,
     ) -> Any:
         """Draw how the strongest expressions of a source go up and down.
 
@@ -167,6 +172,8 @@ class PredictionViews(Sequence[SourcePredictions]):
                 first one that has predictions if left out.
             model: One of `face`, `burst`, `prosody`, `language`, `ner`, `facemesh`; all without it.
             top: Expressions to draw, the strongest of each strip first; 1 to 10.
+            strips: Faces and speakers to draw at most, the longest of each model first; 1 or
+                more. The title says how many there are beyond these.
 
         Returns:
             An `altair.VConcatChart`, which notebooks show and `chart.save("timeline.html")`, or
@@ -184,8 +191,10 @@ class PredictionViews(Sequence[SourcePredictions]):
 
         models = tables.check_model(model)
         charts.check_top(top)
+        charts.check_strips(strips)
         for name, found in self._chosen(source):
-            timeline = make_timeline(blocks_of(row_batches(name, found, models)), top=top)
+            blocks = blocks_of(row_batches(name, found, models))
+            timeline = make_timeline(blocks, top=top, tracks=strips)
             if timeline.tracks:
                 title = f"text {name}" if name.startswith("#") else name
                 return charts.draw_timeline(title, timeline)

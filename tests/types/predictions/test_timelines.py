@@ -58,6 +58,41 @@ def test_a_track_for_each_face_and_speaker_with_the_transcript() -> None:
     assert timeline.tracks[1].scores["Awe"] == [6 / 1024] * 2
 
 
+def crowd(count: int) -> Predictions:
+    """Faces of which each is seen once more than the one before, and one sentence."""
+    source = url_source("https://x/a.mp4", face=[], prosody=[spoken(0, "Hello there.")])
+    models = source["results"]["predictions"][0]["models"]
+    groups = [{"id": f"face_{n}", "predictions": faces(n + 1)} for n in range(count)]
+    models["face"]["grouped_predictions"] = groups
+    return Predictions.from_json(body(source))
+
+
+def test_of_a_crowd_the_longest_of_each_model_are_drawn_in_their_order() -> None:
+    blocks = [*blocks_of(crowd(30).row_batches())]
+    timeline = make_timeline(blocks, tracks=4)
+    assert [one.title for one in timeline.tracks] == ["face_27", "face_28", "face_29", "prosody a"]
+    assert timeline.left_out == 27
+    assert make_timeline(blocks).left_out == 0
+
+
+def test_only_what_is_drawn_says_which_expressions_are() -> None:
+    still = [{"emotions": [{"name": "Pain", "score": 1.0}]}]
+    source = url_source("https://x/a.mp4", prosody=[spoken(0, "Hello.")], facemesh=still)
+    found = Predictions.from_json(body(source))
+    timeline = make_timeline(blocks_of(found.row_batches()), top=2)
+    assert [one.model for one in timeline.tracks] == ["prosody"]
+    assert {*timeline.expressions} == {"Joy", "Awe"}
+
+
+@pytest.mark.usefixtures("altair")
+def test_a_picture_of_a_crowd_says_how_many_faces_it_leaves_out() -> None:
+    few, all_of_them = [
+        json.loads(crowd(3).plot(strips=most).to_json())["title"]["text"] for most in (2, 4)
+    ]
+    assert few == "https://x/a.mp4 (2 of 4 faces and speakers)"
+    assert all_of_them == "https://x/a.mp4"
+
+
 def test_many_predictions_become_means_of_few_spans() -> None:
     found = Predictions.from_json(body(url_source("https://x/a.mp4", face=faces(1000))))
     (track,) = make_timeline(blocks_of(found.row_batches()), top=1, spans=10).tracks
@@ -274,6 +309,8 @@ def test_a_picture_is_saved_without_a_network(tmp_path: Path) -> None:
         ({"model": "faces"}, "model must be"),
         ({"top": 0}, "top must be"),
         ({"top": 11}, "top must be"),
+        ({"strips": 0}, "strips must be"),
+        ({"strips": "all"}, "strips must be"),
     ],
 )
 def test_what_cannot_be_drawn_is_told(given: dict[str, Any], message: str) -> None:
