@@ -26,6 +26,7 @@ from rawserver import (
     silence,
 )
 from unreachable import hanging_url, refusing_url
+from yarl import URL
 
 from humeai_async.errors import (
     APIConnectionError,
@@ -401,6 +402,21 @@ async def test_a_borrowed_sessions_own_timeout_and_redirects_do_not_apply() -> N
         await asyncio.sleep(0.03)
         freed.set()
         assert (await call).status == 302
+
+
+async def test_headers_go_before_a_borrowed_sessions_cookies_and_headers() -> None:
+    jar = aiohttp.CookieJar(unsafe=True)  # which takes those of an address, too
+    owned = {"Authorization": "Basic its-own", "X-Tag": "its-own"}
+    async with (
+        RawServer(answer()) as server,
+        aiohttp.ClientSession(cookie_jar=jar, headers=owned) as session,
+    ):
+        jar.update_cookies({"name": "its-own"}, URL(server.url))
+        request = request_to(server.url)
+        request.headers = {"Cookie": "name=ours", "Authorization": "Bearer ours"}
+        await send(AiohttpTransport(Pool(), session), request, TIMEOUT)
+    sent = [line for line in server.heads[0].split("\r\n") if "ours" in line or "its-own" in line]
+    assert sorted(sent) == ["Authorization: Bearer ours", "Cookie: name=ours", "X-Tag: its-own"]
 
 
 @pytest.mark.parametrize("size", [100, 3_000_000])
