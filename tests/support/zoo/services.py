@@ -103,6 +103,16 @@ SERVICES: dict[str, Callable[[str], Cell]] = {
     "express-rate-limit 8.7.4, legacy, 20 in 0.5 s": _service(
         "fixed", lambda: Fixed(20, 0.5, None), 20, 0.5, "x-ratelimit", "epoch", says_when=True
     ),
+    "express-rate-limit 8.7.4, legacy, 20 in 0.5 s, near": _service(
+        "fixed",
+        lambda: Fixed(20, 0.5, None),
+        20,
+        0.5,
+        "x-ratelimit",
+        "epoch",
+        says_when=True,
+        latency=0.012,
+    ),
     "@fastify/rate-limit 11.2.0, continueExceeding, 100 in 2 s": _service(
         "fixed", lambda: Renewed(100, 2.0, None), 100, 2.0, "x-ratelimit", says_when=True
     ),
@@ -127,6 +137,17 @@ SERVICES: dict[str, Callable[[str], Cell]] = {
         "full",
         "exact",
         says_when=True,
+        burst=60,
+    ),
+    "quart-rate-limiter 0.12.1, 60 in 10 s": _service(
+        "gcra",
+        lambda: Gcra(1 / 6, 59 / 6),
+        60,
+        10.0,
+        "x-ratelimit",
+        "full",
+        says_when=True,
+        latency=0.02,
         burst=60,
     ),
     "nginx 1.22.1, burst=60 nodelay, 200 a second": _service(
