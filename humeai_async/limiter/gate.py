@@ -9,10 +9,11 @@ closes the gate for everybody. Closed, single calls probe: at the ends of custom
 nothing is known, later after the time of one call and then twice as long each time. The first
 that gets through opens it. At most one call probes at a time.
 
-Headers are hypotheses. `Retry-After` is obeyed; after it was obeyed twice one call tries at a
-quarter of it, and what it finds counts the next time. That of a 503 is always obeyed. A remaining
-number holds calls back only where the pace is not measured, never all of them, and for a second
-at most before it is taken for false. A policy is believed if the measure is near it.
+Headers are hypotheses. `Retry-After` is obeyed; after it was obeyed twice, or calls on their way
+were let in meanwhile, one call tries at a quarter of it, then at half, unless what the service
+says counts down; what it finds counts the next time. That of a 503 is always obeyed. A
+remaining number holds calls back only where the pace is not measured, never all of them, and for a
+second at most before it is taken for false. A policy is believed if the measure is near it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from humeai_async._base.frozen import define
 from humeai_async.limiter.account import Account
 from humeai_async.limiter.headers import Quota
 from humeai_async.limiter.learner import Learner
-from humeai_async.limiter.measure import CUSTOMARY, Contact
+from humeai_async.limiter.measure import CUSTOMARY, MANY, Contact
 from humeai_async.limiter.token_bucket import TokenBucket
 
 TOO_MANY_REQUESTS: Final = 429
@@ -55,17 +56,12 @@ busy machines refuse a call now and then. Buckets with bursts."""
 _UNANSWERED: Final = 2.0
 """Seconds without a response, divided by the calls in flight, until one more is risked."""
 _OBEYED: Final = 2
-"""Times that `Retry-After` is obeyed before one call tries earlier. Constant ones."""
 _UNDERCUT: Final = 0.25
-"""Share of it after which that call goes."""
-
-
-_CATCH_UP: Final = 1.5
-_CATCH_UP_COUNTED: Final = 2.0
-"""How much faster than its pace it makes up for a pause that may have been longer than needed;
-more where calls are counted by a window. Retry-After in whole seconds."""
+"""Times that `Retry-After` is obeyed before one call tries after a share of it. Constant ones."""
+CATCH_UP: Final = 2.0
 _IN_VAIN: Final = 2
-"""Refusals meanwhile, after which it does not."""
+"""How much faster than its pace it makes up for a needless pause where many calls fit a window, and
+refusals meanwhile after which it does not. Retry-After in whole seconds."""
 
 
 @define(eq=False)
@@ -84,10 +80,10 @@ class Gate:
 
     __slots__ = (
         "_account", "_between", "_bucket", "_burst", "_closed_at", "_earliest", "_era",
-        "_first_era", "_grace", "_in_vain", "_is_down", "_is_hinted", "_is_noisy", "_is_pressed",
-        "_is_undercut", "_last_take", "_noticed", "_obeyed", "_owed", "_pace", "_refused_at",
-        "_room", "_share", "_tries", "_until", "accepted", "closed", "in_flight", "learner",
-        "pauses", "refused",
+        "_first_era", "_grace", "_hint", "_in_vain", "_is_down", "_is_hinted", "_is_noisy",
+        "_is_pressed", "_is_undercut", "_last_take", "_noticed", "_obeyed", "_owed", "_pace",
+        "_refused_at", "_room", "_share", "_tries", "_until", "accepted", "closed", "in_flight",
+        "learner", "pauses", "refused",
     )  # fmt: skip
 
     def __init__(self, now: float, rate: float | None = None, burst: float | None = None) -> None:
@@ -102,9 +98,8 @@ class Gate:
         self._burst = burst
         self._room: float = _START_ROOM if rate is None else math.inf
         size = self._size
-        self._bucket = TokenBucket(
-            self.learner.pace, size, now, 1.0 if rate and not burst else size
-        )
+        tokens = 1.0 if rate and not burst else size
+        self._bucket = TokenBucket(self.learner.pace, size, now, tokens)
         self.closed: bool = False
         """Whether the quota is known to be used up."""
         self.in_flight: int = 0
@@ -115,14 +110,12 @@ class Gate:
         self._era = self._first_era = 0
         self._until = self._last_take = -math.inf
         self._closed_at = self._noticed = self._earliest = now
-        self._pace = self._between = 0.0
-        self._tries = self._obeyed = self._refused_at = 0
+        self._pace = self._between = self._hint = self._owed = 0.0
+        self._tries = self._obeyed = self._refused_at = self._in_vain = 0
         self._share = _UNDERCUT
-        self._is_pressed = self._is_down = self._is_hinted = self._is_undercut = False
-        self._is_noisy = False
+        self._is_pressed = self._is_down = self._is_hinted = False
+        self._is_undercut = self._is_noisy = False
         self._account = Account()
-        self._owed = 0.0
-        self._in_vain = 0
         # Its clock counts accepted calls.
         self._grace = TokenBucket(GRACE_SHARE, GRACE, 0.0, GRACE)
 
@@ -144,14 +137,7 @@ class Gate:
     def _speed(self) -> float:
         """Calls a second to send now."""
         learner = self.learner
-        return (
-            min(learner.pace * self._haste, learner.ceiling) if self._owed > 0.0 else learner.pace
-        )
-
-    @property
-    def _haste(self) -> float:
-        """How much faster than its pace it makes up for a pause."""
-        return _CATCH_UP if self.learner.count is None else _CATCH_UP_COUNTED
+        return min(learner.pace * CATCH_UP, learner.ceiling) if self._owed > 0.0 else learner.pace
 
     def tokens(self, now: float) -> float:
         """Return how many calls could go at once; below 0 is debt."""
@@ -165,19 +151,20 @@ class Gate:
         """Return the seconds until a call may go or it is worth asking again; 0 is now."""
         if self.closed:
             return max(0.0, self._until - now)
-        wait = self._bucket.wait(now, cost) or self._held_back(now, cost)
+        wait = self._bucket.wait(now, cost) or self._window_wait(now, cost)
         if wait > 0.0:
             self._is_pressed = True
-        return wait
+            return wait
+        return self._held_back(now, cost)
 
     def _held_back(self, now: float, cost: float) -> float:
-        """Return the seconds for which a call waits although it has a token."""
+        """Return the seconds for which a call waits that its pace would let go.
+
+        A higher pace would not help it, so the pace does not grow meanwhile.
+        """
         learner = self.learner
         if self.in_flight >= self._room:
             return max(0.0, self._last_take + _UNANSWERED / self.in_flight - now)
-        wait = self._window_wait(now, cost)
-        if wait > 0.0:
-            return wait
         if not self.in_flight or learner.is_known:
             return 0.0
         return self._account.hold(now, cost, min(learner.round_trip, LONGEST_PAUSE))
@@ -208,7 +195,7 @@ class Gate:
         self._bucket.take(now, cost)
         self._account.left -= cost
         if self._owed > 0.0:
-            self._owed -= cost * (1 - 1 / self._haste)
+            self._owed -= cost * (1 - 1 / CATCH_UP)
         self.in_flight += 1
         self._last_take = now
         if self.closed:
@@ -271,22 +258,19 @@ class Gate:
     def _accept(self, now: float, sent: Sent, *, is_current: bool) -> None:
         self.accepted += 1
         learner = self.learner
-        learner.accept(
-            now,
-            sent.cost,
-            is_pressed=self._is_pressed or self.closed,
-            is_busy=self.in_flight > 0,
-        )
+        is_pressed = self._is_pressed or self.closed
+        learner.accept(now, sent.cost, is_pressed=is_pressed, is_busy=self.in_flight > 0)
         if not self.closed:
             self._is_pressed = False
-            if not learner.is_known:
-                self._room += 1
+            self._room += 1
             if self._speed != self._bucket.rate:
                 self._bucket.set_rate(now, self._speed, self._size)
         elif is_current:
             self._open(now, sent.at)
         elif sent.at > self._closed_at:
             self._between += sent.cost
+            if self._is_hinted and sent.at > self._closed_at + learner.round_trip / 2:
+                self._doubt_hint(now)
 
     def _close(self, now: float, sent: float) -> None:
         self.closed = True
@@ -297,8 +281,7 @@ class Gate:
         self._pace = self._speed
         self._refused_at = self.refused
         self._in_vain += self._owed > 0.0
-        self._owed = 0.0
-        self._between = 0.0
+        self._owed = self._between = self._hint = 0.0
         self._tries = 0
         self._is_down = self._is_hinted = self._is_undercut = False
 
@@ -308,31 +291,44 @@ class Gate:
             self._until = now
             self._is_hinted = False
             self._earliest = max(self._earliest, sent)
-            self._end_undercut()
+            if self._is_undercut:
+                self._end_undercut(now, hint or 0.0)
         elif self.closed:
             # Sent before the closing: it says nothing new, but perhaps how long to wait.
             if not hint or self._is_undercut:
                 return
         elif is_current:
             self._close(now, sent)
-            self._is_undercut = bool(hint) and self._obeyed >= _OBEYED
         else:
             return
+        if hint and not self._hint and not self._tries:
+            self._hint = min(hint, LONGEST_PAUSE)
+            is_long = self._hint * self.learner.rate > 1.0  # than a call has to wait anyway
+            self._is_undercut = is_long and self._obeyed >= _OBEYED
         if not hint:
             self._until = max(self._until, self._next_probe(now, is_asked_for=hint is not None))
         elif self._is_undercut:
-            self._until = now + min(hint, LONGEST_PAUSE) * self._share
+            self._until = self._noticed + self._hint * self._share
         else:
             self._is_hinted = True
             self._until = max(self._until, now + min(hint, LONGEST_PAUSE))
 
-    def _end_undercut(self) -> None:
-        """Learn that a call that went before its time was refused."""
-        if self._is_undercut:
-            self._is_undercut = False
-            self._share /= _UNDERCUT
-            if self._share >= 1.0:
-                self._share, self._obeyed = _UNDERCUT, -_OBEYED
+    def _doubt_hint(self, now: float) -> None:
+        """Learn that a call was let in that went while all were asked to wait."""
+        self._obeyed += 1
+        if self._obeyed >= _OBEYED and not self._is_down:
+            self._is_hinted, self._is_undercut, self._until = False, True, now
+
+    def _end_undercut(self, now: float, hint: float) -> None:
+        """Learn that a call that went before its time was refused: the next one goes later.
+
+        It waits for the whole time if the service counts down, and so knows it.
+        """
+        later = now + hint - self._noticed - self._hint
+        self._share *= 2
+        self._is_undercut = self._share < 1.0 and later > (now - self._noticed) / 2
+        if not self._is_undercut:
+            self._share, self._obeyed = _UNDERCUT, -_OBEYED
 
     def _next_probe(self, now: float, *, is_asked_for: bool = False) -> float:
         """Return when one call tries again; soon where the service asks for it at once."""
@@ -375,9 +371,9 @@ class Gate:
             self._grace.reset(self.accepted, GRACE_SHARE, GRACE, 0.0)
         if learner.is_known:
             self._room = math.inf
-            # A quota without bursts keeps nothing of a pause to make up for.
-            if self._in_vain < _IN_VAIN and (self._is_hinted or not learner.is_even):
-                self._owed = learner.pace * min(sent - self._earliest, learner.window or 1.0)
+            window = learner.window or 0.0
+            if self._in_vain < _IN_VAIN and learner.rate * window > MANY:
+                self._owed = learner.pace * min(sent - self._earliest, window)
         self._bucket.reset(now, self._speed, self._size, 0.0)
 
     def _is_borne(self) -> bool:

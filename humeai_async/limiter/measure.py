@@ -48,7 +48,7 @@ _HAIR: Final = 1e-6
 """Seconds; what two sums of floats differ by. None."""
 FEW: Final = 5.0
 """Calls below which a flow is no measure. Slow networks."""
-_MANY: Final = 20.0
+MANY: Final = 20.0
 """Calls of which a twentieth more or less is precise enough. Buckets at first contact."""
 _PRECISE: Final = 100.0
 """Calls in a window of which one more or less does not matter. Sliding windows."""
@@ -153,7 +153,7 @@ class Measure:
         """
         seconds = self._counted - self.started
         is_late = seconds > _CONNECTED * self.round_trip
-        is_cheap = 0.0 <= seconds < _SHORT_TRIP and self.used >= _MANY
+        is_cheap = 0.0 <= seconds < _SHORT_TRIP and self.used >= MANY
         if not has_reset and (is_late or is_cheap):
             self._timed_from = self._counted
         else:
@@ -193,7 +193,7 @@ class Measure:
                 self._set_window(policy[1])
         elif contact.between:
             self.rate = (count - 1.0) / max(contact.noticed - start, _TIMING)
-            self._is_rough = count < 2 * _MANY  # the mean of a pace that grew
+            self._is_rough = count < 2 * MANY  # the mean of a pace that grew
         elif share < 0.1:  # noqa: PLR2004 - as above: it began full, the measure is too high
             self.rate = average / 2
             self._is_rough = True
@@ -231,8 +231,10 @@ class Measure:
         elif not self._measure_held(contact) and not self._measure_period(contact):
             before = self.rate
             self._measure_between(contact)
+            # The mean of a pace that grew on and on is a lower bound, as the one before it was.
+            self._is_rough = was_rough and before * BEYOND < self.rate < contact.pace / BEYOND
             # A sliding window lets in as few calls as came a window ago.
-            self._is_rough = self.used <= FEW and self.rate < before / 2
+            self._is_rough |= self.used <= FEW and self.rate < before / 2
 
     def _measure_even(self, contact: Contact, *, was_rough: bool) -> bool:
         """Measure a quota without bursts by the pace that it refused; say if it is one.
@@ -248,7 +250,7 @@ class Measure:
         elif flow is None:
             return False
         else:
-            self.rate = math.sqrt(flow * pace) if self.used <= _MANY else pace * _NUDGE
+            self.rate = math.sqrt(flow * pace) if self.used <= MANY else pace * _NUDGE
         return True
 
     def _measure_between(self, contact: Contact) -> None:
@@ -321,7 +323,7 @@ class Measure:
         """Return the rate of a bucket, which was empty at both closings; infinite for others."""
         anchor, accepted = self._anchors[-1]
         used = self.accepted - accepted
-        if self.window is not None or used <= _MANY or not contact.is_quick:
+        if self.window is not None or used <= MANY or not contact.is_quick:
             return math.inf
         return used / (contact.closed - anchor.closed)
 
@@ -363,7 +365,7 @@ class Measure:
                 best = least, most
             # Far enough back; or the quota is smaller than before, of which older ones know
             # nothing.
-            enough = count > _MANY
+            enough = count > MANY
             is_less = self.rate > 1.1 * most and 0.0 < window < 10 * contact.pause
             if enough and is_less:
                 return least, most

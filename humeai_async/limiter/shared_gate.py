@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import evolve
 
-from humeai_async.limiter.gate import GRACE, GRACE_SHARE, Gate, Sent
+from humeai_async.limiter.gate import CATCH_UP, GRACE, GRACE_SHARE, Gate, Sent
 from humeai_async.limiter.headers import Quota
 from humeai_async.limiter.learner import Learner
 from humeai_async.limiter.measure import START_RATE
@@ -154,7 +154,7 @@ class SharedGate(Gate):
         if not self.closed:
             if was_closed:
                 lesson = None if self.is_declared else self._lesson(now)
-                self.source.reopen(lesson, max(0.0, self._owed), self._haste)
+                self.source.reopen(lesson, max(0.0, self._owed), CATCH_UP)
                 self._owed = 0.0  # all make up for it together
         elif (pause := super().paused_for(now)) > before or not was_closed or self._tries > tries:
             self.source.close(pause)

@@ -161,6 +161,58 @@ def test_retry_after_is_obeyed_twice_and_then_one_call_tries_at_a_quarter_of_it(
     assert pauses == pytest.approx([8.0, 8.0, 2.0])
 
 
+def test_a_refused_try_is_followed_by_a_later_one_where_the_service_counts_nothing_down() -> None:
+    client = measured()
+    for _ in range(2):
+        client.call(429, 8.0)
+        client.call(200)
+    closed = client.now
+    tries: list[float] = []
+    for _ in range(3):
+        client.call(429, 8.0)
+        tries.append(client.now + client.paused - closed)
+    assert tries == pytest.approx([2.0, 4.0, 12.0], abs=0.1)
+
+
+def test_a_hint_that_comes_after_headers_closed_the_gate_is_cut_short_like_any_other() -> None:
+    client = measured()
+    for _ in range(2):
+        client.call(429, 8.0)
+        client.call(200)
+    client.call(200, None, [Quota(limit=100, remaining=50)])
+    last, late = client.go(), client.go()
+    client.hear(last, 200, None, [Quota(limit=100, remaining=0)])
+    assert client.gate.closed
+    client.hear(late, 429, 8.0)
+    assert client.paused == pytest.approx(2.0, abs=0.01)
+
+
+def test_a_pause_is_not_cut_short_for_less_than_a_call_takes() -> None:
+    client = measured()
+    client.gate.learner.rate = client.gate.learner.pace = 0.1
+    for _ in range(4):
+        client.call(429, 8.0)
+        assert client.paused == pytest.approx(8.0)
+        client.call(200)
+
+
+@pytest.mark.parametrize(("let_in", "paused"), [(1, 30.0), (2, 0.0)])
+def test_a_pause_ends_early_when_calls_that_went_after_the_refusal_are_let_in(
+    let_in: int, paused: float
+) -> None:
+    client = Client()
+    client.call(200)
+    refused = client.go()
+    client.now += 0.1
+    later = [client.go() for _ in range(3)]
+    client.hear(refused, 429, 30.0)
+    for call in later[:let_in]:
+        client.hear(call, 200, after=0.0)
+    assert client.paused == paused
+    client.go()
+    assert client.gate.ready_in(client.now, 1.0) > 0.5
+
+
 def test_a_try_before_the_time_that_is_refused_is_the_only_one() -> None:
     client = measured()
     for _ in range(2):
@@ -203,6 +255,17 @@ def test_a_remaining_number_that_holds_calls_for_more_than_a_second_is_taken_for
     assert client.gate.ready_in(client.now, 1.0) < 0.1
 
 
+def test_a_pace_does_not_double_while_a_remaining_number_holds_the_calls() -> None:
+    client = Client()
+    calls = [client.go() for _ in range(6)]
+    for call in calls[:5]:
+        client.hear(call, 200, None, [Quota(limit=10, remaining=0)])
+        assert client.gate.ready_in(client.now + 0.05, 1.0) > 0.5
+    before = client.gate.learner.pace
+    client.hear(calls[5], 200, None, [Quota(limit=10, remaining=0)], after=0.1)
+    assert client.gate.learner.pace == before
+
+
 def test_a_lone_refusal_lowers_no_pace_and_the_next_soon_after_does() -> None:
     client = Client(rate=100.0)
     for _ in range(200):
@@ -214,6 +277,23 @@ def test_a_lone_refusal_lowers_no_pace_and_the_next_soon_after_does() -> None:
         client.call(429)
         client.call(200)
     assert client.gate.learner.rate < 95.0
+
+
+@pytest.mark.parametrize(("calls", "haste"), [(100, 2.0), (8, 1.0)])
+def test_a_needless_pause_is_made_up_for_where_a_window_holds_many_calls(
+    calls: int, haste: float
+) -> None:
+    client = Client()
+    for _ in range(calls):
+        client.hear(client.go(), 200)
+    while client.now < START + 0.9:
+        client.call(429, 1.0)
+    client.call(200)
+    client.call(200)
+    learner = client.gate.learner
+    assert learner.window is not None
+    first, second = client.go().at, client.go().at
+    assert second - first == pytest.approx(1 / learner.pace / haste, rel=0.05)
 
 
 def test_no_more_calls_than_a_window_holds_go_in_it() -> None:

@@ -55,6 +55,19 @@ def known(rate: float, *, is_even: bool = False) -> Calls:
     return calls
 
 
+def test_the_mean_of_a_pace_that_left_a_lower_bound_behind_is_one_too() -> None:
+    calls = Calls()
+    calls.let_in(2.0, 1.0)
+    calls.meet(contact(calls.now, 1.9, 20.0))
+    before = calls.learner.rate
+    calls.let_in(20.0, 3.0)
+    assert calls.meet(contact(calls.now, 0.5, 300.0)) > 2 * before
+    assert calls.learner.pace == calls.learner.rate  # no margin, for it is to grow at once
+    calls.let_in(20.0, 3.0)
+    calls.meet(contact(calls.now, 0.5, 21.0))
+    assert calls.learner.pace < calls.learner.rate
+
+
 def test_calls_that_a_quota_lets_in_while_it_refuses_others_are_its_rate() -> None:
     calls = known(100.0)
     calls.let_in(100.0, 3.0)
