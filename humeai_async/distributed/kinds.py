@@ -236,6 +236,7 @@ class _TableFiles:
 
     Raises:
         MissingPackageError: pyarrow is not installed.
+        SaveError: The disk refuses them.
     """
 
     def __init__(self, folder: Path, columns: Mapping[str, str], *, long: bool) -> None:
@@ -246,9 +247,12 @@ class _TableFiles:
         self._long = long
         self.table: Path = folder / "results.parquet"
         self.lines: Path | None = folder / "results.jsonl.zst"
-        self._lines = CompressedJsonLines(self.lines)
         parquet = load_package("pyarrow.parquet")
-        self._writer = parquet.ParquetWriter(self.table, self._schema, compression=COMPRESSION)
+        with contextlib.ExitStack() as stack, _explained():
+            self._lines = CompressedJsonLines(self.lines)
+            stack.callback(self._lines.close)
+            self._writer = parquet.ParquetWriter(self.table, self._schema, compression=COMPRESSION)
+            stack.pop_all()
         self._waiting: list[Any] = []
         self._rows = 0
 

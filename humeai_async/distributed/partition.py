@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from attrs import field
 
+from humeai_async._base.atomic_files import saving
 from humeai_async._base.cancellation import in_thread, run_uncancelled
 from humeai_async._base.frozen import frozen
 from humeai_async._base.urls import repr_without_query, without_queries
@@ -142,8 +143,9 @@ async def work(
     if found is not None:
         return found
     async with AsyncExitStack() as stack:
-        temporary = tempfile.TemporaryDirectory(prefix="humeai_async-", ignore_cleanup_errors=True)
-        folder = Path(stack.enter_context(temporary))
+        with saving("no temporary folder can be made"):
+            made = tempfile.TemporaryDirectory(prefix="humeai_async-", ignore_cleanup_errors=True)
+        folder = Path(stack.enter_context(made))
         opening = open_ledger(task.store, task.settings, task.ledger_number, ledger)
         opened = await stack.enter_async_context(opening)
         # Who had it before may have ended just now.

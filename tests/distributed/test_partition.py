@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import pickle
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,18 @@ async def test_a_folder_that_is_full_leaves_the_partition_open_and_costs_nothing
         await work_on_all(tmp_path, hume)
         assert set(submitted(fake).values()) == {1}
     assert sources_in(tmp_path) == dict.fromkeys(urls(6), 1)
+
+
+async def test_a_worker_without_a_temporary_folder_says_so_and_sends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    into = tmp_path / "run"
+    async with FakeHume() as fake, make_client(str(fake.url)) as hume:
+        await plan(into, urls(3), models=MODELS)
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+        with pytest.raises(SaveError, match="temporary folder"):
+            await work_on_all(into, hume)
+        assert not fake.jobs
 
 
 async def test_what_failed_is_tried_again_and_what_arrived_is_not(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from live_support import clips, picture, silence, speech, wav
 from humeai_async import ConfigurationError, HumeAI, InvalidArgumentError, LedgerError, SaveError
 from humeai_async._base.packages import load_package
 from humeai_async.bulk.options import BulkOptions
-from humeai_async.bulk.text_files import CompressedJsonLines
 from humeai_async.bulk.work import REFUSED
 from humeai_async.decisions import Choice, Noul, QuestionSet, Span
 from humeai_async.distributed import (
@@ -226,17 +225,25 @@ async def test_what_failed_is_named_and_tried_again_and_the_rest_is_not(
     assert sorted(paid(fake).values()) == [1, 1, 2]
 
 
-@pytest.mark.parametrize("step", ["write", "sync"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "humeai_async.bulk.text_files.CompressedJsonLines.__init__",
+        "humeai_async.bulk.text_files.CompressedJsonLines.write",
+        "humeai_async.bulk.text_files.CompressedJsonLines.sync",
+        "pyarrow.parquet.ParquetWriter",
+    ],
+)
 async def test_a_full_disk_leaves_the_partition_open_and_nothing_is_paid_for_again(
     hume: HumeAI, fake: FakeHume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    def is_full(*_: object) -> None:
+    def is_full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     paths, into = clips(tmp_path, 2), tmp_path / "run"
     await plan_measurements(into, paths)
     with monkeypatch.context() as patched:
-        patched.setattr(CompressedJsonLines, step, is_full)
+        patched.setattr(step, is_full)
         with pytest.raises(SaveError, match="space"):
             await work_on_all(into, hume)
     assert (await collect(into)).left_open == 2
