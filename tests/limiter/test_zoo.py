@@ -26,23 +26,23 @@ def outcomes() -> list[Outcome]:
 
 def test_the_pace_is_found_in_most_cells(outcomes: list[Outcome]) -> None:
     paces = [one.pace for one in outcomes]
-    assert percentile(paces, 0.05) >= 0.06
-    assert percentile(paces, 0.25) >= 0.70
-    assert percentile(paces, 0.5) >= 0.90
+    assert percentile(paces, 0.05) >= 0.48
+    assert percentile(paces, 0.25) >= 0.85
+    assert percentile(paces, 0.5) >= 0.94
 
 
 def test_few_attempts_are_refused(outcomes: list[Outcome]) -> None:
     refused = [one.refused for one in outcomes]
-    assert percentile(refused, 0.5) <= 0.12
-    assert percentile(refused, 0.95) <= 0.62
+    assert percentile(refused, 0.5) <= 0.065
+    assert percentile(refused, 0.95) <= 0.45
 
 
-def test_few_cells_fail_a_call_that_the_quota_would_have_let_in(outcomes: list[Outcome]) -> None:
-    assert sum(one.failed > 0 for one in outcomes) <= 4
+def test_no_cell_fails_a_call_that_the_quota_would_have_let_in(outcomes: list[Outcome]) -> None:
+    assert not [one for one in outcomes if one.failed]
 
 
-def test_few_cells_stand_still_for_longer_than_the_quota_asks(outcomes: list[Outcome]) -> None:
-    assert sum(one.idle > one.allowed_idle for one in outcomes) <= 2
+def test_no_cell_stands_still_for_longer_than_the_quota_asks(outcomes: list[Outcome]) -> None:
+    assert not [one for one in outcomes if one.idle > one.allowed_idle]
 
 
 def test_a_quota_that_changes_is_found_again() -> None:
