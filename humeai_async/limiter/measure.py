@@ -338,10 +338,10 @@ class Measure:
             return False
         for window in (self.window or math.inf, *reversed(CUSTOMARY)):
             count = math.floor(most / window)
+            if window == self.window and count * window >= least:
+                return False  # another would do as well, but this one was measured before
             fits = contact.earliest - contact.closed < window <= self._longest
             if fits and count * window >= least > 0.0 and most - least < window / 4:
-                if window == self.window:
-                    return False
                 used = (self.accepted - accepted - 1.0) / count
                 if count > 1:
                     used = max(used, self._log.between(contact.opened - window, contact.opened) - 1)

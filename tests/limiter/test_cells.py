@@ -13,7 +13,7 @@ from zoo.traffic import run
 
 CELLS = {
     9001: (1.000, 0.090),  # token/burst 2 14 in 10 s; x-rate-limit on 429s, ms
-    9004: (1.000, 0.055),  # fixed/clock 70 in 60 s; none
+    9004: (1.000, 0.070),  # fixed/clock 70 in 60 s; none
     9008: (0.834, 0.017),  # sliding/weighted 55 in 60 s; draft-7 on all, ms + Retry-After
     9012: (1.000, 0.095),  # leaky/burst 68 68 in 15 s shared; draft-7 on 429s, left
     9015: (0.958, 0.048),  # both/key 21 in 0.5 s; draft-7 on 429s, left + Retry-After
@@ -58,7 +58,7 @@ CELLS = {
     12007: (1.000, 0.081),  # leaky/burst 1 17 in 60 s 21 in flight; x-ratelimit on all, window
     12008: (0.941, 0.043),  # token/burst 2 15 in 1 s; draft-8 on 429s, ms
     12017: (1.000, 0.219),  # leaky/burst 4 8 in 15 s; retry-after
-    12019: (1.000, 0.064),  # fixed/key 67 in 2 s; retry-after
+    12019: (1.000, 0.067),  # fixed/key 67 in 2 s; retry-after
     12020: (1.000, 0.021),  # gcra/burst 20 40 in 2 s; x-rate-limit on all, ms
     12022: (0.976, 0.000),  # leaky/burst 22 215 in 0.5 s; draft-7 on 429s, window + Retry-After
     12025: (0.243, 0.018),  # both/clock 59 in 5 s; retry-after
@@ -78,7 +78,7 @@ CELLS = {
     12075: (0.875, 0.106),  # fixed/first request 5 in 2 s; draft-8 on all, left
     12076: (1.000, 0.156),  # gcra/burst 2 8 in 60 s; draft-8 on all, full
     12077: (0.899, 0.049),  # token/burst 2 92 in 5 s; retry-after
-    12078: (1.000, 0.099),  # fixed/key 23 in 10 s; none
+    12078: (1.000, 0.100),  # fixed/key 23 in 10 s; none
     12089: (1.000, 0.075),  # both/clock 26 in 10 s 85 in flight; retry-after
     12093: (1.000, 0.197),  # fixed/clock 5 in 2 s; none
     12099: (1.000, 0.051),  # token/burst 40 40 in 2 s; none

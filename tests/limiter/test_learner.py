@@ -255,3 +255,14 @@ def test_the_first_measure_of_a_quota_without_bursts_is_a_lower_bound() -> None:
     first = calls.meet(contact(calls.now, 0.2, 24.0, between=2.0))
     calls.let_in(20.0, 2.0)
     assert calls.learner.pace > 10 * first
+
+
+def test_a_window_is_kept_where_openings_lie_whole_ones_apart_however_coarsely_timed() -> None:
+    """Openings 4 s apart to within 0.3 s may be four windows of 1 s, and also two of 2 s."""
+    calls = Calls()
+    calls.let_in(100.0, 0.4)
+    calls.meet(Contact(calls.now, calls.now + 0.1, 0.95, 1.0, 100.0))
+    assert calls.learner.window == 1.0
+    calls.let_in(100.0, 3.7)
+    calls.meet(Contact(4.7, 4.75, 4.75, 5.05, 103.0))
+    assert calls.learner.window == 1.0
