@@ -58,7 +58,7 @@ CELLS = {
     12007: (1.000, 0.081),  # leaky/burst 1 17 in 60 s 21 in flight; x-ratelimit on all, window
     12008: (0.941, 0.043),  # token/burst 2 15 in 1 s; draft-8 on 429s, ms
     12017: (1.000, 0.219),  # leaky/burst 4 8 in 15 s; retry-after
-    12019: (1.000, 0.067),  # fixed/key 67 in 2 s; retry-after
+    12019: (1.000, 0.068),  # fixed/key 67 in 2 s; retry-after
     12020: (1.000, 0.021),  # gcra/burst 20 40 in 2 s; x-rate-limit on all, ms
     12022: (0.976, 0.000),  # leaky/burst 22 215 in 0.5 s; draft-7 on 429s, window + Retry-After
     12025: (0.243, 0.018),  # both/clock 59 in 5 s; retry-after
