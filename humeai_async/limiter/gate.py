@@ -308,7 +308,7 @@ class Gate:
         if not hint:
             self._until = max(self._until, self._next_probe(now, is_asked_for=hint is not None))
         elif self._is_undercut:
-            self._until = self._noticed + self._hint * self._share
+            self._until = now + self._hint * self._share
         else:
             self._is_hinted = True
             self._until = max(self._until, now + min(hint, LONGEST_PAUSE))
@@ -316,7 +316,9 @@ class Gate:
     def _doubt_hint(self, now: float) -> None:
         """Learn that a call was let in that went while all were asked to wait."""
         self._obeyed += 1
-        if self._obeyed >= _OBEYED and not self._is_down:
+        # In a sliding window calls are let in as others fall out of it.
+        is_false = self._obeyed >= _OBEYED and self._hint > (self.learner.window or 0.0)
+        if is_false and not self._is_down:
             self._is_hinted, self._is_undercut, self._until = False, True, now
 
     def _end_undercut(self, now: float, hint: float) -> None:

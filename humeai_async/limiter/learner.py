@@ -133,7 +133,7 @@ class Learner(Measure):
             window = _LOOK_WINDOWS * (self.window or 0.0)
             trips = _LOOK_TRIPS * self.round_trip
             self._held += step / max(1.0, _LOOK_CALLS / self.rate, trips, window)
-            if self._saved[1] > FEW:
+            if self._saved[1] > 2 * FEW:
                 # Calls that were saved are let in at any pace, and say nothing of the rate.
                 self._held = min(self._held, _HELD_SAVED)
             beyond = min(max(self._held - _LOOK_AFTER, 0.0), 10.0)

@@ -57,7 +57,7 @@ CELLS = {
     12004: (1.000, 0.070),  # leaky/burst 8 15 in 2 s shared; draft-8 on all, ms
     12007: (1.000, 0.081),  # leaky/burst 1 17 in 60 s 21 in flight; x-ratelimit on all, window
     12008: (0.941, 0.043),  # token/burst 2 15 in 1 s; draft-8 on 429s, ms
-    12017: (1.000, 0.219),  # leaky/burst 4 8 in 15 s; retry-after
+    12017: (1.000, 0.230),  # leaky/burst 4 8 in 15 s; retry-after
     12019: (1.000, 0.068),  # fixed/key 67 in 2 s; retry-after
     12020: (1.000, 0.021),  # gcra/burst 20 40 in 2 s; x-rate-limit on all, ms
     12022: (0.976, 0.000),  # leaky/burst 22 215 in 0.5 s; draft-7 on 429s, window + Retry-After
@@ -72,7 +72,7 @@ CELLS = {
     12065: (0.994, 0.000),  # sliding/log 173 in 1 s; draft-7 on all, left
     12068: (
         0.758,
-        0.334,
+        0.376,
     ),  # fixed/first request 5 in 2 s shared; x-ratelimit on all, full + Retry-After
     12070: (1.000, 0.219),  # leaky/burst 3 6 in 30 s; x-rate-limit on all, left + Retry-After
     12075: (0.875, 0.106),  # fixed/first request 5 in 2 s; draft-8 on all, left

@@ -171,7 +171,7 @@ def test_a_refused_try_is_followed_by_a_later_one_where_the_service_counts_nothi
     for _ in range(3):
         client.call(429, 8.0)
         tries.append(client.now + client.paused - closed)
-    assert tries == pytest.approx([2.0, 4.0, 12.0], abs=0.1)
+    assert tries == pytest.approx([2.0, 6.0, 14.0], abs=0.1)
 
 
 def test_a_hint_that_comes_after_headers_closed_the_gate_is_cut_short_like_any_other() -> None:
