@@ -10,8 +10,8 @@ nothing is known, later after the time of one call and then twice as long each t
 that gets through opens it. At most one call probes at a time.
 
 Headers are hypotheses. `Retry-After` is obeyed; after it was obeyed twice, or calls on their way
-were let in meanwhile, one call tries at a quarter of it, then at half, unless what the service
-says counts down; what it finds counts the next time. That of a 503 is always obeyed. A
+were let in meanwhile, one call tries after a quarter of it, and one after another half, unless what
+the service says counts down; what they find counts the next time. That of a 503 is always obeyed. A
 remaining number holds calls back only where the pace is not measured, never all of them, and for a
 second at most before it is taken for false. A policy is believed if the measure is near it.
 """

@@ -52,7 +52,7 @@ class Items(list[T]):
     def __init__(
         self, items: Iterable[T] = (), *, undecodable: Iterable[Undecodable] = (), nulls: int = 0
     ) -> None:
-        self.extend(items)
+        self.extend(items)  # a list's own __init__ would be looked up by super(), for each response
         self.undecodable: list[Undecodable] = [*undecodable]
         self.nulls: int = nulls
 
