@@ -7,6 +7,7 @@ reads. The limiter makes one for each quota; callers see only the permits and th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import time
@@ -68,8 +69,12 @@ class Permit:
             _logger.exception("%s: a response could not be counted", bucket.name)
 
     def __del__(self) -> None:
-        if self._bucket is not None:
-            self.done(None)
+        # The garbage collector comes at any moment and in any thread, also while the bucket is at
+        # work: the call is counted in a turn of its own.
+        bucket = self._bucket
+        if bucket is not None and not bucket.is_over:
+            with contextlib.suppress(RuntimeError):  # another thread closed the loop just now
+                bucket.loop.call_soon_threadsafe(self.done, None)
 
     def give_back(self) -> None:
         """Hand the permit back unused: its token is for the next in line."""

@@ -7,6 +7,8 @@ import contextlib
 import gc
 import itertools
 import logging
+import math
+import threading
 import time
 import weakref
 from collections.abc import Generator
@@ -17,8 +19,9 @@ import pytest
 from virtual_time import BACKEND, VirtualLoop
 
 from humeai_async.errors import ConfigurationError, RateLimitWaitError
-from humeai_async.limiter.bucket import Permit
+from humeai_async.limiter.bucket import Bucket, Permit
 from humeai_async.limiter.events import LimiterEvent, Paused, RateChanged, Waited
+from humeai_async.limiter.gate import Gate
 from humeai_async.limiter.limiter import BULK, INTERACTIVE, Limiter
 from humeai_async.limiter.queue import Priority
 
@@ -475,8 +478,44 @@ async def test_a_dropped_permit_is_a_call_without_an_answer() -> None:
     limiter = Limiter()
     permit = await limiter.acquire()
     del permit
-    gc.collect()
+    await settle()
     assert limiter.snapshot().in_flight == 0
+
+
+class CollectingGate(Gate):
+    """Where a call may go, the garbage collector comes just then."""
+
+    def ready_in(self, now: float, cost: float) -> float:
+        wait = super().ready_in(now, cost)
+        if not wait:
+            gc.collect()
+        return wait
+
+
+async def test_a_dropped_permit_that_is_collected_while_calls_are_let_go_disturbs_none() -> None:
+    bucket = Bucket("", CollectingGate(now(), 10.0), asyncio.get_running_loop(), None)
+    circle: list[object] = [bucket.grant(now(), 1.0)]
+    circle.append(circle)
+    later = now() + 60
+    waiting = [bucket.queue(now(), 1.0, later, INTERACTIVE, False, math.inf) for _ in range(3)]
+    del circle
+    began = now()
+    permits = [await future for future in waiting]
+    assert now() - began == pytest.approx(3 / 9.9)
+    assert bucket.gate.in_flight == len(permits)
+
+
+async def test_a_permit_that_is_dropped_in_another_thread_is_counted_in_its_loops_own() -> None:
+    limiter = Limiter(rate=10)
+    dropped = [await limiter.acquire()]
+    waiting = asyncio.create_task(limiter.acquire())
+    await settle()
+    thread = threading.Thread(target=dropped.clear)
+    thread.start()
+    thread.join()
+    assert limiter.snapshot().in_flight == 1
+    await waiting
+    assert limiter.snapshot().in_flight == 1
 
 
 async def test_done_never_raises_but_logs(caplog: pytest.LogCaptureFixture) -> None:
