@@ -11,6 +11,7 @@ from virtual_time import VirtualLoop
 
 from humeai_async import Limiter, RateLimitWaitError
 from humeai_async.limiter.allowance import Allowance, AllowanceGate
+from humeai_async.limiter.limiter import BULK
 
 TEN_A_MINUTE = Allowance(10, 60.0)
 
@@ -104,6 +105,27 @@ def test_a_limiter_keeps_to_an_allowance_unless_a_rate_was_declared() -> None:
     async def run() -> None:
         assert await acquire_eleven(Limiter()) == pytest.approx(60.3, abs=0.5)
         assert await acquire_eleven(Limiter(rate=5)) == pytest.approx(0.2, abs=0.05)
+
+    in_virtual_time(run())
+
+
+@pytest.mark.parametrize(
+    "settings", [({"priority": BULK}, {}), ({}, {"head": True})], ids=["bulk", "refused"]
+)
+def test_calls_that_an_allowance_lets_go_keep_their_order(
+    settings: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    async def run() -> None:
+        limiter = Limiter()
+        order: list[int] = []
+
+        async def call(number: int, **options: Any) -> None:
+            await limiter.acquire(allowance=Allowance(100, 1.0), **options)
+            order.append(number)
+
+        await asyncio.gather(*[call(0) for _ in range(4)])
+        await asyncio.gather(*[call(number, **one) for number, one in enumerate(settings, 1)])
+        assert order[4:] == [2, 1]
 
     in_virtual_time(run())
 

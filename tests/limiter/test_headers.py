@@ -82,10 +82,20 @@ def test_names_are_matched_without_regard_to_case_in_aiohttps_mapping() -> None:
     assert parse_retry_after(CIMultiDict({"Retry-After": "4"}), now_epoch=NOW) == 4.0
 
 
-def test_an_absurd_hint_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("headers", "message"),
+    [
+        ({"retry-after": "31536000"}, "Retry-After '31536000' is bounded to 86400 s"),
+        ({"retry-after-ms": "-1"}, "retry-after-ms '-1' is bounded to 0 s"),
+        ({"retry-after": "soon"}, "Retry-After 'soon' cannot be read and is ignored"),
+    ],
+)
+def test_an_absurd_hint_is_logged(
+    headers: dict[str, str], message: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.INFO, "humeai_async.limiter"):
-        parse_retry_after({"retry-after": "31536000"}, now_epoch=NOW)
-    assert caplog.messages == ["Retry-After '31536000' is bounded to 86400 s"]
+        parse_retry_after(headers, now_epoch=NOW)
+    assert caplog.messages == [message]
 
 
 @pytest.mark.parametrize(
@@ -127,6 +137,7 @@ def test_an_absurd_hint_is_logged(caplog: pytest.LogCaptureFixture) -> None:
         ({"x-ratelimit-reset": str(int(NOW * 1000) + 250)}, (Quota(reset=0.25),)),
         ({"x-ratelimit-reset": str(int(NOW) - 3600)}, (Quota(reset=0),)),
         ({"x-ratelimit-reset": "1900", "retry-after": "2"}, (Quota(reset=1.9),)),
+        ({"x-ratelimit-reset": "1900", "retry-after": LATER}, (Quota(reset=1.9),)),
         ({"x-ratelimit-reset-requests": "6m0s"}, (Quota(reset=360),)),
         ({"x-ratelimit-reset": "2023-11-14T22:13:50.5Z"}, (Quota(reset=30.5),)),
         ({"x-ratelimit-reset": "250ms"}, (Quota(reset=0.25),)),
@@ -160,6 +171,13 @@ def test_an_absurd_hint_is_logged(caplog: pytest.LogCaptureFixture) -> None:
             (Quota(100, 60, 0, 9), Quota(20, 1)),
         ),
         ({"ratelimit": "garbage;;;,=,"}, ()),
+        ({"ratelimit": "limit=100, remaining=42, reset=12"}, (Quota(100, None, 42, 12),)),
+        ({"ratelimit": '"a";r=5X;t=1'}, (Quota(reset=1),)),
+        ({"ratelimit-limit": "100, 20;w=1, 100;w=60"}, (Quota(100, 60),)),
+        (
+            {"ratelimit-policy": '"c";q=9;w=2', "ratelimit": '"a";r=5;t=1, "b";r=3;t=1'},
+            (Quota(remaining=5, reset=1), Quota(remaining=3, reset=1), Quota(9, 2)),
+        ),
     ],
 )
 def test_quotas_are_read_in_all_their_forms(

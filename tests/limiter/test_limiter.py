@@ -297,6 +297,15 @@ async def test_without_waiting_there_is_a_permit_or_an_error() -> None:
     assert caught.value.seconds == pytest.approx(1.0, rel=0.02)
 
 
+async def test_who_may_not_wait_is_told_how_long_it_would_be_at_a_rate_that_nobody_knows() -> None:
+    limiter = Limiter(max_wait=0)
+    for _ in range(4):
+        await limiter.acquire()
+    with pytest.raises(RateLimitWaitError, match="longer than allowed") as caught:
+        await limiter.acquire()
+    assert caught.value.seconds == pytest.approx(1 / 24)
+
+
 async def test_max_wait_bounds_a_wait_whose_length_nobody_knows() -> None:
     limiter = Limiter(max_wait=0.5)
     (await limiter.acquire()).done(429)
@@ -386,6 +395,12 @@ async def test_a_point_in_time_is_a_hint_as_well() -> None:
     date = formatdate(time.time() + 40, usegmt=True)
     (await limiter.acquire("a")).done(429, {"retry-after": date})
     assert limiter.snapshot("a").paused_for == pytest.approx(40.0, abs=10.0)
+
+
+async def test_a_reset_at_a_point_in_time_is_read_without_a_date_in_the_response() -> None:
+    limiter = Limiter()
+    (await limiter.acquire()).done(200, {"x-ratelimit-reset": str(int(time.time()) + 5)})
+    assert limiter.snapshot().accepted == 1
 
 
 async def test_seconds_that_the_caller_read_count_before_the_headers() -> None:
@@ -536,7 +551,7 @@ async def test_the_state_shows_queue_and_pause() -> None:
     assert limiter.buckets == ("",)
 
 
-@pytest.mark.parametrize("settings", [{}, {"rate": 10}, {"rate": 10, "burst": 5}])
+@pytest.mark.parametrize("settings", [{}, {"rate": 10}, {"rate": 1000}, {"rate": 10, "burst": 5}])
 async def test_the_state_of_an_unknown_bucket_is_that_of_a_new_one(
     settings: dict[str, Any],
 ) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 
 import pytest
 from attrs import evolve
+from virtual_time import VirtualLoop
 
+from humeai_async import Limiter
+from humeai_async.limiter.bucket import Bucket
 from humeai_async.limiter.gate import Sent
+from humeai_async.limiter.headers import Quota
 from humeai_async.limiter.measure import Contact
 from humeai_async.limiter.shared_gate import SharedGate
 from humeai_async.limiter.shared_learner import Lesson
@@ -49,6 +54,17 @@ class Source:
 
     def restart(self) -> None:
         self.restarts += 1
+
+
+class Joined:
+    """A quota that a limiter takes part in by this source."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def join(self, bucket: Bucket, rate: float | None, burst: float | None) -> Source:
+        assert (bucket.name, rate, burst) == ("me", 100.0, 5.0)
+        return self.source
 
 
 class Process:
@@ -172,6 +188,36 @@ def test_what_is_let_in_is_counted_for_all_and_what_is_refused_is_not() -> None:
     process.gate.record_response(0.1, process.go(), None)
     process.gate.record_response(0.1, process.go(), 429)
     assert process.source.counted == [2.5]
+
+
+def test_a_remaining_number_of_nothing_holds_calls_back() -> None:
+    waits: list[float] = []
+    for remaining in (9.0, 0.0):
+        process = Process()
+        sent, _ = process.go(), process.go()
+        process.gate.record_response(0.1, sent, 200, None, [Quota(limit=10, remaining=remaining)])
+        process.now = 0.2
+        process.grant(9)
+        waits.append(process.gate.ready_in(0.2, 1.0))
+    assert waits[0] == 0.0
+    assert waits[1] > 0.5
+
+
+def test_the_state_of_a_limiter_tells_of_the_share_and_of_who_has_a_part() -> None:
+    source = Source()
+    limiter = Limiter(100.0, burst=5.0, shared=Joined(source))
+
+    async def run() -> None:
+        now = asyncio.get_running_loop().time()
+        source.turns.receive(now, Turn(calls=9, first=0.0, gap=0.0, members=4))
+        await limiter.acquire("me")
+        state = limiter.snapshot("me")
+        assert (state.shared, state.members, state.share) == ("yes", 4, 25.0)
+        source.is_away = True
+        assert limiter.snapshot("me").shared == "outage"
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(run())
 
 
 def test_a_refusal_stops_all_for_as_long_as_it_says_and_each_try_again() -> None:

@@ -85,6 +85,23 @@ def test_what_one_process_finds_another_knows_alike() -> None:
     assert other.pace == pytest.approx(one.pace)
 
 
+def test_the_quota_that_the_service_names_is_believed_near_the_measure() -> None:
+    learner = fresh()
+    let_in(learner, 0.0, 100.0, 2.0)
+    learner.open(2.6, Contact(2.0, 2.1, 2.5, 2.6, pace=100.0), (200.0, 2.5))
+    assert learner.rate == pytest.approx(200.0 / 2.5)
+
+
+def test_the_calls_of_the_last_window_are_told_by_its_parts_and_one_before() -> None:
+    learner = fresh()
+    for second, rate in enumerate([5.0, 10.0, 20.0, 40.0, 80.0]):
+        let_in(learner, float(second), rate, 1.0)
+    assert learner.recent(5.0, 4) == []
+    learner.learn(5.0, evolve(LESSON, window=4.0))
+    assert learner.recent(5.0, 4) == pytest.approx([5.0, 10.0, 20.0, 40.0, 80.0], abs=4.0)
+    assert learner.recent(5.0, 2) == pytest.approx([5.0, 30.0, 120.0], abs=4.0)
+
+
 def test_a_contact_is_passed_on_once() -> None:
     learner = fresh()
     let_in(learner, 0.0, 50.0, 1.0)

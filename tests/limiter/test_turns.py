@@ -93,13 +93,29 @@ def test_a_turn_that_comes_in_time_and_is_used_up_grows_slowly() -> None:
     assert 40 < turns.wants(0.05) < 50
 
 
-def test_who_waits_for_each_call_of_a_turn_is_given_twice_as_many() -> None:
+@pytest.mark.parametrize("now", [0.0, 1000.0])
+def test_who_waits_for_each_call_of_a_turn_is_given_twice_as_many(now: float) -> None:
+    turns = Turns(1e6, now)
+    turns.receive(now, turn(40, gap=0.0))
+    use(turns, now, 20)
+    turns.receive(now, turn(40, gap=0.0))
+    use(turns, now, 40)
+    assert turns.wants(now) == 80
+    turns.receive(now, turn(80, gap=0.0))
+    use(turns, now, 80)
+    turns.receive(now, turn(160, gap=0.0))
+    use(turns, now, 160)
+    assert turns.wants(now) == 320
+
+
+def test_who_waited_for_a_call_of_a_turn_is_given_more_even_if_the_last_went_late() -> None:
     turns = Turns(1e6, 0.0)
     turns.receive(0.0, turn(40, gap=0.0))
-    use(turns, 0.0, 20)
-    turns.receive(0.0, turn(40, gap=0.0))
-    use(turns, 0.0, 40)
-    assert turns.wants(0.0) == 80
+    use(turns, 0.0, 39)
+    use(turns, 0.02, 1)
+    turns.receive(0.02, turn(40, gap=0.0))
+    use(turns, 0.02, 20)
+    assert turns.wants(0.02) == 80
 
 
 def test_a_call_of_an_earlier_turn_that_is_given_back_and_expires_counts_as_not_used() -> None:
@@ -208,6 +224,32 @@ def test_a_pause_that_is_over_does_not_make_the_share_smaller(ends_with: str) ->
     assert turns.share(3.4) == pytest.approx(40, rel=0.03)  # none went in the last 0.4 s
 
 
+def test_a_share_that_is_younger_than_two_seconds_leaves_a_pause_out() -> None:
+    turns = Turns(100.0, 10.0)
+    turns.receive(10.0, turn(5, gap=0.1))
+    for number in range(5):
+        use(turns, 10.0 + number * 0.1, 1)
+    turns.hold(10.5, 0.4)
+    turns.hold(10.9, 0.0)
+    assert turns.known_share(10.9) == pytest.approx(5 / 0.5)
+
+
+def test_who_is_alone_after_a_call_waits_for_the_next_as_its_share_has_it() -> None:
+    turns = Turns(100.0, 0.0)
+    turns.receive(10.0, turn(8, gap=0.0))
+    use(turns, 10.0, 8)
+    turns.lose(10.0)
+    assert turns.ready_in(10.0) == pytest.approx(2.0 / 8)
+
+
+def test_who_is_alone_asks_for_turns_with_calls_in_hand() -> None:
+    turns = Turns(100.0, 0.0)
+    turns.receive(0.0, turn(4))
+    assert turns.wants(0.0) == 0
+    turns.lose(0.0)
+    assert turns.wants(0.0) > 0
+
+
 def test_calls_that_make_up_for_a_pause_do_not_make_the_share_greater() -> None:
     turns = Turns(200.0, 0.0)
     for n in range(200):  # 100 a second for two seconds, twice as many as it would be otherwise
@@ -267,6 +309,7 @@ def test_a_stop_ends_when_it_is_told_so_and_costs_no_call_in_hand() -> None:
     turns.receive(1.0, turn(2, gap=0.0))
     turns.hold(1.0, 0.0)
     assert turns.in_hand == 2
+    assert turns.wants(1.0) == 0
 
 
 def test_who_is_alone_is_held_by_nobody() -> None:
