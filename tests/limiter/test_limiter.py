@@ -715,6 +715,18 @@ def test_a_limiter_goes_on_on_a_new_loop_when_the_old_one_is_closed() -> None:
     assert waits == pytest.approx([0.0, 0.1, 0.1], rel=0.03)
 
 
+async def test_a_bucket_goes_on_on_another_loop_when_its_own_stayed_in_the_parent_process() -> None:
+    bucket = Bucket("", Gate(now(), 10.0), asyncio.get_running_loop(), None)
+    with contextlib.closing(VirtualLoop()) as other:
+        with pytest.raises(ConfigurationError):
+            bucket.move(other)
+        bucket.abandon()
+        bucket.move(other)
+        assert bucket.loop is other
+        assert not bucket.is_over
+    assert bucket.is_over
+
+
 def test_waiters_of_a_closed_loop_block_nobody() -> None:
     limiter = Limiter(rate=1, burst=1)
     loop = VirtualLoop()

@@ -161,6 +161,17 @@ def test_a_call_that_did_not_go_is_in_hand_again() -> None:
     use(turns, 0.0, 1)
 
 
+def test_a_call_that_did_not_go_and_expires_was_not_used() -> None:
+    turns = Turns(1e6, 0.0)
+    turns.receive(0.0, turn(4, gap=0.0))
+    use(turns, 0.0, 2)
+    turns.give_back()
+    turns.ready_in(9.0)
+    turns.receive(9.0, turn(1))
+    turns.ready_in(18.0)
+    assert turns.wants(18.0) == 1
+
+
 def test_a_call_that_costs_more_takes_from_the_next() -> None:
     turns = Turns(100.0, 0.0)
     turns.receive(0.0, turn(5, gap=0.0))
@@ -196,6 +207,31 @@ def test_the_wait_for_a_hung_server_does_not_make_the_share_smaller() -> None:
         use(turns, n * 0.02, 1)
     turns.lose(4.25, waited=0.27)
     assert turns.share(4.25) == pytest.approx(50, rel=0.03)
+
+
+def test_the_time_since_the_last_call_alone_is_left_out_however_long_the_server_hangs() -> None:
+    turns = Turns(200.0, 0.0)
+    for n in range(200):  # 50 a second for four seconds
+        turns.receive(n * 0.02, turn(1, members=4))
+        use(turns, n * 0.02, 1)
+    turns.lose(4.1, waited=1.0)
+    assert turns.share(4.1) == pytest.approx(50, rel=0.03)
+
+
+@pytest.mark.parametrize(("waited", "left"), [(0.0, 1.0), (0.4, 0.6), (3.0, 0.0)])
+def test_a_process_without_a_share_waits_so_much_less_as_it_has_waited(
+    waited: float, left: float
+) -> None:
+    turns = Turns(160.0, 0.0)
+    turns.lose(5.0, waited=waited)
+    assert turns.ready_in(5.0) == pytest.approx(left)
+
+
+def test_calls_before_the_first_turn_are_part_of_the_share() -> None:
+    turns = Turns(160.0, 0.0)
+    turns.lose(0.0, waited=1.0)
+    calls = went_while_alone(turns, 0.0, 4.0)
+    assert turns.known_share(4.0) == pytest.approx(calls / 4.0, rel=0.06)
 
 
 def test_a_pause_of_all_does_not_make_the_share_smaller() -> None:
