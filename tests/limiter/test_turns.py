@@ -200,22 +200,16 @@ def test_while_the_server_is_away_the_share_goes_on() -> None:
     assert went_while_alone(turns, 4.0, 10.0) == pytest.approx(500, rel=0.02)
 
 
-def test_the_wait_for_a_hung_server_does_not_make_the_share_smaller() -> None:
+@pytest.mark.parametrize(("now", "waited"), [(4.25, 0.27), (4.1, 1.0)])
+def test_the_wait_for_a_hung_server_does_not_make_the_share_smaller(
+    now: float, waited: float
+) -> None:
     turns = Turns(200.0, 0.0)
     for n in range(200):  # 50 a second for four seconds
         turns.receive(n * 0.02, turn(1, members=4))
         use(turns, n * 0.02, 1)
-    turns.lose(4.25, waited=0.27)
-    assert turns.share(4.25) == pytest.approx(50, rel=0.03)
-
-
-def test_the_time_since_the_last_call_alone_is_left_out_however_long_the_server_hangs() -> None:
-    turns = Turns(200.0, 0.0)
-    for n in range(200):  # 50 a second for four seconds
-        turns.receive(n * 0.02, turn(1, members=4))
-        use(turns, n * 0.02, 1)
-    turns.lose(4.1, waited=1.0)
-    assert turns.share(4.1) == pytest.approx(50, rel=0.03)
+    turns.lose(now, waited=waited)  # of it the time since the last call says nothing
+    assert turns.share(now) == pytest.approx(50, rel=0.03)
 
 
 @pytest.mark.parametrize(("waited", "left"), [(0.0, 1.0), (0.4, 0.6), (3.0, 0.0)])
