@@ -37,6 +37,7 @@ __all__ = [
     "RequestBody",
     "UnpackError",
     "UploadSourceError",
+    "arrived_body",
     "chunks_of",
     "read_at_most",
     "read_body",
@@ -56,6 +57,26 @@ class UnpackError(Exception):
     """A body is not packed as its headers say, or was cut off."""
 
 
+def arrived_body(response: aiohttp.ClientResponse, limit: int) -> bytes | None:
+    """Return the body of a response if all of it has come, as nearly always.
+
+    Args:
+        response: The response, opened, its body not unpacked.
+        limit: Bytes that the body may have.
+
+    Returns:
+        The body; `None` where there is more to it than to take it, which `read_body` does then.
+    """
+    content = response.content
+    if (
+        not content.is_eof()
+        or content.total_bytes > min(limit, _PIECE)
+        or encoding_of(response.headers) in PACKINGS
+    ):
+        return None
+    return content.read_nowait()
+
+
 def read_body(response: aiohttp.ClientResponse, limit: int) -> Coroutine[Any, Any, bytes]:
     """Read the body of a response.
 
@@ -72,14 +93,9 @@ def read_body(response: aiohttp.ClientResponse, limit: int) -> Coroutine[Any, An
     """
     is_error = response.status >= _FIRST_ERROR
     limit = min(limit, LARGEST_ERROR) if is_error else limit
-    content = response.content
-    if encoding_of(response.headers) in PACKINGS:
-        size = None
-    else:
-        # What has come already, as nearly always, is counted; a header would have to be read.
-        size = content.total_bytes if content.is_eof() else response.content_length
-        if size is not None and size <= _PIECE and size <= limit:
-            return response.read()
+    size = None if encoding_of(response.headers) in PACKINGS else response.content_length
+    if size is not None and size <= _PIECE and size <= limit:
+        return response.read()
     return _read_in_pieces(response, limit, size, is_error=is_error)
 
 

@@ -32,7 +32,7 @@ from humeai_async._base.frozen import define
 from humeai_async.errors import ClientClosedError
 from humeai_async.http.deadlines import Deadlines, StallLimit
 from humeai_async.http.messages import Request, Response
-from humeai_async.http.transport.bodies import RequestBody, chunks_of, read_body
+from humeai_async.http.transport.bodies import RequestBody, arrived_body, chunks_of, read_body
 from humeai_async.http.transport.errors import client_closed, explain
 from humeai_async.http.transport.proxies import Proxy, proxy_of, through
 from humeai_async.http.transport.sending import watch_sending
@@ -348,8 +348,8 @@ class _Exchange:
         """
         most = self._transport.settings.max_body
         try:
-            if self._opened.content.is_eof():  # all of it is there, as nearly always
-                return await read_body(self._opened, most)
+            if (body := arrived_body(self._opened, most)) is not None:
+                return body
             with self._until_stalled():
                 return await read_body(self._opened, most)
             failure = self._explain(TimeoutError())
@@ -385,7 +385,7 @@ class _Exchange:
 
     def _until_stalled(self) -> StallLimit | contextlib.nullcontext[None]:
         """Return a block that ends when the rest of the body does not come in time."""
-        if self._limit is None:
+        if self._limit is None or self._opened.content.is_eof():
             return _NO_LIMIT
         self._limit.start(self._opened.content)
         return self._limit
