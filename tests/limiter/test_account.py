@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
 from humeai_async.limiter.account import Account
 from humeai_async.limiter.headers import Quota
 
@@ -35,6 +37,13 @@ def test_a_refusal_with_calls_left_shows_that_the_number_is_of_another_quota() -
     assert (account.left, account.used_up) == (math.inf, False)
 
 
+def test_one_call_left_is_enough_for_a_refusal_to_show_that_and_less_is_not() -> None:
+    for remaining, left in [(1.0, math.inf), (0.5, 0.5)]:
+        account = Account()
+        read(account, remaining, refused=True)
+        assert account.left == left
+
+
 def test_a_number_of_nothing_holds_calls_back_for_a_second_and_is_then_taken_for_false() -> None:
     account = Account()
     read(account, 0)
@@ -57,11 +66,12 @@ def test_the_policy_is_read_and_kept() -> None:
     assert account.policy == (100, 10.0)
 
 
-def test_calls_left_end_the_second_after_which_a_number_is_taken_for_false() -> None:
+@pytest.mark.parametrize("remaining", [2, 50])
+def test_calls_left_end_the_second_after_which_a_number_is_taken_for_false(remaining: int) -> None:
     account = Account()
     read(account, 0)
     assert account.hold(10.0, 1.0, 0.01) == 1.0
-    read(account, 50)
+    read(account, remaining)
     assert account.hold(10.5, 1.0, 0.01) == 0.0
     read(account, 0)
     assert account.hold(20.0, 1.0, 0.01) == 1.0

@@ -74,6 +74,18 @@ def test_with_eight_in_flight_another_is_risked_the_sooner_the_more_are_out() ->
     assert times[17] - times[16] == pytest.approx(2.0 / 17)
 
 
+def test_each_response_makes_room_for_one_call_more_in_flight() -> None:
+    client = Client()
+    calls = [client.go() for _ in range(8)]
+    client.hear(calls[0], 200)
+    client.now += 0.1
+    client.go()
+    last = client.go()
+    assert client.gate.ready_in(client.now + 0.1, 1.0) == pytest.approx(2.0 / 9 - 0.1)
+    assert client.gate.in_flight == 9
+    assert last.at == client.now
+
+
 @pytest.mark.parametrize(
     ("rate", "burst", "first", "rested"),
     [(10.0, None, 1.0, 1.0), (1000.0, None, 1.0, 49.5), (10.0, 3.0, 3.0, 3.0)],
@@ -232,6 +244,36 @@ def test_the_pause_of_a_503_is_never_cut_short_and_teaches_nothing() -> None:
         assert client.paused == pytest.approx(8.0)
         client.call(200)
     assert client.gate.learner.rate == rate
+
+
+@pytest.mark.parametrize(("status", "retry_after"), [(503, None), (200, 5.0), (500, 5.0)])
+def test_only_a_503_that_asks_to_wait_pauses_without_a_429(
+    status: int, retry_after: float | None
+) -> None:
+    client = Client()
+    client.call(status, retry_after)
+    assert not client.gate.closed
+    assert client.paused == 0.0
+
+
+@pytest.mark.parametrize(("quotas", "tries"), [((), 3), ((Quota(remaining=0, reset=1.5),), 1)])
+def test_the_end_of_a_window_is_waited_for_after_three_tries_or_one_where_a_reset_is_named(
+    quotas: Sequence[Quota], tries: int
+) -> None:
+    client = Client()
+    for _ in range(100):
+        client.call(200)
+    while client.now < START + 1.9:
+        client.call(429, 0.1)
+    for _ in range(20):
+        client.call(200)
+    opening = client.gate.learner.next_opening(client.now)
+    assert opening is not None
+    ends: list[float] = []
+    for _ in range(5):
+        client.call(429, None, quotas)
+        ends.append(client.now + client.paused)
+    assert [end == pytest.approx(opening) for end in ends].index(True) == tries
 
 
 def test_while_nothing_is_known_no_more_calls_are_out_than_remain_but_one_always_may() -> None:

@@ -131,13 +131,16 @@ def test_a_bucket_is_measured_from_one_closing_to_the_next_for_it_was_empty_at_b
     assert rate == pytest.approx(60 / (closed_again - closed))
 
 
-def test_the_mean_of_a_pace_that_grew_is_a_lower_bound_of_the_rate() -> None:
+@pytest.mark.parametrize(("count", "growth"), [(30, 5.4), (50, 0.985)])
+def test_the_mean_of_a_pace_that_grew_is_a_lower_bound_unless_it_is_that_of_many_calls(
+    count: int, growth: float
+) -> None:
     calls = Calls()
-    calls.let_in(30.0, 1.0)
+    calls.let_in(count, 1.0)
     first = calls.meet(contact(calls.now, 0.2, 200.0, between=1.0))
-    assert first == pytest.approx(26.4, abs=0.1)
+    assert first == pytest.approx((count - 1) / 1.1, abs=0.1)
     calls.let_in(first, 1.2)
-    assert calls.learner.pace > 3 * first
+    assert calls.learner.pace == pytest.approx(growth * first, rel=0.05)
 
 
 def windowed(seconds: float) -> Calls:
@@ -182,7 +185,59 @@ def test_a_sliding_window_is_refused_when_it_holds_its_limit_which_is_its_rate()
     pace = learner.pace
     calls.let_in(190.0, 0.5)
     calls.meet(Contact(calls.now, calls.now + 0.005, calls.now, calls.now + 0.01, pace))
-    assert learner.rate <= 0.99 * pace  # what was refused at a pace bears no higher one
+    assert learner.rate == pytest.approx(
+        0.99 * pace
+    )  # what was refused at a pace bears no higher one
+
+
+def test_what_opens_at_once_twice_in_the_time_that_was_taken_for_its_window_has_none() -> None:
+    calls = windowed(2.0)
+    windows: list[float | None] = []
+    for _ in range(2):
+        calls.let_in(100.0, 1.0)
+        calls.meet(Contact(calls.now, calls.now + 0.005, calls.now, calls.now + 0.01, 200.0))
+        windows.append(calls.learner.window)
+    assert windows == [2.0, None]
+
+
+@pytest.mark.parametrize(("is_hinted", "window"), [(False, 2.0), (True, None)])
+def test_openings_tell_the_window_where_nobody_was_asked_to_wait(
+    is_hinted: bool, window: float | None
+) -> None:
+    calls = known(100.0)
+    opened = calls.now
+    calls.let_in(100.0, 1.0)
+    calls.meet(
+        Contact(
+            calls.now, calls.now + 0.01, opened + 1.95, opened + 2.0, 100.0, is_hinted=is_hinted
+        )
+    )
+    assert calls.learner.window == window
+
+
+def test_a_halved_quota_is_measured_from_the_first_window_of_fewer_calls_alone() -> None:
+    calls = windowed(1.0)
+    for opening, count in [(2.1, 400), (3.1, 400), (4.1, 200)]:
+        calls.now = opening - 1.05
+        calls.let_in(count / 0.75, 0.75)
+        calls.meet(
+            Contact(calls.now, calls.now + 0.01, opening - 0.15, opening, calls.learner.pace)
+        )
+    assert calls.learner.rate == pytest.approx(235.0, abs=2.0)
+
+
+def test_no_measure_is_above_a_million_calls_a_second() -> None:
+    calls = known(100.0)
+    calls.let_in(100.0, 3.0)
+    assert calls.meet(contact(calls.now, 0.2, 2e6, between=1e6)) == 1e6
+
+
+def test_a_call_whose_response_takes_long_counts_half_a_second_before_it() -> None:
+    learner = windowed(2.0).learner
+    learner.round_trip = 3.0
+    learner.accept(9.0, 1.0, is_pressed=True, is_busy=True)
+    assert learner.count is not None
+    assert learner.count.between(8.49, 8.51) == 1.0
 
 
 def test_a_window_that_was_not_tried_before_it_opened_is_taken_for_the_longest_possible() -> None:
@@ -194,11 +249,12 @@ def test_a_window_that_was_not_tried_before_it_opened_is_taken_for_the_longest_p
     assert calls.learner.window == 2.0
 
 
-def test_a_rate_given_up_for_refusals_in_a_row_is_a_lower_bound() -> None:
-    """A sliding window lets in one call at a time, if so they came a window ago."""
+@pytest.mark.parametrize("seconds", [0.005, 0.04])
+def test_a_rate_given_up_for_refusals_in_a_row_is_a_lower_bound(seconds: float) -> None:
+    """A sliding window lets in one call at a time, if so they came a window ago, or a few."""
     calls = known(200.0)
     for _ in range(5):
-        calls.let_in(200.0, 0.005)
+        calls.let_in(200.0, seconds)
         asked = calls.now, calls.now + 0.1, calls.now, calls.now + 0.22
         calls.meet(Contact(*asked, calls.learner.pace, is_hinted=True))
     low = calls.learner.rate
@@ -223,13 +279,15 @@ def test_a_quota_that_grew_in_a_rest_is_found_once_what_it_had_saved_is_used() -
     assert calls.learner.pace > 300.0
 
 
-def test_what_came_before_a_rest_says_nothing_of_an_unknown_quota() -> None:
+@pytest.mark.parametrize(("pace", "rest"), [(24.0, 1.0), (1.0, 4.0)])
+def test_what_came_before_a_rest_says_nothing_of_an_unknown_quota(pace: float, rest: float) -> None:
     learner = Learner(0.0)
     learner.start(0.0)
-    learner.accept(0.1, 1.0, is_pressed=False, is_busy=False)
+    learner.pace = pace
+    learner.accept(0.9 * rest, 1.0, is_pressed=False, is_busy=False)
     assert learner.started == 0.0
-    learner.accept(100.0, 1.0, is_pressed=False, is_busy=False)
-    assert learner.started == 100.0
+    learner.accept(1.1 * rest, 1.0, is_pressed=False, is_busy=False)
+    assert learner.started == 1.1 * rest
 
 
 def test_a_quota_that_others_had_used_up_says_nothing_of_its_rate() -> None:
