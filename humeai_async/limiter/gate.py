@@ -167,7 +167,7 @@ class Gate:
             return max(0.0, self._last_take + _UNANSWERED / self.in_flight - now)
         if not self.in_flight or learner.is_known:
             return 0.0
-        return self._account.hold(now, cost, min(learner.round_trip, LONGEST_PAUSE))
+        return self._account.hold(now, cost, learner.round_trip)
 
     def _window_wait(self, now: float, cost: float) -> float:
         """Return the seconds until the quota's window has room, as counted here."""
@@ -200,7 +200,7 @@ class Gate:
         self._last_take = now
         if self.closed:
             # If this one takes long to be answered, another is risked.
-            self._until = now + max(1.0, 4 * min(self.learner.round_trip, LONGEST_PAUSE))
+            self._until = now + max(1.0, 4 * self.learner.round_trip)
         return Sent(self._era, now, cost)
 
     def give_back(self, sent: Sent) -> None:
@@ -236,8 +236,8 @@ class Gate:
             return
         learner = self.learner
         trip = now - sent.at
-        if 0.0 <= trip < learner.round_trip:
-            learner.round_trip = trip
+        if trip < learner.round_trip:
+            learner.round_trip = max(trip, 0.0)  # a timer that came early counts as in time
         account = self._account
         if quotas:
             account.read(quotas, self.in_flight, is_refused=status == TOO_MANY_REQUESTS)
