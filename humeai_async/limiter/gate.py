@@ -40,7 +40,7 @@ _START_ROOM: Final = 8
 SLACK: Final = 0.05
 """Seconds of calls that are made up for after a timer came late, or a rest. Real sockets only."""
 _FIRST_PROBE: Final = 0.01
-_SERIES: Final = (0.1, 0.25, *CUSTOMARY, 120.0, 240.0, 480.0)
+_SERIES: Final = (0.1, 0.25, *CUSTOMARY)
 """Seconds from the start at which a closed quota is probed while nothing is known. Silent cells
 with limits below 20: each probe is a refusal."""
 _PROBES: Final = 100.0
