@@ -47,8 +47,6 @@ _PROBES: Final = 100.0
 _FINEST: Final = 0.25
 """A closed quota is probed after a share of its pause: so many calls over those that were let in
 before, for a quota of many is worth knowing well, and one of few is not to be used up by probes."""
-_SURE_PROBES: Final = 3
-"""Probes that failed before the end of the window is waited for. Fixed windows."""
 GRACE: Final = 2.0
 GRACE_SHARE: Final = 0.02
 """Lone refusals that are borne at no more than their pause, and their share of calls: proxies and
@@ -345,7 +343,7 @@ class Gate:
                 if first + seconds > soonest:
                     finer = math.inf if share == 1.0 else soonest + share * (now - self._closed_at)
                     return min(first + seconds, finer, now + (reset or math.inf), soon)
-        if self._tries == (_SURE_PROBES if reset is None else 1):
+        if self._tries == 1:
             opening = learner.next_opening(now)
             if opening is not None:
                 return opening
