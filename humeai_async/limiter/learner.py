@@ -101,7 +101,7 @@ class Learner(Measure):
         self._count_saved(now, cost)
         if is_pressed or is_busy:
             self._busy_at = now
-        elif now - self._busy_at > max(1.0, 4.0 / self.pace):
+        elif now - self._busy_at > 1.0:
             # What nobody asked for was not used up.
             self._anchors.clear()
             if not self.is_known:
