@@ -49,6 +49,8 @@ found in 4 s; and a rate that is known for a lower bound doubles twice in a unit
 measure is too low."""
 _SAVED_SECONDS: Final = 1.0
 """Seconds of calls that a quota may have saved while there was less to do. None: no cell rests."""
+_MOST_HELD: Final = 10.0
+"""Units, at most: what follows from more, no float holds. None: no rate is so far off."""
 _HELD_SAVED: Final = _LOOK_AFTER + math.log1p((BEYOND - _MARGIN) / _FIRST_STEP) / _STEEPNESS
 """Units after which the look has come to a pace that is still measured by the calls let in."""
 
@@ -125,21 +127,22 @@ class Learner(Measure):
             share = 2 ** (min(passed, _STEP) / min(doubling, _SLOWEST_DOUBLING))
             self.pace = min(self.pace * share, FASTEST)
             return
+        if self.rate >= self.ceiling:
+            self.pace = self.ceiling  # a declared rate has its own margin
+            return
         step = min(passed, max(_STEP, 2.0 * cost / self.pace))
         if self._is_rough:
-            self._held += step / max(1.0, 2.0 / self.rate)
-            share = 2 ** (_STEEPNESS * min(self._held, 10.0))
+            self._held = min(self._held + step / max(1.0, 2.0 / self.rate), _MOST_HELD)
+            share = 2 ** (_STEEPNESS * self._held)
         else:
             window = _LOOK_WINDOWS * (self.window or 0.0)
             trips = _LOOK_TRIPS * self.round_trip
-            self._held += step / max(1.0, _LOOK_CALLS / self.rate, trips, window)
-            if self._saved[1] > 2 * FEW:
-                # Calls that were saved are let in at any pace, and say nothing of the rate.
-                self._held = min(self._held, _HELD_SAVED)
-            beyond = min(max(self._held - _LOOK_AFTER, 0.0), 10.0)
+            unit = max(1.0, _LOOK_CALLS / self.rate, trips, window)
+            # Calls that were saved are let in at any pace, and say nothing of the rate.
+            most = _HELD_SAVED if self._saved[1] > 2 * FEW else _MOST_HELD
+            self._held = min(self._held + step / unit, most)
+            beyond = max(self._held - _LOOK_AFTER, 0.0)
             share = _MARGIN + _FIRST_STEP * math.expm1(_STEEPNESS * beyond)
-            if self.rate >= self.ceiling:
-                share = 1.0  # a declared rate has its own margin
         self.pace = min(self.rate * share, FASTEST, self.ceiling)
 
     def open(self, now: float, contact: Contact, policy: tuple[float, float] | None) -> None:
