@@ -51,8 +51,6 @@ GRACE: Final = 2.0
 GRACE_SHARE: Final = 0.02
 """Lone refusals that are borne at no more than their pause, and their share of calls: proxies and
 busy machines refuse a call now and then. Buckets with bursts."""
-_UNANSWERED: Final = 2.0
-"""Seconds without a response, divided by the calls in flight, until one more is risked."""
 _OBEYED: Final = 2
 _UNDERCUT: Final = 0.25
 """Times that `Retry-After` is obeyed before one call tries after a share of it. Constant ones."""
@@ -162,7 +160,8 @@ class Gate:
         """
         learner = self.learner
         if self.in_flight >= self._room:
-            return max(0.0, self._last_take + _UNANSWERED / self.in_flight - now)
+            # For each second without a response as many more are risked as are in flight.
+            return max(0.0, self._last_take + 1.0 / self.in_flight - now)
         if not self.in_flight or learner.is_known:
             return 0.0
         return self._account.hold(now, cost, learner.round_trip)

@@ -70,8 +70,8 @@ def test_nothing_known_four_calls_go_at_once_and_then_twenty_four_a_second() -> 
 def test_with_eight_in_flight_another_is_risked_the_sooner_the_more_are_out() -> None:
     client = Client()
     times = [client.go().at for _ in range(18)]
-    assert times[8] - times[7] == pytest.approx(2.0 / 8)
-    assert times[17] - times[16] == pytest.approx(2.0 / 17)
+    assert times[8] - times[7] == pytest.approx(1.0 / 8)
+    assert times[17] - times[16] == pytest.approx(1.0 / 17)
 
 
 def test_each_response_makes_room_for_one_call_more_in_flight() -> None:
