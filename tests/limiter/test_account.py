@@ -108,7 +108,11 @@ def test_a_small_bucket_that_falls_from_a_few_to_nothing_is_news_only_from_a_qua
 
 def test_of_several_quotas_the_tightest_counts_and_unknown_numbers_do_not() -> None:
     account = Account()
-    quotas = [Quota(remaining=9.0, reset=1.0), Quota(reset=7.0), Quota(remaining=3.0, reset=2.0)]
+    quotas = [
+        Quota(limit=10.0, remaining=9.0, reset=1.0),
+        Quota(reset=7.0),
+        Quota(limit=99.0, remaining=3.0, reset=2.0),
+    ]
     account.read(quotas, 0, is_refused=False)
     assert (account.left, account.reset) == (3.0, 2.0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 
@@ -117,6 +118,19 @@ def test_while_nothing_is_known_a_closed_quota_is_tried_at_customary_times_from_
         client.hear(call := client.go(), 429)
         tries.append(call.at - START)
     assert tries == pytest.approx([0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0], abs=0.002)
+
+
+def test_a_closed_quota_of_many_calls_is_tried_again_after_a_quarter_of_its_pause() -> None:
+    client = Client()
+    for _ in range(400):
+        client.call(200)
+    tries: list[float] = []
+    for _ in range(20):
+        client.hear(call := client.go(), 429, after=0.0)
+        tries.append(call.at - START)
+        client.now += 0.001
+    ratios = [(after - tries[0]) / (before - tries[0]) for before, after in pairwise(tries[10:])]
+    assert ratios == pytest.approx([1.25] * 9, abs=0.01)
 
 
 def test_at_most_one_call_tries_a_closed_quota() -> None:

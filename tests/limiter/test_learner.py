@@ -190,29 +190,38 @@ def test_a_sliding_window_is_refused_when_it_holds_its_limit_which_is_its_rate()
     )  # what was refused at a pace bears no higher one
 
 
-def test_what_opens_at_once_twice_in_the_time_that_was_taken_for_its_window_has_none() -> None:
+@pytest.mark.parametrize(("tried", "window"), [(0.0, None), (0.005, 2.0)])
+def test_what_opens_at_once_twice_in_the_time_that_was_taken_for_its_window_has_none(
+    tried: float, window: float | None
+) -> None:
     calls = windowed(2.0)
-    windows: list[float | None] = []
-    for _ in range(2):
-        calls.let_in(100.0, 1.0)
-        calls.meet(Contact(calls.now, calls.now + 0.005, calls.now, calls.now + 0.01, 200.0))
-        windows.append(calls.learner.window)
-    assert windows == [2.0, None]
+    for seconds, earliest in [(0.5, tried), (1.0, 0.0)]:
+        assert calls.learner.window == 2.0
+        calls.let_in(100.0, seconds)
+        now = calls.now
+        calls.meet(Contact(now, now + 0.005, now + earliest, now + 0.01, 200.0))
+    assert calls.learner.window == window
 
 
-@pytest.mark.parametrize(("is_hinted", "window"), [(False, 2.0), (True, None)])
+@pytest.mark.parametrize(
+    ("is_hinted", "seconds", "window", "rate"),
+    [
+        (False, 1.0, 1.0, 24.0),
+        (False, 2.0, 2.0, 49.0 / 2),
+        (False, 5.0, 5.0, 124.0 / 5),
+        (True, 2.0, None, 0.0),
+    ],
+)
 def test_openings_tell_the_window_where_nobody_was_asked_to_wait(
-    is_hinted: bool, window: float | None
+    is_hinted: bool, seconds: float, window: float | None, rate: float
 ) -> None:
     calls = known(100.0)
-    opened = calls.now
-    calls.let_in(100.0, 1.0)
-    calls.meet(
-        Contact(
-            calls.now, calls.now + 0.01, opened + 1.95, opened + 2.0, 100.0, is_hinted=is_hinted
-        )
-    )
+    opened = calls.now + seconds
+    calls.let_in(100.0, seconds / 4)
+    now = calls.now
+    calls.meet(Contact(now, now + 0.01, opened - seconds / 20, opened, 100.0, is_hinted=is_hinted))
     assert calls.learner.window == window
+    assert window is None or calls.learner.rate == pytest.approx(rate)
 
 
 def test_a_halved_quota_is_measured_from_the_first_window_of_fewer_calls_alone() -> None:
@@ -324,3 +333,42 @@ def test_a_window_is_kept_where_openings_lie_whole_ones_apart_however_coarsely_t
     calls.let_in(100.0, 3.7)
     calls.meet(Contact(4.7, 4.75, 4.75, 5.05, 103.0))
     assert calls.learner.window == 1.0
+
+
+def grown(seconds: float) -> float:
+    """Return the pace after calls on two clocks, the second of which shows so much more."""
+    calls = known(100.0)
+    calls.learner.round_trip = 0.05
+    calls.let_in(100.0, 0.5)
+    calls.learner.shift(seconds)
+    calls.now += seconds
+    calls.let_in(100.0, 4.0)
+    return calls.learner.pace
+
+
+@pytest.mark.parametrize("seconds", [1000.0, -1000.0])
+def test_on_another_clock_a_pace_grows_as_on_its_own(seconds: float) -> None:
+    assert grown(0.0) > 200.0
+    assert grown(seconds) == pytest.approx(grown(0.0))
+
+
+@pytest.mark.parametrize("seconds", [1000.0, -1000.0])
+def test_on_another_clock_a_window_holds_the_same_calls(seconds: float) -> None:
+    calls = windowed(2.0)
+    calls.let_in(100.0, 1.0)
+    calls.learner.shift(seconds)
+    now = calls.now + seconds
+    assert calls.learner.count is not None
+    assert calls.learner.count.between(now - 2.0, now) == 100.0
+
+
+@pytest.mark.parametrize("seconds", [1000.0, -1000.0])
+def test_on_another_clock_a_rest_is_as_long(seconds: float) -> None:
+    learner = Learner(0.0)
+    learner.start(0.0)
+    learner.accept(0.5, 1.0, is_pressed=True, is_busy=False)
+    learner.shift(seconds)
+    learner.accept(seconds + 1.4, 1.0, is_pressed=False, is_busy=False)
+    assert learner.started == seconds
+    learner.accept(seconds + 1.6, 1.0, is_pressed=False, is_busy=False)
+    assert learner.started == seconds + 1.6
