@@ -5,15 +5,12 @@ it goes and `record_response`, with what `take` returned, when its response is t
 quota is, the learner knows.
 
 Open, calls go evenly at the learner's pace, in no greater number than the window holds. A 429
-closes the gate for everybody. Closed, single calls probe: at the ends of customary windows while
-nothing is known, later after the time of one call and then twice as long each time. The first
-that gets through opens it. At most one call probes at a time.
+closes the gate for everybody. Closed, single calls try it, at most one at a time, when `pause.py`
+says; the first that gets through opens it.
 
-Headers are hypotheses. `Retry-After` is obeyed; after it was obeyed twice, or calls on their way
-were let in meanwhile, one call tries after a quarter of it, and one after another half, unless what
-the service says counts down; what they find counts the next time. That of a 503 is always obeyed. A
-remaining number holds calls back only where the pace is not measured, never all of them, and for a
-second at most before it is taken for false. A policy is believed if the measure is near it.
+Headers are hypotheses. A remaining number holds calls back only where the pace is not measured,
+never all of them, and for a second at most before it is taken for false. A policy is believed if
+the measure is near it. How far `Retry-After` is believed, `pause.py` says, too.
 """
 
 from __future__ import annotations
@@ -26,34 +23,17 @@ from humeai_async._base.frozen import define
 from humeai_async.limiter.account import Account
 from humeai_async.limiter.headers import Quota
 from humeai_async.limiter.learner import Learner
-from humeai_async.limiter.measure import CUSTOMARY, MANY, Contact
+from humeai_async.limiter.measure import MANY
+from humeai_async.limiter.pause import LoneRefusals, Pause, RetryAfter
 from humeai_async.limiter.token_bucket import TokenBucket
 
 TOO_MANY_REQUESTS: Final = 429
 SERVICE_UNAVAILABLE: Final = 503
-LONGEST_PAUSE: Final = 600.0
-"""Seconds; after a longer hint the service is asked again all the same."""
-
 _START_CALLS: Final = 4.0
 _START_ROOM: Final = 8
 """Calls at once, and in flight, before anything is known. Limits below 10, slow networks."""
 SLACK: Final = 0.05
 """Seconds of calls that are made up for after a timer came late, or a rest. Real sockets only."""
-_FIRST_PROBE: Final = 0.01
-_SERIES: Final = (0.1, 0.25, *CUSTOMARY)
-"""Seconds from the start at which a closed quota is probed while nothing is known. Silent cells
-with limits below 20: each probe is a refusal."""
-_PROBES: Final = 100.0
-_FINEST: Final = 0.25
-"""A closed quota is probed after a share of its pause: so many calls over those that were let in
-before, for a quota of many is worth knowing well, and one of few is not to be used up by probes."""
-GRACE: Final = 2.0
-GRACE_SHARE: Final = 0.02
-"""Lone refusals that are borne at no more than their pause, and their share of calls: proxies and
-busy machines refuse a call now and then. Buckets with bursts."""
-_OBEYED: Final = 2
-_UNDERCUT: Final = 0.25
-"""Times that `Retry-After` is obeyed before one call tries after a share of it. Constant ones."""
 CATCH_UP: Final = 2.0
 _IN_VAIN: Final = 2
 """How much faster than its pace it makes up for a needless pause where many calls fit a window, and
@@ -75,11 +55,9 @@ class Gate:
     """Lets calls go at the pace of a learner, and stops them while the quota is used up."""
 
     __slots__ = (
-        "_account", "_between", "_bucket", "_burst", "_closed_at", "_earliest", "_era",
-        "_first_era", "_grace", "_hint", "_in_vain", "_is_down", "_is_hinted", "_is_noisy",
-        "_is_pressed", "_is_undercut", "_last_take", "_noticed", "_obeyed", "_owed", "_pace",
-        "_refused_at", "_room", "_share", "_tries", "_until", "accepted", "closed", "in_flight",
-        "learner", "pauses", "refused",
+        "_account", "_bucket", "_burst", "_era", "_first_era", "_in_vain", "_is_pressed",
+        "_last_take", "_lone", "_owed", "_pause", "_retry_after", "_room", "accepted", "closed",
+        "in_flight", "learner", "pauses", "refused",
     )  # fmt: skip
 
     def __init__(self, now: float, rate: float | None = None, burst: float | None = None) -> None:
@@ -103,17 +81,14 @@ class Gate:
         self.refused: int = 0
         """Responses with status 429."""
         self.pauses: int = 0
-        self._era = self._first_era = 0
-        self._until = self._last_take = -math.inf
-        self._closed_at = self._noticed = self._earliest = now
-        self._pace = self._between = self._hint = self._owed = 0.0
-        self._tries = self._obeyed = self._refused_at = self._in_vain = 0
-        self._share = _UNDERCUT
-        self._is_pressed = self._is_down = self._is_hinted = False
-        self._is_undercut = self._is_noisy = False
+        self._era = self._first_era = self._in_vain = 0
+        self._last_take = -math.inf
+        self._owed = 0.0
+        self._is_pressed = False
         self._account = Account()
-        # Its clock counts accepted calls.
-        self._grace = TokenBucket(GRACE_SHARE, GRACE, 0.0, GRACE)
+        self._retry_after = RetryAfter()
+        self._lone = LoneRefusals()
+        self._pause = self._paused(now, now)
 
     @property
     def rate(self) -> float | None:
@@ -141,12 +116,12 @@ class Gate:
 
     def paused_for(self, now: float) -> float:
         """Return the seconds for which surely no call goes."""
-        return max(0.0, self._until - now) if self.closed else 0.0
+        return max(0.0, self._pause.until - now) if self.closed else 0.0
 
     def ready_in(self, now: float, cost: float) -> float:
         """Return the seconds until a call may go or it is worth asking again; 0 is now."""
         if self.closed:
-            return max(0.0, self._until - now)
+            return max(0.0, self._pause.until - now)
         wait = self._bucket.wait(now, cost) or self._window_wait(now, cost)
         if wait > 0.0:
             self._is_pressed = True
@@ -197,7 +172,7 @@ class Gate:
         self._last_take = now
         if self.closed:
             # If this one takes long to be answered, another is risked.
-            self._until = now + max(1.0, 4 * self.learner.round_trip)
+            self._pause.until = now + max(1.0, 4 * self.learner.round_trip)
         return Sent(self._era, now, cost)
 
     def give_back(self, sent: Sent) -> None:
@@ -229,7 +204,7 @@ class Gate:
         is_current = sent.era == self._era
         if status is None:
             if is_current and self.closed:
-                self._until = min(self._until, now + _FIRST_PROBE)
+                self._pause.record_lost_try(now)
             return
         learner = self.learner
         trip = now - sent.at
@@ -244,13 +219,13 @@ class Gate:
         elif status == SERVICE_UNAVAILABLE and retry_after is not None:
             if not self.closed:
                 self._close(now, now)
-            self._is_down = True
-            self._until = max(self._until, now + min(retry_after, LONGEST_PAUSE))
+            self._pause.is_down = True
+            self._pause.hold(now, retry_after)
         else:
             self._accept(now, sent, is_current=is_current)
             if account.used_up and not self.closed and learner.ceiling == math.inf:
                 self._refuse(now, sent.at, None, is_current=True)
-                self._refused_at = -1  # this was no chance
+                self._pause.refused = -1  # this was no chance
 
     def _accept(self, now: float, sent: Sent, *, is_current: bool) -> None:
         self.accepted += 1
@@ -264,135 +239,85 @@ class Gate:
                 self._bucket.set_rate(now, self._speed, self._size)
         elif is_current:
             self._open(now, sent.at)
-        elif sent.at > self._closed_at:
-            self._between += sent.cost
-            if self._is_hinted and sent.at > self._closed_at + learner.round_trip / 2:
-                self._doubt_hint(now)
+        elif sent.at > self._pause.closed:
+            self._let_in_between(now, sent)
+
+    def _let_in_between(self, now: float, sent: Sent) -> None:
+        """Learn from a call that was let in though it was sent after a refused one."""
+        pause, learner = self._pause, self.learner
+        pause.between += sent.cost
+        if (
+            self._retry_after.is_obeyed
+            and not pause.is_down
+            and sent.at > pause.closed + learner.round_trip / 2
+            and self._retry_after.doubt(learner.window or 0.0)
+        ):
+            pause.until = now
+
+    def _paused(self, now: float, sent: float) -> Pause:
+        return Pause(sent, now, self._speed, self.refused, until=now, earliest=sent)
 
     def _close(self, now: float, sent: float) -> None:
         self.closed = True
         self.pauses += 1
         self._era += 1
-        self._closed_at = self._earliest = sent
-        self._noticed = self._until = now
-        self._pace = self._speed
-        self._refused_at = self.refused
+        self._pause = self._paused(now, sent)
+        self._retry_after.close()
         self._in_vain += self._owed > 0.0
-        self._owed = self._between = self._hint = 0.0
-        self._tries = 0
-        self._is_down = self._is_hinted = self._is_undercut = False
+        self._owed = 0.0
 
     def _refuse(self, now: float, sent: float, hint: float | None, *, is_current: bool) -> None:
+        retry_after = self._retry_after
         if self.closed and is_current:
-            self._tries += 1
-            self._until = now
-            self._is_hinted = False
-            self._earliest = max(self._earliest, sent)
-            if self._is_undercut:
-                self._end_undercut(now, hint or 0.0)
+            self._pause.record_try(now, sent)
+            retry_after.record_try(now - self._pause.noticed, hint or 0.0)
         elif self.closed:
             # Sent before the closing: it says nothing new, but perhaps how long to wait.
-            if not hint or self._is_undercut:
+            if not hint or retry_after.is_cut_short:
                 return
         elif is_current:
             self._close(now, sent)
         else:
             return
-        if hint and not self._hint and not self._tries:
-            self._hint = min(hint, LONGEST_PAUSE)
-            is_long = self._hint * self.learner.rate > 1.0  # than a call has to wait anyway
-            self._is_undercut = is_long and self._obeyed >= _OBEYED
-        if not hint:
-            self._until = max(self._until, self._next_probe(now, is_asked_for=hint is not None))
-        elif self._is_undercut:
-            self._until = now + self._hint * self._share
+        pause, learner = self._pause, self.learner
+        if hint:
+            wait = retry_after.wait(hint, learner.rate, is_first=not pause.tries)
+            if retry_after.is_cut_short:
+                pause.until = now
         else:
-            self._is_hinted = True
-            self._until = max(self._until, now + min(hint, LONGEST_PAUSE))
-
-    def _doubt_hint(self, now: float) -> None:
-        """Learn that a call was let in that went while all were asked to wait."""
-        self._obeyed += 1
-        # In a sliding window calls are let in as others fall out of it.
-        is_false = self._obeyed >= _OBEYED and self._hint > (self.learner.window or 0.0)
-        if is_false and not self._is_down:
-            self._is_hinted, self._is_undercut, self._until = False, True, now
-
-    def _end_undercut(self, now: float, hint: float) -> None:
-        """Learn that a call that went before its time was refused: the next one goes later.
-
-        It waits for the whole time if the service counts down, and so knows it.
-        """
-        later = now + hint - self._noticed - self._hint
-        self._share *= 2
-        self._is_undercut = self._share < 1.0 and later > (now - self._noticed) / 2
-        if not self._is_undercut:
-            self._share, self._obeyed = _UNDERCUT, -_OBEYED
-
-    def _next_probe(self, now: float, *, is_asked_for: bool = False) -> float:
-        """Return when one call tries again; soon where the service asks for it at once."""
-        learner = self.learner
-        reset = self._account.reset
-        share = 1.0 if reset else min(max(_PROBES / learner.used, _FINEST), 1.0)
-        if not learner.is_known:
-            first = learner.time_windows(has_reset=reset is not None)
-            soonest = now + (min(reset or 0.0, (now - first) / 2) if self._account.used_up else 0.0)
-            soon = now + _FIRST_PROBE * 2.0**self._tries if is_asked_for else math.inf
-            for seconds in _SERIES:
-                if first + seconds > soonest:
-                    finer = math.inf if share == 1.0 else soonest + share * (now - self._closed_at)
-                    return min(first + seconds, finer, now + (reset or math.inf), soon)
-        if self._tries == 1:
-            opening = learner.next_opening(now)
-            if opening is not None:
-                return opening
-        delay = max(_FIRST_PROBE, 1.0 / learner.rate, share * (now - self._closed_at))
-        if self._tries:
-            delay = max(delay, _FINEST * min(reset or 0.0, 1.0) / 2)
-        return now + min(delay, reset or math.inf, CUSTOMARY[-1])
+            wait = pause.next_try(now, learner, self._account, is_asked_for=hint is not None)
+        pause.hold(now, wait)
 
     def _open(self, now: float, sent: float) -> None:
         self.closed = False
         self._era += 1
         self._account.reopen()
-        if self._is_undercut:
-            self._share *= _UNDERCUT
-        elif self._is_hinted:
-            self._obeyed += 1
-        learner = self.learner
-        if not self._is_down and not self._is_borne():
-            earliest = min(self._earliest, sent)
-            contact = Contact(
-                self._closed_at, self._noticed, earliest, sent, self._pace,
-                self._is_hinted or self._is_undercut, self._between,
-            )  # fmt: skip
+        pause, retry_after, learner = self._pause, self._retry_after, self.learner
+        retry_after.open()
+        if not pause.is_down and not self._is_borne():
+            contact = pause.contact(sent, is_hinted=retry_after.was_waited_for)
             learner.open(now, contact, self._account.policy)
-            self._grace.reset(self.accepted, GRACE_SHARE, GRACE, 0.0)
+            self._lone.restart(self.accepted)
         if learner.is_known:
             self._room = math.inf
             window = learner.window or 0.0
             if self._in_vain < _IN_VAIN and learner.rate * window > MANY:
-                self._owed = learner.pace * min(sent - self._earliest, window)
+                self._owed = learner.pace * min(sent - pause.earliest, window)
         self._bucket.reset(now, self._speed, self._size, 0.0)
 
     def _is_borne(self) -> bool:
-        """Whether this was a lone refusal, as a proxy sends, that shows no quota.
-
-        While it looks upward, only if some came before it did.
-        """
+        """Whether this was a lone refusal that shows no quota."""
         learner = self.learner
-        self._grace.take(self.accepted, 1.0)
-        is_lone = self.refused == self._refused_at and learner.is_known
-        self._is_noisy = is_lone and (self._is_noisy or not learner.is_looking)
-        return self._is_noisy and self._grace.tokens(self.accepted) >= 0.0
+        is_lone = self.refused == self._pause.refused and learner.is_known
+        return self._lone.bear(self.accepted, is_lone=is_lone, is_looking=learner.is_looking)
 
     def shift(self, seconds: float) -> None:
         """Move to a clock that shows this many seconds more; responses on the way are lost."""
         self._bucket.shift(seconds)
         self.learner.shift(seconds)
         self._account.shift(seconds)
-        for name in ("_until", "_last_take", "_closed_at", "_noticed", "_earliest"):
-            setattr(self, name, getattr(self, name) + seconds)
+        self._pause.shift(seconds)
+        self._last_take += seconds
         self.in_flight = 0
         self._era += 1
         self._first_era = self._era

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import evolve
 
-from humeai_async.limiter.gate import CATCH_UP, GRACE, GRACE_SHARE, Gate, Sent
+from humeai_async.limiter.gate import CATCH_UP, Gate, Sent
 from humeai_async.limiter.headers import Quota
 from humeai_async.limiter.learner import Learner
 from humeai_async.limiter.measure import START_RATE
@@ -147,7 +147,7 @@ class SharedGate(Gate):
     ) -> None:
         """Learn from a response; all who share the quota learn what closes or opens it."""
         was_closed, before, accepted = self.closed, super().paused_for(now), self.accepted
-        tries = self._tries
+        tries = self._pause.tries
         super().record_response(now, sent, status, retry_after, quotas)
         if self.accepted > accepted:
             self.source.count(sent.cost)
@@ -156,7 +156,11 @@ class SharedGate(Gate):
                 lesson = None if self.is_declared else self._lesson(now)
                 self.source.reopen(lesson, max(0.0, self._owed), CATCH_UP)
                 self._owed = 0.0  # all make up for it together
-        elif (pause := super().paused_for(now)) > before or not was_closed or self._tries > tries:
+        elif (
+            (pause := super().paused_for(now)) > before
+            or not was_closed
+            or self._pause.tries > tries
+        ):
             self.source.close(pause)
 
     def _lesson(self, now: float) -> Lesson:
@@ -168,7 +172,7 @@ class SharedGate(Gate):
         super()._close(now, sent)
         opened, owed = self._made_up
         if self.learner.window is not None and sent - opened < self.learner.window:
-            self._pace += owed / self.learner.window  # so fast went what used the window up
+            self._pause.pace += owed / self.learner.window  # so fast went what used the window up
 
     def stand_aside(self) -> None:
         """Leave the trying to another process, which found the quota used up before this one."""
@@ -184,9 +188,9 @@ class SharedGate(Gate):
         self._made_up = at, lesson.owed
         # A lone refusal that one has borne is borne for all.
         if lesson.contact is None:
-            self._grace.take(self.accepted, 1.0)
+            self._lone.count(self.accepted)
         else:
-            self._grace.reset(self.accepted, GRACE_SHARE, GRACE, 0.0)
+            self._lone.restart(self.accepted)
         self._apply(now)
 
     @property

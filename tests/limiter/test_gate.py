@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from humeai_async.limiter.gate import LONGEST_PAUSE, Gate, Sent
+from humeai_async.limiter.gate import Gate, Sent
 from humeai_async.limiter.headers import Quota
+from humeai_async.limiter.pause import LONGEST_PAUSE
 
 START = 100.0
 
