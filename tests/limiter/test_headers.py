@@ -177,6 +177,7 @@ def test_an_absurd_hint_is_logged(
         ({"ratelimit-policy": "100;w=60, 100;w=5"}, (Quota(100, 60), Quota(100, 5))),
         ({"ratelimit-policy": '"size";q=9000;w=1;qu="content-bytes"'}, ()),
         ({"ratelimit": '"a";t=5'}, (Quota(reset=5),)),
+        ({"ratelimit": '"a";r=5'}, (Quota(remaining=5),)),
         (
             {"ratelimit-policy": '"c";q=9;w=2', "ratelimit": '"a";r=5;t=1, "b";r=3;t=1'},
             (Quota(remaining=5, reset=1), Quota(remaining=3, reset=1), Quota(9, 2)),

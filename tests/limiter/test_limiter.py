@@ -432,6 +432,20 @@ async def test_a_try_whose_answer_takes_long_does_not_hold_the_others_for_ever()
     first.done(None)
 
 
+async def test_a_late_response_turns_nobody_away_whom_the_try_may_still_let_go() -> None:
+    limiter = Limiter()
+    late, refused = await limiter.acquire(), await limiter.acquire()
+    refused.done(429, {}, 1.0)
+    trying = asyncio.create_task(limiter.acquire())
+    waiting = asyncio.create_task(limiter.acquire(deadline=now() + 1.5))
+    probe = await trying
+    await asyncio.sleep(0.1)
+    late.done(200)
+    await asyncio.sleep(0.1)
+    probe.done(200)
+    assert (await waiting).waited < 1.5
+
+
 async def test_503_with_retry_after_pauses_without_touching_the_rate() -> None:
     limiter = Limiter(rate=10, burst=10)
     (await limiter.acquire()).done(503, {"retry-after": "4"})

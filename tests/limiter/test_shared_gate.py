@@ -232,6 +232,14 @@ def test_a_refusal_stops_all_for_as_long_as_it_says_and_each_try_again() -> None
     assert process.source.reopened == []
 
 
+def test_a_try_that_is_refused_for_less_time_than_it_could_have_taken_is_passed_on() -> None:
+    process = Process()
+    process.call(200)
+    process.call(429, 3.0)
+    process.call(429, 0.5)
+    assert process.source.closed == [3.0, 0.5]
+
+
 def test_a_response_to_a_call_from_before_the_stop_is_passed_on_only_if_it_lengthens_it() -> None:
     process = Process()
     calls = [process.go() for _ in range(4)]
