@@ -121,6 +121,16 @@ def test_while_nothing_is_known_a_closed_quota_is_tried_at_customary_times_from_
     assert tries == pytest.approx([0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0], abs=0.002)
 
 
+def test_a_number_that_fell_to_nothing_without_a_reset_is_tried_at_the_next_customary_time() -> (
+    None
+):
+    client = Client()
+    client.call(200, None, [Quota(limit=100, remaining=50)])
+    client.now = START + 0.199
+    client.call(200, None, [Quota(limit=100, remaining=0)])
+    assert client.paused == pytest.approx(0.05, abs=0.005)
+
+
 def test_a_closed_quota_of_many_calls_is_tried_again_after_a_quarter_of_its_pause() -> None:
     client = Client()
     for _ in range(400):

@@ -224,6 +224,32 @@ def test_openings_tell_the_window_where_nobody_was_asked_to_wait(
     assert window is None or calls.learner.rate == pytest.approx(rate)
 
 
+def test_of_several_windows_between_two_openings_the_last_counts_where_it_let_in_more() -> None:
+    calls = known(100.0)
+    calls.learner.round_trip = 0.01
+    opened = calls.now
+    for seconds, phases, is_hinted in [
+        (1.0, [(100.0, 0.5)], True),  # no window is longer than the time between two openings
+        (2.0, [(20.0, 1.0), (80.0, 0.75)], False),
+    ]:
+        for rate, length in phases:
+            calls.let_in(rate, length)
+        opened += seconds
+        now = calls.now
+        calls.meet(Contact(now, now + 0.01, opened - 0.05, opened, 100.0, is_hinted=is_hinted))
+    assert calls.learner.window == 1.0
+    assert calls.learner.rate == pytest.approx(59.0, abs=3.0)
+
+
+def test_many_calls_between_two_refusals_end_a_row() -> None:
+    calls = known(200.0)
+    for seconds in [0.005] * 3 + [3.0] + [0.005] * 3:
+        calls.let_in(200.0, seconds)
+        asked = calls.now, calls.now + 0.1, calls.now, calls.now + 0.22
+        calls.meet(Contact(*asked, calls.learner.pace, is_hinted=True))
+    assert calls.learner.rate > 100.0
+
+
 def test_a_halved_quota_is_measured_from_the_first_window_of_fewer_calls_alone() -> None:
     calls = windowed(1.0)
     for opening, count in [(2.1, 400), (3.1, 400), (4.1, 200)]:
