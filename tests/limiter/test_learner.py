@@ -241,15 +241,6 @@ def test_of_several_windows_between_two_openings_the_last_counts_where_it_let_in
     assert calls.learner.rate == pytest.approx(59.0, abs=3.0)
 
 
-def test_many_calls_between_two_refusals_end_a_row() -> None:
-    calls = known(200.0)
-    for seconds in [0.005] * 3 + [3.0] + [0.005] * 3:
-        calls.let_in(200.0, seconds)
-        asked = calls.now, calls.now + 0.1, calls.now, calls.now + 0.22
-        calls.meet(Contact(*asked, calls.learner.pace, is_hinted=True))
-    assert calls.learner.rate > 100.0
-
-
 def test_a_halved_quota_is_measured_from_the_first_window_of_fewer_calls_alone() -> None:
     calls = windowed(1.0)
     for opening, count in [(2.1, 400), (3.1, 400), (4.1, 200)]:
