@@ -23,8 +23,7 @@ from humeai_async._base.frozen import define
 from humeai_async.limiter.account import Account
 from humeai_async.limiter.headers import Quota
 from humeai_async.limiter.learner import Learner
-from humeai_async.limiter.measure import MANY
-from humeai_async.limiter.pause import LoneRefusals, Pause, RetryAfter
+from humeai_async.limiter.pause import CATCH_UP, CatchUp, LoneRefusals, Pause, RetryAfter
 from humeai_async.limiter.token_bucket import TokenBucket
 
 TOO_MANY_REQUESTS: Final = 429
@@ -34,10 +33,6 @@ _START_ROOM: Final = 8
 """Calls at once, and in flight, before anything is known. Limits below 10, slow networks."""
 SLACK: Final = 0.05
 """Seconds of calls that are made up for after a timer came late, or a rest. Real sockets only."""
-CATCH_UP: Final = 2.0
-_IN_VAIN: Final = 2
-"""How much faster than its pace it makes up for a needless pause where many calls fit a window, and
-refusals meanwhile after which it does not. Retry-After in whole seconds."""
 
 
 @define(eq=False)
@@ -55,8 +50,8 @@ class Gate:
     """Lets calls go at the pace of a learner, and stops them while the quota is used up."""
 
     __slots__ = (
-        "_account", "_bucket", "_burst", "_era", "_first_era", "_in_vain", "_is_pressed",
-        "_last_take", "_lone", "_owed", "_pause", "_retry_after", "_room", "accepted", "closed",
+        "_account", "_bucket", "_burst", "_catch_up", "_era", "_first_era", "_is_pressed",
+        "_last_take", "_lone", "_pause", "_retry_after", "_room", "accepted", "closed",
         "in_flight", "learner", "pauses", "refused",
     )  # fmt: skip
 
@@ -81,13 +76,13 @@ class Gate:
         self.refused: int = 0
         """Responses with status 429."""
         self.pauses: int = 0
-        self._era = self._first_era = self._in_vain = 0
+        self._era = self._first_era = 0
         self._last_take = -math.inf
-        self._owed = 0.0
         self._is_pressed = False
         self._account = Account()
         self._retry_after = RetryAfter()
         self._lone = LoneRefusals()
+        self._catch_up = CatchUp()
         self._pause = self._paused(now, now)
 
     @property
@@ -108,7 +103,9 @@ class Gate:
     def _speed(self) -> float:
         """Calls a second to send now."""
         learner = self.learner
-        return min(learner.pace * CATCH_UP, learner.ceiling) if self._owed > 0.0 else learner.pace
+        if self._catch_up.owed > 0.0:
+            return min(learner.pace * CATCH_UP, learner.ceiling)
+        return learner.pace
 
     def tokens(self, now: float) -> float:
         """Return how many calls could go at once; below 0 is debt."""
@@ -166,8 +163,8 @@ class Gate:
             self.learner.start(now)
         self._bucket.take(now, cost)
         self._account.left -= cost
-        if self._owed > 0.0:
-            self._owed -= cost * (1 - 1 / CATCH_UP)
+        if self._catch_up.owed > 0.0:
+            self._catch_up.take(cost)
         self.in_flight += 1
         self._last_take = now
         if self.closed:
@@ -263,8 +260,7 @@ class Gate:
         self._era += 1
         self._pause = self._paused(now, sent)
         self._retry_after.close()
-        self._in_vain += self._owed > 0.0
-        self._owed = 0.0
+        self._catch_up.close()
 
     def _refuse(self, now: float, sent: float, hint: float | None, *, is_current: bool) -> None:
         retry_after = self._retry_after
@@ -294,22 +290,17 @@ class Gate:
         self._account.reopen()
         pause, retry_after, learner = self._pause, self._retry_after, self.learner
         retry_after.open()
-        if not pause.is_down and not self._is_borne():
+        is_lone = self.refused == pause.refused and learner.is_known
+        if not pause.is_down and not self._lone.bear(
+            self.accepted, is_lone=is_lone, is_looking=learner.is_looking
+        ):
             contact = pause.contact(sent, is_hinted=retry_after.was_waited_for)
             learner.open(now, contact, self._account.policy)
             self._lone.restart(self.accepted)
         if learner.is_known:
             self._room = math.inf
-            window = learner.window or 0.0
-            if self._in_vain < _IN_VAIN and learner.rate * window > MANY:
-                self._owed = learner.pace * min(sent - pause.earliest, window)
+            self._catch_up.open(learner, sent - pause.earliest)
         self._bucket.reset(now, self._speed, self._size, 0.0)
-
-    def _is_borne(self) -> bool:
-        """Whether this was a lone refusal that shows no quota."""
-        learner = self.learner
-        is_lone = self.refused == self._pause.refused and learner.is_known
-        return self._lone.bear(self.accepted, is_lone=is_lone, is_looking=learner.is_looking)
 
     def shift(self, seconds: float) -> None:
         """Move to a clock that shows this many seconds more; responses on the way are lost."""

@@ -5,6 +5,9 @@ of one call and then twice as long each time. `Retry-After` is obeyed; after it 
 calls on their way were let in meanwhile, one call tries after a quarter of it, and one after
 another half, unless what the service says counts down; what they find counts the next time. That of
 a 503 is always obeyed.
+
+Once it is open, a lone refusal is borne, and a pause that was longer than the quota asked for is
+made up for.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from typing import Final
 from humeai_async._base.frozen import define
 from humeai_async.limiter.account import Account
 from humeai_async.limiter.learner import Learner
-from humeai_async.limiter.measure import CUSTOMARY, Contact
+from humeai_async.limiter.measure import CUSTOMARY, MANY, Contact
 from humeai_async.limiter.token_bucket import TokenBucket
 
 LONGEST_PAUSE: Final = 600.0
@@ -32,6 +35,10 @@ _GRACE: Final = 2.0
 _GRACE_SHARE: Final = 0.02
 """Lone refusals that are borne at no more than their pause, and their share of calls: proxies and
 busy machines refuse a call now and then. Buckets with bursts."""
+CATCH_UP: Final = 2.0
+_IN_VAIN: Final = 2
+"""How much faster than its pace it makes up for a needless pause where many calls fit a window, and
+refusals meanwhile after which it does not. Retry-After in whole seconds."""
 _OBEYED: Final = 2
 _UNDERCUT: Final = 0.25
 """Times that `Retry-After` is obeyed before one call tries after a share of it. Constant ones."""
@@ -221,3 +228,30 @@ class LoneRefusals:
     def restart(self, accepted: float) -> None:
         """Bear none for a while: a quota was measured."""
         self._budget.reset(accepted, _GRACE_SHARE, _GRACE, 0.0)
+
+
+class CatchUp:
+    """Calls by which all goes faster than its pace for a while, to make up for a pause."""
+
+    __slots__ = ("_in_vain", "owed")
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.owed: float = 0.0
+        """Calls that are still to be made up for; none where it is not above 0."""
+        self._in_vain = 0
+
+    def open(self, learner: Learner, seconds: float) -> None:
+        """Make up for a pause whose last seconds may not have been needed."""
+        window = learner.window or 0.0
+        if self._in_vain < _IN_VAIN and learner.rate * window > MANY:
+            self.owed = learner.pace * min(seconds, window)
+
+    def take(self, cost: float) -> None:
+        """Count a call that went faster."""
+        self.owed -= cost * (1 - 1 / CATCH_UP)
+
+    def close(self) -> None:
+        """End it: the quota is used up, which was in vain if something was left."""
+        self._in_vain += self.owed > 0.0
+        self.owed = 0.0

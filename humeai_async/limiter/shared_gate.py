@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import evolve
 
-from humeai_async.limiter.gate import CATCH_UP, Gate, Sent
+from humeai_async.limiter.gate import Gate, Sent
 from humeai_async.limiter.headers import Quota
 from humeai_async.limiter.learner import Learner
 from humeai_async.limiter.measure import START_RATE
+from humeai_async.limiter.pause import CATCH_UP
 from humeai_async.limiter.shared_learner import Lesson, SharedLearner
 from humeai_async.limiter.turns import Turns
 
@@ -154,8 +155,8 @@ class SharedGate(Gate):
         if not self.closed:
             if was_closed:
                 lesson = None if self.is_declared else self._lesson(now)
-                self.source.reopen(lesson, max(0.0, self._owed), CATCH_UP)
-                self._owed = 0.0  # all make up for it together
+                self.source.reopen(lesson, max(0.0, self._catch_up.owed), CATCH_UP)
+                self._catch_up.owed = 0.0  # all make up for it together
         elif (
             (pause := super().paused_for(now)) > before
             or not was_closed
@@ -165,7 +166,7 @@ class SharedGate(Gate):
 
     def _lesson(self, now: float) -> Lesson:
         """Return what is known, and how much of the pause all make up for."""
-        self._made_up = now, max(0.0, self._owed)
+        self._made_up = now, max(0.0, self._catch_up.owed)
         return evolve(self.shared_learner.lesson(now), owed=self._made_up[1])
 
     def _close(self, now: float, sent: float) -> None:
@@ -201,7 +202,7 @@ class SharedGate(Gate):
     def _apply(self, now: float) -> None:
         """Begin anew at the pace of the learner."""
         self._room = math.inf if self.learner.is_known else max(self._room, self.in_flight + 1)
-        self._owed = 0.0
+        self._catch_up.owed = 0.0
         self._account.reopen()
         self._bucket.reset(now, self._speed, self._size, 0.0)
 
