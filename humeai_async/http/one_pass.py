@@ -99,16 +99,41 @@ def _struct_of(cls: Any, own: frozenset[str], read_field: FieldReader) -> tuple[
     struct = msgspec.defstruct(
         cls.__name__, columns, kw_only=True, forbid_unknown_fields=True, gc=False
     )
-    make = _maker(cls, own)
+    return struct, _finisher(cls, own, lists)
+
+
+def _finisher(cls: Any, own: frozenset[str], lists: list[tuple[str, Read]]) -> Read:
+    """Return what makes an object of a struct; own fields are new.
+
+    Where objects have a dict, and attrs would do nothing but fill it, it is filled at once, as
+    msgspec fills objects: to take twenty arguments one by one is most of what reading takes.
+    """
+    factories = [(f.name, f.default.factory) for f in fields(cls) if _is_factory(f.default)]
+    constants = {
+        f.name: f.default for f in fields(cls) if f.name in own and not _is_factory(f.default)
+    }
+    is_filled = _has_dict_alone(cls)
+    new = object.__new__
+    set_directly = object.__setattr__  # frozen classes have one that refuses
 
     def finish_object(found: Any) -> Any:
         values = asdict(found)
         for name, finish in lists:
             if type(values[name]) is list:
                 values[name] = Items(map(finish, values[name]))
-        return make(values)
+        if constants:
+            values.update(constants)
+        for name, factory in factories:
+            one = values.get(name)
+            if one is None or one is msgspec.UNSET:
+                values[name] = factory()
+        if not is_filled:
+            return cls(**values)
+        made = new(cls)
+        set_directly(made, "__dict__", values)
+        return made
 
-    return struct, finish_object
+    return finish_object
 
 
 def _hint_of(hint: Any, read_field: FieldReader) -> Any:
@@ -123,36 +148,6 @@ def _hint_of(hint: Any, read_field: FieldReader) -> Any:
 def _is_factory(default: Any) -> bool:
     kind: Any = Factory  # a class, but to type checkers a function
     return isinstance(default, kind)
-
-
-def _maker(cls: Any, own: frozenset[str]) -> Read:
-    """Return what makes an object of the values of its fields; own ones are new.
-
-    Where objects have a dict, and attrs would do nothing but fill it, it is filled at once, as
-    msgspec fills objects: to take twenty arguments one by one is most of what reading takes.
-    """
-    factories = [(f.name, f.default.factory) for f in fields(cls) if _is_factory(f.default)]
-    constants = {
-        f.name: f.default for f in fields(cls) if f.name in own and not _is_factory(f.default)
-    }
-    is_filled = _has_dict_alone(cls)
-    new = object.__new__
-    set_directly = object.__setattr__  # frozen classes have one that refuses
-
-    def make(values: dict[str, Any]) -> Any:
-        if constants:
-            values.update(constants)
-        for name, factory in factories:
-            one = values.get(name)
-            if one is None or one is msgspec.UNSET:
-                values[name] = factory()
-        if not is_filled:
-            return cls(**values)
-        made = new(cls)
-        set_directly(made, "__dict__", values)
-        return made
-
-    return make
 
 
 def _has_dict_alone(cls: Any) -> bool:
