@@ -92,20 +92,21 @@ class Deadline:
 class Deadlines:
     """The deadlines of all calls on one event loop."""
 
-    __slots__ = ("_timer", "_timer_at", "loop", "running")
+    __slots__ = ("_timer", "loop", "running", "timer_at")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop: asyncio.AbstractEventLoop = loop
         self.running: set[Deadline] = set()
         """Those of the blocks that run."""
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = math.inf
+        self.timer_at: float = math.inf
+        """When the timer goes off."""
 
     def watch(self, deadline: Deadline) -> None:
         """Watch a block that begins."""
         self.running.add(deadline)
-        if deadline.when < self._timer_at:
-            self._set_timer(deadline.when)
+        if deadline.when < self.timer_at:
+            self.set_timer(deadline.when)
 
     def expire_all(self) -> None:
         """Cancel every block; on another event loop than the running one, soon."""
@@ -120,21 +121,22 @@ class Deadlines:
             self.running.discard(deadline)
             deadline.expire()
 
-    def _set_timer(self, when: float) -> None:
+    def set_timer(self, when: float) -> None:
+        """Look at the blocks that run at a time of the event loop's clock."""
         if self._timer is not None:
             self._timer.cancel()
-        self._timer_at = when
+        self.timer_at = when
         self._timer = self.loop.call_at(when, self._on_timer)
 
     def _on_timer(self) -> None:
         """Expire what is due, and set the timer for the next."""
         # A timer may come early by the grain of its clock, and would do so again.
-        now = max(self.loop.time(), self._timer_at)
-        self._timer, self._timer_at = None, math.inf
+        now = max(self.loop.time(), self.timer_at)
+        self._timer, self.timer_at = None, math.inf
         self._expire(now)
         following = min((one.when for one in self.running), default=math.inf)
         if following < math.inf:
-            self._set_timer(following)
+            self.set_timer(following)
 
 
 _LOOKS = 8
@@ -175,8 +177,9 @@ class StallLimit(Deadline):
         else:
             self._received = content.total_bytes
             self.when = self._since + self.seconds / _LOOKS
-        if self._task is not None:
-            owner.watch(self)
+        # Within its block it is watched, and the timer mostly set for an earlier deadline.
+        if self._task is not None and self.when < owner.timer_at:
+            owner.set_timer(self.when)
 
     def expire(self) -> None:
         """Cancel the block, unless something came since the last look."""

@@ -85,7 +85,8 @@ def _watch_connection(
         return False
 
     def send_once(connection: Connection) -> Awaitable[aiohttp.ClientResponse]:
-        if connection.protocol is not None and connection.protocol.should_close:
+        protocol = connection.protocol
+        if protocol is not None and protocol.should_close:
             raise UnsolicitedDataError
         request.delivery = Delivery.UNKNOWN
         if limit is not None:
