@@ -9,8 +9,8 @@ loop; the others queue: first come, first served within a priority, interactive 
 but one in eight, calls that met a 429 before fresh ones. The first in line is never overtaken
 by a cheaper one, and one timer serves all. A cancelled waiter leaves no trace.
 
-How the quota is found is told where it is done: `gate.py` decides when a call may go and tries a
-closed quota, `learner.py` measures what it is.
+How the quota is found is told where it is done: `gate.py` decides when a call may go, `pause.py`
+when one tries a closed quota, and `learner.py` measures what it is.
 
 Declared rates are kept to by 99 % (clocks and networks jitter) from the first call on, with
 bursts of 50 ms of calls unless `burst` says more. On a 429 they fall like learned ones.
