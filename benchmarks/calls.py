@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
+import itertools
 import json
 from collections.abc import AsyncGenerator, Callable, Iterator
 
@@ -57,6 +58,9 @@ TRACED = "humeai_async, OpenTelemetry"
 BAR = 1.5
 CALLS = {1: 300, 64: 1200, 512: 2560}
 """Calls of a burst, by how many are in flight."""
+PROCESSES = 2
+"""Processes of a client that take turns: where the memory of one comes to lie makes all of its
+calls up to a tenth cheaper or dearer than those of another, with any number in flight."""
 JUDGED = 64
 """Calls in flight where there is time for one number only."""
 
@@ -117,11 +121,11 @@ async def official(url: str) -> AsyncGenerator[Call]:
 def measure(url: str, in_flight: list[int], rounds: int, loop: str) -> dict[int, dict[str, Spent]]:
     """Return what a call takes, by how many are in flight and by client."""
     with contextlib.ExitStack() as stack:
-        callers: dict[str, tuple[Caller, int]] = {}
+        callers: dict[str, tuple[list[Caller], int]] = {}
 
         def add(name: str, share: int, opened: Callable[..., Opened], *arguments: object) -> None:
-            caller = Caller(opened, url, *arguments, loop=loop)
-            callers[name] = stack.enter_context(caller), share
+            each = [Caller(opened, url, *arguments, loop=loop) for _ in range(PROCESSES)]
+            callers[name] = [stack.enter_context(one) for one in each], share
 
         add(BARE, 1, bare)
         add(DECLARED, 1, ours, clients.UNPACED)
@@ -135,11 +139,16 @@ def measure(url: str, in_flight: list[int], rounds: int, loop: str) -> dict[int,
         for number in in_flight:
             calls = CALLS.get(number, 20 * number)
             bursts = {
-                name: functools.partial(caller.burst, calls // share, number)
-                for name, (caller, share) in callers.items()
+                name: functools.partial(_burst, itertools.cycle(each), calls // share, number)
+                for name, (each, share) in callers.items()
             }
             found[number] = in_turn(bursts, rounds, OFFICIAL)
         return found
+
+
+def _burst(callers: Iterator[Caller], calls: int, in_flight: int) -> Spent:
+    """Let the next process make a burst."""
+    return next(callers).burst(calls, in_flight)
 
 
 def report(found: dict[int, dict[str, Spent]], loop: str) -> list[Verdict]:
