@@ -259,6 +259,7 @@ class Gate:
         self.pauses += 1
         self._era += 1
         self._pause = self._paused(now, sent)
+        self.learner.close(sent)
         self._retry_after.close()
         self._catch_up.close()
 

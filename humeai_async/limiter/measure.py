@@ -3,13 +3,15 @@
 The one estimator is *calls let in between two openings, divided by the time between them*: at
 both ends the quota was just used up, whatever its shape. An opening is known no better than the
 probes that found it, so the estimator gives a least and a most, and the rate is moved no further
-than they demand. Three things sharpen it:
+than they demand. Four things sharpen it:
 
 - calls that are let in although they were sent after a refused one come from a bucket or a limit
   of calls in flight (a window lets nobody in until it opens): their flow is the rate;
 - the first time a quota opens, a customary length between the bounds is taken for its window;
 - a rate that was left behind by growth says nothing of the last seconds: then the calls of the
-  last window count, or, without a window, the middle between the measure and the pace reached.
+  last window count, or, without a window, the middle between the measure and the pace reached;
+- a window of many calls bears no more than it held when it closed, however long nobody called
+  after that; an opening after a pause that was asked for is bounded by nothing else.
 
 Each constant names the cells of the zoo (`tests/limiter_zoo.py`) that move if it changes.
 """
@@ -92,6 +94,11 @@ class Contact:
         return self.earliest <= self.closed and self.pause < QUICK
 
     @property
+    def is_instant(self) -> bool:
+        """Whether it was open as soon as it was tried, and nobody had asked to wait."""
+        return self.is_quick and not self.is_hinted
+
+    @property
     def flow(self) -> float | None:
         """Calls a second that were let in while others were refused, if they are enough."""
         if self.between < FEW:
@@ -103,8 +110,8 @@ class Measure:
     """The rate and the window of one quota, as measured by contacts with it."""
 
     __slots__ = (
-        "_anchors", "_counted", "_is_rough", "_log", "_longest", "_row", "_row_start", "_start",
-        "_timed_from", "accepted", "count", "is_even", "rate", "round_trip", "window",
+        "_anchors", "_before", "_counted", "_is_rough", "_log", "_longest", "_row", "_row_start",
+        "_start", "_timed_from", "accepted", "count", "is_even", "rate", "round_trip", "window",
     )  # fmt: skip
 
     def __init__(self, now: float) -> None:
@@ -125,6 +132,7 @@ class Measure:
         self._start = self._row_start = now, 0.0
         self._counted = self._timed_from = -math.inf
         self._row = 0
+        self._before = 0.0
         self._longest = math.inf
         self._anchors: deque[tuple[Contact, float]] = deque(maxlen=16)
         self._log = WindowCount(64.0, 1024)
@@ -141,20 +149,24 @@ class Measure:
         if self.count is not None:
             self.count.add(at, cost)
 
-    def time_windows(self, *, has_reset: bool) -> float:
+    def close(self, at: float) -> None:
+        """Note what the window holds, as a call that was sent then was refused."""
+        count = self.count
+        held = 0.0 if count is None else count.between(at - count.window, math.inf)
+        self._before = self.accepted - held
+
+    def time_windows(self) -> float:
         """Return from when on windows are timed: when the first of those calls was counted.
 
         A connection may have been opened for it, and nobody knows for how much of the time until
         its response. So they are timed from that response on where it took far longer than
-        others, or where that costs little: who asks a hair too early loses a whole window.
-
-        Args:
-            has_reset: Whether the service says when the quota opens.
+        others, or where that costs little: who asks a hair too early loses a whole window. One of
+        a few calls is timed from the first call on, for its responses are too few to compare.
         """
         seconds = self._counted - self.started
         is_late = seconds > _CONNECTED * self.round_trip
-        is_cheap = 0.0 <= seconds < _SHORT_TRIP and self.used >= MANY
-        if not has_reset and (is_late or is_cheap):
+        is_cheap = 0.0 <= seconds < _SHORT_TRIP
+        if self.used >= MANY and (is_late or is_cheap):
             self._timed_from = self._counted
         else:
             self._timed_from = self.started + min(self.round_trip, _LONG_TRIP) / 2
@@ -168,14 +180,15 @@ class Measure:
 
     def next_opening(self, now: float) -> float | None:
         """Return when the quota opens next, if it has a window whose beginning is known."""
-        for anchor, _ in reversed(self._anchors):
-            uncertain = anchor.opened - anchor.earliest
-            if self.window is not None and anchor.pause > self.window / 8 > uncertain:
-                middle = (anchor.earliest + anchor.opened) / 2
-                # Past the middle of what is possible it may be that it opens a little later.
-                nearest = ((now - at) % -self.window for at in (middle, anchor.opened))
-                return now - max(nearest)
-        return None
+        if self.window is None or not self._anchors:
+            return None
+        anchor, window = self._anchors[-1][0], self.window
+        if not anchor.pause > window / 8 > anchor.opened - anchor.earliest:
+            return None
+        middle = (anchor.earliest + anchor.opened) / 2
+        # Past the middle of what is possible it may be that it opens a little later.
+        nearest = ((now - at) % -window for at in (middle, anchor.opened))
+        return now - max(nearest)
 
     def _measure_first(self, contact: Contact, policy: tuple[float, float] | None) -> None:
         start, before = self._start
@@ -258,6 +271,7 @@ class Measure:
         bounds = self._bounds(contact)
         if bounds is None:
             self.rate *= _LOWER if self.window is None else 1 - (1 - _NUDGE) / 3
+            self.rate = min(self.rate, self._held_at_most(contact))
             return
         least, most = bounds
         middle = self._between_closings(contact)
@@ -271,12 +285,12 @@ class Measure:
             if rate == self.rate and contact.pace <= self.rate:
                 rate *= _NUDGE
         elif self.count is not None:
-            window = self.count.window
-            used = self.count.between(contact.closed - window, contact.noticed)
-            rate = max(rate, used / window)
+            held = self._count_held(contact) / self.count.window
+            if held > 1.1 * rate:  # what others count is heard of late
+                rate = held
         elif contact.is_hinted or contact.pause * rate < 0.1 * most:
             rate = math.sqrt(max(rate, min(most, contact.pace)) * contact.pace)
-        self.rate = rate
+        self.rate = min(rate, self._held_at_most(contact))
 
     def _measure_row(self, contact: Contact) -> bool:
         """Give way to calls that are refused again and again after a few; say whether it did."""
@@ -304,11 +318,10 @@ class Measure:
         That is refused when it holds exactly its limit. Where something else opens at once, twice
         within its window, it has none.
         """
-        is_quick = contact.is_quick and not contact.is_hinted
-        if self.window is None or self.count is None or not is_quick:
+        if self.window is None or self.count is None or not contact.is_instant:
             return False
         limit = self.rate * self.window
-        held = self.count.between(contact.closed - self.window, contact.noticed)
+        held = self._count_held(contact)
         if limit < _PRECISE:
             return False
         if abs(held - limit) < 0.1 * limit:
@@ -318,6 +331,16 @@ class Measure:
         if last is not None and last.is_quick and contact.closed - last.closed < 0.9 * self.window:
             self.window = self.count = None
         return False
+
+    def _count_held(self, contact: Contact) -> float:
+        """Return the calls that the window held when it closed."""
+        return self.accepted - self._before - contact.between - 1.0
+
+    def _held_at_most(self, contact: Contact) -> float:
+        """Return the rate of a window that holds no more than it did when it closed."""
+        if self.window is None or contact.is_instant or self.rate * self.window < _PRECISE:
+            return math.inf
+        return max(self._count_held(contact) / self.window, self.rate / 2)
 
     def _between_closings(self, contact: Contact) -> float:
         """Return the rate of a bucket, which was empty at both closings; infinite for others."""
@@ -334,7 +357,7 @@ class Measure:
         anchor, accepted = self._anchors[-1]
         least, most = contact.earliest - anchor.opened, contact.opened - anchor.earliest
         self._longest = min(self._longest, most)
-        if contact.is_hinted or contact.earliest <= contact.closed:
+        if contact.is_hinted or contact.earliest <= contact.closed or anchor.is_quick:
             return False
         for window in (self.window or math.inf, *reversed(CUSTOMARY)):
             count = math.floor(most / window)

@@ -41,8 +41,9 @@ ALL = [(shape, hint) for shape in SHAPES for hint in HINTS]
 
 def runs(shape: Shape, hint: Hint) -> list[Traffic]:
     # A start may fall anywhere in a fixed window, so a mean takes more of them.
+    seeds = range(6) if shape == "fixed" else SEEDS
     many = DEEP or shape == "fixed"
-    each = itertools.product(LATENCIES, SEEDS) if many else zip(LATENCIES, SEEDS, strict=True)
+    each = itertools.product(LATENCIES, seeds) if many else zip(LATENCIES, SEEDS, strict=True)
     return [
         Traffic(shape=shape, hint=hint, latency=latency, seed=seed).run() for latency, seed in each
     ]
@@ -73,14 +74,14 @@ def test_few_calls_need_more_than_three_attempts(shape: Shape, hint: Hint) -> No
 
 
 @pytest.mark.parametrize("shape", ["token", "sliding"])
-@pytest.mark.parametrize("hint", ["retry-after", "silent"])
+@pytest.mark.parametrize("hint", ["retry-after", "ratelimit", "silent"])
 def test_a_halved_and_a_tripled_quota_is_found_in_five_seconds(shape: Shape, hint: Hint) -> None:
     traffic = Traffic(
         shape=shape, hint=hint, calls=7000, changes=[(12.0, 100.0), (24.0, 300.0)]
     ).run()
     assert traffic.failed == 0
     # In a sliding window, calls that came too early stand in the way of others after a halving.
-    assert traffic.share(17.0, 24.0, 100.0) >= (0.95 if shape == "token" else 0.85)
+    assert traffic.share(17.0, 24.0, 100.0) >= (0.95 if shape == "token" else 0.93)
     assert traffic.share(29.0, 34.0, 300.0) >= 0.95
 
 
