@@ -85,6 +85,22 @@ def test_a_halved_and_a_tripled_quota_is_found_in_five_seconds(shape: Shape, hin
     assert traffic.share(29.0, 34.0, 300.0) >= 0.95
 
 
+@pytest.mark.slow  # four runs of 7,000 calls each
+@pytest.mark.parametrize("hint", ["retry-after", "ratelimit", "silent"])
+def test_a_fixed_window_that_is_halved_and_tripled_is_found_on_the_mean_of_starts(
+    hint: Hint,
+) -> None:
+    # What falls into so few windows depends on where in one of them the calls began.
+    changes = [(12.0, 100.0), (24.0, 300.0)]
+    found = [
+        Traffic(shape="fixed", hint=hint, calls=7000, changes=changes, seed=seed).run()
+        for seed in range(4)
+    ]
+    assert [one.failed for one in found] == [0] * len(found)
+    assert sum(one.share(17.0, 24.0, 100.0) for one in found) / len(found) >= 0.93
+    assert sum(one.share(29.0, 34.0, 300.0) for one in found) / len(found) >= 0.90
+
+
 @pytest.mark.parametrize("headers", [{}, {"Retry-After": "1"}], ids=["silent", "retry-after"])
 @pytest.mark.parametrize("seed", SEEDS if DEEP else SEEDS[:1])
 def test_refusals_that_mean_no_quota_do_not_hold_the_pace(
