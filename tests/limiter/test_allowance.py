@@ -130,6 +130,29 @@ def test_calls_that_an_allowance_lets_go_keep_their_order(
     in_virtual_time(run())
 
 
+def test_a_call_behind_an_allowance_draws_on_its_own_bucket() -> None:
+    async def run() -> None:
+        limiter = Limiter()
+        permit = await limiter.acquire("decisions", allowance=TEN_A_MINUTE)
+        assert limiter.buckets == ("decisions",)
+        assert limiter.snapshot("decisions").in_flight == 1
+        permit.done(200)
+
+    in_virtual_time(run())
+
+
+def test_no_call_waits_for_an_allowance_beyond_its_own_deadline() -> None:
+    async def run() -> None:
+        limiter = Limiter()
+        for _ in range(10):
+            (await limiter.acquire(allowance=TEN_A_MINUTE)).done(200)
+        until = asyncio.get_running_loop().time() + 30.0
+        with pytest.raises(RateLimitWaitError, match="allowed"):
+            await limiter.acquire(deadline=until, allowance=TEN_A_MINUTE)
+
+    in_virtual_time(run())
+
+
 def test_no_call_waits_for_an_allowance_longer_than_the_limiter_lets_it() -> None:
     async def run() -> None:
         limiter = Limiter(max_wait=50.0)

@@ -145,6 +145,7 @@ def test_an_absurd_hint_is_logged(
         ({"x-ratelimit-reset-after": "1.5"}, (Quota(reset=1.5),)),
         ({"x-rate-limit-remaining": "7"}, (Quota(remaining=7),)),
         ({"x-ratelimit-limit": "many", "x-ratelimit-remaining": "0"}, (Quota(remaining=0),)),
+        ({"x-ratelimit-remaining": "3", "x-ratelimit-reset": "soon"}, (Quota(remaining=3),)),
         ({"x-ratelimit-limit": "-1", "x-ratelimit-remaining": "-1"}, ()),
         ({"x-ratelimit-limit": "9", "x-ratelimit-remaining": "-1"}, (Quota(limit=9),)),
         ({"ratelimit": '"default";r=-1;t=60'}, (Quota(reset=60),)),

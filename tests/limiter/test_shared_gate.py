@@ -395,6 +395,7 @@ def test_without_the_server_a_share_is_kept_or_learned_from() -> None:
     assert process.source.turns.share(process.now) == pytest.approx(50.0, rel=0.05)
     process = alone(learns=True)
     assert process.gate.learner.pace == pytest.approx(50.0, rel=0.05)
+    assert process.gate.learner.rate == pytest.approx(50.0, rel=0.05)
     assert process.source.turns.ready_in(process.now) == 0.0
     assert process.gate.shared_pace == pytest.approx(100.0, rel=0.1)
 
