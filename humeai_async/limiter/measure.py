@@ -178,18 +178,6 @@ class Measure:
         before = self._anchors[-1][1] if self._anchors else self._start[1]
         return max(1.0, self.accepted - before)
 
-    def next_opening(self, now: float) -> float | None:
-        """Return when the quota opens next, if it has a window whose beginning is known."""
-        if self.window is None or not self._anchors:
-            return None
-        anchor, window = self._anchors[-1][0], self.window
-        if not anchor.pause > window / 8 > anchor.opened - anchor.earliest:
-            return None
-        middle = (anchor.earliest + anchor.opened) / 2
-        # Past the middle of what is possible it may be that it opens a little later.
-        nearest = ((now - at) % -window for at in (middle, anchor.opened))
-        return now - max(nearest)
-
     def _measure_first(self, contact: Contact, policy: tuple[float, float] | None) -> None:
         start, before = self._start
         count = max(self.accepted - before, 1.0)

@@ -103,10 +103,6 @@ class Pause:
                 wait = first + seconds - now
                 if wait > least:
                     return min(wait, finer, reset or math.inf, soon)
-        if self.tries == 1:
-            opening = learner.next_opening(now)
-            if opening is not None:
-                return opening - now
         delay = max(_FIRST_TRY, 1.0 / learner.rate, share * passed)
         if self.tries:
             delay = max(delay, _FINEST * min(reset or 0.0, 1.0) / 2)

@@ -89,7 +89,7 @@ CELLS = {
     12121: (1.000, 0.409),  # both/key 9 in 30 s shared; x-ratelimit on 429s, left + Retry-After
     12125: (0.750, 0.024),  # sliding/log 7 in 1 s; draft-7 on all, ms + Retry-After
     12126: (0.251, 0.108),  # sliding/weighted 87 in 0.5 s; retry-after
-    12131: (0.970, 0.038),  # fixed/clock 30 in 10 s; draft-8 on all, ms
+    12131: (0.970, 0.049),  # fixed/clock 30 in 10 s; draft-8 on all, ms
     12137: (1.000, 0.000),  # sliding/log 656 in 0.5 s; draft-7 on all, window
     12139: (1.000, 0.100),  # fixed/key 3 in 30 s; draft-7 on all, left + Retry-After
     12141: (1.000, 0.066),  # leaky/burst 13 13 in 2 s; draft-8 on all, full

@@ -281,25 +281,6 @@ def test_only_a_503_that_asks_to_wait_pauses_without_a_429(
     assert client.paused == 0.0
 
 
-@pytest.mark.parametrize("quotas", [(), (Quota(remaining=0, reset=1.5),)])
-def test_the_end_of_a_window_is_waited_for_after_one_try(quotas: Sequence[Quota]) -> None:
-    client = Client()
-    for _ in range(100):
-        client.call(200)
-    while client.now < START + 1.9:
-        client.call(429, 0.1)
-    for _ in range(20):
-        client.call(200)
-    opening = client.gate.learner.next_opening(client.now)
-    assert opening is not None
-    ends: list[float] = []
-    for _ in range(2):
-        client.call(429, None, quotas)
-        ends.append(client.now + client.paused)
-    assert ends[0] < opening - 0.01
-    assert ends[1] == pytest.approx(opening)
-
-
 def test_while_nothing_is_known_no_more_calls_are_out_than_remain_but_one_always_may() -> None:
     client = Client()
     client.call(200, None, [Quota(limit=10, remaining=2)])

@@ -155,13 +155,6 @@ def windowed(seconds: float) -> Calls:
     return calls
 
 
-@pytest.mark.parametrize(("now", "opening"), [(2.5, 4.0), (3.99, 4.0), (4.01, 4.1), (4.11, 6.0)])
-def test_a_window_opens_in_the_middle_of_what_is_possible_or_at_the_end_of_it(
-    now: float, opening: float
-) -> None:
-    assert windowed(2.0).learner.next_opening(now) == pytest.approx(opening)
-
-
 def test_a_bucket_that_was_taken_for_a_window_gives_way_to_refusals_in_a_row() -> None:
     calls = windowed(2.0)
     learner, contacts = calls.learner, 0
