@@ -8,6 +8,7 @@ are `Pipeline` in `pipeline.py` and those that products bring; their resources s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
@@ -249,8 +250,11 @@ class Outcomes(AsyncOnly, Generic[S, P]):
         await self.aclose()
 
     def __del__(self) -> None:
-        if self._running is not None and not self._running.get_loop().is_closed():
-            self._running.cancel()
+        # The garbage collector comes in any thread: the loop's own cancels, in a turn of its own.
+        running = self._running
+        if running is not None and not running.done():
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                running.get_loop().call_soon_threadsafe(running.cancel)
 
 
 def _closed_error() -> ClientClosedError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import anyio
 import pytest
 from bulk_support import urls
 from support import DIALECTS, client_of, media_folder
+from waiting import until
 
 from humeai_async import (
     AuthenticationError,
@@ -28,6 +30,8 @@ from humeai_async import (
     Retry,
     SourceFailedError,
 )
+from humeai_async.bulk.outcome_queue import OutcomeQueue
+from humeai_async.bulk.outcomes import Outcomes
 from humeai_async.bulk.states import State
 from humeai_async.limiter.bucket import Permit
 from humeai_async.limiter.limiter import BULK, INTERACTIVE, Limiter
@@ -209,6 +213,30 @@ async def test_leaving_the_loop_early_leaves_nothing_running() -> None:
         with anyio.fail_after(10):
             while any("humeai_async/bulk" in repr(task) for task in asyncio.all_tasks() - before):
                 await anyio.sleep(0.005)
+
+
+class Endless(asyncio.Future[None]):
+    """What never comes; notes the thread in which it is cancelled."""
+
+    cancelled_in: int | None = None
+
+    def cancel(self, msg: object = None) -> bool:
+        self.cancelled_in = threading.get_ident()
+        return super().cancel(msg)
+
+
+async def test_a_run_that_is_collected_in_another_thread_ends_in_that_of_its_loop() -> None:
+    endless = Endless()
+
+    async def run(_: OutcomeQueue[str, str]) -> None:
+        await endless
+
+    runs = [Outcomes(run)]
+    with anyio.move_on_after(0.01):
+        await anext(runs[0])
+    await anyio.to_thread.run_sync(runs.clear)
+    await until(endless.cancelled)
+    assert threading.get_ident() == endless.cancelled_in
 
 
 async def test_several_tasks_may_take_from_a_run_and_all_come_to_its_end() -> None:
