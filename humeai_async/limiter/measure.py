@@ -328,6 +328,8 @@ class Measure:
         """Return the rate of a window that holds no more than it did when it closed."""
         if self.window is None or contact.is_instant or self.rate * self.window < _PRECISE:
             return math.inf
+        if contact.closed - self.window < self.started:
+            return math.inf  # who joined others, or lost sight of them, has not counted all of it
         return max(self._count_held(contact) / self.window, self.rate / 2)
 
     def _between_closings(self, contact: Contact) -> float:

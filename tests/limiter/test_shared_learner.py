@@ -141,6 +141,20 @@ def test_a_window_that_another_found_is_counted_from_the_calls_seen_here() -> No
     assert [learner.count, learner.window] == [None, None]
 
 
+@pytest.mark.parametrize(("seconds", "rate"), [(1.0, 198.0), (3.0, 99.0)])
+def test_a_window_of_which_some_calls_were_not_seen_lowers_no_rate(
+    seconds: float, rate: float
+) -> None:
+    learner = fresh()
+    let_in(learner, 0.0, 200.0, 3.0)
+    learner.forget_calls(3.0)  # the server is away, or back
+    learner.learn(3.0, evolve(LESSON, rate=200.0, window=2.0))
+    closed = let_in(learner, 3.0, 25.0, seconds)
+    learner.close(closed)
+    learner.open(closed + 1.4, Contact(closed, closed, closed + 1.3, closed + 1.4, 197.0), None)
+    assert learner.rate == pytest.approx(rate)
+
+
 def test_calls_that_were_let_in_since_a_lesson_belong_to_the_next_measure() -> None:
     learner = fresh()
     now = let_in(learner, 0.0, 100.0, 2.0)
