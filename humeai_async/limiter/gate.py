@@ -9,8 +9,8 @@ closes the gate for everybody. Closed, single calls try it, at most one at a tim
 says; the first that gets through opens it.
 
 Headers are hypotheses. A remaining number holds calls back only where the pace is not measured,
-never all of them, and for a second at most before it is taken for false. A policy is believed if
-the measure is near it. How far `Retry-After` is believed, `pause.py` says, too.
+never all of them, and for a second or four round trips before it is taken for false. A policy is
+believed if the measure is near it. How far `Retry-After` is believed, `pause.py` says, too.
 """
 
 from __future__ import annotations
@@ -216,8 +216,7 @@ class Gate:
         elif status == SERVICE_UNAVAILABLE and retry_after is not None:
             if not self.closed:
                 self._close(now, now)
-            self._pause.is_down = True
-            self._pause.hold(now, retry_after)
+            self._pause.hold_down(now, retry_after)
         else:
             self._accept(now, sent, is_current=is_current)
             if account.used_up and not self.closed and learner.ceiling == math.inf:
@@ -249,7 +248,7 @@ class Gate:
             and sent.at > pause.closed + learner.round_trip / 2
             and self._retry_after.doubt(learner.window or 0.0)
         ):
-            pause.until = now
+            pause.end_hold(now)
 
     def _paused(self, now: float, sent: float) -> Pause:
         return Pause(sent, now, self._speed, self.refused, until=now, earliest=sent)
@@ -280,7 +279,7 @@ class Gate:
         if hint:
             wait = retry_after.wait(hint, learner.rate, is_first=not pause.tries)
             if retry_after.is_cut_short:
-                pause.until = now
+                pause.end_hold(now)
         else:
             wait = pause.next_try(now, learner, self._account, is_asked_for=hint is not None)
         pause.hold(now, wait)

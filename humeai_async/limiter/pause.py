@@ -64,22 +64,36 @@ class Pause:
     """Calls that tried and were refused."""
     between: float = 0.0
     """Cost of the calls let in that were sent after the first refused one."""
-    is_down: bool = False
-    """Whether a 503 asked for it, which says nothing of the quota."""
+    down_until: float = -math.inf
+    """Until when a 503 asked to wait, which says nothing of the quota."""
+
+    @property
+    def is_down(self) -> bool:
+        """Whether a 503 asked for it."""
+        return self.down_until > -math.inf
 
     def record_try(self, now: float, sent: float) -> None:
         """Note that a call that tried was refused."""
         self.tries += 1
-        self.until = now
+        self.end_hold(now)
         self.earliest = max(self.earliest, sent)
 
     def record_lost_try(self, now: float) -> None:
         """Note that a call that tried got no response: the next one goes soon."""
-        self.until = min(self.until, now + _FIRST_TRY)
+        self.until = min(self.until, max(now + _FIRST_TRY, self.down_until))
 
     def hold(self, now: float, seconds: float) -> None:
         """Let nobody go for so long."""
         self.until = max(self.until, now + min(seconds, LONGEST_PAUSE))
+
+    def hold_down(self, now: float, seconds: float) -> None:
+        """Let nobody go for so long, whatever the quota's refusals say: the service is down."""
+        self.hold(now, seconds)
+        self.down_until = max(self.down_until, now + min(seconds, LONGEST_PAUSE))
+
+    def end_hold(self, now: float) -> None:
+        """Let one go now, or as soon as the service is up again."""
+        self.until = max(now, self.down_until)
 
     def contact(self, opened: float, *, is_hinted: bool) -> Contact:
         """Return what there is to measure, now that a call sent at a time got through."""
@@ -114,6 +128,7 @@ class Pause:
         self.noticed += seconds
         self.until += seconds
         self.earliest += seconds
+        self.down_until += seconds
 
 
 class RetryAfter:

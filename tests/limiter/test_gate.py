@@ -271,6 +271,18 @@ def test_the_pause_of_a_503_is_never_cut_short_and_teaches_nothing() -> None:
     assert client.gate.learner.rate == rate
 
 
+@pytest.mark.parametrize("status", [429, None])
+def test_a_try_that_was_on_its_way_does_not_end_the_pause_of_a_503(status: int | None) -> None:
+    gate = Gate(0.0)
+    refused, late = gate.take(0.0, 1.0), gate.take(0.0, 1.0)
+    gate.record_response(0.1, refused, 429)
+    sent = 0.1 + gate.ready_in(0.1, 1.0)
+    tried = gate.take(sent, 1.0)
+    gate.record_response(sent + 0.01, late, 503, 30.0)
+    gate.record_response(sent + 0.02, tried, status)
+    assert gate.paused_for(sent + 0.02) == pytest.approx(29.99)
+
+
 @pytest.mark.parametrize(("status", "retry_after"), [(503, None), (200, 5.0), (500, 5.0)])
 def test_only_a_503_that_asks_to_wait_pauses_without_a_429(
     status: int, retry_after: float | None
