@@ -150,7 +150,7 @@ class SharedLearner(Learner):
             self.count = self._log.over(lesson.window, at)
         if not lesson.is_known:
             self._start, self._counted = (at, accepted), at
-        elif lesson.contact is not None:
+        elif lesson.contact is not None and at >= self.started:  # all calls since were seen here
             contact = _moved(lesson.contact, at)
             if contact.is_hinted:
                 self._anchors.clear()

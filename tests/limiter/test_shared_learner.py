@@ -155,6 +155,16 @@ def test_a_window_of_which_some_calls_were_not_seen_lowers_no_rate(
     assert learner.rate == pytest.approx(rate)
 
 
+def test_a_lesson_from_before_a_process_began_is_no_point_to_measure_from() -> None:
+    learner = SharedLearner(100.0)
+    learner.round_trip = 0.01
+    learner.learn(90.0, evolve(LESSON, rate=200.0, contact=evolve(FLOW, between=0.0)))
+    learner.start(100.0)
+    closed = let_in(learner, 100.0, 200.0, 3.0)
+    learner.open(closed + 1, Contact(closed, closed, closed + 0.9, closed + 1, 197.0), None)
+    assert learner.rate == pytest.approx(160.0)  # what a refusal takes off; 600 in 14 s is no rate
+
+
 def test_calls_that_were_let_in_since_a_lesson_belong_to_the_next_measure() -> None:
     learner = fresh()
     now = let_in(learner, 0.0, 100.0, 2.0)
