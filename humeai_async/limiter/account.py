@@ -2,8 +2,8 @@
 
 A remaining number counts down to nothing and is then as good as a refusal, without its price. It
 is taken for another quota's, or for a stale one, if a call is refused while it is above 0, and
-for false if calls that it holds back for a second are let in nevertheless. A reset says no more
-than when to try again, and a policy only which rate near the measure it is.
+for false if it would hold calls back for longer than a second, or four round trips. A reset says
+no more than when to try again, and a policy only which rate near the measure it is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Final
 from humeai_async.limiter.headers import Quota
 
 _BRAKE: Final = 1.0
-"""Seconds for which a remaining number of 0 holds calls back. Headers on all responses."""
+"""Seconds for which a remaining number of 0 holds calls back, or four round trips. Headers on all
+responses."""
 _SOME: Final = 2.0
 _SOME_SHARE: Final = 0.25
 """Calls left, and their share of the limit, from which a fall to 0 is news: a small bucket is at

@@ -2,8 +2,8 @@
 
 Pure sums over times that the caller hands in. The gate tells of accepted calls and of each
 *contact* with the quota, from the refusal that closed it to the call that got through again,
-and keeps to the pace that follows. Nothing here knows of probes, headers or queues, so one
-learner may serve the gates of several processes.
+and keeps to the pace that follows. Nothing here knows of probes, headers or queues, so the
+learners of several processes may share what they find (`shared_learner.py`).
 
 How contacts are measured is told in `measure.py`.
 
@@ -26,7 +26,8 @@ FASTEST: Final = 1e6
 SLOWEST: Final = 0.01
 """Calls a second; a lower measure is a mistake. Windows of 60 s with 2 calls."""
 DECLARED_MARGIN: Final = 0.99
-"""Share of a declared rate that is used: clocks and networks jitter by that much."""
+"""Share of a declared rate that is used: clocks and networks jitter by that much. None: no cell
+declares one."""
 _MARGIN: Final = 0.985
 """Share of a measured rate that is used between looks upward. Buckets of burst 1."""
 _DOUBLING_TRIPS: Final = 4.0
