@@ -180,12 +180,12 @@ class SharedGate(Gate):
         self.closed = False
         self._era += 1
 
-    def learn(self, now: float, at: float, lesson: Lesson, accepted_since: float) -> None:
+    def learn(self, now: float, at: float, lesson: Lesson) -> None:
         """Take over what another process has found, at a time by the clock of this one."""
         if self._is_alone:
             self._before = lesson
             return
-        self.shared_learner.learn(at, lesson, accepted_since)
+        self.shared_learner.learn(at, lesson)
         self._made_up = at, lesson.owed
         # A lone refusal that one has borne is borne for all.
         if lesson.contact is None:

@@ -129,15 +129,13 @@ class SharedLearner(Learner):
         edges = [now - self.window * n / slots for n in range(slots + 1, -1, -1)]
         return [self._log.between(*pair) for pair in itertools.pairwise(edges)]
 
-    def learn(self, at: float, lesson: Lesson, accepted_since: float = 0.0) -> None:
+    def learn(self, at: float, lesson: Lesson) -> None:
         """Take over what another process has found.
 
         Args:
             at: When it was found, by the clock of this process.
             lesson: What was found.
-            accepted_since: Cost of the calls that were let in since then, as counted here.
         """
-        accepted = self.accepted - accepted_since
         self.rate: float = min(lesson.rate, self.ceiling)
         self.window: float | None = lesson.window
         self.pace: float = min(lesson.pace, self.ceiling)
@@ -149,12 +147,12 @@ class SharedLearner(Learner):
         elif self.count is None or self.count.window != lesson.window:
             self.count = self._log.over(lesson.window, at)
         if not lesson.is_known:
-            self._start, self._counted = (at, accepted), at
+            self._start, self._counted = (at, self.accepted), at
         elif lesson.contact is not None and at >= self.started:  # all calls since were seen here
             contact = _moved(lesson.contact, at)
             if contact.is_hinted:
                 self._anchors.clear()
-            self._anchors.append((contact, accepted))
+            self._anchors.append((contact, self.accepted))
         self._held, self._found, self._joined = 0.0, None, None
         self._saved = at, 0.0
         self._at = self._busy_at = max(at, self._at)

@@ -207,14 +207,14 @@ class QuotaTurns:
             if rest != self._who:
                 self._gate.stand_aside()
         elif self._era > self._lesson:
-            self._learn(now, self._era, rest, 0.0, 0.0)
+            self._learn(now, self._era, rest, age=0.0)
 
-    def _learn(self, now: float, number: int, text: str, age: float, since: float) -> None:
+    def _learn(self, now: float, number: int, text: str, age: float) -> None:
         """Take over a lesson that another process has learned."""
         lesson = read_lesson(text)
         if lesson is not None:
             self._lesson, self._known = number, text
-            self._gate.learn(now, now - age, lesson, since)
+            self._gate.learn(now, now - age, lesson)
 
     def _report(self) -> None:
         """Have the calls counted that were let in, without waiting for the next turn."""
@@ -346,7 +346,7 @@ class QuotaTurns:
             is_pressed = self._listener.wait_queue.waiting > 0
             gate.shared_learner.count_others(now, others, is_pressed=is_pressed)
         if number > self._lesson:
-            self._learn(now, number, as_text(lesson), float(age), 0.0)
+            self._learn(now, number, as_text(lesson), float(age))
         elif number < self._lesson and self._known:
             # The server has lost what it knew.
             self._send(TEACH, self._lesson, self._known, f"{gate.shared_pace:.6f}")

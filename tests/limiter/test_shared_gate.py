@@ -173,10 +173,10 @@ def test_a_call_that_did_not_go_gives_its_place_in_the_turn_back() -> None:
 
 def test_no_window_holds_a_call_back_that_has_a_turn() -> None:
     process = Process()
-    process.gate.learn(0.0, 0.0, evolve(LESSON, rate=1000.0, pace=1000.0, window=1.0), 0.0)
+    process.gate.learn(0.0, 0.0, evolve(LESSON, rate=1000.0, pace=1000.0, window=1.0))
     for _ in range(60):
         process.call(200)
-    process.gate.learn(process.now, process.now, evolve(LESSON, rate=5.0, pace=5.0, window=1.0), 0)
+    process.gate.learn(process.now, process.now, evolve(LESSON, rate=5.0, pace=5.0, window=1.0))
     process.now += 0.21
     process.grant(9)
     assert process.gate.ready_in(process.now, 1.0) == 0.0
@@ -298,7 +298,7 @@ def test_who_stands_aside_is_open_and_ends_no_stop_of_another() -> None:
 
 def test_a_lesson_sets_the_pace_from_then_on() -> None:
     process = Process()
-    process.gate.learn(0.0, 0.0, evolve(LESSON, rate=10.0, pace=10.0), 0.0)
+    process.gate.learn(0.0, 0.0, evolve(LESSON, rate=10.0, pace=10.0))
     assert process.gate.rate == 10.0
     assert process.gate.shared_pace == 10.0
     times: list[float] = []
@@ -311,7 +311,7 @@ def test_a_lesson_sets_the_pace_from_then_on() -> None:
 def refused_pace(owed: float, rest: float) -> float:
     """Return the pace of a contact some seconds after an opening with calls to make up for."""
     process = Process()
-    process.gate.learn(0.0, 0.0, evolve(LESSON, window=2.0, owed=owed), 0.0)
+    process.gate.learn(0.0, 0.0, evolve(LESSON, window=2.0, owed=owed))
     process.now += rest
     process.call(429)
     process.call(429)
@@ -329,7 +329,7 @@ def test_calls_that_make_up_for_a_pause_are_faster_than_the_pace_within_a_window
 
 def test_a_lesson_ends_the_limits_of_an_unknown_quota() -> None:
     process = Process()
-    process.gate.learn(0.0, 0.0, evolve(LESSON, rate=1e4, pace=1e4), 0.0)
+    process.gate.learn(0.0, 0.0, evolve(LESSON, rate=1e4, pace=1e4))
     process.now = 0.1
     process.grant(1000)
     for _ in range(100):
@@ -341,9 +341,7 @@ def test_a_lesson_that_nothing_is_known_leaves_room_for_one_more_call() -> None:
     process = Process()
     for _ in range(12):
         process.go()
-    process.gate.learn(
-        process.now, process.now, evolve(LESSON, rate=1e4, pace=1e4, is_known=False), 0.0
-    )
+    process.gate.learn(process.now, process.now, evolve(LESSON, rate=1e4, pace=1e4, is_known=False))
     process.now += 0.01
     process.grant(1000)
     assert process.gate.ready_in(process.now, 1.0) == 0.0
@@ -357,11 +355,11 @@ def test_a_lone_refusal_that_another_has_borne_is_borne_for_all() -> None:
     contact = Contact(-0.2, -0.1, -0.2, -0.1, pace=40.0)
     for lessons in ([], [LESSON] * 5, [*[LESSON] * 5, evolve(LESSON, contact=contact)]):
         process = Process()
-        process.gate.learn(0.0, 0.0, LESSON, 0.0)
+        process.gate.learn(0.0, 0.0, LESSON)
         for _ in range(10):
             process.call(200)
         for lesson in lessons:
-            process.gate.learn(process.now, process.now, lesson, 0.0)
+            process.gate.learn(process.now, process.now, lesson)
         before = process.gate.learner.rate
         process.call(429)
         process.call(200)
@@ -378,7 +376,7 @@ def alone(*, learns: bool) -> Process:
     """Return a process that knew 100 a second with all others, and had 50 of it, without them."""
     process = Process()
     process.source.turns.rate = 100.0
-    process.gate.learn(0.0, 0.0, evolve(LESSON, rate=100.0, pace=100.0), 0.0)
+    process.gate.learn(0.0, 0.0, evolve(LESSON, rate=100.0, pace=100.0))
     for _ in range(60):
         process.now += 0.019
         process.call(200)
@@ -402,7 +400,7 @@ def test_without_the_server_a_share_is_kept_or_learned_from() -> None:
 
 def test_a_process_that_knew_no_share_begins_as_one_alone() -> None:
     process = Process(calls=1)
-    process.gate.learn(0.0, 0.0, evolve(LESSON, rate=100.0, pace=100.0), 0.0)
+    process.gate.learn(0.0, 0.0, evolve(LESSON, rate=100.0, pace=100.0))
     process.source.learns_alone = process.source.is_away = True
     process.source.turns.lose(0.0)
     process.gate.ready_in(0.0, 1.0)
@@ -424,7 +422,7 @@ def test_what_was_measured_alone_is_given_up_when_the_server_is_back() -> None:
 
 def test_what_others_find_meanwhile_counts_only_when_the_server_is_back() -> None:
     process = alone(learns=True)
-    process.gate.learn(process.now, process.now, evolve(LESSON, rate=7.0, pace=7.0), 0.0)
+    process.gate.learn(process.now, process.now, evolve(LESSON, rate=7.0, pace=7.0))
     assert process.gate.learner.pace == pytest.approx(50.0, rel=0.05)
     assert process.gate.shared_pace == 7.0
     process.source.is_away = False

@@ -165,13 +165,12 @@ def test_a_lesson_from_before_a_process_began_is_no_point_to_measure_from() -> N
     assert learner.rate == pytest.approx(160.0)  # what a refusal takes off; 600 in 14 s is no rate
 
 
-def test_calls_that_were_let_in_since_a_lesson_belong_to_the_next_measure() -> None:
+def test_calls_that_are_let_in_after_a_lesson_belong_to_the_next_measure() -> None:
     learner = fresh()
     now = let_in(learner, 0.0, 100.0, 2.0)
-    learner.learn(now, evolve(LESSON, contact=FLOW), accepted_since=50.0)
+    learner.learn(now, evolve(LESSON, contact=FLOW))
+    let_in(learner, now, 100.0, 0.5)
     assert learner.used == 50.0
-    learner.learn(now, evolve(LESSON, contact=evolve(FLOW, is_hinted=True)), accepted_since=30.0)
-    assert learner.used == 30.0
 
 
 def test_what_went_before_a_needless_pause_is_forgotten() -> None:
