@@ -161,6 +161,8 @@ class Gate:
         """Let a call go; what is returned belongs to its response."""
         if self._last_take == -math.inf:
             self.learner.start(now)
+        elif not (self.in_flight or self.closed or self._is_pressed):
+            self.learner.rest(now)
         self._bucket.take(now, cost)
         self._account.left -= cost
         if self._catch_up.owed > 0.0:

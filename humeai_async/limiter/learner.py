@@ -50,6 +50,8 @@ found in 4 s; and a rate that is known for a lower bound doubles twice in a unit
 measure is too low."""
 _SAVED_SECONDS: Final = 1.0
 """Seconds of calls that a quota may have saved while there was less to do. None: no cell rests."""
+_REST: Final = 1.0
+"""Seconds without a call that waited or had others beside it are a rest. None: no cell rests."""
 _MOST_HELD: Final = 10.0
 """Units, at most: what follows from more, no float holds. None: no rate is so far off."""
 _HELD_SAVED: Final = _LOOK_AFTER + math.log1p((BEYOND - _MARGIN) / _FIRST_STEP) / _STEEPNESS
@@ -104,13 +106,21 @@ class Learner(Measure):
         self._count_saved(now, cost)
         if is_pressed or is_busy:
             self._busy_at = now
-        elif now - self._busy_at > 1.0:
-            # What nobody asked for was not used up.
-            self._anchors.clear()
-            if not self.is_known:
-                self._start, self._counted = (now, self.accepted), -math.inf
+        elif now - self._busy_at > _REST:
+            self._begin_anew(now)
         if is_pressed:
             self._grow(passed, cost)
+
+    def rest(self, now: float) -> None:
+        """Note that a call goes at once while none is in flight, perhaps after a rest."""
+        if now - self._at > _REST:
+            self._begin_anew(now)
+
+    def _begin_anew(self, now: float) -> None:
+        """Measure from now on: what nobody asked for was not used up."""
+        self._anchors.clear()
+        if not self.is_known:
+            self._start, self._counted = (now, self.accepted), -math.inf
 
     def _count_saved(self, now: float, cost: float) -> None:
         """Count the calls that a quota may have saved while fewer were made than it allows."""

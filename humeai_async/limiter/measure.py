@@ -258,8 +258,7 @@ class Measure:
         """Move the rate as far as calls between two openings demand."""
         bounds = self._bounds(contact)
         if bounds is None:
-            self.rate *= _LOWER if self.window is None else 1 - (1 - _NUDGE) / 3
-            self.rate = min(self.rate, self._held_at_most(contact))
+            self._measure_alone(contact)
             return
         least, most = bounds
         middle = self._between_closings(contact)
@@ -279,6 +278,13 @@ class Measure:
         elif contact.is_hinted or contact.pause * rate < 0.1 * most:
             rate = math.sqrt(max(rate, min(most, contact.pace)) * contact.pace)
         self.rate = min(rate, self._held_at_most(contact))
+
+    def _measure_alone(self, contact: Contact) -> None:
+        if self._anchors or contact.pace <= self.rate:
+            self.rate *= _LOWER if self.window is None else 1 - (1 - _NUDGE) / 3
+        elif self.count is not None:  # it was full; after a rest a bucket lets in what it saved
+            self.rate = max(self.rate, self._count_held(contact) / self.count.window)
+        self.rate = min(self.rate, self._held_at_most(contact))
 
     def _measure_row(self, contact: Contact) -> bool:
         """Give way to calls that are refused again and again after a few; say whether it did."""
@@ -376,8 +382,7 @@ class Measure:
             least, most = count / (until - anchor.earliest), count / shortest
             if best is None or most / least < best[1] / best[0]:
                 best = least, most
-            # Far enough back; or the quota is smaller than before, of which older ones know
-            # nothing.
+            # Far enough back; or the quota is smaller now, of which older ones know nothing.
             enough = count > MANY
             is_less = self.rate > 1.1 * most and 0.0 < window < 10 * contact.pause
             if enough and is_less:

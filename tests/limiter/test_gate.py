@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -10,6 +11,7 @@ import pytest
 from humeai_async.limiter.gate import Gate, Sent
 from humeai_async.limiter.headers import Quota
 from humeai_async.limiter.pause import LONGEST_PAUSE
+from humeai_async.limiter.token_bucket import TokenBucket
 
 START = 100.0
 
@@ -393,3 +395,31 @@ def test_calls_that_were_let_in_after_a_refused_one_are_the_rate_of_a_bucket() -
         client.hear(call, 200, after=0.0)
     client.call(200)
     assert client.gate.learner.rate == pytest.approx(6 / (noticed - refused.at))
+
+
+def work(client: Client, quota: TokenBucket, seconds: float) -> None:
+    """Keep 64 calls of 50 ms in flight for some seconds; a quota lets them in or refuses them."""
+    end, sent = client.now + seconds, deque[tuple[Sent, int]]()
+    while client.now < end or sent:
+        wait = client.gate.ready_in(client.now, 1.0)
+        may_go = client.now < end and len(sent) < 64
+        if sent and not (may_go and client.now + wait <= sent[0][0].at + 0.05):
+            call, status = sent.popleft()
+            client.now = max(client.now, call.at + 0.05)
+            client.hear(call, status, after=0.0)
+        elif wait > 0.0:
+            client.now += wait
+        else:
+            is_free = quota.wait(client.now, 1.0) <= 0.0
+            quota.take(client.now, float(is_free))
+            sent.append((client.go(), 200 if is_free else 429))
+
+
+def test_a_bucket_is_not_measured_over_a_rest_that_ends_with_many_calls_at_once() -> None:
+    client, quota = Client(), TokenBucket(60.0, 60.0, START, 60.0)
+    counts: list[int] = []
+    for _ in range(3):
+        work(client, quota, 10.0)
+        client.now += 20.0
+        counts.append(client.gate.accepted - sum(counts))
+    assert min(counts) > 600

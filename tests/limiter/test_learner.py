@@ -324,6 +324,24 @@ def test_what_came_before_a_rest_says_nothing_of_an_unknown_quota(pace: float) -
     assert learner.started == 1.1
 
 
+def test_a_window_that_grew_in_a_rest_is_known_by_what_it_held_when_it_closed_first() -> None:
+    calls = windowed(2.0)
+    calls.now += 20.0
+    calls.learner.rest(calls.now)
+    calls.let_in(400.0, 2.0)
+    assert calls.meet(contact(calls.now, 0.5, 400.0, noticed=0.01)) == pytest.approx(
+        400.0, rel=0.01
+    )
+
+
+def test_a_bucket_that_lets_in_what_it_saved_in_a_rest_keeps_its_rate() -> None:
+    calls = known(100.0)
+    calls.now += 20.0
+    calls.learner.rest(calls.now)
+    calls.let_in(120.0, 2.0)
+    assert calls.meet(contact(calls.now, 0.05, 120.0, noticed=0.01)) == pytest.approx(100.0)
+
+
 def test_a_quota_that_others_had_used_up_says_nothing_of_its_rate() -> None:
     calls = Calls()
     calls.let_in(1.0, 1.0)  # the probe that got through
