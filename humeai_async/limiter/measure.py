@@ -94,11 +94,6 @@ class Contact:
         return self.earliest <= self.closed and self.pause < QUICK
 
     @property
-    def is_instant(self) -> bool:
-        """Whether it was open as soon as it was tried, and nobody had asked to wait."""
-        return self.is_quick and not self.is_hinted
-
-    @property
     def flow(self) -> float | None:
         """Calls a second that were let in while others were refused, if they are enough."""
         if self.between < FEW:
@@ -155,17 +150,20 @@ class Measure:
         held = 0.0 if count is None else count.between(at - count.window, math.inf)
         self._before = self.accepted - held
 
-    def time_windows(self) -> float:
+    def time_windows(self, *, has_reset: bool) -> float:
         """Return from when on windows are timed: when the first of those calls was counted.
 
         A connection may have been opened for it, and nobody knows for how much of the time until
         its response. So they are timed from that response on where it took far longer than
         others, or where that costs little: who asks a hair too early loses a whole window. One of
         a few calls is timed from the first call on, for its responses are too few to compare.
+
+        Args:
+            has_reset: Whether the service says when the quota opens, and a hair does not matter.
         """
         seconds = self._counted - self.started
         is_late = seconds > _CONNECTED * self.round_trip
-        is_cheap = 0.0 <= seconds < _SHORT_TRIP
+        is_cheap = 0.0 <= seconds < _SHORT_TRIP and not has_reset
         if self.used >= MANY and (is_late or is_cheap):
             self._timed_from = self._counted
         else:
@@ -180,7 +178,7 @@ class Measure:
 
     def _measure_first(self, contact: Contact, policy: tuple[float, float] | None) -> None:
         start, before = self._start
-        count = max(self.accepted - before, 1.0)
+        count = self.accepted - before
         longest = max(contact.opened - start, _TIMING)
         shortest = max(contact.earliest - max(self._timed_from, start), longest / 4)
         average = count / longest
@@ -312,10 +310,10 @@ class Measure:
         That is refused when it holds exactly its limit. Where something else opens at once, twice
         within its window, it has none.
         """
-        if self.window is None or self.count is None or not contact.is_instant:
+        is_instant = contact.is_quick and not contact.is_hinted
+        if self.window is None or self.count is None or not is_instant:
             return False
-        limit = self.rate * self.window
-        held = self._count_held(contact)
+        limit, held = self.rate * self.window, self._count_held(contact)
         if limit < _PRECISE:
             return False
         if abs(held - limit) < 0.1 * limit:
@@ -332,7 +330,7 @@ class Measure:
 
     def _held_at_most(self, contact: Contact) -> float:
         """Return the rate of a window that holds no more than it did when it closed."""
-        if self.window is None or contact.is_instant or self.rate * self.window < _PRECISE:
+        if self.window is None or contact.is_quick or self.rate * self.window < _PRECISE:
             return math.inf
         if contact.closed - self.window < self.started:
             return math.inf  # who joined others, or lost sight of them, has not counted all of it

@@ -109,7 +109,7 @@ class Pause:
         reset, passed = account.reset, now - self.closed
         share = 1.0 if reset else min(max(_PROBES / learner.used, _FINEST), 1.0)
         if not learner.is_known:
-            first = learner.time_windows()
+            first = learner.time_windows(has_reset=reset is not None)
             least = min(reset or 0.0, (now - first) / 2) if account.used_up else 0.0
             soon = _FIRST_TRY * 2.0**self.tries if is_asked_for else math.inf
             finer = share * passed if share < 1.0 else math.inf

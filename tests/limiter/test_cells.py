@@ -15,7 +15,7 @@ CELLS = {
     9001: (1.000, 0.090),  # token/burst 2 14 in 10 s; x-rate-limit on 429s, ms
     9004: (1.000, 0.075),  # fixed/clock 70 in 60 s; none
     9008: (0.834, 0.017),  # sliding/weighted 55 in 60 s; draft-7 on all, ms + Retry-After
-    9012: (1.000, 0.108),  # leaky/burst 68 68 in 15 s shared; draft-7 on 429s, left
+    9012: (1.000, 0.095),  # leaky/burst 68 68 in 15 s shared; draft-7 on 429s, left
     9015: (0.958, 0.048),  # both/key 21 in 0.5 s; draft-7 on 429s, left + Retry-After
     9019: (0.857, 0.234),  # fixed/first request 6 in 0.5 s shared; none
     9020: (0.964, 0.308),  # sliding/weighted 4 in 15 s; x-ratelimit on all, window
@@ -41,7 +41,7 @@ CELLS = {
     9089: (1.000, 0.000),  # fixed/clock 5 in 0.5 s; x-ratelimit on all, full
     9097: (1.000, 0.052),  # leaky/burst 8 15 in 2 s; x-ratelimit on all, window
     9100: (1.000, 0.053),  # token/burst 2 9 in 10 s; draft-8 on all, full + Retry-After
-    9102: (0.647, 0.067),  # leaky/burst 6 11 in 2 s; retry-after
+    9102: (0.954, 0.067),  # leaky/burst 6 11 in 2 s; retry-after
     9106: (0.968, 0.185),  # sliding/log 4 in 5 s; draft-8 on all, window + Retry-After
     9110: (0.800, 0.273),  # sliding/weighted 2 in 0.5 s; draft-7 on all, full + Retry-After
     9111: (1.000, 0.125),  # both/key 18 in 60 s; x-rate-limit on 429s, left

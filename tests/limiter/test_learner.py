@@ -149,7 +149,7 @@ def windowed(seconds: float) -> Calls:
     calls = Calls()
     calls.learner.round_trip = 0.01
     calls.let_in(1600.0, 0.25)
-    calls.learner.time_windows()
+    calls.learner.time_windows(has_reset=False)
     calls.meet(Contact(calls.now, calls.now + 0.01, seconds - 0.1, seconds + 0.1, 1600.0))
     assert calls.learner.window == seconds
     return calls
@@ -278,7 +278,7 @@ def test_a_window_that_was_not_tried_before_it_opened_is_taken_for_the_longest_p
     calls = Calls()
     calls.learner.round_trip = 0.01
     calls.let_in(600.0, 0.7)
-    calls.learner.time_windows()
+    calls.learner.time_windows(has_reset=True)
     calls.meet(Contact(calls.now, calls.now + 0.01, calls.now, 2.0, 600.0))
     assert calls.learner.window == 2.0
 
