@@ -274,13 +274,22 @@ def test_a_window_that_was_halved_is_known_by_what_it_held_when_it_closed(
     assert calls.learner.rate < 105.0
 
 
-def test_a_window_that_was_not_tried_before_it_opened_is_taken_for_the_longest_possible() -> None:
+@pytest.mark.parametrize(
+    ("earliest", "opened", "window"),
+    [(0.95, 2.2, 1.0), (1.05, 2.2, 2.0), (0.7, 2.2, 2.0), (1.05, 1.5, None)],
+    ids=["the shortest", "beyond one", "untried", "none between"],
+)
+def test_a_first_window_is_the_shortest_customary_one_between_a_try_and_the_opening(
+    earliest: float, opened: float, window: float | None
+) -> None:
     calls = Calls()
     calls.learner.round_trip = 0.01
     calls.let_in(600.0, 0.7)
     calls.learner.time_windows(has_reset=True)
-    calls.meet(Contact(calls.now, calls.now + 0.01, calls.now, 2.0, 600.0))
-    assert calls.learner.window == 2.0
+    calls.meet(Contact(calls.now, calls.now + 0.01, earliest, opened, 600.0))
+    assert calls.learner.window == window
+    count = 420.0 - 1.0 if window else 420.0
+    assert calls.learner.rate == pytest.approx(count / (window or math.sqrt(1.05 * 1.5)), rel=0.01)
 
 
 @pytest.mark.parametrize("seconds", [0.005, 0.04])
