@@ -143,7 +143,7 @@ class RetryAfter:
         self.is_cut_short: bool = False
         """Whether one call tries before."""
         self._seconds = 0.0
-        self._obeyed = 0
+        self._obeyed = 0  # times, or calls that were let in before the time: none was needed then
         self._share = _UNDERCUT
 
     @property
@@ -212,12 +212,12 @@ class RetryAfter:
 class LoneRefusals:
     """Refusals that show no quota, such as proxies send now and then."""
 
-    __slots__ = ("_budget", "_came")
+    __slots__ = ("_are_usual", "_budget")
 
     def __init__(self) -> None:
         """Begin with a few that will be borne."""
         self._budget = TokenBucket(_GRACE_SHARE, _GRACE, 0.0, _GRACE)  # its clock counts calls
-        self._came = False
+        self._are_usual = False  # they came when nothing looked upward, too
 
     def count(self, accepted: float) -> None:
         """Count one more, after so many accepted calls."""
@@ -233,8 +233,8 @@ class LoneRefusals:
                 before it was.
         """
         self.count(accepted)
-        self._came = is_lone and (self._came or not is_looking)
-        return self._came and self._budget.tokens(accepted) >= 0.0
+        self._are_usual = is_lone and (self._are_usual or not is_looking)
+        return self._are_usual and self._budget.tokens(accepted) >= 0.0
 
     def restart(self, accepted: float) -> None:
         """Bear none for a while: a quota was measured."""
