@@ -275,6 +275,29 @@ def test_a_window_that_was_halved_is_known_by_what_it_held_when_it_closed(
 
 
 @pytest.mark.parametrize(
+    ("first", "calls", "has_reset", "timed_from"),
+    [
+        (0.04, 100, True, 0.04),
+        (0.04, 100, False, 0.04),
+        (0.012, 100, True, 0.005),
+        (0.012, 100, False, 0.012),
+        (0.04, 10, True, 0.005),
+        (0.04, 10, False, 0.005),
+    ],
+    ids=["late", "late, silent", "in time", "in time, silent", "few", "few, silent"],
+)
+def test_a_window_is_timed_from_a_first_response_that_is_late_as_while_a_connection_is_opened(
+    first: float, calls: int, has_reset: bool, timed_from: float
+) -> None:
+    learner = Learner(0.0)
+    learner.start(0.0)
+    learner.round_trip = 0.01
+    for number in range(calls):
+        learner.accept(first + number * 0.001, 1.0, is_pressed=True, is_busy=True)
+    assert learner.time_windows(has_reset=has_reset) == pytest.approx(timed_from)
+
+
+@pytest.mark.parametrize(
     ("earliest", "opened", "window"),
     [(0.95, 2.2, 1.0), (1.05, 2.2, 2.0), (0.7, 2.2, 2.0), (1.05, 1.5, None)],
     ids=["the shortest", "beyond one", "untried", "none between"],
